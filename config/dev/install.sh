@@ -1,0 +1,105 @@
+#!/bin/bash
+# Installs what is missing on Debian 12 or 13, as root or with sudo:
+#
+#   config/dev/install.sh run     to build wslockd and run it (compiler, libraries, Redis or Valkey)
+#   config/dev/install.sh test    that, and what the tests and linters need
+#
+# Does nothing, and needs no rights, when everything is there. config/dev/run.sh and tests/run.sh call
+# it. Redis is only used as a child of wslockd, so a system service that its package starts is not
+# needed.
+set -euo pipefail
+
+missing=()
+
+need_command() { # command package
+    command -v "$1" >/dev/null || missing+=("$2")
+}
+
+need_library() { # pkg-config name, package
+    pkg-config --exists "$1" 2>/dev/null || missing+=("$2")
+}
+
+need_package() {
+    dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed' || missing+=("$1")
+}
+
+# The first package of those named that this Debian has.
+first_available() {
+    local package
+    for package in "$@"; do
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            echo "$package"
+            return
+        fi
+    done
+    echo "$1"
+}
+
+look_for_run() {
+    need_command cc gcc
+    need_package libc6-dev
+    need_command cmake cmake
+    need_command make make
+    need_command ninja ninja-build
+    need_command pkg-config pkgconf
+    need_library libwebsockets libwebsockets-dev
+    need_package libwebsockets-evlib-uv
+    need_library libuv libuv1-dev
+    need_library hiredis libhiredis-dev
+    need_library jansson libjansson-dev
+    need_library libjwt libjwt-dev
+    need_library openssl libssl-dev
+    need_library yaml-0.1 libyaml-dev
+    need_library libsystemd libsystemd-dev
+    command -v redis-server >/dev/null || command -v valkey-server >/dev/null ||
+        missing+=("$(first_available redis-server valkey-server)")
+}
+
+look_for_test() {
+    need_library cmocka libcmocka-dev
+    need_command git git
+    need_command openssl openssl
+    need_command node nodejs
+    need_command npm npm
+    need_command chromium chromium
+    need_package fonts-dejavu-core
+    need_command clang clang
+    need_package libclang-rt-dev
+    need_command clang-format clang-format
+    need_command clang-tidy clang-tidy
+    need_command cppcheck cppcheck
+    need_command luacheck lua-check
+    need_command valgrind valgrind
+}
+
+look() {
+    missing=()
+    look_for_run
+    [ "$1" != test ] || look_for_test
+}
+
+main() {
+    local what=${1:-run}
+    if [ "$what" != run ] && [ "$what" != test ]; then
+        echo "usage: $0 [run|test]" >&2
+        return 2
+    fi
+    look "$what"
+    [ ${#missing[@]} -gt 0 ] || return 0
+
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "These packages are missing; as root: apt-get install ${missing[*]}" >&2
+            return 1
+        fi
+        as_root=(sudo)
+    fi
+    echo "== installing: ${missing[*]}"
+    "${as_root[@]}" apt-get update -qq || echo "apt-get update failed; trying with what is known" >&2
+    look "$what" # now that the names of packages are known
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
+
+main "$@"

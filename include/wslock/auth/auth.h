@@ -1,0 +1,57 @@
+/*
+ * Token verification: a compact JWS (RFC 7515) with JWT claims (RFC 7519), checked strictly by code
+ * of our own over OpenSSL. The key and its algorithm are pinned by `kid` (or, without one, by being
+ * the only candidate of that algorithm) before anything in the token is believed.
+ */
+#ifndef WSLOCK_AUTH_AUTH_H
+#define WSLOCK_AUTH_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wslock/base/buf.h"
+#include "wslock/base/macros.h"
+#include "wslock/base/str.h"
+#include "wslock/config/config.h"
+
+#define AUTH_MAX_TOKEN_BYTES 8192
+#define AUTH_MAX_NAME_BYTES 256 /* user id and display name */
+#define AUTH_MAX_ROLES 64
+
+enum auth_result {
+    AUTH_OK,
+    AUTH_INVALID,      /* TOKEN_INVALID */
+    AUTH_EXPIRED,      /* TOKEN_EXPIRED */
+    AUTH_KEYS_PENDING, /* unknown kid while keys are being fetched; only with jwks.url */
+};
+
+/* Who a token says is there. Owned by the caller of auth_verify. */
+struct auth_identity {
+    char *user_id;  /* 1..256 bytes, no control characters */
+    char *username; /* the user id where the token names none; control characters replaced by spaces
+                     */
+    char **roles;
+    size_t role_count;
+    bool admin;               /* one of auth.adminRoles */
+    int64_t expires_unix_ms;  /* exp, without the skew */
+    int64_t deadline_unix_ms; /* exp + clockSkew: when the connection ends */
+    char *token_id;           /* jti, or NULL */
+    char *issuer;             /* iss, or NULL */
+};
+
+struct auth;
+
+/* Loads the keys that the configuration names. NULL with *problem set (heap, caller frees) when a
+ * file cannot be read or holds no usable key. */
+struct auth *auth_create(const struct config *config, char **problem) MUST_CHECK;
+void auth_destroy(struct auth **a);
+/* Whether at least one key is loaded (readiness). */
+bool auth_ready(const struct auth *a);
+/* *why is a static English sentence for the log, set when the result is not AUTH_OK. */
+enum auth_result auth_verify(struct auth *a, struct str token, int64_t now_unix_ms,
+                             struct auth_identity **identity, const char **why) MUST_CHECK;
+void auth_identity_destroy(struct auth_identity **identity);
+bool auth_identity_has_role(const struct auth_identity *id, const struct config_strings *roles);
+
+#endif

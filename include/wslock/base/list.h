@@ -1,0 +1,35 @@
+/* Intrusive doubly linked list with a sentinel head. Nodes belong to their containers. */
+#ifndef WSLOCK_BASE_LIST_H
+#define WSLOCK_BASE_LIST_H
+
+#include <stdbool.h>
+
+#include "wslock/base/macros.h"
+
+struct list {
+    struct list *prev, *next;
+};
+
+static inline void list_init(struct list *l) {
+    l->prev = l->next = l;
+}
+static inline bool list_empty(const struct list *l) {
+    return l->next == l;
+}
+static inline void list_push_back(struct list *head, struct list *node) {
+    node->prev = head->prev;
+    node->next = head;
+    head->prev->next = node;
+    head->prev = node;
+}
+/* Leaves node empty, so removing twice is harmless. */
+static inline void list_remove(struct list *node) {
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    list_init(node);
+}
+/* Walk; the body may remove `it`, not its successor. */
+#define LIST_FOREACH_SAFE(it, tmp, head)                                                           \
+    for (struct list *it = (head)->next, *tmp = it->next; it != (head); it = tmp, tmp = it->next)
+
+#endif

@@ -1,0 +1,36 @@
+/* A borrowed, not NUL-terminated run of bytes: dies with what it points into. */
+#ifndef WSLOCK_BASE_STR_H
+#define WSLOCK_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+    const char *p; /* may be NULL when len is 0 */
+    size_t len;
+};
+
+static inline struct str str_of(const char *text) {
+    struct str s = {text, text ? strlen(text) : 0};
+    return s;
+}
+static inline bool str_eq(struct str a, struct str b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+static inline bool str_eqz(struct str a, const char *text) {
+    return str_eq(a, str_of(text));
+}
+/* NUL-terminated heap copy, owned by the caller. */
+char *str_dup(struct str s);
+
+/* Strict UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
+bool utf8_valid(const char *p, size_t len);
+/* Length in bytes (1 to 4) of the valid UTF-8 sequence at p, 0 when what stands there is none; len
+ * > 0. */
+size_t utf8_sequence(const char *p, size_t len);
+/* Number of code points of valid UTF-8. */
+size_t utf8_length(const char *p, size_t len);
+
+#endif

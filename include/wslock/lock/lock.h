@@ -1,0 +1,160 @@
+/*
+ * The lock module: one typed function a script. The decision is the script's alone. Calls are
+ * asynchronous; each callback runs exactly once, never from within the call itself.
+ *
+ * The store also renews this instance's lease, sweeps what is due, follows the shards' event
+ * streams and resynchronises a shard after a lapsed lease, a missed event, a rollback or a restart
+ * of the store.
+ */
+#ifndef WSLOCK_LOCK_LOCK_H
+#define WSLOCK_LOCK_LOCK_H
+
+#include "wslock/config/config.h"
+#include "wslock/lock/types.h"
+
+typedef struct uv_loop_s uv_loop_t;
+struct lock_store;
+struct wheel;
+
+enum lock_status {
+    LOCK_OK,          /* the script decided; outcome says what */
+    LOCK_UNAVAILABLE, /* certainly nothing happened: BACKEND_UNAVAILABLE */
+    LOCK_UNKNOWN, /* it may have happened: BACKEND_UNAVAILABLE too; the shard is resynchronised */
+};
+
+enum lock_outcome {
+    LOCK_OUT_NONE, /* join, leave, status, disconnect, report: nothing about the lock was asked */
+    LOCK_OUT_GRANTED, /* acquired; `resumed` when it went on, `moved` by takeOwn */
+    LOCK_OUT_RENEWED, /* heartbeat; resumed when it ended a grace */
+    LOCK_OUT_RELEASED,
+    LOCK_OUT_HELD, /* denials: see lock for the holder */
+    LOCK_OUT_HELD_BY_YOU,
+    LOCK_OUT_GRACE,
+    LOCK_OUT_RESERVED,
+    LOCK_OUT_RECOVERING, /* a recovery window is open */
+    LOCK_OUT_TAB_LIMIT,  /* limit and held are set */
+    LOCK_OUT_NOT_JOINED, /* this session is not in the room (any more) */
+    LOCK_OUT_NOT_HOLDER,
+    LOCK_OUT_LOST, /* heartbeat: lost.reason is NOT_HELD or STALE_TOKEN, lost.token what was asked
+                      for */
+    LOCK_OUT_VIEWERS_FULL, /* join: limit is set; nothing changed */
+};
+
+struct lock_result {
+    enum lock_status status;
+    enum lock_outcome outcome;
+    int64_t rev;    /* the tick of the last event of this call, or the shard's last */
+    int64_t now_ms; /* store time of the decision */
+    bool resumed, moved;
+    struct lock_view lock;       /* after the call (status OK) */
+    struct lock_ending previous; /* GRANTED: how the lock before this one ended */
+    struct lock_ending lost;     /* join with a wrong token; heartbeat LOST */
+    int64_t limit;
+    const struct str *held; /* TAB_LIMIT: the resources that the user holds in the document */
+    size_t held_count;
+    bool joined;                   /* join: the session is in the room now */
+    struct lock_snapshot snapshot; /* join, report */
+    const struct lock_event
+        *events; /* what the call changed, in order; for the audit, not for clients */
+    size_t event_count;
+    const char *error; /* for the log when status is not LOCK_OK */
+};
+
+typedef void (*lock_cb)(void *arg, const struct lock_result *result);
+
+/* Who asks. Borrowed for the call. */
+struct lock_caller {
+    struct str resource; /* normalised, three parts */
+    struct str user_id, username, client_id, session_id;
+    bool client_made; /* the server made the clientId */
+    const struct config_policy *policy;
+};
+
+struct lock_store_callbacks {
+    /* From the streams alone: every change of a shard, once, in the order of rev. */
+    void (*on_event)(void *ctx, const struct lock_event *event);
+    /* What the sweeper settled (expiries): to be written to the audit by this instance. */
+    void (*on_settled)(void *ctx, const struct lock_event *event);
+    /* The shard must be told everything that this instance has there: call lock_report for every
+     * room of the shard with a local session, then lock_report_done. Requests of sessions to the
+     * shard are answered LOCK_UNAVAILABLE until then. */
+    void (*on_resync)(void *ctx, unsigned shard);
+    void (*on_degraded)(void *ctx);  /* the store went away */
+    void (*on_recovered)(void *ctx); /* it is back and every shard is resynchronised */
+    /* At start only: the store cannot be used (wrong `shards`, not noeviction is a warning only).
+     */
+    void (*on_fatal)(void *ctx, const char *problem);
+    void *ctx;
+};
+
+/* Connects (two links: commands and feed), opens every shard, then on_recovered is called for the
+ * first time. config is kept. */
+struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struct config *config,
+                                     const struct lock_store_callbacks *callbacks);
+/* Ends lease renewal, gives up the lease if the store is there (clean shutdown), destroys the
+ * links. Outstanding calls complete LOCK_UNKNOWN first. */
+void lock_store_destroy(struct lock_store **store);
+/* A reload: policies and limits. */
+void lock_store_set_config(struct lock_store *store, struct config *config);
+
+bool lock_store_is_up(const struct lock_store *store);
+/* Why the last attempt to connect failed, or NULL. */
+const char *lock_store_problem(const struct lock_store *store);
+bool lock_store_window_open(const struct lock_store *store); /* any shard in a recovery window */
+uint64_t lock_store_down_since_boot_ms(const struct lock_store *store); /* 0 while up */
+const char *lock_store_incarnation(const struct lock_store *store);
+/* A lower bound of the store's time now (last reply's TIME plus the time since, by our own clock).
+ */
+int64_t lock_store_now_ms(const struct lock_store *store);
+unsigned lock_store_shard(const struct lock_store *store, struct str resource);
+/* Until when a lock with this expires_ms and policy, held through this instance, cannot have been
+ * given to anyone but an administrator, an operator or the same user's other tab ("belief"). Store
+ * ms. */
+int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t expires_ms,
+                                      const struct config_policy *policy);
+
+/* mode editor: try_lock. token: what the client believes it holds, 0 for none. A join that finds
+ * another session of the same (user, clientId) takes its place: the JOIN event names the old one.
+ */
+void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
+               int64_t token, lock_cb cb, void *arg);
+void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock_cb cb, void *arg);
+void lock_acquire(struct lock_store *store, const struct lock_caller *caller, bool take_own,
+                  lock_cb cb, void *arg);
+/* token 0: none named. dirty -1: not said. */
+void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, int64_t token,
+                    bool active, int dirty, lock_cb cb, void *arg);
+/* token: the caller's belief, so that a repeat of a release that went through answers RELEASED; 0:
+ * none. revision.p NULL: none given. */
+void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
+                  struct str revision, lock_cb cb, void *arg);
+/* Needs no membership. */
+void lock_status(struct lock_store *store, struct str resource, const struct config_policy *policy,
+                 lock_cb cb, void *arg);
+
+enum lock_disconnect {
+    LOCK_DISCONNECT_LEFT,   /* on purpose: no grace */
+    LOCK_DISCONNECT_LOST,   /* the connection ended: by the type's `disconnect` */
+    LOCK_DISCONNECT_SERVER, /* an end that the server caused: plain grace */
+};
+/* Ends the membership if this session still has it. Carries no notAfter: repeat it until LOCK_OK.
+ * It is let through while a shard is being resynchronised. */
+void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
+                     enum lock_disconnect kind, lock_cb cb, void *arg);
+
+/* Resynchronising: what this instance has of one room. */
+struct lock_report_member {
+    struct str user_id, username, client_id, session_id;
+    bool client_made;
+    int64_t joined_ms;
+    int64_t token; /* this member's lock, 0: it has none */
+    int64_t since_ms, expires_ms;
+    bool dirty;
+};
+/* Restores the members (at most 100 a call) and, by the rules of the recovery window, the lock;
+ * answers with the room's snapshot. */
+void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
+                 const struct lock_report_member *members, size_t count, lock_cb cb, void *arg);
+void lock_report_done(struct lock_store *store, unsigned shard);
+
+#endif

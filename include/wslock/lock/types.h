@@ -1,0 +1,99 @@
+/*
+ * What the lock module tells. All times are milliseconds of the store's clock (Redis TIME) since
+ * the Unix epoch unless the name says otherwise; fencing tokens, revs and event ids are ticks
+ * (microseconds of the shard's own clock, below 2^53). Every struct str is borrowed from the reply:
+ * copy what must live on.
+ */
+#ifndef WSLOCK_LOCK_TYPES_H
+#define WSLOCK_LOCK_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wslock/base/str.h"
+
+enum lock_state {
+#define LOCK_STATE(id, text) LOCK_STATE_##id,
+#include "wslock/lock/tables.def"
+#undef LOCK_STATE
+};
+const char *lock_state_text(enum lock_state state);
+
+enum lock_cause {
+#define LOCK_CAUSE(id, text) LOCK_CAUSE_##id,
+#include "wslock/lock/tables.def"
+#undef LOCK_CAUSE
+};
+const char *lock_cause_text(enum lock_cause cause);
+/* LOCK_CAUSE_NONE for an unknown text. */
+enum lock_cause lock_cause_parse(struct str text);
+
+/* A lock at one moment. Fields that the state does not have are 0 or empty. */
+struct lock_view {
+    enum lock_state state;
+    struct str user_id, username, client_id; /* held, grace: the owner; reserved: for whom */
+    int64_t token;                           /* held, grace */
+    int64_t since_ms;                        /* held, grace: when it was granted */
+    int64_t expires_ms;                      /* held, grace */
+    int64_t idle_until_ms;     /* held with idleRelease: when it ends unless active; else 0 */
+    int64_t grace_until_ms;    /* grace */
+    int64_t reserved_until_ms; /* reserved */
+    bool dirty;
+    int64_t queue_length;
+};
+
+/* How a lock ended: `previous`, `lost`. */
+struct lock_ending {
+    bool present;
+    struct str user_id, username, client_id;
+    int64_t token;
+    enum lock_cause reason;
+    bool dirty;
+    struct str revision; /* p == NULL: none was given */
+    int64_t since_ms, ended_ms;
+    struct str by; /* display name of who took it, or empty */
+};
+
+/* One membership: a (user, clientId) in a room, with the session that has it now. */
+struct lock_member {
+    struct str user_id, username, client_id, session_id, instance;
+    int64_t joined_ms;
+};
+
+enum lock_event_kind {
+    LOCK_EVENT_LOCK,  /* the lock changed (also a renewal that is told) */
+    LOCK_EVENT_JOIN,  /* a member came, or its session was replaced by another (old_session_id) */
+    LOCK_EVENT_LEAVE, /* a member went */
+};
+
+/* One change, as it stands in the shard's stream and in the reply of the script that made it. */
+struct lock_event {
+    enum lock_event_kind kind;
+    int64_t rev;  /* its tick: the stream entry's id is "<rev>-0" */
+    int64_t prev; /* the tick of the shard's event before it */
+    struct str resource;
+    /* The session whose request caused it (empty: nobody's, e.g. an expiry). */
+    struct str actor_session_id;
+    /* LOCK */
+    enum lock_cause cause;
+    struct lock_view lock; /* after the change */
+    struct lock_ending
+        ended; /* present when somebody's grant ended by it (reason says how it is told
+                  to the loser; with RESUMED or MOVED under a new token: the old grant) */
+    /* JOIN, LEAVE */
+    struct lock_member member;
+    struct str old_session_id, old_instance; /* JOIN: the superseded connection; else empty */
+    int64_t member_count;                    /* of the room, after the change: connections in all */
+};
+
+/* The whole room at `rev`. */
+struct lock_snapshot {
+    int64_t rev;
+    struct lock_view lock;
+    const struct lock_member *members; /* the holder and the newest, at most presenceMaxListed */
+    size_t member_listed;
+    int64_t member_count; /* true count of connections */
+};
+
+#endif

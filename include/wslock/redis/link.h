@@ -1,0 +1,90 @@
+/*
+ * One asynchronous connection to Redis on our libuv loop, reconnected with backoff (100 ms doubling
+ * to 5 s, with jitter). Every command has a deadline and its callback runs exactly once, never from
+ * within the call that issued it, also when the link is destroyed.
+ */
+#ifndef WSLOCK_REDIS_LINK_H
+#define WSLOCK_REDIS_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wslock/base/macros.h"
+#include "wslock/base/str.h"
+#include "wslock/config/config.h"
+
+typedef struct uv_loop_s uv_loop_t;
+
+struct redis_link;
+struct redis_reply; /* borrowed: dies when the callback returns */
+
+enum redis_status {
+    REDIS_OK,      /* reply is there and is no error */
+    REDIS_UNSENT,  /* never left this process: not connected, or too much in flight (256 executing,
+                      65,536 waiting) */
+    REDIS_REFUSED, /* not executed: Redis refused before its first write (LOADING, READONLY, BUSY,
+                      OOM, MASTERDOWN, NOREPLICAS, NOAUTH, NOPERM, …), or a plain command failed */
+    REDIS_UNKNOWN, /* may have been executed: deadline passed, connection lost, a script that failed
+                    */
+};
+
+/* error: static or borrowed text, for the log, when status is not REDIS_OK. */
+typedef void (*redis_cb)(void *arg, enum redis_status status, const struct redis_reply *reply,
+                         const char *error);
+
+struct redis_link_callbacks {
+    void (*on_up)(void *ctx); /* connected, authenticated, database selected */
+    void (*on_down)(void *ctx, const char *reason); /* after having been up; outstanding calls have
+                                                       been completed with REDIS_UNKNOWN before */
+    void (*on_fail)(void *ctx,
+                    const char *reason); /* one attempt to connect failed; another follows */
+    void *ctx;
+};
+
+/* config is kept (reference). name appears in CLIENT SETNAME and the log. Connecting starts at
+ * once. */
+struct redis_link *redis_link_create(uv_loop_t *loop, struct config *config, const char *name,
+                                     const struct redis_link_callbacks *callbacks);
+/* Writes out what the socket takes, completes what is outstanding (REDIS_UNKNOWN, or REDIS_UNSENT)
+ * and frees; its handles close asynchronously, so the loop must run once more before it is closed.
+ * Not from within one of its callbacks. */
+void redis_link_destroy(struct redis_link **link);
+bool redis_link_is_up(const struct redis_link *link);
+/* Where it connects to, for messages: "127.0.0.1:6379", "/path/redis.sock". */
+const char *redis_link_target(const struct redis_link *link);
+
+/* Drops the connection on purpose and connects again (a reply that cannot be right). */
+void redis_link_reset(struct redis_link *link, const char *reason);
+
+/* timeout_ms from now. argv is copied before the call returns. */
+void redis_link_command(struct redis_link *link, int argc, const struct str *argv,
+                        uint64_t timeout_ms, redis_cb cb, void *arg);
+
+/* Completes REDIS_UNSENT from the loop, without sending anything: for who must answer later but
+ * knows now. */
+void redis_link_decline(struct redis_link *link, const char *why, redis_cb cb, void *arg);
+
+/* A script embedded in the program. sha1 is of source, lower-case hex. */
+struct redis_script {
+    const char *name;
+    const char *source;
+    size_t source_len;
+    char sha1[41];
+};
+
+/* EVALSHA; NOSCRIPT is answered by SCRIPT LOAD and one more EVALSHA within the same deadline. */
+void redis_link_eval(struct redis_link *link, const struct redis_script *script, int key_count,
+                     const struct str *keys, int arg_count, const struct str *args,
+                     uint64_t timeout_ms, redis_cb cb, void *arg);
+
+/* Checked getters: a reply of another type answers false / 0 / empty, never a crash. */
+bool redis_reply_is_nil(const struct redis_reply *r); /* also for NULL */
+bool redis_reply_int(const struct redis_reply *r,
+                     int64_t *out) MUST_CHECK; /* integer or decimal string */
+bool redis_reply_str(const struct redis_reply *r,
+                     struct str *out) MUST_CHECK;      /* string or status */
+size_t redis_reply_count(const struct redis_reply *r); /* 0 if no array */
+const struct redis_reply *redis_reply_at(const struct redis_reply *r, size_t index); /* or NULL */
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * Rooms: what this instance knows of the resources that its own sessions have joined, kept from the
+ * shards' events alone, and the fan-out of every change to the subscribers. Decides nothing.
+ *
+ * Two ordered streams meet here: replies of the scripts (a snapshot at a rev) and events of the
+ * feed. A subscription is made before its join is sent and is `pending` until the reply; what the
+ * room says meanwhile is held and, when the snapshot is there, delivered from the snapshot's rev
+ * on. So nothing is lost between the two and nothing comes before `resource:joined`.
+ */
+#ifndef WSLOCK_ROOM_ROOM_H
+#define WSLOCK_ROOM_ROOM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wslock/base/frame.h"
+#include "wslock/base/list.h"
+#include "wslock/base/str.h"
+#include "wslock/base/wheel.h"
+#include "wslock/config/config.h"
+#include "wslock/lock/lock.h"
+#include "wslock/wire/message.h"
+
+struct rooms;
+struct room;
+struct room_sub;
+struct room_held;
+
+/* What a room does to a subscriber. None of these may subscribe or unsubscribe from within. */
+struct room_sub_ops {
+    void (*deliver)(struct room_sub *sub,
+                    struct frame *frame); /* takes its own reference if it keeps it */
+    /* Right before lock:lost is delivered. */
+    void (*on_lost)(struct room_sub *sub, int64_t token, enum lock_cause reason);
+    /* What this instance reports of the member when a shard is resynchronised. */
+    void (*describe)(struct room_sub *sub, struct lock_report_member *out);
+};
+
+/* Embedded in the session's membership. The fields of the first block are set by the owner before
+ * rooms_subscribe and stay as they are; presence may be changed any time. */
+struct room_sub {
+    const struct room_sub_ops *ops;
+    struct str user_id, client_id;
+    enum wire_framing framing;
+    enum wire_presence presence;
+
+    struct list node; /* private from here on */
+    struct room *room;
+    bool active;
+    int64_t min_rev; /* events up to it are in what it has been told */
+    struct list held;
+    size_t held_count;
+};
+
+/* on_reported: the result of each report or release that the rooms made on their own (for the
+ * audit). */
+struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
+                           void (*on_reported)(void *ctx, const struct lock_result *result),
+                           void *ctx);
+void rooms_destroy(struct rooms **r); /* no subscriber may be left */
+
+/* Pending. policy must outlive the room. */
+void rooms_subscribe(struct rooms *r, struct str resource, const struct config_policy *policy,
+                     struct room_sub *sub);
+/* Pending again, before a further join is sent. */
+void room_pause(struct room_sub *sub);
+/* The join's reply: the room learns the snapshot if it had none. After it the caller sends
+ * resource:joined and then calls room_activate, which delivers what was held. False: more was held
+ * than is kept (the subscriber must be ended as too slow). */
+void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot);
+bool room_activate(struct room_sub *sub, int64_t rev) MUST_CHECK;
+/* Harmless when not subscribed. */
+void rooms_unsubscribe(struct rooms *r, struct room_sub *sub);
+
+/* From the feed. */
+void rooms_on_event(struct rooms *r, const struct lock_event *event);
+/* A heartbeat's or acquire's reply: the room's holder has a later end (for lock:expiring). */
+void room_note_lock(struct room_sub *sub, const struct lock_view *lock);
+
+/* The lock as last told; strings live until the room's next change. */
+void room_lock(const struct room_sub *sub, struct lock_view *out);
+int64_t room_rev(const struct room_sub *sub);
+
+/* Reports every room of the shard, then lock_report_done. */
+void rooms_resync(struct rooms *r, unsigned shard);
+/* While the store is away: lock:lost STORE_LOST at each local holder's confirmedUntil. */
+void rooms_on_degraded(struct rooms *r);
+/* Store ms until which this subscriber's lock is confirmed; 0: it holds none here. */
+int64_t room_confirmed_until_ms(const struct room_sub *sub);
+
+/* wslock_locks{type,state}. */
+void rooms_collect_metrics(struct rooms *r);
+
+/* lock_view and members to what wire encodes; used for replies too. mine: -1 not said. */
+void room_wire_lock(const struct lock_view *lock, int mine, struct wire_lock *out);
+/* One entry a user, newest last; *out is heap (mem_free), its strings borrowed from members. */
+size_t room_wire_users(const struct lock_member *members, size_t count,
+                       const struct lock_view *lock, struct wire_user **out);
+/* Connections that do not edit. */
+int64_t room_viewers(int64_t member_count, const struct lock_view *lock);
+
+#endif

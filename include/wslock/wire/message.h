@@ -1,0 +1,143 @@
+/*
+ * Encoding what the server says: typed values to a frame. One function a message; the caller owns
+ * the frame's one reference. Pure, no I/O. Names and fields: docs/protocol.md. Texts called `by`
+ * are written as they come: where presence is minimal, the caller gives a user id. An empty
+ * username counts as the user id.
+ */
+#ifndef WSLOCK_WIRE_MESSAGE_H
+#define WSLOCK_WIRE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wslock/base/frame.h"
+#include "wslock/base/str.h"
+#include "wslock/config/config.h"
+#include "wslock/wire/request.h"
+
+enum wire_close {
+#define WIRE_CLOSE(id, code, reason, reconnect) WIRE_CLOSE_##id,
+#include "wslock/wire/tables.def"
+#undef WIRE_CLOSE
+    WIRE_CLOSE_COUNT
+};
+uint16_t wire_close_code(enum wire_close close);
+const char *wire_close_reason(enum wire_close close);
+bool wire_close_reconnect(enum wire_close close);
+
+/* How a message is framed and to what it answers. */
+struct wire_to {
+    enum wire_framing framing;
+    const struct wire_ref *ref; /* NULL: an event that the server starts */
+    bool minimal;               /* presence: minimal: no username; display names hold the user id */
+};
+
+struct wire_person {
+    struct str user_id, username;
+};
+
+struct wire_lock {
+    const char *state;         /* "free", "held", "grace", "reserved" */
+    struct wire_person person; /* holder, or for whom it is reserved */
+    int64_t since_ms, expires_ms, grace_until_ms, reserved_until_ms;
+    bool dirty;
+    int64_t queue_length;
+    int mine; /* -1: not said */
+};
+
+struct wire_user {
+    struct wire_person person;
+    bool has_lock;           /* mode "editor" */
+    int64_t lock_expires_ms; /* 0: left out */
+    int64_t connections, since_ms;
+};
+
+struct wire_ending { /* previous */
+    struct wire_person person;
+    const char *reason;
+    bool dirty;
+    struct str revision; /* p NULL: left out */
+    int64_t ended_ms;
+};
+
+struct wire_lost { /* `lost` of resource:joined */
+    int64_t token;
+    const char *reason;
+    int64_t at_ms; /* 0: left out */
+    struct str by; /* len 0: left out */
+};
+
+/* Which room, at which moment. */
+struct wire_at {
+    struct str resource;
+    int64_t rev;
+    int64_t server_time_ms;
+};
+
+struct frame *wire_welcome(const struct wire_to *to, struct str session_id, struct str user_id,
+                           struct str username, const char *const *roles, size_t role_count,
+                           bool admin, int64_t server_time_ms, int64_t token_expires_ms,
+                           int64_t max_message_bytes, const char *instance);
+
+/* Further fields of `error`; zero-initialise. */
+struct wire_error_extra {
+    struct str resource;    /* len 0: none */
+    const char *field;      /* INVALID_ARGUMENT */
+    int64_t retry_after_ms; /* > 0: RATE_LIMITED, BACKEND_UNAVAILABLE */
+    int64_t limit;          /* > 0 */
+    const struct str *held; /* MAX_TAB_LOCKS_EXCEEDED */
+    size_t held_count;
+    int64_t rev; /* > 0: with resource, where known */
+};
+/* error_ref is `ref` in the payload: what finds the line in the log. */
+struct frame *wire_error(const struct wire_to *to, enum wire_error_code code, const char *message,
+                         const char *error_ref, const struct wire_error_extra *extra);
+
+struct frame *wire_joined(const struct wire_to *to, const struct wire_at *at, bool editor,
+                          struct str client_id, const struct wire_lock *lock,
+                          const struct wire_user *users, size_t user_count, int64_t viewers,
+                          const struct config_policy *policy, const struct wire_lost *lost);
+struct frame *wire_left(const struct wire_to *to, const struct wire_at *at);
+struct frame *wire_policy(const struct wire_to *to, const struct wire_at *at,
+                          const struct config_policy *policy);
+
+/* With the holder's `lock`, `previous` (or NULL). */
+struct frame *wire_acquired(const struct wire_to *to, const struct wire_at *at, int64_t token,
+                            int64_t expires_ms, const struct config_policy *policy,
+                            const struct wire_ending *previous, bool resumed);
+/* lock: for currentHolder, holder and expiresAt; NULL where there is no holder to tell. */
+struct frame *wire_denied(const struct wire_to *to, const struct wire_at *at, const char *reason,
+                          const struct wire_lock *lock, int64_t retry_after_ms,
+                          const char *error_ref);
+struct frame *wire_renewed(const struct wire_to *to, const struct wire_at *at, int64_t token,
+                           int64_t expires_ms, bool resumed);
+/* The direct reply; reason "RELEASED". */
+struct frame *wire_released_reply(const struct wire_to *to, const struct wire_at *at,
+                                  const char *reason);
+/* To everyone in the room. */
+struct frame *wire_released(const struct wire_to *to, const struct wire_at *at, const char *reason,
+                            struct str previous_holder);
+/* cause NULL: the reply to lock:status. */
+struct frame *wire_lock_state(const struct wire_to *to, const struct wire_at *at,
+                              const struct wire_lock *lock, const char *cause);
+struct frame *wire_lost(const struct wire_to *to, const struct wire_at *at, int64_t token,
+                        const char *reason, struct str by);
+struct frame *wire_expiring(const struct wire_to *to, const struct wire_at *at, int64_t expires_ms);
+
+struct frame *wire_presence_diff(const struct wire_to *to, const struct wire_at *at,
+                                 const struct wire_user *joined, size_t joined_count,
+                                 const struct str *left, size_t left_count,
+                                 const struct wire_user *changed, size_t changed_count,
+                                 int64_t viewers);
+struct frame *wire_presence_update(const struct wire_to *to, const struct wire_at *at,
+                                   const struct wire_user *users, size_t user_count,
+                                   int64_t viewers);
+
+struct frame *wire_session_closed(const struct wire_to *to, enum wire_close close);
+/* confirmed_until_ms 0: null (the connection holds no lock). */
+struct frame *wire_degraded(const struct wire_to *to, int64_t confirmed_until_ms);
+struct frame *wire_recovered(const struct wire_to *to);
+struct frame *wire_draining(const struct wire_to *to, int64_t reconnect_in_ms);
+
+#endif

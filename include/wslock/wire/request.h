@@ -1,0 +1,78 @@
+/*
+ * Decoding what a client sent: bytes to one checked request, driven by a table of events and their
+ * fields. Pure, no I/O. What a request's event does not take is ignored; what it takes is
+ * type-checked and bounded, and `null` for an optional field is the same as its absence.
+ */
+#ifndef WSLOCK_WIRE_REQUEST_H
+#define WSLOCK_WIRE_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wslock/base/str.h"
+#include "wslock/wire/resource.h"
+
+enum wire_request_kind {
+#define WIRE_REQUEST(id, name) WIRE_REQ_##id,
+#include "wslock/wire/tables.def"
+#undef WIRE_REQUEST
+    WIRE_REQ_COUNT
+};
+const char *wire_request_name(enum wire_request_kind kind);
+
+enum wire_error_code {
+#define WIRE_ERROR(id) WIRE_ERR_##id,
+#include "wslock/wire/tables.def"
+#undef WIRE_ERROR
+    WIRE_ERR_COUNT
+};
+const char *wire_error_name(enum wire_error_code code);
+
+enum wire_framing { WIRE_FRAMING_NATIVE };
+
+/* The `id` of a request, to be echoed: kept as the JSON text that goes out again. */
+#define WIRE_REF_MAX 400 /* 64 code points, escaped at worst as \uXXXX (one or two) */
+struct wire_ref {
+    uint16_t len; /* 0: none */
+    char json[WIRE_REF_MAX];
+};
+
+enum wire_presence { WIRE_PRESENCE_DIFF, WIRE_PRESENCE_FULL, WIRE_PRESENCE_NONE };
+
+struct wire_request {
+    enum wire_request_kind kind;
+    struct wire_ref ref;
+    struct wire_resource resource; /* every event but auth */
+    struct str auth_token;         /* auth: token; any string, judged by its verifier */
+    struct str client_id;          /* auth, join: clientId; len 0: absent */
+    bool editor;                   /* join: mode */
+    enum wire_presence presence;   /* join */
+    int64_t token;                 /* join, heartbeat: fencing token; 0: absent */
+    bool active;                   /* heartbeat, default true */
+    int dirty;                     /* heartbeat: -1 absent, 0, 1 */
+    bool take_own;                 /* acquire */
+    struct str revision;           /* release; p NULL: absent; at most 128 code points */
+    void *doc;                     /* private: owns what the strs point into */
+};
+
+struct wire_decode_error {
+    enum wire_error_code code;
+    struct wire_ref ref; /* of the request, where it could be read */
+    const char *field;   /* INVALID_ARGUMENT: static name */
+    const char *message; /* static English sentence */
+    char event[33]; /* the event's name if it is one of ours, else ""; for the log and metrics */
+    struct wire_resource resource; /* len 0: none readable */
+};
+
+struct wire_decode_options {
+    bool reject_two_parts;
+};
+
+/* One native text message (valid UTF-8 already). True: *out is set, to be freed with
+ * wire_request_fini. False: *error is set. */
+bool wire_decode_native(const char *text, size_t len, const struct wire_decode_options *options,
+                        struct wire_request *out, struct wire_decode_error *error) MUST_CHECK;
+void wire_request_fini(struct wire_request *r);
+
+#endif

@@ -1,0 +1,275 @@
+#include "daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include "systemd.h"
+#include "wslock/audit/audit.h"
+#include "wslock/auth/auth.h"
+#include "wslock/base/clock.h"
+#include "wslock/base/mem.h"
+#include "wslock/base/wheel.h"
+#include "wslock/metrics/metrics.h"
+#include "wslock/net/net.h"
+#include "wslock/redis/embedded.h"
+#include "wslock/session/gateway.h"
+
+#define TICK_MS 20
+/* Of the drain time, what is kept for the connections that did not go by themselves. */
+#define DRAIN_LAST_MS 1000
+/* How long the loop may take to close its handles at the end. */
+#define TEARDOWN_MS 5000
+
+enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_DRAINING, PHASE_ENDED };
+
+static const int SIGNALS[] = {SIGTERM, SIGINT, SIGHUP};
+
+struct daemon {
+    const struct options *options;
+    struct config *config;
+    uv_loop_t loop;
+    uv_timer_t tick;
+    uv_signal_t signals[ARRAY_LEN(SIGNALS)];
+    struct wheel *wheel;
+    struct net *net;
+    struct redis_embedded *embedded;
+    struct auth *auth;
+    struct audit *audit;
+    struct gateway *gateway;
+    enum phase phase;
+    uint64_t deadline_ms; /* of the phase */
+    uint64_t last_tick_ms;
+    bool closed_all;
+    enum exit_code exit_code;
+};
+
+/* ---- phases ---- */
+
+static void end(struct daemon *d, enum exit_code code) {
+    if (d->phase == PHASE_ENDED)
+        return;
+    d->phase = PHASE_ENDED;
+    d->exit_code = code;
+    uv_stop(&d->loop);
+}
+
+/* The store cannot be used, ever: only before gateway_started. */
+static void on_fatal(void *ctx, const char *problem) {
+    log_error("store_unusable", LF("problem", problem));
+    end(ctx, EXIT_RESOURCE);
+}
+
+static void print_dev_hints(const struct daemon *d) {
+    const char *slash = strrchr(d->options->program, '/');
+    int directory_len = slash != NULL ? (int)(slash - d->options->program) + 1 : 0;
+    printf("\nDemo page:  http://%s:%d/\n"
+           "A token:    %.*swslockctl --state-dir %s token --user ann --name Ann\n\n",
+           d->config->listen[0].address, net_port(d->net), directory_len, d->options->program,
+           d->config->state_dir);
+    fflush(stdout);
+}
+
+static void open_for_clients(struct daemon *d) {
+    d->phase = PHASE_RUNNING;
+    net_open(d->net);
+    log_info("ready", LF("version", WSLOCK_VERSION), LF("instance", d->config->instance));
+    systemd_ready();
+    if (d->config->dev)
+        print_dev_hints(d);
+}
+
+static void give_up_starting(struct daemon *d) {
+    const char *problem = gateway_store_problem(d->gateway);
+    log_error("store_unreachable", LF("problem", problem != NULL ? problem : "no answer"),
+              LFI("waited_ms", d->config->redis.start_timeout_ms));
+    end(d, EXIT_RESOURCE);
+}
+
+static void drain(struct daemon *d) {
+    int64_t time_ms = d->config->drain_timeout_ms;
+    log_info("draining", LFI("sessions", gateway_session_count(d->gateway)),
+             LFI("timeout_ms", time_ms));
+    d->phase = PHASE_DRAINING;
+    d->deadline_ms = clock_boot_ms() + (uint64_t)time_ms;
+    systemd_stopping();
+    net_stop_accepting(d->net);
+    gateway_drain(d->gateway);
+}
+
+static void go_on_draining(struct daemon *d, uint64_t now_ms) {
+    uint64_t last_ms = (uint64_t)d->config->drain_timeout_ms / 5;
+    if (gateway_drained(d->gateway)) {
+        log_info("drained");
+        end(d, EXIT_CLEAN);
+        return;
+    }
+    if (last_ms > DRAIN_LAST_MS)
+        last_ms = DRAIN_LAST_MS;
+    if (!d->closed_all && now_ms + last_ms >= d->deadline_ms) {
+        d->closed_all = true;
+        gateway_close_all(d->gateway);
+    }
+    if (now_ms >= d->deadline_ms) {
+        log_warn("drain_incomplete", LFI("sessions", gateway_session_count(d->gateway)));
+        end(d, EXIT_CLEAN);
+    }
+}
+
+static void on_tick(uv_timer_t *timer) {
+    struct daemon *d = timer->data;
+    uint64_t now_ms = clock_boot_ms();
+    uint64_t passed_ms = now_ms - d->last_tick_ms;
+    d->last_tick_ms = now_ms;
+    metrics_set(METRIC_LOOP_LAG, passed_ms > TICK_MS ? (double)(passed_ms - TICK_MS) / 1000 : 0,
+                NULL, NULL);
+    systemd_watchdog(now_ms);
+    wheel_advance(d->wheel, now_ms);
+    switch (d->phase) {
+    case PHASE_STARTING:
+        if (gateway_started(d->gateway))
+            open_for_clients(d);
+        else if (now_ms >= d->deadline_ms)
+            give_up_starting(d);
+        break;
+    case PHASE_DRAINING:
+        go_on_draining(d, now_ms);
+        break;
+    case PHASE_RUNNING:
+    case PHASE_ENDED:
+        break;
+    }
+}
+
+/* A second one ends the drain. */
+static void on_stop_signal(struct daemon *d) {
+    if (d->phase == PHASE_RUNNING)
+        drain(d);
+    else
+        end(d, EXIT_CLEAN);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct daemon *d = handle->data;
+    log_info("signal", LF("name", strsignal(number)));
+    if (number == SIGHUP)
+        log_warn("reload_not_supported", LF("effect", "the configuration stays as it was"));
+    else
+        on_stop_signal(d);
+}
+
+/* ---- start and end ---- */
+
+static void start_loop(struct daemon *d) {
+    uv_loop_init(&d->loop);
+    d->last_tick_ms = clock_boot_ms();
+    d->wheel = wheel_create(d->last_tick_ms);
+    uv_timer_init(&d->loop, &d->tick);
+    d->tick.data = d;
+    for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++) {
+        uv_signal_init(&d->loop, &d->signals[i]);
+        d->signals[i].data = d;
+    }
+}
+
+static bool start_embedded(struct daemon *d, char **problem) {
+    struct buf directory;
+    if (!d->config->redis.embedded)
+        return true;
+    if (d->config->state_dir == NULL)
+        d->config->state_dir = options_state_dir(d->options);
+    buf_init(&directory);
+    buf_printf(&directory, "%s/redis", d->config->state_dir);
+    d->embedded = redis_embedded_start(&d->loop, buf_cstr(&directory), problem);
+    buf_fini(&directory);
+    if (d->embedded == NULL)
+        return false;
+    /* Nobody else has the configuration yet. */
+    mem_free(d->config->redis.unix_path);
+    d->config->redis.unix_path = mem_strdup(redis_embedded_socket(d->embedded));
+    return true;
+}
+
+static bool start_modules(struct daemon *d, char **problem) {
+    struct net_parts net_parts = {&d->loop, d->wheel, d->config};
+    d->net = net_create(&net_parts, problem);
+    if (d->net == NULL)
+        return false;
+    d->auth = auth_create(d->config, problem);
+    if (d->auth == NULL)
+        return false;
+    d->audit = audit_open(&d->loop, d->config, d->config->instance, problem);
+    if (d->audit == NULL || !start_embedded(d, problem))
+        return false;
+    struct gateway_parts parts = {&d->loop, d->wheel, d->config, d->auth, d->audit};
+    d->gateway = gateway_create(&parts, on_fatal, d);
+    net_serve_ops(d->net, d->gateway);
+    return true;
+}
+
+static void start_clocks(struct daemon *d) {
+    d->deadline_ms = clock_boot_ms() + (uint64_t)d->config->redis.start_timeout_ms;
+    d->last_tick_ms = clock_boot_ms();
+    uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
+    for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++)
+        uv_signal_start(&d->signals[i], on_signal, SIGNALS[i]);
+}
+
+static void on_teardown_late(uv_timer_t *timer) {
+    log_error("teardown_late", LF("effect", "handles are left open"));
+    uv_stop(timer->loop);
+}
+
+/* Until every handle is closed. */
+static void run_out(struct daemon *d, uv_timer_t *guard) {
+    uv_timer_start(guard, on_teardown_late, TEARDOWN_MS, 0);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    uv_timer_stop(guard);
+}
+
+static void stop_modules(struct daemon *d) {
+    uv_timer_t guard;
+    uv_timer_init(&d->loop, &guard);
+    uv_unref((uv_handle_t *)&guard);
+    if (d->net != NULL)
+        net_shutdown(d->net);
+    gateway_destroy(&d->gateway);
+    if (d->audit != NULL)
+        audit_close(&d->audit);
+    auth_destroy(&d->auth);
+    redis_embedded_stop(&d->embedded);
+    uv_close((uv_handle_t *)&d->tick, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++)
+        uv_close((uv_handle_t *)&d->signals[i], NULL);
+    run_out(d, &guard);
+    net_destroy(&d->net);
+    run_out(d, &guard);
+    uv_close((uv_handle_t *)&guard, NULL);
+    uv_run(&d->loop, UV_RUN_NOWAIT);
+    wheel_destroy(&d->wheel);
+    if (uv_loop_close(&d->loop) != 0)
+        log_error("loop_not_closed");
+    metrics_reset();
+    config_unref(&d->config);
+}
+
+enum exit_code daemon_run(struct config *config, const struct options *options) {
+    struct daemon d = {.options = options, .config = config, .phase = PHASE_STARTING};
+    char *problem = NULL;
+    log_configure(options->has_log_level ? options->log_level : config->log.level,
+                  config->log.format);
+    metrics_set(METRIC_BUILD_INFO, 1, WSLOCK_VERSION, NULL);
+    start_loop(&d);
+    if (start_modules(&d, &problem)) {
+        start_clocks(&d);
+        uv_run(&d.loop, UV_RUN_DEFAULT);
+    } else {
+        log_error("start_failed", LF("problem", problem != NULL ? problem : "unknown"));
+        mem_free(problem);
+        d.exit_code = EXIT_RESOURCE;
+    }
+    stop_modules(&d);
+    log_info("stopped", LFI("exit_code", d.exit_code));
+    return d.exit_code;
+}

@@ -1,0 +1,83 @@
+#include <jansson.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "daemon.h"
+#include "options.h"
+#include "wslock/base/mem.h"
+
+#define DEFAULT_CONFIG "/etc/wslockd/wslockd.yaml"
+
+static void print_problem(void *ctx, const char *file, int line, const char *key,
+                          const char *text) {
+    (void)ctx;
+    fputs(file, stderr);
+    if (line > 0)
+        fprintf(stderr, ":%d", line);
+    if (key != NULL && key[0] != '\0')
+        fprintf(stderr, ": %s", key);
+    fprintf(stderr, ": %s\n", text);
+}
+
+static struct config *load(const struct options *o) {
+    if (!o->dev)
+        return config_load_file(o->config_file != NULL ? o->config_file : DEFAULT_CONFIG,
+                                print_problem, NULL);
+    char *state_dir = options_state_dir(o);
+    struct config *config = config_load_dev(state_dir, o->config_file, print_problem, NULL);
+    mem_free(state_dir);
+    return config;
+}
+
+static void print_config(const struct config *config) {
+    struct buf out;
+    buf_init(&out);
+    config_print(config, &out);
+    fwrite(out.data, 1, out.len, stdout);
+    buf_fini(&out);
+}
+
+static enum exit_code with_config(const struct options *o) {
+    struct config *config = load(o);
+    if (config == NULL)
+        return EXIT_CONFIGURATION;
+    if (o->action == OPTIONS_RUN)
+        return daemon_run(config, o);
+    if (o->action == OPTIONS_PRINT_CONFIG)
+        print_config(config);
+    else
+        puts("configuration ok");
+    config_unref(&config);
+    return EXIT_CLEAN;
+}
+
+/* What holds for the process, before anything is created. */
+static void prepare_process(void) {
+    umask(0027);
+    signal(SIGPIPE, SIG_IGN);
+    json_object_seed(0);
+    OPENSSL_init_ssl(0, NULL);
+}
+
+int main(int argc, char **argv) {
+    struct options options;
+    options_parse(argc, argv, &options);
+    switch (options.action) {
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    case OPTIONS_HELP:
+        options_print_help();
+        return EXIT_CLEAN;
+    case OPTIONS_VERSION:
+        puts("wslockd " WSLOCK_VERSION);
+        return EXIT_CLEAN;
+    case OPTIONS_RUN:
+    case OPTIONS_CHECK_CONFIG:
+    case OPTIONS_PRINT_CONFIG:
+        break;
+    }
+    prepare_process();
+    return with_config(&options);
+}

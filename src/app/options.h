@@ -1,0 +1,42 @@
+/* The command line of wslockd. */
+#ifndef WSLOCK_APP_OPTIONS_H
+#define WSLOCK_APP_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "wslock/base/log.h"
+
+/* Documented in docs/operations.md. */
+enum exit_code {
+    EXIT_CLEAN = 0,
+    EXIT_CONFIGURATION = 1,
+    EXIT_USAGE = 2,
+    EXIT_RESOURCE = 3, /* port taken, store unreachable, certificate unreadable, … */
+};
+
+enum options_action {
+    OPTIONS_RUN,
+    OPTIONS_CHECK_CONFIG,
+    OPTIONS_PRINT_CONFIG,
+    OPTIONS_VERSION,
+    OPTIONS_HELP,
+    OPTIONS_WRONG, /* told on standard error already */
+};
+
+struct options {
+    enum options_action action;
+    const char *program;     /* argv[0] */
+    const char *config_file; /* NULL: none was named */
+    const char *state_dir;   /* NULL: the default */
+    bool dev;
+    bool has_log_level;
+    enum log_level log_level;
+};
+
+void options_parse(int argc, char **argv, struct options *out);
+void options_print_help(void);
+/* Where --dev and the embedded Redis keep what must outlive them: --state-dir, $STATE_DIRECTORY (of
+ * systemd), $XDG_STATE_HOME/wslockd, ~/.local/state/wslockd. Heap. */
+char *options_state_dir(const struct options *o);
+
+#endif

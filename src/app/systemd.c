@@ -1,0 +1,25 @@
+#include "systemd.h"
+
+#include <stdbool.h>
+#include <systemd/sd-daemon.h>
+
+void systemd_ready(void) {
+    sd_notify(0, "READY=1");
+}
+
+void systemd_stopping(void) {
+    sd_notify(0, "STOPPING=1");
+}
+
+void systemd_watchdog(uint64_t now_ms) {
+    static bool asked, enabled;
+    static uint64_t interval_us, last_ms;
+    if (!asked) {
+        asked = true;
+        enabled = sd_watchdog_enabled(0, &interval_us) > 0;
+    }
+    if (!enabled || (now_ms - last_ms) * 1000 < interval_us / 2)
+        return;
+    last_ms = now_ms;
+    sd_notify(0, "WATCHDOG=1");
+}

@@ -1,0 +1,410 @@
+#include "wslock/audit/audit.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "chain.h"
+#include "problem.h"
+#include "record.h"
+#include "sink.h"
+#include "tail.h"
+#include "writer.h"
+#include "wslock/base/buf.h"
+#include "wslock/base/clock.h"
+#include "wslock/base/list.h"
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+/* A disk that does not answer must not hold an answer to an administrator for ever. */
+#define SYNC_TIMEOUT_MS 5000
+#define FAILURE_LINES_PER_MINUTE 6
+/* What a waiter waits for whose record was dropped. */
+#define NEVER_COMMITTED UINT64_MAX
+
+struct sync_waiter {
+    struct list node;
+    uint64_t seq;           /* done when this is committed */
+    uint64_t failures_seen; /* failed when the writer has had more */
+    uint64_t deadline_ms;   /* of uv_now */
+    bool ok;                /* once taken off the list */
+    void (*on_done)(void *ctx, bool ok);
+    void *ctx;
+};
+
+struct audit {
+    uv_loop_t *loop;
+    uv_async_t async;     /* from the writer: its state changed */
+    uv_prepare_t prepare; /* wakes the writer once a turn of the loop */
+    uv_timer_t checkpoint;
+    uv_timer_t sync_timer; /* due at the oldest waiter's deadline */
+    int open_handles;
+
+    struct writer *writer;
+    char *instance;
+    bool omit_free_text;
+    uint64_t last_seq;
+    bool unkicked; /* records were pushed in this turn */
+    struct buf line;
+
+    struct list waiters; /* oldest first */
+    bool stalled;        /* a waiter's deadline passed; until a commit */
+    uint64_t stalled_at_seq;
+
+    uint64_t dropped; /* records since the queue was full; 0: it takes records */
+    int64_t dropped_from_us, dropped_to_us;
+
+    uint64_t failures_told;
+    bool told_unhealthy;
+    uint64_t mark_told;
+    struct log_limit failure_lines;
+};
+
+static uint64_t push(struct audit *a, const struct audit_record *r, int64_t wall_us, bool marked) {
+    const struct record_stamp stamp = {
+        .wall_us = wall_us,
+        .seq = a->last_seq + 1,
+        .instance = str_of(a->instance),
+        .omit_free_text = a->omit_free_text,
+    };
+    buf_reset(&a->line);
+    record_encode(&a->line, r, &stamp);
+    if (!writer_push(a->writer, stamp.seq, a->line.data, a->line.len, marked)) {
+        return 0;
+    }
+    a->unkicked = true;
+    a->last_seq = stamp.seq;
+    return stamp.seq;
+}
+
+/* A record about the audit log itself. */
+static uint64_t push_own(struct audit *a, enum audit_action action, const char *detail) {
+    const struct audit_record r = {
+        .action = action,
+        .held_ms = -1,
+        .previous_dirty = -1,
+        .detail = str_of(detail),
+    };
+    return push(a, &r, clock_wall_us(),
+                action == AUDIT_AUDIT_STARTED || action == AUDIT_AUDIT_CHECKPOINT ||
+                    action == AUDIT_AUDIT_STOPPED);
+}
+
+static void update_notify(struct audit *a) {
+    writer_notify_commits(a->writer, !list_empty(&a->waiters) || a->dropped > 0 || a->stalled);
+}
+
+static void drop(struct audit *a, int64_t wall_us) {
+    if (a->dropped == 0) {
+        a->dropped_from_us = wall_us;
+        log_error("audit_queue_full", LFI("queueBytes", WRITER_QUEUE_BYTES));
+    }
+    a->dropped_to_us = wall_us;
+    a->dropped++;
+    metrics_add(METRIC_AUDIT_ERRORS, 1, NULL, NULL);
+    update_notify(a);
+}
+
+/* Ends a time of dropping with AUDIT_GAP, once half of the queue is free. */
+static void end_gap(struct audit *a, const struct writer_state *state) {
+    if (a->dropped == 0 || state->queued_bytes > WRITER_QUEUE_BYTES / 2) {
+        return;
+    }
+    char from[RECORD_TIME_LEN + 1];
+    char to[RECORD_TIME_LEN + 1];
+    char detail[160];
+    record_format_time(a->dropped_from_us, from);
+    record_format_time(a->dropped_to_us, to);
+    (void)snprintf(detail, sizeof detail, "%" PRIu64 " records dropped from %s to %s: queue full",
+                   a->dropped, from, to);
+    if (push_own(a, AUDIT_AUDIT_GAP, detail) != 0) {
+        log_error("audit_gap", LFI("dropped", a->dropped));
+        a->dropped = 0;
+    }
+}
+
+static void tell_failures(struct audit *a, const struct writer_state *state) {
+    if (state->failures > a->failures_told) {
+        metrics_add(METRIC_AUDIT_ERRORS, (double)(state->failures - a->failures_told), NULL, NULL);
+        a->failures_told = state->failures;
+        a->told_unhealthy = true;
+        if (log_limit_pass(&a->failure_lines, FAILURE_LINES_PER_MINUTE)) {
+            log_error("audit_write_failed", LF("error", strerror(state->last_error)),
+                      LFI("queuedBytes", state->queued_bytes));
+        }
+    }
+    if (state->healthy && a->told_unhealthy) {
+        a->told_unhealthy = false;
+        log_info("audit_write_recovered", LFI("seq", state->durable_seq));
+    }
+}
+
+/* The chain's head in the operator's log shows later whether the file's end was cut. */
+static void tell_mark(struct audit *a, const struct writer_state *state) {
+    if (state->mark_seq > a->mark_told) {
+        a->mark_told = state->mark_seq;
+        log_info("audit_checkpoint", LFI("seq", state->mark_seq), LF("hash", state->mark_hash));
+    }
+}
+
+/* Completes every waiter whose outcome is known. now_ms: deadlines up to then have passed. */
+static void complete_waiters(struct audit *a, const struct writer_state *state, uint64_t now_ms) {
+    struct list done;
+    list_init(&done);
+    LIST_FOREACH_SAFE(it, next, &a->waiters) {
+        struct sync_waiter *waiter = CONTAINER_OF(it, struct sync_waiter, node);
+        const bool committed = waiter->seq <= state->durable_seq;
+        const bool late = waiter->deadline_ms <= now_ms;
+        if (!committed && !late && waiter->failures_seen == state->failures) {
+            continue;
+        }
+        if (!committed && late && waiter->seq != NEVER_COMMITTED && !a->stalled) {
+            a->stalled = true;
+            a->stalled_at_seq = state->durable_seq;
+            metrics_add(METRIC_AUDIT_ERRORS, 1, NULL, NULL);
+            log_error("audit_write_stalled", LFI("seq", state->durable_seq));
+        }
+        waiter->ok = committed;
+        list_remove(&waiter->node);
+        list_push_back(&done, &waiter->node);
+    }
+    LIST_FOREACH_SAFE(it, next, &done) {
+        struct sync_waiter *waiter = CONTAINER_OF(it, struct sync_waiter, node);
+        waiter->on_done(waiter->ctx, waiter->ok);
+        mem_free(waiter);
+    }
+}
+
+static void on_sync_deadline(uv_timer_t *timer);
+
+static void arm_sync_timer(struct audit *a) {
+    if (list_empty(&a->waiters)) {
+        uv_timer_stop(&a->sync_timer);
+        return;
+    }
+    const struct sync_waiter *oldest = CONTAINER_OF(a->waiters.next, struct sync_waiter, node);
+    const uint64_t now_ms = uv_now(a->loop);
+    uv_timer_start(&a->sync_timer, on_sync_deadline,
+                   oldest->deadline_ms > now_ms ? oldest->deadline_ms - now_ms : 0, 0);
+}
+
+static void look_at_writer(struct audit *a, uint64_t deadlines_ms) {
+    struct writer_state state;
+    writer_get_state(a->writer, &state);
+    if (a->stalled && state.durable_seq > a->stalled_at_seq) {
+        a->stalled = false;
+    }
+    tell_failures(a, &state);
+    tell_mark(a, &state);
+    end_gap(a, &state);
+    complete_waiters(a, &state, deadlines_ms);
+    update_notify(a);
+    arm_sync_timer(a);
+}
+
+static void on_async(uv_async_t *async) {
+    look_at_writer(async->data, 0);
+}
+
+static void on_sync_deadline(uv_timer_t *timer) {
+    look_at_writer(timer->data, uv_now(timer->loop));
+}
+
+static void on_prepare(uv_prepare_t *prepare) {
+    struct audit *a = prepare->data;
+    if (a->unkicked) {
+        a->unkicked = false;
+        writer_kick(a->writer);
+    }
+}
+
+static void on_checkpoint(uv_timer_t *timer) {
+    struct audit *a = timer->data;
+    if (a->dropped > 0 || push_own(a, AUDIT_AUDIT_CHECKPOINT, "") == 0) {
+        drop(a, clock_wall_us());
+    }
+}
+
+static void notify_loop(void *ctx) {
+    struct audit *a = ctx;
+    (void)uv_async_send(&a->async);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    struct audit *a = handle->data;
+    if (--a->open_handles > 0) {
+        return;
+    }
+    buf_fini(&a->line);
+    mem_free(a->instance);
+    mem_free(a);
+}
+
+static void close_handles(struct audit *a) {
+    uv_handle_t *const handles[] = {(uv_handle_t *)&a->async, (uv_handle_t *)&a->prepare,
+                                    (uv_handle_t *)&a->checkpoint, (uv_handle_t *)&a->sync_timer};
+    a->open_handles = (int)ARRAY_LEN(handles);
+    for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
+        uv_close(handles[i], on_handle_closed);
+    }
+}
+
+/* The handles do not keep the loop alive. Only uv_async_init can fail, and it comes first. */
+static int open_handles(struct audit *a, uint64_t checkpoint_ms) {
+    const int error = uv_async_init(a->loop, &a->async, on_async);
+    if (error != 0) {
+        return error;
+    }
+    uv_prepare_init(a->loop, &a->prepare);
+    uv_timer_init(a->loop, &a->checkpoint);
+    uv_timer_init(a->loop, &a->sync_timer);
+    a->async.data = a->prepare.data = a->checkpoint.data = a->sync_timer.data = a;
+    uv_prepare_start(&a->prepare, on_prepare);
+    uv_timer_start(&a->checkpoint, on_checkpoint, checkpoint_ms, checkpoint_ms);
+    uv_unref((uv_handle_t *)&a->async);
+    uv_unref((uv_handle_t *)&a->prepare);
+    uv_unref((uv_handle_t *)&a->checkpoint);
+    uv_unref((uv_handle_t *)&a->sync_timer);
+    return 0;
+}
+
+/* The sink and where its chain ends. */
+static bool open_sink(const struct config *config, struct chain *chain, struct sink *sink,
+                      struct tail *tail, char **problem) {
+    const bool sync = config->audit.fsync == CONFIG_FSYNC_BATCH;
+    if (strcmp(config->audit.file, "-") == 0) {
+        *tail = (struct tail){.fd = -1};
+        memcpy(tail->head.hash, CHAIN_GENESIS, sizeof CHAIN_GENESIS);
+        sink_init(sink, STDOUT_FILENO, false, sync);
+        return true;
+    }
+    if (!tail_open(tail, config->audit.file, chain, !config->audit.omit_free_text, problem)) {
+        return false;
+    }
+    sink_init(sink, tail->fd, true, sync);
+    return true;
+}
+
+static void write_start(struct audit *a, const struct tail *tail, bool keyed) {
+    char detail[96];
+    if (tail->repaired) {
+        log_warn("audit_repaired", LF("detail", tail->repaired));
+        (void)push_own(a, AUDIT_AUDIT_REPAIRED, tail->repaired);
+    }
+    (void)snprintf(detail, sizeof detail, "version %s, pid %ld, chain %s", WSLOCK_VERSION,
+                   (long)getpid(), keyed ? "HMAC-SHA-256" : "SHA-256");
+    (void)push_own(a, AUDIT_AUDIT_STARTED, detail);
+    writer_kick(a->writer);
+}
+
+struct audit *audit_open(uv_loop_t *loop, const struct config *config, const char *instance,
+                         char **problem) {
+    struct sink sink = {.fd = -1};
+    struct tail tail = {.fd = -1};
+    struct chain *chain = chain_create(config->audit.hmac_key_file, problem);
+    if (!chain) {
+        return NULL;
+    }
+    const bool keyed = chain_is_keyed(chain);
+    struct audit *a = mem_zalloc(sizeof *a);
+    a->loop = loop;
+    a->instance = mem_strdup(instance);
+    a->omit_free_text = config->audit.omit_free_text;
+    list_init(&a->waiters);
+    buf_init(&a->line);
+    if (!open_sink(config, chain, &sink, &tail, problem)) {
+        goto fail;
+    }
+    a->last_seq = tail.head.seq;
+    const int error = open_handles(a, (uint64_t)config->audit.checkpoint_ms);
+    if (error != 0) {
+        *problem = problem_text("cannot start the audit log: %s", uv_strerror(error));
+        goto fail;
+    }
+    a->writer = writer_create(chain, &sink, &tail.head, notify_loop, a, problem);
+    if (!a->writer) {
+        sink_fini(&sink);
+        chain_destroy(&chain);
+        mem_free(tail.repaired);
+        close_handles(a); /* frees a */
+        return NULL;
+    }
+    write_start(a, &tail, keyed);
+    mem_free(tail.repaired);
+    return a;
+fail:
+    sink_fini(&sink);
+    chain_destroy(&chain);
+    mem_free(tail.repaired);
+    buf_fini(&a->line);
+    mem_free(a->instance);
+    mem_free(a);
+    return NULL;
+}
+
+uint64_t audit_write(struct audit *a, const struct audit_record *r) {
+    const int64_t wall_us = clock_wall_us();
+    /* Once records are dropped, all are, until AUDIT_GAP can say so: one gap, not many. */
+    const uint64_t seq = a->dropped > 0 ? 0 : push(a, r, wall_us, false);
+    if (seq == 0) {
+        drop(a, wall_us);
+    }
+    return seq;
+}
+
+void audit_sync(struct audit *a, void (*on_done)(void *ctx, bool ok), void *ctx) {
+    struct sync_waiter *waiter = mem_zalloc(sizeof *waiter);
+    const bool first = list_empty(&a->waiters);
+    struct writer_state state;
+    waiter->on_done = on_done;
+    waiter->ctx = ctx;
+    waiter->seq = a->last_seq;
+    waiter->deadline_ms = uv_now(a->loop) + SYNC_TIMEOUT_MS;
+    list_push_back(&a->waiters, &waiter->node);
+    /* From here on a commit is notified, so what the state does not show yet will be. */
+    update_notify(a);
+    writer_get_state(a->writer, &state);
+    waiter->failures_seen = state.failures;
+    if (a->dropped > 0) {
+        waiter->seq = NEVER_COMMITTED;
+        waiter->deadline_ms = 0;
+    }
+    if (waiter->seq <= state.durable_seq || a->dropped > 0) {
+        (void)uv_async_send(&a->async);
+    }
+    if (first) {
+        arm_sync_timer(a);
+    }
+    a->unkicked = false;
+    writer_kick(a->writer);
+}
+
+bool audit_healthy(const struct audit *a) {
+    return !a->stalled && a->dropped == 0 && writer_is_healthy(a->writer);
+}
+
+void audit_close(struct audit **audit) {
+    struct audit *a = *audit;
+    if (!a) {
+        return;
+    }
+    struct writer_state state;
+    writer_get_state(a->writer, &state);
+    end_gap(a, &state);
+    (void)push_own(a, AUDIT_AUDIT_STOPPED, "");
+    writer_stop(&a->writer, &state);
+    tell_failures(a, &state);
+    tell_mark(a, &state);
+    if (state.durable_seq < a->last_seq || a->dropped > 0) {
+        log_error("audit_records_lost", LFI("afterSeq", state.durable_seq),
+                  LFI("lost", a->last_seq - state.durable_seq + a->dropped));
+    }
+    complete_waiters(a, &state, UINT64_MAX);
+    assert(list_empty(&a->waiters));
+    close_handles(a);
+    *audit = NULL;
+}

@@ -1,0 +1,126 @@
+#include "sink.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STREAM_WAIT_MS 1000
+
+void sink_init(struct sink *s, int fd, bool owns_fd, bool sync) {
+    struct stat st;
+    *s = (struct sink){.fd = fd, .owns_fd = owns_fd, .sync = sync};
+    s->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+void sink_fini(struct sink *s) {
+    if (s->owns_fd && s->fd >= 0) {
+        close(s->fd);
+    }
+    s->fd = -1;
+}
+
+static size_t write_all(int fd, const char *data, size_t len, int *error) {
+    size_t done = 0;
+    while (done < len) {
+        const ssize_t n = write(fd, data + done, len - done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            *error = n < 0 ? errno : ENOSPC;
+            break;
+        }
+        done += (size_t)n;
+    }
+    return done;
+}
+
+/* One piece that does not block for ever: a pipe that polls writable takes PIPE_BUF bytes. */
+static ssize_t write_piece(int fd, const char *data, size_t len) {
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    const int ready = poll(&p, 1, STREAM_WAIT_MS);
+    if (ready < 0) {
+        return -1;
+    }
+    if (ready == 0) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
+    const ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0 || errno != ENOTSOCK) {
+        return n;
+    }
+    return write(fd, data, len < PIPE_BUF ? len : PIPE_BUF);
+}
+
+static size_t commit_stream(int fd, const char *data, size_t len, int *error) {
+    size_t done = 0;
+    while (done < len) {
+        const ssize_t n = write_piece(fd, data + done, len - done);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+            continue;
+        }
+        if (n <= 0) {
+            *error = n < 0 ? errno : EIO;
+            break;
+        }
+        done += (size_t)n;
+    }
+    return done;
+}
+
+static void mark_dirty(struct sink *s, off_t from) {
+    s->dirty = true;
+    s->dirty_from = from;
+}
+
+/* Cuts off what an earlier call could not; the file's end in *end. */
+static bool settle_end(struct sink *s, off_t *end) {
+    struct stat st;
+    if (fstat(s->fd, &st) != 0) {
+        return false;
+    }
+    if (s->dirty && st.st_size > s->dirty_from) {
+        if (ftruncate(s->fd, s->dirty_from) != 0) {
+            return false;
+        }
+        st.st_size = s->dirty_from;
+    }
+    s->dirty = false;
+    *end = st.st_size;
+    return true;
+}
+
+static size_t commit_file(struct sink *s, const char *data, size_t len, int *error) {
+    off_t start = 0;
+    if (!settle_end(s, &start)) {
+        *error = errno;
+        return 0;
+    }
+    const size_t written = write_all(s->fd, data, len, error);
+    size_t whole = written;
+    if (written < len) {
+        const char *newline = memrchr(data, '\n', written);
+        whole = newline ? (size_t)(newline - data) + 1 : 0;
+    }
+    if (whole < written && ftruncate(s->fd, start + (off_t)whole) != 0) {
+        mark_dirty(s, start + (off_t)whole);
+    }
+    if (whole > 0 && s->sync && fdatasync(s->fd) != 0) {
+        *error = errno;
+        mark_dirty(s, start);
+        return 0;
+    }
+    return whole;
+}
+
+size_t sink_commit(struct sink *s, const char *data, size_t len, int *error) {
+    assert(len > 0 && data[len - 1] == '\n');
+    *error = 0;
+    return s->regular ? commit_file(s, data, len, error) : commit_stream(s->fd, data, len, error);
+}

@@ -1,0 +1,35 @@
+/*
+ * The place where lines go: a regular file (append-only, may be cut back) or a stream (standard
+ * output, a pipe, a device).
+ */
+#ifndef WSLOCK_AUDIT_SINK_H
+#define WSLOCK_AUDIT_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct sink {
+    int fd;
+    bool owns_fd;
+    bool regular;
+    bool sync;        /* fdatasync before bytes count as committed (regular files) */
+    bool dirty;       /* bytes behind dirty_from are not whole lines, or not known to be on disk */
+    off_t dirty_from; /* cut back to here before the next write */
+};
+
+/* A sink on fd, which must be open for appending. */
+void sink_init(struct sink *s, int fd, bool owns_fd, bool sync);
+void sink_fini(struct sink *s);
+
+/*
+ * Writes data, which is whole lines, and syncs. Returns how many of its bytes are committed; *error
+ * is 0 exactly when that is all. A file takes whole lines only: what a full disk leaves of a line
+ * is cut off again, and the caller offers the rest anew. After a failed fdatasync the kernel has
+ * forgotten which pages were not written, so everything of this call is cut off and counts as not
+ * written. A stream may stop in the middle of a line and goes on there. Waits at most a second for
+ * a stream.
+ */
+size_t sink_commit(struct sink *s, const char *data, size_t len, int *error);
+
+#endif

@@ -1,0 +1,312 @@
+#include "writer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "problem.h"
+#include "wslock/base/buf.h"
+#include "wslock/base/mem.h"
+
+#define CHUNK_BYTES ((size_t)1024 * 1024)
+#define RETRY_FIRST_MS 100
+#define RETRY_MAX_MS 1000
+#define STOP_PATIENCE_MS 2000
+
+/* In front of each record in the queue. */
+struct entry {
+    uint64_t seq;
+    uint32_t len;
+    bool marked;
+};
+
+struct writer {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    void (*notify)(void *ctx);
+    void *notify_ctx;
+
+    /* Under the mutex. */
+    struct buf pending; /* entries */
+    struct writer_state state;
+    bool idle; /* the thread waits for records */
+    bool stopping;
+    bool notify_commits;
+
+    /* The thread's own. */
+    struct chain *chain;
+    struct sink sink;
+    struct chain_link head;
+    struct buf taken;         /* entries being written */
+    struct buf chunk;         /* lines made of some of them */
+    size_t chunk_entry_bytes; /* what they took of the queue */
+    uint64_t chunk_mark_seq;  /* a marked record in the chunk, 0: none */
+    char chunk_mark_hash[CHAIN_HASH_LEN + 1];
+    uint64_t committed_seq;
+    int retry_ms;
+};
+
+static struct timespec monotonic_in(int ms) {
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    ts.tv_sec += ms / 1000;
+    ts.tv_nsec += (long)(ms % 1000) * 1000000L;
+    if (ts.tv_nsec >= 1000000000L) {
+        ts.tv_sec++;
+        ts.tv_nsec -= 1000000000L;
+    }
+    return ts;
+}
+
+/* An emptied buffer, its memory given back if a burst made it large. */
+static void empty_buffer(struct buf *b) {
+    if (b->cap > 2 * CHUNK_BYTES) {
+        buf_fini(b);
+        buf_init(b);
+    }
+    buf_reset(b);
+}
+
+/* Waits for records and takes them; false when there are none and none will come. */
+static bool take_pending(struct writer *w) {
+    empty_buffer(&w->taken);
+    pthread_mutex_lock(&w->mutex);
+    w->idle = true;
+    while (w->pending.len == 0 && !w->stopping) {
+        pthread_cond_wait(&w->wake, &w->mutex);
+    }
+    w->idle = false;
+    const struct buf swap = w->pending;
+    w->pending = w->taken;
+    w->taken = swap;
+    pthread_mutex_unlock(&w->mutex);
+    return w->taken.len > 0;
+}
+
+/* Makes lines of the entries from `at` on, until the chunk is full; returns where it stopped. */
+static size_t fill_chunk(struct writer *w, size_t at) {
+    const size_t start = at;
+    empty_buffer(&w->chunk);
+    w->chunk_mark_seq = 0;
+    while (at < w->taken.len && w->chunk.len < CHUNK_BYTES) {
+        struct entry e;
+        memcpy(&e, w->taken.data + at, sizeof e);
+        at += sizeof e;
+        const size_t line_start = w->chunk.len;
+        buf_append(&w->chunk, w->taken.data + at, e.len);
+        at += e.len;
+        chain_finish_line(w->chain, &w->chunk, line_start, e.seq, &w->head);
+        if (e.marked) {
+            w->chunk_mark_seq = e.seq;
+            memcpy(w->chunk_mark_hash, w->head.hash, sizeof w->chunk_mark_hash);
+        }
+    }
+    w->chunk_entry_bytes = at - start;
+    return at;
+}
+
+static void publish(struct writer *w, int error, bool whole) {
+    pthread_mutex_lock(&w->mutex);
+    const bool was_healthy = w->state.healthy;
+    const bool marked = w->chunk_mark_seq != 0 && w->chunk_mark_seq <= w->committed_seq &&
+                        w->chunk_mark_seq != w->state.mark_seq;
+    w->state.durable_seq = w->committed_seq;
+    w->state.healthy = error == 0;
+    if (error != 0) {
+        w->state.failures++;
+        w->state.last_error = error;
+    }
+    if (marked) {
+        w->state.mark_seq = w->chunk_mark_seq;
+        memcpy(w->state.mark_hash, w->chunk_mark_hash, sizeof w->state.mark_hash);
+    }
+    if (whole) {
+        w->state.queued_bytes -= w->chunk_entry_bytes;
+    }
+    const bool tell = w->notify_commits || error != 0 || !was_healthy || marked;
+    pthread_mutex_unlock(&w->mutex);
+    if (tell) {
+        w->notify(w->notify_ctx);
+    }
+}
+
+/* Waits before the next attempt; false when the writer is to stop and there is no more time. */
+static bool wait_for_retry(struct writer *w, struct timespec *give_up) {
+    const struct timespec until = monotonic_in(w->retry_ms);
+    w->retry_ms = w->retry_ms * 2 < RETRY_MAX_MS ? w->retry_ms * 2 : RETRY_MAX_MS;
+    pthread_mutex_lock(&w->mutex);
+    const bool was_stopping = w->stopping;
+    while (w->stopping == was_stopping &&
+           pthread_cond_timedwait(&w->wake, &w->mutex, &until) != ETIMEDOUT) {
+    }
+    const bool stopping = w->stopping;
+    pthread_mutex_unlock(&w->mutex);
+    if (!stopping) {
+        return true;
+    }
+    if (give_up->tv_sec == 0) {
+        *give_up = monotonic_in(STOP_PATIENCE_MS);
+    }
+    const struct timespec now = monotonic_in(0);
+    return now.tv_sec < give_up->tv_sec ||
+           (now.tv_sec == give_up->tv_sec && now.tv_nsec < give_up->tv_nsec);
+}
+
+static uint64_t count_lines(const char *data, size_t len) {
+    uint64_t lines = 0;
+    const char *end = data + len;
+    for (const char *p = data; p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++) {
+        lines++;
+    }
+    return lines;
+}
+
+/* Brings the chunk to the sink; false when it had to give up. */
+static bool commit_chunk(struct writer *w, struct timespec *give_up) {
+    size_t at = 0;
+    while (at < w->chunk.len) {
+        int error = 0;
+        const size_t n = sink_commit(&w->sink, w->chunk.data + at, w->chunk.len - at, &error);
+        w->committed_seq += count_lines(w->chunk.data + at, n);
+        at += n;
+        publish(w, error, at == w->chunk.len);
+        if (error == 0) {
+            w->retry_ms = RETRY_FIRST_MS;
+        } else if (!wait_for_retry(w, give_up)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void *writer_main(void *arg) {
+    struct writer *w = arg;
+    struct timespec give_up = {0, 0};
+    while (take_pending(w)) {
+        for (size_t at = 0; at < w->taken.len;) {
+            at = fill_chunk(w, at);
+            if (!commit_chunk(w, &give_up)) {
+                return NULL;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Signals stay with the loop's thread; SIGXFSZ and SIGPIPE become the write's errors. */
+static int start_thread(struct writer *w) {
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = pthread_create(&w->thread, NULL, writer_main, w);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0) {
+        (void)pthread_setname_np(w->thread, "wslock-audit");
+    }
+    return error;
+}
+
+static void writer_free(struct writer *w) {
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->mutex);
+    buf_fini(&w->pending);
+    buf_fini(&w->taken);
+    buf_fini(&w->chunk);
+    mem_free(w);
+}
+
+struct writer *writer_create(struct chain *chain, const struct sink *sink,
+                             const struct chain_link *head, void (*notify)(void *ctx), void *ctx,
+                             char **problem) {
+    struct writer *w = mem_zalloc(sizeof *w);
+    w->notify = notify;
+    w->notify_ctx = ctx;
+    w->chain = chain;
+    w->sink = *sink;
+    w->head = *head;
+    w->committed_seq = head->seq;
+    w->retry_ms = RETRY_FIRST_MS;
+    w->state.durable_seq = head->seq;
+    w->state.healthy = true;
+    buf_init(&w->pending);
+    buf_init(&w->taken);
+    buf_init(&w->chunk);
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    const int error = start_thread(w);
+    if (error != 0) {
+        *problem = problem_text("cannot start the audit writer's thread: %s", strerror(error));
+        writer_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+bool writer_push(struct writer *w, uint64_t seq, const char *data, size_t len, bool marked) {
+    struct entry e;
+    memset(&e, 0, sizeof e);
+    e.seq = seq;
+    e.len = (uint32_t)len;
+    e.marked = marked;
+    const size_t need = sizeof e + len;
+    pthread_mutex_lock(&w->mutex);
+    const bool fits = w->state.queued_bytes + need <= WRITER_QUEUE_BYTES;
+    if (fits) {
+        buf_append(&w->pending, &e, sizeof e);
+        buf_append(&w->pending, data, len);
+        w->state.queued_bytes += need;
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return fits;
+}
+
+void writer_kick(struct writer *w) {
+    pthread_mutex_lock(&w->mutex);
+    const bool wake = w->idle && w->pending.len > 0;
+    pthread_mutex_unlock(&w->mutex);
+    if (wake) {
+        pthread_cond_signal(&w->wake);
+    }
+}
+
+void writer_get_state(struct writer *w, struct writer_state *out) {
+    pthread_mutex_lock(&w->mutex);
+    *out = w->state;
+    pthread_mutex_unlock(&w->mutex);
+}
+
+bool writer_is_healthy(struct writer *w) {
+    pthread_mutex_lock(&w->mutex);
+    const bool healthy = w->state.healthy;
+    pthread_mutex_unlock(&w->mutex);
+    return healthy;
+}
+
+void writer_notify_commits(struct writer *w, bool on) {
+    pthread_mutex_lock(&w->mutex);
+    w->notify_commits = on;
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void writer_stop(struct writer **writer, struct writer_state *last) {
+    struct writer *w = *writer;
+    pthread_mutex_lock(&w->mutex);
+    w->stopping = true;
+    pthread_mutex_unlock(&w->mutex);
+    pthread_cond_signal(&w->wake);
+    pthread_join(w->thread, NULL);
+    *last = w->state;
+    chain_destroy(&w->chain);
+    sink_fini(&w->sink);
+    writer_free(w);
+    *writer = NULL;
+}

@@ -1,0 +1,152 @@
+#include "wslock/auth/auth.h"
+
+#include <strings.h>
+
+#include "wslock/base/mem.h"
+
+#include "claim_path.h"
+#include "claims.h"
+#include "compact.h"
+#include "json_strict.h"
+#include "keyfiles.h"
+
+struct auth {
+    struct auth_keystore keys;
+    struct auth_claim_rules rules;
+};
+
+static struct config_strings copy_strings(const struct config_strings *from) {
+    struct config_strings to = {.count = from->count, .set = from->set};
+
+    to.items = from->count > 0 ? mem_calloc(from->count, sizeof *to.items) : NULL;
+    for (size_t i = 0; i < from->count; i++)
+        to.items[i] = mem_strdup(from->items[i]);
+    return to;
+}
+
+static void free_strings(struct config_strings *strings) {
+    for (size_t i = 0; i < strings->count; i++)
+        mem_free(strings->items[i]);
+    mem_free(strings->items);
+}
+
+static char *check_path(const char *key, const char *path) {
+    const char *why = auth_claim_path_check(path);
+    struct buf b;
+
+    if (!why)
+        return NULL;
+    buf_init(&b);
+    buf_printf(&b, "auth.claims.%s: %s", key, why);
+    buf_cstr(&b);
+    return b.data;
+}
+
+static char *copy_rules(struct auth_claim_rules *rules, const struct config *config) {
+    char *problem = check_path("userId", config->auth.claim_user_id);
+
+    if (!problem)
+        problem = check_path("username", config->auth.claim_username);
+    if (!problem)
+        problem = check_path("roles", config->auth.claim_roles);
+    if (problem)
+        return problem;
+    *rules = (struct auth_claim_rules){
+        .issuer = config->auth.issuer ? mem_strdup(config->auth.issuer) : NULL,
+        .audience = copy_strings(&config->auth.audience),
+        .admin_roles = copy_strings(&config->auth.admin_roles),
+        .user_id_path = mem_strdup(config->auth.claim_user_id),
+        .username_path = mem_strdup(config->auth.claim_username),
+        .roles_path = mem_strdup(config->auth.claim_roles),
+        .clock_skew_ms = config->auth.clock_skew_ms,
+    };
+    return NULL;
+}
+
+struct auth *auth_create(const struct config *config, char **problem) {
+    struct auth *a = mem_zalloc(sizeof *a);
+
+    json_object_seed(0); /* hash keys from outside unpredictably; does nothing the second time */
+    auth_keystore_init(&a->keys);
+    *problem = copy_rules(&a->rules, config);
+    if (!*problem)
+        *problem = auth_keys_load(&a->keys, config);
+    if (*problem)
+        auth_destroy(&a);
+    return a;
+}
+
+void auth_destroy(struct auth **a) {
+    if (!*a)
+        return;
+    auth_keystore_fini(&(*a)->keys);
+    mem_free((*a)->rules.issuer);
+    free_strings(&(*a)->rules.audience);
+    free_strings(&(*a)->rules.admin_roles);
+    mem_free((*a)->rules.user_id_path);
+    mem_free((*a)->rules.username_path);
+    mem_free((*a)->rules.roles_path);
+    mem_free(*a);
+    *a = NULL;
+}
+
+bool auth_ready(const struct auth *a) {
+    return a->keys.count > 0;
+}
+
+/* A media type's name without regard to case, `application/` left out or not (RFC 7515 §4.1.9).
+ * Another type of token, signed with the same key for another purpose, is not let in. */
+static bool typ_is_accepted(const json_t *typ) {
+    static const char PREFIX[] = "application/";
+    struct str text;
+
+    if (!typ)
+        return true;
+    if (!json_is_string(typ))
+        return false;
+    text = auth_json_str(typ);
+    if (text.len > sizeof PREFIX - 1 && strncasecmp(text.p, PREFIX, sizeof PREFIX - 1) == 0) {
+        text.p += sizeof PREFIX - 1;
+        text.len -= sizeof PREFIX - 1;
+    }
+    return (text.len == 3 && strncasecmp(text.p, "JWT", 3) == 0) ||
+           (text.len == 6 && strncasecmp(text.p, "at+jwt", 6) == 0);
+}
+
+static const char *check_signature(const struct auth *a, const struct auth_compact *compact) {
+    const struct auth_key *key;
+    const char *why;
+
+    if (!typ_is_accepted(json_object_get(compact->header, "typ")))
+        return "the header's typ is neither JWT nor at+jwt";
+    key = auth_keystore_find(&a->keys, compact->alg, compact->kid, &why);
+    if (!key)
+        return why;
+    if (!auth_key_verify(key, compact->signed_part,
+                         (struct str){compact->signature.data, compact->signature.len}))
+        return "the signature is wrong";
+    return NULL;
+}
+
+enum auth_result auth_verify(struct auth *a, struct str token, int64_t now_unix_ms,
+                             struct auth_identity **identity, const char **why) {
+    enum auth_result result = AUTH_INVALID;
+    struct auth_compact compact;
+    json_t *claims = NULL;
+
+    *identity = NULL;
+    *why = auth_compact_read(token, &compact);
+    if (!*why)
+        *why = check_signature(a, &compact);
+    if (*why)
+        goto done;
+    claims = auth_json_read((struct str){compact.payload.data, compact.payload.len});
+    if (claims)
+        result = auth_claims_read(claims, &a->rules, now_unix_ms, identity, why);
+    else
+        *why = "the payload is not one JSON object";
+done:
+    json_decref(claims);
+    auth_compact_fini(&compact);
+    return result;
+}

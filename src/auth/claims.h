@@ -1,0 +1,23 @@
+/* What the claims of a token with a good signature say. */
+#ifndef AUTH_CLAIMS_H
+#define AUTH_CLAIMS_H
+
+#include <jansson.h>
+
+#include "wslock/auth/auth.h"
+
+/* What a token must say, and where; all owned by auth. */
+struct auth_claim_rules {
+    char *issuer; /* or NULL: any */
+    struct config_strings audience;
+    struct config_strings admin_roles;
+    char *user_id_path, *username_path, *roles_path;
+    int64_t clock_skew_ms;
+};
+
+/* Checks every claim's type, then what it says. *identity is set with AUTH_OK only. */
+enum auth_result auth_claims_read(const json_t *claims, const struct auth_claim_rules *rules,
+                                  int64_t now_unix_ms, struct auth_identity **identity,
+                                  const char **why) MUST_CHECK;
+
+#endif

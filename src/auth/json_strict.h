@@ -1,0 +1,21 @@
+/* JSON from tokens and key files, by jansson, with what it leaves open closed. */
+#ifndef AUTH_JSON_STRICT_H
+#define AUTH_JSON_STRICT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "wslock/base/macros.h"
+#include "wslock/base/str.h"
+
+#define AUTH_JSON_MAX_DEPTH 16
+
+/* One object, nested at most AUTH_JSON_MAX_DEPTH deep, no key twice, nothing behind it; NULL
+ * otherwise. The caller's reference. */
+json_t *auth_json_read(struct str text) MUST_CHECK;
+/* A string's bytes (which may hold NULs); borrowed. */
+struct str auth_json_str(const json_t *string);
+/* Whether the value is a string that equals text. */
+bool auth_json_is(const json_t *value, const char *text);
+
+#endif

@@ -1,0 +1,21 @@
+/* JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037). */
+#ifndef AUTH_JWK_H
+#define AUTH_JWK_H
+
+#include <jansson.h>
+
+#include "key.h"
+
+/* What a JWK is taken for that names no `alg` and whose kind leaves it open; AUTH_ALG_NONE:
+ * refused. */
+struct auth_jwk_defaults {
+    enum auth_alg rsa, oct;
+};
+
+/* Makes a verification key; private parts are ignored. NULL with a static sentence in *why for what
+ * is not one: another `use`, `key_ops` without `verify`, an algorithm that is not known or does not
+ * fit the kind, members missing or malformed, a weak or invalid key. */
+struct auth_key *auth_jwk_read(const json_t *jwk, const struct auth_jwk_defaults *defaults,
+                               const char **why) MUST_CHECK;
+
+#endif

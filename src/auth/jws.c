@@ -1,0 +1,56 @@
+#include "wslock/auth/jws.h"
+
+#include "compact.h"
+#include "json_strict.h"
+#include "keystore.h"
+
+/* *owned holds the key if it is not the store's. */
+static const struct auth_key *find_key(struct auth_keystore *store, struct str jwk,
+                                       const struct auth_compact *compact, struct auth_key **owned,
+                                       const char **why) {
+    const struct auth_jwk_defaults defaults = {.rsa = compact->alg, .oct = compact->alg};
+    json_t *json = auth_json_read(jwk);
+
+    *why = "the key is not one JSON object";
+    if (json && json_object_get(json, "keys")) {
+        *why = auth_jwks_add(store, jwk, &defaults, NULL, "jwk");
+        if (!*why && store->count == 0)
+            *why = "the key set holds no key that can be used";
+    } else if (json) {
+        *owned = auth_jwk_read(json, &defaults, why);
+    }
+    json_decref(json);
+    if (store->count == 0)
+        return *owned;
+    return auth_keystore_find(store, compact->alg, compact->kid, why);
+}
+
+enum jws_result jws_verify_compact(struct str jwk, struct str text, const char **why) {
+    enum jws_result result = JWS_INVALID;
+    struct auth_compact compact;
+    struct auth_keystore store;
+    struct auth_key *owned = NULL;
+    const struct auth_key *key;
+
+    auth_keystore_init(&store);
+    *why = auth_compact_read(text, &compact);
+    if (*why)
+        goto done;
+    key = find_key(&store, jwk, &compact, &owned, why);
+    if (!key) {
+        result = store.count > 0 ? JWS_INVALID : JWS_BAD_KEY;
+    } else if (key->alg != compact.alg) {
+        *why = "the header's alg is not the key's";
+    } else if (!auth_key_verify(key, compact.signed_part,
+                                (struct str){compact.signature.data, compact.signature.len})) {
+        *why = "the signature is wrong";
+    } else {
+        *why = NULL;
+        result = JWS_VALID;
+    }
+done:
+    auth_key_destroy(&owned);
+    auth_keystore_fini(&store);
+    auth_compact_fini(&compact);
+    return result;
+}

@@ -1,0 +1,44 @@
+/*
+ * A verification key: bound to one algorithm from its making on, checked to be fit for it, and kept
+ * in the form in which verification is cheapest.
+ */
+#ifndef AUTH_KEY_H
+#define AUTH_KEY_H
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+
+#include "wslock/base/macros.h"
+#include "wslock/base/str.h"
+
+#include "alg.h"
+
+#define AUTH_RSA_MIN_BITS 2048
+#define AUTH_RSA_MAX_BITS 8192
+#define AUTH_SHORT_SECRET "the secret is shorter than the algorithm's hash (RFC 7518, section 3.2)"
+
+struct auth_key {
+    enum auth_alg alg;
+    char *kid; /* or NULL; holds no NUL */
+    unsigned char *secret;
+    size_t secret_len;
+    EVP_PKEY *pkey;
+};
+
+/* For an HMAC algorithm; the secret is copied. NULL with a static sentence in *why if it is shorter
+ * than the hash. kid may be NULL. */
+struct auth_key *auth_key_create_secret(enum auth_alg alg, const char *kid, struct str secret,
+                                        const char **why) MUST_CHECK;
+/* For any other; takes a reference of its own. NULL with *why if the key is not of the algorithm's
+ * kind and curve, is too weak or is not valid. */
+struct auth_key *auth_key_create_public(enum auth_alg alg, const char *kid, EVP_PKEY *pkey,
+                                        const char **why) MUST_CHECK;
+/* Wipes secrets. */
+void auth_key_destroy(struct auth_key **key);
+/* Whether the signature (as JWS carries it) of the bytes is good. */
+bool auth_key_verify(const struct auth_key *key, struct str bytes, struct str signature) MUST_CHECK;
+
+/* Whether an RSA modulus has the mark of CVE-2017-15361 (ROCA): such a key can be factored. */
+bool auth_rsa_is_roca(const BIGNUM *modulus);
+
+#endif

@@ -1,0 +1,152 @@
+/* The key files that the configuration names. */
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+
+#include "wslock/base/mem.h"
+
+#include "file.h"
+#include "keyfiles.h"
+
+#define MAX_KEY_FILE_BYTES 65536
+#define MAX_JWKS_FILE_BYTES (1024 * 1024)
+
+/* A passphrase is never asked for: a public key has none, and a daemon has no one to ask. */
+static int no_passphrase(char *buf, int size, int writing, void *ctx) {
+    (void)buf;
+    (void)size;
+    (void)writing;
+    (void)ctx;
+    return -1;
+}
+
+static struct auth_key *read_public_key(enum auth_alg alg, const char *kid, struct buf *pem,
+                                        const char **why) {
+    BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->len);
+    EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
+    struct auth_key *key = NULL;
+
+    if (pkey)
+        key = auth_key_create_public(alg, kid, pkey, why);
+    else
+        *why = "holds no public key in PEM (BEGIN PUBLIC KEY)";
+    ERR_clear_error();
+    EVP_PKEY_free(pkey);
+    BIO_free(bio);
+    return key;
+}
+
+/* One line end behind the secret is an editor's, not the secret's. */
+static void trim_newline(struct buf *content) {
+    if (content->len == 0 || content->data[content->len - 1] != '\n')
+        return;
+    content->len--;
+    if (content->len > 0 && content->data[content->len - 1] == '\r')
+        content->len--;
+}
+
+bool auth_secret_read(enum auth_alg alg, const char *path, struct buf *out, const char **why) {
+    if (!auth_file_read(path, MAX_KEY_FILE_BYTES, out, why))
+        return false;
+    trim_newline(out);
+    if (alg == AUTH_ALG_NONE || auth_alg_info(alg)->family != AUTH_FAMILY_HMAC) {
+        *why = "a secret is for HS256, HS384 and HS512 only";
+        return false;
+    }
+    if (out->len < auth_alg_info(alg)->size_bytes) {
+        *why = AUTH_SHORT_SECRET;
+        return false;
+    }
+    return true;
+}
+
+char *auth_keys_problem(const char *key, const char *path, const char *why) {
+    struct buf b;
+
+    buf_init(&b);
+    buf_printf(&b, "%s: %s: %s", key, path, why);
+    buf_cstr(&b);
+    return b.data;
+}
+
+static char *load_key(struct auth_keystore *store, const struct config_key *row, size_t index) {
+    const char *path = row->secret_file ? row->secret_file : row->public_key_file;
+    enum auth_alg alg = auth_alg_parse(str_of(row->alg));
+    struct auth_key *key = NULL;
+    struct buf content;
+    const char *why = NULL;
+    char *problem = NULL;
+    char name[64];
+
+    buf_init(&content);
+    if (alg == AUTH_ALG_NONE || !path)
+        why = "no file, or an algorithm that is not known";
+    else if (row->secret_file && auth_secret_read(alg, path, &content, &why))
+        key = auth_key_create_secret(alg, row->kid, (struct str){content.data, content.len}, &why);
+    else if (!row->secret_file && auth_file_read(path, MAX_KEY_FILE_BYTES, &content, &why))
+        key = read_public_key(alg, row->kid, &content, &why);
+    if (key && !auth_keystore_add(store, key))
+        why = "there are more than 256 keys";
+    if (why) {
+        (void)snprintf(name, sizeof name, "auth.keys[%zu]", index);
+        problem = auth_keys_problem(name, path ? path : "-", why);
+    }
+    auth_secret_fini(&content);
+    return problem;
+}
+
+/* The only allowed algorithm of a kind; AUTH_ALG_NONE if there are several or none. */
+static enum auth_alg only_of(const struct config_strings *algorithms, bool rsa) {
+    enum auth_alg only = AUTH_ALG_NONE;
+
+    for (size_t i = 0; i < algorithms->count; i++) {
+        enum auth_alg alg = auth_alg_parse(str_of(algorithms->items[i]));
+
+        if (alg == AUTH_ALG_NONE || alg == only)
+            continue;
+        if (rsa ? !auth_alg_is_rsa(alg) : auth_alg_info(alg)->family != AUTH_FAMILY_HMAC)
+            continue;
+        if (only != AUTH_ALG_NONE)
+            return AUTH_ALG_NONE;
+        only = alg;
+    }
+    return only;
+}
+
+static char *load_jwks(struct auth_keystore *store, const struct config *config) {
+    const struct auth_jwk_defaults defaults = {
+        .rsa = only_of(&config->auth.algorithms, true),
+        .oct = only_of(&config->auth.algorithms, false),
+    };
+    const char *path = config->auth.jwks_file;
+    size_t before = store->count;
+    struct buf content;
+    const char *why = NULL;
+    char *problem = NULL;
+
+    buf_init(&content);
+    if (auth_file_read(path, MAX_JWKS_FILE_BYTES, &content, &why))
+        why = auth_jwks_add(store, (struct str){content.data, content.len}, &defaults,
+                            &config->auth.algorithms, path);
+    if (!why && store->count == before)
+        why = "holds no key that can be used (the log says why, key by key)";
+    if (why)
+        problem = auth_keys_problem("auth.jwks.file", path, why);
+    auth_secret_fini(&content);
+    return problem;
+}
+
+char *auth_keys_load(struct auth_keystore *store, const struct config *config) {
+    char *problem = NULL;
+
+    if (config->auth.jwks_url)
+        return mem_strdup("auth.jwks.url: not supported by this version: put the key set into a "
+                          "file and name it in auth.jwks.file");
+    for (size_t i = 0; !problem && i < config->auth.key_count; i++)
+        problem = load_key(store, &config->auth.keys[i], i);
+    if (!problem && config->auth.jwks_file)
+        problem = load_jwks(store, config);
+    if (!problem && store->count == 0)
+        problem = mem_strdup("auth: no keys: auth.keys or auth.jwks must name some");
+    return problem;
+}

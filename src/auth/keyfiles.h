@@ -1,0 +1,20 @@
+/* The key files that the configuration names. */
+#ifndef AUTH_KEYFILES_H
+#define AUTH_KEYFILES_H
+
+#include "wslock/base/buf.h"
+#include "wslock/config/config.h"
+
+#include "keystore.h"
+
+/* Adds every key that the configuration names. NULL, or the problem (heap, the caller's). */
+char *auth_keys_load(struct auth_keystore *store, const struct config *config) MUST_CHECK;
+/* Appends a secret file's bytes, without the line end behind them. False with *why (a static
+ * sentence) if it cannot be read or does not do for the algorithm. The caller wipes out in any
+ * case. */
+bool auth_secret_read(enum auth_alg alg, const char *path, struct buf *out,
+                      const char **why) MUST_CHECK;
+/* `key: path: why` on the heap. */
+char *auth_keys_problem(const char *key, const char *path, const char *why) MUST_CHECK;
+
+#endif

@@ -1,0 +1,112 @@
+#include "keystore.h"
+
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+
+#include "json_strict.h"
+
+void auth_keystore_init(struct auth_keystore *store) {
+    *store = (struct auth_keystore){0};
+}
+
+void auth_keystore_fini(struct auth_keystore *store) {
+    for (size_t i = 0; i < store->count; i++)
+        auth_key_destroy(&store->keys[i]);
+    mem_free(store->keys);
+    auth_keystore_init(store);
+}
+
+bool auth_keystore_add(struct auth_keystore *store, struct auth_key *key) {
+    if (store->count >= AUTH_MAX_KEYS) {
+        auth_key_destroy(&key);
+        return false;
+    }
+    store->keys = mem_realloc(store->keys, (store->count + 1) * sizeof(struct auth_key *));
+    store->keys[store->count++] = key;
+    return true;
+}
+
+const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enum auth_alg alg,
+                                          struct str kid, const char **why) {
+    const struct auth_key *found = NULL;
+
+    *why = kid.p ? "no key has the token's kid and algorithm" : "no key has the token's algorithm";
+    for (size_t i = 0; i < store->count; i++) {
+        const struct auth_key *key = store->keys[i];
+
+        if (key->alg != alg || (kid.p && (!key->kid || !str_eqz(kid, key->kid))))
+            continue;
+        if (found) {
+            *why = kid.p ? "several keys have the token's kid and algorithm"
+                         : "the token names no kid, and several keys have its algorithm";
+            return NULL;
+        }
+        found = key;
+    }
+    return found;
+}
+
+static bool is_allowed(const struct config_strings *allowed, enum auth_alg alg) {
+    if (!allowed)
+        return true;
+    for (size_t i = 0; i < allowed->count; i++)
+        if (auth_alg_parse(str_of(allowed->items[i])) == alg)
+            return true;
+    return false;
+}
+
+static void log_skipped(const char *source, size_t index, const json_t *jwk, const char *why) {
+    const json_t *kid = json_object_get(jwk, "kid");
+    struct str text = json_is_string(kid) ? auth_json_str(kid) : str_of("");
+
+    log_warn("jwks_key_skipped", LF("file", source), LFI("index", index), LFS("kid", text),
+             LF("reason", why));
+}
+
+static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index,
+                    const struct auth_jwk_defaults *defaults, const struct config_strings *allowed,
+                    const char *source) {
+    const char *why = NULL;
+    struct auth_key *key = auth_jwk_read(jwk, defaults, &why);
+    const char *kid;
+
+    if (!key) {
+        log_skipped(source, index, jwk, why);
+        return;
+    }
+    if (!is_allowed(allowed, key->alg)) {
+        auth_key_destroy(&key);
+        log_skipped(source, index, jwk, "its algorithm is not in auth.algorithms");
+        return;
+    }
+    for (size_t i = 0; key->kid && i < store->count; i++) {
+        const struct auth_key *other = store->keys[i];
+
+        if (other->alg == key->alg && other->kid && str_eqz(str_of(key->kid), other->kid))
+            log_warn("jwks_kid_ambiguous", LF("file", source), LF("kid", key->kid),
+                     LF("reason", "another key has this kid and algorithm: neither is used"));
+    }
+    kid = key->kid;
+    if (!auth_keystore_add(store, key))
+        log_skipped(source, index, jwk, "there are more than 256 keys");
+    else
+        log_debug("jwks_key", LF("file", source), LF("kid", kid ? kid : ""),
+                  LF("alg", auth_alg_info(key->alg)->name));
+}
+
+const char *auth_jwks_add(struct auth_keystore *store, struct str text,
+                          const struct auth_jwk_defaults *defaults,
+                          const struct config_strings *allowed, const char *source) {
+    json_t *set = auth_json_read(text);
+    const json_t *keys = json_object_get(set, "keys");
+    const char *problem = NULL;
+
+    if (!json_is_array(keys))
+        problem = "not a JSON Web Key Set (an object with an array `keys`)";
+    else if (json_array_size(keys) > AUTH_MAX_KEYS)
+        problem = "the set has more than 256 keys";
+    for (size_t i = 0; !problem && i < json_array_size(keys); i++)
+        add_jwk(store, json_array_get(keys, i), i, defaults, allowed, source);
+    json_decref(set);
+    return problem;
+}

@@ -1,0 +1,35 @@
+/* The keys that tokens may be signed with. */
+#ifndef AUTH_KEYSTORE_H
+#define AUTH_KEYSTORE_H
+
+#include <jansson.h>
+
+#include "wslock/config/config.h"
+
+#include "jwk.h"
+#include "key.h"
+
+#define AUTH_MAX_KEYS 256
+
+struct auth_keystore {
+    struct auth_key **keys; /* owned */
+    size_t count;
+};
+
+void auth_keystore_init(struct auth_keystore *store);
+void auth_keystore_fini(struct auth_keystore *store);
+/* Takes the key. False (the key is destroyed) when the store is full. */
+bool auth_keystore_add(struct auth_keystore *store, struct auth_key *key);
+/* The only key of that algorithm that has the kid, or, without one (kid.p NULL), the only key of
+ * that algorithm. NULL with a static sentence in *why if there is none or more than one. */
+const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enum auth_alg alg,
+                                          struct str kid, const char **why);
+
+/* Adds the usable keys of a JWK Set (RFC 7517 §5), leaving out, with a log line each, those that
+ * are not usable or whose algorithm is not allowed. `allowed` may be NULL for any; source names the
+ * set in the log. NULL, or a static sentence when the text is no JWK Set. */
+const char *auth_jwks_add(struct auth_keystore *store, struct str text,
+                          const struct auth_jwk_defaults *defaults,
+                          const struct config_strings *allowed, const char *source) MUST_CHECK;
+
+#endif

@@ -1,0 +1,57 @@
+#include "wslock/base/mem.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void mem_exhausted(void) {
+    /* No allocation here, so not by way of log_write; the prefix is journald's "critical". */
+    static const char line[] = "<2>out_of_memory\n";
+    ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
+    (void)written;
+    abort();
+}
+
+void *mem_alloc(size_t size_bytes) {
+    void *ptr = malloc(size_bytes > 0 ? size_bytes : 1);
+    if (ptr == NULL)
+        mem_exhausted();
+    return ptr;
+}
+
+void *mem_zalloc(size_t size_bytes) {
+    return mem_calloc(1, size_bytes);
+}
+
+void *mem_calloc(size_t count, size_t size_bytes) {
+    void *ptr = count > 0 && size_bytes > 0 ? calloc(count, size_bytes) : calloc(1, 1);
+    if (ptr == NULL)
+        mem_exhausted();
+    return ptr;
+}
+
+void *mem_realloc(void *ptr, size_t size_bytes) {
+    void *moved = realloc(ptr, size_bytes > 0 ? size_bytes : 1);
+    if (moved == NULL)
+        mem_exhausted();
+    return moved;
+}
+
+char *mem_strdup(const char *text) {
+    return mem_strndup(text, strlen(text));
+}
+
+char *mem_strndup(const char *text, size_t len) {
+    if (len == SIZE_MAX)
+        mem_exhausted();
+    char *copy = mem_alloc(len + 1);
+    if (len > 0)
+        memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+void mem_free(void *ptr) {
+    free(ptr);
+}

@@ -1,0 +1,234 @@
+/* The configuration of --dev: a text like any other, over which a file may go. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "wslock/base/mem.h"
+#include "wslock/base/rand.h"
+
+#include "format.h"
+#include "load.h"
+#include "value.h"
+
+static const char DEV_NAME[] = "--dev";
+
+/* `@/name` is a file in the state directory: see append_text. */
+static const char DEV_TEXT[] =
+    "listen: [{address: 127.0.0.1, port: 8080, plaintext: true}]\n"
+    "ops: {address: 127.0.0.1, port: 9464, socket: @/ops.sock}\n"
+    "instance: dev\n"
+    "auth:\n"
+    "  algorithms: [HS256]\n"
+    "  keys: [{kid: dev, alg: HS256, secretFile: @/dev-key}]\n"
+    "  claims: {userId: sub, username: name, roles: roles}\n"
+    "audit: {file: @/audit.jsonl}\n"
+    "resourceTypes:\n"
+    "  document: {maxConcurrentTabLocksPerUser: 3, maxViewersPerChild: 50}\n"
+    "  operation-report: {maxViewersPerChild: 10, lockTtl: 10m, upgrade: request}\n"
+    "  patient-chart: {maxConcurrentTabLocksPerUser: 10, upgrade: queue}\n";
+
+/* DEV_TEXT with each `@/name` made a quoted path in the state directory. */
+static void append_text(const char *state_dir, bool embedded, struct buf *out) {
+    struct buf path;
+
+    buf_init(&path);
+    for (const char *p = DEV_TEXT; *p; p++) {
+        size_t len;
+
+        if (*p != '@') {
+            buf_append_char(out, *p);
+            continue;
+        }
+        len = strcspn(p, "},");
+        buf_reset(&path);
+        buf_append_str(&path, state_dir);
+        buf_append(&path, p + 1, len - 1);
+        config_print_quoted(buf_cstr(&path), out);
+        p += len - 1;
+    }
+    if (embedded)
+        buf_append_str(out, "redis: {embedded: true}\n");
+    buf_fini(&path);
+}
+
+static bool report_errno(struct config_problems *problems, const char *path) {
+    config_problems_add(problems, DEV_NAME, 0, "", "%.300s: %s", path, strerror(errno));
+    return false;
+}
+
+/* Makes the directory and those above it, for the user alone. */
+static bool make_directory(const char *path, struct config_problems *problems) {
+    char *copy = mem_strdup(path);
+    bool ok = *path != '\0';
+
+    errno = ENOENT;
+    for (char *p = copy + 1; ok; p++) {
+        char c = *p;
+
+        if (c != '/' && c != '\0')
+            continue;
+        *p = '\0';
+        ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
+        *p = c;
+        if (c == '\0')
+            break;
+    }
+    if (!ok)
+        report_errno(problems, path);
+    mem_free(copy);
+    return ok;
+}
+
+static bool check_key_file(const char *path, struct config_problems *problems) {
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return report_errno(problems, path);
+    if (S_ISREG(st.st_mode) && (st.st_mode & 077) == 0 && st.st_size >= 32)
+        return true;
+    config_problems_add(problems, DEV_NAME, 0, "",
+                        "%.300s: not a signing key that only its user may read (remove it, and a "
+                        "new one is made)",
+                        path);
+    return false;
+}
+
+/* Writes 256 random bits as text under another name first, so that the key is there whole or not at
+ * all, also when two daemons start at once. */
+static bool make_key(const char *path, struct config_problems *problems) {
+    char text[2 * RAND_ID_LEN + 1];
+    struct buf temporary;
+    bool ok = false;
+    int fd;
+
+    rand_id(text);
+    buf_init(&temporary);
+    buf_printf(&temporary, "%s.%s", path, text);
+    fd = open(buf_cstr(&temporary), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        report_errno(problems, temporary.data);
+        goto done;
+    }
+    rand_id(text);
+    rand_id(text + RAND_ID_LEN);
+    ok = write(fd, text, 2 * RAND_ID_LEN) == 2 * RAND_ID_LEN;
+    ok = close(fd) == 0 && ok;
+    ok = ok && (link(temporary.data, path) == 0 || errno == EEXIST);
+    if (!ok)
+        report_errno(problems, path);
+    unlink(temporary.data);
+done:
+    explicit_bzero(text, sizeof text);
+    buf_fini(&temporary);
+    return ok;
+}
+
+static bool ensure_key(const char *state_dir, struct config_problems *problems) {
+    struct buf path;
+    bool ok;
+
+    buf_init(&path);
+    buf_printf(&path, "%s/dev-key", state_dir);
+    buf_cstr(&path);
+    ok = (access(path.data, F_OK) == 0 || make_key(path.data, problems)) &&
+         check_key_file(path.data, problems);
+    buf_fini(&path);
+    return ok;
+}
+
+/* The demo page is served by the daemon itself, under any name of the loopback. */
+static void allow_own_page(struct config *c) {
+    static const char *const HOSTS[] = {"127.0.0.1", "localhost", "[::1]"};
+    struct config_strings *origins = &c->allowed_origins;
+
+    mem_free(origins->items);
+    origins->items = mem_calloc(ARRAY_LEN(HOSTS), sizeof *origins->items);
+    origins->count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(HOSTS); i++) {
+        struct buf origin;
+
+        buf_init(&origin);
+        buf_printf(&origin, "%s://%s:%d", c->listen[0].tls ? "https" : "http", HOSTS[i],
+                   c->listen[0].port);
+        origins->items[origins->count++] = mem_strndup(origin.data, origin.len);
+        buf_fini(&origin);
+    }
+}
+
+static void check_loopback(const struct config *c, const struct config_node *root,
+                           struct config_problems *problems) {
+    for (size_t i = 0; i < c->listen_count; i++) {
+        char path[64];
+        const struct config_node *node;
+
+        if (!c->listen[i].systemd_socket && config_is_loopback(c->listen[i].address))
+            continue;
+        (void)snprintf(path, sizeof path, "listen[%zu].address", i);
+        node = config_tree_nearest(root, path);
+        config_problems_add(problems, node->file, node->line, path,
+                            "--dev listens on loopback addresses only");
+    }
+    if (c->ops.enabled && !config_is_loopback(c->ops.address)) {
+        const struct config_node *node = config_tree_nearest(root, "ops.address");
+        config_problems_add(problems, node->file, node->line, "ops.address",
+                            "--dev listens on loopback addresses only");
+    }
+}
+
+/* The defaults with the file's tree over them; takes `over`, which may be NULL. */
+static struct config_node *dev_tree(const char *state_dir, struct config_node **over,
+                                    struct config_problems *problems) {
+    static const char *const OTHERS[] = {"redis.url", "redis.sentinel", "redis.cluster"};
+    struct config_node *root;
+    struct buf text;
+    bool embedded = true;
+
+    for (size_t i = 0; *over && i < ARRAY_LEN(OTHERS); i++)
+        embedded = embedded && !config_tree_find(*over, OTHERS[i]);
+    buf_init(&text);
+    append_text(state_dir, embedded, &text);
+    root = config_tree_parse(DEV_NAME, text.data, text.len, problems);
+    buf_fini(&text);
+    if (!root)
+        return NULL;
+    config_tree_expand(root, problems); /* of a path that holds "${" */
+    if (*over)
+        config_tree_merge(root, over);
+    return root;
+}
+
+struct config *config_load_dev(const char *state_dir, const char *path,
+                               config_problem_cb on_problem, void *ctx) {
+    struct config_problems problems = {0};
+    struct config_node *over = NULL, *root = NULL;
+    struct config *config = NULL;
+
+    if (!make_directory(state_dir, &problems) || !ensure_key(state_dir, &problems))
+        goto done;
+    if (path) {
+        over = config_load_tree(path, &problems);
+        if (!over)
+            goto done;
+    }
+    root = dev_tree(state_dir, &over, &problems);
+    if (!root)
+        goto done;
+    config = config_load_bound(root, &problems);
+    if (!config)
+        goto done;
+    config->dev = true;
+    config->state_dir = mem_strdup(state_dir);
+    check_loopback(config, root, &problems);
+    if (problems.count > 0)
+        config_unref(&config);
+    else if (!config_tree_find(root, "allowedOrigins"))
+        allow_own_page(config);
+done:
+    config_problems_report(&problems, on_problem, ctx);
+    config_tree_destroy(&over);
+    config_tree_destroy(&root);
+    return config;
+}

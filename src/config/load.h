@@ -1,0 +1,12 @@
+/* The steps that config_load_file, _text and _dev share. */
+#ifndef WSLOCK_CONFIG_LOAD_H
+#define WSLOCK_CONFIG_LOAD_H
+
+#include "tree.h"
+
+/* A file's tree with its variables expanded; NULL after a problem. */
+struct config_node *config_load_tree(const char *path, struct config_problems *problems);
+/* Binds and checks a tree; NULL after a problem, also one that was there before. */
+struct config *config_load_bound(const struct config_node *root, struct config_problems *problems);
+
+#endif

@@ -1,0 +1,151 @@
+/* Values as YAML, and their types in words. */
+#include <string.h>
+
+#include "unit.h"
+#include "value.h"
+
+void config_print_quoted(const char *text, struct buf *out) {
+    buf_append_char(out, '"');
+    for (const char *p = text; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            buf_append_char(out, '\\');
+        if (strncmp(p, "${", 2) == 0)
+            buf_append_char(out, '$');
+        buf_append_char(out, *p);
+    }
+    buf_append_char(out, '"');
+}
+
+static const char MASK[] = "***";
+
+/* A URL with its password masked; the password stands between the user's colon and the last @ of
+ * the authority. A secret without that shape is masked in all. */
+static void print_masked(const char *text, struct buf *out) {
+    const char *scheme = strstr(text, "://");
+    const char *user = scheme ? scheme + 3 : text;
+    const char *slash = strchr(user, '/');
+    const char *end = slash ? slash : user + strlen(user);
+    const char *at = memrchr(user, '@', (size_t)(end - user));
+    const char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+    struct buf masked;
+
+    buf_init(&masked);
+    if (colon) {
+        buf_append(&masked, text, (size_t)(colon + 1 - text));
+        buf_append_str(&masked, MASK);
+        buf_append_str(&masked, at);
+    } else {
+        buf_append_str(&masked, text);
+    }
+    config_print_quoted(buf_cstr(&masked), out);
+    buf_fini(&masked);
+}
+
+static void print_strings(const struct config_strings *strings, struct buf *out) {
+    buf_append_char(out, '[');
+    for (size_t i = 0; i < strings->count; i++) {
+        if (i > 0)
+            buf_append_str(out, ", ");
+        config_print_quoted(strings->items[i], out);
+    }
+    buf_append_char(out, ']');
+}
+
+void config_value_print(const struct config_row *row, const void *base, struct buf *out) {
+    const void *field = (const char *)base + row->offset;
+    unsigned choice;
+
+    if (config_value_is_null(row, base)) {
+        buf_append_str(out, "null");
+        return;
+    }
+    switch (row->type) {
+    case CONFIG_TYPE_BOOL:
+        buf_append_str(out, *(const bool *)field ? "true" : "false");
+        break;
+    case CONFIG_TYPE_INT:
+        buf_append_i64(out, *(const int *)field);
+        break;
+    case CONFIG_TYPE_COUNT:
+        buf_append_i64(out, *(const int64_t *)field);
+        break;
+    case CONFIG_TYPE_DURATION:
+        config_print_duration(*(const int64_t *)field, out);
+        break;
+    case CONFIG_TYPE_SIZE:
+        config_print_size(*(const int64_t *)field, out);
+        break;
+    case CONFIG_TYPE_TEXT:
+    case CONFIG_TYPE_FILE:
+        (row->secret ? print_masked : config_print_quoted)(*(char *const *)field, out);
+        break;
+    case CONFIG_TYPE_CHOICE:
+        memcpy(&choice, field, sizeof choice);
+        buf_append_str(out, row->words[choice]);
+        break;
+    case CONFIG_TYPE_FLAG:
+        buf_append_str(out, row->words[*(const bool *)field]);
+        break;
+    case CONFIG_TYPE_STRINGS:
+        print_strings(field, out);
+        break;
+    case CONFIG_TYPE_SECTION:
+    case CONFIG_TYPE_STRUCT:
+    case CONFIG_TYPE_LIST:
+    case CONFIG_TYPE_NAMED:
+        break;
+    }
+}
+
+static void describe_words(const struct config_row *row, struct buf *out) {
+    for (size_t i = 0; row->words[i]; i++) {
+        if (i > 0)
+            buf_append_str(out, row->words[i + 1] ? ", " : " or ");
+        buf_append_str(out, row->words[i]);
+    }
+}
+
+void config_value_describe(const struct config_row *row, struct buf *out) {
+    switch (row->type) {
+    case CONFIG_TYPE_BOOL:
+        buf_append_str(out, "true or false");
+        break;
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_COUNT:
+        buf_printf(out, "a number from %lld to %lld", (long long)row->min, (long long)row->max);
+        break;
+    case CONFIG_TYPE_DURATION:
+        buf_append_str(out, "a duration from ");
+        config_print_duration(row->min, out);
+        buf_append_str(out, " to ");
+        config_print_duration(row->max, out);
+        break;
+    case CONFIG_TYPE_SIZE:
+        buf_append_str(out, "a size from ");
+        config_print_size(row->min, out);
+        buf_append_str(out, " to ");
+        config_print_size(row->max, out);
+        break;
+    case CONFIG_TYPE_TEXT:
+        buf_append_str(out, row->shape ? row->shape : "a text");
+        break;
+    case CONFIG_TYPE_FILE:
+        buf_append_str(out, "a file's path");
+        break;
+    case CONFIG_TYPE_CHOICE:
+    case CONFIG_TYPE_FLAG:
+        describe_words(row, out);
+        break;
+    case CONFIG_TYPE_STRINGS:
+        buf_append_str(out, row->lone ? "a text or a list of texts" : "a list of texts");
+        break;
+    case CONFIG_TYPE_LIST:
+        buf_append_str(out, "a list of mappings");
+        break;
+    case CONFIG_TYPE_SECTION:
+    case CONFIG_TYPE_STRUCT:
+    case CONFIG_TYPE_NAMED:
+        buf_append_str(out, "a mapping");
+        break;
+    }
+}

@@ -1,0 +1,26 @@
+/* The little HTTP/1.1 that asking the operations endpoint takes: one GET a connection, blocking,
+ * with timeouts and a bound on the answer. */
+#ifndef CTL_HTTP_CLIENT_H
+#define CTL_HTTP_CLIENT_H
+
+#include <stdbool.h>
+
+#include "wslock/base/buf.h"
+#include "wslock/base/macros.h"
+
+#define CTL_HTTP_TIMEOUT_MS 5000
+#define CTL_HTTP_MAX_BYTES (8 * 1024 * 1024)
+
+/* A unix socket's path, or an address and a port. Borrowed. */
+struct ctl_endpoint {
+    const char *unix_path; /* or NULL */
+    const char *address;
+    int port;
+};
+
+/* Sets *status and appends the body. False with a sentence in *why (static, or until the next call
+ * of strerror). */
+bool ctl_http_get(const struct ctl_endpoint *endpoint, const char *path, int *status,
+                  struct buf *body, const char **why) MUST_CHECK;
+
+#endif

@@ -1,0 +1,198 @@
+/* `wslockctl status`: what an instance says of itself at its operations endpoint. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "wslock/base/mem.h"
+
+#include "ctl.h"
+#include "http_client.h"
+#include "metrics_text.h"
+
+struct place {
+    struct config *config; /* or NULL */
+    char *path;            /* or NULL */
+    struct ctl_endpoint endpoint;
+};
+
+/* --socket, the one of --config (or its TCP address), or ops.sock in the state directory. */
+static bool find_place(const struct ctl_options *options, struct place *out) {
+    struct buf b;
+
+    *out = (struct place){.endpoint = {.unix_path = options->socket}};
+    if (options->socket)
+        return true;
+    if (options->config_file && !options->state_dir) {
+        out->config = ctl_load_config(options);
+        if (!out->config)
+            return false;
+        out->endpoint = (struct ctl_endpoint){out->config->ops.socket, out->config->ops.address,
+                                              out->config->ops.port};
+        if (out->config->ops.enabled && (out->config->ops.socket || out->config->ops.port > 0))
+            return true;
+        ctl_complain("%s: ops has neither a socket nor a fixed port", options->config_file);
+        return false;
+    }
+    out->path = ctl_state_dir(options);
+    buf_init(&b);
+    buf_printf(&b, "%s/ops.sock", out->path);
+    mem_free(out->path);
+    buf_cstr(&b);
+    out->path = b.data;
+    out->endpoint.unix_path = out->path;
+    return true;
+}
+
+static void forget_place(struct place *place) {
+    config_unref(&place->config);
+    mem_free(place->path);
+}
+
+/* GET path; false after having complained. A 503 is an answer too. */
+static bool ask(const struct ctl_endpoint *endpoint, const char *path, struct buf *body) {
+    const char *why = NULL;
+    int status = 0;
+
+    if (!ctl_http_get(endpoint, path, &status, body, &why)) {
+        if (endpoint->unix_path)
+            ctl_complain("no answer from wslockd at %s: %s", endpoint->unix_path, why);
+        else
+            ctl_complain("no answer from wslockd at %s port %d: %s", endpoint->address,
+                         endpoint->port, why);
+        return false;
+    }
+    if (status != 200 && status != 503) {
+        ctl_complain("%s answered %d: is this the operations endpoint of wslockd?", path, status);
+        return false;
+    }
+    return true;
+}
+
+struct sum {
+    json_t *object; /* label value to count */
+    const char *label;
+};
+
+static void add_sample(void *ctx, struct str labels, double value) {
+    struct sum *sum = ctx;
+    struct str label = ctl_metrics_label(labels, sum->label);
+    char *key = str_dup(label);
+    json_int_t before = json_integer_value(json_object_get(sum->object, key));
+
+    (void)json_object_set_new(sum->object, key, json_integer(before + (json_int_t)value));
+    mem_free(key);
+}
+
+static json_t *sum_by(const char *metrics, const char *name, const char *label) {
+    struct sum sum = {json_object(), label};
+
+    ctl_metrics_each(metrics, name, add_sample, &sum);
+    return sum.object;
+}
+
+static void take_up(void *ctx, struct str labels, double value) {
+    (void)labels;
+    *(bool *)ctx = value > 0;
+}
+
+static void take_version(void *ctx, struct str labels, double value) {
+    struct str version = ctl_metrics_label(labels, "version");
+
+    (void)value;
+    (void)json_object_set_new(ctx, "version",
+                              json_stringn(version.p ? version.p : "", version.len));
+}
+
+/* The whole answer as one object, which --json prints as it is; NULL after having complained. */
+static json_t *gather(const struct place *place, const struct buf *ready, const char *metrics) {
+    json_t *answer = json_loadb(ready->data, ready->len, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *is_ready = json_object_get(answer, "ready");
+    json_t *status = NULL;
+    json_t *instance = json_object_get(answer, "instance");
+    bool store_up = false;
+
+    if (!json_is_boolean(is_ready) || !json_is_array(json_object_get(answer, "reasons"))) {
+        ctl_complain("/readyz did not answer as wslockd does");
+        json_decref(answer);
+        return NULL;
+    }
+    status = json_object();
+    if (json_is_string(instance))
+        (void)json_object_set(status, "instance", instance);
+    else if (place->config)
+        (void)json_object_set_new(status, "instance", json_string(place->config->instance));
+    ctl_metrics_each(metrics, "wslock_build_info", take_version, status);
+    (void)json_object_set(status, "ready", json_object_get(answer, "ready"));
+    (void)json_object_set(status, "reasons", json_object_get(answer, "reasons"));
+    ctl_metrics_each(metrics, "wslock_store_up", take_up, &store_up);
+    (void)json_object_set_new(status, "storeUp", json_boolean(store_up));
+    (void)json_object_set_new(status, "connections",
+                              sum_by(metrics, "wslock_connections", "framing"));
+    (void)json_object_set_new(status, "locks", sum_by(metrics, "wslock_locks", "state"));
+    json_decref(answer);
+    return status;
+}
+
+static void print_counts(const char *title, json_t *counts) {
+    const char *key, *separator = " (";
+    json_t *value;
+    json_int_t total = 0;
+
+    json_object_foreach(counts, key, value) total += json_integer_value(value);
+    printf("%-12s %" JSON_INTEGER_FORMAT, title, total);
+    json_object_foreach(counts, key, value) {
+        printf("%s%s %" JSON_INTEGER_FORMAT, separator, key, json_integer_value(value));
+        separator = ", ";
+    }
+    puts(json_object_size(counts) > 0 ? ")" : "");
+}
+
+static void print_table(const json_t *status) {
+    const char *instance = json_string_value(json_object_get(status, "instance"));
+    const char *version = json_string_value(json_object_get(status, "version"));
+    const json_t *reasons = json_object_get(status, "reasons");
+
+    if (instance)
+        printf("%-12s %s\n", "instance", instance);
+    if (version)
+        printf("%-12s %s\n", "version", version);
+    printf("%-12s %s", "ready", json_is_true(json_object_get(status, "ready")) ? "yes" : "no");
+    for (size_t i = 0; i < json_array_size(reasons); i++) {
+        const char *reason = json_string_value(json_array_get(reasons, i));
+
+        printf("%s%s", i == 0 ? ": " : "; ", reason ? reason : "?");
+    }
+    putchar('\n');
+    printf("%-12s %s\n", "store", json_is_true(json_object_get(status, "storeUp")) ? "up" : "down");
+    print_counts("connections", json_object_get(status, "connections"));
+    print_counts("locks", json_object_get(status, "locks"));
+}
+
+enum ctl_exit ctl_status(const struct ctl_options *options) {
+    enum ctl_exit result = CTL_FAILED;
+    struct place place;
+    struct buf ready, metrics;
+    json_t *status = NULL;
+
+    buf_init(&ready);
+    buf_init(&metrics);
+    if (!find_place(options, &place) || !ask(&place.endpoint, "/readyz", &ready) ||
+        !ask(&place.endpoint, "/metrics", &metrics))
+        goto done;
+    status = gather(&place, &ready, buf_cstr(&metrics));
+    if (!status)
+        goto done;
+    if (options->json) {
+        json_dumpf(status, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        print_table(status);
+    }
+    result = json_is_true(json_object_get(status, "ready")) ? CTL_OK : CTL_FAILED;
+done:
+    json_decref(status);
+    forget_place(&place);
+    buf_fini(&ready);
+    buf_fini(&metrics);
+    return result;
+}

@@ -1,0 +1,12 @@
+# The Lua scripts, in the program byte for byte with the SHA-1 of each.
+set(lua_folder ${CMAKE_CURRENT_SOURCE_DIR}/lock/lua)
+file(GLOB lua_files CONFIGURE_DEPENDS ${lua_folder}/*.lua)
+set(lua_embedded ${CMAKE_CURRENT_BINARY_DIR}/lock_scripts.c)
+add_custom_command(
+  OUTPUT ${lua_embedded}
+  COMMAND ${CMAKE_COMMAND} -DFOLDER=${lua_folder} -DOUTPUT=${lua_embedded}
+          -P ${CMAKE_CURRENT_SOURCE_DIR}/lock/embed.cmake
+  DEPENDS ${lua_files} ${CMAKE_CURRENT_SOURCE_DIR}/lock/embed.cmake
+  COMMENT "Embedding the lock scripts"
+  VERBATIM)
+target_sources(wslock_lock PRIVATE ${lua_embedded})

@@ -1,0 +1,238 @@
+/* The requests: one typed function a script. KEYS and ARGV of each stand at the script's head. */
+#include "store_private.h"
+
+#include "crc16.h"
+
+#include <assert.h>
+
+#define REPORT_MAX 100
+
+unsigned lock_store_shard(const struct lock_store *store, struct str resource) {
+    return crc16(args_document(resource)) % store->shard_count;
+}
+
+static struct shard *shard_of(struct lock_store *store, struct str resource) {
+    return &store->shards[lock_store_shard(store, resource)];
+}
+
+static void on_done(struct script_call *call, const struct script_head *head,
+                    const struct lock_result *result) {
+    (void)head;
+    call->cb(call->arg, result);
+}
+
+/* Sends what a session asked for, if the shard is served. */
+static void request(struct shard *s, const struct redis_script *script, struct script_args *a,
+                    lock_cb cb, void *arg) {
+    if (shard_serves(s)) {
+        script_send(s, script, a, on_done, cb, arg);
+    } else {
+        script_decline(s, "the shard is not served now", on_done, cb, arg);
+    }
+}
+
+/* ARGV 1 to 5 of everything that a session does. */
+static void add_caller(struct script_args *a, const struct shard *s,
+                       const struct lock_caller *caller) {
+    args_not_after(a, s->store);
+    args_str(a, caller->resource);
+    args_str(a, caller->session_id);
+    args_str(a, caller->user_id);
+    args_str(a, caller->client_id);
+}
+
+/* ARGV 6 to 10 of what may grant or renew. */
+static void add_terms(struct script_args *a, const struct lock_caller *caller) {
+    args_str(a, caller->username);
+    args_flag(a, caller->client_made);
+    args_policy(a, caller->policy);
+    args_int(a, caller->policy->lock_ttl_ms);
+    args_int(a, caller->policy->idle_release_ms);
+}
+
+/* A renewal is told at most once in half a heartbeat interval. */
+static void add_tell(struct script_args *a, const struct lock_caller *caller) {
+    args_int(a, caller->policy->heartbeat_interval_ms / 2);
+}
+
+void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
+               int64_t token, lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    args_keys_members(&a, &s->keys, caller->resource);
+    add_caller(&a, s, caller);
+    add_terms(&a, caller);
+    args_int(&a, caller->policy->max_tab_locks);
+    args_flag(&a, try_lock);
+    add_tell(&a, caller);
+    args_int(&a, token);
+    args_str(&a, str_of(store->incarnation));
+    args_int(&a, caller->policy->max_viewers);
+    args_int(&a, caller->policy->presence_max_listed);
+    request(s, &lock_script_join, &a, cb, arg);
+}
+
+void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    args_keys_members(&a, &s->keys, caller->resource);
+    add_caller(&a, s, caller);
+    request(s, &lock_script_leave, &a, cb, arg);
+}
+
+void lock_acquire(struct lock_store *store, const struct lock_caller *caller, bool take_own,
+                  lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    add_caller(&a, s, caller);
+    add_terms(&a, caller);
+    args_int(&a, caller->policy->max_tab_locks);
+    args_flag(&a, take_own);
+    add_tell(&a, caller);
+    request(s, &lock_script_acquire, &a, cb, arg);
+}
+
+void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, int64_t token,
+                    bool active, int dirty, lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    add_caller(&a, s, caller);
+    add_terms(&a, caller);
+    args_int(&a, token);
+    args_flag(&a, active);
+    add_tell(&a, caller);
+    args_int(&a, dirty);
+    request(s, &lock_script_heartbeat, &a, cb, arg);
+}
+
+void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
+                  struct str revision, lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    add_caller(&a, s, caller);
+    args_int(&a, token);
+    args_optional(&a, revision);
+    request(s, &lock_script_release, &a, cb, arg);
+}
+
+void lock_status(struct lock_store *store, struct str resource, const struct config_policy *policy,
+                 lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, resource);
+    struct script_args a;
+
+    (void)policy; /* what is due is settled under the policy stored with the lock */
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, resource, (struct str){NULL, 0});
+    args_not_after(&a, store);
+    args_str(&a, resource);
+    request(s, &lock_script_status, &a, cb, arg);
+}
+
+static struct str kind_word(enum lock_disconnect kind) {
+    switch (kind) {
+    case LOCK_DISCONNECT_LEFT:
+        return str_of("LEFT");
+    case LOCK_DISCONNECT_LOST:
+        return str_of("LOST");
+    case LOCK_DISCONNECT_SERVER:
+        return str_of("SERVER");
+    }
+    return str_of("SERVER");
+}
+
+/* Takes away and grants nothing, so it needs neither a lease nor a synchronised shard, and no
+ * notAfter. */
+void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
+                     enum lock_disconnect kind, lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    args_keys_members(&a, &s->keys, caller->resource);
+    args_int(&a, 0);
+    args_str(&a, caller->resource);
+    args_str(&a, caller->session_id);
+    args_str(&a, caller->user_id);
+    args_str(&a, caller->client_id);
+    args_str(&a, kind_word(kind));
+    script_send(s, &lock_script_disconnect, &a, on_done, cb, arg);
+}
+
+/* ---- reports ---- */
+
+static void on_report(struct script_call *call, const struct script_head *head,
+                      const struct lock_result *result) {
+    (void)head;
+    shard_report_ended(call->shard, call->round, result->status == LOCK_OK);
+    call->cb(call->arg, result);
+}
+
+/* ARGV 9 to 18: the lock of the member who has one. */
+static void add_reported_lock(struct script_args *a, const struct lock_report_member *owner) {
+    static const struct lock_report_member nobody;
+    const struct lock_report_member *m = owner ? owner : &nobody;
+
+    args_int(a, m->token);
+    args_str(a, str_of(lock_state_text(LOCK_STATE_HELD)));
+    args_str(a, m->user_id);
+    args_str(a, m->username);
+    args_str(a, m->client_id);
+    args_flag(a, m->client_made);
+    args_int(a, m->since_ms);
+    args_int(a, m->expires_ms);
+    args_int(a, 0);
+    args_flag(a, m->dirty);
+}
+
+void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
+                 const struct lock_report_member *members, size_t count, lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, resource);
+    const struct lock_report_member *owner = NULL;
+    struct script_args a;
+
+    assert(count <= REPORT_MAX);
+    for (size_t i = 0; i < count; i++) {
+        owner = members[i].token != 0 ? &members[i] : owner;
+    }
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, resource, owner ? owner->user_id : (struct str){NULL, 0});
+    args_keys_members(&a, &s->keys, resource);
+    args_not_after(&a, store);
+    args_str(&a, resource);
+    args_str(&a, str_of(store->incarnation));
+    args_int(&a, s->tick);
+    args_int(&a, policy->presence_max_listed);
+    args_policy(&a, policy);
+    args_int(&a, policy->lock_ttl_ms);
+    args_int(&a, policy->idle_release_ms);
+    add_reported_lock(&a, owner);
+    for (size_t i = 0; i < count; i++) {
+        args_str(&a, members[i].user_id);
+        args_str(&a, members[i].username);
+        args_str(&a, members[i].client_id);
+        args_str(&a, members[i].session_id);
+        args_int(&a, members[i].joined_ms);
+    }
+    s->reports_open++;
+    if (s->state == SHARD_SYNCING) {
+        script_send(s, &lock_script_report, &a, on_report, cb, arg);
+    } else {
+        script_decline(s, "the shard is not being resynchronised", on_report, cb, arg);
+    }
+}

@@ -1,0 +1,131 @@
+#include "decode.h"
+
+bool lock_state_parse(struct str text, enum lock_state *out) {
+    for (int s = LOCK_STATE_FREE; s <= LOCK_STATE_RESERVED; s++) {
+        if (str_eqz(text, lock_state_text((enum lock_state)s))) {
+            *out = (enum lock_state)s;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void require(struct msgpack *m, bool condition) {
+    m->ok = m->ok && condition;
+}
+
+void lock_read(struct msgpack_list *list, struct lock_view *out) {
+    struct msgpack_list l;
+    int64_t until;
+
+    require(list->m, msgpack_list(list, &l));
+    out->token = msgpack_int(&l);
+    out->since_ms = msgpack_int(&l);
+    out->expires_ms = msgpack_int(&l);
+    out->idle_until_ms = msgpack_int(&l);
+    until = msgpack_int(&l);
+    msgpack_int(&l); /* told */
+    out->dirty = msgpack_int(&l) != 0;
+    msgpack_int(&l); /* made */
+    out->queue_length = msgpack_int(&l);
+    require(list->m, lock_state_parse(msgpack_str(&l), &out->state));
+    out->user_id = msgpack_str(&l);
+    out->username = msgpack_str(&l);
+    out->client_id = msgpack_str(&l);
+    out->grace_until_ms = out->state == LOCK_STATE_GRACE ? until : 0;
+    out->reserved_until_ms = out->state == LOCK_STATE_RESERVED ? until : 0;
+    msgpack_list_end(&l);
+}
+
+void lock_ending_read(struct msgpack_list *list, struct lock_ending *out) {
+    struct msgpack_list l;
+
+    if (!msgpack_list(list, &l)) {
+        return;
+    }
+    out->present = true;
+    out->user_id = msgpack_str(&l);
+    out->username = msgpack_str(&l);
+    out->client_id = msgpack_str(&l);
+    out->token = msgpack_int(&l);
+    out->reason = lock_cause_parse(msgpack_str(&l));
+    out->dirty = msgpack_int(&l) != 0;
+    out->revision = msgpack_str(&l);
+    out->since_ms = msgpack_int(&l);
+    out->ended_ms = msgpack_int(&l);
+    out->by = msgpack_str(&l);
+    require(l.m, out->reason != LOCK_CAUSE_NONE);
+    msgpack_list_end(&l);
+}
+
+/* What stands before the next separator; false if there is none. */
+static bool cut(struct str *rest, char separator, struct str *out) {
+    const char *at = rest->len > 0 ? memchr(rest->p, separator, rest->len) : NULL;
+
+    if (!at) {
+        return false;
+    }
+    *out = (struct str){rest->p, (size_t)(at - rest->p)};
+    rest->p = at + 1;
+    rest->len -= out->len + 1;
+    return true;
+}
+
+static bool digits(struct str text, int64_t *out) {
+    if (text.len == 0 || text.len > 15) {
+        return false;
+    }
+    *out = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9') {
+            return false;
+        }
+        *out = *out * 10 + (text.p[i] - '0');
+    }
+    return true;
+}
+
+void lock_member_read(struct msgpack_list *list, struct lock_member *out) {
+    struct str field = msgpack_str(list), value = msgpack_str(list), joined;
+
+    require(list->m, cut(&field, ':', &out->client_id) && cut(&value, ' ', &out->session_id) &&
+                         cut(&value, ' ', &out->instance) && cut(&value, ' ', &joined) &&
+                         digits(joined, &out->joined_ms));
+    out->user_id = field;
+    out->username = value;
+}
+
+void lock_event_read(struct msgpack_list *list, struct lock_event *out) {
+    int64_t kind = msgpack_int(list);
+
+    memset(out, 0, sizeof *out);
+    out->rev = msgpack_int(list);
+    out->prev = msgpack_int(list);
+    out->resource = msgpack_str(list);
+    out->actor_session_id = msgpack_str(list);
+    if (kind == LOCK_EVENT_LOCK) {
+        out->kind = LOCK_EVENT_LOCK;
+        out->cause = lock_cause_parse(msgpack_str(list));
+        require(list->m, out->cause != LOCK_CAUSE_NONE);
+        lock_read(list, &out->lock);
+        lock_ending_read(list, &out->ended);
+    } else {
+        require(list->m, kind == LOCK_EVENT_JOIN || kind == LOCK_EVENT_LEAVE);
+        out->kind = kind == LOCK_EVENT_JOIN ? LOCK_EVENT_JOIN : LOCK_EVENT_LEAVE;
+        lock_member_read(list, &out->member);
+        out->old_session_id = msgpack_str(list);
+        out->old_instance = msgpack_str(list);
+        out->member_count = msgpack_int(list);
+    }
+    require(list->m, out->prev >= 0 && out->rev > out->prev && out->resource.len > 0);
+    msgpack_list_end(list);
+}
+
+bool lock_event_decode(struct str packed, struct lock_event *out) {
+    struct msgpack m;
+    struct msgpack_list list;
+
+    msgpack_open(&m, &list, packed);
+    lock_event_read(&list, out);
+    return m.ok;
+}

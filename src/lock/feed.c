@@ -1,0 +1,222 @@
+/*
+ * The event feed: one XREAD over the streams of all shards, on a connection of its own, because it
+ * blocks. Every entry names the one before it (`prev`); where that is not the one read last,
+ * something was missed (trimmed, or the stream was lost) and the shard is synchronised.
+ */
+#include "store_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "wslock/base/clock.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+#define BLOCK_MS 5000
+#define BLOCK_TEXT "5000"
+#define COUNT_TEXT "256" /* entries a stream and reply */
+#define RETRY_MS 1000
+#define TRIM_DOUBT_MS 30000 /* half of the age at which entries are trimmed */
+#define HEAD_ARGS 6
+
+/* ---- entries ---- */
+
+static void log_malformed(const struct shard *s) {
+    static struct log_limit limit;
+
+    if (log_limit_pass(&limit, 10)) {
+        log_error("feed_event_malformed", LFI("shard", s->index));
+    }
+}
+
+/* "<tick>-0" */
+static bool parse_id(struct str id, int64_t *tick) {
+    char text[24], *end;
+
+    if (id.len < 3 || id.len >= sizeof text) {
+        return false;
+    }
+    memcpy(text, id.p, id.len);
+    text[id.len] = '\0';
+    *tick = strtoll(text, &end, 10);
+    return *tick > 0 && strcmp(end, "-0") == 0;
+}
+
+/* Why the shard must be synchronised after this entry; NULL: it need not. */
+static const char *take_entry(struct shard *s, const struct redis_reply *entry) {
+    const struct redis_reply *fields = redis_reply_at(entry, 1);
+    const struct lock_store_callbacks *callbacks = &s->store->callbacks;
+    struct lock_event event;
+    struct str id, packed;
+    int64_t tick, expected = s->cursor;
+
+    if (!redis_reply_str(redis_reply_at(entry, 0), &id) || !parse_id(id, &tick) ||
+        tick <= s->cursor) {
+        log_malformed(s);
+        return "malformed event";
+    }
+    s->cursor = tick;
+    s->tick = tick > s->tick ? tick : s->tick;
+    if (!redis_reply_str(redis_reply_at(fields, 1), &packed) ||
+        !lock_event_decode(packed, &event) || event.rev != tick) {
+        log_malformed(s);
+        return "malformed event";
+    }
+    callbacks->on_event(callbacks->ctx, &event);
+    return event.prev == expected ? NULL : "missed an event";
+}
+
+static size_t take_stream(struct shard *s, const struct redis_reply *entries) {
+    size_t count = redis_reply_count(entries);
+    const char *doubt = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *why = take_entry(s, redis_reply_at(entries, i));
+
+        doubt = why ? why : doubt;
+    }
+    if (doubt) {
+        shard_resync(s, doubt);
+    }
+    return count;
+}
+
+static void note_lag(const struct lock_store *store, const struct shard *s) {
+    int64_t lag_ms = lock_store_now_ms(store) - s->cursor / 1000;
+
+    metrics_set(METRIC_FEED_LAG, lag_ms > 0 ? (double)lag_ms / 1000 : 0, NULL, NULL);
+}
+
+/* Streams come in the order in which they were asked for, those without news left out. */
+static bool take_reply(struct lock_store *store, const struct redis_reply *reply) {
+    size_t count = redis_reply_count(reply), events = 0;
+    unsigned at = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct redis_reply *stream = redis_reply_at(reply, i);
+        struct str key;
+
+        if (!redis_reply_str(redis_reply_at(stream, 0), &key)) {
+            return false;
+        }
+        while (at < store->shard_count && !str_eq(store->shards[at].keys.events, key)) {
+            at++;
+        }
+        if (at == store->shard_count) {
+            return false;
+        }
+        events += take_stream(&store->shards[at], redis_reply_at(stream, 1));
+        note_lag(store, &store->shards[at]);
+    }
+    metrics_add(METRIC_EVENTS, (double)events, NULL, NULL);
+    return true;
+}
+
+/* ---- reading ---- */
+
+static void on_retry(struct wheel_timer *timer) {
+    feed_read(CONTAINER_OF(timer, struct lock_store, feed.retry_timer));
+}
+
+static void on_read(void *arg, enum redis_status status, const struct redis_reply *reply,
+                    const char *error) {
+    struct lock_store *store = arg;
+    static struct log_limit limit;
+
+    store->feed.reading = false;
+    if (store->closing) {
+        return;
+    }
+    if (status == REDIS_REFUSED) {
+        if (log_limit_pass(&limit, 10)) {
+            log_warn("feed_refused", LF("error", error));
+        }
+        wheel_set(store->wheel, &store->feed.retry_timer, RETRY_MS, on_retry);
+        return;
+    }
+    if (status == REDIS_OK && !redis_reply_is_nil(reply) && !take_reply(store, reply)) {
+        redis_link_reset(store->feed.link, "malformed reply");
+        return;
+    }
+    feed_read(store);
+}
+
+static bool positioned(const struct lock_store *store) {
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        if (!store->shards[i].positioned) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void feed_read(struct lock_store *store) {
+    struct feed *feed = &store->feed;
+    struct str *ids = feed->argv + HEAD_ARGS + store->shard_count;
+
+    if (feed->reading || store->closing || !redis_link_is_up(feed->link) || !positioned(store)) {
+        return;
+    }
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        int len =
+            snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)store->shards[i].cursor);
+
+        ids[i] = (struct str){feed->ids[i], (size_t)len};
+    }
+    feed->reading = true;
+    redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * store->shard_count), feed->argv,
+                       BLOCK_MS + (uint64_t)store->config->redis.command_timeout_ms, on_read,
+                       store);
+}
+
+/* ---- the link ---- */
+
+static void on_up(void *ctx) {
+    struct lock_store *store = ctx;
+    struct feed *feed = &store->feed;
+    bool long_away = clock_boot_ms() - feed->down_since_ms > TRIM_DOUBT_MS;
+
+    feed->down_since_ms = 0;
+    for (unsigned i = 0; long_away && i < store->shard_count; i++) {
+        shard_resync(&store->shards[i], "the feed was away");
+    }
+    feed_read(store);
+}
+
+static void on_down(void *ctx, const char *reason) {
+    struct lock_store *store = ctx;
+
+    store->feed.down_since_ms = clock_boot_ms();
+    log_info("feed_lost", LF("reason", reason));
+}
+
+static void on_fail(void *ctx, const char *reason) {
+    (void)ctx;
+    log_debug("feed_connect_failed", LF("reason", reason));
+}
+
+void feed_init(struct lock_store *store, const char *name) {
+    static const char *const head[HEAD_ARGS] = {"XREAD", "COUNT",    COUNT_TEXT,
+                                                "BLOCK", BLOCK_TEXT, "STREAMS"};
+    const struct redis_link_callbacks callbacks = {on_up, on_down, on_fail, store};
+    struct feed *feed = &store->feed;
+
+    feed->argv = mem_calloc(HEAD_ARGS + 2 * (size_t)store->shard_count, sizeof *feed->argv);
+    feed->ids = mem_calloc(store->shard_count, sizeof *feed->ids);
+    for (size_t i = 0; i < HEAD_ARGS; i++) {
+        feed->argv[i] = str_of(head[i]);
+    }
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        feed->argv[HEAD_ARGS + i] = store->shards[i].keys.events;
+    }
+    wheel_timer_init(&feed->retry_timer);
+    feed->down_since_ms = clock_boot_ms();
+    feed->link = redis_link_create(store->loop, store->config, name, &callbacks);
+}
+
+void feed_fini(struct lock_store *store) {
+    wheel_cancel(&store->feed.retry_timer);
+    redis_link_destroy(&store->feed.link);
+    mem_free(store->feed.argv);
+    mem_free(store->feed.ids);
+}

@@ -1,0 +1,36 @@
+-- Acquire: the caller, who is in the room, wants to edit.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
+--   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 limit of locks a user and document or -1,
+--   12 takeOwn (0, 1), 13 least ms between two events of a renewal.
+-- Reply: GRANTED (flags, previous) · HELD · HELD_BY_YOU · GRACE · RECOVERING · TAB_LIMIT (limit, names) · NOT_JOINED.
+-- Events: what was due; ACQUIRED, RESUMED, MOVED or RENEWED.
+local _, resource, session, user, client, name, made, policy, ttl, idle, limit, take_own, tell_after =
+  unpack_values(ARGV[1])
+local l = read_lock(KEYS[5])
+local member = call('HGET', KEYS[6], client .. ':' .. user)
+local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
+local caller = {
+  resource = resource, session = session, user = user, client = client, name = name, made = made, policy = policy,
+  ttl = ttl, idle = idle, limit = limit, take_own = take_own == 1, tell = tell_after, connected = true,
+}
+--@include publish.lua
+--@include grant.lua
+if joined and l[STATE] == 'free' and window == 0 and (limit < 0 or call('SCARD', KEYS[8]) < limit) then
+  -- Most calls end here, before the rest has cost anything.
+  local previous = call('LINDEX', KEYS[7], '0')
+  call('SADD', KEYS[8], string.match(resource, '[^:]*$'))
+  take(l, caller, 'ACQUIRED', true)
+  return answer('GRANTED', 0, l, nil, previous)
+end
+--@include settle.lua
+--@include judge.lua
+settle(resource, l)
+if not joined then
+  return answer('NOT_JOINED', 0, l)
+end
+local verdict, names = judge(l, caller)
+if not applies[verdict] then
+  return answer(verdict, 0, l, names and limit, nil, nil, names)
+end
+local flags, previous = apply(verdict, l, caller)
+return answer('GRANTED', flags, l, nil, previous)

@@ -1,0 +1,18 @@
+-- Disconnect: a session's connection has ended; one call a room, repeated until it went through. Harmless where
+-- the session is not in the room any more, or another has its place.
+-- KEYS: ROOM+. Arguments: 1 notAfter (0), 2 resource, 3 session, 4 userId, 5 clientId, 6 LEFT (on purpose: the lock
+--   ends), LOST (by the `disconnect` stored with the lock) or SERVER (plain grace).
+-- Reply: NONE.
+-- Events: what was due; DISCONNECT or GRACE_STARTED; LEAVE.
+local _, resource, session, user, client, how = unpack_values(ARGV[1])
+--@include publish.lua
+--@include settle.lua
+--@include member.lua
+local id = client .. ':' .. user
+local l = read_lock(KEYS[5])
+settle(resource, l)
+local member = call('HGET', KEYS[6], id)
+if member and string.sub(member, 1, #session + 1) == session .. ' ' then
+  depart(resource, l, id, member, how, session)
+end
+return answer('NONE', 0, l)

@@ -1,0 +1,62 @@
+-- Heartbeat: the owner is there; renews its lock, or goes on with it from grace.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
+--   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 token or 0, 12 active (0, 1), 13 least ms
+--   between two events of a renewal, 14 dirty (0, 1) or -1: not said.
+-- Reply: RENEWED (flag resumed) · LOST (lost: STALE_TOKEN or NOT_HELD) · NOT_JOINED · RECOVERING (a new token is
+--   wanted inside a window).
+-- Events: what was due; RENEWED if it is time to tell it, or dirty changed; RESUMED.
+local _, resource, session, user, client, name, made, policy, ttl, idle, token, active, tell_after, dirty =
+  unpack_values(ARGV[1])
+local l = read_lock(KEYS[5])
+local at = deadline(l)
+local member = call('HGET', KEYS[6], client .. ':' .. user)
+local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
+local right = l[USER] == user and l[CLIENT] == client and (token == 0 or token == l[TOKEN])
+if joined and right and l[STATE] == 'held' and (window > 0 or at > now) then
+  local told = now >= l[TOLD] + tell_after or (dirty >= 0 and dirty ~= l[DIRTY])
+  l[EXPIRES], l[DIRTY] = now + ttl, dirty >= 0 and dirty or l[DIRTY]
+  if idle <= 0 then
+    l[IDLE] = 0
+  elseif active == 1 or l[IDLE] == 0 then
+    l[IDLE] = now + idle
+  end
+  if told then
+    l[TOLD] = now
+  end
+  local same = policy == l[POLICY]
+  l[POLICY] = policy
+  write_lock(KEYS[5], l, same and string.sub(l[16], 60))
+  if deadline(l) < at then
+    call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
+  end
+  if told then
+    --@include publish.lua
+    publish(151, 0, resource, session, 'RENEWED', '\159' .. l[16])
+  end
+  return answer('RENEWED', 0, l)
+end
+--@include publish.lua
+--@include grant.lua
+--@include settle.lua
+--@include recall.lua
+settle(resource, l)
+if not joined then
+  return answer('NOT_JOINED', 0, l)
+elseif l[USER] ~= user or l[CLIENT] ~= client then
+  return answer('LOST', 0, l, nil, nil, forgotten(token, 'NOT_HELD'))
+elseif not right then
+  return answer('LOST', 0, l, nil, nil, forgotten(token, 'STALE_TOKEN'))
+end
+-- It is in grace, and goes on.
+local caller = {
+  resource = resource, session = session, user = user, client = client, name = name, made = made, policy = policy,
+  ttl = ttl, idle = idle, dirty = dirty >= 0 and dirty or nil,
+}
+if token ~= 0 then
+  take(l, caller, 'RESUMED')
+elseif window > 0 then
+  return answer('RECOVERING', 0, l)
+else
+  take(l, caller, 'RESUMED', true, end_grant(resource, l, 'MOVED'))
+end
+return answer('RENEWED', 1, l)

@@ -1,0 +1,52 @@
+-- Join: a session comes into the room, in the place of an older session of its tab if there is one, and tries
+-- the lock where it wants to edit.
+-- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
+--   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 limit of locks a user and document or -1,
+--   12 tryLock (0, 1), 13 least ms between two events of a renewal, 14 token or 0, 15 incarnation,
+--   16 limit of viewers or -1, 17 members to list.
+-- Reply: as acquire where the lock was tried, else NONE; flag joined; lost; members. VIEWERS_FULL (limit): nothing
+--   of this happened.
+-- Events: what was due; JOIN, unless this session was in already; then as acquire, or GRACE_STARTED where the
+--   lock's own tab comes back to view.
+local _, resource, session, user, client, name, made, policy, ttl, idle, tab_limit, try, tell_after, token, incarnation,
+  limit, listed = unpack_values(ARGV[1])
+--@include publish.lua
+--@include grant.lua
+--@include settle.lua
+--@include judge.lua
+--@include member.lua
+--@include recall.lua
+local id = client .. ':' .. user
+local l = read_lock(KEYS[5])
+settle(resource, l)
+local member = call('HGET', KEYS[6], id)
+local again = member and string.sub(member, 1, #session + 1) == session .. ' '
+local caller = {
+  resource = resource, session = session, user = user, client = client, name = name, made = made, policy = policy,
+  ttl = ttl, idle = idle, limit = tab_limit, tell = tell_after, token = token, connected = again,
+}
+local verdict, names = 'NONE', nil
+if try == 1 then
+  verdict, names = judge(l, caller)
+end
+local own_tab = l[USER] == user and l[CLIENT] == client
+local mine = own_tab or (l[USER] == user and l[STATE] == 'grace' and made == 1 and l[MADE] == 1)
+if not applies[verdict] and not member and not mine and limit >= 0
+  and call('ZCARD', KEYS[11]) + 1 - (l[STATE] == 'held' and 1 or 0) > limit then
+  return answer('VIEWERS_FULL', 0, l, limit)
+end
+local lost
+if token ~= 0 and window == 0 and not (mine and token == l[TOKEN]) then
+  lost = recall(user, token) or forgotten(token, 'NOT_HELD')
+end
+if not again then
+  enter(resource, id, session, incarnation, now, name, session, member)
+end
+local flags, previous = 0, nil
+if applies[verdict] then
+  flags, previous = apply(verdict, l, caller)
+  verdict = 'GRANTED'
+elseif own_tab and not again and l[STATE] == 'held' then
+  start_grace(resource, l, session)
+end
+return answer(verdict, flags + 4, l, names and tab_limit, previous, lost, names, list_members(resource, l, listed))

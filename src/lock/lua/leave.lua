@@ -1,0 +1,17 @@
+-- Leave: a session leaves the room on purpose; its lock ends.
+-- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId.
+-- Reply: NONE · NOT_JOINED.
+-- Events: what was due; RELEASED; LEAVE.
+local _, resource, session, user, client = unpack_values(ARGV[1])
+--@include publish.lua
+--@include settle.lua
+--@include member.lua
+local id = client .. ':' .. user
+local l = read_lock(KEYS[5])
+settle(resource, l)
+local member = call('HGET', KEYS[6], id)
+if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
+  return answer('NOT_JOINED', 0, l)
+end
+depart(resource, l, id, member, 'LEAVE', session)
+return answer('NONE', 0, l)

@@ -1,0 +1,69 @@
+-- Included by what changes or tells who is in a room; needs settle.lua.
+
+-- session, incarnation, joined ms, name
+local function split_member(value)
+  return string.match(value, '^(%S+) (%S+) (%S+) (.*)$')
+end
+
+local function tell_member(kind, resource, actor, id, value, old_session, old_instance)
+  local count = call('ZCARD', tag .. 'room:' .. resource)
+  publish(154, kind, resource, actor, id, pack(value, old_session or '', old_instance or '', count))
+end
+
+-- Puts a session into the room, in the place of `old` (the value of the member until now) if there is one.
+local function enter(resource, id, session, instance, joined, name, actor, old)
+  local old_session, old_instance
+  if old then
+    old_session, old_instance = split_member(old)
+    call('SREM', tag .. 'instance:' .. old_instance, resource .. ' ' .. id)
+  end
+  local value = session .. ' ' .. instance .. ' ' .. joined .. ' ' .. name
+  call('HSET', tag .. 'member:' .. resource, id, value)
+  call('ZADD', tag .. 'room:' .. resource, joined, id)
+  call('SADD', tag .. 'instance:' .. instance, resource .. ' ' .. id)
+  tell_member(1, resource, actor, id, value, old_session, old_instance)
+end
+
+-- A member goes. `how`: LEAVE and LEFT (on purpose: the lock ends), LOST (by the type's `disconnect`), SERVER
+-- (plain grace).
+local function depart(resource, l, id, value, how, actor)
+  local client, user = string.match(id, '^([^:]*):(.*)$')
+  if l[USER] == user and l[CLIENT] == client then
+    local _, _, _, _, disconnect = policy_of(l)
+    if how == 'LEAVE' then
+      finish(resource, l, 'RELEASED', actor)
+    elseif how == 'LEFT' or (l[STATE] == 'held' and how == 'LOST' and disconnect == 'release') then
+      finish(resource, l, 'DISCONNECT', actor)
+    elseif l[STATE] == 'held' then
+      start_grace(resource, l, actor)
+    end
+  end
+  local _, instance = split_member(value)
+  call('HDEL', tag .. 'member:' .. resource, id)
+  call('ZREM', tag .. 'room:' .. resource, id)
+  call('SREM', tag .. 'instance:' .. instance, resource .. ' ' .. id)
+  tell_member(2, resource, actor, id, value)
+end
+
+-- The room for a reply: the newest, with the holder among them, newest first; and how many there are.
+local function list_members(resource, l, listed)
+  local room = tag .. 'room:' .. resource
+  local ids, count = call('ZREVRANGE', room, 0, listed - 1), call('ZCARD', room)
+  if count > #ids and l[STATE] == 'held' then
+    local holder, found = l[CLIENT] .. ':' .. l[USER], false
+    for i = 1, #ids do
+      found = found or ids[i] == holder
+    end
+    if not found then
+      ids[#ids] = holder
+    end
+  end
+  local list = {}
+  if #ids > 0 then
+    local values = call('HMGET', tag .. 'member:' .. resource, unpack(ids))
+    for i = 1, #ids do
+      list[2 * i - 1], list[2 * i] = ids[i], values[i]
+    end
+  end
+  return list, count
+end

@@ -1,0 +1,68 @@
+-- Put in front of every script: reads the clock and `meta`, refuses what comes too late, opens a recovery window
+-- where the store's past is in doubt, and reads, writes and answers with a lock. Keys, arguments, reply, events
+-- and includes: README.md beside this file. KEYS[1..4]: meta, due, events, audit.
+-- Redis spends more on handing values to Lua and back than on the work. Hence: one argument and one reply, both
+-- packed; values unpacked onto the stack, not into tables; numbers packed by `struct`; and a function at top level
+-- only where every script needs it, since making it costs each call.
+local call, pack, unpack_values, struct_pack = redis.call, cmsgpack.pack, cmsgpack.unpack, struct.pack
+local clock = call('TIME')
+local us = clock[1] * 1000000 + clock[2]
+local now = (us - us % 1000) / 1000
+local meta = call('HMGET', KEYS[1], 'replid', 'tick', 'valid')
+local tick = (meta[2] or 0) + 0 -- the shard's clock: the id of its last event
+local valid = (meta[3] or now) + 0
+local window = valid < 0 and -valid or 0 -- when the open recovery window was opened, 0: none
+local _, not_after = cmsgpack.unpack_one(ARGV[1])
+if not_after > 0 and now > not_after then
+  return pack({'LATE', 'NONE', tick, now, window})
+end
+local replication = call('INFO', 'replication')
+if not string.find(replication, 'master_replid:' .. (meta[1] or ' '), 1, true) or (window == 0 and now > valid) then
+  -- The gap began with the last lease that anyone renewed.
+  local old = call('HMGET', KEYS[1], 'from', 'renewed')
+  local from = window > 0 and old[1] or old[2] or now
+  window = now > window and now or window + 1
+  call('HSET', KEYS[1], 'replid', string.match(replication, 'master_replid:(%x+)'), 'tick', tick, 'valid', -window,
+    'from', from)
+end
+
+-- A lock is an array: the LOCK and, as item 16, the packed form of that (false: free).
+local TOKEN, SINCE, EXPIRES, IDLE, UNTIL, TOLD, DIRTY, MADE = 1, 2, 3, 4, 5, 6, 7, 8
+local STATE, USER, NAME, CLIENT, POLICY = 10, 11, 12, 13, 14
+local FREE = '\154\0\0\0\0\0\0\0\0\0\164free'
+local events, event_count = '', 0
+
+local function read_lock(key)
+  local packed = call('GET', key)
+  if not packed then
+    return {0, 0, 0, 0, 0, 0, 0, 0, 0, 'free', '', '', '', '', '', false}
+  end
+  local l = {unpack_values(packed)}
+  l[16] = packed
+  return l
+end
+
+-- The numbers come first, in 59 bytes; `texts`: the packed rest, where it has not changed.
+local function write_lock(key, l, texts)
+  l[16] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2', 207, l[1], 207, l[2], 207, l[3], 207, l[4], 207, l[5], 207, l[6],
+    l[7], l[8], 205, l[9]) .. (texts or pack(l[10], l[11], l[12], l[13], l[14], l[15]))
+  call('SET', key, l[16])
+end
+
+-- When something becomes of this lock by itself; 0: never.
+local function deadline(l)
+  local expires, idle = l[3], l[4]
+  if l[10] == 'held' then
+    return idle > 0 and idle < expires and idle or expires
+  end
+  return l[5]
+end
+
+-- The reply. `previous` and `lost` are packed ENDINGs; `names`, `members` and `count` go with few scripts.
+local function answer(outcome, flags, l, limit, previous, lost, names, members, count)
+  return '\159\162OK' .. pack(outcome) .. struct_pack('>BI8BI8BI8BI8B', 207, tick, 207, now, 207, window,
+    207, deadline(l), flags) .. (l[16] and '\159' .. l[16] or FREE)
+    .. (limit and pack(limit) or '\0') .. (previous or '\194') .. (lost or '\194')
+    .. (event_count < 16 and string.char(144 + event_count) or struct_pack('>BI2', 220, event_count)) .. events
+    .. (names and pack(names) or '\144') .. (members and pack(members, count) or '\144\0')
+end

@@ -1,0 +1,16 @@
+-- Included by what is asked about tokens of grants that are over.
+
+-- How the grant of `token` to `user` ended: the packed ENDING and its reason, or nil.
+local function recall(user, token)
+  for _, packed in ipairs(call('LRANGE', KEYS[7], '0', '15')) do
+    local ending = unpack_values(packed)
+    if ending[1] == user and ending[4] == token then
+      return packed, ending[5]
+    end
+  end
+  return nil
+end
+
+local function forgotten(token, reason)
+  return pack({'', '', '', token, reason, 0, false, 0, 0, ''})
+end

@@ -1,0 +1,22 @@
+-- Release: the owner lets go. A repeat under the token of a grant that was released is answered again.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 token or 0, 7 revision, or
+--   false.
+-- Reply: RELEASED · NOT_HOLDER · NOT_JOINED · RECOVERING.
+-- Events: what was due; RELEASED.
+local _, resource, session, user, client, token, revision = unpack_values(ARGV[1])
+--@include publish.lua
+--@include settle.lua
+--@include recall.lua
+local l = read_lock(KEYS[5])
+settle(resource, l)
+local member = call('HGET', KEYS[6], client .. ':' .. user)
+if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
+  return answer('NOT_JOINED', 0, l)
+elseif window > 0 then
+  return answer('RECOVERING', 0, l)
+elseif l[USER] ~= user or l[CLIENT] ~= client or (token ~= 0 and token ~= l[TOKEN]) then
+  local _, reason = recall(user, token)
+  return answer(reason == 'RELEASED' and 'RELEASED' or 'NOT_HOLDER', 0, l)
+end
+finish(resource, l, 'RELEASED', session, revision)
+return answer('RELEASED', 0, l)

@@ -1,0 +1,95 @@
+-- Report: an instance tells what it has in one room: its members, and the lock as it knows it. Members that are
+-- missing are restored. Inside a recovery window the lock is restored too, the highest token winning; outside,
+-- a member whose lock is in grace goes on with it.
+-- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 incarnation, 4 the highest tick that it has seen in the shard,
+--   5 members to list, 6 POLICY, 7 ttl ms, 8 idle release ms or -1; the lock: 9 token (0: nothing about a lock, 10 to
+--   18 are ignored), 10 state (held, grace), 11 userId, 12 username, 13 clientId, 14 the server made the clientId,
+--   15 since, 16 expires, 17 until, 18 dirty; then for each member, at most 100: userId, username, clientId, session,
+--   joined ms. A held lock comes with its owner, or the owner is in the room already.
+-- Reply: NONE; members; lost where the reported lock is not its owner's any more; names: sessions whose place a
+--   newer session of the same tab has. AHEAD.
+-- Events: what was due; JOIN; RECOVERED (inside a window), RESUMED.
+local arg = {unpack_values(ARGV[1])}
+--@include publish.lua
+--@include settle.lua
+--@include member.lua
+--@include recall.lua
+local resource, incarnation = arg[2], arg[3]
+local r = {
+  token = arg[9], user = arg[11], name = arg[12], client = arg[13], made = arg[14], since = arg[15],
+  expires = arg[16], grace = arg[17], dirty = arg[18],
+}
+local highest = math.max(arg[4], r.token)
+if highest > us + 86400000000 then
+  return pack({'AHEAD', 'NONE', tick, now, window})
+end
+if highest > tick then
+  tick = highest
+  call('HSET', KEYS[1], 'tick', tick)
+end
+local l = read_lock(KEYS[5])
+settle(resource, l)
+
+local replaced = {}
+for i = 19, #arg, 5 do
+  local id, session, joined = arg[i + 2] .. ':' .. arg[i], arg[i + 3], arg[i + 4]
+  local member = call('HGET', KEYS[6], id)
+  local other, _, since
+  if member then
+    other, _, since = split_member(member)
+  end
+  if other ~= session and other and since + 0 > joined then
+    replaced[#replaced + 1] = session
+  elseif other ~= session then
+    enter(resource, id, session, incarnation, joined, arg[i + 1], '', member)
+  end
+end
+
+local held = arg[10] == 'held' and call('HEXISTS', KEYS[6], r.client .. ':' .. r.user) == 1
+local idle = arg[8] > 0 and now + arg[8] or 0
+local same = l[TOKEN] == r.token and l[STATE] ~= 'free'
+
+-- Outside a window a report gives nothing back but a grace lock to its owner.
+local function confirm()
+  if not same then
+    return recall(r.user, r.token) or forgotten(r.token, 'NOT_HELD')
+  elseif held and l[STATE] == 'grace' then
+    l[STATE], l[UNTIL], l[TOLD], l[EXPIRES], l[IDLE] = 'held', 0, now, now + arg[7], idle
+    change(resource, l, 'RESUMED', '')
+  end
+  return nil
+end
+
+-- Inside one the highest token wins, unless it is known to have ended.
+local function restore()
+  local ending
+  if same then
+    held = held or l[STATE] == 'held'
+    r.expires, r.grace = math.max(r.expires, l[EXPIRES]), math.max(r.grace, l[UNTIL])
+  else
+    local lost = recall(r.user, r.token)
+    if lost or r.token < l[TOKEN] then
+      return lost or forgotten(r.token, 'STALE_TOKEN')
+    end
+    if l[STATE] ~= 'free' then
+      ending = end_grant(resource, l, 'STORE_LOST')
+      call('SREM', held_by(resource, l[USER]))
+    end
+    l[USER], l[NAME], l[CLIENT], l[MADE], l[TOKEN], l[SINCE] = r.user, r.name, r.client, r.made, r.token, r.since
+    call('SADD', held_by(resource, r.user))
+  end
+  l[STATE], l[EXPIRES], l[DIRTY], l[TOLD], l[POLICY] = 'held', r.expires, r.dirty, now, arg[6]
+  l[IDLE], l[UNTIL] = idle, 0
+  if not held then
+    local _, _, grace = policy_of(l)
+    l[STATE], l[IDLE], l[UNTIL] = 'grace', 0, r.grace > 0 and r.grace or now + grace
+  end
+  change(resource, l, 'RECOVERED', '', ending)
+  return nil
+end
+
+local lost
+if r.token ~= 0 then
+  lost = (window > 0 and restore or confirm)()
+end
+return answer('NONE', 0, l, nil, nil, lost, replaced, list_members(resource, l, arg[5]))

@@ -1,0 +1,51 @@
+-- Included by what looks after a whole shard; KEYS are SHARD.
+
+-- The store's past can be trusted for two intervals of lease renewal more.
+local function trust(lease)
+  call('HSET', KEYS[1], 'valid', now + math.floor(lease * 2 / 3))
+end
+
+-- Closes the window when every live instance, `incarnation` among them, has reported in it, or it has been open
+-- for as long as anyone could need. The gap ends here.
+local function try_close(incarnation, private, lease, longest_grace)
+  local age = now - window
+  if window == 0 then
+    return
+  elseif age < lease + longest_grace then
+    local waiting = {}
+    local all = call('HGETALL', KEYS[5])
+    for i = 1, #all, 2 do
+      waiting[all[i]] = all[i + 1] + 0 ~= window
+    end
+    if waiting[incarnation] ~= false or (private == 0 and age < 3000) then
+      return
+    end
+    for instance, waits in pairs(waiting) do
+      if waits and (call('ZSCORE', KEYS[2], 'i:' .. instance) or 0) + 0 > now then
+        return
+      end
+    end
+  end
+  window = 0
+  call('HSET', KEYS[1], 'to', now)
+  trust(lease)
+end
+
+-- Takes an instance without members out of the books. False if it has some still.
+local function forget_instance(incarnation)
+  if call('EXISTS', string.sub(KEYS[1], 1, -5) .. 'instance:' .. incarnation) == 1 then
+    return false
+  end
+  call('ZREM', KEYS[2], 'i:' .. incarnation)
+  call('HDEL', KEYS[5], incarnation)
+  return true
+end
+
+local function answer_shard(flags)
+  local first = call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  local at = (first[2] or 0) + 0
+  if window > 0 and at <= now then
+    at = now + 1000
+  end
+  return answer('NONE', flags, {0, 0, 0, 0, at, 0, 0, 0, 0, 'free'})
+end

@@ -1,0 +1,13 @@
+-- Status: how the lock stands, for anyone.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource.
+-- Reply: NONE.
+-- Events: what was due.
+local _, resource = unpack_values(ARGV[1])
+local l = read_lock(KEYS[5])
+if deadline(l) > now or deadline(l) == 0 then
+  return answer('NONE', 0, l)
+end
+--@include publish.lua
+--@include settle.lua
+settle(resource, l)
+return answer('NONE', 0, l)

@@ -1,0 +1,15 @@
+/* The scripts of src/lock/lua as embedded by src/lock.cmake: one constant a file, of the file's
+ * name. */
+#ifndef WSLOCK_SRC_LOCK_SCRIPTS_H
+#define WSLOCK_SRC_LOCK_SCRIPTS_H
+
+#include "wslock/redis/link.h"
+
+extern const struct redis_script lock_script_acquire, lock_script_disconnect, lock_script_heartbeat,
+    lock_script_join, lock_script_lease, lock_script_leave, lock_script_open, lock_script_release,
+    lock_script_report, lock_script_report_done, lock_script_status, lock_script_sweep;
+
+extern const struct redis_script *const lock_scripts[];
+extern const size_t lock_script_count;
+
+#endif

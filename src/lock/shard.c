@@ -1,0 +1,336 @@
+/* The states of a shard: opened, leased, reported, served. */
+#include "store_private.h"
+
+#include <stdio.h>
+
+#include "wslock/base/clock.h"
+#include "wslock/base/mem.h"
+
+static void renew(struct shard *s);
+static void begin_sync(struct shard *s);
+
+/* ---- keys and life ---- */
+
+static void make_keys(struct shard *s, const char *prefix) {
+    struct str *const keys[] = {&s->keys.tag,     &s->keys.meta,  &s->keys.due,
+                                &s->keys.events,  &s->keys.audit, &s->keys.instances,
+                                &s->keys.instance};
+    static const char *const names[] = {"",      "meta",      "due",      "events",
+                                        "audit", "instances", "instance:"};
+    size_t room = strlen(prefix) + 48, used = 0;
+
+    s->key_text = mem_alloc(room * ARRAY_LEN(keys));
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const char *tail = i == ARRAY_LEN(keys) - 1 ? s->store->incarnation : "";
+        int len =
+            snprintf(s->key_text + used, room, "{%s:%u}:%s%s", prefix, s->index, names[i], tail);
+
+        *keys[i] = (struct str){s->key_text + used, (size_t)len};
+        used += (size_t)len;
+    }
+}
+
+void shard_init(struct lock_store *store, unsigned index) {
+    struct shard *s = &store->shards[index];
+
+    s->store = store;
+    s->index = index;
+    s->state = SHARD_AWAY;
+    make_keys(s, store->config->redis.key_prefix);
+    wheel_timer_init(&s->lease_timer);
+    wheel_timer_init(&s->retry_timer);
+    wheel_timer_init(&s->sweep_timer);
+}
+
+void shard_away(struct shard *s) {
+    s->state = SHARD_AWAY;
+    wheel_cancel(&s->lease_timer);
+    wheel_cancel(&s->retry_timer);
+    wheel_cancel(&s->sweep_timer);
+}
+
+void shard_fini(struct shard *s) {
+    shard_away(s);
+    mem_free(s->key_text);
+}
+
+void shard_note(struct shard *s, const struct script_head *head) {
+    if (head->status != SCRIPT_OK && head->status != SCRIPT_LATE) {
+        return; /* rev is something else there */
+    }
+    s->tick = head->rev > s->tick ? head->rev : s->tick;
+    s->window = head->window;
+    if (head->window == 0) {
+        s->contact_ms = head->now_ms;
+    }
+    if (head->next_ms > 0 && (s->next_due_ms == 0 || head->next_ms < s->next_due_ms)) {
+        s->next_due_ms = head->next_ms;
+        sweep_schedule(s);
+    }
+}
+
+static bool leased(const struct shard *s) {
+    return s->lease_sent_ms != 0 &&
+           clock_boot_ms() - s->lease_sent_ms < (uint64_t)s->store->config->redis.lease_ms;
+}
+
+/* ---- opening ---- */
+
+static void on_retry(struct wheel_timer *timer) {
+    struct shard *s = CONTAINER_OF(timer, struct shard, retry_timer);
+
+    switch (s->state) {
+    case SHARD_AWAY:
+    case SHARD_SERVING:
+        return;
+    case SHARD_OPENING:
+        shard_open(s);
+        return;
+    case SHARD_SYNCING:
+        begin_sync(s);
+        return;
+    }
+}
+
+static void retry_later(struct shard *s) {
+    wheel_set(s->store->wheel, &s->retry_timer, LOCK_RETRY_MS, on_retry);
+}
+
+/* The store is another deployment's. At start that ends the program, later it is a store that is
+ * away. */
+static void refuse_layout(struct shard *s, const struct script_head *head) {
+    struct lock_store *store = s->store;
+    char problem[160];
+
+    if (head->status == SCRIPT_SHARDS) {
+        snprintf(
+            problem, sizeof problem,
+            "the store is laid out for %lld shards under this keyPrefix, the configuration says %u",
+            (long long)head->rev, store->shard_count);
+    } else {
+        snprintf(problem, sizeof problem, "the store has schema %lld, this program needs %d",
+                 (long long)head->rev, LOCK_SCHEMA);
+    }
+    store_refused(store, problem);
+    if (!store->been_up && !store->fatal) {
+        store->fatal = true;
+        store->callbacks.on_fatal(store->callbacks.ctx, problem);
+    }
+}
+
+static void on_opened(struct script_call *call, const struct script_head *head,
+                      const struct lock_result *result) {
+    struct shard *s = call->shard;
+
+    if (s->state != SHARD_OPENING) {
+        return;
+    }
+    if (head->status == SCRIPT_SHARDS || head->status == SCRIPT_SCHEMA) {
+        refuse_layout(s, head);
+    } else if (result->status != LOCK_OK) {
+        retry_later(s);
+    } else {
+        if (!s->positioned) {
+            s->positioned = true;
+            s->cursor = head->rev;
+        }
+        renew(s);
+    }
+}
+
+void shard_open(struct shard *s) {
+    struct script_args a;
+
+    s->state = SHARD_OPENING;
+    wheel_cancel(&s->retry_timer);
+    args_init(&a, &s->store->packed);
+    args_keys_shard(&a, &s->keys);
+    args_int(&a, 0);
+    args_int(&a, s->store->shard_count);
+    args_int(&a, LOCK_SCHEMA);
+    script_send(s, &lock_script_open, &a, on_opened, NULL, NULL);
+}
+
+/* ---- the lease ---- */
+
+static void on_lease_timer(struct wheel_timer *timer) {
+    renew(CONTAINER_OF(timer, struct shard, lease_timer));
+}
+
+static void on_renewed(struct script_call *call, const struct script_head *head,
+                       const struct lock_result *result) {
+    struct shard *s = call->shard;
+    uint64_t pause_ms = (uint64_t)s->store->config->redis.lease_ms / 3;
+
+    s->renewing = false;
+    if (s->state == SHARD_AWAY || s->store->closing) {
+        return;
+    }
+    if (result->status == LOCK_OK) {
+        s->lease_sent_ms = call->begin_us / 1000;
+    }
+    if (s->window != 0 && pause_ms > LOCK_WINDOW_POLL_MS) {
+        pause_ms = LOCK_WINDOW_POLL_MS;
+    }
+    wheel_set(s->store->wheel, &s->lease_timer, pause_ms, on_lease_timer);
+    if (s->state == SHARD_OPENING) {
+        if (result->status == LOCK_OK && leased(s)) {
+            begin_sync(s);
+        } else {
+            retry_later(s);
+        }
+    } else if (result->status == LOCK_OK && head->late) {
+        shard_resync(s, "the lease had lapsed");
+    }
+    if (s->index == 0 && result->status == LOCK_OK) {
+        peers_refresh(s->store);
+    }
+}
+
+static void send_lease(struct shard *s, int64_t lease_ms, script_done done) {
+    struct lock_store *store = s->store;
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_shard(&a, &s->keys);
+    args_not_after(&a, store);
+    args_str(&a, str_of(store->incarnation));
+    args_int(&a, lease_ms);
+    args_int(&a, store->clock_at_ms ? lock_store_now_ms(store) : 0);
+    args_int(&a, store->shard_count);
+    args_flag(&a, store->config->redis.embedded);
+    args_int(&a, store_longest_grace_ms(store));
+    script_send(s, &lock_script_lease, &a, done, NULL, NULL);
+}
+
+static void renew(struct shard *s) {
+    if (!s->renewing) {
+        s->renewing = true;
+        send_lease(s, s->store->config->redis.lease_ms, on_renewed);
+    }
+}
+
+static void on_given_up(struct script_call *call, const struct script_head *head,
+                        const struct lock_result *result) {
+    (void)call;
+    (void)head;
+    (void)result;
+}
+
+void shard_give_up_lease(struct shard *s) {
+    if (s->state != SHARD_AWAY && redis_link_is_up(s->store->link)) {
+        send_lease(s, 0, on_given_up);
+    }
+}
+
+bool shard_serves(struct shard *s) {
+    if (s->state != SHARD_SERVING) {
+        return false;
+    }
+    if (leased(s)) {
+        return true;
+    }
+    log_warn("shard_lease_lapsed", LFI("shard", s->index));
+    s->state = SHARD_OPENING;
+    renew(s);
+    return false;
+}
+
+/* ---- synchronising ---- */
+
+void shard_check_window(struct shard *s) {
+    bool known = s->window == 0 || s->window == s->reported ||
+                 (s->state == SHARD_SYNCING && s->window == s->sync_window);
+
+    if (!known) {
+        shard_resync(s, "a recovery window is open");
+    }
+}
+
+void shard_resync(struct shard *s, const char *reason) {
+    switch (s->state) {
+    case SHARD_AWAY:
+    case SHARD_OPENING:
+        return; /* comes anyway */
+    case SHARD_SYNCING:
+        s->sync_again = true;
+        return;
+    case SHARD_SERVING:
+        log_info("shard_resync", LFI("shard", s->index), LF("reason", reason));
+        begin_sync(s);
+        return;
+    }
+}
+
+static void begin_sync(struct shard *s) {
+    s->state = SHARD_SYNCING;
+    s->round++;
+    s->sync_window = s->window;
+    s->reports_open = 0;
+    s->report_failed = s->sync_again = false;
+    wheel_cancel(&s->retry_timer);
+    s->store->callbacks.on_resync(s->store->callbacks.ctx, s->index);
+}
+
+void shard_report_ended(struct shard *s, unsigned round, bool ok) {
+    if (round != s->round) {
+        return;
+    }
+    s->reports_open--;
+    s->report_failed = s->report_failed || !ok;
+    if (s->report_failed && s->reports_open == 0 && s->state == SHARD_SYNCING) {
+        retry_later(s);
+    }
+}
+
+static void on_reported(struct script_call *call, const struct script_head *head,
+                        const struct lock_result *result) {
+    struct shard *s = call->shard;
+
+    (void)head;
+    if (s->state != SHARD_SYNCING || call->round != s->round) {
+        return;
+    }
+    if (result->status != LOCK_OK) {
+        retry_later(s);
+        return;
+    }
+    s->reported = s->sync_window;
+    if (s->sync_again || (s->window != 0 && s->window != s->reported)) {
+        retry_later(s);
+        return;
+    }
+    s->state = SHARD_SERVING;
+    if (s->window != 0) { /* others have not reported yet */
+        wheel_set(s->store->wheel, &s->lease_timer, LOCK_WINDOW_POLL_MS, on_lease_timer);
+    }
+    sweep_schedule(s);
+    feed_read(s->store);
+    store_check_recovered(s->store);
+}
+
+void lock_report_done(struct lock_store *store, unsigned shard) {
+    struct shard *s = &store->shards[shard];
+    struct script_args a;
+
+    if (s->state != SHARD_SYNCING || store->closing) {
+        return;
+    }
+    if (s->report_failed) {
+        retry_later(s);
+        return;
+    }
+    args_init(&a, &store->packed);
+    args_keys_shard(&a, &s->keys);
+    args_not_after(&a, store);
+    args_str(&a, str_of(store->incarnation));
+    args_int(&a, store->config->redis.lease_ms);
+    args_flag(&a, store->config->redis.embedded);
+    args_int(&a, store_longest_grace_ms(store));
+    args_int(&a, s->sync_window);
+    args_int(&a, s->contact_ms);
+    for (size_t i = 0; i < store->peer_count; i++) {
+        args_str(&a, str_of(store->peers[i]));
+    }
+    script_send(s, &lock_script_report_done, &a, on_reported, NULL, NULL);
+}

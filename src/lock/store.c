@@ -1,0 +1,381 @@
+/* Life of the store, the way of a script call, and the store as a whole being up or away. */
+#include "store_private.h"
+
+#include <stdio.h>
+
+#include "wslock/base/buf.h"
+#include "wslock/base/clock.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+/* ---- one script call ---- */
+
+void args_not_after(struct script_args *a, const struct lock_store *store) {
+    bool known = store->clock_at_ms != 0;
+
+    args_int(a, known ? lock_store_now_ms(store) + store->config->redis.command_timeout_ms : 0);
+}
+
+static void note_clock(struct lock_store *store, int64_t now_ms) {
+    store->clock_ms = now_ms;
+    store->clock_at_ms = clock_boot_ms();
+}
+
+static void log_doubt(const struct shard *s, const char *error) {
+    static struct log_limit limit;
+
+    if (log_limit_pass(&limit, 10)) {
+        log_error("store_doubt", LFI("shard", s->index), LF("error", error));
+    }
+}
+
+/* Fills result->status from what came back. True: the reply was one of our scripts'. */
+static bool read_reply(struct shard *s, const struct redis_reply *reply, struct script_head *head,
+                       struct lock_result *result) {
+    static const char *const errors[] = {[SCRIPT_LATE] = "arrived too late",
+                                         [SCRIPT_SHARDS] = "laid out for other shards",
+                                         [SCRIPT_SCHEMA] = "laid out under another schema",
+                                         [SCRIPT_AHEAD] = "reported tick too far ahead"};
+
+    struct str packed;
+
+    if (!redis_reply_str(reply, &packed) ||
+        !script_reply_decode(packed, &s->store->scratch, head, result)) {
+        memset(head, 0, sizeof *head);
+        memset(result, 0, sizeof *result);
+        result->status = LOCK_UNKNOWN;
+        result->error = "malformed reply";
+        return false;
+    }
+    note_clock(s->store, head->now_ms);
+    shard_note(s, head);
+    if (head->status != SCRIPT_OK) {
+        result->status = LOCK_UNAVAILABLE;
+        result->error = errors[head->status];
+    }
+    return true;
+}
+
+static void on_script(void *arg, enum redis_status status, const struct redis_reply *reply,
+                      const char *error) {
+    struct script_call *call = arg;
+    struct shard *s = call->shard;
+    struct lock_store *store = s->store;
+    struct script_head head = {0};
+    struct lock_result result = {.error = error};
+    const char *doubt = NULL;
+
+    if (status == REDIS_OK || status == REDIS_REFUSED) {
+        metrics_observe(METRIC_STORE_SECONDS, (double)(clock_boot_us() - call->begin_us) / 1e6,
+                        NULL);
+    }
+    switch (status) {
+    case REDIS_OK:
+        doubt = read_reply(s, reply, &head, &result) ? NULL : "malformed reply";
+        break;
+    case REDIS_UNSENT:
+    case REDIS_REFUSED:
+        result.status = LOCK_UNAVAILABLE;
+        break;
+    case REDIS_UNKNOWN:
+        result.status = LOCK_UNKNOWN;
+        doubt = "unknown outcome";
+        break;
+    }
+    call->done(call, &head, &result);
+    mem_free(call);
+    if (store->closing) {
+        return;
+    }
+    if (status == REDIS_REFUSED) {
+        store_refused(store, error);
+    } else if (doubt && redis_link_is_up(store->link)) {
+        log_doubt(s, error ? error : doubt);
+        shard_resync(s, doubt);
+    } else {
+        shard_check_window(s);
+    }
+}
+
+static struct script_call *make_call(struct shard *s, script_done done, lock_cb cb, void *arg) {
+    struct script_call *call = mem_alloc(sizeof *call);
+
+    *call = (struct script_call){.shard = s,
+                                 .done = done,
+                                 .cb = cb,
+                                 .arg = arg,
+                                 .begin_us = clock_boot_us(),
+                                 .round = s->round};
+    return call;
+}
+
+void script_send(struct shard *s, const struct redis_script *script, struct script_args *a,
+                 script_done done, lock_cb cb, void *arg) {
+    struct lock_store *store = s->store;
+
+    const struct str argv = args_packed(a);
+
+    redis_link_eval(store->link, script, a->key_count, a->keys, 1, &argv,
+                    (uint64_t)store->config->redis.command_timeout_ms, on_script,
+                    make_call(s, done, cb, arg));
+}
+
+void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg) {
+    redis_link_decline(s->store->link, why, on_script, make_call(s, done, cb, arg));
+}
+
+/* ---- up and away ---- */
+
+void store_set_problem(struct lock_store *store, const char *problem) {
+    struct buf b;
+
+    buf_init(&b);
+    buf_printf(&b, "%s: %s", redis_link_target(store->link), problem);
+    mem_free(store->problem);
+    store->problem = mem_strdup(buf_cstr(&b));
+    buf_fini(&b);
+}
+
+static void store_lost(struct lock_store *store, const char *reason) {
+    store_set_problem(store, reason);
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        shard_away(&store->shards[i]);
+    }
+    if (!store->up) {
+        return;
+    }
+    store->up = false;
+    store->down_since_ms = clock_boot_ms();
+    metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
+    store->callbacks.on_degraded(store->callbacks.ctx);
+}
+
+static void open_shards(struct lock_store *store) {
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        shard_open(&store->shards[i]);
+    }
+}
+
+static void on_reopen(struct wheel_timer *timer) {
+    struct lock_store *store = CONTAINER_OF(timer, struct lock_store, reopen_timer);
+
+    if (redis_link_is_up(store->link)) {
+        open_shards(store);
+    }
+}
+
+void store_refused(struct lock_store *store, const char *error) {
+    if (wheel_armed(&store->reopen_timer)) {
+        return; /* many calls are refused at once */
+    }
+    store_lost(store, error);
+    wheel_set(store->wheel, &store->reopen_timer, LOCK_RETRY_MS, on_reopen);
+}
+
+void store_check_recovered(struct lock_store *store) {
+    if (store->up) {
+        return;
+    }
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        if (store->shards[i].state != SHARD_SERVING) {
+            return;
+        }
+    }
+    store->up = store->been_up = true;
+    store->down_since_ms = 0;
+    mem_free(store->problem);
+    store->problem = NULL;
+    metrics_set(METRIC_STORE_UP, 1, NULL, NULL);
+    store->callbacks.on_recovered(store->callbacks.ctx);
+}
+
+/* ---- the command link ---- */
+
+static void ignore_reply(void *arg, enum redis_status status, const struct redis_reply *reply,
+                         const char *error) {
+    (void)arg;
+    (void)status;
+    (void)reply;
+    (void)error;
+}
+
+/* Loaded before the first call, so that calls keep their order: NOSCRIPT would repeat some of them.
+ */
+static void load_scripts(struct lock_store *store) {
+    for (size_t i = 0; i < lock_script_count; i++) {
+        const struct str argv[] = {str_of("SCRIPT"),
+                                   str_of("LOAD"),
+                                   {lock_scripts[i]->source, lock_scripts[i]->source_len}};
+
+        redis_link_command(store->link, 3, argv, (uint64_t)store->config->redis.command_timeout_ms,
+                           ignore_reply, NULL);
+    }
+}
+
+static void on_memory(void *arg, enum redis_status status, const struct redis_reply *reply,
+                      const char *error) {
+    static const char wanted[] = "maxmemory_policy:noeviction";
+    struct str info;
+
+    (void)arg;
+    (void)error;
+    if (status == REDIS_OK && redis_reply_str(reply, &info) &&
+        !memmem(info.p, info.len, wanted, sizeof wanted - 1)) {
+        log_warn("store_may_evict_locks", LF("advice", "set maxmemory-policy noeviction"));
+    }
+}
+
+static void check_memory_policy(struct lock_store *store) {
+    const struct str argv[] = {str_of("INFO"), str_of("memory")};
+
+    redis_link_command(store->link, 2, argv, (uint64_t)store->config->redis.command_timeout_ms,
+                       on_memory, NULL);
+}
+
+static void on_up(void *ctx) {
+    struct lock_store *store = ctx;
+
+    load_scripts(store);
+    check_memory_policy(store);
+    open_shards(store);
+}
+
+static void on_down(void *ctx, const char *reason) {
+    struct lock_store *store = ctx;
+
+    wheel_cancel(&store->reopen_timer);
+    store_lost(store, reason);
+}
+
+static void on_fail(void *ctx, const char *reason) {
+    struct lock_store *store = ctx;
+
+    store_set_problem(store, reason);
+    log_debug("store_connect_failed", LF("problem", store->problem));
+}
+
+/* ---- life ---- */
+
+struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struct config *config,
+                                     const struct lock_store_callbacks *callbacks) {
+    struct lock_store *store = mem_zalloc(sizeof *store);
+    const struct redis_link_callbacks link_callbacks = {on_up, on_down, on_fail, store};
+    struct buf name;
+
+    store->loop = loop;
+    store->wheel = wheel;
+    store->config = config_ref(config);
+    store->callbacks = *callbacks;
+    store->down_since_ms = clock_boot_ms();
+    rand_id(store->incarnation);
+    wheel_timer_init(&store->reopen_timer);
+    store->shard_count = (unsigned)config->redis.shards;
+    store->shards = mem_calloc(store->shard_count, sizeof *store->shards);
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        shard_init(store, i);
+    }
+    buf_init(&name);
+    buf_printf(&name, "wslockd:%s", config->instance ? config->instance : "");
+    store->link = redis_link_create(loop, config, buf_cstr(&name), &link_callbacks);
+    buf_append_str(&name, ":feed");
+    feed_init(store, buf_cstr(&name));
+    buf_fini(&name);
+    metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
+    return store;
+}
+
+void lock_store_destroy(struct lock_store **storep) {
+    struct lock_store *store = *storep;
+
+    if (!store) {
+        return;
+    }
+    *storep = NULL;
+    store->closing = true;
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        shard_give_up_lease(&store->shards[i]);
+    }
+    wheel_cancel(&store->reopen_timer);
+    feed_fini(store);
+    redis_link_destroy(&store->link);
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        shard_fini(&store->shards[i]);
+    }
+    mem_free(store->shards);
+    decode_scratch_fini(&store->scratch);
+    buf_fini(&store->packed);
+    peers_fini(store);
+    mem_free(store->problem);
+    config_unref(&store->config);
+    mem_free(store);
+}
+
+void lock_store_set_config(struct lock_store *store, struct config *config) {
+    config_ref(config);
+    config_unref(&store->config);
+    store->config = config;
+}
+
+/* ---- what others want to know ---- */
+
+bool lock_store_is_up(const struct lock_store *store) {
+    return store->up;
+}
+
+const char *lock_store_problem(const struct lock_store *store) {
+    return store->problem;
+}
+
+bool lock_store_window_open(const struct lock_store *store) {
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        if (store->shards[i].window != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t lock_store_down_since_boot_ms(const struct lock_store *store) {
+    return store->down_since_ms;
+}
+
+const char *lock_store_incarnation(const struct lock_store *store) {
+    return store->incarnation;
+}
+
+int64_t lock_store_now_ms(const struct lock_store *store) {
+    if (store->clock_at_ms == 0) {
+        return clock_wall_ms(); /* before the first answer there is nothing better */
+    }
+    return store->clock_ms + (int64_t)(clock_boot_ms() - store->clock_at_ms);
+}
+
+int64_t store_longest_grace_ms(const struct lock_store *store) {
+    const struct config *c = store->config;
+    int64_t longest = c->default_policy.grace_period_ms;
+
+    for (size_t i = 0; i < c->type_count; i++) {
+        if (c->types[i].grace_period_ms > longest) {
+            longest = c->types[i].grace_period_ms;
+        }
+    }
+    return longest;
+}
+
+/* Everything is counted from when the renewal was sent, on our own clock, and only then told as
+ * store time. */
+int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t expires_ms,
+                                      const struct config_policy *policy) {
+    uint64_t sent = UINT64_MAX;
+    int64_t since_sent, until;
+
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        sent = store->shards[i].lease_sent_ms < sent ? store->shards[i].lease_sent_ms : sent;
+    }
+    since_sent = (int64_t)(clock_boot_ms() - sent);
+    until = lock_store_now_ms(store) - since_sent + store->config->redis.lease_ms - 1000;
+    if (policy->disconnect == CONFIG_DISCONNECT_GRACE) {
+        until += policy->grace_period_ms;
+    }
+    return until < expires_ms ? until : expires_ms;
+}

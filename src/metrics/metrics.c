@@ -1,0 +1,297 @@
+#include "wslock/metrics/metrics.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wslock/base/macros.h"
+#include "wslock/base/mem.h"
+#include "wslock/base/str.h"
+
+#define LABELS_MAX 2
+#define LABEL_MAX_BYTES 128
+#define INDEX_SIZE (METRICS_MAX_SERIES * 2) /* a power of two; at most half full, plus one */
+
+/* Upper bounds of a histogram's buckets, in seconds. */
+#define BUCKETS(X)                                                                                 \
+    X(0.0001)                                                                                      \
+    X(0.00025)                                                                                     \
+    X(0.0005)                                                                                      \
+    X(0.001)                                                                                       \
+    X(0.0025)                                                                                      \
+    X(0.005)                                                                                       \
+    X(0.01)                                                                                        \
+    X(0.025)                                                                                       \
+    X(0.05)                                                                                        \
+    X(0.1)                                                                                         \
+    X(0.25)                                                                                        \
+    X(0.5)                                                                                         \
+    X(1)                                                                                           \
+    X(2.5)                                                                                         \
+    X(5)                                                                                           \
+    X(10)
+
+#define BUCKET_BOUND(bound) bound,
+#define BUCKET_TEXT(bound) #bound,
+static const double bucket_bounds[] = {BUCKETS(BUCKET_BOUND)};
+static const char *const bucket_texts[] = {BUCKETS(BUCKET_TEXT) "+Inf"};
+
+enum kind { COUNTER, GAUGE, HISTOGRAM };
+
+static const struct row {
+    enum kind kind;
+    const char *name, *labels, *help;
+} rows[METRIC_COUNT] = {
+#define METRIC(id, kind, name, labels, help) [METRIC_##id] = {kind, name, labels, help},
+#include "wslock/metrics/table.def"
+#undef METRIC
+};
+
+struct series {
+    uint32_t hash;
+    double value; /* of a histogram the sum */
+    char *labels[LABELS_MAX];
+    uint64_t counts[ARRAY_LEN(bucket_texts)]; /* of a histogram, not cumulative */
+};
+
+static struct metric {
+    size_t count;
+    struct series **order; /* by age, room for METRICS_MAX_SERIES + 1 */
+    struct series **index; /* open addressing; NULL as long as there is one series at most */
+} metrics[METRIC_COUNT];
+
+static size_t label_count(const char *names) {
+    if (names[0] == '\0')
+        return 0;
+    return strchr(names, ',') != NULL ? 2 : 1;
+}
+
+/* FNV-1a. Series are few and bounded, so chosen collisions gain nothing. */
+static uint32_t hash_labels(const char *const labels[LABELS_MAX]) {
+    uint32_t hash = UINT32_C(2166136261);
+    for (size_t i = 0; i < LABELS_MAX; i++) {
+        const char *at = labels[i];
+        do {
+            hash = (hash ^ (unsigned char)*at) * UINT32_C(16777619);
+        } while (*at++ != '\0');
+    }
+    return hash;
+}
+
+static bool same_labels(const struct series *s, uint32_t hash,
+                        const char *const labels[LABELS_MAX]) {
+    return s->hash == hash && strcmp(s->labels[0], labels[0]) == 0 &&
+           strcmp(s->labels[1], labels[1]) == 0;
+}
+
+/* The place in the index of these labels, or the free one where they belong. */
+static struct series **find_place(const struct metric *m, uint32_t hash,
+                                  const char *const labels[LABELS_MAX]) {
+    size_t at = hash % INDEX_SIZE;
+    while (m->index[at] != NULL && !same_labels(m->index[at], hash, labels))
+        at = (at + 1) % INDEX_SIZE;
+    return &m->index[at];
+}
+
+static struct series *find_series(const struct metric *m, uint32_t hash,
+                                  const char *const labels[LABELS_MAX]) {
+    if (m->index != NULL)
+        return *find_place(m, hash, labels);
+    return m->count == 1 && same_labels(m->order[0], hash, labels) ? m->order[0] : NULL;
+}
+
+static void build_index(struct metric *m) {
+    m->index = mem_calloc(INDEX_SIZE, sizeof *m->index);
+    for (size_t i = 0; i < m->count; i++) {
+        const struct series *s = m->order[i];
+        const char *labels[LABELS_MAX] = {s->labels[0], s->labels[1]};
+        *find_place(m, s->hash, labels) = m->order[i];
+    }
+}
+
+static struct series *add_series(struct metric *m, uint32_t hash,
+                                 const char *const labels[LABELS_MAX]) {
+    struct series *s = mem_zalloc(sizeof *s);
+    s->hash = hash;
+    for (size_t i = 0; i < LABELS_MAX; i++)
+        s->labels[i] = mem_strdup(labels[i]);
+    if (m->order == NULL)
+        m->order = mem_calloc(METRICS_MAX_SERIES + 1, sizeof(struct series *));
+    if (m->count == 1)
+        build_index(m);
+    if (m->index != NULL)
+        *find_place(m, hash, labels) = s;
+    m->order[m->count++] = s;
+    return s;
+}
+
+/* Fills labels with as many values as the row names, of bounded length, the rest empty. */
+static void take_labels(const char *labels[LABELS_MAX], enum metric_id id, const char *label1,
+                        const char *label2) {
+    size_t named = label_count(rows[id].labels);
+    labels[0] = named >= 1 && label1 != NULL ? label1 : "";
+    labels[1] = named >= 2 && label2 != NULL ? label2 : "";
+    for (size_t i = 0; i < named; i++) {
+        if (strnlen(labels[i], LABEL_MAX_BYTES + 1) > LABEL_MAX_BYTES)
+            labels[i] = "other";
+    }
+}
+
+static struct series *get_series(enum metric_id id, const char *label1, const char *label2) {
+    struct metric *m = &metrics[id];
+    const char *labels[LABELS_MAX];
+    take_labels(labels, id, label1, label2);
+    uint32_t hash = hash_labels(labels);
+    struct series *s = find_series(m, hash, labels);
+    if (s != NULL)
+        return s;
+    if (m->count >= METRICS_MAX_SERIES) {
+        for (size_t i = 0; i < label_count(rows[id].labels); i++)
+            labels[i] = "other";
+        hash = hash_labels(labels);
+        s = find_series(m, hash, labels);
+    }
+    return s != NULL ? s : add_series(m, hash, labels);
+}
+
+void metrics_add(enum metric_id id, double delta, const char *label1, const char *label2) {
+    get_series(id, label1, label2)->value += delta;
+}
+
+void metrics_set(enum metric_id id, double value, const char *label1, const char *label2) {
+    get_series(id, label1, label2)->value = value;
+}
+
+void metrics_observe(enum metric_id id, double seconds, const char *label1) {
+    struct series *s = get_series(id, label1, NULL);
+    size_t bucket = 0;
+    while (bucket < ARRAY_LEN(bucket_bounds) && seconds > bucket_bounds[bucket])
+        bucket++;
+    s->counts[bucket]++;
+    s->value += seconds;
+}
+
+double metrics_value(enum metric_id id, const char *label1, const char *label2) {
+    const char *labels[LABELS_MAX];
+    take_labels(labels, id, label1, label2);
+    const struct series *s = find_series(&metrics[id], hash_labels(labels), labels);
+    if (s == NULL)
+        return 0;
+    if (rows[id].kind != HISTOGRAM)
+        return s->value;
+    uint64_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(s->counts); i++)
+        count += s->counts[i];
+    return (double)count;
+}
+
+void metrics_clear(enum metric_id id) {
+    struct metric *m = &metrics[id];
+    for (size_t i = 0; i < m->count; i++) {
+        for (size_t k = 0; k < LABELS_MAX; k++)
+            mem_free(m->order[i]->labels[k]);
+        mem_free(m->order[i]);
+    }
+    mem_free(m->order);
+    mem_free(m->index);
+    *m = (struct metric){.count = 0};
+}
+
+void metrics_reset(void) {
+    for (int id = 0; id < METRIC_COUNT; id++)
+        metrics_clear((enum metric_id)id);
+}
+
+/* Prometheus text format: in label values \ " and line feed are escaped. */
+static void append_label_value(struct buf *out, const char *value) {
+    size_t len = strlen(value);
+    size_t step;
+    for (size_t i = 0; i < len; i += step) {
+        step = utf8_sequence(value + i, len - i);
+        if (step == 0) {
+            buf_append_str(out, "\xef\xbf\xbd");
+            step = 1;
+        } else if (value[i] == '\\' || value[i] == '"') {
+            buf_append_char(out, '\\');
+            buf_append_char(out, value[i]);
+        } else if (value[i] == '\n') {
+            buf_append_str(out, "\\n");
+        } else {
+            buf_append(out, value + i, step);
+        }
+    }
+}
+
+static void append_number(struct buf *out, double value) {
+    char text[32];
+    if (isnan(value)) {
+        buf_append_str(out, "NaN");
+    } else if (isinf(value)) {
+        buf_append_str(out, value > 0 ? "+Inf" : "-Inf");
+    } else if (fabs(value) < 1e15 && value == trunc(value)) {
+        buf_append_i64(out, (int64_t)value);
+    } else {
+        snprintf(text, sizeof text, "%.15g", value);
+        if (strtod(text, NULL) != value)
+            snprintf(text, sizeof text, "%.17g", value);
+        buf_append_str(out, text);
+    }
+}
+
+/* name + suffix + {labels} + value; le may be NULL. */
+static void append_sample(struct buf *out, const struct row *row, const struct series *s,
+                          const char *suffix, const char *le, double value) {
+    buf_append_str(out, row->name);
+    buf_append_str(out, suffix);
+    size_t named = label_count(row->labels);
+    const char *name = row->labels;
+    for (size_t i = 0; i < named; i++) {
+        size_t name_len = strcspn(name, ",");
+        buf_append_char(out, i == 0 ? '{' : ',');
+        buf_append(out, name, name_len);
+        buf_append_str(out, "=\"");
+        append_label_value(out, s->labels[i]);
+        buf_append_char(out, '"');
+        name += name_len + 1;
+    }
+    if (le != NULL)
+        buf_printf(out, "%cle=\"%s\"", named > 0 ? ',' : '{', le);
+    if (named > 0 || le != NULL)
+        buf_append_char(out, '}');
+    buf_append_char(out, ' ');
+    append_number(out, value);
+    buf_append_char(out, '\n');
+}
+
+static void append_series(struct buf *out, const struct row *row, const struct series *s) {
+    if (row->kind != HISTOGRAM) {
+        append_sample(out, row, s, "", NULL, s->value);
+        return;
+    }
+    uint64_t cumulative = 0;
+    for (size_t i = 0; i < ARRAY_LEN(s->counts); i++) {
+        cumulative += s->counts[i];
+        append_sample(out, row, s, "_bucket", bucket_texts[i], (double)cumulative);
+    }
+    append_sample(out, row, s, "_sum", NULL, s->value);
+    append_sample(out, row, s, "_count", NULL, (double)cumulative);
+}
+
+void metrics_render(struct buf *out) {
+    static const char *const kinds[] = {
+        [COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram"};
+    for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
+        const struct row *row = &rows[id];
+        /* What counts starts at 0; a gauge that nobody has set yet says nothing. */
+        if (row->kind != GAUGE && row->labels[0] == '\0')
+            get_series(id, NULL, NULL);
+        if (metrics[id].count == 0)
+            continue;
+        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name,
+                   kinds[row->kind]);
+        for (size_t i = 0; i < metrics[id].count; i++)
+            append_series(out, row, metrics[id].order[i]);
+    }
+}

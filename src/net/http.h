@@ -1,0 +1,73 @@
+/* Answers to plain HTTP requests: one request a connection, then it is closed. */
+#ifndef WSLOCK_NET_HTTP_H
+#define WSLOCK_NET_HTTP_H
+
+#include "private.h"
+
+#define HTTP_METHODS(X)                                                                            \
+    X(GET, WSI_TOKEN_GET_URI)                                                                      \
+    X(HEAD, WSI_TOKEN_HEAD_URI)                                                                    \
+    X(POST, WSI_TOKEN_POST_URI)                                                                    \
+    X(PUT, WSI_TOKEN_PUT_URI)                                                                      \
+    X(PATCH, WSI_TOKEN_PATCH_URI)                                                                  \
+    X(DELETE, WSI_TOKEN_DELETE_URI)                                                                \
+    X(OPTIONS, WSI_TOKEN_OPTIONS_URI)
+
+enum http_method {
+#define X(name, token) HTTP_##name,
+    HTTP_METHODS(X)
+#undef X
+        HTTP_OTHER
+};
+
+struct http_request {
+    struct conn *conn;
+    enum http_method method;
+    struct str path; /* decoded, without the query; valid until the next request is read */
+};
+
+struct http_response {
+    int status;
+    const char *type;   /* of the body; NULL: none */
+    struct buf headers; /* further ones, each with its CRLF */
+    struct buf body;
+};
+
+typedef void (*http_handler)(const struct http_request *request, struct http_response *response);
+
+struct http_route {
+    enum http_method method; /* GET answers HEAD too */
+    const char *path;
+    http_handler handle;
+};
+
+/* What `net` asks of one kind of listener. fallback answers what no route has. */
+struct http_site {
+    const struct http_route *routes;
+    size_t count;
+    http_handler fallback;
+};
+
+void http_request_read(struct conn *c, struct http_request *out);
+/* A header as a NUL-terminated copy; false if absent, or longer than out takes (then *too_long,
+ * which may be NULL, is set). */
+bool http_header(struct conn *c, enum lws_token_indexes token, char *out, size_t size,
+                 bool *too_long);
+/* One that libwebsockets has no token for: lower case, with its colon. */
+bool http_custom_header(struct conn *c, const char *name, char *out, size_t size);
+/* A parameter of the query, decoded. */
+bool http_parameter(struct conn *c, const char *name, char *out, size_t size);
+void http_error(struct http_response *response, int status, const char *code, const char *message);
+void http_not_found(const struct http_request *request, struct http_response *response);
+
+void http_response_init(struct http_response *response);
+/* Sends it and frees its buffers. Non-zero: what the callback returns to have the connection
+ * closed. */
+int http_send(struct conn *c, struct http_response *response, bool head_only);
+int http_serve(struct conn *c, const struct http_site *site);
+
+/* ops.c, page.c */
+extern const struct http_site ops_site;
+extern const struct http_site public_site, dev_site;
+
+#endif

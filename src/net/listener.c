@@ -1,0 +1,288 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "private.h"
+#include "wslock/base/clock.h"
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+#define BACKLOG 1024
+#define ACCEPTS_A_TURN 64
+#define RETRY_MS 1000
+
+static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+/* ---- taking addresses ---- */
+
+static struct addrinfo *resolve(const char *address, int port, char **problem) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *result = NULL;
+    char service[16];
+    snprintf(service, sizeof service, "%d", port);
+    int rc = getaddrinfo(address, service, &hints, &result);
+    if (rc != 0)
+        *problem = net_problem("address %s: %s", address, gai_strerror(rc));
+    return rc == 0 ? result : NULL;
+}
+
+static int bound_port(int fd) {
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof ss;
+    if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
+        return 0;
+    if (ss.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)(void *)&ss)->sin6_port);
+    return ntohs(((struct sockaddr_in *)(void *)&ss)->sin_port);
+}
+
+static bool open_tcp(struct listener *l, const char *address, int port, char **problem) {
+    const int on = 1;
+    struct addrinfo *ai = resolve(address, port, problem);
+    if (ai == NULL)
+        return false;
+    l->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool ok = l->fd >= 0;
+    if (ok && ai->ai_family == AF_INET6)
+        ok = setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+    ok = ok && setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+         bind(l->fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(l->fd, BACKLOG) == 0;
+    if (ok) {
+        l->address = mem_strdup(address);
+        l->port = bound_port(l->fd);
+    } else {
+        bool v6 = ai->ai_family == AF_INET6;
+        *problem = net_problem("cannot listen on %s%s%s:%d: %m", v6 ? "[" : "", address,
+                               v6 ? "]" : "", port);
+    }
+    freeaddrinfo(ai);
+    return ok;
+}
+
+/* Whether someone answers at this path. */
+static bool is_live(const struct sockaddr_un *sun) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool live = connect(fd, (const struct sockaddr *)sun, sizeof *sun) == 0;
+    close(fd);
+    return live;
+}
+
+static bool open_unix(struct listener *l, const char *path, char **problem) {
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    struct stat st;
+    if (strlen(path) >= sizeof sun.sun_path) {
+        *problem =
+            net_problem("socket path %s is longer than %zu bytes", path, sizeof sun.sun_path - 1);
+        return false;
+    }
+    memcpy(sun.sun_path, path, strlen(path) + 1);
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        *problem = net_problem("%s exists and is no socket", path);
+        return false;
+    }
+    if (is_live(&sun)) {
+        *problem = net_problem("socket %s is in use by another process", path);
+        return false;
+    }
+    unlink(path);
+    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t before = umask(0117); /* the socket is 0660 from its first moment */
+    bool ok = l->fd >= 0 && bind(l->fd, (struct sockaddr *)&sun, sizeof sun) == 0;
+    umask(before);
+    if (ok)
+        l->unix_path = mem_strdup(path);
+    ok = ok && listen(l->fd, BACKLOG) == 0;
+    if (!ok)
+        *problem = net_problem("cannot listen on socket %s: %m", path);
+    return ok;
+}
+
+static struct listener *add(struct net *n, enum listener_kind kind) {
+    struct listener *l = &n->listeners[n->listener_count++];
+    l->net = n;
+    l->kind = kind;
+    l->fd = -1;
+    wheel_timer_init(&l->retry);
+    return l;
+}
+
+bool listeners_open(struct net *n, char **problem) {
+    const struct config *c = n->parts.config;
+    n->listeners = mem_calloc(c->listen_count + 2, sizeof *n->listeners);
+    for (size_t i = 0; i < c->listen_count; i++) {
+        struct listener *l = add(n, LISTENER_PUBLIC);
+        l->tls = c->listen[i].tls;
+        if (!address_ranges_parse(&c->listen[i].trusted_proxies, &l->trusted)) {
+            *problem = net_problem("listen: trustedProxies has an entry that is no address range");
+            return false;
+        }
+        if (c->listen[i].systemd_socket != NULL) {
+            *problem = net_problem("listen: systemdSocket is not supported yet");
+            return false;
+        }
+        if (!open_tcp(l, c->listen[i].address, c->listen[i].port, problem))
+            return false;
+    }
+    if (!c->ops.enabled)
+        return true;
+    if (c->ops.address != NULL &&
+        !open_tcp(add(n, LISTENER_OPS), c->ops.address, c->ops.port, problem))
+        return false;
+    return c->ops.socket == NULL || open_unix(add(n, LISTENER_OPS), c->ops.socket, problem);
+}
+
+/* ---- accepting ---- */
+
+void listener_log(const struct listener *l) {
+    if (l->kind == LISTENER_PUBLIC)
+        log_info("listening", LF("address", l->address), LFI("port", l->port),
+                 LF("tls", l->tls ? "yes" : "no"));
+    else if (l->unix_path != NULL)
+        log_info("ops_listening", LF("socket", l->unix_path));
+    else
+        log_info("ops_listening", LF("address", l->address), LFI("port", l->port));
+}
+
+void listener_start(struct listener *l) {
+    if (!l->polling) {
+        int rc = uv_poll_init(l->net->parts.loop, &l->poll, l->fd);
+        if (rc != 0) {
+            log_error("listener_failed", LF("address", l->address), LF("error", uv_strerror(rc)));
+            return;
+        }
+        l->polling = true;
+        l->poll.data = l;
+    }
+    uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
+}
+
+static void on_poll_closed(uv_handle_t *handle) {
+    struct listener *l = handle->data;
+    close(l->fd);
+    l->fd = -1;
+}
+
+void listener_stop(struct listener *l) {
+    wheel_cancel(&l->retry);
+    if (l->unix_path != NULL) {
+        unlink(l->unix_path);
+        mem_free(l->unix_path);
+        l->unix_path = NULL;
+    }
+    if (l->polling) {
+        l->polling = false;
+        uv_close((uv_handle_t *)&l->poll, on_poll_closed);
+    } else if (l->fd >= 0 && !uv_is_closing((uv_handle_t *)&l->poll)) {
+        close(l->fd);
+        l->fd = -1;
+    }
+}
+
+static void on_retry(struct wheel_timer *timer) {
+    listener_start(CONTAINER_OF(timer, struct listener, retry));
+}
+
+static void tell_exhausted(const char *why) {
+    static struct log_limit limit;
+    metrics_add(METRIC_REFUSED, 1, "descriptors", NULL);
+    if (log_limit_pass(&limit, 1))
+        log_error("descriptors_exhausted", LF("reason", why),
+                  LF("effect", "connections are refused"));
+}
+
+/* The kernel has none: take the connection with the spare one and drop it, so that it neither waits
+ * nor wakes us for ever. Without a spare, look again later. */
+static void refuse_without_descriptor(struct listener *l) {
+    struct net *n = l->net;
+    tell_exhausted("accept");
+    if (n->spare >= 0) {
+        close(n->spare);
+        int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            close(fd);
+        n->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (n->spare >= 0)
+            return;
+    }
+    uv_poll_stop(&l->poll);
+    wheel_set(n->parts.wheel, &l->retry, RETRY_MS, on_retry);
+}
+
+static bool has_room(struct listener *l, int fd) {
+    struct net *n = l->net;
+    bool full = l->kind == LISTENER_PUBLIC ? n->public_count >= n->public_max
+                                           : l->count >= NET_OPS_CONNECTIONS;
+    if (full || fd >= n->descriptor_max) {
+        tell_exhausted("limit");
+        return false;
+    }
+    return true;
+}
+
+/* Before the costly part. Behind a trusted proxy the address is known from the request only, and in
+ * plain text the request can be answered. */
+static bool count_tls_handshake(struct listener *l, const struct address *peer) {
+    if (!l->tls || address_ranges_contain(&l->trusted, peer))
+        return true;
+    l->net->incoming.handshake_counted = true;
+    if (admit_handshake(l->net->admit, &l->net->limits, peer, clock_boot_us()))
+        return true;
+    metrics_add(METRIC_REFUSED, 1, "rate", NULL);
+    return false;
+}
+
+static void adopt(struct listener *l, int fd, const struct sockaddr *sa) {
+    struct net *n = l->net;
+    const int on = 1;
+    n->incoming.listener = l;
+    n->incoming.peer = address_of_sockaddr(sa);
+    n->incoming.handshake_counted = false;
+    if (!has_room(l, fd) ||
+        (l->kind == LISTENER_PUBLIC && !count_tls_handshake(l, &n->incoming.peer))) {
+        close(fd);
+        return;
+    }
+    if (sa->sa_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    lws_sock_file_fd_type descriptor = {.sockfd = fd};
+    lws_adoption_type type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP;
+    if (l->tls)
+        type |= LWS_ADOPT_ALLOW_SSL;
+    /* Makes the conn in its callback; on failure it has closed the descriptor. */
+    lws_adopt_descriptor_vhost(l->vhost, type, descriptor, NULL, NULL);
+    n->incoming.listener = NULL;
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events) {
+    struct listener *l = poll->data;
+    (void)events;
+    if (status < 0) {
+        log_error("listener_failed", LF("address", l->address), LF("error", uv_strerror(status)));
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        struct sockaddr_storage ss = {.ss_family = AF_UNIX};
+        socklen_t len = sizeof ss;
+        int fd = accept4(l->fd, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            adopt(l, fd, (struct sockaddr *)&ss);
+            continue;
+        }
+        if (errno == EAGAIN)
+            return;
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            refuse_without_descriptor(l);
+            return;
+        }
+        /* What is wrong with one connection (ECONNABORTED, …) is not wrong with the next. */
+    }
+}

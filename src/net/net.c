@@ -1,0 +1,230 @@
+#include "wslock/net/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "private.h"
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+#define MAX_HEADER_BYTES 16384 /* a token of 8 KiB and what else browsers send */
+#define OPS_TOKEN_MAX_BYTES 4096
+
+/* TLS 1.2 with forward secrecy and AEAD only; TLS 1.3 has no others. */
+static const char TLS12_CIPHERS[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
+/* All zero: libwebsockets arms no timer of its own for open connections. */
+static const lws_retry_bo_t NO_TIMERS;
+
+char *net_problem(const char *fmt, ...) {
+    va_list args;
+    struct buf out;
+    char text[1024];
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    buf_init(&out);
+    buf_append_str(&out, text);
+    char *result = mem_strdup(buf_cstr(&out));
+    buf_fini(&out);
+    return result;
+}
+
+/* What a client sends can make it write, so it is limited. */
+static void on_lws_log(int level, const char *line) {
+    static struct log_limit limit;
+    struct str text = str_of(line);
+    while (text.len > 0 && text.p[text.len - 1] == '\n')
+        text.len--;
+    if (level == LLL_ERR && log_enabled(LOG_LEVEL_INFO) && log_limit_pass(&limit, 10))
+        log_info("libwebsockets", LFS("message", text));
+    else if (level != LLL_ERR)
+        log_debug("libwebsockets", LFS("message", text));
+}
+
+static bool create_context(struct net *n, char **problem) {
+    void *loops[] = {n->parts.loop};
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8 |
+                   LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
+        .foreign_loops = loops,
+        .max_http_header_data2 = MAX_HEADER_BYTES,
+        .timeout_secs = NET_HANDSHAKE_TIMEOUT_MS / 1000,
+        .user = n,
+    };
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
+    n->context = lws_create_context(&info);
+    if (n->context == NULL)
+        *problem = net_problem("libwebsockets could not start (is its libuv plugin installed?)");
+    return n->context != NULL;
+}
+
+static struct lws_vhost *create_vhost(struct net *n, const char *name,
+                                      const struct config_listen *tls, char **problem) {
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .vhost_name = name,
+        .protocols = net_protocols,
+        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8,
+        .keepalive_timeout = 5,
+        .retry_and_idle_policy = &NO_TIMERS,
+    };
+    if (tls != NULL) {
+        info.alpn = "http/1.1";
+        info.ssl_cert_filepath = tls->tls_certificate_file;
+        info.ssl_private_key_filepath = tls->tls_key_file;
+        info.ssl_cipher_list = TLS12_CIPHERS;
+        info.ssl_options_set = (long)(SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 |
+                                      SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+        if (strcmp(tls->tls_min_version, "1.3") == 0)
+            info.ssl_options_set |= (long)SSL_OP_NO_TLSv1_2;
+    }
+    struct lws_vhost *vhost = lws_create_vhost(n->context, &info);
+    if (vhost == NULL)
+        *problem = net_problem("libwebsockets does not take the listener %s", name);
+    return vhost;
+}
+
+static bool create_vhosts(struct net *n, char **problem) {
+    const struct config *c = n->parts.config;
+    int64_t first_end_s = 0;
+    n->plain_vhost = create_vhost(n, "plain", NULL, problem);
+    if (n->plain_vhost == NULL)
+        return false;
+    for (size_t i = 0; i < n->listener_count; i++) {
+        struct listener *l = &n->listeners[i];
+        l->vhost = n->plain_vhost;
+        if (!l->tls)
+            continue;
+        char name[32];
+        int64_t end_s;
+        snprintf(name, sizeof name, "tls%zu", i);
+        if (!tls_check_pair(c->listen[i].tls_certificate_file, c->listen[i].tls_key_file, &end_s,
+                            problem))
+            return false;
+        l->vhost = create_vhost(n, name, &c->listen[i], problem);
+        if (l->vhost == NULL)
+            return false;
+        if (first_end_s == 0 || end_s < first_end_s)
+            first_end_s = end_s;
+    }
+    if (first_end_s != 0)
+        metrics_set(METRIC_TLS_EXPIRY, (double)first_end_s, NULL, NULL);
+    return true;
+}
+
+static bool read_ops_token(struct net *n, char **problem) {
+    const char *file = n->parts.config->ops.token_file;
+    char text[OPS_TOKEN_MAX_BYTES];
+    if (file == NULL)
+        return true;
+    FILE *f = fopen(file, "re");
+    if (f == NULL) {
+        *problem = net_problem("ops.tokenFile %s: %m", file);
+        return false;
+    }
+    size_t len = fread(text, 1, sizeof text, f);
+    fclose(f);
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+        len--;
+    if (len == 0 || len == sizeof text || memchr(text, '\0', len) != NULL) {
+        *problem = net_problem("ops.tokenFile %s: is empty, too long or binary", file);
+        return false;
+    }
+    n->ops_token = mem_strndup(text, len);
+    return true;
+}
+
+struct net *net_create(const struct net_parts *parts, char **problem) {
+    struct net *n = mem_zalloc(sizeof *n);
+    n->parts = *parts;
+    config_ref(n->parts.config);
+    n->limits = (struct admit_limits){
+        .connections = parts->config->limits.max_connections,
+        .connections_per_address = parts->config->limits.max_connections_per_address,
+        .handshakes_per_second = parts->config->limits.handshakes_per_second,
+    };
+    list_init(&n->conns);
+    n->admit = admit_create();
+    n->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    descriptors_prepare(n);
+    if (read_ops_token(n, problem) && listeners_open(n, problem) && create_context(n, problem) &&
+        create_vhosts(n, problem))
+        return n;
+    net_shutdown(n);
+    uv_run(parts->loop, UV_RUN_DEFAULT);
+    net_destroy(&n);
+    uv_run(parts->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+static void start(struct net *n, enum listener_kind kind) {
+    for (size_t i = 0; i < n->listener_count; i++) {
+        if (n->listeners[i].kind != kind)
+            continue;
+        listener_start(&n->listeners[i]);
+        listener_log(&n->listeners[i]);
+    }
+}
+
+void net_serve_ops(struct net *n, struct gateway *gateway) {
+    n->gateway = gateway;
+    start(n, LISTENER_OPS);
+}
+
+int net_port(const struct net *n) {
+    return n->listeners[0].port;
+}
+
+void net_open(struct net *n) {
+    start(n, LISTENER_PUBLIC);
+}
+
+void net_stop_accepting(struct net *n) {
+    n->draining = true;
+    for (size_t i = 0; i < n->listener_count; i++) {
+        if (n->listeners[i].kind == LISTENER_PUBLIC)
+            listener_stop(&n->listeners[i]);
+    }
+}
+
+void net_shutdown(struct net *n) {
+    n->draining = true;
+    for (size_t i = 0; i < n->listener_count; i++)
+        listener_stop(&n->listeners[i]);
+    if (n->context != NULL)
+        lws_context_destroy(n->context);
+    LIST_FOREACH_SAFE(it, next, &n->conns) {
+        conn_closed(CONTAINER_OF(it, struct conn, node));
+    }
+}
+
+void net_destroy(struct net **n) {
+    struct net *net = *n;
+    if (net == NULL)
+        return;
+    if (net->context != NULL)
+        lws_context_destroy(net->context);
+    LIST_FOREACH_SAFE(it, next, &net->conns) {
+        conn_destroy(CONTAINER_OF(it, struct conn, node));
+    }
+    for (size_t i = 0; i < net->listener_count; i++) {
+        address_ranges_fini(&net->listeners[i].trusted);
+        mem_free(net->listeners[i].address);
+    }
+    mem_free(net->listeners);
+    admit_destroy(&net->admit);
+    if (net->spare >= 0)
+        close(net->spare);
+    mem_free(net->ops_token);
+    config_unref(&net->parts.config);
+    mem_free(net);
+    *n = NULL;
+}

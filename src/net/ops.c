@@ -1,0 +1,68 @@
+#include <openssl/crypto.h>
+
+#include "http.h"
+#include "wslock/base/jsonw.h"
+#include "wslock/metrics/metrics.h"
+
+#define REASONS_MAX 16
+
+static void healthz(const struct http_request *request, struct http_response *response) {
+    (void)request;
+    response->type = "application/json";
+    buf_append_str(&response->body, "{\"ok\":true}");
+}
+
+static void readyz(const struct http_request *request, struct http_response *response) {
+    const char *reasons[REASONS_MAX];
+    struct jsonw w;
+    size_t count = gateway_not_ready(request->conn->net->gateway, reasons, REASONS_MAX);
+    response->type = "application/json";
+    response->status = count == 0 ? 200 : 503;
+    jsonw_init(&w, &response->body);
+    jsonw_object_open(&w);
+    jsonw_kbool(&w, "ready", count == 0);
+    jsonw_key(&w, "reasons");
+    jsonw_array_open(&w);
+    for (size_t i = 0; i < count; i++)
+        jsonw_cstr(&w, reasons[i]);
+    jsonw_array_close(&w);
+    jsonw_object_close(&w);
+}
+
+static void metrics(const struct http_request *request, struct http_response *response) {
+    gateway_collect_metrics(request->conn->net->gateway);
+    response->type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_render(&response->body);
+}
+
+/* On TCP whatever is not open needs the token; on the unix socket the file's mode has decided. */
+static void protected_path(const struct http_request *request, struct http_response *response) {
+    struct net *n = request->conn->net;
+    char authorization[AUTH_MAX_TOKEN_BYTES];
+    struct str token = {NULL, 0};
+    if (request->conn->listener->unix_path != NULL) {
+        http_not_found(request, response);
+        return;
+    }
+    if (n->ops_token == NULL) {
+        http_error(response, 403, "FORBIDDEN", "ops.tokenFile is not configured");
+        return;
+    }
+    if (http_header(request->conn, WSI_TOKEN_HTTP_AUTHORIZATION, authorization,
+                    sizeof authorization, NULL))
+        handshake_bearer(str_of(authorization), &token);
+    if (token.len != strlen(n->ops_token) || CRYPTO_memcmp(token.p, n->ops_token, token.len) != 0) {
+        http_error(response, 401, "UNAUTHENTICATED", "this needs the token of ops.tokenFile");
+        buf_append_str(&response->headers, "WWW-Authenticate: Bearer\r\n");
+        return;
+    }
+    http_not_found(request, response);
+}
+
+static const struct http_route ROUTES[] = {
+    {HTTP_GET, "/healthz", healthz},
+    {HTTP_GET, "/readyz", readyz},
+    {HTTP_GET, "/metrics", metrics},
+};
+
+const struct http_site ops_site = {ROUTES, ARRAY_LEN(ROUTES), protected_path};

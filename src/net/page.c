@@ -1,0 +1,121 @@
+/* What the public listener serves besides WebSocket: with --dev the demo page and tokens for it. */
+#include <stdlib.h>
+
+#include "http.h"
+#include "web_files.h"
+#include "wslock/auth/sign.h"
+#include "wslock/base/clock.h"
+#include "wslock/base/jsonw.h"
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+
+#define DEV_TOKEN_TTL_MS (12 * 3600 * 1000)
+
+static const char PAGE_HEADERS[] =
+    "Cache-Control: no-cache\r\n"
+    "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'\r\n"
+    "Referrer-Policy: no-referrer\r\n";
+
+static void serve_file(const struct http_request *request, struct http_response *response) {
+    char known[80];
+    const struct web_file *file = WEB_FILES;
+    while (file->path != NULL && !str_eqz(request->path, file->path))
+        file++;
+    if (file->path == NULL || (request->method != HTTP_GET && request->method != HTTP_HEAD)) {
+        http_not_found(request, response);
+        return;
+    }
+    buf_append_str(&response->headers, PAGE_HEADERS);
+    buf_printf(&response->headers, "ETag: %s\r\n", file->etag);
+    if (http_header(request->conn, WSI_TOKEN_HTTP_IF_NONE_MATCH, known, sizeof known, NULL) &&
+        strcmp(known, file->etag) == 0) {
+        response->status = 304;
+        return;
+    }
+    response->type = file->type;
+    buf_append(&response->body, file->data, file->len);
+}
+
+/* Host without its port. A name that is made to point at this machine (DNS rebinding) is none of
+ * these. */
+static bool is_loopback_name(const char *host) {
+    static const char *const NAMES[] = {"localhost", "127.0.0.1", "[::1]"};
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
+        size_t len = strlen(NAMES[i]);
+        if (strncmp(host, NAMES[i], len) == 0 && (host[len] == '\0' || host[len] == ':'))
+            return true;
+    }
+    return false;
+}
+
+/* Only our own page: what another site's page asks for is marked by the browser. */
+static bool is_same_origin(struct conn *c, const char *host) {
+    char site[32], origin[300], own[300];
+    if (http_custom_header(c, "sec-fetch-site:", site, sizeof site))
+        return strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
+    bool too_long = false;
+    if (!http_header(c, WSI_TOKEN_ORIGIN, origin, sizeof origin, &too_long))
+        return !too_long;
+    snprintf(own, sizeof own, "http://%s", host);
+    return strcmp(origin, own) == 0;
+}
+
+static char *make_token(const struct http_request *request, const char *user, char **problem) {
+    const struct config *config = request->conn->net->parts.config;
+    char name[AUTH_MAX_NAME_BYTES + 1], admin[8];
+    const char *roles[1];
+    struct sign_request sign = {
+        .user_id = user,
+        .issued_unix_ms = clock_wall_ms(),
+        .ttl_ms = DEV_TOKEN_TTL_MS,
+    };
+    if (http_parameter(request->conn, "name", name, sizeof name))
+        sign.username = name;
+    if (http_parameter(request->conn, "admin", admin, sizeof admin) && strcmp(admin, "1") == 0 &&
+        config->auth.admin_roles.count > 0) {
+        roles[0] = config->auth.admin_roles.items[0];
+        sign.roles = roles;
+        sign.role_count = 1;
+    }
+    const struct config_key *key = sign_find_key(config);
+    return key != NULL ? sign_token(config, key, &sign, problem) : NULL;
+}
+
+static void dev_token(const struct http_request *request, struct http_response *response) {
+    struct conn *c = request->conn;
+    char host[256], user[AUTH_MAX_NAME_BYTES + 1];
+    char *problem = NULL;
+    struct jsonw w;
+    buf_append_str(&response->headers, "Cache-Control: no-store\r\n");
+    if (!http_header(c, WSI_TOKEN_HOST, host, sizeof host, NULL) || !is_loopback_name(host) ||
+        !is_same_origin(c, host)) {
+        http_error(response, 403, "FORBIDDEN", "tokens are for the page of this machine only");
+        return;
+    }
+    if (!http_parameter(c, "user", user, sizeof user) || user[0] == '\0' ||
+        !utf8_valid(user, strlen(user))) {
+        http_error(response, 400, "INVALID_ARGUMENT", "user is missing or too long");
+        return;
+    }
+    char *token = make_token(request, user, &problem);
+    if (token == NULL) {
+        log_warn("dev_token_failed", LF("problem", problem != NULL ? problem : "no key"));
+        http_error(response, 500, "INTERNAL", "the token could not be signed");
+    } else {
+        response->type = "application/json";
+        jsonw_init(&w, &response->body);
+        jsonw_object_open(&w);
+        jsonw_kcstr(&w, "token", token);
+        jsonw_object_close(&w);
+    }
+    mem_free(token);
+    mem_free(problem);
+}
+
+static const struct http_route DEV_ROUTES[] = {
+    {HTTP_GET, "/dev/token", dev_token},
+};
+
+const struct http_site public_site = {NULL, 0, http_not_found};
+const struct http_site dev_site = {DEV_ROUTES, ARRAY_LEN(DEV_ROUTES), serve_file};

@@ -1,0 +1,117 @@
+#include "adapter.h"
+
+#include "wslock/base/mem.h"
+
+struct redis_adapter {
+    uv_poll_t poll;
+    redisAsyncContext *ac; /* NULL once hiredis let go */
+    struct redis_adapter_owner owner;
+    int wanted; /* UV_READABLE | UV_WRITABLE */
+    int armed;  /* what the descriptor is watched for */
+    bool connected;
+    bool flushing; /* inside redisAsyncHandleWrite */
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void arm(struct redis_adapter *a) {
+    if (a->wanted == a->armed || !a->ac) {
+        return;
+    }
+    a->armed = a->wanted;
+    if (a->wanted == 0) {
+        uv_poll_stop(&a->poll);
+    } else if (uv_poll_start(&a->poll, a->wanted, on_poll) != 0) {
+        a->armed = 0;
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+    struct redis_adapter *a = poll->data;
+
+    if (status != 0) { /* libuv has stopped watching; hiredis finds the error by trying */
+        a->armed = 0;
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    if (a->ac && (events & UV_WRITABLE)) {
+        redis_adapter_flush(a);
+    }
+    if (a->ac && (events & UV_READABLE)) {
+        redisAsyncHandleRead(a->ac);
+    }
+}
+
+static void add_read(void *ctx) {
+    struct redis_adapter *a = ctx;
+
+    a->wanted |= UV_READABLE;
+    arm(a);
+}
+
+static void del_read(void *ctx) {
+    struct redis_adapter *a = ctx;
+
+    a->wanted &= ~UV_READABLE;
+    arm(a);
+}
+
+static void add_write(void *ctx) {
+    struct redis_adapter *a = ctx;
+
+    if (a->connected && !a->flushing) {
+        a->owner.on_dirty(a->owner.ctx);
+        return;
+    }
+    a->wanted |= UV_WRITABLE;
+    arm(a);
+}
+
+static void del_write(void *ctx) {
+    struct redis_adapter *a = ctx;
+
+    a->wanted &= ~UV_WRITABLE;
+    arm(a);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    mem_free(handle->data);
+}
+
+static void cleanup(void *ctx) {
+    struct redis_adapter *a = ctx;
+    const char *reason = a->ac->err ? a->ac->errstr : "";
+
+    a->owner.on_gone(a->owner.ctx, reason);
+    a->ac = NULL;
+    uv_close((uv_handle_t *)&a->poll, on_closed);
+}
+
+struct redis_adapter *redis_adapter_attach(redisAsyncContext *ac, uv_loop_t *loop,
+                                           const struct redis_adapter_owner *owner) {
+    struct redis_adapter *a = mem_zalloc(sizeof *a);
+
+    if (uv_poll_init(loop, &a->poll, ac->c.fd) != 0) {
+        mem_free(a);
+        return NULL;
+    }
+    a->poll.data = a;
+    a->ac = ac;
+    a->owner = *owner;
+    ac->ev.data = a;
+    ac->ev.addRead = add_read;
+    ac->ev.delRead = del_read;
+    ac->ev.addWrite = add_write;
+    ac->ev.delWrite = del_write;
+    ac->ev.cleanup = cleanup;
+    return a;
+}
+
+void redis_adapter_set_connected(struct redis_adapter *a) {
+    a->connected = true;
+}
+
+void redis_adapter_flush(struct redis_adapter *a) {
+    a->flushing = true;
+    redisAsyncHandleWrite(a->ac);
+    a->flushing = false;
+}

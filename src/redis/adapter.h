@@ -1,0 +1,33 @@
+/*
+ * hiredis on libuv, in place of hiredis' own adapter, which swallows connection errors and
+ * re-registers the descriptor at every change of interest. Here reading is armed once; what is to
+ * be written waits until the owner flushes (once a loop iteration), and the descriptor is watched
+ * for writing only while it connects or the kernel's buffer is full.
+ */
+#ifndef WSLOCK_SRC_REDIS_ADAPTER_H
+#define WSLOCK_SRC_REDIS_ADAPTER_H
+
+#include <uv.h>
+
+#include "hiredis_api.h"
+
+struct redis_adapter;
+
+struct redis_adapter_owner {
+    /* There is something to write: call redis_adapter_flush soon, not from within this. */
+    void (*on_dirty)(void *ctx);
+    /* hiredis gives the context up; reason is "" after a redisAsyncFree of ours. Reply callbacks
+     * may still follow (hiredis 1.x), all before the hiredis call returns. */
+    void (*on_gone)(void *ctx, const char *reason);
+    void *ctx;
+};
+
+/* Binds a context to the loop. The adapter frees itself when hiredis lets the context go. NULL when
+ * the descriptor cannot be watched. */
+struct redis_adapter *redis_adapter_attach(redisAsyncContext *ac, uv_loop_t *loop,
+                                           const struct redis_adapter_owner *owner) MUST_CHECK;
+/* From now on writes are attempted without asking the kernel first. */
+void redis_adapter_set_connected(struct redis_adapter *a);
+void redis_adapter_flush(struct redis_adapter *a);
+
+#endif

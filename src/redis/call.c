@@ -1,0 +1,373 @@
+/* Commands: formatting (RESP2), flight and queue, deadlines, and what an error reply means. */
+#include "link_private.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "wslock/base/mem.h"
+
+#define OVERDUE_RECHECK_MS 5
+#define MIN_SCAN_PAUSE_MS 10
+
+struct redis_call {
+    struct list node;
+    struct redis_link *link;
+    redis_cb cb;
+    void *arg;
+    const struct redis_script *script; /* NULL: a plain command */
+    const char *why_unsent;            /* static, for the list `unsent` */
+    uint64_t deadline_ms;
+    bool repeated; /* after NOSCRIPT */
+    size_t len;
+    char bytes[]; /* the command as it travels; kept for NOSCRIPT */
+};
+
+static uint64_t now_ms(void) {
+    return uv_hrtime() / 1000000;
+}
+
+/* ---- completing ---- */
+
+static void finish(struct redis_call *call, enum redis_status status, const redisReply *reply,
+                   const char *error) {
+    list_remove(&call->node);
+    call->cb(call->arg, status, (const struct redis_reply *)reply, error);
+    mem_free(call);
+}
+
+static void decline(struct redis_call *call, const char *why) {
+    call->why_unsent = why;
+    list_push_back(&call->link->unsent, &call->node);
+    link_wake(call->link);
+}
+
+void link_complete_unsent(struct redis_link *link) {
+    struct list batch;
+
+    /* Those unsent from within these callbacks wait for the next round, unless there is none. */
+    do {
+        list_init(&batch);
+        while (!list_empty(&link->unsent)) {
+            struct list *node = link->unsent.next;
+
+            list_remove(node);
+            list_push_back(&batch, node);
+        }
+        while (!list_empty(&batch)) {
+            struct redis_call *call = CONTAINER_OF(batch.next, struct redis_call, node);
+
+            finish(call, REDIS_UNSENT, NULL, call->why_unsent);
+        }
+    } while (link->state == LINK_CLOSED && !list_empty(&link->unsent));
+}
+
+void link_decline_waiting(struct redis_link *link) {
+    while (!list_empty(&link->waiting)) {
+        struct redis_call *call = CONTAINER_OF(link->waiting.next, struct redis_call, node);
+
+        list_remove(&call->node);
+        decline(call, "connection lost before it was sent");
+    }
+    link->waiting_count = 0;
+}
+
+/* ---- what an error reply means ---- */
+
+/* A script that has begun says so behind its error: "… script: SHA, on @user_script:LINE." */
+static bool from_running_script(const redisReply *reply) {
+    return memmem(reply->str, reply->len, " script: ", 9) != NULL;
+}
+
+static bool has_code(const redisReply *reply, const char *code) {
+    size_t len = strlen(code);
+
+    return (size_t)reply->len > len && memcmp(reply->str, code, len) == 0 && reply->str[len] == ' ';
+}
+
+/* Redis checks these before a script's first write, so they are why_unsents even from inside one.
+ */
+static const char *const before_first_write[] = {"OOM", "READONLY", "NOREPLICAS", "MISCONF"};
+/* These are why_unsents if the script did not begin. */
+static const char *const before_begin[] = {
+    "NOSCRIPT", "LOADING", "BUSY",     "MASTERDOWN", "NOAUTH",      "NOPERM",
+    "MOVED",    "ASK",     "TRYAGAIN", "CROSSSLOT",  "CLUSTERDOWN",
+};
+
+static enum redis_status class_of_error(const struct redis_call *call, const redisReply *reply) {
+    if (!call->script) {
+        return REDIS_REFUSED; /* a plain command that fails does nothing */
+    }
+    for (size_t i = 0; i < ARRAY_LEN(before_first_write); i++) {
+        if (has_code(reply, before_first_write[i])) {
+            return REDIS_REFUSED;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(before_begin); i++) {
+        if (has_code(reply, before_begin[i]) && !from_running_script(reply)) {
+            return REDIS_REFUSED;
+        }
+    }
+    return REDIS_UNKNOWN;
+}
+
+/* ---- sending and receiving ---- */
+
+static void launch(struct redis_call *call);
+
+static void on_loaded(redisAsyncContext *ac, void *reply, void *script) {
+    struct redis_link *link = ac->data;
+
+    (void)reply; /* if it failed, the repeated EVALSHA fails and says so */
+    for (size_t i = 0; i < link->loading_count; i++) {
+        if (link->loading[i] == script) {
+            link->loading[i] = link->loading[--link->loading_count];
+            return;
+        }
+    }
+}
+
+/* Sends SCRIPT LOAD unless one for this script is on its way already. */
+static void load(struct redis_link *link, const struct redis_script *script) {
+    const char *argv[] = {"SCRIPT", "LOAD", script->source};
+    const size_t lens[] = {6, 4, script->source_len};
+
+    for (size_t i = 0; i < link->loading_count; i++) {
+        if (link->loading[i] == script) {
+            return;
+        }
+    }
+    if (link->loading_count < LINK_MAX_LOADING &&
+        redisAsyncCommandArgv(link->ac, on_loaded, (void *)(uintptr_t)script, 3, argv, lens) ==
+            REDIS_OK) {
+        link->loading[link->loading_count++] = script;
+    }
+}
+
+static void on_reply(redisAsyncContext *ac, void *reply_ptr, void *call_ptr) {
+    struct redis_call *call = call_ptr;
+    struct redis_link *link = call->link;
+    const redisReply *reply = reply_ptr;
+
+    link->in_flight_count--;
+    if (!reply) { /* the context is going, its owner is told last */
+        link->gone = true;
+        link_wake(link);
+        finish(call, REDIS_UNKNOWN, NULL, ac->err ? ac->errstr : link->reason);
+        return;
+    }
+    if (reply->type != REDIS_REPLY_ERROR) {
+        finish(call, REDIS_OK, reply, NULL);
+    } else if (call->script && !call->repeated && has_code(reply, "NOSCRIPT") &&
+               redis_link_is_up(link)) {
+        call->repeated = true;
+        list_remove(&call->node);
+        load(link, call->script);
+        launch(call);
+    } else {
+        finish(call, class_of_error(call, reply), NULL, reply->str);
+    }
+    link_pump(link);
+}
+
+static void launch(struct redis_call *call) {
+    struct redis_link *link = call->link;
+
+    if (redisAsyncFormattedCommand(link->ac, on_reply, call, call->bytes, call->len) != REDIS_OK) {
+        decline(call, "connection lost before it was sent");
+        return;
+    }
+    list_push_back(&link->in_flight, &call->node);
+    link->in_flight_count++;
+}
+
+void link_pump(struct redis_link *link) {
+    while (link->in_flight_count < LINK_MAX_IN_FLIGHT && link->waiting_count > 0 &&
+           redis_link_is_up(link)) {
+        struct redis_call *call = CONTAINER_OF(link->waiting.next, struct redis_call, node);
+
+        list_remove(&call->node);
+        link->waiting_count--;
+        launch(call);
+    }
+}
+
+static void arm_deadline(struct redis_link *link, uint64_t deadline_ms, uint64_t now) {
+    link->next_deadline_ms = deadline_ms;
+    uv_timer_start(&link->deadline, link_on_deadline, deadline_ms > now ? deadline_ms - now : 0, 0);
+}
+
+static void submit(struct redis_call *call, uint64_t timeout_ms) {
+    struct redis_link *link = call->link;
+    uint64_t now = now_ms();
+
+    if (!redis_link_is_up(link)) {
+        decline(call, "not connected");
+        return;
+    }
+    if (link->waiting_count >= LINK_MAX_WAITING) {
+        decline(call, "too many commands wait");
+        return;
+    }
+    call->deadline_ms = now + timeout_ms;
+    if (call->deadline_ms < link->next_deadline_ms) {
+        arm_deadline(link, call->deadline_ms, now);
+    }
+    if (link->in_flight_count < LINK_MAX_IN_FLIGHT && link->waiting_count == 0) {
+        launch(call);
+        return;
+    }
+    list_push_back(&link->waiting, &call->node);
+    link->waiting_count++;
+}
+
+/* ---- deadlines ---- */
+
+static uint64_t earliest(const struct list *calls, uint64_t bound) {
+    for (const struct list *n = calls->next; n != calls; n = n->next) {
+        const struct redis_call *call = CONTAINER_OF(n, struct redis_call, node);
+
+        bound = call->deadline_ms < bound ? call->deadline_ms : bound;
+    }
+    return bound;
+}
+
+static void decline_overdue_waiting(struct redis_link *link, uint64_t now) {
+    LIST_FOREACH_SAFE(node, tmp, &link->waiting) {
+        struct redis_call *call = CONTAINER_OF(node, struct redis_call, node);
+
+        if (call->deadline_ms <= now) {
+            list_remove(node);
+            link->waiting_count--;
+            decline(call, "waited too long to be sent");
+        }
+    }
+}
+
+/* next_deadline_ms is a lower bound: most of the time this finds everything long answered. */
+void link_on_deadline(uv_timer_t *timer) {
+    struct redis_link *link = timer->data;
+    uint64_t now = now_ms(), next;
+
+    decline_overdue_waiting(link, now);
+    next = earliest(&link->in_flight, UINT64_MAX);
+    if (next <= now && link->overdue && link->ac) {
+        link->overdue = false;
+        link->next_deadline_ms = UINT64_MAX;
+        link_free_context(link, "no reply in time");
+        return;
+    }
+    /* If it was we who stood still, the replies are there to be read. */
+    link->overdue = next <= now;
+    if (link->overdue) {
+        arm_deadline(link, now + OVERDUE_RECHECK_MS, now);
+        return;
+    }
+    next = earliest(&link->waiting, next);
+    if (next == UINT64_MAX) {
+        link->next_deadline_ms = UINT64_MAX;
+        return;
+    }
+    arm_deadline(link, next < now + MIN_SCAN_PAUSE_MS ? now + MIN_SCAN_PAUSE_MS : next, now);
+}
+
+/* ---- formatting ---- */
+
+static size_t digits(size_t n) {
+    size_t count = 1;
+
+    while (n >= 10) {
+        n /= 10;
+        count++;
+    }
+    return count;
+}
+
+static size_t bulk_size(size_t len) {
+    return 1 + digits(len) + 2 + len + 2;
+}
+
+static char *put_header(char *p, char type, size_t n) {
+    size_t count = digits(n);
+
+    *p = type;
+    for (size_t i = count; i > 0; i--) {
+        p[i] = (char)('0' + n % 10);
+        n /= 10;
+    }
+    p[count + 1] = '\r';
+    p[count + 2] = '\n';
+    return p + count + 3;
+}
+
+static char *put_bulk(char *p, struct str s) {
+    p = put_header(p, '$', s.len);
+    if (s.len > 0) {
+        memcpy(p, s.p, s.len);
+    }
+    p[s.len] = '\r';
+    p[s.len + 1] = '\n';
+    return p + s.len + 2;
+}
+
+/* Parts in three runs, so that EVALSHA's need no array of their own. */
+struct run {
+    const struct str *parts;
+    size_t count;
+};
+
+static struct redis_call *make_call(struct redis_link *link, const struct run *runs,
+                                    size_t run_count, redis_cb cb, void *arg) {
+    size_t count = 0, size = 0;
+    struct redis_call *call;
+    char *p;
+
+    for (size_t r = 0; r < run_count; r++) {
+        for (size_t i = 0; i < runs[r].count; i++) {
+            size += bulk_size(runs[r].parts[i].len);
+        }
+        count += runs[r].count;
+    }
+    size += 1 + digits(count) + 2;
+    call = mem_alloc(sizeof *call + size);
+    list_init(&call->node);
+    call->link = link;
+    call->cb = cb;
+    call->arg = arg;
+    call->script = NULL;
+    call->why_unsent = NULL;
+    call->deadline_ms = UINT64_MAX;
+    call->repeated = false;
+    call->len = size;
+    p = put_header(call->bytes, '*', count);
+    for (size_t r = 0; r < run_count; r++) {
+        for (size_t i = 0; i < runs[r].count; i++) {
+            p = put_bulk(p, runs[r].parts[i]);
+        }
+    }
+    assert(p == call->bytes + size);
+    return call;
+}
+
+void redis_link_decline(struct redis_link *link, const char *why, redis_cb cb, void *arg) {
+    decline(make_call(link, NULL, 0, cb, arg), why);
+}
+
+void redis_link_command(struct redis_link *link, int argc, const struct str *argv,
+                        uint64_t timeout_ms, redis_cb cb, void *arg) {
+    const struct run run = {argv, (size_t)argc};
+
+    submit(make_call(link, &run, 1, cb, arg), timeout_ms);
+}
+
+void redis_link_eval(struct redis_link *link, const struct redis_script *script, int key_count,
+                     const struct str *keys, int arg_count, const struct str *args,
+                     uint64_t timeout_ms, redis_cb cb, void *arg) {
+    char number[16];
+    int number_len = snprintf(number, sizeof number, "%d", key_count);
+    const struct str head[] = {{"EVALSHA", 7}, {script->sha1, 40}, {number, (size_t)number_len}};
+    const struct run runs[] = {{head, 3}, {keys, (size_t)key_count}, {args, (size_t)arg_count}};
+    struct redis_call *call = make_call(link, runs, 3, cb, arg);
+
+    call->script = script;
+    submit(call, timeout_ms);
+}

@@ -1,0 +1,300 @@
+/* One attempt to connect: resolve, connect, greet; and the pause before the next. */
+#include "link_private.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+#include "wslock/base/rand.h"
+
+static void connect_next(struct redis_link *link);
+static void on_attempt_timer(uv_timer_t *timer);
+
+void link_attempt_soon(struct redis_link *link, uint64_t delay_ms) {
+    link->state = LINK_PAUSED;
+    uv_timer_start(&link->attempt, on_attempt_timer, delay_ms, 0);
+}
+
+/* The pause doubles up to its maximum; jitter of a quarter keeps instances from coming in step. */
+static uint64_t next_pause_ms(struct redis_link *link) {
+    uint64_t pause = link->backoff_ms;
+
+    link->backoff_ms = pause * 2 > LINK_BACKOFF_MAX_MS ? LINK_BACKOFF_MAX_MS : pause * 2;
+    return pause - rand_below(pause / 4 + 1);
+}
+
+static void fail(struct redis_link *link, const char *reason) {
+    link_attempt_soon(link, next_pause_ms(link));
+    link->callbacks.on_fail(link->callbacks.ctx, reason);
+}
+
+void link_handle_gone(struct redis_link *link) {
+    bool was_up = link->state == LINK_UP;
+    char reason[LINK_REASON_LEN];
+
+    link->gone = false;
+    snprintf(reason, sizeof reason, "%s", link->reason[0] ? link->reason : "connection lost");
+    link->reason[0] = '\0';
+    if (was_up) {
+        link_attempt_soon(link, next_pause_ms(link));
+        link->callbacks.on_down(link->callbacks.ctx, reason);
+        return;
+    }
+    if (link->state == LINK_CONNECTING && link->address_next < link->address_count) {
+        connect_next(link);
+        return;
+    }
+    fail(link, link->greeting_error[0] ? link->greeting_error : reason);
+}
+
+void link_forget_lookup(struct redis_link *link) {
+    if (link->lookup) {
+        link->lookup->link = NULL;
+        uv_cancel((uv_req_t *)&link->lookup->req);
+        link->lookup = NULL;
+    }
+}
+
+/* ---- greeting ---- */
+
+static void on_up(struct redis_link *link) {
+    link->state = LINK_UP;
+    link->backoff_ms = LINK_BACKOFF_MIN_MS;
+    uv_timer_stop(&link->attempt);
+    link->callbacks.on_up(link->callbacks.ctx);
+}
+
+static void on_greeting(redisAsyncContext *ac, void *reply_ptr, void *what) {
+    struct redis_link *link = ac->data;
+    const redisReply *reply = reply_ptr;
+    bool last = what && strcmp(what, "PING") == 0;
+
+    if (!reply || link->state != LINK_GREETING) {
+        return;
+    }
+    if (reply->type == REDIS_REPLY_ERROR && what && !link->greeting_error[0]) {
+        snprintf(link->greeting_error, sizeof link->greeting_error, "%s: %.200s",
+                 (const char *)what, reply->str);
+    }
+    if (link->greeting_error[0]) {
+        redis_link_reset(link, link->greeting_error);
+    } else if (last) {
+        on_up(link);
+    }
+}
+
+static void greet(struct redis_link *link) {
+    const struct config *c = link->config;
+    const char *argv[] = {"AUTH", c->redis.username ? c->redis.username : c->redis.password,
+                          c->redis.password};
+    char database[16];
+
+    link->state = LINK_GREETING;
+    link->greeting_error[0] = '\0';
+    if (c->redis.password) {
+        redisAsyncCommandArgv(link->ac, on_greeting, "AUTH", c->redis.username ? 3 : 2, argv, NULL);
+    }
+    if (c->redis.database != 0) {
+        const char *select[] = {"SELECT", database};
+
+        snprintf(database, sizeof database, "%d", c->redis.database);
+        redisAsyncCommandArgv(link->ac, on_greeting, "SELECT", 2, select, NULL);
+    }
+    /* Only for the operator's eyes: an ACL may refuse it. */
+    redisAsyncCommandArgv(link->ac, on_greeting, NULL, 3,
+                          (const char *[]){"CLIENT", "SETNAME", link->name}, NULL);
+    /* Refused while the data set is being loaded: up means usable. */
+    redisAsyncCommandArgv(link->ac, on_greeting, "PING", 1, (const char *[]){"PING"}, NULL);
+}
+
+/* ---- the socket ---- */
+
+static void on_connected(const redisAsyncContext *ac, int status) {
+    struct redis_link *link = ac->data;
+
+    if (status == REDIS_OK && link->ac && link->state == LINK_CONNECTING) {
+        redis_adapter_set_connected(link->adapter);
+        greet(link);
+    }
+}
+
+static void on_dirty(void *ctx) {
+    struct redis_link *link = ctx;
+
+    if (!link->dirty) {
+        link->dirty = true;
+        link_wake(link);
+    }
+}
+
+static void on_gone(void *ctx, const char *reason) {
+    struct redis_link *link = ctx;
+
+    if (reason[0]) {
+        snprintf(link->reason, sizeof link->reason, "%s", reason);
+    }
+    link->ac = NULL;
+    link->adapter = NULL;
+    link->dirty = false;
+    link->gone = true;
+    link_wake(link);
+}
+
+/* Takes a context that hiredis has begun to connect. Ends in on_connected or on_gone. */
+static void adopt(struct redis_link *link, redisAsyncContext *ac) {
+    const struct redis_adapter_owner owner = {on_dirty, on_gone, link};
+    const char *problem = "out of memory";
+
+    if (!ac || ac->err) {
+        problem = ac ? ac->errstr : problem;
+        goto failed;
+    }
+    if (link->tls && !redis_tls_start(link->tls, ac, &problem)) {
+        goto failed;
+    }
+    ac->data = link;
+    link->adapter = redis_adapter_attach(ac, link->loop, &owner);
+    if (!link->adapter) {
+        problem = "cannot watch the socket";
+        goto failed;
+    }
+    link->ac = ac;
+    redisAsyncSetConnectCallback(ac, on_connected);
+    return;
+
+failed:
+    on_gone(link, problem);
+    if (ac) {
+        redisAsyncFree(ac);
+    }
+}
+
+static void connect_next(struct redis_link *link) {
+    const struct config *c = link->config;
+
+    link->state = LINK_CONNECTING;
+    if (c->redis.unix_path) {
+        adopt(link, redisAsyncConnectUnix(c->redis.unix_path));
+    } else {
+        adopt(link, redisAsyncConnect(link->addresses[link->address_next++], c->redis.port));
+    }
+}
+
+/* ---- names and attempts ---- */
+
+static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found) {
+    struct link_lookup *lookup = CONTAINER_OF(req, struct link_lookup, req);
+    struct redis_link *link = lookup->link;
+    char reason[LINK_REASON_LEN];
+
+    mem_free(lookup);
+    if (!link) {
+        uv_freeaddrinfo(found);
+        return;
+    }
+    link->lookup = NULL;
+    for (struct addrinfo *a = found; a && link->address_count < LINK_MAX_ADDRESSES;
+         a = a->ai_next) {
+        char *text = link->addresses[link->address_count];
+
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, LINK_ADDRESS_LEN, NULL, 0,
+                        NI_NUMERICHOST) == 0) {
+            link->address_count++;
+        }
+    }
+    uv_freeaddrinfo(found);
+    if (link->address_count == 0) {
+        snprintf(reason, sizeof reason, "%.128s: %s", link->config->redis.host,
+                 status ? uv_strerror(status) : "no address");
+        fail(link, reason);
+        return;
+    }
+    connect_next(link);
+}
+
+static void resolve(struct redis_link *link) {
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    int status;
+
+    link->state = LINK_RESOLVING;
+    link->lookup = mem_zalloc(sizeof *link->lookup);
+    link->lookup->link = link;
+    status = uv_getaddrinfo(link->loop, &link->lookup->req, on_resolved, link->config->redis.host,
+                            NULL, &hints);
+    if (status != 0) {
+        mem_free(link->lookup);
+        link->lookup = NULL;
+        fail(link, uv_strerror(status));
+    }
+}
+
+/* What this configuration asks for and this program has not; NULL if all is well. */
+static const char *unsupported(const struct config *c) {
+    if (c->redis.sentinel_master) {
+        return "redis.sentinel: not supported by this version";
+    }
+    if (c->redis.cluster_nodes.count > 0) {
+        return "redis.cluster: not supported by this version";
+    }
+    if (!c->redis.unix_path && !c->redis.host) {
+        return "redis: no address";
+    }
+    return NULL;
+}
+
+static void attempt(struct redis_link *link) {
+    const struct config *c = link->config;
+    const char *missing = unsupported(c);
+    struct in6_addr ignored;
+    char *problem = NULL;
+
+    if (missing) {
+        fail(link, missing);
+        return;
+    }
+    if (c->redis.use_tls && !link->tls) {
+        link->tls = redis_tls_create(c, &problem);
+        if (!link->tls) {
+            fail(link, problem);
+            mem_free(problem);
+            return;
+        }
+    }
+    uv_timer_start(&link->attempt, on_attempt_timer, (uint64_t)c->redis.command_timeout_ms, 0);
+    link->address_count = link->address_next = 0;
+    if (c->redis.unix_path) {
+        connect_next(link);
+    } else if (inet_pton(AF_INET, c->redis.host, &ignored) == 1 ||
+               inet_pton(AF_INET6, c->redis.host, &ignored) == 1) {
+        snprintf(link->addresses[link->address_count++], LINK_ADDRESS_LEN, "%s", c->redis.host);
+        connect_next(link);
+    } else {
+        resolve(link);
+    }
+}
+
+static void on_attempt_timer(uv_timer_t *timer) {
+    struct redis_link *link = timer->data;
+
+    switch (link->state) {
+    case LINK_PAUSED:
+        attempt(link);
+        return;
+    case LINK_RESOLVING:
+        link_forget_lookup(link);
+        fail(link, "resolving the name timed out");
+        return;
+    case LINK_CONNECTING:
+    case LINK_GREETING:
+        link->address_next = link->address_count; /* the time is up for all of them */
+        if (link->ac) {
+            redis_link_reset(link, "connecting timed out");
+        }
+        return;
+    case LINK_UP:
+    case LINK_CLOSED:
+        return;
+    }
+}

@@ -1,0 +1,152 @@
+#include "link_private.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "wslock/base/buf.h"
+#include "wslock/base/mem.h"
+
+static void on_idle(uv_idle_t *idle) {
+    struct redis_link *link = idle->data;
+
+    uv_idle_stop(idle);
+    if (link->drop && link->ac) {
+        link_free_context(link, link->reason);
+    }
+    link->drop = false;
+    if (link->dirty && link->ac) {
+        link->dirty = false;
+        redis_adapter_flush(link->adapter);
+    }
+    if (link->gone) {
+        link_decline_waiting(link);
+    }
+    link_complete_unsent(link);
+    if (link->gone) {
+        link_handle_gone(link);
+    }
+}
+
+void link_wake(struct redis_link *link) {
+    if (link->state != LINK_CLOSED) {
+        uv_idle_start(&link->idle, on_idle);
+    }
+}
+
+void link_free_context(struct redis_link *link, const char *reason) {
+    if (reason != link->reason) {
+        snprintf(link->reason, sizeof link->reason, "%s", reason);
+    }
+    redisAsyncFree(link->ac);
+}
+
+static char *target_of(const struct config *config) {
+    struct buf b;
+    char *target;
+
+    buf_init(&b);
+    if (config->redis.sentinel_master) {
+        buf_printf(&b, "sentinel %s", config->redis.sentinel_master);
+    } else if (config->redis.cluster_nodes.count > 0) {
+        buf_printf(&b, "cluster %s", config->redis.cluster_nodes.items[0]);
+    } else if (config->redis.unix_path) {
+        buf_append_str(&b, config->redis.unix_path);
+    } else {
+        bool v6 = config->redis.host && strchr(config->redis.host, ':');
+
+        buf_printf(&b, v6 ? "[%s]:%d" : "%s:%d", config->redis.host ? config->redis.host : "",
+                   config->redis.port);
+    }
+    target = mem_strdup(buf_cstr(&b));
+    buf_fini(&b);
+    return target;
+}
+
+/* CLIENT SETNAME takes printable characters without spaces. */
+static char *client_name_of(const char *name) {
+    char *copy = mem_strdup(name);
+
+    for (char *c = copy; *c; c++) {
+        if (*c <= ' ' || *c > '~') {
+            *c = '-';
+        }
+    }
+    return copy;
+}
+
+struct redis_link *redis_link_create(uv_loop_t *loop, struct config *config, const char *name,
+                                     const struct redis_link_callbacks *callbacks) {
+    struct redis_link *link = mem_zalloc(sizeof *link);
+
+    link->loop = loop;
+    link->config = config_ref(config);
+    link->name = client_name_of(name);
+    link->target = target_of(config);
+    link->callbacks = *callbacks;
+    link->state = LINK_PAUSED;
+    link->backoff_ms = LINK_BACKOFF_MIN_MS;
+    link->next_deadline_ms = UINT64_MAX;
+    list_init(&link->in_flight);
+    list_init(&link->waiting);
+    list_init(&link->unsent);
+    uv_idle_init(loop, &link->idle);
+    uv_timer_init(loop, &link->attempt);
+    uv_timer_init(loop, &link->deadline);
+    link->idle.data = link->attempt.data = link->deadline.data = link;
+    link->open_handles = 3;
+    link_attempt_soon(link, 0);
+    return link;
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    struct redis_link *link = handle->data;
+
+    if (--link->open_handles > 0) {
+        return;
+    }
+    config_unref(&link->config);
+    mem_free(link->name);
+    mem_free(link->target);
+    mem_free(link);
+}
+
+void redis_link_destroy(struct redis_link **linkp) {
+    struct redis_link *link = *linkp;
+
+    if (!link) {
+        return;
+    }
+    *linkp = NULL;
+    link->state = LINK_CLOSED;
+    link_forget_lookup(link);
+    if (link->dirty && link->ac) {
+        redis_adapter_flush(link->adapter);
+    }
+    if (link->ac) {
+        link_free_context(link, "closed");
+    }
+    link_decline_waiting(link);
+    link_complete_unsent(link);
+    assert(list_empty(&link->in_flight) && list_empty(&link->waiting));
+    redis_tls_destroy(&link->tls);
+    uv_close((uv_handle_t *)&link->idle, on_handle_closed);
+    uv_close((uv_handle_t *)&link->attempt, on_handle_closed);
+    uv_close((uv_handle_t *)&link->deadline, on_handle_closed);
+}
+
+bool redis_link_is_up(const struct redis_link *link) {
+    return link->state == LINK_UP && !link->gone && !link->drop;
+}
+
+const char *redis_link_target(const struct redis_link *link) {
+    return link->target;
+}
+
+void redis_link_reset(struct redis_link *link, const char *reason) {
+    if (!link->ac || link->drop || link->state == LINK_CLOSED) {
+        return;
+    }
+    link->drop = true;
+    snprintf(link->reason, sizeof link->reason, "%s", reason);
+    link_wake(link);
+}

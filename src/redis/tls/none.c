@@ -1,0 +1,20 @@
+#include "tls.h"
+
+#include "wslock/base/mem.h"
+
+struct redis_tls *redis_tls_create(const struct config *config, char **problem) {
+    (void)config;
+    *problem = mem_strdup("rediss: this program was built without TLS to Redis (hiredis_ssl)");
+    return NULL;
+}
+
+void redis_tls_destroy(struct redis_tls **tls) {
+    *tls = NULL;
+}
+
+bool redis_tls_start(struct redis_tls *tls, redisAsyncContext *ac, const char **problem) {
+    (void)tls;
+    (void)ac;
+    *problem = "built without TLS";
+    return false;
+}

@@ -1,0 +1,101 @@
+/*
+ * TLS to Redis over hiredis_ssl. The SSL object is our own, because hiredis' helper checks the
+ * chain but not whose certificate it is: here the host name, or the address, must be in it (RFC
+ * 6125, RFC 2818 §3.1).
+ */
+#include "tls.h"
+
+#include <arpa/inet.h>
+#include <hiredis/hiredis_ssl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+
+#include "wslock/base/mem.h"
+
+struct redis_tls {
+    SSL_CTX *ctx;
+    char *host; /* NULL: a unix socket, where there is no name to check */
+};
+
+static char *last_problem(const char *what, const char *path) {
+    char text[512];
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+    snprintf(text, sizeof text, "%s %.256s: %.128s", what, path ? path : "",
+             reason ? reason : "failed");
+    ERR_clear_error();
+    return mem_strdup(text);
+}
+
+static bool load_files(SSL_CTX *ctx, const struct config *c, char **problem) {
+    const char *ca = c->redis.tls_ca_file, *certificate = c->redis.tls_certificate_file;
+    const char *key = c->redis.tls_key_file;
+
+    if (ca ? SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1
+           : SSL_CTX_set_default_verify_paths(ctx) != 1) {
+        *problem = last_problem("redis.tls.ca", ca);
+        return false;
+    }
+    if (certificate && SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1) {
+        *problem = last_problem("redis.tls.certificate", certificate);
+        return false;
+    }
+    if (key && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
+        *problem = last_problem("redis.tls.key", key);
+        return false;
+    }
+    return true;
+}
+
+struct redis_tls *redis_tls_create(const struct config *config, char **problem) {
+    struct redis_tls *tls = mem_zalloc(sizeof *tls);
+
+    tls->host = config->redis.host ? mem_strdup(config->redis.host) : NULL;
+    tls->ctx = SSL_CTX_new(TLS_client_method());
+    if (!tls->ctx) {
+        *problem = last_problem("redis.tls", NULL);
+        redis_tls_destroy(&tls);
+        return NULL;
+    }
+    SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
+    SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, NULL);
+    if (!load_files(tls->ctx, config, problem)) {
+        redis_tls_destroy(&tls);
+    }
+    return tls;
+}
+
+void redis_tls_destroy(struct redis_tls **tls) {
+    if (*tls) {
+        SSL_CTX_free((*tls)->ctx);
+        mem_free((*tls)->host);
+        mem_free(*tls);
+        *tls = NULL;
+    }
+}
+
+static bool expect_host(SSL *ssl, const char *host) {
+    unsigned char address[sizeof(struct in6_addr)];
+
+    if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1) {
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    }
+    return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
+}
+
+bool redis_tls_start(struct redis_tls *tls, redisAsyncContext *ac, const char **problem) {
+    SSL *ssl = SSL_new(tls->ctx);
+
+    if (!ssl || (tls->host && !expect_host(ssl, tls->host))) {
+        SSL_free(ssl);
+        *problem = "cannot prepare TLS";
+        return false;
+    }
+    if (redisInitiateSSL(&ac->c, ssl) != REDIS_OK) { /* else the context has it */
+        SSL_free(ssl);
+        *problem = ac->c.errstr[0] ? ac->c.errstr : "TLS failed";
+        return false;
+    }
+    return true;
+}

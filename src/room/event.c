@@ -1,0 +1,150 @@
+/* One event of the feed: held while the room has no snapshot, else applied and told, in this order.
+ */
+#include "private.h"
+
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+
+#define EVENT_STRINGS 16
+
+static void event_strings(struct lock_event *e, struct str *out[EVENT_STRINGS]) {
+    struct str *all[EVENT_STRINGS] = {
+        &e->resource,         &e->actor_session_id,  &e->lock.user_id,    &e->lock.username,
+        &e->lock.client_id,   &e->ended.user_id,     &e->ended.username,  &e->ended.client_id,
+        &e->ended.revision,   &e->ended.by,          &e->member.user_id,  &e->member.username,
+        &e->member.client_id, &e->member.session_id, &e->member.instance, &e->old_session_id,
+    };
+    memcpy(out, all, sizeof all);
+}
+
+struct room_event *room_event_copy(const struct lock_event *event) {
+    struct lock_event e = *event;
+    e.old_instance = (struct str){NULL, 0}; /* no room needs it */
+    struct str *strings[EVENT_STRINGS];
+    event_strings(&e, strings);
+    size_t bytes = 0;
+    for (size_t i = 0; i < EVENT_STRINGS; i++)
+        bytes += strings[i]->len;
+
+    struct room_event *copy = mem_alloc(sizeof *copy + bytes);
+    char *to = (char *)(copy + 1);
+    for (size_t i = 0; i < EVENT_STRINGS; i++) {
+        if (!strings[i]->p)
+            continue;
+        memcpy(to, strings[i]->p, strings[i]->len);
+        strings[i]->p = to;
+        to += strings[i]->len;
+    }
+    copy->event = e;
+    list_init(&copy->node);
+    return copy;
+}
+
+static bool owns(const struct lock_view *lock) {
+    return lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
+}
+
+/* The one who lost it, unless it was given back, or goes on with the same tab under a new token. */
+static void tell_loser(struct room *room, const struct lock_event *e) {
+    const struct lock_ending *end = &e->ended;
+    if (!end->present || end->reason == LOCK_CAUSE_RELEASED)
+        return;
+    if (owns(&e->lock) && str_eq(e->lock.user_id, end->user_id) &&
+        str_eq(e->lock.client_id, end->client_id))
+        return;
+    room_tell_lost(room, end->user_id, end->client_id, e->rev, end->token, end->reason, end->by);
+}
+
+static void on_released(void *arg, const struct lock_result *result) {
+    struct rooms *rooms = arg;
+    rooms->on_reported(rooms->on_reported_ctx,
+                       result); /* if it failed, the lock's own end remains */
+}
+
+/* Its client has been told STORE_LOST and has stopped editing: nobody else should wait for it. */
+static void release_disbelieved(struct room *room, struct room_sub *holder) {
+    struct lock_report_member m = {0};
+    holder->ops->describe(holder, &m);
+    struct lock_caller caller = {
+        .resource = room_resource(room),
+        .user_id = m.user_id,
+        .username = m.username,
+        .client_id = m.client_id,
+        .session_id = m.session_id,
+        .client_made = m.client_made,
+        .policy = room->policy,
+    };
+    lock_release(room->rooms->store, &caller, room->lock.view.token, (struct str){NULL, 0},
+                 on_released, room->rooms);
+}
+
+void room_recovered(struct room *room, const struct lock_view *lock, enum lock_cause lost_reason) {
+    struct room_sub *was = room_local_holder(room);
+    int64_t token = room->lock.view.token;
+    room_set_lock(room, lock);
+    room_tell_lock(room, LOCK_CAUSE_RECOVERED);
+    bool still = was && room_local_holder(room) == was && room->lock.view.token == token;
+    if (room->belief_lost) {
+        room->belief_lost = false;
+        if (still)
+            release_disbelieved(room, was);
+    } else if (was && !still) {
+        room_tell_lost(room, was->user_id, was->client_id, room->rev, token, lost_reason,
+                       (struct str){NULL, 0});
+    }
+    room_holder_rearm(room);
+}
+
+static void apply_lock(struct room *room, const struct lock_event *e) {
+    if (e->cause == LOCK_CAUSE_RECOVERED) {
+        room_recovered(room, &e->lock, LOCK_CAUSE_STORE_LOST);
+        return;
+    }
+    bool had_owner = owns(&room->lock.view);
+    room_set_lock(room, &e->lock);
+    room_tell_lock(room, e->cause);
+    if ((had_owner || e->ended.present) && !owns(&e->lock))
+        room_tell_released(room, e);
+    tell_loser(room, e);
+}
+
+void room_apply_event(struct room *room, const struct lock_event *e) {
+    if (e->rev <= room->rev)
+        return;
+    room->rev = e->rev;
+    switch (e->kind) {
+    case LOCK_EVENT_LOCK:
+        apply_lock(room, e);
+        break;
+    case LOCK_EVENT_JOIN:
+        room->member_count = e->member_count;
+        room_member_join(room, &e->member);
+        break;
+    case LOCK_EVENT_LEAVE:
+        room->member_count = e->member_count;
+        room_member_leave(room, &e->member);
+        break;
+    }
+}
+
+void room_wait_event(struct room *room, const struct lock_event *event) {
+    static struct log_limit limit;
+    if (room->waiting_count >= ROOM_HELD_MAX) {
+        if (log_limit_pass(&limit, 10))
+            log_warn("room_events_dropped", LF("resource", room->resource));
+        return; /* the snapshot that is on its way is newer than the oldest of them */
+    }
+    list_push_back(&room->waiting, &room_event_copy(event)->node);
+    room->waiting_count++;
+}
+
+void room_replay_waiting(struct room *room) {
+    LIST_FOREACH_SAFE(it, tmp, &room->waiting) {
+        struct room_event *held = CONTAINER_OF(it, struct room_event, node);
+        list_remove(it);
+        if (room->synced)
+            room_apply_event(room, &held->event);
+        mem_free(held);
+    }
+    room->waiting_count = 0;
+}

@@ -1,0 +1,201 @@
+/*
+ * Presence is told by user. Changes are gathered for ROOM_PRESENCE_GATHER_MS, then each user whose
+ * state differs from what was last told stands in one diff; subscribers of the full list get that
+ * instead.
+ */
+#include "private.h"
+
+#include "wslock/base/mem.h"
+
+static void flush(struct wheel_timer *timer);
+
+void room_user_changed(struct room *room, struct room_user *user) {
+    if (!list_empty(&user->changed))
+        return;
+    list_push_back(&room->changed, &user->changed);
+    if (!wheel_armed(&room->presence_timer))
+        wheel_set(room->rooms->wheel, &room->presence_timer, ROOM_PRESENCE_GATHER_MS, flush);
+}
+
+void room_user_free(struct room *room, struct room_user *user) {
+    map_remove(room->user_map, str_of(user->user_id));
+    list_remove(&user->node);
+    list_remove(&user->changed);
+    mem_free(user->user_id);
+    mem_free(user->username);
+    mem_free(user);
+}
+
+static struct wire_user wire_of(const struct room *room, const struct room_user *u) {
+    struct wire_user w = {
+        .person = {str_of(u->user_id), str_of(u->username)},
+        .has_lock = u->has_lock,
+        .lock_expires_ms = u->has_lock ? room->lock.view.expires_ms : 0,
+        .connections = u->connections,
+        .since_ms = u->since_ms,
+    };
+    return w;
+}
+
+struct diff {
+    struct wire_user *joined, *changed;
+    struct str *left;
+    size_t joined_count, changed_count, left_count;
+};
+
+static size_t list_length(const struct list *head) {
+    size_t n = 0;
+    for (const struct list *it = head->next; it != head; it = it->next)
+        n++;
+    return n;
+}
+
+static void diff_add(struct room *room, struct diff *d, struct room_user *u) {
+    bool was = u->told.connections > 0;
+    bool is = u->connections > 0;
+    bool differs = u->told.connections != u->connections || u->told.has_lock != u->has_lock;
+    if (is && !was)
+        d->joined[d->joined_count++] = wire_of(room, u);
+    else if (!is && (was || room->snapshot_told))
+        d->left[d->left_count++] = str_of(u->user_id);
+    else if (is && (differs || room->snapshot_told))
+        d->changed[d->changed_count++] = wire_of(room, u);
+    u->told.connections = u->connections;
+    u->told.has_lock = u->has_lock;
+}
+
+/* Only the newest may be listed: a diff never carries more than presenceMaxListed newcomers. */
+static void diff_cut(const struct room *room, struct diff *d) {
+    size_t max = (size_t)room->policy->presence_max_listed;
+    if (d->joined_count <= max)
+        return;
+    memmove(d->joined, d->joined + (d->joined_count - max), max * sizeof *d->joined);
+    d->joined_count = max;
+}
+
+static struct frame *encode_diff(struct room *room, struct diff *d, int64_t viewers) {
+    if (d->joined_count + d->left_count + d->changed_count == 0)
+        return NULL;
+    diff_cut(room, d);
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, room->rev);
+    return wire_presence_diff(&to, &at, d->joined, d->joined_count, d->left, d->left_count,
+                              d->changed, d->changed_count, viewers);
+}
+
+/* The holder, then the newest up to presenceMaxListed, in the order of coming. */
+static struct frame *encode_full(struct room *room, int64_t viewers) {
+    size_t max = (size_t)room->policy->presence_max_listed;
+    struct wire_user *users = mem_calloc(max + 1, sizeof *users);
+    size_t at_slot = max + 1;
+    bool holder_listed = false;
+    struct list *it = room->users.prev;
+    for (; it != &room->users && at_slot > 1; it = it->prev) {
+        struct room_user *u = CONTAINER_OF(it, struct room_user, node);
+        if (u->connections == 0)
+            continue;
+        users[--at_slot] = wire_of(room, u);
+        holder_listed = holder_listed || u->has_lock;
+    }
+    for (; it != &room->users && !holder_listed; it = it->prev) {
+        struct room_user *u = CONTAINER_OF(it, struct room_user, node);
+        if (u->connections == 0 || !u->has_lock)
+            continue;
+        users[--at_slot] = wire_of(room, u);
+        holder_listed = true;
+    }
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, room->rev);
+    struct frame *frame =
+        wire_presence_update(&to, &at, users + at_slot, max + 1 - at_slot, viewers);
+    mem_free(users);
+    return frame;
+}
+
+static void tell(struct room *room, struct frame *diff, int64_t viewers) {
+    struct frame *full = NULL;
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        switch (sub->presence) {
+        case WIRE_PRESENCE_DIFF:
+            room_send(sub, room->rev, diff);
+            break;
+        case WIRE_PRESENCE_FULL:
+            full = full ? full : encode_full(room, viewers);
+            room_send(sub, room->rev, full);
+            break;
+        case WIRE_PRESENCE_NONE:
+            break;
+        }
+    }
+    frame_unref(full);
+}
+
+static void flush(struct wheel_timer *timer) {
+    struct room *room = CONTAINER_OF(timer, struct room, presence_timer);
+    size_t n = list_length(&room->changed);
+    struct diff d = {
+        .joined = mem_calloc(n, sizeof *d.joined),
+        .changed = mem_calloc(n, sizeof *d.changed),
+        .left = mem_calloc(n, sizeof *d.left),
+    };
+    LIST_FOREACH_SAFE(it, tmp, &room->changed) {
+        diff_add(room, &d, CONTAINER_OF(it, struct room_user, changed));
+    }
+    int64_t viewers = room_viewers(room->member_count, &room->lock.view);
+    struct frame *frame = encode_diff(room, &d, viewers);
+    if (frame)
+        tell(room, frame, viewers);
+    frame_unref(frame);
+    room->snapshot_told = false;
+    LIST_FOREACH_SAFE(it, tmp, &room->changed) {
+        struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
+        list_remove(it);
+        if (u->connections == 0)
+            room_user_free(room, u);
+    }
+    mem_free(d.joined);
+    mem_free(d.changed);
+    mem_free(d.left);
+}
+
+void room_settle_presence(struct room *room) {
+    LIST_FOREACH_SAFE(it, tmp, &room->changed) {
+        struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
+        u->told.connections = u->connections;
+        u->told.has_lock = u->has_lock;
+        list_remove(it);
+    }
+    wheel_cancel(&room->presence_timer);
+}
+
+void room_presence_fini(struct room *room) {
+    wheel_cancel(&room->presence_timer);
+}
+
+size_t room_wire_users(const struct lock_member *members, size_t count,
+                       const struct lock_view *lock, struct wire_user **out) {
+    struct wire_user *users = mem_calloc(count ? count : 1, sizeof *users);
+    struct map *index = map_create();
+    bool owned = lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct lock_member *m = &members[i];
+        struct wire_user *u = map_get(index, m->user_id);
+        if (u) {
+            u->connections++;
+            u->since_ms = m->joined_ms < u->since_ms ? m->joined_ms : u->since_ms;
+            continue;
+        }
+        u = &users[n++];
+        u->person = (struct wire_person){m->user_id, m->username};
+        u->has_lock = owned && str_eq(lock->user_id, m->user_id);
+        u->lock_expires_ms = u->has_lock ? lock->expires_ms : 0;
+        u->connections = 1;
+        u->since_ms = m->joined_ms;
+        map_set(index, m->user_id, u);
+    }
+    map_destroy(&index);
+    *out = users;
+    return n;
+}

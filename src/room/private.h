@@ -1,0 +1,122 @@
+/* Inside of src/room. */
+#ifndef WSLOCK_ROOM_PRIVATE_H
+#define WSLOCK_ROOM_PRIVATE_H
+
+#include "wslock/base/map.h"
+#include "wslock/room/room.h"
+
+#define ROOM_PRESENCE_GATHER_MS 100 /* protocol §5 */
+#define ROOM_HELD_MAX 4096 /* frames held for one pending subscriber; events for one room */
+
+/* A member connection, keyed "clientId:userId" (a clientId has no colon). */
+struct room_member {
+    struct room_user *user;
+    char *key;
+};
+
+/* Everyone's presence is told by user. Lives while it has members, or its leaving is not yet told.
+ */
+struct room_user {
+    struct list node;    /* room.users, in the order of coming */
+    struct list changed; /* room.changed, while something is to be told */
+    char *user_id, *username;
+    int64_t since_ms;
+    int64_t connections;
+    bool has_lock;
+    struct { /* as the subscribers were last told */
+        int64_t connections;
+        bool has_lock;
+    } told;
+};
+
+/* A lock_view whose strings are ours. */
+struct room_lock_copy {
+    struct lock_view view;
+    char *user_id, *username, *client_id;
+};
+
+struct room_event {
+    struct list node;
+    struct lock_event event; /* its strings lie behind it */
+};
+
+struct room {
+    struct rooms *rooms;
+    char *resource;
+    const struct config_policy *policy;
+    struct list subs;
+    size_t sub_count;
+
+    bool synced;
+    int64_t rev;
+    struct list waiting; /* room_event: came before the first snapshot */
+    size_t waiting_count;
+
+    struct room_lock_copy lock;
+    struct map *members; /* struct room_member */
+    struct map *user_map;
+    struct list users;
+    int64_t member_count;
+
+    struct list changed;
+    bool snapshot_told; /* since the last diff: somebody knows what was between that and the next */
+    struct wheel_timer presence_timer;
+
+    struct wheel_timer holder_timer; /* lock:expiring, STORE_LOST */
+    int64_t warned_expires_ms, warned_idle_ms;
+    bool degraded;
+    bool belief_lost; /* the local holder was told STORE_LOST; to be released when the store is back
+                       */
+};
+
+struct rooms {
+    struct wheel *wheel;
+    struct lock_store *store;
+    struct map *by_resource;
+    void (*on_reported)(void *ctx, const struct lock_result *result);
+    void *on_reported_ctx;
+};
+
+static inline struct str room_resource(const struct room *room) {
+    return str_of(room->resource);
+}
+
+/* state.c */
+void room_set_lock(struct room *room, const struct lock_view *lock);
+void room_apply_members(struct room *room, const struct lock_snapshot *snapshot);
+void room_apply_snapshot(struct room *room, const struct lock_snapshot *snapshot);
+void room_member_join(struct room *room, const struct lock_member *member);
+void room_member_leave(struct room *room, const struct lock_member *member);
+void room_clear(struct room *room);
+
+/* event.c */
+struct room_event *room_event_copy(const struct lock_event *event);
+void room_apply_event(struct room *room, const struct lock_event *event);
+/* After a resynchronisation: tells everyone, and who held it here and does not any more that it is
+ * lost. */
+void room_recovered(struct room *room, const struct lock_view *lock, enum lock_cause lost_reason);
+void room_wait_event(struct room *room, const struct lock_event *event);
+void room_replay_waiting(struct room *room);
+
+/* notify.c: to the subscribers. */
+void room_send(struct room_sub *sub, int64_t rev, struct frame *frame);
+void room_tell_lock(struct room *room, enum lock_cause cause);
+void room_tell_released(struct room *room, const struct lock_event *event);
+void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t rev,
+                    int64_t token, enum lock_cause reason, struct str by);
+struct room_sub *room_local_holder(const struct room *room);
+void room_drop_held(struct room_sub *sub);
+struct wire_to room_to(const struct room *room);
+struct wire_at room_at(const struct room *room, int64_t rev);
+
+/* presence.c */
+void room_user_changed(struct room *room, struct room_user *user);
+/* What the first snapshot brought was told by resource:joined: no diff repeats it. */
+void room_settle_presence(struct room *room);
+void room_user_free(struct room *room, struct room_user *user);
+void room_presence_fini(struct room *room);
+
+/* holder.c */
+void room_holder_rearm(struct room *room);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * Telling the store what this instance has in a shard, and taking what it answers: the one way to
+ * resynchronise, whatever made it necessary. When every room of the shard has its snapshot, the
+ * shard is reported done; when one report fails, the store asks again by itself.
+ */
+#include "private.h"
+
+#include "wslock/base/mem.h"
+
+#define REPORT_MAX 100 /* members a call */
+
+struct resync { /* of one shard; counts the reports that are under way */
+    struct rooms *rooms;
+    unsigned shard;
+    size_t open;
+    bool failed;
+};
+
+struct report {
+    struct resync *resync;
+    char *resource;
+};
+
+static void resync_end(struct resync *rs) {
+    if (--rs->open > 0)
+        return;
+    if (!rs->failed)
+        lock_report_done(rs->rooms->store, rs->shard);
+    mem_free(rs);
+}
+
+static const struct lock_event *lock_event_of(const struct lock_result *result) {
+    for (size_t i = result->event_count; i > 0; i--)
+        if (result->events[i - 1].kind == LOCK_EVENT_LOCK)
+            return &result->events[i - 1];
+    return NULL;
+}
+
+/*
+ * Did the report change the lock, the event comes by the feed like every other, and the room stops
+ * one short of it. Did it change nothing, the snapshot says what was missed, and is told from here.
+ * Was the feed faster than the reply, the room knows better than the snapshot and only confirms.
+ */
+static void take_report(struct room *room, const struct lock_result *result) {
+    const struct lock_snapshot *snapshot = &result->snapshot;
+    const struct lock_event *event = lock_event_of(result);
+    room->degraded = false;
+    if (!room->synced)
+        return;
+    if (snapshot->rev < room->rev) {
+        if (!event)
+            room_tell_lock(room, LOCK_CAUSE_RECOVERED);
+        room_holder_rearm(room);
+        return;
+    }
+    room_apply_members(room, snapshot);
+    if (event) {
+        room->rev = event->rev > room->rev ? event->rev - 1 : room->rev;
+        return;
+    }
+    room->rev = snapshot->rev;
+    room_recovered(room, &snapshot->lock,
+                   result->lost.present ? result->lost.reason : LOCK_CAUSE_STORE_LOST);
+}
+
+static void on_report(void *arg, const struct lock_result *result) {
+    struct report *report = arg;
+    struct resync *rs = report->resync;
+    struct room *room = map_get(rs->rooms->by_resource, str_of(report->resource));
+    rs->rooms->on_reported(rs->rooms->on_reported_ctx, result);
+    if (result->status != LOCK_OK)
+        rs->failed = true;
+    else if (room)
+        take_report(room, result);
+    mem_free(report->resource);
+    mem_free(report);
+    resync_end(rs);
+}
+
+static void send_report(struct resync *rs, struct room *room,
+                        const struct lock_report_member *members, size_t count) {
+    struct report *report = mem_zalloc(sizeof *report);
+    report->resync = rs;
+    report->resource = mem_strdup(room->resource);
+    rs->open++;
+    lock_report(rs->rooms->store, room_resource(room), room->policy, members, count, on_report,
+                report);
+}
+
+static void report_room(void *ctx, struct str key, void *value) {
+    struct resync *rs = ctx;
+    struct room *room = value;
+    if (lock_store_shard(rs->rooms->store, key) != rs->shard)
+        return;
+    struct lock_report_member members[REPORT_MAX];
+    size_t n = 0;
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        if (!sub->active)
+            continue; /* its join has not been answered, or is refused */
+        members[n] = (struct lock_report_member){0};
+        sub->ops->describe(sub, &members[n]);
+        if (room->belief_lost || room_local_holder(room) != sub)
+            members[n].token = 0;
+        if (++n == REPORT_MAX) {
+            send_report(rs, room, members, n);
+            n = 0;
+        }
+    }
+    if (n > 0)
+        send_report(rs, room, members, n);
+}
+
+void rooms_resync(struct rooms *r, unsigned shard) {
+    struct resync *rs = mem_zalloc(sizeof *rs);
+    rs->rooms = r;
+    rs->shard = shard;
+    rs->open = 1;
+    map_each(r->by_resource, report_room, rs);
+    resync_end(rs);
+}

@@ -1,0 +1,137 @@
+/* The rooms of this instance: made by the first subscriber, gone with the last. */
+#include "private.h"
+#include "wslock/base/mem.h"
+
+#include "wslock/metrics/metrics.h"
+
+struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
+                           void (*on_reported)(void *ctx, const struct lock_result *result),
+                           void *ctx) {
+    struct rooms *r = mem_zalloc(sizeof *r);
+    r->wheel = wheel;
+    r->store = store;
+    r->on_reported = on_reported;
+    r->on_reported_ctx = ctx;
+    r->by_resource = map_create();
+    return r;
+}
+
+void rooms_destroy(struct rooms **r) {
+    if (!*r)
+        return;
+    map_destroy(&(*r)->by_resource);
+    mem_free(*r);
+    *r = NULL;
+}
+
+static struct room *room_create(struct rooms *r, struct str resource,
+                                const struct config_policy *policy) {
+    struct room *room = mem_zalloc(sizeof *room);
+    room->rooms = r;
+    room->resource = str_dup(resource);
+    room->policy = policy;
+    list_init(&room->subs);
+    list_init(&room->waiting);
+    list_init(&room->users);
+    list_init(&room->changed);
+    room->members = map_create();
+    room->user_map = map_create();
+    wheel_timer_init(&room->presence_timer);
+    wheel_timer_init(&room->holder_timer);
+    map_set(r->by_resource, resource, room);
+    return room;
+}
+
+static void room_destroy(struct room *room) {
+    map_remove(room->rooms->by_resource, room_resource(room));
+    room_presence_fini(room);
+    wheel_cancel(&room->holder_timer);
+    room->synced = false;
+    room_replay_waiting(room);
+    room_clear(room);
+    mem_free(room->resource);
+    mem_free(room);
+}
+
+void rooms_subscribe(struct rooms *r, struct str resource, const struct config_policy *policy,
+                     struct room_sub *sub) {
+    struct room *room = map_get(r->by_resource, resource);
+    if (!room)
+        room = room_create(r, resource, policy);
+    sub->room = room;
+    sub->active = false;
+    sub->min_rev = 0;
+    sub->held_count = 0;
+    list_init(&sub->held);
+    list_push_back(&room->subs, &sub->node);
+    room->sub_count++;
+}
+
+void room_pause(struct room_sub *sub) {
+    sub->active = false;
+}
+
+void rooms_unsubscribe(struct rooms *r, struct room_sub *sub) {
+    (void)r;
+    struct room *room = sub->room;
+    if (!room)
+        return;
+    room_drop_held(sub);
+    list_remove(&sub->node);
+    sub->room = NULL;
+    sub->active = false;
+    if (--room->sub_count == 0)
+        room_destroy(room);
+}
+
+void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot) {
+    struct room *room = sub->room;
+    if (!room || room->synced)
+        return;
+    room_apply_snapshot(room, snapshot);
+    room_settle_presence(room);
+    room_replay_waiting(room);
+}
+
+void rooms_on_event(struct rooms *r, const struct lock_event *event) {
+    struct room *room = map_get(r->by_resource, event->resource);
+    if (!room)
+        return;
+    if (room->synced)
+        room_apply_event(room, event);
+    else
+        room_wait_event(room, event);
+}
+
+void room_lock(const struct room_sub *sub, struct lock_view *out) {
+    *out = sub->room ? sub->room->lock.view : (struct lock_view){.state = LOCK_STATE_FREE};
+}
+
+int64_t room_rev(const struct room_sub *sub) {
+    return sub->room ? sub->room->rev : 0;
+}
+
+static void set_degraded(void *ctx, struct str key, void *value) {
+    (void)ctx;
+    (void)key;
+    struct room *room = value;
+    room->degraded = true;
+    room_holder_rearm(room);
+}
+
+void rooms_on_degraded(struct rooms *r) {
+    map_each(r->by_resource, set_degraded, NULL);
+}
+
+static void count_lock(void *ctx, struct str key, void *value) {
+    (void)ctx;
+    (void)key;
+    const struct room *room = value;
+    if (room->synced && room->lock.view.state != LOCK_STATE_FREE)
+        metrics_add(METRIC_LOCKS, 1, room->policy->type, lock_state_text(room->lock.view.state));
+}
+
+void rooms_collect_metrics(struct rooms *r) {
+    metrics_clear(METRIC_LOCKS);
+    map_each(r->by_resource, count_lock, NULL);
+}

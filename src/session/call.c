@@ -1,0 +1,43 @@
+/* The context of an asynchronous request, from its arrival to its answer. */
+#include "private.h"
+#include "wslock/base/clock.h"
+#include "wslock/base/mem.h"
+
+#include "wslock/metrics/metrics.h"
+
+struct call *call_begin(struct session *s, const struct wire_request *r, struct membership *m,
+                        const struct config_policy *policy) {
+    struct call *call = mem_alloc(sizeof *call);
+    call->gateway = s->gateway;
+    memcpy(call->session_id, s->id, sizeof call->session_id);
+    call->kind = r->kind;
+    call->ref = r->ref;
+    call->resource = r->resource;
+    call->policy = policy;
+    call->member_seq = m ? m->seq : 0;
+    call->started_us = clock_boot_us();
+    call->token = r->token;
+    call->refused_editor = false;
+    s->calls_open++;
+    return call;
+}
+
+struct session *call_session(struct call *call) {
+    struct session *s = gateway_session(call->gateway, call->session_id);
+    if (!s)
+        return NULL;
+    s->calls_open--;
+    return s->state == SESSION_READY ? s : NULL;
+}
+
+struct membership *call_membership(struct call *call, struct session *s) {
+    return membership_by_seq(s, call->member_seq);
+}
+
+void call_end(struct call *call, const char *outcome) {
+    const char *event = wire_request_name(call->kind);
+    double seconds = (double)(clock_boot_us() - call->started_us) / 1e6;
+    metrics_add(METRIC_REQUESTS, 1, event, outcome);
+    metrics_observe(METRIC_REQUEST_SECONDS, seconds, event);
+    mem_free(call);
+}

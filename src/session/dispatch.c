@@ -1,0 +1,117 @@
+/*
+ * From bytes to a handler: decode, rate, then the command's row says what must hold. No handler
+ * checks these again.
+ */
+#include "private.h"
+
+#include "wslock/base/clock.h"
+#include "wslock/base/log.h"
+#include "wslock/metrics/metrics.h"
+
+#define REFUSED_WINDOW_MS 10000 /* protocol §7, 4429: 100 refused messages in 10 s */
+#define REFUSED_MAX 100
+
+struct command {
+    void (*handle)(struct session *s, const struct wire_request *r, struct membership *m,
+                   const struct config_policy *policy);
+    bool before_auth; /* allowed without an accepted token */
+    bool resource;    /* has a resource, whose type must be known */
+    bool joined;      /* the session must be in the room */
+};
+
+static const struct command commands[WIRE_REQ_COUNT] = {
+    [WIRE_REQ_AUTH] = {handle_auth, true, false, false},
+    [WIRE_REQ_JOIN] = {handle_join, false, true, false},
+    [WIRE_REQ_LEAVE] = {handle_leave, false, true, true},
+    [WIRE_REQ_ACQUIRE] = {handle_acquire, false, true, true},
+    [WIRE_REQ_HEARTBEAT] = {handle_heartbeat, false, true, true},
+    [WIRE_REQ_RELEASE] = {handle_release, false, true, true},
+    [WIRE_REQ_STATUS] = {handle_status, false, true, false},
+};
+
+static void refuse(struct session *s, const char *event, const struct wire_ref *ref,
+                   enum wire_error_code code, const char *message,
+                   const struct wire_error_extra *extra) {
+    metrics_add(METRIC_REQUESTS, 1, event, wire_error_name(code));
+    session_error(s, ref, code, message, extra);
+}
+
+/* False: refused, and told so. */
+static bool within_rate(struct session *s, const char *event, const struct wire_ref *ref,
+                        struct str resource) {
+    const struct config *c = s->gateway->parts.config;
+    double per_second = (double)c->limits.messages_per_second;
+    if (rate_take(&s->rate, per_second, (double)c->limits.message_burst, clock_boot_us()))
+        return true;
+    uint64_t now_ms = clock_boot_ms();
+    if (now_ms - s->refused_window_ms > REFUSED_WINDOW_MS) {
+        s->refused_window_ms = now_ms;
+        s->refused_count = 0;
+    }
+    struct wire_error_extra extra = {
+        .resource = resource,
+        .retry_after_ms = (int64_t)rate_wait_ms(&s->rate, per_second) + 1,
+    };
+    refuse(s, event, ref, WIRE_ERR_RATE_LIMITED, "Too many messages; this one was not looked at.",
+           &extra);
+    if (++s->refused_count >= REFUSED_MAX)
+        session_close(s, WIRE_CLOSE_RATE_LIMITED);
+    return false;
+}
+
+static void dispatch_request(struct session *s, const struct wire_request *r) {
+    const struct command *command = &commands[r->kind];
+    const char *event = wire_request_name(r->kind);
+    struct wire_error_extra extra = {0};
+    if (command->resource)
+        extra.resource = wire_resource_str(&r->resource);
+    if (!within_rate(s, event, &r->ref, extra.resource))
+        return;
+    if (s->state == SESSION_AUTH && !command->before_auth) {
+        refuse(s, event, &r->ref, WIRE_ERR_UNAUTHENTICATED,
+               "Send auth with a valid token before anything else.", &extra);
+        return;
+    }
+    const struct config_policy *policy = NULL;
+    if (command->resource) {
+        policy = config_policy_for(s->gateway->parts.config, wire_resource_type(&r->resource));
+        if (!policy) {
+            refuse(s, event, &r->ref, WIRE_ERR_UNKNOWN_RESOURCE_TYPE,
+                   "This server has no such resource type.", &extra);
+            return;
+        }
+    }
+    struct membership *m = NULL;
+    if (command->joined) {
+        m = membership_find(s, extra.resource);
+        if (!m) {
+            refuse(s, event, &r->ref, WIRE_ERR_NOT_JOINED, "Join the resource first.", &extra);
+            return;
+        }
+    }
+    command->handle(s, r, m, policy);
+}
+
+void session_dispatch(struct session *s, const char *text, size_t len) {
+    struct wire_decode_options options = {
+        .reject_two_parts = s->gateway->parts.config->reject_two_part_ids,
+    };
+    struct wire_request request;
+    struct wire_decode_error error;
+    if (wire_decode_native(text, len, &options, &request, &error)) {
+        dispatch_request(s, &request);
+        wire_request_fini(&request);
+        return;
+    }
+    const char *event = error.event[0] ? error.event : "other";
+    struct wire_error_extra extra = {.resource = wire_resource_str(&error.resource),
+                                     .field = error.field};
+    if (!within_rate(s, event, &error.ref, extra.resource))
+        return;
+    if (s->state == SESSION_AUTH && error.code != WIRE_ERR_INVALID_MESSAGE &&
+        strcmp(event, wire_request_name(WIRE_REQ_AUTH)) != 0)
+        refuse(s, event, &error.ref, WIRE_ERR_UNAUTHENTICATED,
+               "Send auth with a valid token before anything else.", &extra);
+    else
+        refuse(s, event, &error.ref, error.code, error.message, &extra);
+}

@@ -1,0 +1,131 @@
+/*
+ * The end of a membership in the store: repeated with backoff until it went through, and once more
+ * after the last moment at which an unanswered call of the same session could still be carried out.
+ */
+#include "private.h"
+#include "wslock/base/mem.h"
+
+#define RETRY_FIRST_MS 100
+#define RETRY_MAX_MS 2000
+#define LATE_MARGIN_MS 500
+
+struct farewell {
+    struct list node;
+    struct gateway *gateway;
+    enum lock_disconnect kind;
+    const struct config_policy *policy;
+    struct wire_resource resource;
+    char *user_id, *username, *client_id, *session_id;
+    bool client_made;
+    bool settled;   /* went through once */
+    bool again;     /* calls of the session were open: once more when they cannot run any more */
+    bool calling;   /* the store owes an answer */
+    bool abandoned; /* freed by that answer */
+    uint64_t retry_ms;
+    struct wheel_timer timer;
+};
+
+static void attempt(struct farewell *f);
+
+static void farewell_free(struct farewell *f) {
+    wheel_cancel(&f->timer);
+    list_remove(&f->node);
+    mem_free(f->user_id);
+    mem_free(f->username);
+    mem_free(f->client_id);
+    mem_free(f->session_id);
+    mem_free(f);
+}
+
+static void on_timer(struct wheel_timer *timer) {
+    attempt(CONTAINER_OF(timer, struct farewell, timer));
+}
+
+static void wait(struct farewell *f, uint64_t delay_ms) {
+    wheel_set(f->gateway->parts.wheel, &f->timer, delay_ms, on_timer);
+}
+
+static void on_result(void *arg, const struct lock_result *result) {
+    struct farewell *f = arg;
+    f->calling = false;
+    if (f->abandoned) {
+        farewell_free(f);
+        return;
+    }
+    trail_events(f->gateway, NULL, result);
+    if (result->status != LOCK_OK) {
+        f->retry_ms = f->retry_ms * 2 < RETRY_MAX_MS ? f->retry_ms * 2 : RETRY_MAX_MS;
+        wait(f, f->retry_ms);
+        return;
+    }
+    f->settled = true;
+    if (!f->again) {
+        farewell_free(f);
+        return;
+    }
+    f->again = false;
+    wait(f, (uint64_t)f->gateway->parts.config->redis.command_timeout_ms + LATE_MARGIN_MS);
+}
+
+static void attempt(struct farewell *f) {
+    struct lock_caller caller = {
+        .resource = wire_resource_str(&f->resource),
+        .user_id = str_of(f->user_id),
+        .username = str_of(f->username),
+        .client_id = str_of(f->client_id),
+        .session_id = str_of(f->session_id),
+        .client_made = f->client_made,
+        .policy = f->policy,
+    };
+    f->calling = true;
+    lock_disconnect(f->gateway->store, &caller, f->kind, on_result, f);
+}
+
+void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_open) {
+    struct session *s = m->session;
+    struct farewell *f = mem_zalloc(sizeof *f);
+    f->gateway = s->gateway;
+    f->kind = m->state == MEMBER_LEAVING ? LOCK_DISCONNECT_LEFT : kind;
+    f->policy = m->policy;
+    f->resource = m->resource;
+    f->user_id = mem_strdup(s->identity->user_id);
+    f->username = mem_strdup(s->identity->username);
+    f->client_id = mem_strdup(s->client_id);
+    f->session_id = mem_strdup(s->id);
+    f->client_made = s->client_made;
+    f->again = calls_open;
+    f->retry_ms = RETRY_FIRST_MS;
+    wheel_timer_init(&f->timer);
+    list_push_back(&f->gateway->farewells, &f->node);
+    attempt(f);
+}
+
+static void farewell_end(struct farewell *f) {
+    wheel_cancel(&f->timer);
+    list_remove(&f->node);
+    if (f->calling)
+        f->abandoned = true;
+    else
+        farewell_free(f);
+}
+
+void farewell_cancel(struct session *s, struct str resource) {
+    LIST_FOREACH_SAFE(it, tmp, &s->gateway->farewells) {
+        struct farewell *f = CONTAINER_OF(it, struct farewell, node);
+        if (strcmp(f->session_id, s->id) == 0 && str_eq(wire_resource_str(&f->resource), resource))
+            farewell_end(f);
+    }
+}
+
+void farewell_stop_all(struct gateway *g) {
+    LIST_FOREACH_SAFE(it, tmp, &g->farewells) {
+        farewell_end(CONTAINER_OF(it, struct farewell, node));
+    }
+}
+
+bool farewells_settled(const struct gateway *g) {
+    for (const struct list *it = g->farewells.next; it != &g->farewells; it = it->next)
+        if (!CONTAINER_OF(it, struct farewell, node)->settled)
+            return false;
+    return true;
+}

@@ -1,0 +1,35 @@
+/* lock:acquire: the lock for this tab. */
+#include "private.h"
+
+static void on_result(void *arg, const struct lock_result *result) {
+    struct call *call = arg;
+    struct session *s = call_session(call);
+    trail_events(call->gateway, s, result);
+    struct membership *m = s ? call_membership(call, s) : NULL;
+    const char *outcome = "gone";
+    if (m && result->status == LOCK_OK)
+        outcome = session_tell_acquire(s, m, call, &call->ref, result);
+    else if (s)
+        outcome = session_room_gone(s, call, result);
+    call_end(call, outcome);
+}
+
+/* Decided by the token's roles alone: the lock is told as the room knows it. */
+static void deny_role(struct session *s, const struct wire_request *r, struct membership *m) {
+    struct lock_view lock;
+    room_lock(&m->sub, &lock);
+    struct wire_at at = {wire_resource_str(&m->resource), room_rev(&m->sub),
+                         lock_store_now_ms(s->gateway->store)};
+    session_tell_denied(s, m, &r->ref, &at, "NOT_AN_EDITOR", &lock);
+}
+
+void handle_acquire(struct session *s, const struct wire_request *r, struct membership *m,
+                    const struct config_policy *policy) {
+    if (!membership_may_edit(m)) {
+        deny_role(s, r, m);
+        return;
+    }
+    struct lock_caller caller;
+    membership_caller(m, &caller);
+    lock_acquire(s->gateway->store, &caller, r->take_own, on_result, call_begin(s, r, m, policy));
+}

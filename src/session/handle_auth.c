@@ -1,0 +1,58 @@
+/* auth {token, clientId?}: the first message of a browser. */
+#include "private.h"
+
+#include "wslock/base/log.h"
+
+static void refuse(struct session *s, const struct wire_ref *ref, enum wire_error_code code,
+                   enum wire_close close, const char *why) {
+    static struct log_limit limit;
+    if (log_limit_pass(&limit, 60))
+        log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
+    trail_session(s, AUDIT_AUTH_FAILED, why);
+    struct wire_error_extra extra = {0};
+    session_error(s, ref, code, why, &extra);
+    session_close(s, close);
+}
+
+static bool take_client_id(struct session *s, const struct wire_request *r) {
+    if (r->client_id.len == 0)
+        return true;
+    if (!wire_client_id_valid(r->client_id))
+        return false;
+    memcpy(s->client_id, r->client_id.p, r->client_id.len);
+    s->client_id[r->client_id.len] = '\0';
+    return true;
+}
+
+void handle_auth(struct session *s, const struct wire_request *r, struct membership *m,
+                 const struct config_policy *policy) {
+    (void)m;
+    (void)policy;
+    struct wire_error_extra extra = {.field = "token"};
+    if (s->state != SESSION_AUTH) {
+        session_error(s, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
+                      "This connection has been authenticated already.", &extra);
+        return;
+    }
+    struct auth_identity *identity = NULL;
+    const char *why = "the token is not valid";
+    switch (gateway_verify(s->gateway, r->auth_token, &identity, &why)) {
+    case AUTH_OK:
+        break;
+    case AUTH_EXPIRED:
+        refuse(s, &r->ref, WIRE_ERR_TOKEN_EXPIRED, WIRE_CLOSE_TOKEN_EXPIRED, why);
+        return;
+    case AUTH_INVALID:
+    case AUTH_KEYS_PENDING:
+        refuse(s, &r->ref, WIRE_ERR_TOKEN_INVALID, WIRE_CLOSE_TOKEN_INVALID, why);
+        return;
+    }
+    if (!take_client_id(s, r)) {
+        auth_identity_destroy(&identity);
+        extra.field = "clientId";
+        session_error(s, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
+                      "clientId takes 8 to 64 characters of [A-Za-z0-9_-].", &extra);
+        return;
+    }
+    session_accept(s, identity, &r->ref);
+}

@@ -1,0 +1,73 @@
+/* lock:heartbeat: the holder is still there. */
+#include "private.h"
+
+#include "wslock/metrics/metrics.h"
+
+static const char *lost(struct session *s, struct membership *m, struct call *call,
+                        const struct lock_result *result) {
+    const char *reason = lock_cause_text(result->lost.reason);
+    if (result->lost.reason == LOCK_CAUSE_STALE_TOKEN) {
+        metrics_add(METRIC_STALE_TOKENS, 1, NULL, NULL);
+        trail_stale(s, call, reason);
+    }
+    struct wire_to to = session_to(s, &call->ref, m->policy);
+    struct wire_at at = session_at(call, result);
+    session_send(s, wire_lost(&to, &at, result->lost.token, reason, (struct str){NULL, 0}));
+    return reason;
+}
+
+static const char *answer(struct session *s, struct membership *m, struct call *call,
+                          const struct lock_result *result) {
+    struct wire_at at = session_at(call, result);
+    struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
+    switch (result->outcome) {
+    case LOCK_OUT_RENEWED: {
+        membership_granted(m, &result->lock);
+        struct wire_to to = session_to(s, &call->ref, m->policy);
+        session_send(s, wire_renewed(&to, &at, result->lock.token, result->lock.expires_ms,
+                                     result->resumed));
+        membership_check_lost(m, &at, result->lock.token);
+        return "ok";
+    }
+    case LOCK_OUT_LOST:
+        return lost(s, m, call, result);
+    case LOCK_OUT_NOT_JOINED:
+        return session_room_gone(s, call, result);
+    case LOCK_OUT_NONE:
+    case LOCK_OUT_GRANTED:
+    case LOCK_OUT_RELEASED:
+    case LOCK_OUT_HELD:
+    case LOCK_OUT_HELD_BY_YOU:
+    case LOCK_OUT_GRACE:
+    case LOCK_OUT_RESERVED:
+    case LOCK_OUT_RECOVERING:
+    case LOCK_OUT_TAB_LIMIT:
+    case LOCK_OUT_NOT_HOLDER:
+    case LOCK_OUT_VIEWERS_FULL:
+        break;
+    }
+    session_error(s, &call->ref, WIRE_ERR_INTERNAL,
+                  "The store gave an answer that was not asked for.", &extra);
+    return wire_error_name(WIRE_ERR_INTERNAL);
+}
+
+static void on_result(void *arg, const struct lock_result *result) {
+    struct call *call = arg;
+    struct session *s = call_session(call);
+    trail_events(call->gateway, s, result);
+    struct membership *m = s ? call_membership(call, s) : NULL;
+    const char *outcome = "gone";
+    if (m && result->status == LOCK_OK)
+        outcome = answer(s, m, call, result);
+    else if (s)
+        outcome = session_room_gone(s, call, result);
+    call_end(call, outcome);
+}
+
+void handle_heartbeat(struct session *s, const struct wire_request *r, struct membership *m,
+                      const struct config_policy *policy) {
+    struct lock_caller caller;
+    membership_caller(m, &caller);
+    lock_heartbeat(s->gateway->store, &caller, r->token, r->active, r->dirty, on_result,
+                   call_begin(s, r, m, policy));
+}

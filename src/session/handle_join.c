@@ -1,0 +1,155 @@
+/* resource:join: into the room, and with mode "editor" at once for the lock. */
+#include "private.h"
+
+#include "wslock/base/mem.h"
+
+/* The tab's name: given once, or made by us. False: a different one than before. */
+static bool settle_client_id(struct session *s, const struct wire_request *r) {
+    if (r->client_id.len == 0) {
+        if (s->client_id[0] == '\0') {
+            rand_id(s->client_id);
+            s->client_made = true;
+        }
+        return true;
+    }
+    if (s->client_id[0] != '\0')
+        return str_eqz(r->client_id, s->client_id);
+    memcpy(s->client_id, r->client_id.p, r->client_id.len);
+    s->client_id[r->client_id.len] = '\0';
+    return true;
+}
+
+static bool mine(const struct session *s, const struct lock_view *lock) {
+    return lock->state != LOCK_STATE_FREE && str_eqz(lock->user_id, s->identity->user_id) &&
+           str_eqz(lock->client_id, s->client_id);
+}
+
+static void tell_joined(struct session *s, struct membership *m, struct call *call,
+                        const struct lock_result *result) {
+    const struct lock_snapshot *snap = &result->snapshot;
+    bool holds = mine(s, &snap->lock) && snap->lock.state == LOCK_STATE_HELD;
+    struct wire_lock lock;
+    room_wire_lock(&snap->lock, mine(s, &snap->lock), &lock);
+    struct wire_user *users;
+    size_t count = room_wire_users(snap->members, snap->member_listed, &snap->lock, &users);
+    struct wire_lost lost = {
+        .token = result->lost.token,
+        .reason = lock_cause_text(result->lost.reason),
+        .at_ms = result->lost.ended_ms,
+    };
+    struct wire_to to = session_to(s, &call->ref, m->policy);
+    if (!to.minimal)
+        lost.by = result->lost.by;
+    struct wire_at at = session_at(call, result);
+    session_send(s, wire_joined(&to, &at, holds, str_of(s->client_id), &lock, users, count,
+                                room_viewers(snap->member_count, &snap->lock), m->policy,
+                                result->lost.present ? &lost : NULL));
+    mem_free(users);
+}
+
+static const char *not_joined(struct session *s, struct call *call,
+                              const struct lock_result *result) {
+    struct wire_error_extra extra = {
+        .resource = wire_resource_str(&call->resource), .rev = result->rev, .limit = result->limit};
+    bool full = result->outcome == LOCK_OUT_VIEWERS_FULL;
+    enum wire_error_code code = full ? WIRE_ERR_MAX_VIEWERS_EXCEEDED : WIRE_ERR_INTERNAL;
+    session_error(s, &call->ref, code,
+                  full ? "The room has as many viewers as the limit allows."
+                       : "The store gave an answer that was not asked for.",
+                  &extra);
+    return wire_error_name(code);
+}
+
+/* The state first, then what the lock said to an editor, then what happened meanwhile. */
+static const char *joined(struct session *s, struct membership *m, struct call *call,
+                          const struct lock_result *result) {
+    if (m->state == MEMBER_JOINING) {
+        m->state = MEMBER_IN;
+        m->joined_ms = result->now_ms;
+        room_take_snapshot(&m->sub, &result->snapshot);
+    }
+    tell_joined(s, m, call, result);
+    const char *outcome = "ok";
+    if (result->outcome != LOCK_OUT_NONE) {
+        session_tell_acquire(s, m, call, NULL, result);
+    } else if (call->refused_editor) {
+        struct wire_at at = session_at(call, result);
+        session_tell_denied(s, m, NULL, &at, "NOT_AN_EDITOR", &result->snapshot.lock);
+    } else if (mine(s, &result->snapshot.lock)) {
+        membership_granted(m, &result->snapshot.lock);
+    }
+    if (!room_activate(&m->sub, result->rev))
+        session_close(s, WIRE_CLOSE_TOO_SLOW);
+    return outcome;
+}
+
+/* Not in by this join: in as before it, waiting for a further one, or out. */
+static void not_in(struct membership *m, bool unknown) {
+    if (m->state == MEMBER_IN) {
+        if (!room_activate(&m->sub, 0))
+            session_close(m->session, WIRE_CLOSE_TOO_SLOW);
+        return;
+    }
+    if (m->joins_open > 0)
+        return;
+    if (unknown) { /* it may have joined: ended until the store has said so */
+        m->session->gave_up = true;
+        farewell_start(m, LOCK_DISCONNECT_SERVER, true);
+    }
+    membership_destroy(m);
+}
+
+static void on_result(void *arg, const struct lock_result *result) {
+    struct call *call = arg;
+    struct session *s = call_session(call);
+    trail_events(call->gateway, s, result);
+    const char *outcome = "gone";
+    struct membership *m = s ? call_membership(call, s) : NULL;
+    if (m)
+        m->joins_open--;
+    if (m && session_failed(s, call, result)) {
+        outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
+        not_in(m, result->status == LOCK_UNKNOWN);
+    } else if (m && result->joined) {
+        outcome = joined(s, m, call, result);
+    } else if (m) {
+        outcome = not_joined(s, call, result);
+        not_in(m, false);
+    } else if (s) {
+        outcome = session_room_gone(s, call, result);
+    }
+    call_end(call, outcome);
+}
+
+void handle_join(struct session *s, const struct wire_request *r, struct membership *m,
+                 const struct config_policy *policy) {
+    struct wire_error_extra extra = {.resource = wire_resource_str(&r->resource)};
+    if (!settle_client_id(s, r)) {
+        extra.field = "clientId";
+        session_error(s, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
+                      "A connection has one clientId; this one has another already.", &extra);
+        return;
+    }
+    m = membership_find(s, extra.resource);
+    if (!m) {
+        int64_t limit = s->gateway->parts.config->limits.max_rooms_per_connection;
+        if ((int64_t)s->membership_count >= limit) {
+            extra.limit = limit;
+            session_error(s, &r->ref, WIRE_ERR_TOO_MANY_ROOMS,
+                          "This connection is in as many rooms as the limit allows.", &extra);
+            return;
+        }
+        m = membership_create(s, &r->resource, policy, r->presence);
+    }
+    if (s->gave_up)
+        farewell_cancel(s, extra.resource);
+    m->joins_open++;
+    m->sub.presence = r->presence;
+    room_pause(&m->sub);
+    struct call *call = call_begin(s, r, m, policy);
+    call->refused_editor = r->editor && !membership_may_edit(m);
+    struct lock_caller caller;
+    membership_caller(m, &caller);
+    bool try_lock = r->editor && !call->refused_editor;
+    lock_join(s->gateway->store, &caller, try_lock, r->token, on_result, call);
+}

@@ -1,0 +1,32 @@
+/* resource:leave: out of the room, without grace. */
+#include "private.h"
+
+static void on_result(void *arg, const struct lock_result *result) {
+    struct call *call = arg;
+    struct session *s = call_session(call);
+    trail_events(call->gateway, s, result);
+    const char *outcome = "gone";
+    struct membership *m = s ? call_membership(call, s) : NULL;
+    if (m && session_failed(s, call, result)) {
+        outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
+        m->state =
+            MEMBER_IN; /* as the client still believes; a disconnect is repeated in any case */
+    } else if (m) {
+        outcome = "ok";
+        struct wire_to to = session_to(s, &call->ref, m->policy);
+        struct wire_at at = session_at(call, result);
+        membership_destroy(m); /* nothing about the room comes after the reply */
+        session_send(s, wire_left(&to, &at));
+    } else if (s) {
+        outcome = session_room_gone(s, call, result);
+    }
+    call_end(call, outcome);
+}
+
+void handle_leave(struct session *s, const struct wire_request *r, struct membership *m,
+                  const struct config_policy *policy) {
+    struct lock_caller caller;
+    membership_caller(m, &caller);
+    m->state = MEMBER_LEAVING;
+    lock_leave(s->gateway->store, &caller, on_result, call_begin(s, r, m, policy));
+}

@@ -1,0 +1,43 @@
+/* lock:release: the holder gives it up. */
+#include "private.h"
+
+static const char *answer(struct session *s, struct membership *m, struct call *call,
+                          const struct lock_result *result) {
+    struct wire_at at = session_at(call, result);
+    if (result->outcome == LOCK_OUT_RELEASED) {
+        m->token = 0;
+        struct wire_to to = session_to(s, &call->ref, m->policy);
+        session_send(s, wire_released_reply(&to, &at, lock_cause_text(LOCK_CAUSE_RELEASED)));
+        return "ok";
+    }
+    struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
+    if (result->outcome == LOCK_OUT_RECOVERING) {
+        session_unavailable(s, call);
+        return wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
+    }
+    enum wire_error_code code =
+        result->outcome == LOCK_OUT_NOT_JOINED ? WIRE_ERR_NOT_JOINED : WIRE_ERR_NOT_HOLDER;
+    session_error(s, &call->ref, code, "This tab does not hold the lock.", &extra);
+    return wire_error_name(code);
+}
+
+static void on_result(void *arg, const struct lock_result *result) {
+    struct call *call = arg;
+    struct session *s = call_session(call);
+    trail_events(call->gateway, s, result);
+    struct membership *m = s ? call_membership(call, s) : NULL;
+    const char *outcome = "gone";
+    if (m && result->status == LOCK_OK)
+        outcome = answer(s, m, call, result);
+    else if (s)
+        outcome = session_room_gone(s, call, result);
+    call_end(call, outcome);
+}
+
+void handle_release(struct session *s, const struct wire_request *r, struct membership *m,
+                    const struct config_policy *policy) {
+    struct lock_caller caller;
+    membership_caller(m, &caller);
+    lock_release(s->gateway->store, &caller, m->token, r->revision, on_result,
+                 call_begin(s, r, m, policy));
+}

@@ -1,0 +1,31 @@
+/* lock:status: how the lock stands; needs no join. */
+#include "private.h"
+
+static void on_result(void *arg, const struct lock_result *result) {
+    struct call *call = arg;
+    struct session *s = call_session(call);
+    trail_events(call->gateway, s, result);
+    const char *outcome = "gone";
+    if (s && session_failed(s, call, result)) {
+        outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
+    } else if (s) {
+        const struct lock_view *view = &result->lock;
+        bool mine = view->state != LOCK_STATE_FREE &&
+                    str_eqz(view->user_id, s->identity->user_id) && s->client_id[0] != '\0' &&
+                    str_eqz(view->client_id, s->client_id);
+        struct wire_lock lock;
+        room_wire_lock(view, mine, &lock);
+        struct wire_to to = session_to(s, &call->ref, call->policy);
+        struct wire_at at = session_at(call, result);
+        session_send(s, wire_lock_state(&to, &at, &lock, NULL));
+        outcome = "ok";
+    }
+    call_end(call, outcome);
+}
+
+void handle_status(struct session *s, const struct wire_request *r, struct membership *m,
+                   const struct config_policy *policy) {
+    (void)m;
+    lock_status(s->gateway->store, wire_resource_str(&r->resource), policy, on_result,
+                call_begin(s, r, NULL, policy));
+}

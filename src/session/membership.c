@@ -1,0 +1,128 @@
+/* What one session has to do with one room. */
+#include "private.h"
+
+#include "wslock/base/mem.h"
+
+static struct membership *of_sub(struct room_sub *sub) {
+    return CONTAINER_OF(sub, struct membership, sub);
+}
+
+static void deliver(struct room_sub *sub, struct frame *frame) {
+    session_send_shared(of_sub(sub)->session, frame);
+}
+
+static void on_lost(struct room_sub *sub, int64_t token, enum lock_cause reason) {
+    struct membership *m = of_sub(sub);
+    if (token >= m->lost_token) {
+        m->lost_token = token;
+        m->lost_reason = reason;
+    }
+    if (m->token <= token)
+        m->token = 0;
+}
+
+static void describe(struct room_sub *sub, struct lock_report_member *out) {
+    struct membership *m = of_sub(sub);
+    struct session *s = m->session;
+    struct lock_view lock;
+    room_lock(sub, &lock);
+    *out = (struct lock_report_member){
+        .user_id = str_of(s->identity->user_id),
+        .username = str_of(s->identity->username),
+        .client_id = str_of(s->client_id),
+        .session_id = str_of(s->id),
+        .client_made = s->client_made,
+        .joined_ms = m->joined_ms,
+        .token = m->token,
+        .since_ms = m->since_ms,
+        .expires_ms = lock.expires_ms,
+        .dirty = lock.dirty,
+    };
+}
+
+static const struct room_sub_ops ops = {deliver, on_lost, describe};
+
+struct membership *membership_create(struct session *s, const struct wire_resource *resource,
+                                     const struct config_policy *policy,
+                                     enum wire_presence presence) {
+    static uint64_t seq;
+    struct membership *m = mem_zalloc(sizeof *m);
+    m->session = s;
+    m->seq = ++seq;
+    m->resource = *resource;
+    m->policy = policy;
+    m->state = MEMBER_JOINING;
+    m->sub = (struct room_sub){
+        .ops = &ops,
+        .user_id = str_of(s->identity->user_id),
+        .client_id = str_of(s->client_id),
+        .framing = s->framing,
+        .presence = presence,
+    };
+    list_push_back(&s->memberships, &m->node);
+    s->membership_count++;
+    rooms_subscribe(s->gateway->rooms, wire_resource_str(&m->resource), policy, &m->sub);
+    return m;
+}
+
+void membership_destroy(struct membership *m) {
+    struct session *s = m->session;
+    rooms_unsubscribe(s->gateway->rooms, &m->sub);
+    list_remove(&m->node);
+    s->membership_count--;
+    mem_free(m);
+}
+
+struct membership *membership_find(struct session *s, struct str resource) {
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        struct membership *m = CONTAINER_OF(it, struct membership, node);
+        if (m->state != MEMBER_LEAVING && str_eq(wire_resource_str(&m->resource), resource))
+            return m;
+    }
+    return NULL;
+}
+
+struct membership *membership_by_seq(struct session *s, uint64_t seq) {
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        struct membership *m = CONTAINER_OF(it, struct membership, node);
+        if (m->seq == seq)
+            return m;
+    }
+    return NULL;
+}
+
+void membership_caller(const struct membership *m, struct lock_caller *out) {
+    const struct session *s = m->session;
+    *out = (struct lock_caller){
+        .resource = wire_resource_str(&m->resource),
+        .user_id = str_of(s->identity->user_id),
+        .username = str_of(s->identity->username),
+        .client_id = str_of(s->client_id),
+        .session_id = str_of(s->id),
+        .client_made = s->client_made,
+        .policy = m->policy,
+    };
+}
+
+void membership_granted(struct membership *m, const struct lock_view *lock) {
+    m->token = lock->token;
+    m->since_ms = lock->since_ms;
+    room_note_lock(&m->sub, lock);
+}
+
+void membership_check_lost(struct membership *m, const struct wire_at *at, int64_t token) {
+    if (m->lost_token < token)
+        return;
+    m->token = 0;
+    struct wire_to to = session_to(m->session, NULL, m->policy);
+    struct wire_at now = *at;
+    if (room_rev(&m->sub) > now.rev)
+        now.rev = room_rev(&m->sub);
+    session_send(m->session, wire_lost(&to, &now, token, lock_cause_text(m->lost_reason),
+                                       (struct str){NULL, 0}));
+}
+
+bool membership_may_edit(const struct membership *m) {
+    return !m->policy->editor_roles.set ||
+           auth_identity_has_role(m->session->identity, &m->policy->editor_roles);
+}

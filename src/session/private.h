@@ -1,0 +1,213 @@
+/*
+ * Inside of src/session. A request walks: session_on_message → dispatch (decode, rate, state) →
+ * handler (handle_*.c) → lock call → on_…_result → reply. An event walks: lock feed → gateway →
+ * room → deliver.
+ *
+ * Results find their session by id, never by pointer: the session may be gone when they come.
+ */
+#ifndef WSLOCK_SESSION_PRIVATE_H
+#define WSLOCK_SESSION_PRIVATE_H
+
+#include "wslock/base/buf.h"
+#include "wslock/base/map.h"
+#include "wslock/base/rand.h"
+#include "wslock/base/rate.h"
+#include "wslock/lock/lock.h"
+#include "wslock/room/room.h"
+#include "wslock/session/gateway.h"
+#include "wslock/session/session.h"
+#include "wslock/wire/request.h"
+
+enum session_state {
+    SESSION_AUTH,    /* open, no token accepted yet */
+    SESSION_READY,   /* welcome has been sent */
+    SESSION_CLOSING, /* session:closed has been queued; nothing more is read or told */
+    SESSION_GONE,    /* the transport has let go */
+};
+
+struct gateway {
+    struct gateway_parts parts;
+    struct lock_store *store;
+    struct rooms *rooms;
+    struct map *sessions;   /* session id → struct session */
+    struct map *user_count; /* user id → struct user_count */
+    struct list farewells;  /* disconnects that have not gone through */
+    void (*on_fatal)(void *ctx, const char *problem);
+    void *on_fatal_ctx;
+    bool started, degraded, draining;
+    uint64_t ref_counter;
+    char ref_prefix[7]; /* of this process, for `ref` */
+};
+
+struct queued_frame {
+    struct list node;
+    struct frame *frame;
+};
+
+struct session {
+    struct gateway *gateway;
+    char id[RAND_ID_LEN + 1];
+    enum session_state state;
+    const struct session_transport *transport;
+    void *conn;
+    enum wire_framing framing;
+    char *address, *user_agent;
+
+    struct auth_identity *identity; /* from READY on */
+    char client_id[65];             /* empty: none yet */
+    bool client_made;               /* by us */
+
+    struct list memberships;
+    size_t membership_count;
+
+    struct list queue; /* queued_frame */
+    size_t queue_bytes;
+
+    struct wheel_timer life_timer; /* auth deadline, then the token's end, then the close's */
+    struct wheel_timer ping_timer;
+    uint64_t heard_boot_ms; /* last sign of life */
+    bool ping_sent;
+
+    struct rate rate;
+    uint64_t refused_window_ms;
+    unsigned refused_count;
+
+    unsigned calls_open; /* requests to the store without an answer */
+    bool gave_up;        /* a farewell may be under way for a room of this living session */
+    bool close_set;
+    enum wire_close close;
+};
+
+/* One room that the session has joined, is joining or is leaving. */
+struct membership {
+    struct list node;
+    struct session *session;
+    uint64_t seq; /* tells it from a later one of the same resource */
+    struct wire_resource resource;
+    const struct config_policy *policy;
+    enum { MEMBER_JOINING, MEMBER_IN, MEMBER_LEAVING } state;
+    unsigned joins_open; /* joins without an answer */
+    struct room_sub sub;
+    int64_t joined_ms;
+    int64_t token; /* of the lock this tab holds here, as far as it was told; 0: none */
+    int64_t since_ms;
+    int64_t lost_token; /* the highest token that it was told it lost, and why */
+    enum lock_cause lost_reason;
+};
+
+/* The context of one asynchronous request. Freed by its result handler with call_end. */
+struct call {
+    struct gateway *gateway;
+    char session_id[RAND_ID_LEN + 1];
+    enum wire_request_kind kind;
+    struct wire_ref ref;
+    struct wire_resource resource;
+    const struct config_policy *policy;
+    uint64_t member_seq; /* 0: needs no membership */
+    uint64_t started_us;
+    int64_t token;       /* the fencing token that the request named */
+    bool refused_editor; /* join: wanted to edit, but has none of the roles */
+};
+
+/* gateway.c */
+struct session *gateway_session(struct gateway *g, const char *id);
+/* False: the user has too many connections already (nothing was counted). */
+bool gateway_count_user(struct gateway *g, const char *user_id) MUST_CHECK;
+void gateway_uncount_user(struct gateway *g, const char *user_id);
+/* A short text that stands in one error, one log line and one audit record. */
+void gateway_make_ref(struct gateway *g, char out[32]);
+
+/* session.c */
+void session_close(struct session *s, enum wire_close close);
+void session_accept(struct session *s, struct auth_identity *identity, const struct wire_ref *ref);
+void session_free(struct session *s);
+int64_t session_confirmed_until_ms(struct session *s);
+void session_tell_degraded(struct session *s);
+
+/* queue.c. Takes over the caller's reference. */
+void session_send(struct session *s, struct frame *frame);
+/* The same for a shared frame: takes its own reference. */
+void session_send_shared(struct session *s, struct frame *frame);
+void session_queue_clear(struct session *s);
+
+/* dispatch.c */
+void session_dispatch(struct session *s, const char *text, size_t len);
+
+/* reply.c */
+struct wire_to session_to(const struct session *s, const struct wire_ref *ref,
+                          const struct config_policy *policy);
+void session_error(struct session *s, const struct wire_ref *ref, enum wire_error_code code,
+                   const char *message, const struct wire_error_extra *extra);
+struct wire_at session_at(const struct call *call, const struct lock_result *result);
+/* What lock:acquire and an editor's join are told: acquired, denied or error. ref NULL: as an
+ * event. */
+const char *session_tell_acquire(struct session *s, struct membership *m, const struct call *call,
+                                 const struct wire_ref *ref, const struct lock_result *result);
+void session_tell_denied(struct session *s, struct membership *m, const struct wire_ref *ref,
+                         const struct wire_at *at, const char *reason,
+                         const struct lock_view *lock);
+void session_unavailable(struct session *s, const struct call *call);
+/* "…_UNAVAILABLE" was told and the handler is done. */
+bool session_failed(struct session *s, const struct call *call, const struct lock_result *result);
+/* The answer to a request whose room the session has left, or never got into, meanwhile. */
+const char *session_room_gone(struct session *s, const struct call *call,
+                              const struct lock_result *result);
+
+/* call.c */
+struct call *call_begin(struct session *s, const struct wire_request *r, struct membership *m,
+                        const struct config_policy *policy);
+/* The session, or NULL if it is gone or closing: then nobody waits for the answer. */
+struct session *call_session(struct call *call);
+struct membership *call_membership(struct call *call, struct session *s);
+/* Counts the outcome (metrics) and frees. outcome: "ok", a denial's reason or an error's code. */
+void call_end(struct call *call, const char *outcome);
+
+/* membership.c */
+struct membership *membership_find(struct session *s, struct str resource);
+struct membership *membership_by_seq(struct session *s, uint64_t seq);
+struct membership *membership_create(struct session *s, const struct wire_resource *resource,
+                                     const struct config_policy *policy,
+                                     enum wire_presence presence);
+void membership_destroy(struct membership *m);
+void membership_caller(const struct membership *m, struct lock_caller *out);
+/* The lock was granted or confirmed under this token. */
+void membership_granted(struct membership *m, const struct lock_view *lock);
+/* What it was just told to have is known to be gone: says lock:lost after it. */
+void membership_check_lost(struct membership *m, const struct wire_at *at, int64_t token);
+bool membership_may_edit(const struct membership *m);
+
+/* handle_*.c: r is borrowed. m: the membership, where the command's row asks for one. */
+void handle_auth(struct session *s, const struct wire_request *r, struct membership *m,
+                 const struct config_policy *policy);
+void handle_join(struct session *s, const struct wire_request *r, struct membership *m,
+                 const struct config_policy *policy);
+void handle_leave(struct session *s, const struct wire_request *r, struct membership *m,
+                  const struct config_policy *policy);
+void handle_acquire(struct session *s, const struct wire_request *r, struct membership *m,
+                    const struct config_policy *policy);
+void handle_heartbeat(struct session *s, const struct wire_request *r, struct membership *m,
+                      const struct config_policy *policy);
+void handle_release(struct session *s, const struct wire_request *r, struct membership *m,
+                    const struct config_policy *policy);
+void handle_status(struct session *s, const struct wire_request *r, struct membership *m,
+                   const struct config_policy *policy);
+
+/* farewell.c: ends a membership in the store, repeated until it went through; outlives the session.
+ */
+void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_open);
+/* The session joins this room again: nothing may end the membership any more. */
+void farewell_cancel(struct session *s, struct str resource);
+void farewell_stop_all(struct gateway *g);
+/* Every membership of a gone session has been ended once. */
+bool farewells_settled(const struct gateway *g);
+
+/* trail.c: the audit. s may be NULL (nobody's doing). */
+void trail_events(struct gateway *g, const struct session *s, const struct lock_result *result);
+void trail_event(struct gateway *g, const struct session *s, const struct lock_event *event);
+void trail_session(struct session *s, enum audit_action action, const char *reason);
+void trail_denied(struct membership *m, const char *reason, const char *ref,
+                  const struct lock_view *lock);
+void trail_stale(struct session *s, const struct call *call, const char *reason);
+void trail_simple(struct gateway *g, enum audit_action action, bool failure, const char *reason);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * The send queue: what the transport has not taken yet, in order, at most limits.sendQueueBytes.
+ * Who reads too slowly for it is closed with 4408; nothing is dropped in between.
+ */
+#include "private.h"
+
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+static void push(struct session *s, struct frame *frame) {
+    struct queued_frame *q = mem_alloc(sizeof *q);
+    q->frame = frame;
+    list_push_back(&s->queue, &q->node);
+    s->queue_bytes += frame->len;
+    metrics_add(METRIC_SEND_QUEUE, frame->len, NULL, NULL);
+}
+
+static void pop(struct session *s, struct queued_frame *q) {
+    list_remove(&q->node);
+    s->queue_bytes -= q->frame->len;
+    metrics_add(METRIC_SEND_QUEUE, -(double)q->frame->len, NULL, NULL);
+    frame_unref(q->frame);
+    mem_free(q);
+}
+
+void session_queue_clear(struct session *s) {
+    LIST_FOREACH_SAFE(it, tmp, &s->queue) {
+        pop(s, CONTAINER_OF(it, struct queued_frame, node));
+    }
+}
+
+static bool full(const struct session *s, const struct frame *frame) {
+    int64_t limit = s->gateway->parts.config->limits.send_queue_bytes;
+    return s->queue_bytes + frame->len > (size_t)limit;
+}
+
+void session_send(struct session *s, struct frame *frame) {
+    if (s->state == SESSION_CLOSING || s->state == SESSION_GONE) {
+        frame_unref(frame);
+        return;
+    }
+    metrics_add(METRIC_DELIVERIES, 1, NULL, NULL);
+    if (list_empty(&s->queue)) {
+        enum session_write written = s->transport->write(s->conn, frame);
+        if (written != SESSION_WRITE_BUSY) {
+            frame_unref(frame);
+            return;
+        }
+    }
+    if (full(s, frame)) {
+        frame_unref(frame);
+        session_close(s, WIRE_CLOSE_TOO_SLOW);
+        return;
+    }
+    push(s, frame);
+    s->transport->want_write(s->conn);
+}
+
+void session_send_shared(struct session *s, struct frame *frame) {
+    session_send(s, frame_ref(frame));
+}
+
+void session_on_writable(struct session *s) {
+    LIST_FOREACH_SAFE(it, tmp, &s->queue) {
+        struct queued_frame *q = CONTAINER_OF(it, struct queued_frame, node);
+        enum session_write written = s->transport->write(s->conn, q->frame);
+        if (written == SESSION_WRITE_BUSY) {
+            s->transport->want_write(s->conn);
+            return;
+        }
+        pop(s, q);
+        if (written == SESSION_WRITE_DEAD)
+            break;
+    }
+    if (s->state == SESSION_CLOSING && list_empty(&s->queue))
+        s->transport->close(s->conn, wire_close_code(s->close), wire_close_reason(s->close));
+}

@@ -1,0 +1,174 @@
+/* What a client is told in answer, from the typed result of a script. */
+#include "private.h"
+
+#include "wslock/base/log.h"
+#include "wslock/metrics/metrics.h"
+
+#define RETRY_RECOVERING_MS 1000
+
+struct wire_to session_to(const struct session *s, const struct wire_ref *ref,
+                          const struct config_policy *policy) {
+    struct wire_to to = {
+        .framing = s->framing,
+        .ref = ref && ref->len ? ref : NULL,
+        .minimal = policy && policy->presence == CONFIG_PRESENCE_MINIMAL,
+    };
+    return to;
+}
+
+void session_error(struct session *s, const struct wire_ref *ref, enum wire_error_code code,
+                   const char *message, const struct wire_error_extra *extra) {
+    static struct log_limit limit;
+    char error_ref[32];
+    gateway_make_ref(s->gateway, error_ref);
+    if (log_limit_pass(&limit, 600))
+        log_info("request_refused", LF("code", wire_error_name(code)), LF("ref", error_ref),
+                 LF("session", s->id), LF("user", s->identity ? s->identity->user_id : ""),
+                 LFS("resource", extra ? extra->resource : str_of("")));
+    struct wire_to to = session_to(s, ref, NULL);
+    session_send(s, wire_error(&to, code, message, error_ref, extra));
+}
+
+struct wire_at session_at(const struct call *call, const struct lock_result *result) {
+    struct wire_at at = {wire_resource_str(&call->resource), result->rev, result->now_ms};
+    return at;
+}
+
+void session_unavailable(struct session *s, const struct call *call) {
+    const struct config *c = s->gateway->parts.config;
+    struct wire_error_extra extra = {
+        .resource = wire_resource_str(&call->resource),
+        .retry_after_ms = c->redis.command_timeout_ms,
+    };
+    session_error(s, &call->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
+                  "The store cannot be reached; nothing was decided.", &extra);
+}
+
+bool session_failed(struct session *s, const struct call *call, const struct lock_result *result) {
+    if (result->status == LOCK_OK)
+        return false;
+    static struct log_limit limit;
+    if (log_limit_pass(&limit, 60))
+        log_warn("store_call_failed", LF("event", wire_request_name(call->kind)),
+                 LF("session", call->session_id), LF("error", result->error));
+    session_unavailable(s, call);
+    return true;
+}
+
+const char *session_room_gone(struct session *s, const struct call *call,
+                              const struct lock_result *result) {
+    if (session_failed(s, call, result))
+        return wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
+    struct wire_error_extra extra = {.resource = wire_resource_str(&call->resource),
+                                     .rev = result->rev};
+    session_error(s, &call->ref, WIRE_ERR_NOT_JOINED, "This connection is not in the room.",
+                  &extra);
+    return wire_error_name(WIRE_ERR_NOT_JOINED);
+}
+
+static int64_t retry_after(const char *reason, const struct lock_view *lock, int64_t now_ms) {
+    if (strcmp(reason, "RECOVERING") == 0)
+        return RETRY_RECOVERING_MS;
+    int64_t until = 0;
+    if (lock && lock->state == LOCK_STATE_GRACE)
+        until = lock->grace_until_ms;
+    if (lock && lock->state == LOCK_STATE_RESERVED)
+        until = lock->reserved_until_ms;
+    return until > now_ms ? until - now_ms : 0;
+}
+
+void session_tell_denied(struct session *s, struct membership *m, const struct wire_ref *ref,
+                         const struct wire_at *at, const char *reason,
+                         const struct lock_view *lock) {
+    char error_ref[32];
+    gateway_make_ref(s->gateway, error_ref);
+    struct wire_to to = session_to(s, ref, m->policy);
+    struct wire_lock shown;
+    bool held = lock && (lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE);
+    if (held)
+        room_wire_lock(lock, -1, &shown);
+    metrics_add(METRIC_DENIED, 1, m->policy->type, reason);
+    trail_denied(m, reason, error_ref, lock);
+    session_send(s, wire_denied(&to, at, reason, held ? &shown : NULL,
+                                retry_after(reason, lock, at->server_time_ms), error_ref));
+}
+
+static void tell_acquired(struct session *s, struct membership *m, const struct wire_ref *ref,
+                          const struct wire_at *at, const struct lock_result *result) {
+    const struct lock_ending *p = &result->previous;
+    struct wire_ending previous = {
+        .person = {p->user_id, p->username},
+        .reason = lock_cause_text(p->reason),
+        .dirty = p->dirty,
+        .revision = p->revision,
+        .ended_ms = p->ended_ms,
+    };
+    membership_granted(m, &result->lock);
+    struct wire_to to = session_to(s, ref, m->policy);
+    session_send(s, wire_acquired(&to, at, result->lock.token, result->lock.expires_ms, m->policy,
+                                  p->present ? &previous : NULL, result->resumed));
+    membership_check_lost(m, at, result->lock.token);
+}
+
+static void tell_tab_limit(struct session *s, const struct wire_ref *ref, const struct wire_at *at,
+                           const struct lock_result *result) {
+    struct wire_error_extra extra = {
+        .resource = at->resource,
+        .rev = at->rev,
+        .limit = result->limit,
+        .held = result->held,
+        .held_count = result->held_count,
+    };
+    session_error(s, ref, WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED,
+                  "This user edits as many parts of the document as the limit allows.", &extra);
+}
+
+static const char *denial(enum lock_outcome outcome) {
+    switch (outcome) {
+    case LOCK_OUT_HELD:
+        return "HELD";
+    case LOCK_OUT_HELD_BY_YOU:
+        return "HELD_BY_YOU";
+    case LOCK_OUT_GRACE:
+        return "GRACE";
+    case LOCK_OUT_RESERVED:
+        return "RESERVED";
+    case LOCK_OUT_RECOVERING:
+        return "RECOVERING";
+    case LOCK_OUT_NONE:
+    case LOCK_OUT_GRANTED:
+    case LOCK_OUT_RENEWED:
+    case LOCK_OUT_RELEASED:
+    case LOCK_OUT_TAB_LIMIT:
+    case LOCK_OUT_NOT_JOINED:
+    case LOCK_OUT_NOT_HOLDER:
+    case LOCK_OUT_LOST:
+    case LOCK_OUT_VIEWERS_FULL:
+        break;
+    }
+    return NULL;
+}
+
+const char *session_tell_acquire(struct session *s, struct membership *m, const struct call *call,
+                                 const struct wire_ref *ref, const struct lock_result *result) {
+    struct wire_at at = session_at(call, result);
+    const char *reason = denial(result->outcome);
+    if (reason) {
+        session_tell_denied(s, m, ref, &at, reason, &result->lock);
+        return reason;
+    }
+    if (result->outcome == LOCK_OUT_GRANTED) {
+        tell_acquired(s, m, ref, &at, result);
+        return "ok";
+    }
+    if (result->outcome == LOCK_OUT_TAB_LIMIT) {
+        tell_tab_limit(s, ref, &at, result);
+        return wire_error_name(WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED);
+    }
+    if (result->outcome == LOCK_OUT_NOT_JOINED)
+        return session_room_gone(s, call, result);
+    struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
+    session_error(s, ref, WIRE_ERR_INTERNAL, "The store gave an answer that was not asked for.",
+                  &extra);
+    return wire_error_name(WIRE_ERR_INTERNAL);
+}

@@ -1,0 +1,286 @@
+/*
+ * One connection's life: AUTH → READY → CLOSING → GONE. The state changes in enter() alone; a close
+ * has its reason from the table in wire/tables.def.
+ */
+#include "private.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "wslock/base/clock.h"
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+#define CLOSE_FLUSH_MS 5000 /* for what is queued before the close frame */
+#define USER_AGENT_MAX 256
+
+static void enter(struct session *s, enum session_state next) {
+    static const unsigned char allowed[4] = {
+        [SESSION_AUTH] = 1 << SESSION_READY | 1 << SESSION_CLOSING | 1 << SESSION_GONE,
+        [SESSION_READY] = 1 << SESSION_CLOSING | 1 << SESSION_GONE,
+        [SESSION_CLOSING] = 1 << SESSION_GONE,
+        [SESSION_GONE] = 0,
+    };
+    assert(allowed[s->state] & (1 << next));
+    s->state = next;
+    wheel_cancel(&s->life_timer);
+    if (next != SESSION_READY)
+        wheel_cancel(&s->ping_timer);
+}
+
+static const struct config *cfg(const struct session *s) {
+    return s->gateway->parts.config;
+}
+
+/* ---- the end of waiting for a token, and of the token ---- */
+
+static void on_auth_deadline(struct wheel_timer *timer) {
+    struct session *s = CONTAINER_OF(timer, struct session, life_timer);
+    trail_session(s, AUDIT_AUTH_FAILED, "no token in time");
+    session_close(s, WIRE_CLOSE_UNAUTHENTICATED);
+}
+
+static void on_token_end(struct wheel_timer *timer);
+
+/* The wheel's clock does not step, the wall clock may: look again at each end. */
+static void arm_token_end(struct session *s) {
+    int64_t left = s->identity->deadline_unix_ms - clock_wall_ms();
+    if (left < 0)
+        left = 0;
+    if (left > 3600 * 1000)
+        left = 3600 * 1000;
+    wheel_set(s->gateway->parts.wheel, &s->life_timer, (uint64_t)left, on_token_end);
+}
+
+static void on_token_end(struct wheel_timer *timer) {
+    struct session *s = CONTAINER_OF(timer, struct session, life_timer);
+    if (clock_wall_ms() < s->identity->deadline_unix_ms)
+        arm_token_end(s);
+    else
+        session_close(s, WIRE_CLOSE_TOKEN_EXPIRED);
+}
+
+/* ---- signs of life ---- */
+
+static void on_ping_timer(struct wheel_timer *timer) {
+    struct session *s = CONTAINER_OF(timer, struct session, ping_timer);
+    uint64_t interval = (uint64_t)cfg(s)->limits.ping_interval_ms;
+    uint64_t quiet = clock_boot_ms() - s->heard_boot_ms;
+    if (s->ping_sent) {
+        session_close(s, WIRE_CLOSE_PING_TIMEOUT);
+        return;
+    }
+    if (quiet < interval) {
+        wheel_set(s->gateway->parts.wheel, &s->ping_timer, interval - quiet, on_ping_timer);
+        return;
+    }
+    s->ping_sent = true;
+    s->transport->ping(s->conn);
+    wheel_set(s->gateway->parts.wheel, &s->ping_timer, (uint64_t)cfg(s)->limits.pong_timeout_ms,
+              on_ping_timer);
+}
+
+static void heard(struct session *s) {
+    s->heard_boot_ms = clock_boot_ms();
+    if (s->ping_sent && s->state == SESSION_READY) {
+        s->ping_sent = false;
+        wheel_set(s->gateway->parts.wheel, &s->ping_timer,
+                  (uint64_t)cfg(s)->limits.ping_interval_ms, on_ping_timer);
+    }
+}
+
+void session_on_pong(struct session *s) {
+    heard(s);
+}
+
+/* ---- open ---- */
+
+static char *copy_cut(struct str text, size_t max) {
+    return mem_strndup(text.len ? text.p : "", text.len < max ? text.len : max);
+}
+
+struct session *session_open(struct gateway *g, const struct session_transport *transport,
+                             void *conn, const struct session_peer *peer, enum wire_framing framing,
+                             struct auth_identity *identity) {
+    struct session *s = mem_zalloc(sizeof *s);
+    s->gateway = g;
+    rand_id(s->id);
+    s->transport = transport;
+    s->conn = conn;
+    s->framing = framing;
+    s->address = str_dup(peer->address);
+    s->user_agent = copy_cut(peer->user_agent, USER_AGENT_MAX);
+    list_init(&s->memberships);
+    list_init(&s->queue);
+    wheel_timer_init(&s->life_timer);
+    wheel_timer_init(&s->ping_timer);
+    s->heard_boot_ms = clock_boot_ms();
+    rate_init(&s->rate, (double)cfg(s)->limits.message_burst, clock_boot_us());
+    map_set(g->sessions, str_of(s->id), s);
+    if (g->draining)
+        session_close(s, WIRE_CLOSE_GOING_AWAY);
+    if (identity)
+        session_accept(s, identity, NULL);
+    else if (s->state == SESSION_AUTH)
+        wheel_set(g->parts.wheel, &s->life_timer, (uint64_t)cfg(s)->auth.auth_timeout_ms,
+                  on_auth_deadline);
+    return s;
+}
+
+static void send_welcome(struct session *s, const struct wire_ref *ref) {
+    const struct auth_identity *id = s->identity;
+    struct wire_to to = session_to(s, ref, NULL);
+    session_send(s, wire_welcome(&to, str_of(s->id), str_of(id->user_id), str_of(id->username),
+                                 (const char *const *)id->roles, id->role_count, id->admin,
+                                 lock_store_now_ms(s->gateway->store), id->expires_unix_ms,
+                                 cfg(s)->limits.max_message_bytes, cfg(s)->instance));
+}
+
+void session_accept(struct session *s, struct auth_identity *identity, const struct wire_ref *ref) {
+    if (s->state != SESSION_AUTH) {
+        auth_identity_destroy(&identity);
+        return;
+    }
+    if (!gateway_count_user(s->gateway, identity->user_id)) {
+        auth_identity_destroy(&identity);
+        session_close(s, WIRE_CLOSE_TOO_MANY_CONNECTIONS);
+        return;
+    }
+    s->identity = identity;
+    enter(s, SESSION_READY);
+    arm_token_end(s);
+    wheel_set(s->gateway->parts.wheel, &s->ping_timer, (uint64_t)cfg(s)->limits.ping_interval_ms,
+              on_ping_timer);
+    trail_session(s, AUDIT_SESSION_OPENED, NULL);
+    send_welcome(s, ref);
+    if (s->gateway->degraded)
+        session_tell_degraded(s);
+}
+
+/* ---- what comes in ---- */
+
+void session_on_message(struct session *s, const char *text, size_t len) {
+    if (s->state != SESSION_AUTH && s->state != SESSION_READY)
+        return;
+    heard(s);
+    session_dispatch(s, text, len);
+}
+
+void session_on_violation(struct session *s, enum wire_close close) {
+    session_close(s, close);
+}
+
+int64_t session_confirmed_until_ms(struct session *s) {
+    int64_t earliest = 0;
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        struct membership *m = CONTAINER_OF(it, struct membership, node);
+        int64_t until = room_confirmed_until_ms(&m->sub);
+        if (until && (!earliest || until < earliest))
+            earliest = until;
+    }
+    return earliest;
+}
+
+void session_tell_degraded(struct session *s) {
+    if (s->state != SESSION_READY)
+        return;
+    struct wire_to to = session_to(s, NULL, NULL);
+    session_send(s, wire_degraded(&to, session_confirmed_until_ms(s)));
+}
+
+/* ---- the end ---- */
+
+static void on_flush_deadline(struct wheel_timer *timer) {
+    struct session *s = CONTAINER_OF(timer, struct session, life_timer);
+    session_queue_clear(s);
+    s->transport->close(s->conn, wire_close_code(s->close), wire_close_reason(s->close));
+}
+
+void session_close(struct session *s, enum wire_close close) {
+    if (s->state == SESSION_CLOSING || s->state == SESSION_GONE)
+        return;
+    s->close_set = true;
+    s->close = close;
+    if (close == WIRE_CLOSE_TOO_SLOW) {
+        session_queue_clear(s); /* it would not take the announcement either */
+    } else {
+        struct wire_to to = session_to(s, NULL, NULL);
+        session_send(s, wire_session_closed(&to, close));
+    }
+    if (s->state == SESSION_CLOSING)
+        return; /* the announcement did not fit: closed as too slow */
+    enter(s, SESSION_CLOSING);
+    if (list_empty(&s->queue))
+        s->transport->close(s->conn, wire_close_code(close), wire_close_reason(close));
+    else
+        wheel_set(s->gateway->parts.wheel, &s->life_timer, CLOSE_FLUSH_MS, on_flush_deadline);
+}
+
+/* Protocol §6: leaving on purpose has no grace; an end that the server caused has plain grace. */
+static enum lock_disconnect disconnect_kind(const struct session *s, uint16_t close_code) {
+    if (s->close_set) {
+        switch (s->close) {
+        case WIRE_CLOSE_GOING_AWAY:
+        case WIRE_CLOSE_UNAUTHENTICATED:
+        case WIRE_CLOSE_TOKEN_EXPIRED:
+        case WIRE_CLOSE_TOKEN_INVALID:
+        case WIRE_CLOSE_TOO_SLOW:
+        case WIRE_CLOSE_PING_TIMEOUT:
+        case WIRE_CLOSE_SUPERSEDED:
+            return LOCK_DISCONNECT_SERVER;
+        case WIRE_CLOSE_BINARY:
+        case WIRE_CLOSE_TOO_BIG:
+        case WIRE_CLOSE_RATE_LIMITED:
+        case WIRE_CLOSE_TOO_MANY_CONNECTIONS:
+        case WIRE_CLOSE_COUNT:
+            return LOCK_DISCONNECT_LOST;
+        }
+    }
+    return close_code == 1000 ? LOCK_DISCONNECT_LEFT : LOCK_DISCONNECT_LOST;
+}
+
+void session_on_closed(struct session *s, uint16_t close_code) {
+    char code[32];
+    snprintf(code, sizeof code, "%u", (unsigned)close_code);
+    const char *reason = s->close_set ? wire_close_reason(s->close) : "CLIENT";
+    metrics_add(METRIC_CLOSED, 1, reason, NULL);
+    log_debug("session_closed", LF("session", s->id), LF("reason", reason), LF("code", code));
+    enum lock_disconnect kind = disconnect_kind(s, close_code);
+    enter(s, SESSION_GONE);
+    if (s->identity)
+        trail_session(s, AUDIT_SESSION_CLOSED, s->close_set ? reason : code);
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        farewell_start(CONTAINER_OF(it, struct membership, node), kind, s->calls_open > 0);
+    }
+    session_free(s);
+}
+
+void session_free(struct session *s) {
+    map_remove(s->gateway->sessions, str_of(s->id));
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        membership_destroy(CONTAINER_OF(it, struct membership, node));
+    }
+    wheel_cancel(&s->life_timer);
+    wheel_cancel(&s->ping_timer);
+    session_queue_clear(s);
+    if (s->identity)
+        gateway_uncount_user(s->gateway, s->identity->user_id);
+    auth_identity_destroy(&s->identity);
+    mem_free(s->address);
+    mem_free(s->user_agent);
+    mem_free(s);
+}
+
+static void close_now(void *ctx, struct str id, void *value) {
+    (void)ctx;
+    (void)id;
+    struct session *s = value;
+    session_close(s, WIRE_CLOSE_GOING_AWAY);
+    session_queue_clear(s);
+    s->transport->close(s->conn, wire_close_code(s->close), wire_close_reason(s->close));
+}
+
+void gateway_close_all(struct gateway *g) {
+    map_each(g->sessions, close_now, NULL);
+}

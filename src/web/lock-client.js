@@ -1,0 +1,151 @@
+// One connection to wslockd: native framing, reconnecting, one document section. Speaks what
+// docs/protocol.md says and keeps no opinion of its own: what it shows is what the server said last.
+
+const RECONNECT_FIRST_MS = 300;
+const RECONNECT_MAX_MS = 5000;
+const NO_RECONNECT = new Set([1000, 1002, 1003, 1007, 1009, 4400, 4403, 4409]);
+
+export class LockClient extends EventTarget {
+  constructor({ url, resourceId, clientId, fetchToken, store }) {
+    super();
+    Object.assign(this, { url, resourceId, clientId, fetchToken, store });
+    this.lock = { state: "unknown" };
+    this.policy = null;
+    this.users = new Map();
+    this.viewers = 0;
+    this.token = store.load() ?? null; // the fencing token that this tab believes it holds
+    this.lastRev = new Map();
+    this.nextId = 1;
+    this.sentAt = new Map();
+    this.pause = RECONNECT_FIRST_MS;
+    this.wanted = false;
+  }
+
+  get connected() { return this.socket?.readyState === WebSocket.OPEN && this.welcomed; }
+  get editing() { return this.lock.mine === true && this.lock.state === "held"; }
+
+  async connect() {
+    this.wanted = true;
+    clearTimeout(this.retry);
+    const jwt = await this.fetchToken();
+    if (!this.wanted) return;
+    const socket = new WebSocket(this.url, "wslock.v1");
+    this.socket = socket;
+    this.welcomed = false;
+    socket.onopen = () => this.send("auth", { token: jwt, clientId: this.clientId });
+    socket.onmessage = (message) => this.#receive(socket, message.data);
+    socket.onclose = (event) => this.#closed(socket, event);
+  }
+
+  // code undefined: as if the network had gone; 1000: on purpose.
+  disconnect(code) {
+    this.wanted = false;
+    clearTimeout(this.retry);
+    if (code === 1000) this.#setToken(null);
+    this.socket?.close(code);
+  }
+
+  acquire(takeOwn = false) { this.send("lock:acquire", { resourceId: this.resourceId, ...(takeOwn && { takeOwn }) }); }
+  release(revision) { this.send("lock:release", { resourceId: this.resourceId, ...(revision && { revision }) }); }
+  heartbeat(dirty) {
+    this.send("lock:heartbeat", { resourceId: this.resourceId, ...(this.token && { token: this.token }), active: true, dirty });
+  }
+
+  send(event, data) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    const id = this.nextId++;
+    this.sentAt.set(id, performance.now());
+    const text = JSON.stringify({ event, id, data });
+    this.socket.send(text);
+    this.#tell("frame", { way: "out", text: event === "auth" ? text.replace(/"token":"[^"]*"/, '"token":"…"') : text });
+  }
+
+  #tell(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+
+  #setToken(token) {
+    this.token = token;
+    this.store.save(token);
+  }
+
+  #receive(socket, text) {
+    if (socket !== this.socket) return;
+    this.#tell("frame", { way: "in", text });
+    const { event, id, data } = JSON.parse(text);
+    const asked = this.sentAt.get(id);
+    this.sentAt.delete(id);
+    // An event (not a reply) that is older than the last of its kind says nothing new.
+    if (id === undefined && data.rev !== undefined && data.resourceId) {
+      if (data.rev <= (this.lastRev.get(event) ?? 0)) return;
+      this.lastRev.set(event, data.rev);
+    }
+    this.#handle(event, data, asked ?? performance.now());
+    this.#tell("change", { event, data });
+  }
+
+  #handle(event, data, asked) {
+    switch (event) {
+      case "welcome":
+        this.welcomed = true;
+        this.pause = RECONNECT_FIRST_MS;
+        this.user = data.userId;
+        this.send("resource:join", {
+          resourceId: this.resourceId, clientId: this.clientId,
+          mode: this.token ? "editor" : "viewer", ...(this.token && { token: this.token }),
+        });
+        break;
+      case "resource:joined":
+        this.lastRev.clear();
+        this.policy = data.policy;
+        this.users = new Map(data.users.map((u) => [u.userId, u]));
+        this.viewers = data.viewers;
+        this.#setLock(data.lock, data.lock.serverTime ?? data.serverTime, asked);
+        if (!data.lock.mine) this.#setToken(null);
+        break;
+      case "lock:acquired":
+      case "lock:renewed":
+        this.#setToken(data.token);
+        this.#setLock({ ...this.lock, state: "held", mine: true, expiresAt: data.expiresAt }, data.serverTime, asked);
+        break;
+      case "lock:state":
+        this.#setLock({ ...data.lock, mine: this.#isMine(data.lock) }, data.serverTime ?? data.lock.serverTime, asked);
+        break;
+      case "lock:lost":
+        if (!this.token || data.token >= this.token) this.#setToken(null);
+        this.lock = { ...this.lock, mine: false };
+        break;
+      case "lock:released":
+        if (data.previousHolder === undefined) this.#setToken(null);
+        break;
+      case "presence:diff":
+        data.left.forEach((u) => this.users.delete(u.userId));
+        [...data.joined, ...data.changed].forEach((u) => this.users.set(u.userId, u));
+        this.viewers = data.viewers;
+        break;
+      case "server:draining":
+        this.pause = data.reconnectInMs;
+        break;
+    }
+  }
+
+  // The lock belongs to (user, tab): a held lock of this user is this tab's if this tab has its token.
+  #isMine(lock) {
+    return (lock.state === "held" || lock.state === "grace") && lock.holder?.userId === this.user && this.token !== null;
+  }
+
+  // Counted from when the request was sent, on this machine's own clock.
+  #setLock(lock, serverTime, asked) {
+    this.lock = lock;
+    const until = lock.graceUntil ?? lock.reservedUntil ?? lock.expiresAt;
+    this.endsAt = until && serverTime ? asked + (until - serverTime) : null;
+  }
+
+  #closed(socket, event) {
+    if (socket !== this.socket) return;
+    this.welcomed = false;
+    this.#tell("frame", { way: "info", text: `closed ${event.code} ${event.reason}` });
+    this.#tell("change", { event: "closed", data: { code: event.code, reason: event.reason } });
+    if (!this.wanted || NO_RECONNECT.has(event.code)) return;
+    this.retry = setTimeout(() => this.connect().catch(() => this.#closed(socket, event)), this.pause);
+    this.pause = Math.min(this.pause * 2, RECONNECT_MAX_MS);
+  }
+}

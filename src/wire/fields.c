@@ -1,0 +1,253 @@
+#include "fields.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FENCE_MAX ((int64_t)9007199254740991) /* 2^53 - 1: what every JSON reader holds exactly */
+#define REVISION_MAX 128                      /* code points */
+
+struct field {
+    const char *name;
+    /* Checks the value and stores it at slot. */
+    bool (*read)(const json_t *value, const struct field *field,
+                 const struct wire_decode_options *options, void *slot);
+    size_t offset; /* of the slot in struct wire_request */
+    size_t max;    /* code points, where read_text looks at it */
+    bool required;
+    enum wire_error_code missing; /* required fields */
+    enum wire_error_code wrong;
+    const char *rule; /* static sentence for both */
+};
+
+bool field_str(const json_t *value, struct str *out) {
+    if (!json_is_string(value)) {
+        return false;
+    }
+    out->p = json_string_value(value);
+    out->len = json_string_length(value);
+    return true;
+}
+
+static bool read_resource(const json_t *value, const struct field *field,
+                          const struct wire_decode_options *options, void *slot) {
+    struct str text;
+
+    (void)field;
+    return field_str(value, &text) &&
+           wire_resource_parse(text, options->reject_two_parts, (struct wire_resource *)slot);
+}
+
+/* Any string: its reader judges it. */
+static bool read_opaque(const json_t *value, const struct field *field,
+                        const struct wire_decode_options *options, void *slot) {
+    (void)field;
+    (void)options;
+    return field_str(value, (struct str *)slot);
+}
+
+/* At most field->max code points, none of them U+0000. */
+static bool read_text(const json_t *value, const struct field *field,
+                      const struct wire_decode_options *options, void *slot) {
+    struct str text;
+
+    (void)options;
+    if (!field_str(value, &text) || memchr(text.p, '\0', text.len) ||
+        utf8_length(text.p, text.len) > field->max) {
+        return false;
+    }
+    *(struct str *)slot = text;
+    return true;
+}
+
+static bool read_client_id(const json_t *value, const struct field *field,
+                           const struct wire_decode_options *options, void *slot) {
+    struct str text;
+
+    (void)field;
+    (void)options;
+    if (!field_str(value, &text) || !wire_client_id_valid(text)) {
+        return false;
+    }
+    *(struct str *)slot = text;
+    return true;
+}
+
+static bool read_fence(const json_t *value, const struct field *field,
+                       const struct wire_decode_options *options, void *slot) {
+    (void)field;
+    (void)options;
+    if (!json_is_integer(value)) {
+        return false;
+    }
+    int64_t fence = json_integer_value(value);
+    if (fence < 1 || fence > FENCE_MAX) {
+        return false;
+    }
+    *(int64_t *)slot = fence;
+    return true;
+}
+
+static bool read_bool(const json_t *value, const struct field *field,
+                      const struct wire_decode_options *options, void *slot) {
+    (void)field;
+    (void)options;
+    if (!json_is_boolean(value)) {
+        return false;
+    }
+    *(bool *)slot = json_is_true(value);
+    return true;
+}
+
+/* A boolean whose absence means something: int, -1 being the default. */
+static bool read_tristate(const json_t *value, const struct field *field,
+                          const struct wire_decode_options *options, void *slot) {
+    (void)field;
+    (void)options;
+    if (!json_is_boolean(value)) {
+        return false;
+    }
+    *(int *)slot = json_is_true(value) ? 1 : 0;
+    return true;
+}
+
+/* Which of the texts the value is; -1: none. */
+static int choose(const json_t *value, const char *const *texts, size_t count) {
+    struct str text;
+
+    if (!field_str(value, &text)) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (str_eqz(text, texts[i])) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static bool read_mode(const json_t *value, const struct field *field,
+                      const struct wire_decode_options *options, void *slot) {
+    static const char *const texts[] = {"viewer", "editor"};
+    int choice = choose(value, texts, ARRAY_LEN(texts));
+
+    (void)field;
+    (void)options;
+    if (choice < 0) {
+        return false;
+    }
+    *(bool *)slot = choice == 1;
+    return true;
+}
+
+static bool read_presence(const json_t *value, const struct field *field,
+                          const struct wire_decode_options *options, void *slot) {
+    static const char *const texts[] = {
+        [WIRE_PRESENCE_DIFF] = "diff",
+        [WIRE_PRESENCE_FULL] = "full",
+        [WIRE_PRESENCE_NONE] = "none",
+    };
+    int choice = choose(value, texts, ARRAY_LEN(texts));
+
+    (void)field;
+    (void)options;
+    if (choice < 0) {
+        return false;
+    }
+    *(enum wire_presence *)slot = (enum wire_presence)choice;
+    return true;
+}
+
+/* clang-format off */
+#define SLOT(member) .offset = offsetof(struct wire_request, member)
+#define OPTIONAL .wrong = WIRE_ERR_INVALID_ARGUMENT
+
+#define FIELD_RESOURCE                                                                              \
+    {"resourceId", read_resource, SLOT(resource), .required = true,                                 \
+     .missing = WIRE_ERR_INVALID_RESOURCE_ID, .wrong = WIRE_ERR_INVALID_RESOURCE_ID,                \
+     .rule = "resourceId must be type:id or type:id:child."}
+#define FIELD_CLIENT_ID                                                                             \
+    {"clientId", read_client_id, SLOT(client_id), OPTIONAL,                                         \
+     .rule = "clientId must be 8 to 64 characters of [A-Za-z0-9_-]."}
+#define FIELD_FENCE                                                                                 \
+    {"token", read_fence, SLOT(token), OPTIONAL,                                                    \
+     .rule = "token must be a fencing token: an integer from 1 to 2^53 - 1."}
+
+static const struct field auth_fields[] = {
+    {"token", read_opaque, SLOT(auth_token), .required = true,
+     .missing = WIRE_ERR_UNAUTHENTICATED, .wrong = WIRE_ERR_INVALID_ARGUMENT,
+     .rule = "token must be a string that holds a JWT."},
+    FIELD_CLIENT_ID,
+};
+static const struct field join_fields[] = {
+    FIELD_RESOURCE,
+    {"mode", read_mode, SLOT(editor), OPTIONAL,
+     .rule = "mode must be \"editor\" or \"viewer\"."},
+    FIELD_CLIENT_ID,
+    FIELD_FENCE,
+    {"presence", read_presence, SLOT(presence), OPTIONAL,
+     .rule = "presence must be \"diff\", \"full\" or \"none\"."},
+};
+static const struct field resource_fields[] = {
+    FIELD_RESOURCE,
+};
+static const struct field acquire_fields[] = {
+    FIELD_RESOURCE,
+    {"takeOwn", read_bool, SLOT(take_own), OPTIONAL,
+     .rule = "takeOwn must be true or false."},
+};
+static const struct field heartbeat_fields[] = {
+    FIELD_RESOURCE,
+    FIELD_FENCE,
+    {"active", read_bool, SLOT(active), OPTIONAL,
+     .rule = "active must be true or false."},
+    {"dirty", read_tristate, SLOT(dirty), OPTIONAL,
+     .rule = "dirty must be true or false."},
+};
+static const struct field release_fields[] = {
+    FIELD_RESOURCE,
+    {"revision", read_text, SLOT(revision), .max = REVISION_MAX, OPTIONAL,
+     .rule = "revision must be a string of at most 128 characters without U+0000."},
+};
+
+#define FIELDS(rows) {rows, ARRAY_LEN(rows)}
+static const struct {
+    const struct field *rows;
+    size_t count;
+} events[] = {
+    [WIRE_REQ_AUTH] = FIELDS(auth_fields),
+    [WIRE_REQ_JOIN] = FIELDS(join_fields),
+    [WIRE_REQ_LEAVE] = FIELDS(resource_fields),
+    [WIRE_REQ_ACQUIRE] = FIELDS(acquire_fields),
+    [WIRE_REQ_HEARTBEAT] = FIELDS(heartbeat_fields),
+    [WIRE_REQ_RELEASE] = FIELDS(release_fields),
+    [WIRE_REQ_STATUS] = FIELDS(resource_fields),
+};
+/* clang-format on */
+_Static_assert(ARRAY_LEN(events) == WIRE_REQ_COUNT, "every event has its fields");
+
+static bool refuse(const struct field *field, enum wire_error_code code,
+                   struct field_problem *problem) {
+    problem->code = code;
+    problem->field = code == WIRE_ERR_INVALID_ARGUMENT ? field->name : NULL;
+    problem->message = field->rule;
+    return false;
+}
+
+bool fields_read(const json_t *data, const struct wire_decode_options *options,
+                 struct wire_request *out, struct field_problem *problem) {
+    for (size_t i = 0; i < events[out->kind].count; i++) {
+        const struct field *field = &events[out->kind].rows[i];
+        const json_t *value = json_object_get(data, field->name);
+
+        if (!value || json_is_null(value)) {
+            if (field->required) {
+                return refuse(field, field->missing, problem);
+            }
+            continue;
+        }
+        if (!field->read(value, field, options, (char *)out + field->offset)) {
+            return refuse(field, field->wrong, problem);
+        }
+    }
+    return true;
+}

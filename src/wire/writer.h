@@ -1,0 +1,35 @@
+/*
+ * What every message has in common: the frame around it, and the pieces that several messages
+ * share. Private to the module. One message at a time: the buffer is the module's own and used
+ * again.
+ */
+#ifndef WSLOCK_WIRE_WRITER_H
+#define WSLOCK_WIRE_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wslock/base/frame.h"
+#include "wslock/base/jsonw.h"
+#include "wslock/base/str.h"
+#include "wslock/wire/message.h"
+
+/* Opens the message and its data; fields follow, then writer_close. The result is the module's own.
+ */
+struct jsonw *writer_open(const struct wire_to *to, const char *event);
+/* The frame of exactly what was written since, with the caller's one reference. */
+struct frame *writer_close(struct jsonw *w);
+
+/* resourceId and rev. */
+void writer_put_at(struct jsonw *w, const struct wire_at *at);
+/* userId and username as fields of the open object; no username where it is to be minimal. */
+void writer_put_person(struct jsonw *w, const struct wire_person *person, bool minimal);
+/* The display name, or what stands for it. */
+struct str writer_display_name(const struct wire_person *person, bool minimal);
+/* The object `lock`. */
+void writer_put_lock(struct jsonw *w, const struct wire_lock *lock, bool minimal);
+/* The object `policy`. */
+void writer_put_policy(struct jsonw *w, const struct config_policy *policy);
+
+#endif

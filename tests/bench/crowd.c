@@ -1,0 +1,265 @@
+#include "crowd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "process.h"
+#include "report.h"
+#include "wslock/base/mem.h"
+
+#define MESSAGE_BYTES 4096
+
+enum phase { OUT, SIGNING_IN, JOINING, IN };
+
+struct session {
+    enum phase phase;
+    int64_t lock_token; /* 0: has none */
+    char *token;
+};
+
+struct crowd {
+    struct crowd_plan plan;
+    crowd_message_cb on_message;
+    void *ctx;
+    struct load *load;
+    struct session *sessions;
+    bool broken;
+    /* of crowd_enter */
+    unsigned next, end, under_way;
+};
+
+static bool is_editor(const struct crowd *c, unsigned index) {
+    return c->plan.editors && index % c->plan.per_room == 0;
+}
+
+static unsigned room_of(const struct crowd *c, unsigned index) {
+    return index / c->plan.per_room;
+}
+
+/* ---- life ---- */
+
+static void on_open(void *ctx, unsigned index);
+static void on_text(void *ctx, unsigned index, const char *text, size_t len);
+
+static void on_close(void *ctx, unsigned index, unsigned code) {
+    struct crowd *c = ctx;
+    if (!c->broken)
+        complain("connection %u ended, code %u, in phase %d", index, code,
+                 (int)c->sessions[index].phase);
+    c->broken = true;
+}
+
+struct crowd *crowd_create(const struct crowd_plan *plan, crowd_message_cb on_message, void *ctx) {
+    struct crowd *c = mem_zalloc(sizeof *c);
+    const struct load_ops ops = {on_open, on_text, on_close, c};
+    c->plan = *plan;
+    c->on_message = on_message;
+    c->ctx = ctx;
+    c->load = load_create(plan->count, plan->port, plan->tls, &ops);
+    c->sessions = mem_calloc(plan->count, sizeof *c->sessions);
+    return c;
+}
+
+void crowd_destroy(struct crowd **crowd) {
+    struct crowd *c = *crowd;
+    if (!c)
+        return;
+    load_destroy(&c->load);
+    for (unsigned i = 0; i < c->plan.count; i++)
+        free(c->sessions[i].token); /* libjwt's */
+    mem_free(c->sessions);
+    mem_free(c);
+    *crowd = NULL;
+}
+
+void crowd_drop(struct crowd *c) {
+    for (unsigned i = 0; i < c->plan.count; i++) {
+        load_abort(c->load, i);
+        c->sessions[i].phase = OUT;
+    }
+}
+
+/* ---- coming in ---- */
+
+static bool make_token(struct crowd *c, unsigned index) {
+    char user[32];
+    if (c->sessions[index].token)
+        return true;
+    snprintf(user, sizeof user, "user-%06u", index);
+    c->sessions[index].token = keys_token(c->plan.keys, c->plan.alg, user);
+    if (!c->sessions[index].token)
+        complain("cannot sign a token");
+    return c->sessions[index].token != NULL;
+}
+
+bool crowd_make_tokens(struct crowd *c) {
+    for (unsigned i = 0; i < c->plan.count; i++) {
+        if (!make_token(c, i))
+            return false;
+    }
+    return true;
+}
+
+static void enter_more(struct crowd *c, unsigned at_once) {
+    while (!c->broken && c->next < c->end && c->under_way < at_once) {
+        if (!make_token(c, c->next) || !load_connect(c->load, c->next)) {
+            complain("cannot connect, after %u connections", c->next);
+            c->broken = true;
+            return;
+        }
+        c->next++;
+        c->under_way++;
+    }
+}
+
+static void on_open(void *ctx, unsigned index) {
+    struct crowd *c = ctx;
+    struct session *s = &c->sessions[index];
+    char text[MESSAGE_BYTES];
+    int len = snprintf(text, sizeof text,
+                       "{\"event\":\"auth\",\"id\":1,\"data\":{\"token\":\"%s\","
+                       "\"clientId\":\"tab-%08u-bench\"}}",
+                       s->token, index);
+    s->phase = SIGNING_IN;
+    load_send(c->load, index, text, (size_t)len);
+}
+
+static void join(struct crowd *c, unsigned index) {
+    struct session *s = &c->sessions[index];
+    char text[512], token[48] = "";
+    if (s->lock_token != 0)
+        snprintf(token, sizeof token, ",\"token\":%lld", (long long)s->lock_token);
+    int len = snprintf(text, sizeof text,
+                       "{\"event\":\"resource:join\",\"id\":2,\"data\":{\"resourceId\":"
+                       "\"document:room-%u:main\",\"mode\":\"%s\",\"presence\":\"%s\"%s}}",
+                       room_of(c, index), is_editor(c, index) ? "editor" : "viewer",
+                       c->plan.presence, token);
+    s->phase = JOINING;
+    load_send(c->load, index, text, (size_t)len);
+}
+
+static void note_lock_token(struct session *s, const struct crowd_message *m) {
+    static const char key[] = "\"token\":";
+    const char *found = memmem(m->text, m->len, key, sizeof key - 1);
+    int64_t token = 0;
+    if (!found)
+        return;
+    const char *end = m->text + m->len;
+    for (const char *p = found + sizeof key - 1; p < end && *p >= '0' && *p <= '9'; p++)
+        token = token * 10 + (*p - '0');
+    s->lock_token = token;
+}
+
+static void come_in(struct crowd *c, unsigned index, const struct crowd_message *m) {
+    struct session *s = &c->sessions[index];
+    if (s->phase == SIGNING_IN && crowd_event_is(m, "welcome")) {
+        join(c, index);
+        return;
+    }
+    /* An editor is in when it has its lock, which is told behind the room. */
+    if (s->phase != JOINING ||
+        !crowd_event_is(m, is_editor(c, index) ? "lock:acquired" : "resource:joined"))
+        return;
+    s->phase = IN;
+    c->under_way--;
+}
+
+static bool all_in(void *ctx) {
+    struct crowd *c = ctx;
+    return c->next == c->end && c->under_way == 0;
+}
+
+bool crowd_enter(struct crowd *c, unsigned first, unsigned end, unsigned at_once,
+                 unsigned timeout_ms) {
+    uint64_t deadline = monotonic_ns() + timeout_ms * 1000000ull;
+    c->next = first;
+    c->end = end;
+    c->under_way = 0;
+    while (!c->broken && !all_in(c) && monotonic_ns() < deadline) {
+        enter_more(c, at_once);
+        load_poll(c->load, 100);
+    }
+    if (!c->broken && !all_in(c))
+        complain("%u sessions were not in after %u ms", c->under_way + (end - c->next), timeout_ms);
+    return !c->broken && all_in(c);
+}
+
+/* ---- talking ---- */
+
+bool crowd_event_is(const struct crowd_message *m, const char *event) {
+    return strlen(event) == m->event_len && memcmp(event, m->event, m->event_len) == 0;
+}
+
+static bool split(const char *text, size_t len, struct crowd_message *m) {
+    static const char head[] = "{\"event\":\"", id[] = "\",\"id\":";
+    const size_t head_len = sizeof head - 1;
+    if (len < head_len || memcmp(text, head, head_len) != 0)
+        return false;
+    const char *event = text + head_len, *quote = memchr(event, '"', len - head_len);
+    if (!quote)
+        return false;
+    size_t left = len - (size_t)(quote - text);
+    *m = (struct crowd_message){event, (size_t)(quote - event),
+                                left > sizeof id && memcmp(quote, id, sizeof id - 1) == 0, text,
+                                len};
+    return true;
+}
+
+static bool is_unexpected(const struct crowd_message *m) {
+    static const char *const events[] = {"error", "lock:denied", "lock:lost", "session:closed",
+                                         "system:degraded"};
+    for (size_t i = 0; i < ARRAY_LEN(events); i++) {
+        if (crowd_event_is(m, events[i]))
+            return true;
+    }
+    return false;
+}
+
+static void on_text(void *ctx, unsigned index, const char *text, size_t len) {
+    struct crowd *c = ctx;
+    struct session *s = &c->sessions[index];
+    struct crowd_message m;
+    if (!split(text, len, &m) || is_unexpected(&m)) {
+        if (!c->broken)
+            complain("session %u got: %.*s", index, (int)(len < 400 ? len : 400), text);
+        c->broken = true;
+        return;
+    }
+    if (crowd_event_is(&m, "lock:acquired"))
+        note_lock_token(s, &m);
+    if (s->phase == IN)
+        c->on_message(c->ctx, c, index, &m);
+    else
+        come_in(c, index, &m);
+}
+
+/* With the number of the room and the token of the lock. */
+static const char *const REQUESTS[] = {
+    [CROWD_ACQUIRE] = "{\"event\":\"lock:acquire\",\"id\":3,\"data\":{\"resourceId\":"
+                      "\"document:room-%u:main\"}}",
+    [CROWD_RELEASE] = "{\"event\":\"lock:release\",\"id\":4,\"data\":{\"resourceId\":"
+                      "\"document:room-%u:main\"}}",
+    [CROWD_HEARTBEAT] = "{\"event\":\"lock:heartbeat\",\"id\":5,\"data\":{\"resourceId\":"
+                        "\"document:room-%u:main\",\"token\":%lld,\"dirty\":false}}",
+    [CROWD_HEARTBEAT_DIRTY] = "{\"event\":\"lock:heartbeat\",\"id\":5,\"data\":{\"resourceId\":"
+                              "\"document:room-%u:main\",\"token\":%lld,\"dirty\":true}}",
+};
+
+void crowd_send(struct crowd *c, unsigned index, enum crowd_request request) {
+    char text[256];
+    int len = snprintf(text, sizeof text, REQUESTS[request], room_of(c, index),
+                       (long long)c->sessions[index].lock_token);
+    load_send(c->load, index, text, (size_t)len);
+}
+
+bool crowd_run(struct crowd *c, unsigned timeout_ms, bool (*done)(void *ctx), void *ctx) {
+    uint64_t deadline = monotonic_ns() + timeout_ms * 1000000ull;
+    while (!c->broken && !(done && done(ctx))) {
+        uint64_t now = monotonic_ns();
+        if (now >= deadline)
+            return true;
+        load_poll(c->load, (int)((deadline - now) / 1000000 + 1));
+    }
+    return !c->broken;
+}

@@ -1,0 +1,57 @@
+/*
+ * Sessions on top of load.h: each signs in and joins its room, then the scenario talks. A crowd
+ * goes to the daemon or to the floor alike. What no scenario expects (an error, a denial, a lost
+ * lock, an end) makes the crowd broken, which ends the run.
+ */
+#ifndef WSLOCK_BENCH_CROWD_H
+#define WSLOCK_BENCH_CROWD_H
+
+#include "keys.h"
+#include "load.h"
+
+struct crowd_plan {
+    unsigned count;
+    unsigned per_room;
+    bool editors;         /* the first of each room has its lock */
+    const char *presence; /* as in resource:join */
+    enum keys_alg alg;
+    const struct keys *keys;
+    bool tls;
+    uint16_t port;
+};
+
+/* A message: its event, and whether it answers a request. Borrowed. */
+struct crowd_message {
+    const char *event;
+    size_t event_len;
+    bool is_reply;
+    const char *text;
+    size_t len;
+};
+
+struct crowd;
+/* Messages of sessions that are in. */
+typedef void (*crowd_message_cb)(void *ctx, struct crowd *c, unsigned index,
+                                 const struct crowd_message *m);
+
+struct crowd *crowd_create(const struct crowd_plan *plan, crowd_message_cb on_message, void *ctx);
+void crowd_destroy(struct crowd **c);
+/* Makes the tokens now that crowd_enter would make when they are needed. */
+bool crowd_make_tokens(struct crowd *c) MUST_CHECK;
+
+/* Brings in the sessions from `first` to before `end`, at most `at_once` in the middle of it;
+ * waits. A session whose token of a lock is known asks for that lock again. */
+bool crowd_enter(struct crowd *c, unsigned first, unsigned end, unsigned at_once,
+                 unsigned timeout_ms) MUST_CHECK;
+/* Resets every connection. */
+void crowd_drop(struct crowd *c);
+
+enum crowd_request { CROWD_ACQUIRE, CROWD_RELEASE, CROWD_HEARTBEAT, CROWD_HEARTBEAT_DIRTY };
+void crowd_send(struct crowd *c, unsigned index, enum crowd_request request);
+
+bool crowd_event_is(const struct crowd_message *m, const char *event);
+/* Handles input until done(ctx) or the time is up; false when the crowd is broken. done may be
+ * NULL. */
+bool crowd_run(struct crowd *c, unsigned timeout_ms, bool (*done)(void *ctx), void *ctx) MUST_CHECK;
+
+#endif

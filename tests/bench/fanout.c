@@ -1,0 +1,143 @@
+/*
+ * Fan-out: one room, its editor says "dirty" and "not dirty" in turn, each of which is an event to
+ * everyone. The next one is caused when everyone has the last. The daemon and the floor take turns.
+ */
+#include <stdio.h>
+
+#include "bench.h"
+#include "crowd.h"
+#include "floor.h"
+#include "process.h"
+#include "report.h"
+#include "stack.h"
+
+#define ENTER_MS 120000
+#define DRAIN_MS 10000
+#define WARM_UP_MS 300
+
+struct fanout {
+    struct crowd *crowd;
+    unsigned members;
+    unsigned missing; /* deliveries of the event under way */
+    bool answered;    /* its cause has its reply */
+    bool dirty, stopping;
+    uint64_t deliveries;
+    uint64_t bytes; /* of one event */
+};
+
+struct cost {
+    double us, per_second;
+};
+
+static void cause(struct fanout *f) {
+    f->missing = f->members;
+    f->answered = false;
+    f->dirty = !f->dirty;
+    crowd_send(f->crowd, 0, f->dirty ? CROWD_HEARTBEAT_DIRTY : CROWD_HEARTBEAT);
+}
+
+static void on_message(void *ctx, struct crowd *c, unsigned index, const struct crowd_message *m) {
+    struct fanout *f = ctx;
+    (void)c;
+    (void)index;
+    if (m->is_reply) {
+        f->answered = true;
+    } else if (crowd_event_is(m, "lock:state") && f->missing > 0) {
+        f->missing--;
+        f->deliveries++;
+        f->bytes = m->len;
+    }
+    if (f->missing == 0 && f->answered && !f->stopping)
+        cause(f);
+}
+
+static bool is_quiet(void *ctx) {
+    const struct fanout *f = ctx;
+    return f->missing == 0 && f->answered;
+}
+
+static bool open_fanout(struct fanout *f, const struct crowd_plan *plan) {
+    *f = (struct fanout){.members = plan->count, .stopping = true, .answered = true};
+    f->crowd = crowd_create(plan, on_message, f);
+    /* The events of everyone's coming in are over when nothing has come for a while. */
+    return crowd_enter(f->crowd, 0, plan->count, 64, ENTER_MS) &&
+           crowd_run(f->crowd, WARM_UP_MS, NULL, NULL);
+}
+
+static bool measure(struct fanout *f, unsigned run_ms, pid_t server, struct cost *cost) {
+    f->stopping = false;
+    cause(f);
+    if (!crowd_run(f->crowd, WARM_UP_MS, NULL, NULL))
+        return false;
+    uint64_t cpu = process_cpu_ns(server), from = monotonic_ns();
+    f->deliveries = 0;
+    if (!crowd_run(f->crowd, run_ms, NULL, NULL))
+        return false;
+    cpu = process_cpu_ns(server) - cpu;
+    cost->us = (double)cpu / 1000 / (double)(f->deliveries > 0 ? f->deliveries : 1);
+    cost->per_second = (double)f->deliveries / ((double)(monotonic_ns() - from) / 1e9);
+    f->stopping = true;
+    return crowd_run(f->crowd, DRAIN_MS, is_quiet, f) && is_quiet(f);
+}
+
+static bool compare(const struct bench *b, const struct stack *s, struct fanout *daemon,
+                    struct fanout *floor, pid_t floor_pid) {
+    struct samples own = {0}, bare = {0}, ratio = {0}, rate = {0}, bare_rate = {0};
+    struct cost cost, floor_cost;
+    bool ok = true;
+    char what[112];
+    for (unsigned i = 0; ok && i < b->rounds; i++) {
+        ok = measure(floor, b->round_ms, floor_pid, &floor_cost) &&
+             measure(daemon, b->round_ms, s->daemon, &cost);
+        samples_add(&own, cost.us);
+        samples_add(&bare, floor_cost.us);
+        samples_add(&ratio, cost.us / floor_cost.us);
+        samples_add(&rate, cost.per_second);
+        samples_add(&bare_rate, floor_cost.per_second);
+    }
+    snprintf(what, sizeof what, "fan-out to %u receivers, events of %u bytes", daemon->members - 1,
+             (unsigned)daemon->bytes);
+    if (ok) {
+        report_row(what, "", "%.0f deliveries/s (floor %.0f)", samples_quantile(&rate, 0.5),
+                   samples_quantile(&bare_rate, 0.5));
+        report_row("CPU a delivery, wslockd ÷ floor", "≤ 1.5, beyond ≤ 1.2",
+                   "%.2f (%.2f µs ÷ %.2f µs)", samples_quantile(&ratio, 0.5),
+                   samples_quantile(&own, 0.5), samples_quantile(&bare, 0.5));
+    }
+    samples_fini(&own);
+    samples_fini(&bare);
+    samples_fini(&ratio);
+    samples_fini(&rate);
+    samples_fini(&bare_rate);
+    return ok;
+}
+
+static bool one_size(const struct bench *b, const struct stack *s, unsigned receivers) {
+    struct crowd_plan plan = {.count = receivers + 1,
+                              .per_room = receivers + 1,
+                              .editors = true,
+                              .presence = "none",
+                              .alg = KEYS_HS256,
+                              .keys = &s->keys,
+                              .port = s->port};
+    struct fanout daemon, floor;
+    bool ok = open_fanout(&daemon, &plan);
+    pid_t floor_pid = floor_start(FLOOR_FAN_OUT, &plan.port);
+    ok = open_fanout(&floor, &plan) && ok && compare(b, s, &daemon, &floor, floor_pid);
+    crowd_destroy(&daemon.crowd);
+    crowd_destroy(&floor.crowd);
+    process_stop(&floor_pid);
+    return ok;
+}
+
+bool run_fanout(const struct bench *b) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < ARRAY_LEN(b->receivers); i++) {
+        struct stack s;
+        if (!stack_start(&s, b, false))
+            return false;
+        ok = one_size(b, &s, b->receivers[i]);
+        stack_stop(&s);
+    }
+    return ok;
+}

@@ -1,0 +1,12 @@
+# The load generator, see docs/performance.md. The suite only tries that it works, not how fast.
+file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c)
+add_executable(wslock-bench ${bench_sources})
+# `direct` calls the same scripts with the same arguments as the daemon.
+target_include_directories(wslock-bench PRIVATE ${PROJECT_SOURCE_DIR}/src/lock)
+target_link_libraries(wslock-bench PRIVATE wslock_lock PkgConfig::LIBJWT PkgConfig::OPENSSL
+  PkgConfig::HIREDIS)
+
+if(TARGET wslockd)
+  add_test(NAME bench_smoke COMMAND wslock-bench --smoke --wslockd $<TARGET_FILE:wslockd> all)
+  set_tests_properties(bench_smoke PROPERTIES TIMEOUT 120)
+endif()

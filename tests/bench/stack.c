@@ -1,0 +1,169 @@
+#include "stack.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "process.h"
+#include "report.h"
+
+#define START_MS 30000
+#define POLL_US 5000
+
+static const char CONFIG[] = "listen:\n"
+                             "  - {address: 127.0.0.1, port: %u, %s}\n"
+                             "ops: {address: 127.0.0.1, port: %u, socket: %s/ops.sock}\n"
+                             "auth:\n"
+                             "  algorithms: [HS256, ES256]\n"
+                             "  keys:\n"
+                             "    - {kid: hs, alg: HS256, secretFile: %s/hs256}\n"
+                             "    - {kid: es, alg: ES256, publicKeyFile: %s/es256.pem}\n"
+                             "redis: {url: \"unix:%s\"}\n"
+                             "limits:\n"
+                             "  handshakesPerSecond: 1000000\n"
+                             "  messagesPerSecond: 1000000\n"
+                             "  messageBurst: 1000000\n"
+                             "audit: {file: %s/audit.jsonl}\n";
+
+static bool write_config(const struct stack *s, bool tls, const char *path) {
+    char listener[256] = "plaintext: true";
+    if (tls)
+        snprintf(listener, sizeof listener,
+                 "tls: {certificate: %s/tls.pem, key: %s/tls.key, minVersion: \"1.3\"}", s->folder,
+                 s->folder);
+    FILE *file = fopen(path, "wxe");
+    if (!file)
+        return false;
+    bool ok = fprintf(file, CONFIG, s->port, listener, s->ops_port, s->folder, s->folder, s->folder,
+                      s->redis_socket, s->folder) > 0;
+    return fclose(file) == 0 && ok;
+}
+
+static int connect_to(const struct sockaddr *address, socklen_t len) {
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, address, len) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool redis_answers(const struct stack *s) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", s->redis_socket);
+    int fd = connect_to((struct sockaddr *)&address, sizeof address);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* Whether it can grant locks, by its operations endpoint. */
+static bool daemon_is_ready(const struct stack *s) {
+    static const char request[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    char answer[13] = "";
+    address.sin_port = htons(s->ops_port);
+    int fd = connect_to((struct sockaddr *)&address, sizeof address);
+    if (fd < 0)
+        return false;
+    bool ready = write(fd, request, sizeof request - 1) > 0 &&
+                 read(fd, answer, sizeof answer - 1) > 0 && strcmp(answer, "HTTP/1.1 200") == 0;
+    close(fd);
+    return ready;
+}
+
+static bool wait_until(const struct stack *s, pid_t pid, bool (*is_ready)(const struct stack *s)) {
+    uint64_t end = monotonic_ns() + START_MS * 1000000ull;
+    while (pid > 0 && process_alive(pid) && monotonic_ns() < end) {
+        if (is_ready(s))
+            return true;
+        usleep(POLL_US);
+    }
+    return false;
+}
+
+static void show_log(const char *path) {
+    char line[512];
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+        fputs(line, stderr);
+    if (file)
+        fclose(file);
+}
+
+static bool start_redis(struct stack *s) {
+    char log[128];
+    const char *const argv[] = {"redis-server",
+                                "--port",
+                                "0",
+                                "--unixsocket",
+                                s->redis_socket,
+                                "--save",
+                                "",
+                                "--appendonly",
+                                "no",
+                                "--dir",
+                                s->folder,
+                                "--maxmemory-policy",
+                                "noeviction",
+                                NULL};
+    snprintf(log, sizeof log, "%s/redis.log", s->folder);
+    s->redis = process_spawn(argv, log);
+    if (wait_until(s, s->redis, redis_answers))
+        return true;
+    complain("redis-server did not start:");
+    show_log(log);
+    return false;
+}
+
+static bool start_daemon(struct stack *s, const struct bench *b, bool tls) {
+    char log[128], config[128];
+    const char *const argv[] = {b->wslockd, "--config", config, NULL};
+    snprintf(log, sizeof log, "%s/wslockd.log", s->folder);
+    snprintf(config, sizeof config, "%s/wslockd.yaml", s->folder);
+    s->port = process_free_port();
+    s->ops_port = process_free_port();
+    if (!write_config(s, tls, config))
+        return false;
+    s->daemon = process_spawn(argv, log);
+    if (wait_until(s, s->daemon, daemon_is_ready))
+        return true;
+    complain("%s did not get ready:", b->wslockd);
+    show_log(log);
+    return false;
+}
+
+bool stack_start(struct stack *s, const struct bench *b, bool tls) {
+    *s = (struct stack){.folder = "/tmp/wslock-bench-XXXXXX"};
+    if (!mkdtemp(s->folder)) {
+        complain("cannot make a folder in /tmp");
+        return false;
+    }
+    snprintf(s->redis_socket, sizeof s->redis_socket, "%s/redis.sock", s->folder);
+    if (keys_make(&s->keys, s->folder) && start_redis(s) && start_daemon(s, b, tls))
+        return true;
+    stack_stop(s);
+    return false;
+}
+
+static void remove_folder(const char *folder) {
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)))
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    rmdir(folder);
+}
+
+void stack_stop(struct stack *s) {
+    process_stop(&s->daemon);
+    process_stop(&s->redis);
+    keys_fini(&s->keys);
+    remove_folder(s->folder);
+}

@@ -1,0 +1,25 @@
+/*
+ * What is measured: a Redis of its own on a Unix socket and a daemon in front of it, in a folder
+ * that is removed at the end.
+ */
+#ifndef WSLOCK_BENCH_STACK_H
+#define WSLOCK_BENCH_STACK_H
+
+#include "bench.h"
+#include "keys.h"
+#include <sys/types.h>
+
+struct stack {
+    char folder[64];
+    char redis_socket[96];
+    pid_t redis, daemon;
+    uint16_t port, ops_port;
+    struct keys keys;
+};
+
+/* Returns when the daemon can grant locks. False: nothing runs, and what went wrong was told.
+ */
+bool stack_start(struct stack *s, const struct bench *b, bool tls) MUST_CHECK;
+void stack_stop(struct stack *s);
+
+#endif

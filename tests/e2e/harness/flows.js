@@ -1,0 +1,180 @@
+'use strict';
+/* What the tests of whole flows share: what must hold for every frame, joining, sub-tests side by side. */
+const assert = require('node:assert');
+const { SLOW, eventually } = require('./basics');
+const { newDaemon } = require('./daemon');
+const { httpGet } = require('./raw');
+const { redis } = require('./redis');
+
+/*
+ * What the protocol promises of every connection, whatever the test was about. Takes the client's frames
+ * in order. A connection that is still open must have answered everything.
+ */
+function checkFrames(client) {
+  const open = new Map(); // id → event
+  const rooms = new Map(); // resourceId → {rev, byEvent}
+  client.frames.forEach((frame, at) => {
+    const context = () => `frame ${at} of ${client.options.user}: ${frame.text}\n${client.frames
+      .slice(Math.max(0, at - 12), at).map((f) => `  ${f.dir} ${f.text}`).join('\n')}`;
+    if (frame.dir === 'out') {
+      let sent;
+      try {
+        sent = JSON.parse(frame.text);
+      } catch {
+        return; // a test of bad messages
+      }
+      if (sent.id !== undefined) open.set(sent.id, sent.event);
+      return;
+    }
+    const { event, id, data } = frame.message;
+    assert.strictEqual(typeof event, 'string', context());
+    assert.ok(data && typeof data === 'object', context());
+    if (id !== undefined) {
+      assert.ok(open.has(id), `nobody asked (or it was answered before): ${context()}`);
+      open.delete(id);
+    }
+    if (data.expiresAt !== undefined || data.lock?.expiresAt !== undefined) {
+      assert.ok(Number.isSafeInteger(data.serverTime), `serverTime: ${context()}`);
+    }
+    if (data.token !== undefined) assert.ok(Number.isSafeInteger(data.token), context());
+    const { resourceId, rev } = data;
+    if (resourceId === undefined) return;
+    assert.match(resourceId, /^[a-z][a-z0-9-]*:[^:]+:[^:]+$/, context());
+    if (rev === undefined) {
+      assert.strictEqual(event, 'error', `rev is missing: ${context()}`);
+      return;
+    }
+    assert.ok(Number.isSafeInteger(rev) && rev >= 0, context());
+    const room = rooms.get(resourceId);
+    if (event === 'resource:joined') {
+      rooms.set(resourceId, { rev: Math.max(rev, room ? room.rev : 0), byEvent: room ? room.byEvent : new Map() });
+    } else if (event === 'resource:left') {
+      rooms.delete(resourceId);
+    } else if (id === undefined) {
+      assert.ok(room, `before resource:joined: ${context()}`);
+      assert.ok(rev >= room.rev, `out of order, ${rev} after ${room.rev}: ${context()}`);
+      room.rev = rev;
+      if (['error', 'lock:denied', 'lock:acquired'].includes(event)) return; // belong to a join, not to a change
+      const last = room.byEvent.get(event) || 0;
+      assert.ok(rev > last, `a client drops it, its last ${event} had rev ${last}: ${context()}`);
+      room.byEvent.set(event, rev);
+    }
+  });
+  if (client.ws.readyState === 1) {
+    assert.deepStrictEqual([...open], [], `without an answer: ${client.options.user}`);
+  }
+}
+
+/* Keeps every client that is made from now on in d.clients. */
+function watch(d) {
+  d.clients = [];
+  const make = d.newClient.bind(d);
+  d.newClient = async (options) => {
+    const client = await make(options);
+    d.clients.push(client);
+    return client;
+  };
+  return d;
+}
+
+/*
+ * A store that no one has used opens a recovery window of 3 s: it cannot be told from one that was emptied. Makes
+ * this one look as if a daemon had just been there. Only saves time: lockDaemon waits for the window's end anyway.
+ */
+async function layOut(server, { shards = 16, keyPrefix = 'wslock' } = {}) {
+  const replid = /master_replid:(\w+)/.exec(await server.command('INFO', 'replication'))[1];
+  for (let n = 0; n < shards; n++) {
+    await server.command('HSET', `{${keyPrefix}:${n}}:meta`, 'replid', replid, 'valid', Date.now() + 20_000);
+  }
+}
+
+/* /readyz says that it can grant locks. */
+function granting(d) {
+  return eventually(async () => (await httpGet(d.opsUrl('/readyz'))).status === 200, 'the daemon grants locks');
+}
+
+/* A watched daemon (options of newDaemon) that can grant locks. */
+async function lockDaemon(t, options = {}) {
+  const server = options.redis || (await redis(t));
+  if (!options.redis) await layOut(server, options.config?.redis);
+  const d = watch(await newDaemon(t, { ...options, redis: server }));
+  await d.start();
+  await granting(d);
+  return d;
+}
+
+/* When everything that was sent has arrived, the frames of all watched clients are checked. */
+async function checkAll(...daemons) {
+  for (const d of daemons) {
+    for (const client of d.clients) {
+      if (client.ws.readyState === 1 && client.welcome) await client.sync();
+      checkFrames(client);
+    }
+  }
+}
+
+/* Sub-tests side by side: {name: fn}. The parent should have {concurrency: …}. */
+function together(t, cases) {
+  return Promise.all(Object.entries(cases).map(([name, fn]) => t.test(name, fn)));
+}
+
+let tabs = 0;
+/* A clientId of its own. */
+function tab() {
+  return `tab-${process.pid}-${String(++tabs).padStart(6, '0')}`;
+}
+
+/* Joins as viewer; gives resource:joined's data. */
+function view(client, resourceId, more) {
+  return client.expect('resource:join', { resourceId, ...more }, 'resource:joined');
+}
+
+/* Joins as editor: {joined, answer}, answer being the message that follows ({event, data}). */
+async function edit(client, resourceId, more) {
+  const joined = await client.expect('resource:join', { resourceId, mode: 'editor', ...more }, 'resource:joined');
+  const answer = await client.inbox.take(
+    (m) => m.id === undefined && m.data.resourceId === joined.resourceId
+      && ['lock:acquired', 'lock:denied', 'error'].includes(m.event),
+    'what the join brought',
+  );
+  return { joined, answer };
+}
+
+/* Joins as editor and gets the lock: lock:acquired's data. */
+async function take(client, resourceId, more) {
+  const { joined, answer } = await edit(client, resourceId, more);
+  assert.strictEqual(answer.event, 'lock:acquired', JSON.stringify(answer));
+  assert.strictEqual(joined.mode, 'editor');
+  assert.strictEqual(joined.lock.mine, true);
+  return answer.data;
+}
+
+/* The lock as anyone may see it. */
+async function status(client, resourceId) {
+  return (await client.expect('lock:status', { resourceId }, 'lock:state')).lock;
+}
+
+/* An `error` reply with this code; gives its data. */
+async function refused(client, event, data, code) {
+  const error = await client.expect(event, data, 'error');
+  assert.strictEqual(error.code, code, JSON.stringify(error));
+  assert.strictEqual(typeof error.message, 'string');
+  assert.strictEqual(typeof error.ref, 'string');
+  return error;
+}
+
+/* A duration for the configuration, and the same in ms: longer where everything is slower. */
+function ms(n) {
+  return `${n * SLOW}ms`;
+}
+
+/* How long something takes, in ms. */
+async function elapsed(promise) {
+  const start = performance.now();
+  await promise;
+  return performance.now() - start;
+}
+
+module.exports = {
+  checkAll, checkFrames, edit, elapsed, granting, layOut, lockDaemon, ms, refused, status, tab, take, together, view, watch,
+};

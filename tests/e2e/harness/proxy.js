@@ -1,0 +1,91 @@
+'use strict';
+/* A TCP proxy that cuts, holds and delays. */
+const net = require('node:net');
+const { cleanup } = require('./basics');
+
+class Proxy {
+  constructor(target) {
+    this.target = target; // {port} or {path}
+    this.pairs = new Set();
+    this.delayMs = 0;
+    this.held = false;
+    this.refusing = false;
+    this.server = net.createServer((near) => this.connect(near));
+  }
+  listen() {
+    return new Promise((resolve) => this.server.listen(0, '127.0.0.1', () => {
+      this.port = this.server.address().port;
+      resolve(this);
+    }));
+  }
+  connect(near) {
+    if (this.refusing) {
+      near.resetAndDestroy();
+      return;
+    }
+    const far = net.connect(this.target);
+    const pair = { near, far };
+    this.pairs.add(pair);
+    const drop = () => {
+      this.pairs.delete(pair);
+      near.destroy();
+      far.destroy();
+    };
+    for (const [from, to] of [[near, far], [far, near]]) {
+      from.on('error', drop);
+      from.on('close', drop);
+      from.on('data', (data) => {
+        const pass = () => {
+          if (!to.destroyed && !to.write(data)) {
+            from.pause();
+            to.once('drain', () => from.resume());
+          }
+        };
+        if (this.delayMs) setTimeout(pass, this.delayMs);
+        else pass();
+      });
+      if (this.held) from.pause();
+    }
+  }
+  /* Every connection ends at once (RST); new ones are taken unless refuse(). */
+  cut() {
+    for (const { near, far } of this.pairs) {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
+    }
+  }
+  refuse(on = true) {
+    this.refusing = on;
+    if (on) this.cut();
+  }
+  /* Bytes neither way, connections stay: what a dead cable looks like. */
+  hold() {
+    this.held = true;
+    for (const { near, far } of this.pairs) {
+      near.pause();
+      far.pause();
+    }
+  }
+  release() {
+    this.held = false;
+    for (const { near, far } of this.pairs) {
+      near.resume();
+      far.resume();
+    }
+  }
+  delay(ms) {
+    this.delayMs = ms;
+  }
+  close() {
+    this.cut();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+async function proxy(t, target) {
+  const p = new Proxy(typeof target === 'number' ? { port: target, host: '127.0.0.1' } : target);
+  cleanup(t, () => p.close());
+  return p.listen();
+}
+
+module.exports = { proxy };

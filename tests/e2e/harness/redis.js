@@ -1,0 +1,151 @@
+'use strict';
+/* A redis-server of the test's own, and a look into it. */
+const net = require('node:net');
+const path = require('node:path');
+const { cleanup, deadline, eventually, freePort, start, tempDir } = require('./basics');
+
+/* The few lines of RESP2 that tests need to look into a store. Errors of Redis reject. */
+class RedisClient {
+  constructor(where) {
+    this.waiting = [];
+    this.buffer = Buffer.alloc(0);
+    this.socket = net.connect(where);
+    this.socket.on('data', (data) => this.feed(data));
+    const fail = (error) => {
+      for (const { reject } of this.waiting.splice(0)) reject(error);
+    };
+    this.socket.on('error', fail);
+    this.socket.on('close', () => fail(new Error('redis connection closed')));
+  }
+  command(...args) {
+    const parts = args.map((arg) => Buffer.from(String(arg)));
+    const out = [Buffer.from(`*${parts.length}\r\n`)];
+    for (const part of parts) out.push(Buffer.from(`$${part.length}\r\n`), part, Buffer.from('\r\n'));
+    return deadline(
+      new Promise((resolve, reject) => {
+        this.waiting.push({ resolve, reject });
+        this.socket.write(Buffer.concat(out));
+      }),
+      `redis ${args[0]}`,
+    );
+  }
+  feed(data) {
+    this.buffer = Buffer.concat([this.buffer, data]);
+    for (;;) {
+      const parsed = this.parse(0);
+      if (!parsed) return;
+      this.buffer = this.buffer.subarray(parsed.end);
+      const { resolve, reject } = this.waiting.shift();
+      if (parsed.value instanceof Error) reject(parsed.value);
+      else resolve(parsed.value);
+    }
+  }
+  parse(at) {
+    const eol = this.buffer.indexOf('\r\n', at);
+    if (eol < 0) return null;
+    const line = this.buffer.toString('utf8', at + 1, eol);
+    let end = eol + 2;
+    switch (this.buffer[at]) {
+      case 0x2b: // +
+        return { value: line, end };
+      case 0x2d: // -
+        return { value: new Error(line), end };
+      case 0x3a: // :
+        return { value: Number(line), end };
+      case 0x24: { // $
+        const length = Number(line);
+        if (length < 0) return { value: null, end };
+        if (this.buffer.length < end + length + 2) return null;
+        return { value: this.buffer.toString('utf8', end, end + length), end: end + length + 2 };
+      }
+      case 0x2a: { // *
+        if (Number(line) < 0) return { value: null, end };
+        const value = [];
+        for (let i = 0; i < Number(line); i++) {
+          const item = this.parse(end);
+          if (!item) return null;
+          value.push(item.value);
+          end = item.end;
+        }
+        return { value, end };
+      }
+      default:
+        throw new Error('not RESP');
+    }
+  }
+  close() {
+    this.socket.destroy();
+  }
+}
+
+class Redis {
+  constructor(dir, port) {
+    this.dir = dir;
+    this.port = port;
+    this.socket = path.join(dir, 'redis.sock');
+    this.url = port ? `redis://127.0.0.1:${port}/0` : `unix:${this.socket}`;
+    this.extra = [];
+  }
+  async start() {
+    const where = this.port ? { port: this.port, host: '127.0.0.1' } : { path: this.socket };
+    this.child = start('redis-server', [
+      '--port', String(this.port || 0), '--bind', '127.0.0.1', '--unixsocket', this.socket,
+      '--save', '', '--appendonly', 'no', '--dir', this.dir, ...this.extra,
+    ]);
+    this.child.stdout.resume();
+    this.child.stderr.resume();
+    this.exited = this.child.ended;
+    await eventually(async () => {
+      const probe = new RedisClient(where);
+      try {
+        return (await probe.command('PING')) === 'PONG';
+      } finally {
+        probe.close();
+      }
+    }, 'redis-server answers');
+    this.client = new RedisClient(where);
+  }
+  /* SCAN, GET, … as the test sees the store. */
+  command(...args) {
+    return this.client.command(...args);
+  }
+  async keys(pattern = '*') {
+    return (await this.command('KEYS', pattern)).sort();
+  }
+  async hash(key) {
+    const flat = await this.command('HGETALL', key);
+    const result = {};
+    for (let i = 0; i < flat.length; i += 2) result[flat[i]] = flat[i + 1];
+    return result;
+  }
+  /* SIGSTOP and SIGCONT: alive but silent. */
+  pause() {
+    this.child.kill('SIGSTOP');
+  }
+  resume() {
+    this.child.kill('SIGCONT');
+  }
+  async stop(signal = 'SIGTERM') {
+    if (!this.child) return;
+    if (this.client) this.client.close();
+    this.child.kill('SIGCONT');
+    this.child.kill(signal);
+    await deadline(this.exited, 'redis-server ends').catch(() => this.child.kill('SIGKILL'));
+    this.child = null;
+  }
+  async restart(signal) {
+    await this.stop(signal);
+    await this.start();
+  }
+}
+
+/* options: {tcp: true} for a TCP port (kept over restart), {args: […]} for redis-server. */
+async function redis(t, options = {}) {
+  const server = new Redis(tempDir(t), options.tcp ? await freePort() : 0);
+  server.extra = options.args || [];
+  cleanup(t, () => server.stop('SIGKILL'));
+  await server.start();
+  return server;
+}
+
+module.exports = { RedisClient, redis };

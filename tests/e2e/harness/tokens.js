@@ -1,0 +1,53 @@
+'use strict';
+/* Tokens, keys and certificates. */
+const crypto = require('node:crypto');
+const path = require('node:path');
+const { execFileSync } = require('node:child_process');
+const jose = require('jose');
+
+const SECRET = crypto.randomBytes(48);
+
+/*
+ * A token for tests: {user, name, roles, admin, ttl (seconds, may be negative), kid, alg, key, claims,
+ * header}. Default key: the secret that daemon() configures as kid `test`.
+ */
+function token(who = {}) {
+  const now = Math.floor(Date.now() / 1000);
+  const roles = [...(who.roles || []), ...(who.admin ? ['lock-admin'] : [])];
+  const payload = {
+    sub: who.user || 'ann',
+    ...(who.name && { name: who.name }),
+    ...(roles.length && { roles }),
+    iat: now,
+    exp: now + (who.ttl === undefined ? 3600 : who.ttl),
+    ...who.claims,
+  };
+  const header = { alg: who.alg || 'HS256', ...(who.kid !== null && { kid: who.kid || 'test' }), ...who.header };
+  return new jose.SignJWT(payload).setProtectedHeader(header).sign(who.key || SECRET);
+}
+
+/* A key pair for asymmetric algorithms: {privateKey, publicPem}. */
+function keyPair(alg) {
+  const make = {
+    RS: () => crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    PS: () => crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    ES: () => crypto.generateKeyPairSync('ec', { namedCurve: alg === 'ES384' ? 'P-384' : 'P-256' }),
+    Ed: () => crypto.generateKeyPairSync('ed25519'),
+  };
+  const { privateKey, publicKey } = make[alg.slice(0, 2)]();
+  return { privateKey, publicPem: publicKey.export({ type: 'spki', format: 'pem' }) };
+}
+
+/* A self-signed certificate: {certificate, key} file names. options: {days, name, cn}. */
+function certificate(dir, options = {}) {
+  const name = options.name || 'server';
+  const files = { certificate: path.join(dir, `${name}.crt`), key: path.join(dir, `${name}.key`) };
+  execFileSync('openssl', [
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout',
+    files.key, '-out', files.certificate, '-days', String(options.days || 2), '-subj',
+    `/CN=${options.cn || 'localhost'}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1',
+  ], { stdio: 'ignore' });
+  return files;
+}
+
+module.exports = { SECRET, certificate, keyPair, token };

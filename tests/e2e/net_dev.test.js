@@ -1,0 +1,97 @@
+'use strict';
+/* --dev: a private Redis, the page, tokens for it. */
+const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const h = require('./harness');
+
+/* A port of our own, so that tests may run beside a developer's daemon. */
+async function devDaemon(t, options = {}) {
+  const dir = h.tempDir(t);
+  const over = path.join(dir, 'over.yaml');
+  fs.writeFileSync(over, 'listen: [{address: 127.0.0.1, port: 0, plaintext: true}]\nops: {address: 127.0.0.1, port: 0}\nallowedOrigins: ["*"]\n');
+  const d = await h.newDaemon(t, { args: ['--dev', '--state-dir', path.join(dir, 'state'), '--config', over], ...options });
+  d.stateDir = path.join(dir, 'state');
+  await d.start();
+  d.get = (p, headers = {}, more = {}) => h.httpGet(`http://127.0.0.1:${d.port}${p}`, { headers, ...more });
+  return d;
+}
+
+test('the page, its files, and nothing else', async (t) => {
+  const d = await devDaemon(t);
+  await h.eventually(() => d.stdout.includes('token --user'), 'the hints');
+  assert.match(d.stdout, new RegExp(`http://127\\.0\\.0\\.1:${d.port}/`));
+  assert.match(d.stdout, /wslockctl .*token --user/);
+  const web = path.join(h.ROOT, 'src/web');
+  for (const name of fs.readdirSync(web).filter((n) => /\.(html|js|css)$/.test(n))) {
+    const answer = await d.get(name === 'index.html' ? '/' : `/${name}`);
+    assert.strictEqual(answer.status, 200, name);
+    assert.strictEqual(answer.body, fs.readFileSync(path.join(web, name), 'utf8'), `${name}, byte for byte`);
+    assert.match(answer.headers['content-security-policy'], /default-src 'self'/);
+    assert.strictEqual(answer.headers['x-content-type-options'], 'nosniff');
+    assert.match(answer.headers['content-type'], /^text\/(html|javascript|css); charset=utf-8$/);
+    const again = await d.get(name === 'index.html' ? '/' : `/${name}`, { 'If-None-Match': answer.headers.etag });
+    assert.strictEqual(again.status, 304);
+    assert.strictEqual(again.body, '');
+  }
+  for (const p of ['/index.htm', '/nothing', '/../etc/passwd', '/metrics', '/healthz']) {
+    assert.ok([403, 404].includes((await d.get(p)).status), p);
+  }
+});
+
+test('tokens for the page', async (t) => {
+  const d = await devDaemon(t);
+  await t.test('one that the daemon takes', async () => {
+    const { status, json, headers } = await d.get('/dev/token?user=ann&name=Ann%20%C3%84.&admin=1');
+    assert.strictEqual(status, 200);
+    assert.strictEqual(headers['cache-control'], 'no-store');
+    const c = await d.client({ token: json.token });
+    assert.strictEqual(c.welcome.userId, 'ann');
+    assert.strictEqual(c.welcome.username, 'Ann Ä.');
+    assert.strictEqual(c.welcome.admin, true);
+    const plain = await d.client({ token: (await d.get('/dev/token?user=bob')).json.token });
+    assert.strictEqual(plain.welcome.admin, false);
+  });
+  await t.test('for our own page only', async () => {
+    const p = '/dev/token?user=ann';
+    const own = `127.0.0.1:${d.port}`;
+    assert.strictEqual((await d.get(p, { Host: `localhost:${d.port}` })).status, 200);
+    assert.strictEqual((await d.get(p, { Host: own, Origin: `http://${own}` })).status, 200);
+    assert.strictEqual((await d.get(p, { 'Sec-Fetch-Site': 'same-origin' })).status, 200);
+    for (const headers of [
+      { Host: 'evil.example.org' },
+      { Host: `evil.example.org:${d.port}` },
+      { Host: '127.0.0.1.evil.example.org' },
+      { Host: 'localhost.evil.example.org' },
+      { 'Sec-Fetch-Site': 'cross-site' },
+      { 'Sec-Fetch-Site': 'same-site' },
+      { Origin: 'https://evil.example.org' },
+      { Origin: 'null' },
+    ]) {
+      assert.strictEqual((await d.get(p, headers)).status, 403, JSON.stringify(headers));
+    }
+  });
+  await t.test('not without a user', async () => {
+    assert.strictEqual((await d.get('/dev/token')).status, 400);
+    assert.strictEqual((await d.get('/dev/token?user=')).status, 400);
+    assert.strictEqual((await d.get(`/dev/token?user=${'x'.repeat(300)}`)).status, 400);
+    assert.strictEqual((await d.get('/dev/token?user=ann', {}, { method: 'POST' })).status, 405);
+  });
+});
+
+test('the private Redis ends with the daemon', async (t) => {
+  const d = await devDaemon(t);
+  const line = d.log.find((l) => l.startsWith('embedded_redis_started'));
+  const pid = Number(/pid=(\d+)/.exec(line)[1]);
+  process.kill(pid, 0);
+  assert.deepStrictEqual(await d.stop(), { code: 0, signal: null });
+  await h.eventually(() => {
+    try {
+      process.kill(pid, 0);
+      return false;
+    } catch {
+      return true;
+    }
+  }, 'redis-server is gone');
+});

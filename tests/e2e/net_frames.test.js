@@ -1,0 +1,189 @@
+'use strict';
+/* WebSocket frames: pieces, sizes, kinds, closes, pings. */
+const assert = require('node:assert');
+const { test } = require('node:test');
+const h = require('./harness');
+
+const TEXT = 1;
+const BINARY = 2;
+const CONTINUATION = 0;
+const CLOSE = 8;
+const PING = 9;
+const PONG = 10;
+
+async function open(t, d, headers = {}) {
+  const raw = await h.rawConnect(t, d.port);
+  raw.write(h.upgradeText({ headers: { Authorization: `Bearer ${await h.token({ user: 'ann' })}`, ...headers } }));
+  assert.strictEqual((await raw.response()).status, 101);
+  const welcome = await raw.frame();
+  assert.strictEqual(JSON.parse(welcome.payload).event, 'welcome');
+  return raw;
+}
+
+async function reply(raw) {
+  for (;;) {
+    const frame = await raw.frame();
+    if (!frame || frame.opcode === TEXT) return frame && JSON.parse(frame.payload);
+  }
+}
+
+function message(size) {
+  const empty = JSON.stringify({ event: 'test:sync', id: 1, data: { pad: '' } });
+  return JSON.stringify({ event: 'test:sync', id: 1, data: { pad: 'x'.repeat(size - empty.length) } });
+}
+
+test('message size', async (t) => {
+  const d = await h.daemon(t, { config: { limits: { maxMessageBytes: '4KiB' } } });
+  await t.test('as much as is allowed, in one frame', async (st) => {
+    const raw = await open(st, d);
+    raw.write(h.wsFrame(TEXT, message(4096)));
+    assert.strictEqual((await reply(raw)).id, 1);
+  });
+  await t.test('as much as is allowed, in many pieces', async (st) => {
+    const raw = await open(st, d);
+    const text = message(4096);
+    raw.write(h.wsFrame(TEXT, text.slice(0, 1), false));
+    for (let i = 1; i < 4000; i += 500) {
+      raw.write(h.wsFrame(CONTINUATION, text.slice(i, i + 500), false));
+      raw.write(h.wsFrame(PING, 'between'));
+    }
+    raw.write(h.wsFrame(CONTINUATION, '', false));
+    raw.write(h.wsFrame(CONTINUATION, text.slice(4001), true));
+    assert.strictEqual((await reply(raw)).id, 1);
+  });
+  await t.test('byte by byte over the network', async (st) => {
+    const raw = await open(st, d);
+    for (const byte of h.wsFrame(TEXT, message(300))) raw.write(Buffer.from([byte]));
+    assert.strictEqual((await reply(raw)).id, 1);
+  });
+  for (const [name, send] of [
+    ['one frame', (raw) => raw.write(h.wsFrame(TEXT, message(4097)))],
+    ['announced only', (raw) => raw.write(h.wsFrame(TEXT, message(60000)).subarray(0, 20))],
+    ['many pieces', (raw) => {
+      raw.write(h.wsFrame(TEXT, 'x'.repeat(1000), false));
+      for (let i = 0; i < 10; i++) raw.write(h.wsFrame(CONTINUATION, 'x'.repeat(1000), false));
+    }],
+  ]) {
+    await t.test(`a byte too much: ${name}`, async (st) => {
+      const raw = await open(st, d);
+      send(raw);
+      const told = await reply(raw);
+      assert.strictEqual(told.event, 'session:closed');
+      assert.deepStrictEqual(told.data, { code: 1009, reason: 'MESSAGE_TOO_BIG', reconnect: false });
+      assert.strictEqual((await raw.closeFrame()).code, 1009);
+    });
+  }
+  await t.test('the next message starts anew', async (st) => {
+    const raw = await open(st, d);
+    for (let i = 0; i < 3; i++) {
+      const text = message(3000);
+      raw.write(h.wsFrame(TEXT, text.slice(0, 1500), false));
+      raw.write(h.wsFrame(CONTINUATION, text.slice(1500), true));
+      assert.strictEqual((await reply(raw)).id, 1);
+    }
+  });
+});
+
+test('what is no message', async (t) => {
+  const d = await h.daemon(t);
+  await t.test('an empty one gets an error', async (st) => {
+    const raw = await open(st, d);
+    raw.write(h.wsFrame(TEXT, ''));
+    const answer = await reply(raw);
+    assert.strictEqual(answer.data.code, 'INVALID_MESSAGE');
+    raw.write(h.wsFrame(TEXT, message(100)));
+    assert.strictEqual((await reply(raw)).id, 1);
+  });
+  await t.test('a binary one closes with 1003', async (st) => {
+    const raw = await open(st, d);
+    raw.write(h.wsFrame(BINARY, '{}'));
+    const told = await reply(raw);
+    assert.strictEqual(told.data.reason, 'UNSUPPORTED_DATA');
+    assert.strictEqual((await raw.closeFrame()).code, 1003);
+  });
+  await t.test('bad UTF-8 closes with 1007', async (st) => {
+    for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82]]) {
+      const raw = await open(st, d);
+      raw.write(h.wsFrame(TEXT, Buffer.from([0x22, ...bytes])));
+      const frame = await raw.closeFrame();
+      assert.strictEqual(frame && frame.code, 1007, bytes.toString());
+    }
+  });
+  await t.test('bad UTF-8 over two fragments too', async (st) => {
+    const raw = await open(st, d);
+    raw.write(h.wsFrame(TEXT, Buffer.from([0x22, 0xe2, 0x82]), false));
+    raw.write(h.wsFrame(CONTINUATION, Buffer.from([0x22]), true));
+    assert.strictEqual((await raw.closeFrame()).code, 1007);
+  });
+  await t.test('a character split over two fragments is none', async (st) => {
+    const raw = await open(st, d);
+    const text = Buffer.from(JSON.stringify({ event: 'test:sync', id: 1, data: { euro: '€' } }));
+    const at = text.indexOf(0xe2) + 1;
+    raw.write(h.wsFrame(TEXT, text.subarray(0, at), false));
+    raw.write(h.wsFrame(CONTINUATION, text.subarray(at), true));
+    assert.strictEqual((await reply(raw)).id, 1);
+  });
+  for (const [name, bytes] of [
+    ['a reserved opcode', h.wsFrame(3, 'x')],
+    ['a reserved bit', Buffer.from(h.wsFrame(TEXT, 'x').map((b, i) => (i ? b : b | 0x40)))],
+    ['a continuation of nothing', h.wsFrame(CONTINUATION, 'x')],
+    ['a ping of 126 bytes', h.wsFrame(PING, 'x'.repeat(126))],
+    ['a ping in fragments', h.wsFrame(PING, 'x', false)],
+  ]) {
+    await t.test(`${name} closes with 1002`, async (st) => {
+      const raw = await open(st, d);
+      raw.write(bytes);
+      const frame = await raw.closeFrame();
+      if (frame) assert.strictEqual(frame.code, 1002);
+      raw.write(h.wsFrame(CLOSE, Buffer.from([3, 234])));
+      await h.deadline(raw.closed, 'the end');
+    });
+  }
+});
+
+test('pings', async (t) => {
+  const d = await h.daemon(t, { config: { limits: { pingInterval: '200ms' } } });
+  await t.test("the client's are answered", async (st) => {
+    const raw = await open(st, d);
+    raw.write(h.wsFrame(PING, 'hello'));
+    for (;;) {
+      const frame = await raw.frame();
+      if (frame.opcode !== PONG) continue;
+      assert.strictEqual(frame.payload.toString(), 'hello');
+      break;
+    }
+  });
+  await t.test('the server sends its own', async () => {
+    const c = await d.client({ user: 'ann' });
+    await h.eventually(() => c.pings >= 2, 'two pings');
+  });
+});
+
+test('closes', async (t) => {
+  const d = await h.daemon(t);
+  await t.test('are answered with the same code', async () => {
+    const c = await d.client({ user: 'ann' });
+    assert.strictEqual((await c.close(1000)).code, 1000);
+    const other = await d.client({ user: 'ann' });
+    assert.strictEqual((await other.close(4000)).code, 4000);
+  });
+  await t.test('without a code', async (st) => {
+    const raw = await open(st, d);
+    raw.write(h.wsFrame(CLOSE, ''));
+    const frame = await raw.closeFrame();
+    assert.ok(frame);
+    await h.deadline(raw.closed, 'the end');
+  });
+  await t.test('the server ends a connection whose client does not answer its close', async (st) => {
+    const raw = await open(st, d);
+    raw.write(h.wsFrame(BINARY, '{}'));
+    assert.strictEqual((await raw.closeFrame()).code, 1003);
+    await h.deadline(raw.closed, 'the end', 15_000 * h.SLOW);
+  });
+  await t.test('and one whose client reads nothing', async () => {
+    const c = await d.client({ user: 'ann' });
+    c.pause();
+    c.ws._socket.write(h.wsFrame(BINARY, '{}'));
+    await h.eventually(async () => (await d.metric('wslock_connections', 'framing="native"')) === 0, 'gone', 15_000 * h.SLOW);
+  });
+});

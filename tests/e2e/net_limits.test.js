@@ -1,0 +1,126 @@
+'use strict';
+/* How many may come, how fast, and what happens when descriptors run out. */
+const assert = require('node:assert');
+const fs = require('node:fs');
+const { test } = require('node:test');
+const h = require('./harness');
+
+async function upgrade(t, d, headers) {
+  const raw = await h.rawConnect(t, d.port);
+  raw.write(h.upgradeText({ headers }));
+  return { ...(await raw.response()), raw };
+}
+
+function plain(extra) {
+  return [{ address: '127.0.0.1', port: 0, plaintext: true, ...extra }];
+}
+
+test('connections in all', async (t) => {
+  const d = await h.daemon(t, { config: { limits: { maxConnections: 3 } } });
+  const open = [];
+  for (let i = 0; i < 3; i++) open.push(await upgrade(t, d));
+  assert.deepStrictEqual(open.map((o) => o.status), [101, 101, 101]);
+  const refused = await upgrade(t, d);
+  assert.strictEqual(refused.status, 503);
+  assert.strictEqual(refused.headers['retry-after'], '1');
+  assert.strictEqual(JSON.parse(refused.body).error.code, 'TOO_MANY_CONNECTIONS');
+  open[0].raw.socket.destroy();
+  await h.eventually(async () => (await upgrade(t, d)).status === 101, 'a place is free again');
+  assert.ok((await d.metric('wslock_handshakes_refused_total', 'reason="connections"')) >= 1);
+});
+
+test('connections of an address', async (t) => {
+  const d = await h.daemon(t, {
+    config: { listen: plain({ trustedProxies: ['127.0.0.1'] }), limits: { maxConnectionsPerAddress: 2 } },
+  });
+  const from = (address) => upgrade(t, d, { 'X-Forwarded-For': address });
+  assert.strictEqual((await from('203.0.113.1')).status, 101);
+  const second = await from('203.0.113.1');
+  assert.strictEqual(second.status, 101);
+  const refused = await from('203.0.113.1');
+  assert.strictEqual(refused.status, 429);
+  assert.strictEqual(JSON.parse(refused.body).error.code, 'TOO_MANY_CONNECTIONS');
+  assert.strictEqual((await from('203.0.113.2')).status, 101);
+  assert.strictEqual((await from('2001:db8::1')).status, 101);
+  assert.strictEqual((await from('2001:db8::2')).status, 101);
+  assert.strictEqual((await from('2001:db8::3')).status, 429, 'a /64 is one address');
+  second.raw.socket.destroy();
+  await h.eventually(async () => (await from('203.0.113.1')).status === 101, 'a place is free again');
+});
+
+test('handshakes of an address', async (t) => {
+  const d = await h.daemon(t, {
+    config: { listen: plain({ trustedProxies: ['127.0.0.1'] }), limits: { handshakesPerSecond: 5 } },
+  });
+  const from = (address) => upgrade(t, d, { 'X-Forwarded-For': address });
+  const statuses = [];
+  for (let i = 0; i < 12; i++) statuses.push((await from('203.0.113.1')).status);
+  assert.strictEqual(statuses.slice(0, 5).every((s) => s === 101), true, statuses.join());
+  assert.ok(statuses.includes(429), statuses.join());
+  assert.strictEqual((await from('203.0.113.2')).status, 101, 'another address is not concerned');
+  await h.eventually(async () => (await from('203.0.113.1')).status === 101, 'it may again');
+});
+
+test('TLS handshakes beyond the rate are not begun', async (t) => {
+  const dir = h.tempDir(t);
+  const d = await h.daemon(t, {
+    config: {
+      listen: [{ address: '127.0.0.1', port: 0, tls: h.certificate(dir) }],
+      limits: { handshakesPerSecond: 3 },
+    },
+  });
+  let refused = 0;
+  for (let i = 0; i < 12; i++) {
+    const raw = await h.rawConnect(t, d.port, { tls: {} }).catch(() => null);
+    if (!raw) refused++;
+  }
+  assert.ok(refused >= 3, `${refused} refused`);
+  assert.ok((await d.metric('wslock_handshakes_refused_total', 'reason="rate"')) >= 3);
+});
+
+test('a handshake that is not finished in time', async (t) => {
+  const dir = h.tempDir(t);
+  const d = await h.daemon(t, {
+    config: {
+      listen: [
+        { address: '127.0.0.1', port: 0, plaintext: true },
+        { address: '127.0.0.1', port: 0, tls: h.certificate(dir) },
+      ],
+    },
+  });
+  const silent = await h.rawConnect(t, d.listeners[0].port);
+  const slow = await h.rawConnect(t, d.listeners[0].port);
+  const silentTls = await h.rawConnect(t, d.listeners[1].port);
+  const afterTls = await h.rawConnect(t, d.listeners[1].port, { tls: {} });
+  let at = 0;
+  const text = h.upgradeText();
+  const drip = setInterval(() => slow.write(text[at++ % 20]), 500);
+  t.after(() => clearInterval(drip));
+  const started = Date.now();
+  await h.deadline(Promise.all([silent, slow, silentTls, afterTls].map((r) => r.closed)), 'all are dropped', 20_000 * h.SLOW);
+  assert.ok(Date.now() - started >= 8000, 'not before the time');
+  assert.ok((await d.metric('wslock_handshakes_refused_total', 'reason="timeout"')) >= 1);
+});
+
+function cpuMs(pid) {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+test('out of descriptors: refuses, says it once, does not spin, recovers', async (t) => {
+  const d = await h.daemon(t, { nofile: '160:160' });
+  assert.match(d.log.join('\n'), /few_descriptors/);
+  const sockets = [];
+  for (let i = 0; i < 200; i++) sockets.push(await h.rawConnect(t, d.port));
+  await h.eventually(() => sockets.filter((s) => s.ended).length >= 90, 'many are refused');
+  const kept = sockets.filter((s) => !s.ended);
+  assert.ok(kept.length >= 60, `${kept.length} are kept`);
+  const before = cpuMs(d.child.pid);
+  for (let i = 0; i < 20; i++) assert.strictEqual((await h.httpGet(d.opsUrl('/healthz'))).status, 200);
+  assert.ok(cpuMs(d.child.pid) - before < 300 * h.SLOW, 'no spinning');
+  assert.strictEqual(d.log.filter((line) => line.startsWith('descriptors_exhausted')).length, 1);
+  assert.ok((await d.metric('wslock_handshakes_refused_total', 'reason="descriptors"')) >= 90);
+  for (const socket of sockets) socket.socket.destroy();
+  await h.eventually(async () => (await upgrade(t, d)).status === 101, 'it takes connections again');
+});

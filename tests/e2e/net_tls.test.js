@@ -1,0 +1,123 @@
+'use strict';
+/* TLS listeners, several addresses, IPv6. */
+const assert = require('node:assert');
+const { execFileSync } = require('node:child_process');
+const { test } = require('node:test');
+const h = require('./harness');
+
+const tlsListener = (files, extra) => ({ address: '127.0.0.1', port: 0, tls: { ...files, ...extra } });
+
+test('TLS 1.2 and 1.3, nothing older, HTTP/1.1 only', async (t) => {
+  const dir = h.tempDir(t);
+  const d = await h.daemon(t, { config: { listen: [tlsListener(h.certificate(dir))] } });
+  for (const version of ['TLSv1.2', 'TLSv1.3']) {
+    await t.test(version, async () => {
+      const c = await d.client({ user: 'ann', ws: { minVersion: version, maxVersion: version } });
+      assert.strictEqual(c.ws._socket.getProtocol(), version);
+      await c.sync();
+    });
+  }
+  for (const version of ['TLSv1', 'TLSv1.1']) {
+    await t.test(`${version} is refused`, async (st) => {
+      const tls = { minVersion: version, maxVersion: version, ciphers: 'ALL:@SECLEVEL=0' };
+      await assert.rejects(h.rawConnect(st, d.port, { tls }), /alert|protocol|ECONNRESET|socket/i);
+    });
+  }
+  await t.test('CBC ciphers are refused', async (st) => {
+    const tls = { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA256' };
+    await assert.rejects(h.rawConnect(st, d.port, { tls }), /alert|handshake|ECONNRESET|socket/i);
+  });
+  await t.test('ALPN never chooses h2', async (st) => {
+    const both = await h.rawConnect(st, d.port, { tls: { ALPNProtocols: ['h2', 'http/1.1'] } });
+    assert.strictEqual(both.socket.alpnProtocol, 'http/1.1');
+    const only = await h.rawConnect(st, d.port, { tls: { ALPNProtocols: ['h2'] } }).catch(() => null);
+    if (only) assert.notStrictEqual(only.socket.alpnProtocol, 'h2');
+  });
+  await t.test('plain text on the port gets no answer', async (st) => {
+    const raw = await h.rawConnect(st, d.port);
+    raw.write(h.upgradeText());
+    await h.deadline(raw.closed, 'the end');
+    assert.ok(!raw.data.toString('latin1').includes('HTTP'));
+  });
+  await t.test('large replies and many messages pass', async () => {
+    const c = await d.client({ user: 'ann' });
+    await Promise.all(Array.from({ length: 50 }, () => c.request('test:sync', { pad: 'x'.repeat(4000) })));
+  });
+  await t.test('the end of the certificate is a metric', async () => {
+    const end = await d.metric('wslock_tls_certificate_expiry_timestamp_seconds');
+    assert.ok(Math.abs(end - (Date.now() / 1000 + 2 * 86400)) < 3600, String(end));
+  });
+});
+
+test('minVersion 1.3', async (t) => {
+  const dir = h.tempDir(t);
+  const d = await h.daemon(t, { config: { listen: [tlsListener(h.certificate(dir), { minVersion: '1.3' })] } });
+  const raw = await h.rawConnect(t, d.port, { tls: {} });
+  assert.strictEqual(raw.socket.getProtocol(), 'TLSv1.3');
+  await assert.rejects(h.rawConnect(t, d.port, { tls: { maxVersion: 'TLSv1.2' } }));
+});
+
+test('several listeners: plain, two certificates, IPv6', async (t) => {
+  const dir = h.tempDir(t);
+  const first = h.certificate(dir, { name: 'first', cn: 'first.example', days: 9 });
+  const second = h.certificate(dir, { name: 'second', cn: 'second.example', days: 5 });
+  const d = await h.daemon(t, {
+    config: {
+      listen: [
+        { address: '127.0.0.1', port: 0, plaintext: true },
+        tlsListener(first),
+        tlsListener(second),
+        { address: '::1', port: 0, plaintext: true },
+        { address: '::1', port: 0, tls: second },
+      ],
+    },
+  });
+  assert.strictEqual(d.listeners.length, 5);
+  assert.strictEqual(new Set(d.listeners.map((l) => l.port + l.address)).size, 5);
+  for (let i = 0; i < 5; i++) {
+    const c = await d.client({ user: 'ann', listener: i });
+    await c.sync();
+  }
+  for (const [listener, name] of [[1, 'first.example'], [2, 'second.example']]) {
+    const raw = await h.rawConnect(t, d.listeners[listener].port, { tls: { servername: 'localhost' } });
+    assert.strictEqual(raw.socket.getPeerCertificate().subject.CN, name);
+  }
+  const end = await d.metric('wslock_tls_certificate_expiry_timestamp_seconds');
+  assert.ok(Math.abs(end - (Date.now() / 1000 + 5 * 86400)) < 3600, 'the earliest counts');
+});
+
+test('a Host header does not move a connection to another listener', async (t) => {
+  const dir = h.tempDir(t);
+  const d = await h.daemon(t, { config: { listen: [{ address: '127.0.0.1', port: 0, plaintext: true }, tlsListener(h.certificate(dir))] } });
+  for (const host of ['plain', 'tls1', 'ops', 'x.plain', 'x.tls1']) {
+    for (const listener of [0, 1]) {
+      const { port } = d.listeners[listener];
+      const raw = await h.rawConnect(t, port, listener ? { tls: {} } : {});
+      raw.write(`GET /metrics HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      assert.strictEqual((await raw.response()).status, 404);
+      const ws = await h.rawConnect(t, port, listener ? { tls: {} } : {});
+      ws.write(h.upgradeText({ headers: { Host: host } }));
+      assert.strictEqual((await ws.response()).status, 101);
+    }
+  }
+});
+
+test('certificates that cannot be served: exit 3, and why', async (t) => {
+  const dir = h.tempDir(t);
+  const good = h.certificate(dir, { name: 'good' });
+  const other = h.certificate(dir, { name: 'other' });
+  execFileSync('openssl', ['pkey', '-in', good.key, '-aes128', '-passout', 'pass:secret', '-out', `${dir}/locked.key`]);
+  const cases = [
+    [{ certificate: `${dir}/none.crt`, key: good.key }, /none\.crt/],
+    [{ certificate: good.certificate, key: `${dir}/none.key` }, /none\.key/],
+    [{ certificate: good.key, key: good.key }, /good\.key/],
+    [{ certificate: good.certificate, key: other.key }, /other\.key does not belong/],
+    [{ certificate: good.certificate, key: `${dir}/locked.key` }, /locked\.key/],
+  ];
+  for (const [files, pattern] of cases) {
+    const d = await h.newDaemon(t, { config: { listen: [tlsListener(files)] }, redis: null });
+    d.spawn();
+    assert.deepStrictEqual(await d.end(), { code: 3, signal: null });
+    assert.match(d.tail(), pattern);
+  }
+});

@@ -1,0 +1,268 @@
+// The lock scripts, called with the keys and arguments that src/lock/lua/README.md gives them, and their replies and
+// events as objects. Time is the test's: in the sources, the one call of TIME is replaced by the hash `clock`.
+import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+
+const FOLDER = new URL('../../src/lock/lua/', import.meta.url);
+const TAG = '{wslock:3}:';
+
+// prelude.lua, then the script with each line `--@include FILE` replaced by that file.
+export function sources(withTestClock) {
+    const read = (name) => readFileSync(new URL(name, FOLDER), 'utf8');
+    const included = new Set(['prelude.lua']);
+    const bodies = {};
+    for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.lua'))) {
+        bodies[file] = read(file).replace(/^ *--@include (\S+)\n/gm, (_, name) => {
+            included.add(name);
+            return read(name);
+        });
+    }
+    const parts = bodies['prelude.lua'].split("call('TIME')");
+    if (parts.length !== 2) {
+        throw new Error('the prelude should read the clock once');
+    }
+    const head = parts.join(withTestClock ? "call('HMGET', 'clock', 's', 'us')" : "call('TIME')");
+    const scripts = Object.keys(bodies).filter((file) => !included.has(file));
+    return Object.fromEntries(scripts.map((file) => [file.slice(0, -4), head + bodies[file]]));
+}
+
+// All the values in a row of packed ones.
+export function unpackAll(bytes) {
+    let at = 0;
+    const text = (length) => bytes.utf8Slice(at, at += length);
+    const list = (length) => Array.from({ length }, () => value());
+    function value() {
+        const b = bytes[at++];
+        if (b < 0x80) return b;
+        if (b >= 0x90 && b < 0xa0) return list(b & 15);
+        if (b >= 0xa0 && b < 0xc0) return text(b & 31);
+        switch (b) {
+            case 0xc2: return false;
+            case 0xc3: return true;
+            case 0xcc: return bytes[at++];
+            case 0xcd: return bytes.readUInt16BE((at += 2) - 2);
+            case 0xce: return bytes.readUInt32BE((at += 4) - 4);
+            case 0xcf: return Number(bytes.readBigUInt64BE((at += 8) - 8));
+            case 0xd9: return text(bytes[at++]);
+            case 0xda: return text(bytes.readUInt16BE((at += 2) - 2));
+            case 0xdc: return list(bytes.readUInt16BE((at += 2) - 2));
+            default: throw new Error(`unexpected byte ${b}`);
+        }
+    }
+    const values = [];
+    while (at < bytes.length) {
+        values.push(value());
+    }
+    if (at !== bytes.length) {
+        throw new Error('cut short');
+    }
+    return values;
+}
+
+function unpack(packed) {
+    const values = unpackAll(Buffer.isBuffer(packed) ? packed : Buffer.from(packed));
+    if (values.length !== 1) {
+        throw new Error(`${values.length} values instead of one`);
+    }
+    return values[0];
+}
+
+// Strings, integers, booleans (as 0 and 1), null (as false), in a row.
+export function packAll(items) {
+    const parts = [];
+    for (const item of items) {
+        if (typeof item === 'string') {
+            const text = Buffer.from(item);
+            parts.push(Buffer.from([0xda, text.length >> 8, text.length & 255]), text);
+        } else if (item === null) {
+            parts.push(Buffer.from([0xc2]));
+        } else {
+            const number = Buffer.alloc(9, 0xd3);
+            number.writeBigInt64BE(BigInt(+item), 1);
+            parts.push(number);
+        }
+    }
+    return Buffer.concat(parts);
+}
+
+export function lockOf(v) {
+    return {
+        token: v[0], since: v[1], expires: v[2], idle: v[3], until: v[4], told: v[5], dirty: v[6], made: v[7],
+        queued: v[8], state: v[9], user: v[10] ?? '', name: v[11] ?? '', client: v[12] ?? '', policy: v[13] ?? '',
+        takeover: v[14] ?? '',
+    };
+}
+
+export function endingOf(packed) {
+    if (packed === false || packed === undefined) {
+        return null;
+    }
+    const v = Array.isArray(packed) ? packed : unpack(packed);
+    return {
+        user: v[0], name: v[1], client: v[2], token: +v[3], reason: v[4], dirty: +v[5],
+        revision: v[6] === false ? null : v[6], since: +v[7], ended: +v[8], by: v[9],
+    };
+}
+
+export function memberOf(id, value) {
+    const colon = id.indexOf(':');
+    const [session, instance, joined] = value.split(' ', 3);
+    const name = value.slice(session.length + instance.length + joined.length + 3);
+    return { user: id.slice(colon + 1), name, client: id.slice(0, colon), session, instance, joined: +joined };
+}
+
+export function eventOf(packed) {
+    const v = Array.isArray(packed) ? packed : unpack(packed);
+    const head = { kind: ['LOCK', 'JOIN', 'LEAVE'][v[0]], rev: v[1], prev: v[2], resource: v[3], actor: v[4] };
+    if (v[0] === 0) {
+        return { ...head, cause: v[5], lock: lockOf(v[6]), ended: endingOf(v[7]) };
+    }
+    return { ...head, member: memberOf(v[5], v[6]), oldSession: v[7], oldInstance: v[8], count: v[9] };
+}
+
+export function replyOf(packed) {
+    const r = unpack(packed);
+    const reply = { status: r[0], outcome: r[1], rev: r[2], now: r[3], window: r[4] };
+    if (r[0] !== 'OK') {
+        return reply;
+    }
+    if (r.length !== 15) {
+        throw new Error(`a reply of ${r.length} items: ${r}`);
+    }
+    const members = [];
+    for (let i = 0; i < r[13].length; i += 2) {
+        members.push(memberOf(r[13][i], r[13][i + 1]));
+    }
+    return {
+        ...reply, next: r[5], resumed: (r[6] & 1) !== 0, moved: (r[6] & 2) !== 0, joined: (r[6] & 4) !== 0,
+        late: (r[6] & 8) !== 0, more: (r[6] & 16) !== 0, lock: lockOf(r[7]), limit: r[8],
+        previous: endingOf(r[9]), lost: endingOf(r[10]), events: r[11].map(eventOf), names: r[12], members,
+        count: r[14],
+    };
+}
+
+export const POLICY = {
+    ttl: 300000, idle: -1, grace: 30000, claim: 30000, disconnect: 'grace', heartbeat: 60000, tabs: 5, viewers: -1,
+    listed: 200,
+};
+
+const stored = (p) => `${p.ttl} ${p.idle} ${p.grace} ${p.claim} ${p.disconnect}`;
+
+export class Scripts {
+    constructor(redis, { testClock = true, lease = 10000, isPrivate = false, shards = 16 } = {}) {
+        Object.assign(this, { redis, testClock, lease, isPrivate, shards });
+        this.ms = 1763953000000;
+        this.longestGrace = 30000;
+        this.sha = {};
+        for (const [name, source] of Object.entries(sources(testClock))) {
+            this.sha[name] = { source, sha: createHash('sha1').update(source).digest('hex') };
+        }
+    }
+
+    async load() {
+        for (const { source } of Object.values(this.sha)) {
+            await this.redis.command('SCRIPT', 'LOAD', source);
+        }
+        await this.setClock(this.ms);
+    }
+
+    setClock(ms, us = 0) {
+        this.ms = ms;
+        return this.redis.command('HSET', 'clock', 's', Math.floor(ms / 1000), 'us', (ms % 1000) * 1000 + us);
+    }
+
+    advance(ms) {
+        return this.setClock(this.ms + ms);
+    }
+
+    key(name) {
+        return TAG + name;
+    }
+
+    async run(name, keys, args) {
+        const raw = await this.redis.command('EVALSHA', this.sha[name].sha, keys.length, ...keys.map((k) => TAG + k),
+            packAll(args));
+        return replyOf(raw);
+    }
+
+    shard(name, args) {
+        return this.run(name, ['meta', 'due', 'events', 'audit', 'instances'], args);
+    }
+
+    room(name, resource, user, args, instance) {
+        const keys = ['meta', 'due', 'events', 'audit', `lock:${resource}`, `member:${resource}`, `ended:${resource}`,
+            `held:${resource.slice(0, resource.lastIndexOf(':'))}:${user}`, `queue:${resource}`, `waiter:${resource}`];
+        if (instance !== undefined) {
+            keys.push(`room:${resource}`, `instance:${instance}`);
+        }
+        return this.run(name, keys, args);
+    }
+
+    open(shards = this.shards, schema = 1) {
+        return this.shard('open', [0, shards, schema]);
+    }
+
+    renew(instance, { sent = 0, lease = this.lease } = {}) {
+        return this.shard('lease', [0, instance, lease, sent, this.shards, this.isPrivate, this.longestGrace]);
+    }
+
+    reportDone(instance, window, { contact = 0, peers = [] } = {}) {
+        return this.shard('report_done',
+            [0, instance, this.lease, this.isPrivate, this.longestGrace, window, contact, ...peers]);
+    }
+
+    sweep({ limit = 100, keep = 100000 } = {}) {
+        return this.shard('sweep', [0, limit, this.lease, keep, keep]);
+    }
+
+    // t: {user, name, client, made, session, instance, policy}, a tab on a connection.
+    join(resource, t, { edit = false, token = 0, notAfter = 0 } = {}) {
+        const p = t.policy;
+        return this.room('join', resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
+            t.made, stored(p), p.ttl, p.idle, p.tabs, edit, p.heartbeat / 2, token, t.instance, p.viewers,
+            p.listed], t.instance);
+    }
+
+    acquire(resource, t, { takeOwn = false, notAfter = 0 } = {}) {
+        const p = t.policy;
+        return this.room('acquire', resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
+            t.made, stored(p), p.ttl, p.idle, p.tabs, takeOwn, p.heartbeat / 2]);
+    }
+
+    heartbeat(resource, t, { token = 0, active = true, dirty = -1, notAfter = 0 } = {}) {
+        const p = t.policy;
+        return this.room('heartbeat', resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
+            t.made, stored(p), p.ttl, p.idle, token, active, p.heartbeat / 2, dirty]);
+    }
+
+    release(resource, t, { token = 0, revision = null, notAfter = 0 } = {}) {
+        return this.room('release', resource, t.user,
+            [notAfter, resource, t.session, t.user, t.client, token, revision]);
+    }
+
+    status(resource, { notAfter = 0 } = {}) {
+        return this.room('status', resource, '', [notAfter, resource]);
+    }
+
+    leave(resource, t, { notAfter = 0 } = {}) {
+        return this.room('leave', resource, t.user, [notAfter, resource, t.session, t.user, t.client], t.instance);
+    }
+
+    disconnect(resource, t, how) {
+        return this.room('disconnect', resource, t.user, [0, resource, t.session, t.user, t.client, how], t.instance);
+    }
+
+    // lock: {token, state, user, name, client, made, since, expires, until, dirty} or null.
+    report(resource, instance, members, lock, policy, { highest = 0 } = {}) {
+        const l = lock ?? { token: 0, state: '', user: '', name: '', client: '', since: 0, expires: 0, until: 0, dirty: 0 };
+        const rest = members.flatMap((m) => [m.user, m.name, m.client, m.session, m.joined]);
+        return this.room('report', resource, l.user, [0, resource, instance, highest, policy.listed, stored(policy),
+            policy.ttl, policy.idle, l.token, l.state, l.user, l.name, l.client, l.made, l.since, l.expires,
+            l.until, l.dirty, ...rest], instance);
+    }
+
+    async stream(name = 'events') {
+        const entries = await this.redis.command('XRANGE', this.key(name), '-', '+');
+        return entries.map(([id, [, packed]]) => ({ id, ...eventOf(packed) }));
+    }
+}

@@ -1,0 +1,48 @@
+#!/bin/bash
+# Installs what is missing, builds, and runs every test; the last lines are ctest's summary.
+#
+#   tests/run.sh          under ten minutes on two cores
+#   tests/run.sh --all    and all of clang-tidy, and the end-to-end tests under valgrind
+#
+# build/ is the ordinary build, build-asan/ the one with AddressSanitizer and UBSan (by clang, so that
+# both compilers see the code); ctest in build/ runs the tests of both.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+all=OFF
+case "${1:-}" in
+"") ;;
+--all) all=ON ;;
+*)
+    echo "usage: tests/run.sh [--all]" >&2
+    exit 2
+    ;;
+esac
+
+config/dev/install.sh test
+
+if [ -f tests/e2e/package-lock.json ] &&
+    ! cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed-for; then
+    echo "== npm ci in tests/e2e"
+    (cd tests/e2e && npm ci --no-audit --no-fund &&
+        cp package-lock.json node_modules/.installed-for)
+fi
+
+jobs=$(nproc)
+
+configure_and_build() { # folder, cmake options ...
+    local folder=$1 generator=()
+    shift
+    # A folder that is there keeps the generator it was made with.
+    [ -f "$folder/CMakeCache.txt" ] || generator=(-G Ninja)
+    echo "== $folder/"
+    cmake "${generator[@]}" -S . -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo "$@" >/dev/null
+    cmake --build "$folder" -j "$jobs"
+}
+
+configure_and_build build -DWSLOCK_SANITIZE=OFF -DWSLOCK_TESTS=ON -DWSLOCK_TEST_ALL=$all \
+    -DWSLOCK_ASAN_DIR="$PWD/build-asan"
+configure_and_build build-asan -DWSLOCK_SANITIZE=ON -DWSLOCK_TESTS=ON -DCMAKE_C_COMPILER=clang
+
+echo "== tests"
+exec ctest --test-dir build --output-on-failure --timeout 400 -j "$jobs"

@@ -1,0 +1,159 @@
+/* What config_print writes loads again as the same, shows no secret; what a reload may change. */
+#include "test_config_util.h"
+
+static const char *const DOCUMENTS[] = {
+    LISTEN KEYS,
+    LISTEN KEYS "ops: null\nredis: {embedded: true, lease: 5s}\n",
+    LISTEN KEYS "redis: {sentinel: {master: m, nodes: [\"a:1\", \"b:2\"]}, keyPrefix: x}\n",
+    LISTEN KEYS "redis: {cluster: {nodes: [\"a:1\", \"[::1]:2\"]}}\n",
+    LISTEN KEYS "redis: {url: \"unix:/run/a b.sock?db=3\"}\n",
+    LISTEN KEYS "instance: a\nresourceTypes: {null: {lockTtl: 10m}, true: {editorRoles: [a]}}\n",
+    LISTEN KEYS "audit: {file: 'q\"b\\s$${NAME}ü'}\nlimits: {maxMessageBytes: 2000}\n",
+    "listen:\n"
+    "  - {address: \"::\", port: 1, tls: {certificate: /c, key: /k}, trustedProxies: [10.0.0.1]}\n"
+    "  - {systemdSocket: s, plaintext: true}\n"
+    "auth:\n"
+    "  jwks: {url: \"https://i.example.org/c\"}\n"
+    "  audience: [a, b]\n"
+    "  algorithms: [HS256, ES256]\n"
+    "  keys: [{alg: HS256, secretFile: /s}, {kid: k, alg: ES256, publicKeyFile: /p}]\n",
+};
+
+static void print(const struct config *c, struct buf *out) {
+    buf_init(out);
+    config_print(c, out);
+    buf_cstr(out);
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(DOCUMENTS); i++) {
+        struct config *c = load_good(DOCUMENTS[i]), *again;
+        struct buf first, second;
+
+        print(c, &first);
+        again = load_good(first.data);
+        print(again, &second);
+        assert_string_equal(first.data, second.data);
+        assert_true(config_reload_allowed(c, again, NULL, NULL));
+        buf_fini(&first);
+        buf_fini(&second);
+        config_unref(&again);
+        config_unref(&c);
+    }
+}
+
+static void test_masking(void **state) {
+    static const struct {
+        const char *url, *printed;
+    } URLS[] = {
+        {"redis://u:hunter2@h:1/2", "url: \"redis://u:***@h:1/2\"\n"},
+        {"redis://:hunter2@h", "url: \"redis://:***@h\"\n"},
+        {"redis://:hunter2:hunter2@h", "url: \"redis://:***@h\"\n"},
+        {"redis://:a@hunter2@h", "url: \"redis://:***@h\"\n"},
+        {"redis://h/1", "url: \"redis://h/1\"\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(URLS); i++) {
+        char text[512];
+        struct config *c, *again;
+        struct buf out;
+
+        (void)snprintf(text, sizeof text, LISTEN KEYS "redis: {url: \"%s\"}\n", URLS[i].url);
+        c = load_good(text);
+        print(c, &out);
+        assert_non_null(strstr(out.data, URLS[i].printed));
+        assert_null(strstr(out.data, "hunter2"));
+        again = load_good(out.data);
+        assert_string_equal(again->redis.host, c->redis.host);
+        config_unref(&again);
+        config_unref(&c);
+        buf_fini(&out);
+    }
+}
+
+/* A password from a file stands nowhere, its file's name does. */
+static void test_password_file_is_printed_by_name(void **state) {
+    char directory[64], path[96], text[512];
+    struct config *c;
+    struct buf out;
+
+    (void)state;
+    make_directory(directory);
+    (void)snprintf(path, sizeof path, "%s/password", directory);
+    write_file(path, "hunter2\n");
+    (void)snprintf(text, sizeof text, LISTEN KEYS "redis: {passwordFile: %s}\n", path);
+    c = load_good(text);
+    print(c, &out);
+    assert_null(strstr(out.data, "hunter2"));
+    assert_non_null(strstr(out.data, path));
+    buf_fini(&out);
+    config_unref(&c);
+    unlink(path);
+    rmdir(directory);
+}
+
+struct change {
+    const char *before, *after;
+    const char *refused; /* the keys told, a line each */
+};
+
+static const struct change CHANGES[] = {
+    {LISTEN KEYS "instance: a\n", LISTEN KEYS "instance: a\nlog: {level: debug}\n", ""},
+    {LISTEN KEYS "instance: a\n", LISTEN KEYS "instance: b\n", "instance\n"},
+    {LISTEN KEYS, LISTEN KEYS "resourceTypes: {a: {upgrade: queue}}\nlimits: {messageBurst: 9}\n",
+     ""},
+    {LISTEN KEYS, LISTEN KEYS "redis: {shards: 8, keyPrefix: x}\n",
+     "redis.keyPrefix\nredis.shards\n"},
+    {LISTEN KEYS "redis: {url: \"redis://:a@h\"}\n", LISTEN KEYS "redis: {url: \"redis://:b@h\"}\n",
+     "redis.url\n"},
+    {LISTEN KEYS, LISTEN KEYS "ops: {port: 1}\npaths: {native: /x}\n", "ops.port\npaths.native\n"},
+    {LISTEN KEYS, LISTEN KEYS "ops: null\n", "ops\n"},
+    {LISTEN KEYS "instance: a\n",
+     "listen: [{address: 127.0.0.2, port: 0, plaintext: true}]\n" KEYS "instance: a\n", "listen\n"},
+    {LISTEN KEYS "instance: a\n",
+     "listen: [{address: 127.0.0.1, port: 0, plaintext: true},\n"
+     "  {address: 127.0.0.1, port: 1, plaintext: true}]\n" KEYS "instance: a\n",
+     "listen\n"},
+    {"listen: [{address: 127.0.0.1, port: 1, tls: {certificate: /a, key: /b}}]\n" KEYS,
+     "listen: [{address: 127.0.0.1, port: 1, tls: {certificate: /c, key: /d}}]\n" KEYS, ""},
+    {"listen: [{address: 127.0.0.1, port: 1, tls: {certificate: /a, key: /b}}]\n" KEYS,
+     "listen: [{address: 127.0.0.1, port: 1, plaintext: true}]\n" KEYS, "listen\n"},
+    {LISTEN KEYS "audit: {file: /a/b}\n", LISTEN KEYS "audit: {file: /a/c}\n", ""},
+    {LISTEN KEYS "audit: {file: /a/b}\n", LISTEN KEYS "audit: {file: /c/b}\n", "audit.file\n"},
+    {LISTEN KEYS "audit: {file: \"-\"}\n", LISTEN KEYS "audit: {file: /b}\n", "audit.file\n"},
+};
+
+static void gather_key(void *ctx, const char *file, int line, const char *key, const char *text) {
+    (void)file;
+    (void)line;
+    (void)text;
+    buf_printf(ctx, "%s\n", key);
+}
+
+static void test_reload(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CHANGES); i++) {
+        struct config *before = load_good(CHANGES[i].before), *after = load_good(CHANGES[i].after);
+        struct buf keys;
+        bool allowed;
+
+        buf_init(&keys);
+        allowed = config_reload_allowed(before, after, gather_key, &keys);
+        assert_string_equal(buf_cstr(&keys), CHANGES[i].refused);
+        assert_int_equal(allowed, *CHANGES[i].refused == '\0');
+        buf_fini(&keys);
+        config_unref(&before);
+        config_unref(&after);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_masking),
+        cmocka_unit_test(test_password_file_is_printed_by_name),
+        cmocka_unit_test(test_reload),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

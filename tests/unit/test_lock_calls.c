@@ -1,0 +1,253 @@
+/* Every call of lock.h on a real Redis, and the events that it causes, by the feed. */
+#include "lock_harness.h"
+
+#define R "contract:7:main"
+
+static int setup(void **state) {
+    *state = harness_create();
+    return 0;
+}
+
+static int teardown(void **state) {
+    harness_destroy(*state);
+    return 0;
+}
+
+static void a_lock_is_taken_kept_and_released(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann, bob;
+    int64_t token;
+
+    harness_start(h);
+    ann = harness_caller(h, "ann", "s1", R);
+    bob = harness_caller(h, "bob", "s2", R);
+    CALL(h, &r, lock_acquire(h->a.store, &ann, false, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_NOT_JOINED);
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    assert_int_equal(r.status, LOCK_OK);
+    assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
+    assert_true(r.result.joined);
+    assert_int_equal(r.members, 1);
+    assert_string_equal(r.member[0], "ann");
+    assert_int_equal(r.result.snapshot.member_count, 1);
+    assert_int_equal(r.result.event_count, 2);
+    token = r.result.lock.token;
+    assert_true(token > 0 && r.result.rev == token);
+    assert_in_range(r.result.lock.expires_ms - r.result.now_ms, 60000, 60000);
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_HELD);
+    assert_true(r.result.joined);
+    assert_int_equal(r.members, 2);
+    CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, 1, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
+    assert_true(r.result.lock.dirty);
+    CALL(h, &r, lock_heartbeat(h->a.store, &bob, token, true, -1, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_LOST);
+    assert_int_equal(r.result.lost.reason, LOCK_CAUSE_NOT_HELD);
+    CALL(h, &r, lock_release(h->a.store, &bob, 0, (struct str){NULL, 0}, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_NOT_HOLDER);
+    CALL(h, &r, lock_release(h->a.store, &ann, token, str_of("v42"), CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_RELEASED);
+    CALL(h, &r, lock_release(h->a.store, &ann, token, (struct str){NULL, 0}, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_RELEASED); /* a repeat is harmless */
+    CALL(h, &r, lock_acquire(h->a.store, &bob, false, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
+    assert_true(r.result.lock.token > token);
+    assert_string_equal(r.previous_user, "ann");
+    assert_int_equal(r.result.previous.reason, LOCK_CAUSE_RELEASED);
+    assert_int_equal(r.result.previous.revision.len, 3);
+    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    assert_int_equal(r.result.lock.state, LOCK_STATE_HELD);
+    CALL(h, &r, lock_leave(h->a.store, &bob, CB, &r));
+    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    assert_int_equal(r.result.lock.state, LOCK_STATE_FREE);
+    assert_int_equal(h->a.degraded, 0);
+}
+
+static void events_come_once_and_in_order(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann, again;
+    static const enum lock_cause causes[] = {LOCK_CAUSE_ACQUIRED, LOCK_CAUSE_RELEASED};
+    size_t locks = 0;
+
+    harness_start(h);
+    harness_open(h, &h->b);
+    RUN_UNTIL(&h->loop, h->b.recovered == 1, 5000);
+    ann = harness_caller(h, "ann", "s1", R);
+    again = harness_caller(h, "ann", "s9", R);
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
+    CALL(h, &r, lock_join(h->b.store, &again, false, 0, CB, &r)); /* the tab's other connection */
+    CALL(h, &r, lock_leave(h->b.store, &again, CB, &r));
+    RUN_UNTIL(&h->loop, h->a.event_count == 5 && h->b.event_count == 5, 3000);
+    for (size_t i = 0; i < 5; i++) { /* the same for both instances, whoever caused it */
+        assert_int_equal(h->a.events[i].rev, h->b.events[i].rev);
+        assert_true(i == 0 || h->a.events[i].rev > h->a.events[i - 1].rev);
+        assert_string_equal(h->a.events[i].resource, R);
+        if (h->a.events[i].kind == LOCK_EVENT_LOCK) {
+            assert_int_equal(h->a.events[i].cause, causes[locks++]);
+        }
+    }
+    assert_int_equal(h->a.events[0].kind, LOCK_EVENT_JOIN);
+    assert_string_equal(h->a.events[0].session, "s1");
+    assert_true(h->a.events[2].ended.present);
+    assert_int_equal(h->a.events[3].kind, LOCK_EVENT_JOIN);
+    assert_string_equal(h->a.events[3].old_session, "s1");
+    assert_int_equal(h->a.events[4].kind, LOCK_EVENT_LEAVE);
+    assert_int_equal(h->a.events[4].member_count, 0);
+    assert_int_equal(h->a.resyncs + h->b.resyncs, 8); /* the first ones alone: nothing was missed */
+}
+
+static void expiry_is_told_promptly(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    uint64_t begin;
+    const struct seen_event *e;
+
+    h->config.default_policy.lock_ttl_ms = 400;
+    harness_start(h);
+    ann = harness_caller(h, "ann", "s1", R);
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    begin = clock_boot_ms();
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_EXPIRED), 3000);
+    assert_in_range(clock_boot_ms() - begin, 300, 700);
+    e = harness_find(&h->a, LOCK_CAUSE_EXPIRED);
+    assert_int_equal(e->state, LOCK_STATE_FREE);
+    assert_int_equal(e->ended.token, r.result.lock.token);
+    RUN_UNTIL(&h->loop, h->a.settled_count == 1, 1000); /* for the audit */
+    assert_int_equal(h->a.settled[0].rev, e->rev);
+}
+
+static void a_lost_connection_has_its_grace(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann, back;
+    int64_t token;
+
+    harness_start(h);
+    ann = harness_caller(h, "ann", "s1", R);
+    back = harness_caller(h, "ann", "s2", R);
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    token = r.result.lock.token;
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r));
+    assert_int_equal(r.status, LOCK_OK);
+    assert_int_equal(r.result.lock.state, LOCK_STATE_GRACE);
+    assert_int_equal(r.result.lock.grace_until_ms - r.result.now_ms, 5000);
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r)); /* harmless */
+    CALL(h, &r, lock_join(h->a.store, &back, true, token, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
+    assert_true(r.result.resumed);
+    assert_int_equal(r.result.lock.token, token);
+    CALL(h, &r, lock_disconnect(h->a.store, &back, LOCK_DISCONNECT_LEFT, CB, &r));
+    assert_int_equal(r.result.lock.state, LOCK_STATE_FREE);
+    CALL(h, &r, lock_join(h->a.store, &ann, true, token, CB, &r)); /* too late with the old token */
+    assert_true(r.result.lost.present);
+    assert_int_equal(r.result.lost.token, token);
+    assert_int_equal(r.result.lost.reason, LOCK_CAUSE_DISCONNECT);
+}
+
+static void limits_are_told_with_their_numbers(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller one, two, viewer;
+
+    h->config.default_policy.max_tab_locks = 1;
+    h->config.default_policy.max_viewers = 1;
+    harness_start(h);
+    one = harness_caller(h, "ann", "s1", "contract:7:a");
+    two = harness_caller(h, "ann", "s1", "contract:7:b");
+    viewer = harness_caller(h, "bob", "s2", "contract:7:b");
+    CALL(h, &r, lock_join(h->a.store, &one, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &two, true, 0, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_TAB_LIMIT);
+    assert_int_equal(r.result.limit, 1);
+    assert_int_equal(r.result.held_count, 1);
+    assert_string_equal(r.held[0], "contract:7:a");
+    CALL(h, &r, lock_join(h->a.store, &viewer, false, 0, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_VIEWERS_FULL);
+    assert_int_equal(r.result.limit, 1);
+    assert_false(r.result.joined);
+}
+
+static void a_stale_token_is_told(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann, other;
+    int64_t first;
+
+    harness_start(h);
+    ann = harness_caller(h, "ann", "s1", R);
+    other = harness_caller(h, "ann", "s2", R);
+    other.client_id = str_of("ann-other-tab");
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    first = r.result.lock.token;
+    CALL(h, &r, lock_join(h->a.store, &other, true, 0, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_HELD_BY_YOU);
+    CALL(h, &r, lock_acquire(h->a.store, &other, true, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
+    assert_true(r.result.moved);
+    CALL(h, &r, lock_heartbeat(h->a.store, &other, first, true, -1, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_LOST);
+    assert_int_equal(r.result.lost.reason, LOCK_CAUSE_STALE_TOKEN);
+    assert_int_equal(r.result.lost.token, first);
+}
+
+static void shards_follow_the_document(void **state) {
+    struct harness *h = *state;
+
+    harness_start(h);
+    assert_int_equal(lock_store_shard(h->a.store, str_of("contract:7:a")),
+                     lock_store_shard(h->a.store, str_of("contract:7:b")));
+    /* CRC-16/XMODEM of "123456789" is 0x31C3. */
+    assert_int_equal(lock_store_shard(h->a.store, str_of("123456789:main")), 0x31C3 % 4);
+}
+
+static void belief_ends_before_the_store_may_give_away(void **state) {
+    struct harness *h = *state;
+    struct config_policy release;
+    int64_t now, until;
+
+    harness_start(h);
+    release = h->config.default_policy;
+    release.disconnect = CONFIG_DISCONNECT_RELEASE;
+    now = lock_store_now_ms(h->a.store);
+    until = lock_store_confirmed_until_ms(h->a.store, now + 600000, &h->config.default_policy);
+    /* The lease was renewed a moment ago: 3 s, the grace of 5 s, less one second. */
+    assert_in_range(until - now, 5500, 7001);
+    until = lock_store_confirmed_until_ms(h->a.store, now + 600000, &release);
+    assert_in_range(until - now, 500, 2001);
+    assert_int_equal(lock_store_confirmed_until_ms(h->a.store, now + 10, &release), now + 10);
+}
+
+static void another_layout_is_fatal_at_start(void **state) {
+    struct harness *h = *state;
+
+    harness_start(h);
+    h->config.redis.shards = 8;
+    harness_open(h, &h->b);
+    RUN_UNTIL(&h->loop, h->b.fatal > 0, 3000);
+    assert_int_equal(h->b.fatal, 1);
+    assert_non_null(strstr(h->b.problem, "4 shards"));
+    assert_int_equal(h->b.recovered, 0);
+    assert_false(lock_store_is_up(h->b.store));
+}
+
+int main(void) {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_lock_is_taken_kept_and_released),
+        T(events_come_once_and_in_order),
+        T(expiry_is_told_promptly),
+        T(a_lost_connection_has_its_grace),
+        T(limits_are_told_with_their_numbers),
+        T(a_stale_token_is_told),
+        T(shards_follow_the_document),
+        T(belief_ends_before_the_store_may_give_away),
+        T(another_layout_is_fatal_at_start),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,361 @@
+/* What goes wrong with the store, and what the lock module makes of it. */
+#include "lock_harness.h"
+
+#define R "contract:7:main"
+
+static uint64_t skew_us;   /* added to the clock of our own */
+static uint64_t frozen_us; /* not 0: it stands still */
+
+static uint64_t boot_us(void) {
+    struct timespec t;
+
+    if (frozen_us != 0) {
+        return frozen_us;
+    }
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000 + skew_us;
+}
+
+static int64_t wall_us(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int setup(void **state) {
+    static const struct clock_source source = {boot_us, wall_us};
+
+    skew_us = frozen_us = 0;
+    clock_set_source(&source);
+    *state = harness_create();
+    return 0;
+}
+
+static int teardown(void **state) {
+    harness_destroy(*state);
+    clock_set_source(NULL);
+    return 0;
+}
+
+static void ask_server(const struct harness *h, const char *command, char *answer, size_t size) {
+    assert_true(redis_server_ask(&h->server, command, answer, size));
+    assert_true(answer[0] != '-');
+}
+
+/* Ann holds R through instance a, which reports her when it is asked. */
+static struct lock_caller hold(struct harness *h, struct seen_result *r) {
+    struct lock_caller ann = harness_caller(h, "ann", "s1", R);
+    struct harness_room *room = &h->a.rooms[0];
+
+    CALL(h, r, lock_join(h->a.store, &ann, true, 0, CB, r));
+    assert_int_equal(r->result.outcome, LOCK_OUT_GRANTED);
+    room->resource = R;
+    room->count = 1;
+    room->members[0] = (struct lock_report_member){.user_id = ann.user_id,
+                                                   .username = ann.username,
+                                                   .client_id = ann.client_id,
+                                                   .session_id = ann.session_id,
+                                                   .joined_ms = r->result.now_ms,
+                                                   .token = r->result.lock.token,
+                                                   .since_ms = r->result.lock.since_ms,
+                                                   .expires_ms = r->result.lock.expires_ms};
+    h->a.room_count = 1;
+    return ann;
+}
+
+static void a_killed_store_comes_back_with_its_locks(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    int64_t token;
+    uint64_t begin;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    token = r.result.lock.token;
+    redis_server_kill(&h->server, SIGKILL);
+    RUN_UNTIL(&h->loop, h->a.degraded == 1, 2000);
+    assert_false(lock_store_is_up(h->a.store));
+    assert_true(lock_store_down_since_boot_ms(h->a.store) > 0);
+    begin = clock_boot_ms();
+    CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
+    assert_int_equal(r.status, LOCK_UNAVAILABLE);
+    assert_true(clock_boot_ms() - begin < 200);
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r));
+    assert_int_equal(r.status, LOCK_UNAVAILABLE);
+    RUN_UNTIL(&h->loop, strstr(lock_store_problem(h->a.store), "redis.sock"), 2000);
+    redis_server_start(&h->server, NULL);
+    RUN_UNTIL(&h->loop, h->a.recovered == 2, 8000);
+    assert_true(lock_store_is_up(h->a.store));
+    assert_int_equal(lock_store_down_since_boot_ms(h->a.store), 0);
+    CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
+    assert_int_equal(r.result.lock.token, token);
+    RUN_UNTIL(&h->loop, !lock_store_window_open(h->a.store), 3000);
+    assert_int_equal(h->a.degraded, 1);
+}
+
+static void an_emptied_store_is_told_again(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann, bob;
+    char answer[64];
+    int64_t token;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    bob = harness_caller(h, "bob", "s2", R);
+    token = r.result.lock.token;
+    ask_server(h, "FLUSHALL", answer, sizeof answer);
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RECOVERED), 5000);
+    assert_int_equal(harness_find(&h->a, LOCK_CAUSE_RECOVERED)->token, token);
+    RUN_UNTIL(&h->loop, !lock_store_window_open(h->a.store), 5000);
+    /* Each shard notices by itself; until then its calls are answered UNAVAILABLE. */
+    do {
+        CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
+    } while (r.status != LOCK_OK);
+    assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_HELD);
+    assert_int_equal(h->a.degraded, 0);
+}
+
+static void a_lapsed_lease_is_no_longer_served(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    int before;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    before = h->a.resyncs;
+    skew_us = 3500000; /* the machine slept */
+    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    assert_int_equal(r.status, LOCK_UNAVAILABLE);
+    RUN_UNTIL(&h->loop, h->a.resyncs > before, 3000);
+    do {
+        CALL(h, &r, lock_heartbeat(h->a.store, &ann, 0, true, -1, CB, &r));
+    } while (r.status != LOCK_OK);
+    assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
+}
+
+static void a_dead_instance_is_swept(void **state) {
+    struct harness *h = *state;
+    struct wheel *own = h->wheel, *frozen = wheel_create(clock_boot_ms());
+    struct seen_result r;
+    struct lock_caller ann = harness_caller(h, "ann", "s1", R);
+
+    h->config.default_policy.disconnect = CONFIG_DISCONNECT_RELEASE;
+    harness_start(h);
+    h->wheel = frozen; /* it never renews its lease */
+    harness_open(h, &h->b);
+    h->wheel = own;
+    RUN_UNTIL(&h->loop, h->b.recovered == 1, 3000);
+    CALL(h, &r, lock_join(h->b.store, &ann, true, 0, CB, &r));
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_GRACE_STARTED), 6000);
+    RUN_UNTIL(&h->loop, h->a.events[h->a.event_count - 1].kind == LOCK_EVENT_LEAVE, 2000);
+    RUN_UNTIL(&h->loop, h->a.settled_count >= 2, 2000);
+    lock_store_destroy(&h->b.store);
+    wheel_destroy(&frozen);
+}
+
+static void a_missed_event_is_noticed(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    char command[128], answer[64];
+    unsigned shard;
+    int before;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    RUN_UNTIL(&h->loop, h->a.event_count == 2, 2000);
+    shard = lock_store_shard(h->a.store, str_of(R));
+    before = h->a.resyncs;
+    /* The clock goes on without an event that could be read. */
+    snprintf(command, sizeof command, "HINCRBY {wslock:%u}:meta tick 5", shard);
+    ask_server(h, command, answer, sizeof answer);
+    CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
+    RUN_UNTIL(&h->loop, h->a.resyncs == before + 1, 3000);
+    assert_non_null(harness_find(&h->a, LOCK_CAUSE_RELEASED)); /* and it is told all the same */
+}
+
+static void a_malformed_event_is_skipped(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    char command[128], answer[64];
+    int before;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    before = h->a.resyncs;
+    snprintf(command, sizeof command, "XADD {wslock:%u}:events %lld-0 e junk",
+             lock_store_shard(h->a.store, str_of(R)), (long long)r.result.rev + 1);
+    ask_server(h, command, answer, sizeof answer);
+    RUN_UNTIL(&h->loop, h->a.resyncs == before + 1, 3000);
+    do {
+        CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
+    } while (r.status != LOCK_OK);
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RELEASED), 2000);
+}
+
+static void a_full_store_is_a_lost_store(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller bob = harness_caller(h, "bob", "s2", R);
+    char answer[64];
+
+    harness_start(h);
+    ask_server(h, "CONFIG SET maxmemory 1", answer, sizeof answer);
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    assert_int_equal(r.status, LOCK_UNAVAILABLE); /* certainly nothing happened */
+    assert_non_null(strstr(r.error, "OOM"));
+    RUN_UNTIL(&h->loop, h->a.degraded == 1, 1000);
+    ask_server(h, "CONFIG SET maxmemory 0", answer, sizeof answer);
+    RUN_UNTIL(&h->loop, h->a.recovered == 2, 3000);
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    assert_int_equal(r.status, LOCK_OK);
+}
+
+static void a_script_that_fails_is_an_unknown_outcome(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    char command[128], answer[64];
+    unsigned shard;
+    int before;
+
+    harness_start(h);
+    shard = lock_store_shard(h->a.store, str_of(R));
+    before = h->a.resyncs;
+    snprintf(command, sizeof command, "SADD {wslock:%u}:lock:" R " wrong", shard);
+    ask_server(h, command, answer, sizeof answer);
+    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    assert_int_equal(r.status, LOCK_UNKNOWN);
+    RUN_UNTIL(&h->loop, h->a.resyncs == before + 1, 2000);
+    assert_int_equal(h->a.degraded, 0);
+}
+
+static void a_stopped_store_is_given_up_in_time(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    uint64_t begin;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    kill(h->server.pid, SIGSTOP);
+    begin = clock_boot_ms();
+    CALL(h, &r, lock_heartbeat(h->a.store, &ann, 0, true, -1, CB, &r));
+    assert_int_equal(r.status, LOCK_UNKNOWN);
+    assert_true(clock_boot_ms() - begin < 1500); /* commandTimeout is 1 s */
+    RUN_UNTIL(&h->loop, h->a.degraded == 1, 1000);
+    kill(h->server.pid, SIGCONT);
+    RUN_UNTIL(&h->loop, h->a.recovered == 2, 8000);
+}
+
+/* What arrives after its time must not run. */
+static void a_late_call_changes_nothing(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller bob = harness_caller(h, "bob", "s2", R);
+
+    harness_start(h);
+    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    frozen_us = boot_us(); /* our reckoning of the store's time falls behind */
+    redis_server_nap(1300);
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    assert_int_equal(r.status, LOCK_UNAVAILABLE);
+    assert_non_null(strstr(r.error, "late"));
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r)); /* the refusal told the time */
+    assert_int_equal(r.status, LOCK_OK);
+    assert_int_equal(r.result.event_count, 2);
+    frozen_us = 0;
+}
+
+static void the_feed_goes_on_after_its_connection_broke(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller bob = harness_caller(h, "bob", "s2", R);
+    char list[8192], command[64], answer[64], *line, *id;
+
+    harness_start(h);
+    ask_server(h, "CLIENT LIST", list, sizeof list);
+    line = strstr(list, "name=wslockd:test:feed");
+    assert_non_null(line);
+    *line = '\0';
+    id = strrchr(list, '\n') ? strrchr(list, '\n') : list;
+    id = strstr(id, "id=");
+    snprintf(command, sizeof command, "CLIENT KILL ID %ld", strtol(id + 3, NULL, 10));
+    ask_server(h, command, answer, sizeof answer);
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    RUN_UNTIL(&h->loop, h->a.event_count == 2, 3000);
+    assert_int_equal(h->a.resyncs, 4); /* nothing was missed */
+    assert_int_equal(h->a.degraded, 0);
+}
+
+static void failed_reports_are_asked_for_again(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    char command[128], answer[64];
+    unsigned shard;
+    int before;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    shard = lock_store_shard(h->a.store, str_of(R));
+    before = h->a.resyncs;
+    snprintf(command, sizeof command, "RENAME {wslock:%u}:lock:" R " {wslock:%u}:kept", shard,
+             shard);
+    ask_server(h, command, answer, sizeof answer);
+    snprintf(command, sizeof command, "SADD {wslock:%u}:lock:" R " wrong", shard);
+    ask_server(h, command, answer, sizeof answer);
+    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    RUN_UNTIL(&h->loop, h->a.resyncs >= before + 3, 5000); /* each report fails */
+    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    assert_int_equal(r.status, LOCK_UNAVAILABLE);
+    snprintf(command, sizeof command, "RENAME {wslock:%u}:kept {wslock:%u}:lock:" R, shard, shard);
+    ask_server(h, command, answer, sizeof answer);
+    do {
+        CALL(h, &r, lock_heartbeat(h->a.store, &ann, 0, true, -1, CB, &r));
+    } while (r.status != LOCK_OK);
+    assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
+}
+
+static void destroying_completes_what_is_outstanding(void **state) {
+    struct harness *h = *state;
+    struct seen_result sent = {0}, r;
+    struct lock_caller ann;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    kill(h->server.pid, SIGSTOP);
+    lock_heartbeat(h->a.store, &ann, 0, true, -1, CB, &sent);
+    lock_store_destroy(&h->a.store);
+    assert_int_equal(sent.count, 1);
+    assert_int_equal(sent.status, LOCK_UNKNOWN);
+    kill(h->server.pid, SIGCONT);
+}
+
+int main(void) {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_killed_store_comes_back_with_its_locks),
+        T(an_emptied_store_is_told_again),
+        T(a_lapsed_lease_is_no_longer_served),
+        T(a_dead_instance_is_swept),
+        T(a_missed_event_is_noticed),
+        T(a_malformed_event_is_skipped),
+        T(a_full_store_is_a_lost_store),
+        T(a_script_that_fails_is_an_unknown_outcome),
+        T(a_stopped_store_is_given_up_in_time),
+        T(a_late_call_changes_nothing),
+        T(the_feed_goes_on_after_its_connection_broke),
+        T(failed_reports_are_asked_for_again),
+        T(destroying_completes_what_is_outstanding),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
