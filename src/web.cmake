@@ -5,6 +5,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
   set(type_html "text/html; charset=utf-8")
   set(type_js "text/javascript; charset=utf-8")
   set(type_css "text/css; charset=utf-8")
+  set(type_svg "image/svg+xml")
   set(bodies "")
   set(rows "")
   set(index 0)
@@ -30,7 +31,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
   return()
 endif()
 
-file(GLOB web_files CONFIGURE_DEPENDS web/*.html web/*.js web/*.css)
+file(GLOB web_files CONFIGURE_DEPENDS web/*.html web/*.js web/*.css web/*.svg)
 set(web_c ${CMAKE_CURRENT_BINARY_DIR}/web_files.c)
 add_custom_command(
   OUTPUT ${web_c}

@@ -79,5 +79,5 @@ int main(int argc, char **argv) {
         break;
     }
     prepare_process();
-    return with_config(&options);
+    return (int)with_config(&options);
 }

@@ -111,8 +111,11 @@ static const char *read_user(const json_t *claims, const struct auth_claim_rules
     for (size_t i = 0; i < text.len; i++) {
         size_t control = control_length(text, i);
 
-        id->username[len++] = control ? ' ' : text.p[i];
-        i += control > 0 ? control - 1 : 0;
+        id->username[len++] = text.p[i];
+        if (control > 0) {
+            id->username[len - 1] = ' ';
+            i += control - 1;
+        }
     }
     id->username[len] = '\0';
     return NULL;

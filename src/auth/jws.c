@@ -25,24 +25,24 @@ static const struct auth_key *find_key(struct auth_keystore *store, struct str j
     return auth_keystore_find(store, compact->alg, compact->kid, why);
 }
 
-enum jws_result jws_verify_compact(struct str jwk, struct str text, const char **why) {
+enum jws_result jws_verify_compact(struct str jwk, struct str compact, const char **why) {
     enum jws_result result = JWS_INVALID;
-    struct auth_compact compact;
+    struct auth_compact parts;
     struct auth_keystore store;
     struct auth_key *owned = NULL;
     const struct auth_key *key;
 
     auth_keystore_init(&store);
-    *why = auth_compact_read(text, &compact);
+    *why = auth_compact_read(compact, &parts);
     if (*why)
         goto done;
-    key = find_key(&store, jwk, &compact, &owned, why);
+    key = find_key(&store, jwk, &parts, &owned, why);
     if (!key) {
         result = store.count > 0 ? JWS_INVALID : JWS_BAD_KEY;
-    } else if (key->alg != compact.alg) {
+    } else if (key->alg != parts.alg) {
         *why = "the header's alg is not the key's";
-    } else if (!auth_key_verify(key, compact.signed_part,
-                                (struct str){compact.signature.data, compact.signature.len})) {
+    } else if (!auth_key_verify(key, parts.signed_part,
+                                (struct str){parts.signature.data, parts.signature.len})) {
         *why = "the signature is wrong";
     } else {
         *why = NULL;
@@ -51,6 +51,6 @@ enum jws_result jws_verify_compact(struct str jwk, struct str text, const char *
 done:
     auth_key_destroy(&owned);
     auth_keystore_fini(&store);
-    auth_compact_fini(&compact);
+    auth_compact_fini(&parts);
     return result;
 }

@@ -21,13 +21,48 @@ static void on_done(struct script_call *call, const struct script_head *head,
     call->cb(call->arg, result);
 }
 
+/* Whether the answer changed nothing and only says what the store knows. */
+static bool only_tells(const struct lock_result *r) {
+    switch (r->outcome) {
+    case LOCK_OUT_NOT_JOINED:
+    case LOCK_OUT_NOT_HOLDER:
+    case LOCK_OUT_LOST:
+        return true;
+    case LOCK_OUT_NONE:
+        return !r->joined && r->event_count == 0; /* status */
+    case LOCK_OUT_GRANTED:
+    case LOCK_OUT_RENEWED:
+    case LOCK_OUT_RELEASED:
+    case LOCK_OUT_HELD:
+    case LOCK_OUT_HELD_BY_YOU:
+    case LOCK_OUT_GRACE:
+    case LOCK_OUT_RESERVED:
+    case LOCK_OUT_RECOVERING:
+    case LOCK_OUT_TAB_LIMIT:
+    case LOCK_OUT_VIEWERS_FULL:
+        return false;
+    }
+    return false;
+}
+
+/* A store that has lost its past knows little: to who is in the room it says NOT_JOINED. That is no
+ * answer before it has been told what it should know. */
+static void on_answered(struct script_call *call, const struct script_head *head,
+                        const struct lock_result *result) {
+    static const struct lock_result unavailable = {.status = LOCK_UNAVAILABLE,
+                                                   .error = "the store has lost its past"};
+    bool in_doubt = head->window != 0 && head->window != call->shard->reported;
+
+    call->cb(call->arg, in_doubt && only_tells(result) ? &unavailable : result);
+}
+
 /* Sends what a session asked for, if the shard is served. */
 static void request(struct shard *s, const struct redis_script *script, struct script_args *a,
                     lock_cb cb, void *arg) {
     if (shard_serves(s)) {
-        script_send(s, script, a, on_done, cb, arg);
+        script_send(s, script, a, on_answered, cb, arg);
     } else {
-        script_decline(s, "the shard is not served now", on_done, cb, arg);
+        script_decline(s, "the shard is not served now", on_answered, cb, arg);
     }
 }
 
@@ -183,20 +218,20 @@ static void on_report(struct script_call *call, const struct script_head *head,
     call->cb(call->arg, result);
 }
 
-/* ARGV 9 to 18: the lock of the member who has one. */
+/* ARGV 9 to 18: the lock of the one who has it. */
 static void add_reported_lock(struct script_args *a, const struct lock_report_member *owner) {
     static const struct lock_report_member nobody;
     const struct lock_report_member *m = owner ? owner : &nobody;
 
     args_int(a, m->token);
-    args_str(a, str_of(lock_state_text(LOCK_STATE_HELD)));
+    args_str(a, str_of(lock_state_text(m->gone ? LOCK_STATE_GRACE : LOCK_STATE_HELD)));
     args_str(a, m->user_id);
     args_str(a, m->username);
     args_str(a, m->client_id);
     args_flag(a, m->client_made);
     args_int(a, m->since_ms);
     args_int(a, m->expires_ms);
-    args_int(a, 0);
+    args_int(a, m->gone ? m->grace_until_ms : 0);
     args_flag(a, m->dirty);
 }
 
@@ -223,6 +258,9 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     args_int(&a, policy->idle_release_ms);
     add_reported_lock(&a, owner);
     for (size_t i = 0; i < count; i++) {
+        if (members[i].gone) {
+            continue;
+        }
         args_str(&a, members[i].user_id);
         args_str(&a, members[i].username);
         args_str(&a, members[i].client_id);

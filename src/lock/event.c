@@ -26,7 +26,7 @@ void lock_read(struct msgpack_list *list, struct lock_view *out) {
     until = msgpack_int(&l);
     msgpack_int(&l); /* told */
     out->dirty = msgpack_int(&l) != 0;
-    msgpack_int(&l); /* made */
+    out->client_made = msgpack_int(&l) != 0;
     out->queue_length = msgpack_int(&l);
     require(list->m, lock_state_parse(msgpack_str(&l), &out->state));
     out->user_id = msgpack_str(&l);

@@ -134,9 +134,15 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
         wheel_set(store->wheel, &store->feed.retry_timer, RETRY_MS, on_retry);
         return;
     }
-    if (status == REDIS_OK && !redis_reply_is_nil(reply) && !take_reply(store, reply)) {
-        redis_link_reset(store->feed.link, "malformed reply");
-        return;
+    if (status == REDIS_OK && !redis_reply_is_nil(reply)) {
+        redis_link_catch_up(store->link); /* a reply is told before the events that it caused */
+        if (store->closing) {
+            return;
+        }
+        if (!take_reply(store, reply)) {
+            redis_link_reset(store->feed.link, "malformed reply");
+            return;
+        }
     }
     feed_read(store);
 }

@@ -7,6 +7,7 @@
 #include "wslock/base/clock.h"
 
 #define SWEEP_IDLE_MS 1000
+#define SWEEP_IDLE_MS_PER_SHARD 10
 #define SWEEP_JITTER_MS 500
 #define SWEEP_PAUSE_MS 50 /* between two sweeps of a shard */
 #define SWEEP_MEMBERS 100
@@ -25,7 +26,8 @@ static void on_timer(struct wheel_timer *timer) {
 
 void sweep_schedule(struct shard *s) {
     const struct lock_store *store = s->store;
-    uint64_t wait_ms = SWEEP_IDLE_MS + rand_below(SWEEP_JITTER_MS);
+    uint64_t wait_ms = SWEEP_IDLE_MS + (uint64_t)store->shard_count * SWEEP_IDLE_MS_PER_SHARD +
+                       rand_below(SWEEP_JITTER_MS);
     uint64_t since_ms = clock_boot_ms() - s->swept_ms;
 
     if (s->state != SHARD_SERVING || s->sweeping) {

@@ -85,10 +85,11 @@ static void transport_want_write(void *conn) {
     lws_callback_on_writable(c->wsi);
 }
 
+/* With a payload: libwebsockets tells nobody of an empty pong. */
 static void send_ping(struct conn *c) {
-    unsigned char bytes[LWS_PRE];
+    unsigned char bytes[LWS_PRE + 1] = {[LWS_PRE] = 'p'};
     c->ping_due = false;
-    if (lws_write(c->wsi, bytes + LWS_PRE, 0, LWS_WRITE_PING) < 0)
+    if (lws_write(c->wsi, bytes + LWS_PRE, 1, LWS_WRITE_PING) < 0)
         fail(c);
 }
 

@@ -66,6 +66,7 @@ static bool create_context(struct net *n, char **problem) {
     return n->context != NULL;
 }
 
+/* name must live as long as the context. */
 static struct lws_vhost *create_vhost(struct net *n, const char *name,
                                       const struct config_listen *tls, char **problem) {
     struct lws_context_creation_info info = {
@@ -103,13 +104,12 @@ static bool create_vhosts(struct net *n, char **problem) {
         l->vhost = n->plain_vhost;
         if (!l->tls)
             continue;
-        char name[32];
         int64_t end_s;
-        snprintf(name, sizeof name, "tls%zu", i);
+        snprintf(l->vhost_name, sizeof l->vhost_name, "tls%zu", i);
         if (!tls_check_pair(c->listen[i].tls_certificate_file, c->listen[i].tls_key_file, &end_s,
                             problem))
             return false;
-        l->vhost = create_vhost(n, name, &c->listen[i], problem);
+        l->vhost = create_vhost(n, l->vhost_name, &c->listen[i], problem);
         if (l->vhost == NULL)
             return false;
         if (first_end_s == 0 || end_s < first_end_s)

@@ -39,6 +39,7 @@ struct listener {
     uv_poll_t poll;
     struct wheel_timer retry; /* after descriptors ran out */
     struct lws_vhost *vhost;  /* TLS listeners have one each */
+    char vhost_name[32];
     bool tls;
     struct address_ranges trusted;
     char *address; /* for the log */

@@ -36,8 +36,8 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     if (a->ac && (events & UV_WRITABLE)) {
         redis_adapter_flush(a);
     }
-    if (a->ac && (events & UV_READABLE)) {
-        redisAsyncHandleRead(a->ac);
+    if (events & UV_READABLE) {
+        redis_adapter_read(a);
     }
 }
 
@@ -108,6 +108,12 @@ struct redis_adapter *redis_adapter_attach(redisAsyncContext *ac, uv_loop_t *loo
 
 void redis_adapter_set_connected(struct redis_adapter *a) {
     a->connected = true;
+}
+
+void redis_adapter_read(struct redis_adapter *a) {
+    if (a->ac) {
+        redisAsyncHandleRead(a->ac);
+    }
 }
 
 void redis_adapter_flush(struct redis_adapter *a) {

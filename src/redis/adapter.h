@@ -29,5 +29,7 @@ struct redis_adapter *redis_adapter_attach(redisAsyncContext *ac, uv_loop_t *loo
 /* From now on writes are attempted without asking the kernel first. */
 void redis_adapter_set_connected(struct redis_adapter *a);
 void redis_adapter_flush(struct redis_adapter *a);
+/* Takes what has arrived, without waiting for the loop to say so. */
+void redis_adapter_read(struct redis_adapter *a);
 
 #endif

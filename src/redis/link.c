@@ -138,6 +138,12 @@ bool redis_link_is_up(const struct redis_link *link) {
     return link->state == LINK_UP && !link->gone && !link->drop;
 }
 
+void redis_link_catch_up(struct redis_link *link) {
+    if (redis_link_is_up(link)) {
+        redis_adapter_read(link->adapter);
+    }
+}
+
 const char *redis_link_target(const struct redis_link *link) {
     return link->target;
 }

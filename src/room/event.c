@@ -55,40 +55,15 @@ static void tell_loser(struct room *room, const struct lock_event *e) {
     room_tell_lost(room, end->user_id, end->client_id, e->rev, end->token, end->reason, end->by);
 }
 
-static void on_released(void *arg, const struct lock_result *result) {
-    struct rooms *rooms = arg;
-    rooms->on_reported(rooms->on_reported_ctx,
-                       result); /* if it failed, the lock's own end remains */
-}
-
-/* Its client has been told STORE_LOST and has stopped editing: nobody else should wait for it. */
-static void release_disbelieved(struct room *room, struct room_sub *holder) {
-    struct lock_report_member m = {0};
-    holder->ops->describe(holder, &m);
-    struct lock_caller caller = {
-        .resource = room_resource(room),
-        .user_id = m.user_id,
-        .username = m.username,
-        .client_id = m.client_id,
-        .session_id = m.session_id,
-        .client_made = m.client_made,
-        .policy = room->policy,
-    };
-    lock_release(room->rooms->store, &caller, room->lock.view.token, (struct str){NULL, 0},
-                 on_released, room->rooms);
-}
-
 void room_recovered(struct room *room, const struct lock_view *lock, enum lock_cause lost_reason) {
     struct room_sub *was = room_local_holder(room);
     int64_t token = room->lock.view.token;
+    bool disbelieved = room->belief_lost;
     room_set_lock(room, lock);
     room_tell_lock(room, LOCK_CAUSE_RECOVERED);
     bool still = was && room_local_holder(room) == was && room->lock.view.token == token;
-    if (room->belief_lost) {
-        room->belief_lost = false;
-        if (still)
-            release_disbelieved(room, was);
-    } else if (was && !still) {
+    room_give_up_disbelieved(room);
+    if (was && !still && !disbelieved) {
         room_tell_lost(room, was->user_id, was->client_id, room->rev, token, lost_reason,
                        (struct str){NULL, 0});
     }

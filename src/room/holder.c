@@ -92,6 +92,7 @@ void room_note_lock(struct room_sub *sub, const struct lock_view *lock) {
     struct room *room = sub->room;
     if (!room || room_local_holder(room) != sub || room->lock.view.token != lock->token)
         return;
+    room->belief_lost = false; /* it asked again, and has it */
     room->lock.view.expires_ms = lock->expires_ms;
     room->lock.view.idle_until_ms = lock->idle_until_ms;
     room->lock.view.dirty = lock->dirty;

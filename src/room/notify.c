@@ -53,6 +53,8 @@ static void free_held(struct room_sub *sub, bool deliver) {
 
 bool room_activate(struct room_sub *sub, int64_t rev) {
     bool whole = sub->held_count <= ROOM_HELD_MAX;
+    if (rev > 0)
+        sub->room->snapshot_told = true;
     if (rev > sub->min_rev)
         sub->min_rev = rev;
     sub->active = true;

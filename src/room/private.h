@@ -65,8 +65,8 @@ struct room {
     struct wheel_timer holder_timer; /* lock:expiring, STORE_LOST */
     int64_t warned_expires_ms, warned_idle_ms;
     bool degraded;
-    bool belief_lost; /* the local holder was told STORE_LOST; to be released when the store is back
-                       */
+    bool belief_lost; /* the local holder was told STORE_LOST, and has not asked again since */
+    struct wheel_timer give_up_timer;
 };
 
 struct rooms {
@@ -118,5 +118,9 @@ void room_presence_fini(struct room *room);
 
 /* holder.c */
 void room_holder_rearm(struct room *room);
+
+/* giveup.c: when the store is back. Harmless where the holder's belief stands. */
+void room_give_up_disbelieved(struct room *room);
+void room_give_up_later(struct room *room, uint64_t delay_ms);
 
 #endif

@@ -50,6 +50,7 @@ static void take_report(struct room *room, const struct lock_result *result) {
     if (snapshot->rev < room->rev) {
         if (!event)
             room_tell_lock(room, LOCK_CAUSE_RECOVERED);
+        room_give_up_disbelieved(room);
         room_holder_rearm(room);
         return;
     }
@@ -87,13 +88,39 @@ static void send_report(struct resync *rs, struct room *room,
                 report);
 }
 
+/* A lock in grace that nobody here goes on with: who knows of it must tell. */
+static bool describe_grace(const struct room *room, struct lock_report_member *out) {
+    const struct lock_view *v = &room->lock.view;
+    struct room_sub *owner = room_local_holder(room);
+    if (v->state != LOCK_STATE_GRACE)
+        return false;
+    *out = (struct lock_report_member){0};
+    if (owner)
+        owner->ops->describe(owner, out);
+    if (out->token != 0)
+        return false;
+    *out = (struct lock_report_member){
+        .gone = true,
+        .user_id = v->user_id,
+        .username = v->username,
+        .client_id = v->client_id,
+        .client_made = v->client_made,
+        .token = v->token,
+        .since_ms = v->since_ms,
+        .expires_ms = v->expires_ms,
+        .grace_until_ms = v->grace_until_ms,
+        .dirty = v->dirty,
+    };
+    return true;
+}
+
 static void report_room(void *ctx, struct str key, void *value) {
     struct resync *rs = ctx;
     struct room *room = value;
     if (lock_store_shard(rs->rooms->store, key) != rs->shard)
         return;
     struct lock_report_member members[REPORT_MAX];
-    size_t n = 0;
+    size_t n = describe_grace(room, &members[0]) ? 1 : 0;
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (!sub->active)

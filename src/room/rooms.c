@@ -38,6 +38,7 @@ static struct room *room_create(struct rooms *r, struct str resource,
     room->user_map = map_create();
     wheel_timer_init(&room->presence_timer);
     wheel_timer_init(&room->holder_timer);
+    wheel_timer_init(&room->give_up_timer);
     map_set(r->by_resource, resource, room);
     return room;
 }
@@ -46,6 +47,7 @@ static void room_destroy(struct room *room) {
     map_remove(room->rooms->by_resource, room_resource(room));
     room_presence_fini(room);
     wheel_cancel(&room->holder_timer);
+    wheel_cancel(&room->give_up_timer);
     room->synced = false;
     room_replay_waiting(room);
     room_clear(room);

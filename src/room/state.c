@@ -33,6 +33,8 @@ static bool same_holder(const struct lock_view *a, const struct lock_view *b) {
 
 void room_set_lock(struct room *room, const struct lock_view *lock) {
     struct room_lock_copy *mine = &room->lock;
+    if (mine->view.token != lock->token)
+        room->belief_lost = false;
     if (!same_holder(&mine->view, lock)) /* a renewed lock is no change of presence */
         mark_holder(room, false);
     mine->view = *lock;

@@ -75,7 +75,8 @@ static const char *joined(struct session *s, struct membership *m, struct call *
     } else if (call->refused_editor) {
         struct wire_at at = session_at(call, result);
         session_tell_denied(s, m, NULL, &at, "NOT_AN_EDITOR", &result->snapshot.lock);
-    } else if (mine(s, &result->snapshot.lock)) {
+    } else if (mine(s, &result->snapshot.lock) &&
+               result->snapshot.lock.state == LOCK_STATE_HELD) { /* viewing never resumes */
         membership_granted(m, &result->snapshot.lock);
     }
     if (!room_activate(&m->sub, result->rev))

@@ -116,8 +116,10 @@ void membership_check_lost(struct membership *m, const struct wire_at *at, int64
     m->token = 0;
     struct wire_to to = session_to(m->session, NULL, m->policy);
     struct wire_at now = *at;
-    if (room_rev(&m->sub) > now.rev)
-        now.rev = room_rev(&m->sub);
+    /* Above the lock:lost that was told before, or the client would drop it. No other change can
+     * have this rev and be a loss too: a further grant lies between two losses. */
+    if (room_rev(&m->sub) >= now.rev)
+        now.rev = room_rev(&m->sub) + 1;
     session_send(m->session, wire_lost(&to, &now, token, lock_cause_text(m->lost_reason),
                                        (struct str){NULL, 0}));
 }

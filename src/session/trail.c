@@ -74,7 +74,7 @@ static bool lock_action(enum lock_cause cause, enum audit_action *out) {
     return false;
 }
 
-static bool fill_lock(struct audit_record *r, const struct lock_event *e) {
+static bool fill_lock(const struct gateway *g, struct audit_record *r, const struct lock_event *e) {
     if (!lock_action(e->cause, &r->action))
         return false;
     const struct lock_view *now = &e->lock;
@@ -90,7 +90,8 @@ static bool fill_lock(struct audit_record *r, const struct lock_event *e) {
     if (end->present) {
         r->held_ms = end->ended_ms > end->since_ms ? end->ended_ms - end->since_ms : 0;
         r->previous_dirty = end->dirty;
-        r->revision = end->revision;
+        if (!g->parts.config->audit.omit_free_text)
+            r->revision = end->revision;
         if (owned)
             r->previous_holder = (struct audit_person){end->user_id, end->username};
     }
@@ -120,7 +121,7 @@ void trail_event(struct gateway *g, const struct session *s, const struct lock_e
         r.session_id = e->actor_session_id;
     if (e->kind != LOCK_EVENT_LOCK)
         fill_member(&r, e);
-    else if (!fill_lock(&r, e))
+    else if (!fill_lock(g, &r, e))
         return;
     r.resource_id = e->resource;
     r.rev = e->rev;

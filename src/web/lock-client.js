@@ -78,20 +78,32 @@ export class LockClient extends EventTarget {
       if (data.rev <= (this.lastRev.get(event) ?? 0)) return;
       this.lastRev.set(event, data.rev);
     }
-    this.#handle(event, data, asked ?? performance.now());
-    this.#tell("change", { event, data });
+    const reply = id !== undefined;
+    this.#handle(event, data, asked ?? performance.now(), reply);
+    this.#tell("change", { event, data, reply });
   }
 
-  #handle(event, data, asked) {
+  #join() {
+    this.send("resource:join", {
+      resourceId: this.resourceId, clientId: this.clientId,
+      mode: this.token ? "editor" : "viewer", ...(this.token && { token: this.token }),
+    });
+  }
+
+  // What a join as editor brought instead of the lock. What became of the token has been told by then, unless
+  // the server is putting its locks together again.
+  #denied({ reason, retryAfterMs }) {
+    if (reason !== "RECOVERING") this.#setToken(null);
+    else if (this.token) this.retry = setTimeout(() => this.#join(), retryAfterMs ?? 1000);
+  }
+
+  #handle(event, data, asked, reply) {
     switch (event) {
       case "welcome":
         this.welcomed = true;
         this.pause = RECONNECT_FIRST_MS;
         this.user = data.userId;
-        this.send("resource:join", {
-          resourceId: this.resourceId, clientId: this.clientId,
-          mode: this.token ? "editor" : "viewer", ...(this.token && { token: this.token }),
-        });
+        this.#join();
         break;
       case "resource:joined":
         this.lastRev.clear();
@@ -99,7 +111,10 @@ export class LockClient extends EventTarget {
         this.users = new Map(data.users.map((u) => [u.userId, u]));
         this.viewers = data.viewers;
         this.#setLock(data.lock, data.lock.serverTime ?? data.serverTime, asked);
-        if (!data.lock.mine) this.#setToken(null);
+        if (data.lost) this.#setToken(null);
+        break;
+      case "lock:denied":
+        if (!reply) this.#denied(data);
         break;
       case "lock:acquired":
       case "lock:renewed":

@@ -122,14 +122,16 @@ export class Pane {
     if (force || !this.dirty) this.$("textarea").value = loadDocument().text;
   }
 
-  #changed({ event, data }) {
+  #changed({ event, data, reply }) {
     if (event === "lock:acquired") {
       this.#notice("");
       this.#showDocument();
       this.#scheduleHeartbeat(data.heartbeatIntervalMs);
     }
     if (event === "lock:expiring" && this.$(".alive").checked) this.client.heartbeat(this.dirty);
-    if (event === "lock:denied") this.#denied(data);
+    if (event === "lock:denied" && reply) this.#denied(data);
+    if (event === "system:degraded") this.#notice("The server has lost its store: nothing can be confirmed until it is back.");
+    if (event === "system:recovered") this.#notice("");
     if (event === "error") this.#notice(`${data.code}: ${data.message}`);
     if (event === "lock:lost" && data.reason !== "RELEASED") this.#lost(data);
     if (event === "resource:joined" && data.lost) this.#lost(data.lost);

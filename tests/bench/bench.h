@@ -21,6 +21,7 @@ struct bench {
     unsigned calls;   /* at low load, a round */
     unsigned idle_ms; /* how long idle sessions are watched */
     unsigned in_flight;
+    bool keep; /* the folders with logs and configuration */
 };
 
 /* One scenario. False, with a line on standard error, when it could not be carried out. */

@@ -15,6 +15,7 @@ enum phase { OUT, SIGNING_IN, JOINING, IN };
 struct session {
     enum phase phase;
     int64_t lock_token; /* 0: has none */
+    uint64_t retry_ns;  /* when to join again; 0: not */
     char *token;
 };
 
@@ -26,7 +27,7 @@ struct crowd {
     struct session *sessions;
     bool broken;
     /* of crowd_enter */
-    unsigned next, end, under_way;
+    unsigned next, end, under_way, retries, retrying;
 };
 
 static bool is_editor(const struct crowd *c, unsigned index) {
@@ -136,19 +137,40 @@ static void join(struct crowd *c, unsigned index) {
                        room_of(c, index), is_editor(c, index) ? "editor" : "viewer",
                        c->plan.presence, token);
     s->phase = JOINING;
+    s->retry_ns = 0;
     load_send(c->load, index, text, (size_t)len);
 }
 
-static void note_lock_token(struct session *s, const struct crowd_message *m) {
-    static const char key[] = "\"token\":";
-    const char *found = memmem(m->text, m->len, key, sizeof key - 1);
-    int64_t token = 0;
-    if (!found)
-        return;
-    const char *end = m->text + m->len;
-    for (const char *p = found + sizeof key - 1; p < end && *p >= '0' && *p <= '9'; p++)
-        token = token * 10 + (*p - '0');
-    s->lock_token = token;
+/* The number behind the first `"key":`; 0 if there is none. */
+static int64_t find_number(const struct crowd_message *m, const char *key) {
+    const char *p = memmem(m->text, m->len, key, strlen(key)), *end = m->text + m->len;
+    int64_t number = 0;
+    for (p = p ? p + strlen(key) : end; p < end && *p >= '0' && *p <= '9'; p++)
+        number = number * 10 + (*p - '0');
+    return number;
+}
+
+/* What a client does that is told to come back later. */
+static bool join_later(struct crowd *c, unsigned index, const struct crowd_message *m) {
+    static const char code[] = "\"code\":\"BACKEND_UNAVAILABLE\"";
+    struct session *s = &c->sessions[index];
+    if (s->phase != JOINING || !crowd_event_is(m, "error") ||
+        !memmem(m->text, m->len, code, sizeof code - 1))
+        return false;
+    s->retry_ns = monotonic_ns() + (uint64_t)find_number(m, "\"retryAfterMs\":") * 1000000;
+    c->retries++;
+    c->retrying++;
+    return true;
+}
+
+static void join_again(struct crowd *c) {
+    uint64_t now = monotonic_ns();
+    for (unsigned i = 0; c->retrying > 0 && i < c->plan.count; i++) {
+        if (c->sessions[i].retry_ns == 0 || c->sessions[i].retry_ns > now)
+            continue;
+        c->retrying--;
+        join(c, i);
+    }
 }
 
 static void come_in(struct crowd *c, unsigned index, const struct crowd_message *m) {
@@ -175,14 +197,19 @@ bool crowd_enter(struct crowd *c, unsigned first, unsigned end, unsigned at_once
     uint64_t deadline = monotonic_ns() + timeout_ms * 1000000ull;
     c->next = first;
     c->end = end;
-    c->under_way = 0;
+    c->under_way = c->retries = c->retrying = 0;
     while (!c->broken && !all_in(c) && monotonic_ns() < deadline) {
         enter_more(c, at_once);
-        load_poll(c->load, 100);
+        join_again(c);
+        load_poll(c->load, 20);
     }
     if (!c->broken && !all_in(c))
         complain("%u sessions were not in after %u ms", c->under_way + (end - c->next), timeout_ms);
     return !c->broken && all_in(c);
+}
+
+unsigned crowd_retries(const struct crowd *c) {
+    return c->retries;
 }
 
 /* ---- talking ---- */
@@ -220,14 +247,17 @@ static void on_text(void *ctx, unsigned index, const char *text, size_t len) {
     struct crowd *c = ctx;
     struct session *s = &c->sessions[index];
     struct crowd_message m;
-    if (!split(text, len, &m) || is_unexpected(&m)) {
+    bool understood = split(text, len, &m);
+    if (understood && join_later(c, index, &m))
+        return;
+    if (!understood || is_unexpected(&m)) {
         if (!c->broken)
             complain("session %u got: %.*s", index, (int)(len < 400 ? len : 400), text);
         c->broken = true;
         return;
     }
     if (crowd_event_is(&m, "lock:acquired"))
-        note_lock_token(s, &m);
+        s->lock_token = find_number(&m, "\"token\":");
     if (s->phase == IN)
         c->on_message(c->ctx, c, index, &m);
     else

@@ -43,6 +43,9 @@ bool crowd_make_tokens(struct crowd *c) MUST_CHECK;
  * waits. A session whose token of a lock is known asks for that lock again. */
 bool crowd_enter(struct crowd *c, unsigned first, unsigned end, unsigned at_once,
                  unsigned timeout_ms) MUST_CHECK;
+/* How many joins of the last crowd_enter were answered BACKEND_UNAVAILABLE, and made again when the
+ * answer said. */
+unsigned crowd_retries(const struct crowd *c);
 /* Resets every connection. */
 void crowd_drop(struct crowd *c);
 

@@ -1,8 +1,10 @@
 #include "direct.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -242,7 +244,9 @@ struct direct *direct_create(const char *redis_socket, unsigned count) {
     buf_init(&d->packed);
     d->held = mem_calloc(count, sizeof *d->held);
     d->redis = redisConnectUnix(redis_socket);
-    if (d->redis && d->redis->err == 0 && load_scripts(d) && open_shard(d) && join_rooms(d))
+    if (d->redis && d->redis->err == 0 &&
+        redisSetTimeout(d->redis, (struct timeval){10, 0}) == REDIS_OK && load_scripts(d) &&
+        open_shard(d) && join_rooms(d))
         return d;
     complain("direct: cannot set up");
     direct_destroy(&d);
@@ -279,11 +283,19 @@ bool direct_one_by_one(struct direct *d, unsigned calls, struct samples *us) {
     return true;
 }
 
+static bool flush(struct direct *d) {
+    int written = 0;
+    while (!written) {
+        if (redisBufferWrite(d->redis, &written) != REDIS_OK)
+            return false;
+    }
+    return true;
+}
+
 /* Replies come in the order of the calls, so the rooms take turns. Reading and writing go by what
  * the socket has: as few system calls as can be. */
 static bool turn(struct direct *d, unsigned *room, uint64_t *calls) {
     void *reply = NULL;
-    int written = 0;
     if (redisBufferRead(d->redis) != REDIS_OK)
         return false;
     while (redisGetReplyFromReader(d->redis, &reply) == REDIS_OK && reply) {
@@ -294,11 +306,7 @@ static bool turn(struct direct *d, unsigned *room, uint64_t *calls) {
         (*calls)++;
         reply = NULL;
     }
-    while (!written) {
-        if (redisBufferWrite(d->redis, &written) != REDIS_OK)
-            return false;
-    }
-    return true;
+    return flush(d);
 }
 
 /* The last calls are answered, every lock is free. */
@@ -319,6 +327,8 @@ static bool run_in_flight(struct direct *d, unsigned run_ms, pid_t redis,
     *result = (struct direct_result){0};
     for (unsigned i = 0; i < d->count; i++)
         append_next(d, i);
+    if (!flush(d))
+        return false;
     for (uint64_t now = begin; now < to; now = monotonic_ns()) {
         if (now >= from && result->cpu_ns == 0) {
             calls = 0;
@@ -337,6 +347,7 @@ static bool run_in_flight(struct direct *d, unsigned run_ms, pid_t redis,
 static _Noreturn void child(const char *redis_socket, unsigned count, unsigned run_ms, pid_t redis,
                             int out) {
     struct direct_result result;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct direct *d = direct_create(redis_socket, count);
     bool ok = d && run_in_flight(d, run_ms, redis, &result) &&
               write(out, &result, sizeof result) == (ssize_t)sizeof result;

@@ -55,12 +55,20 @@ static const struct scenario {
     {"idle-tls", "the same over TLS 1.3", run_idle_tls},
 };
 
-enum { OPTION_WSLOCKD = 256, OPTION_QUICK, OPTION_SMOKE, OPTION_CONNECTIONS, OPTION_HELP };
+enum {
+    OPTION_WSLOCKD = 256,
+    OPTION_QUICK,
+    OPTION_SMOKE,
+    OPTION_CONNECTIONS,
+    OPTION_KEEP,
+    OPTION_HELP
+};
 static const struct option OPTIONS[] = {
     {"wslockd", required_argument, NULL, OPTION_WSLOCKD},
     {"quick", no_argument, NULL, OPTION_QUICK},
     {"smoke", no_argument, NULL, OPTION_SMOKE},
     {"connections", required_argument, NULL, OPTION_CONNECTIONS},
+    {"keep", no_argument, NULL, OPTION_KEEP},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -73,6 +81,7 @@ static void print_help(void) {
          "  --quick            smaller numbers, about a minute in all\n"
          "  --smoke            as small as can be: whether it works, not how fast\n"
          "  --connections N    of the scenarios with many connections\n"
+         "  --keep             leave the folders with logs and configuration\n"
          "\n"
          "Scenarios:\n"
          "  all                every one of these (default)");
@@ -111,6 +120,7 @@ static void fit_descriptors(struct bench *b) {
 static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code) {
     const char *wslockd = default_wslockd();
     unsigned connections = 0;
+    bool keep = false;
     int option;
     *b = FULL;
     while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
@@ -127,6 +137,9 @@ static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code
         case OPTION_CONNECTIONS:
             connections = (unsigned)strtoul(optarg, NULL, 10);
             break;
+        case OPTION_KEEP:
+            keep = true;
+            break;
         case OPTION_HELP:
             print_help();
             *exit_code = 0;
@@ -137,6 +150,7 @@ static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code
         }
     }
     b->wslockd = wslockd;
+    b->keep = keep;
     if (connections >= 100)
         b->connections = connections;
     return true;

@@ -139,7 +139,7 @@ static bool start_daemon(struct stack *s, const struct bench *b, bool tls) {
 }
 
 bool stack_start(struct stack *s, const struct bench *b, bool tls) {
-    *s = (struct stack){.folder = "/tmp/wslock-bench-XXXXXX"};
+    *s = (struct stack){.folder = "/tmp/wslock-bench-XXXXXX", .keep = b->keep};
     if (!mkdtemp(s->folder)) {
         complain("cannot make a folder in /tmp");
         return false;
@@ -165,5 +165,8 @@ void stack_stop(struct stack *s) {
     process_stop(&s->daemon);
     process_stop(&s->redis);
     keys_fini(&s->keys);
-    remove_folder(s->folder);
+    if (s->keep)
+        complain("kept: %s", s->folder);
+    else
+        remove_folder(s->folder);
 }

@@ -15,6 +15,7 @@ struct stack {
     pid_t redis, daemon;
     uint16_t port, ops_port;
     struct keys keys;
+    bool keep;
 };
 
 /* Returns when the daemon can grant locks. False: nothing runs, and what went wrong was told.

@@ -55,7 +55,7 @@ test('the lock', { concurrency: 16 }, async (t) => {
       assert.strictEqual(no.currentHolder, 'Ann');
       assert.deepStrictEqual(no.holder, { userId: 'acq-ann', username: 'Ann' });
       assert.strictEqual(no.expiresAt, got.expiresAt);
-      assert.strictEqual(no.rev, got.rev, "a reply that changed nothing carries the shard's last rev");
+      assert.ok(no.rev >= got.rev, "a reply that changed nothing carries the shard's last rev");
       const record = await d.waitForAudit((a) => a.action === 'LOCK_ACQUIRED' && a.resourceId === 'document:acquire:main');
       assert.strictEqual(record.fence, got.token);
       assert.strictEqual(record.rev, got.rev);
@@ -94,10 +94,10 @@ test('the lock', { concurrency: 16 }, async (t) => {
         if (round === 1) await beat(who, r, { dirty: true });
         const released = await who.expect('lock:release', { resourceId: r, ...(round !== 2 && { revision: `r${round + 1}` }) }, 'lock:released');
         assert.deepStrictEqual(released, { resourceId: 'document:tokens:main', rev: released.rev, reason: 'RELEASED' });
-        const { data } = await other.waitFor('lock:released');
+        const { data } = await other.waitFor('lock:released', (x) => x.rev === released.rev);
         assert.deepStrictEqual(data, { resourceId: 'document:tokens:main', rev: released.rev, reason: 'RELEASED', previousHolder: who.options.user });
-        const { data: state } = await other.waitFor('lock:state', (s) => s.cause === 'RELEASED');
-        assert.deepStrictEqual(state.lock, { state: 'free' });
+        const { data: state } = await other.waitFor('lock:state', (x) => x.rev === released.rev);
+        assert.deepStrictEqual([state.cause, state.lock], ['RELEASED', { state: 'free' }]);
       }
       await ann.sync();
       assert.strictEqual(ann.received('lock:lost').length, 0, 'what is given back is not lost');

@@ -22,7 +22,7 @@ async function editors(d, count = EDITORS) {
   for (let i = 0; i < count; i++) {
     const e = { user: `ed-${i}`, clientId: h.tab(), resourceId: `document:crash-${i}:main` };
     e.client = await d.client(e);
-    e.token = (await h.take(e.client, e.resourceId)).token;
+    e.fence = (await h.take(e.client, e.resourceId)).token;
     list.push(e);
   }
   return list;
@@ -44,13 +44,13 @@ test('killed with -9 and started again: everyone who returns has the same lock a
   }
   for (const e of list) {
     e.client = await d.client(e);
-    const got = await takeWhenReady(e.client, e.resourceId, { token: e.token });
-    assert.strictEqual(got.token, e.token);
+    const got = await takeWhenReady(e.client, e.resourceId, { token: e.fence });
+    assert.strictEqual(got.token, e.fence);
     assert.strictEqual(got.resumed, true);
     assert.strictEqual(got.joined.lost, undefined);
   }
   assert.strictEqual((await h.status(thief, list[0].resourceId)).dirty, true);
-  for (const e of list) await e.client.expect('lock:heartbeat', { resourceId: e.resourceId, token: e.token }, 'lock:renewed');
+  for (const e of list) await e.client.expect('lock:heartbeat', { resourceId: e.resourceId, token: e.fence }, 'lock:renewed');
   await h.checkAll(d);
 });
 
@@ -90,8 +90,8 @@ test('a store without anyone for long: the grace of those who return begins anew
   await d.restart();
   for (const e of list) {
     e.client = await d.client(e);
-    const got = await takeWhenReady(e.client, e.resourceId, { token: e.token });
-    assert.strictEqual(got.token, e.token);
+    const got = await takeWhenReady(e.client, e.resourceId, { token: e.fence });
+    assert.strictEqual(got.token, e.fence);
     assert.strictEqual(got.resumed, true);
   }
   await h.checkAll(d);
@@ -165,8 +165,8 @@ test('SIGTERM: told, closed 1001, locks in grace, audit whole, exit 0', async (t
     assert.strictEqual(lock.state, 'grace', 'by the time it has ended');
     assert.strictEqual(one.audit().filter((a) => a.action === 'LOCK_GRACE_STARTED' && a.resourceId === e.resourceId).length, 1);
     const back = await two.client(e);
-    const got = await h.take(back, e.resourceId, { token: e.token });
-    assert.strictEqual(got.token, e.token);
+    const got = await h.take(back, e.resourceId, { token: e.fence });
+    assert.strictEqual(got.token, e.fence);
     assert.strictEqual(got.resumed, true);
   }
   const records = one.audit();

@@ -7,19 +7,6 @@ const assert = require('node:assert');
 const { test } = require('node:test');
 const h = require('./harness');
 
-const SEED = Number(process.env.WSLOCK_TEST_SEED || Math.floor(Math.random() * 1e9));
-
-function random(seed) { // mulberry32
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-  };
-  return { chance: (p) => next() < p, below: (n) => Math.floor(next() * n), pick: (list) => list[Math.floor(next() * list.length)] };
-}
-
 /* What a client believes that keeps to resource:joined, lock:state and lock:lost, and drops as the protocol says. */
 function belief(client, resourceId) {
   let lock = null;
@@ -53,7 +40,7 @@ function belief(client, resourceId) {
   return { joined, state: lock?.state, holder: lock?.holder?.userId, users: names, viewers };
 }
 
-test(`random walks (WSLOCK_TEST_SEED=${SEED})`, { timeout: 120_000 * h.SLOW }, async (t) => {
+test(`random walks (WSLOCK_TEST_SEED=${h.SEED})`, { timeout: 120_000 * h.SLOW }, async (t) => {
   const config = {
     default: { lockTtl: '60s', heartbeatInterval: '20s', gracePeriod: '60s', maxConcurrentTabLocksPerUser: null },
     resourceTypes: { short: { lockTtl: '400ms', heartbeatInterval: '150ms', gracePeriod: '300ms' } },
@@ -61,7 +48,7 @@ test(`random walks (WSLOCK_TEST_SEED=${SEED})`, { timeout: 120_000 * h.SLOW }, a
   };
   const one = await h.lockDaemon(t, { config: { ...config, instance: 'one' } });
   const two = await h.lockDaemon(t, { config: { ...config, instance: 'two' }, redis: one.redis });
-  const rnd = random(SEED);
+  const rnd = h.random();
   const resources = ['document:walk:a', 'document:walk:b', 'short:walk:a', 'document:walk2:a'];
   const slots = [];
   for (let i = 0; i < 10; i++) slots.push({ user: `w${i % 6}`, clientId: h.tab(), daemon: i % 2 ? one : two, client: null, tokens: {} });
@@ -76,13 +63,15 @@ test(`random walks (WSLOCK_TEST_SEED=${SEED})`, { timeout: 120_000 * h.SLOW }, a
     const c = slot.client;
     const token = slot.tokens[resourceId];
     const presence = rnd.pick(['diff', 'diff', 'full', 'none']);
-    switch (rnd.below(12)) {
+    switch (rnd.below(14)) {
       case 0:
       case 1:
+      case 13:
         c.send('resource:join', { resourceId, presence });
         break;
       case 2:
       case 3:
+      case 12:
         c.send('resource:join', { resourceId, mode: 'editor', presence, ...(token && rnd.chance(0.7) && { token }) });
         break;
       case 4:
@@ -113,7 +102,7 @@ test(`random walks (WSLOCK_TEST_SEED=${SEED})`, { timeout: 120_000 * h.SLOW }, a
     }
   }
 
-  for (let i = 0; i < 500; i++) await step(rnd.pick(slots));
+  for (let i = 0; i < 2500; i++) await step(rnd.pick(slots));
 
   // At rest: everyone who is in a room believes what the store says.
   const probe = await one.client({ user: 'probe' });

@@ -24,13 +24,13 @@ test('the page, its files, and nothing else', async (t) => {
   assert.match(d.stdout, new RegExp(`http://127\\.0\\.0\\.1:${d.port}/`));
   assert.match(d.stdout, /wslockctl .*token --user/);
   const web = path.join(h.ROOT, 'src/web');
-  for (const name of fs.readdirSync(web).filter((n) => /\.(html|js|css)$/.test(n))) {
+  for (const name of fs.readdirSync(web).filter((n) => /\.(html|js|css|svg)$/.test(n))) {
     const answer = await d.get(name === 'index.html' ? '/' : `/${name}`);
     assert.strictEqual(answer.status, 200, name);
     assert.strictEqual(answer.body, fs.readFileSync(path.join(web, name), 'utf8'), `${name}, byte for byte`);
     assert.match(answer.headers['content-security-policy'], /default-src 'self'/);
     assert.strictEqual(answer.headers['x-content-type-options'], 'nosniff');
-    assert.match(answer.headers['content-type'], /^text\/(html|javascript|css); charset=utf-8$/);
+    assert.match(answer.headers['content-type'], /^(text\/(html|javascript|css); charset=utf-8|image\/svg\+xml)$/);
     const again = await d.get(name === 'index.html' ? '/' : `/${name}`, { 'If-None-Match': answer.headers.etag });
     assert.strictEqual(again.status, 304);
     assert.strictEqual(again.body, '');

@@ -8,6 +8,8 @@ const h = require('./harness');
 
 test('health, readiness, metrics', async (t) => {
   const d = await h.daemon(t);
+  // A store that is new to everyone opens a recovery window first.
+  await h.eventually(async () => (await h.httpGet(d.opsUrl('/readyz'))).status === 200, 'ready');
   for (const where of [(p) => d.opsUrl(p), (p) => ({ socketPath: d.ops.socket, path: p })]) {
     const health = await h.httpGet(where('/healthz'));
     assert.strictEqual(health.status, 200);

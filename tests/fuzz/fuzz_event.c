@@ -1,8 +1,10 @@
 /* What comes out of the store: events of the streams and replies of the scripts, whatever they
  * hold. */
-#include "decode.h"
+#include "../../src/lock/decode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static volatile size_t sum; /* what was found is touched, for the sanitizers */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct str packed = {(const char *)data, size};
@@ -10,7 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct lock_event event;
     struct script_head head;
     struct lock_result result;
-    volatile size_t sum = 0; /* touch what was found, for the sanitizers */
 
     if (lock_event_decode(packed, &event)) {
         sum += event.resource.len > 0 ? (size_t)event.resource.p[event.resource.len - 1] : 0;

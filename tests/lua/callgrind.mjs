@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import { Redis } from './redis.mjs';
 import { POLICY, Scripts } from './scripts.mjs';
 
-const CALLS = 300;
-const BARE = "local v = redis.call('HMGET', KEYS[1], 'user', 'client', 'token') local t = redis.call('INCR', KEYS[2]) "
-    + "redis.call('HSET', KEYS[1], 'user', ARGV[1], 'client', ARGV[2], 'token', t) return {t, v[1]}";
+const CALLS = 400;
+const BARE = `local v = redis.call('HMGET', KEYS[1], 'user', 'client', 'name', 'token', 'expires')
+if v[1] then return v end
+local t = redis.call('INCR', KEYS[2])
+redis.call('HSET', KEYS[1], 'user', ARGV[1], 'client', ARGV[2], 'name', ARGV[3], 'token', t, 'expires', ARGV[4])
+return t`;
 const BUDGETS = { acquire: 4.5, heartbeat: 3 };
 
 function dump(redis) {
@@ -35,7 +38,7 @@ async function cost(redis, calls, one) {
     return instructions(redis) / calls;
 }
 
-const redis = await Redis.start([], ['valgrind', '--tool=callgrind', '-q', '--callgrind-out-file=out']);
+const redis = await Redis.start(['--hz','1','--dynamic-hz','no','--activerehashing','no'], ['valgrind', '--tool=callgrind', '-q', '--callgrind-out-file=out']);
 try {
     const scripts = new Scripts(redis, { testClock: false, isPrivate: true, lease: 3600000 });
     await scripts.load();
@@ -49,9 +52,9 @@ try {
     const resource = (i) => `document:${i}:main`;
     const sha = createHash('sha1').update(BARE).digest('hex');
     await redis.command('SCRIPT', 'LOAD', BARE);
-    const bare = (i) => redis.command('EVALSHA', sha, 2, `bare:${i}`, 'counter', `user-${i}`, `client-${i}`);
+    const bare = (i) => redis.command('EVALSHA', sha, 2, `{wslock:3}:bare:document:${i}:main`,
+        '{wslock:3}:counter', `user-${i}`, `client-${i}-0000`, `User Number ${i}`, 1763953000000);
     for (let i = 0; i < CALLS; i++) {
-        await bare(i);
         await scripts.join(resource(i), tab(i));
     }
     const told = (i) => ({ ...tab(i), policy: { ...POLICY, heartbeat: 0 } });

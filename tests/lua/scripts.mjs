@@ -254,7 +254,7 @@ export class Scripts {
 
     // lock: {token, state, user, name, client, made, since, expires, until, dirty} or null.
     report(resource, instance, members, lock, policy, { highest = 0 } = {}) {
-        const l = lock ?? { token: 0, state: '', user: '', name: '', client: '', since: 0, expires: 0, until: 0, dirty: 0 };
+        const l = lock ?? { token: 0, state: '', user: '', name: '', client: '', made: false, since: 0, expires: 0, until: 0, dirty: 0 };
         const rest = members.flatMap((m) => [m.user, m.name, m.client, m.session, m.joined]);
         return this.room('report', resource, l.user, [0, resource, instance, highest, policy.listed, stored(policy),
             policy.ttl, policy.idle, l.token, l.state, l.user, l.name, l.client, l.made, l.since, l.expires,

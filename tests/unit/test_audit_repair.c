@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <openssl/sha.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 /* The one file `audit.jsonl.torn-…` in the folder; false if there is none. */
 static bool find_torn(const struct fixture *f, char *path, size_t size) {
@@ -151,6 +153,35 @@ static void second_daemon_is_refused(void **state) {
     assert_whole(f->file, NULL);
 }
 
+/* Where there is no room for a copy, the record quotes the beginning, if people's words may be
+ * kept. */
+static void what_cannot_be_kept_is_quoted(void **state) {
+    struct fixture *f = *state;
+    static char torn[16 * 1024];
+    struct rlimit limit;
+    memset(torn, 'y', sizeof torn);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const rlim_t unlimited = limit.rlim_cur;
+    for (int omit = 0; omit <= 1; omit++) {
+        char path[512];
+        write_life(f, 1);
+        append_file(f->file, torn, sizeof torn);
+        f->config.audit.omit_free_text = omit != 0;
+        limit.rlim_cur = 8 * 1024;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        struct audit *a = open_audit(f);
+        close_audit(f, &a);
+        limit.rlim_cur = unlimited;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_false(find_torn(f, path, sizeof path));
+        assert_whole(f->file, NULL);
+        assert_int_equal(count_in_file(f->file, "not kept (File too large)"), omit + 1);
+        assert_int_equal(count_in_file(f->file, "began: yyyy"), 1);
+    }
+    (void)signal(SIGXFSZ, SIG_DFL);
+}
+
 static void folder_missing(void **state) {
     struct fixture *f = *state;
     (void)snprintf(f->file, sizeof f->file, "%s/none/audit.jsonl", f->dir);
@@ -170,6 +201,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(foreign_file_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(other_key_is_a_problem, setup, teardown),
         cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_kept_is_quoted, setup, teardown),
         cmocka_unit_test_setup_teardown(folder_missing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

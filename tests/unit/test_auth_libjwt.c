@@ -90,11 +90,12 @@ static int free_others(void **state) {
 static void damage(struct seeded *random, struct buf *text) {
     static const char USUAL[] = "\"\\{}[],:.=-_ 0159aeuAZ\n";
     size_t at = text->len > 0 ? (size_t)seeded_below(random, text->len) : 0;
-    char c = seeded_below(random, 4) == 0 ? (char)(1 + seeded_below(random, 255))
-                                          : USUAL[seeded_below(random, sizeof USUAL - 1)];
+    char c = USUAL[seeded_below(random, sizeof USUAL - 1)];
     char *copy = mem_strndup(text->data, text->len);
     size_t len = text->len;
 
+    if (seeded_below(random, 4) == 0)
+        c = (char)(1 + seeded_below(random, 255));
     buf_reset(text);
     buf_append(text, copy, at);
     switch (seeded_below(random, 3)) {

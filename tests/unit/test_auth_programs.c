@@ -13,8 +13,6 @@
 
 #define MAX_ARGS 24
 
-extern char **environ;
-
 struct run {
     struct fixture f;
     pid_t pid;

@@ -121,6 +121,88 @@ static void an_emptied_store_is_told_again(void **state) {
     assert_int_equal(h->a.degraded, 0);
 }
 
+static void a_grace_lock_is_restored_too(void **state) {
+    struct harness *h = *state;
+    struct lock_report_member *entry = &h->a.rooms[0].members[0];
+    struct seen_result r;
+    struct lock_caller ann, back = harness_caller(h, "ann", "s2", R);
+    char answer[64];
+    int64_t token;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    token = r.result.lock.token;
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r));
+    entry->gone = true;
+    entry->grace_until_ms = r.result.lock.grace_until_ms;
+    ask_server(h, "FLUSHALL", answer, sizeof answer);
+    do { /* also that it is gone is no answer before the store was told */
+        CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    } while (r.status != LOCK_OK);
+    assert_int_equal(r.result.lock.state, LOCK_STATE_GRACE);
+    assert_int_equal(r.result.snapshot.member_count, 0);
+    do {
+        CALL(h, &r, lock_join(h->a.store, &back, true, token, CB, &r));
+    } while (r.status != LOCK_OK);
+    assert_true(r.result.resumed);
+    assert_int_equal(r.result.lock.token, token);
+}
+
+/* The window stays open until the other instance, which renews its lease rarely, has told what it
+ * had. */
+static void two_instances_refill_an_emptied_store(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann, bob;
+    char answer[64];
+    int64_t token, other;
+
+    h->config.redis.embedded = false;
+    h->config.redis.lease_ms = 15000;
+    h->config.default_policy.grace_period_ms = 15000;
+    harness_start(h);
+    harness_open(h, &h->b);
+    RUN_UNTIL(&h->loop, h->b.recovered == 1 && !lock_store_window_open(h->b.store), 8000);
+    RUN_UNTIL(&h->loop, !lock_store_window_open(h->a.store), 8000);
+    /* Ann through a, Bob through b, in the same document. */
+    ann = hold(h, &r);
+    token = r.result.lock.token;
+    bob = harness_caller(h, "bob", "s2", "contract:7:other");
+    CALL(h, &r, lock_join(h->b.store, &bob, true, 0, CB, &r));
+    other = r.result.lock.token;
+    h->b.rooms[0] = h->a.rooms[0];
+    h->b.rooms[0].resource = "contract:7:other";
+    h->b.rooms[0].members[0].user_id = h->b.rooms[0].members[0].username = str_of("bob");
+    h->b.rooms[0].members[0].client_id = str_of("bob");
+    h->b.rooms[0].members[0].session_id = str_of("s2");
+    h->b.rooms[0].members[0].token = other;
+    h->b.room_count = 1;
+    ask_server(h, "FLUSHALL", answer, sizeof answer);
+    do {
+        CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
+    } while (r.status != LOCK_OK || lock_store_window_open(h->a.store));
+    assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
+    do {
+        CALL(h, &r, lock_heartbeat(h->b.store, &bob, other, true, -1, CB, &r));
+    } while (r.status != LOCK_OK || lock_store_window_open(h->b.store));
+    assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
+}
+
+static void a_clean_stop_gives_the_lease_up(void **state) {
+    struct harness *h = *state;
+    char answer[64] = "";
+    bool gone = false;
+
+    harness_start(h);
+    lock_store_destroy(&h->a.store);
+    for (int i = 0; i < 200 && !gone; i++) { /* far less than the lease of 3 s */
+        ask_server(h, "EXISTS {wslock:0}:instances {wslock:3}:instances", answer, sizeof answer);
+        gone = strncmp(answer, ":0", 2) == 0;
+        redis_server_nap(5);
+    }
+    assert_true(gone);
+}
+
 static void a_lapsed_lease_is_no_longer_served(void **state) {
     struct harness *h = *state;
     struct seen_result r;
@@ -344,6 +426,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_killed_store_comes_back_with_its_locks),
         T(an_emptied_store_is_told_again),
+        T(a_grace_lock_is_restored_too),
+        T(two_instances_refill_an_emptied_store),
+        T(a_clean_stop_gives_the_lease_up),
         T(a_lapsed_lease_is_no_longer_served),
         T(a_dead_instance_is_swept),
         T(a_missed_event_is_noticed),

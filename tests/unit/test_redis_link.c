@@ -385,6 +385,27 @@ static void flight_is_bounded_and_order_kept(void **state) {
     free(answers);
 }
 
+/* More than a socket's buffers hold goes out as the server takes it. */
+static void large_commands_go_out_in_pieces(void **state) {
+    struct fixture *f = *state;
+    enum { COUNT = 100, SIZE = 60000 };
+    struct answer *answers = calloc(COUNT, sizeof *answers);
+    struct str argv[] = {str_of("APPEND"), str_of("k"), {malloc(SIZE), SIZE}};
+
+    memset((char *)(uintptr_t)argv[2].p, 'x', SIZE);
+    redis_server_start(&f->server, NULL);
+    connect_link(f);
+    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    for (size_t i = 0; i < COUNT; i++) {
+        redis_link_command(f->link, 3, argv, 20000, on_answer, &answers[i]);
+    }
+    RUN_UNTIL(&f->loop, answers[COUNT - 1].count == 1, 20000);
+    assert_int_equal(answers[COUNT - 1].number, (int64_t)COUNT * SIZE);
+    assert_int_equal(f->seen.down, 0);
+    free((char *)(uintptr_t)argv[2].p);
+    free(answers);
+}
+
 static void reset_from_a_callback(void *arg, enum redis_status status,
                                   const struct redis_reply *reply, const char *error) {
     on_answer(arg, status, reply, error);
@@ -434,6 +455,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(noscript_loads_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failing_script_is_an_unknown_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(flight_is_bounded_and_order_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_commands_go_out_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(reset_drops_and_connects_again, setup, teardown),
         cmocka_unit_test(getters_check),
     };

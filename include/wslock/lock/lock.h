@@ -144,11 +144,12 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
 
 /* Resynchronising: what this instance has of one room. */
 struct lock_report_member {
+    bool gone; /* not in the room: it only says that its lock is in grace, until grace_until_ms */
     struct str user_id, username, client_id, session_id;
     bool client_made;
     int64_t joined_ms;
     int64_t token; /* this member's lock, 0: it has none */
-    int64_t since_ms, expires_ms;
+    int64_t since_ms, expires_ms, grace_until_ms;
     bool dirty;
 };
 /* Restores the members (at most 100 a call) and, by the rules of the recovery window, the lock;

@@ -40,6 +40,7 @@ struct lock_view {
     int64_t grace_until_ms;    /* grace */
     int64_t reserved_until_ms; /* reserved */
     bool dirty;
+    bool client_made; /* held, grace: the server made the clientId */
     int64_t queue_length;
 };
 

@@ -1,7 +1,7 @@
 /*
  * One asynchronous connection to Redis on our libuv loop, reconnected with backoff (100 ms doubling
  * to 5 s, with jitter). Every command has a deadline and its callback runs exactly once, never from
- * within the call that issued it, also when the link is destroyed.
+ * within the call that issued it, also when the link is destroyed. The program must ignore SIGPIPE.
  */
 #ifndef WSLOCK_REDIS_LINK_H
 #define WSLOCK_REDIS_LINK_H
@@ -53,6 +53,9 @@ void redis_link_destroy(struct redis_link **link);
 bool redis_link_is_up(const struct redis_link *link);
 /* Where it connects to, for messages: "127.0.0.1:6379", "/path/redis.sock". */
 const char *redis_link_target(const struct redis_link *link);
+
+/* Completes what has been answered already. Not from within a callback of this link. */
+void redis_link_catch_up(struct redis_link *link);
 
 /* Drops the connection on purpose and connects again (a reply that cannot be right). */
 void redis_link_reset(struct redis_link *link, const char *reason);

@@ -9,18 +9,11 @@ local _, resource, session, user, client, name, made, policy, ttl, idle, limit, 
 local l = read_lock(KEYS[5])
 local member = call('HGET', KEYS[6], client .. ':' .. user)
 local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
-local caller = {
-  resource = resource, session = session, user = user, client = client, name = name, made = made, policy = policy,
-  ttl = ttl, idle = idle, limit = limit, take_own = take_own == 1, tell = tell_after, connected = true,
-}
 --@include publish.lua
 --@include grant.lua
-if joined and l[STATE] == 'free' and window == 0 and (limit < 0 or call('SCARD', KEYS[8]) < limit) then
+if joined and l[STATE] == 'free' and window == 0 and (limit < 0 or call('HLEN', KEYS[8]) < limit) then
   -- Most calls end here, before the rest has cost anything.
-  local previous = call('LINDEX', KEYS[7], '0')
-  call('SADD', KEYS[8], string.match(resource, '[^:]*$'))
-  take(l, caller, 'ACQUIRED', true)
-  return answer('GRANTED', 0, l, nil, previous)
+  return answer('GRANTED', 0, l, nil, take(l, 'ACQUIRED', true))
 end
 --@include settle.lua
 --@include judge.lua
@@ -28,9 +21,9 @@ settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)
 end
-local verdict, names = judge(l, caller)
+local verdict, names = judge(l, limit, true, take_own)
 if not applies[verdict] then
   return answer(verdict, 0, l, names and limit, nil, nil, names)
 end
-local flags, previous = apply(verdict, l, caller)
+local flags, previous = apply(verdict, l, tell_after)
 return answer('GRANTED', flags, l, nil, previous)

@@ -1,20 +1,27 @@
--- Included by what gives a lock to somebody; needs publish.lua.
+-- Included by what gives a lock to somebody; needs publish.lua, and of the including script the caller: resource,
+-- session, user, client, name, made, policy, ttl, idle.
 
--- Gives the lock, or keeps it, to the caller and tells it. `cause` false: not told. `fresh`: it is a grant, whose
--- tick is the token. `ending`: the packed ENDING of the grant in whose place it comes.
-local function take(l, caller, cause, fresh, ending)
-  if fresh then
-    l[TOKEN], l[SINCE], l[DIRTY] = us > tick and us or tick + 1, now, 0
+-- Gives the lock to the caller, or leaves it there, and tells it. `cause` false: not told. `fresh`: it is a grant,
+-- whose tick is the token. `ending`: the packed ENDING of the grant in whose place it comes. Gives the last ENDING
+-- before a lock that was free.
+local function take(l, cause, fresh, ending)
+  local previous
+  if l[STATE] == 'free' then
+    previous = call('LINDEX', KEYS[7], '0')
+    call('HSET', KEYS[8], string.match(resource, '[^:]*$'), '')
   end
-  l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE] = 'held', caller.user, caller.name, caller.client, caller.made
-  l[POLICY], l[DIRTY] = caller.policy, caller.dirty or l[DIRTY]
-  l[EXPIRES], l[IDLE], l[UNTIL] = now + caller.ttl, caller.idle > 0 and now + caller.idle or 0, 0
+  if fresh then
+    l[TOKEN], l[SINCE] = us > tick and us or tick + 1, now
+  end
+  l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[POLICY] = 'held', user, name, client, made, policy
+  l[EXPIRES], l[IDLE], l[UNTIL] = now + ttl, idle > 0 and now + idle or 0, 0
   if cause then
     l[TOLD] = now
   end
   write_lock(KEYS[5], l)
-  call('ZADD', KEYS[2], deadline(l), 'r:' .. caller.resource)
+  call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
   if cause then
-    publish(ending and 152 or 151, 0, caller.resource, caller.session, cause, '\159' .. l[16] .. (ending or ''))
+    publish(ending and 152 or 151, 0, resource, session, cause, '\159' .. l[16] .. (ending or ''))
   end
+  return previous
 end

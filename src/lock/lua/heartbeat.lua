@@ -23,9 +23,8 @@ if joined and right and l[STATE] == 'held' and (window > 0 or at > now) then
   if told then
     l[TOLD] = now
   end
-  local same = policy == l[POLICY]
   l[POLICY] = policy
-  write_lock(KEYS[5], l, same and string.sub(l[16], 60))
+  write_lock(KEYS[5], l)
   if deadline(l) < at then
     call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
   end
@@ -48,15 +47,10 @@ elseif not right then
   return answer('LOST', 0, l, nil, nil, forgotten(token, 'STALE_TOKEN'))
 end
 -- It is in grace, and goes on.
-local caller = {
-  resource = resource, session = session, user = user, client = client, name = name, made = made, policy = policy,
-  ttl = ttl, idle = idle, dirty = dirty >= 0 and dirty or nil,
-}
-if token ~= 0 then
-  take(l, caller, 'RESUMED')
-elseif window > 0 then
+if token == 0 and window > 0 then
   return answer('RECOVERING', 0, l)
-else
-  take(l, caller, 'RESUMED', true, end_grant(resource, l, 'MOVED'))
 end
+local ending = token == 0 and end_grant(resource, l, 'MOVED') or nil
+l[DIRTY] = dirty >= 0 and dirty or l[DIRTY]
+take(l, 'RESUMED', token == 0, ending)
 return answer('RENEWED', 1, l)

@@ -21,13 +21,9 @@ local l = read_lock(KEYS[5])
 settle(resource, l)
 local member = call('HGET', KEYS[6], id)
 local again = member and string.sub(member, 1, #session + 1) == session .. ' '
-local caller = {
-  resource = resource, session = session, user = user, client = client, name = name, made = made, policy = policy,
-  ttl = ttl, idle = idle, limit = tab_limit, tell = tell_after, token = token, connected = again,
-}
 local verdict, names = 'NONE', nil
 if try == 1 then
-  verdict, names = judge(l, caller)
+  verdict, names = judge(l, tab_limit, again, 0, token)
 end
 local own_tab = l[USER] == user and l[CLIENT] == client
 local mine = own_tab or (l[USER] == user and l[STATE] == 'grace' and made == 1 and l[MADE] == 1)
@@ -44,7 +40,7 @@ if not again then
 end
 local flags, previous = 0, nil
 if applies[verdict] then
-  flags, previous = apply(verdict, l, caller)
+  flags, previous = apply(verdict, l, tell_after)
   verdict = 'GRANTED'
 elseif own_tab and not again and l[STATE] == 'held' then
   start_grace(resource, l, session)

@@ -2,8 +2,9 @@
 -- where the store's past is in doubt, and reads, writes and answers with a lock. Keys, arguments, reply, events
 -- and includes: README.md beside this file. KEYS[1..4]: meta, due, events, audit.
 -- Redis spends more on handing values to Lua and back than on the work. Hence: one argument and one reply, both
--- packed; values unpacked onto the stack, not into tables; numbers packed by `struct`; and a function at top level
--- only where every script needs it, since making it costs each call.
+-- packed; values unpacked onto the stack, not into tables; packing by `struct`, all at once (207: an integer of 8
+-- bytes, 218: text of up to 65535, 205: an integer of 2 bytes); and a function at top level only where every script
+-- needs it, since making it costs each call.
 local call, pack, unpack_values, struct_pack = redis.call, cmsgpack.pack, cmsgpack.unpack, struct.pack
 local clock = call('TIME')
 local us = clock[1] * 1000000 + clock[2]
@@ -42,10 +43,10 @@ local function read_lock(key)
   return l
 end
 
--- The numbers come first, in 59 bytes; `texts`: the packed rest, where it has not changed.
-local function write_lock(key, l, texts)
-  l[16] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2', 207, l[1], 207, l[2], 207, l[3], 207, l[4], 207, l[5], 207, l[6],
-    l[7], l[8], 205, l[9]) .. (texts or pack(l[10], l[11], l[12], l[13], l[14], l[15]))
+local function write_lock(key, l)
+  l[16] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2BI2c0BI2c0BI2c0BI2c0BI2c0BI2c0',
+    207, l[1], 207, l[2], 207, l[3], 207, l[4], 207, l[5], 207, l[6], l[7], l[8], 205, l[9], 218, #l[10], l[10],
+    218, #l[11], l[11], 218, #l[12], l[12], 218, #l[13], l[13], 218, #l[14], l[14], 218, #l[15], l[15])
   call('SET', key, l[16])
 end
 
@@ -60,9 +61,8 @@ end
 
 -- The reply. `previous` and `lost` are packed ENDINGs; `names`, `members` and `count` go with few scripts.
 local function answer(outcome, flags, l, limit, previous, lost, names, members, count)
-  return '\159\162OK' .. pack(outcome) .. struct_pack('>BI8BI8BI8BI8B', 207, tick, 207, now, 207, window,
-    207, deadline(l), flags) .. (l[16] and '\159' .. l[16] or FREE)
-    .. (limit and pack(limit) or '\0') .. (previous or '\194') .. (lost or '\194')
-    .. (event_count < 16 and string.char(144 + event_count) or struct_pack('>BI2', 220, event_count)) .. events
+  return struct_pack('>c4BI2c0BI8BI8BI8BI8B', '\159\162OK', 218, #outcome, outcome, 207, tick, 207, now, 207, window,
+    207, deadline(l), flags) .. (l[16] and '\159' or FREE) .. (l[16] or '') .. (limit and pack(limit) or '\0')
+    .. (previous or '\194') .. (lost or '\194') .. struct_pack('>BI2', 220, event_count) .. events
     .. (names and pack(names) or '\144') .. (members and pack(members, count) or '\144\0')
 end

@@ -5,9 +5,10 @@
 local function publish(header, kind, resource, actor, what, rest)
   local prev = tick
   tick = us > prev and us or prev + 1
-  local event = struct_pack('>BBBI8BI8', header, kind, 207, tick, 207, prev) .. pack(resource, actor, what) .. rest
+  local event = struct_pack('>BBBI8BI8BI2c0BI2c0BI2c0', header, kind, 207, tick, 207, prev, 218, #resource, resource,
+    218, #actor, actor, 218, #what, what) .. rest
   local id = tick == us and clock[1] .. string.sub('00000' .. clock[2], -6) or string.format('%.0f', tick)
-  events, event_count = events .. event, event_count + 1
+  events, event_count = event_count > 0 and events .. event or event, event_count + 1
   call('HSET', KEYS[1], 'tick', id)
   -- Streams are trimmed by whole nodes of about 100 entries: one time in 16 is as good as every time.
   if tick % 16 == 0 then

@@ -8,7 +8,7 @@
 --   joined ms. A held lock comes with its owner, or the owner is in the room already.
 -- Reply: NONE; members; lost where the reported lock is not its owner's any more; names: sessions whose place a
 --   newer session of the same tab has. AHEAD.
--- Events: what was due; JOIN; RECOVERED (inside a window), RESUMED.
+-- Events: what was due; JOIN; RECOVERED (outside a window: where it is held), RESUMED.
 local arg = {unpack_values(ARGV[1])}
 --@include publish.lua
 --@include settle.lua
@@ -49,10 +49,13 @@ local held = arg[10] == 'held' and call('HEXISTS', KEYS[6], r.client .. ':' .. r
 local idle = arg[8] > 0 and now + arg[8] or 0
 local same = l[TOKEN] == r.token and l[STATE] ~= 'free'
 
--- Outside a window a report gives nothing back but a grace lock to its owner.
+-- Outside a window a report gives nothing back but a grace lock to its owner, and confirms one that is held.
 local function confirm()
   if not same then
     return recall(r.user, r.token) or forgotten(r.token, 'NOT_HELD')
+  elseif l[STATE] == 'held' then
+    l[TOLD] = now
+    change(resource, l, 'RECOVERED', '')
   elseif held and l[STATE] == 'grace' then
     l[STATE], l[UNTIL], l[TOLD], l[EXPIRES], l[IDLE] = 'held', 0, now, now + arg[7], idle
     change(resource, l, 'RESUMED', '')
@@ -73,10 +76,11 @@ local function restore()
     end
     if l[STATE] ~= 'free' then
       ending = end_grant(resource, l, 'STORE_LOST')
-      call('SREM', held_by(resource, l[USER]))
+      call('HDEL', held_by(resource, l[USER]))
     end
     l[USER], l[NAME], l[CLIENT], l[MADE], l[TOKEN], l[SINCE] = r.user, r.name, r.client, r.made, r.token, r.since
-    call('SADD', held_by(resource, r.user))
+    local key, child = held_by(resource, r.user)
+    call('HSET', key, child, '')
   end
   l[STATE], l[EXPIRES], l[DIRTY], l[TOLD], l[POLICY] = 'held', r.expires, r.dirty, now, arg[6]
   l[IDLE], l[UNTIL] = idle, 0

@@ -61,7 +61,7 @@ end
 -- Ends the lock in `l` for good.
 local function finish(resource, l, reason, actor, revision)
   local ending = end_grant(resource, l, reason, revision)
-  call('SREM', held_by(resource, l[USER]))
+  call('HDEL', held_by(resource, l[USER]))
   pass_on(resource, l, reason, actor, ending)
 end
 

@@ -1,0 +1,213 @@
+'use strict';
+/* The audit trail: what is recorded of what people do, and that nothing can be changed or cut out unseen. */
+const assert = require('node:assert');
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const h = require('./harness');
+
+const KEYS = ['time', 'action', 'outcome', 'resourceId', 'user', 'previousHolder', 'admin', 'reason', 'fence', 'rev', 'heldMs', 'decision',
+  'previousDirty', 'revision', 'sessionId', 'clientId', 'tokenId', 'issuer', 'address', 'userAgent', 'lockRequestId', 'ref', 'detail',
+  'instance', 'eventId', 'recovered', 'v', 'seq', 'prev', 'hash'];
+
+/* Checks a chain as its documentation describes it; gives the records. */
+function verify(file, key) {
+  const text = fs.readFileSync(file, 'utf8');
+  assert.ok(text.endsWith('\n'), 'whole lines');
+  let prev = '0'.repeat(64);
+  return text.slice(0, -1).split('\n').map((line, at) => {
+    const record = JSON.parse(line);
+    const covered = line.slice(0, line.lastIndexOf(',"hash":'));
+    const hash = key ? crypto.createHmac('sha256', key) : crypto.createHash('sha256');
+    assert.strictEqual(record.hash, hash.update(covered).digest('hex'), `hash of line ${at + 1}`);
+    assert.strictEqual(record.prev, prev, `prev of line ${at + 1}`);
+    assert.strictEqual(record.seq, at + 1);
+    assert.match(record.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    const keys = Object.keys(record);
+    assert.deepStrictEqual(keys, KEYS.filter((k) => keys.includes(k)), `order of line ${at + 1}`);
+    prev = record.hash;
+    return record;
+  });
+}
+
+test('every action, with its fields', async (t) => {
+  const redis = await h.redis(t);
+  await h.layOut(redis);
+  const d = await h.lockDaemon(t, {
+    redis,
+    config: {
+      instance: 'gw-7',
+      auth: { issuer: 'https://id.example.org' },
+      redis: { commandTimeout: h.ms(400), lease: h.ms(1200) },
+      audit: { checkpoint: h.ms(1000) },
+      resourceTypes: {
+        brief: { gracePeriod: h.ms(300) },
+        short: { lockTtl: h.ms(400), heartbeatInterval: h.ms(150) },
+        abrupt: { disconnect: 'release' },
+        chart: { editorRoles: ['doctor'] },
+      },
+    },
+  });
+  const r = 'document:audit:main';
+  const claims = { iss: 'https://id.example.org', jti: 'jti-1' };
+  const open = (who) => d.client({ claims, clientId: h.tab(), ...who });
+  const record = (action, where = {}) => d.waitForAudit((a) => a.action === action && Object.entries(where).every(([k, v]) => (
+    k === 'user' ? a.user?.id === v : a[k] === v)));
+
+  const ann = await open({ user: 'ann', name: 'Ann', roles: ['nurse'], headers: { 'User-Agent': 'editor/3' } });
+  const bob = await open({ user: 'bob', name: 'Bob' });
+  const self = { id: 'ann', name: 'Ann', roles: ['nurse'] };
+  const byAnn = {
+    outcome: 'success', user: self, sessionId: ann.welcome.sessionId, clientId: ann.options.clientId, tokenId: 'jti-1',
+    issuer: 'https://id.example.org', address: '127.0.0.1', userAgent: 'editor/3', instance: 'gw-7', v: 1,
+  };
+  const shows = (rec, fields) => {
+    for (const [key, value] of Object.entries(fields)) assert.deepStrictEqual(rec[key], value, `${key} of ${JSON.stringify(rec)}`);
+  };
+
+  await t.test('sessions, rooms, grants', async () => {
+    shows(await record('SESSION_OPENED', { user: 'ann' }), byAnn);
+    await h.view(bob, r);
+    const { token, rev } = await h.take(ann, r);
+    const joined = await record('RESOURCE_JOINED', { user: 'ann', resourceId: r });
+    shows(joined, { ...byAnn, resourceId: r, eventId: `${joined.rev}-0` });
+    shows(await record('LOCK_ACQUIRED', { resourceId: r }), { ...byAnn, resourceId: r, fence: token, rev, eventId: `${rev}-0` });
+    const denied = await bob.expect('lock:acquire', { resourceId: r }, 'lock:denied');
+    shows(await record('LOCK_DENIED', { ref: denied.ref }), {
+      outcome: 'failure', resourceId: r, reason: 'HELD', user: { id: 'bob', name: 'Bob' }, previousHolder: { id: 'ann', name: 'Ann' },
+    });
+    await ann.expect('lock:heartbeat', { resourceId: r, dirty: true }, 'lock:renewed');
+    await ann.expect('lock:heartbeat', { resourceId: r, token: 7 }, 'lock:lost');
+    shows(await record('STALE_TOKEN_REJECTED'), { ...byAnn, outcome: 'failure', resourceId: r, fence: 7, reason: 'STALE_TOKEN' });
+    const released = await ann.expect('lock:release', { resourceId: r, revision: 'rev-9' }, 'lock:released');
+    const rec = await record('LOCK_RELEASED', { resourceId: r });
+    shows(rec, { ...byAnn, reason: 'RELEASED', fence: token, rev: released.rev, previousDirty: true, revision: 'rev-9' });
+    assert.ok(rec.heldMs >= 0 && rec.heldMs < 60_000);
+    await ann.expect('resource:leave', { resourceId: r }, 'resource:left');
+    shows(await record('RESOURCE_LEFT', { user: 'ann' }), { ...byAnn, resourceId: r });
+  });
+
+  await t.test('moves, ends, returns', async () => {
+    const twin = await open({ user: 'ann', name: 'Ann', roles: ['nurse'] });
+    const first = await h.take(ann, 'document:moved');
+    await h.view(twin, 'document:moved');
+    const moved = await twin.expect('lock:acquire', { resourceId: 'document:moved', takeOwn: true }, 'lock:acquired');
+    shows(await record('LOCK_MOVED'), {
+      resourceId: 'document:moved:main', fence: moved.token, sessionId: twin.welcome.sessionId, previousHolder: { id: 'ann', name: 'Ann' }, previousDirty: false,
+    });
+    assert.ok(moved.token > first.token);
+    const short = await h.take(bob, 'short:1');
+    const expired = await record('LOCK_EXPIRED');
+    shows(expired, { outcome: 'success', resourceId: 'short:1:main', user: { id: 'bob', name: 'Bob' }, fence: short.token, reason: 'EXPIRED' });
+    assert.strictEqual(expired.sessionId, undefined, "nobody's doing");
+    const gone = await open({ user: 'gone', name: 'Gone' });
+    const { token } = await h.take(gone, 'brief:1');
+    await gone.terminate();
+    shows(await record('LOCK_GRACE_STARTED', { resourceId: 'brief:1:main' }), { user: { id: 'gone', name: 'Gone' }, fence: token });
+    shows(await record('LOCK_GRACE_EXPIRED', { resourceId: 'brief:1:main' }), { fence: token, reason: 'GRACE_PERIOD_EXPIRED' });
+    shows(await record('RESOURCE_LEFT', { user: 'gone' }), { resourceId: 'brief:1:main' });
+    const closed = await record('SESSION_CLOSED', { user: 'gone' });
+    assert.strictEqual(closed.sessionId, gone.welcome.sessionId);
+    const back = await open({ user: 'back' });
+    const kept = await h.take(back, 'document:back');
+    await back.terminate();
+    const again = await open({ user: 'back', clientId: back.options.clientId });
+    await h.take(again, 'document:back', { token: kept.token });
+    shows(await record('LOCK_RESUMED', { resourceId: 'document:back:main' }), { fence: kept.token, sessionId: again.welcome.sessionId });
+    const left = await open({ user: 'left' });
+    await h.take(left, 'abrupt:1');
+    await left.terminate();
+    shows(await record('LOCK_RELEASED', { resourceId: 'abrupt:1:main' }), { reason: 'DISCONNECT' });
+  });
+
+  await t.test('refusals', async () => {
+    const nurse = await h.edit(ann, 'chart:1');
+    shows(await record('LOCK_DENIED', { ref: nurse.answer.data.ref }), { outcome: 'failure', reason: 'NOT_AN_EDITOR', resourceId: 'chart:1:main' });
+    const evil = await d.newClient({ silent: true, headers: { Origin: 'https://evil.example.org' } });
+    await assert.rejects(evil.opened);
+    shows(await record('ACCESS_DENIED'), { outcome: 'failure', address: '127.0.0.1' });
+    const bad = await d.newClient({ user: 'eve', key: Buffer.alloc(48, 7), inHeader: true });
+    await assert.rejects(bad.opened);
+    await record('AUTH_FAILED');
+    const late = await (await d.newClient({ silent: true })).start();
+    await h.refused(late, 'auth', { token: await d.token({ user: 'late', ttl: -90, claims }) }, 'TOKEN_EXPIRED');
+    const failed = await d.waitForAudit((a) => a.action === 'AUTH_FAILED' && a.sessionId);
+    shows(failed, { outcome: 'failure' });
+  });
+
+  await t.test('the store', async () => {
+    await h.take(bob, 'document:store');
+    redis.pause();
+    await bob.waitFor('system:degraded');
+    redis.resume();
+    await bob.waitFor('system:recovered');
+    shows(await record('STORE_LOST'), { outcome: 'failure', instance: 'gw-7' });
+    shows(await record('STORE_RECOVERED'), { outcome: 'success' });
+    shows(await record('LOCK_RECOVERED', { resourceId: 'document:store:main' }), { user: { id: 'bob', name: 'Bob' } });
+  });
+
+  await t.test('checkpoints, also in the log', async () => {
+    const checkpoint = await record('AUDIT_CHECKPOINT');
+    await h.eventually(() => d.log.some((line) => /audit_checkpoint/.test(line) && line.includes(`seq=${checkpoint.seq}`) && line.includes(checkpoint.hash)));
+  });
+
+  await d.stop();
+  const records = verify(d.auditFile);
+  assert.strictEqual(records[0].action, 'AUDIT_STARTED');
+  assert.ok(records.some((a) => a.action === 'DRAIN_STARTED'));
+  assert.strictEqual(records.at(-1).action, 'AUDIT_STOPPED');
+  assert.deepStrictEqual([...new Set(records.map((a) => a.instance))], ['gw-7']);
+  const ids = records.filter((a) => a.eventId).map((a) => a.eventId);
+  assert.strictEqual(new Set(ids).size, ids.length, 'a change is recorded once');
+  for (const a of records) assert.ok(!JSON.stringify(a).includes('eyJ'), 'no token is ever written');
+  assert.strictEqual(fs.statSync(d.auditFile).mode & 0o777, 0o640);
+  await h.checkAll(d);
+});
+
+test('the chain goes on over restarts, kills and a torn line', async (t) => {
+  const keyFile = path.join(h.tempDir(t), 'hmac');
+  const key = Buffer.from('k'.repeat(40));
+  fs.writeFileSync(keyFile, key, { mode: 0o600 });
+  const d = await h.lockDaemon(t, { config: { audit: { hmacKeyFile: keyFile } } });
+  await h.take(await d.client({ user: 'one' }), 'document:chain');
+  await d.restart();
+  await d.client({ user: 'two' });
+  await d.waitForAudit((a) => a.action === 'SESSION_OPENED' && a.user.id === 'two');
+  await d.kill();
+  const before = verify(d.auditFile, key);
+  assert.ok(before.some((a) => a.user?.id === 'one'));
+  // What a crash in the middle of a write leaves behind.
+  const whole = fs.readFileSync(d.auditFile);
+  const torn = '{"time":"2026-01-01T00:00:00.000000Z","action":"LOCK_ACQ';
+  fs.appendFileSync(d.auditFile, torn);
+  await d.restart();
+  await d.client({ user: 'three' });
+  await d.waitForAudit((a) => a.action === 'SESSION_OPENED' && a.user.id === 'three');
+  await d.stop();
+  const records = verify(d.auditFile, key);
+  assert.ok(fs.readFileSync(d.auditFile).subarray(0, whole.length).equals(whole), 'nothing before it has changed');
+  const after = records.slice(before.length).map((a) => a.action);
+  const repaired = records.find((a) => a.action === 'AUDIT_REPAIRED');
+  assert.ok(after.indexOf('AUDIT_REPAIRED') >= 0 && after.indexOf('AUDIT_REPAIRED') <= 1, after.join());
+  assert.ok(after.includes('AUDIT_STARTED'));
+  assert.match(repaired.detail, new RegExp(`${torn.length}`), 'it says what was cut');
+  assert.strictEqual(records.filter((a) => a.action === 'AUDIT_REPAIRED').length, 1);
+});
+
+test('a trail that was tampered with is not continued: exit 3', async (t) => {
+  const d = await h.lockDaemon(t, {});
+  await h.take(await d.client({ user: 'ann' }), 'document:tampered');
+  await d.stop();
+  const text = fs.readFileSync(d.auditFile, 'utf8');
+  verify(d.auditFile);
+  const lines = text.slice(0, -1).split('\n');
+  for (const n of [1, 2]) lines[lines.length - n] = lines[lines.length - n].replace('"outcome":"success"', '"outcome":"failure"');
+  fs.writeFileSync(d.auditFile, `${lines.join('\n')}\n`);
+  d.spawn();
+  const end = await d.end();
+  assert.strictEqual(end.code, 3);
+  end.code = 0; // as it should be
+  assert.match(d.tail(), /audit/);
+  assert.strictEqual(fs.readFileSync(d.auditFile, 'utf8'), `${lines.join('\n')}\n`, 'and it is left as it is');
+});

@@ -1,0 +1,269 @@
+'use strict';
+/* The store goes away and comes back: silent, cut off, restarted, rolled back, emptied. */
+const assert = require('node:assert');
+const { test } = require('node:test');
+const h = require('./harness');
+
+const COMMAND_TIMEOUT = 500 * h.SLOW;
+const LEASE = 1500 * h.SLOW;
+const GRACE = 8000 * h.SLOW;
+
+function config(more = {}) {
+  return {
+    default: { lockTtl: '120s', heartbeatInterval: '40s', gracePeriod: `${GRACE}ms`, maxConcurrentTabLocksPerUser: 2 },
+    resourceTypes: { brief: { gracePeriod: h.ms(1500) }, abrupt: { disconnect: 'release' } },
+    ...more,
+    redis: { lease: `${LEASE}ms`, commandTimeout: `${COMMAND_TIMEOUT}ms`, ...more.redis },
+  };
+}
+
+/* Ann edits, Bob reads along. */
+async function scene(d, name, resourceId) {
+  const ann = await d.client({ user: `${name}-ann`, name: 'Ann', clientId: h.tab() });
+  const bob = await d.client({ user: `${name}-bob`, name: 'Bob', clientId: h.tab() });
+  await h.view(bob, resourceId);
+  const { token } = await h.take(ann, resourceId);
+  await bob.waitFor('lock:state', (s) => s.cause === 'ACQUIRED');
+  return { ann, bob, token };
+}
+
+/* Asks until the answer is another than RECOVERING or BACKEND_UNAVAILABLE. */
+async function settled(client, event, data) {
+  for (const end = Date.now() + h.TIMEOUT; ;) {
+    const reply = await client.request(event, data);
+    if (reply.data.reason !== 'RECOVERING' && reply.data.code !== 'BACKEND_UNAVAILABLE') return reply;
+    assert.ok(reply.data.retryAfterMs > 0, JSON.stringify(reply));
+    assert.ok(Date.now() < end, `still ${JSON.stringify(reply)}`);
+    await pause();
+  }
+}
+
+function pause() {
+  return new Promise((resolve) => setTimeout(resolve, 60));
+}
+
+function server(t, options) {
+  return h.redis(t, options).then(async (redis) => {
+    await h.layOut(redis);
+    return redis;
+  });
+}
+
+test('the store', { concurrency: 12 }, async (t) => {
+  await h.together(t, {
+    'silent: told, refused in time, nothing granted, confirmed afterwards': async (st) => {
+      const redis = await server(st);
+      const d = await h.lockDaemon(st, { redis, config: config() });
+      const r = 'document:silent';
+      const { ann, bob, token } = await scene(d, 'silent', r);
+      redis.pause();
+      const start = performance.now();
+      const beat = ann.request('lock:heartbeat', { resourceId: r, token });
+      const acquire = bob.request('lock:acquire', { resourceId: r });
+      const { data: degraded } = await ann.waitFor('system:degraded');
+      assert.ok(degraded.confirmedUntil > Date.now(), 'a holder is told until when');
+      assert.ok(degraded.confirmedUntil <= Date.now() + LEASE + GRACE - 1000);
+      assert.deepStrictEqual((await bob.waitFor('system:degraded')).data, { confirmedUntil: null });
+      for (const reply of [await beat, await acquire]) {
+        assert.strictEqual(reply.event, 'error');
+        assert.strictEqual(reply.data.code, 'BACKEND_UNAVAILABLE');
+        assert.ok(reply.data.retryAfterMs > 0);
+        assert.strictEqual(reply.data.resourceId, 'document:silent:main');
+      }
+      const took = performance.now() - start;
+      assert.ok(took < COMMAND_TIMEOUT + 800 * h.SLOW, `${took} ms`);
+      // From now on at once, for everything that needs the store.
+      const late = await d.client({ user: 'silent-late' });
+      assert.deepStrictEqual((await late.waitFor('system:degraded')).data, { confirmedUntil: null });
+      await h.refused(late, 'resource:join', { resourceId: r, mode: 'editor' }, 'BACKEND_UNAVAILABLE');
+      await h.refused(late, 'lock:acquire', { resourceId: r }, 'NOT_JOINED');
+      await h.refused(bob, 'lock:status', { resourceId: r }, 'BACKEND_UNAVAILABLE');
+      await h.refused(ann, 'lock:release', { resourceId: r }, 'BACKEND_UNAVAILABLE');
+      await h.refused(bob, 'resource:leave', { resourceId: r }, 'BACKEND_UNAVAILABLE');
+      assert.strictEqual(await d.metric('wslock_store_up'), 0);
+      redis.resume();
+      for (const c of [ann, bob]) {
+        await c.waitFor('system:recovered');
+        const { data } = await c.waitFor('lock:state', (s) => s.cause === 'RECOVERED');
+        assert.strictEqual(data.lock.state, 'held');
+        assert.strictEqual(data.lock.holder.userId, 'silent-ann');
+      }
+      const again = await settled(ann, 'lock:heartbeat', { resourceId: r, token });
+      assert.strictEqual(again.event, 'lock:renewed');
+      assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
+      assert.strictEqual(ann.received('lock:lost').length, 0);
+      assert.strictEqual(ann.received('system:degraded').length, 1, 'told once');
+      const lost = d.audit().find((a) => a.action === 'STORE_LOST');
+      assert.strictEqual(lost.outcome, 'failure');
+      assert.ok(lost.reason.length > 0);
+      await d.waitForAudit((a) => a.action === 'STORE_RECOVERED' && a.outcome === 'success');
+      await h.checkAll(d);
+    },
+
+    'noticed without anyone asking': async (st) => {
+      const redis = await server(st);
+      const d = await h.lockDaemon(st, { redis, config: config() });
+      const { ann } = await scene(d, 'idle', 'document:noticed');
+      redis.pause();
+      const took = await h.elapsed(ann.waitFor('system:degraded'));
+      assert.ok(took < LEASE / 3 + COMMAND_TIMEOUT + 1000 * h.SLOW, `${took} ms`);
+      redis.resume();
+      await ann.waitFor('system:recovered');
+      await h.checkAll(d);
+    },
+
+    'away too long: lock:lost STORE_LOST when the confirmation ends, then the lock is given up': async (st) => {
+      const redis = await server(st);
+      const d = await h.lockDaemon(st, { redis, config: config() });
+      const brief = await scene(d, 'toolong', 'brief:1');
+      const abrupt = await scene(d, 'abrupt', 'abrupt:1');
+      const patient = await scene(d, 'patient', 'document:patient');
+      redis.pause();
+      for (const { ann, token } of [abrupt, brief]) {
+        const { data: degraded } = await ann.waitFor('system:degraded');
+        const told = Date.now();
+        const { data: lost } = await ann.waitFor('lock:lost');
+        const late = Date.now() - Math.max(degraded.confirmedUntil, told);
+        assert.deepStrictEqual([lost.token, lost.reason], [token, 'STORE_LOST']);
+        assert.ok(late > -60 && late < 500 * h.SLOW, `told ${late} ms after confirmedUntil`);
+      }
+      assert.strictEqual(brief.bob.received('lock:lost').length, 0);
+      redis.resume();
+      for (const { ann, bob } of [brief, abrupt]) {
+        await ann.waitFor('system:recovered');
+        const resourceId = bob === brief.bob ? 'brief:1' : 'abrupt:1';
+        await bob.waitFor('lock:released', (x) => x.resourceId === `${resourceId}:main`);
+        assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId })).event, 'lock:acquired', 'nobody waits for who has stopped editing');
+      }
+      assert.strictEqual((await settled(patient.ann, 'lock:heartbeat', { resourceId: 'document:patient', token: patient.token })).event, 'lock:renewed');
+      assert.strictEqual(patient.ann.received('lock:lost').length, 0);
+      await h.checkAll(d);
+    },
+
+    'killed and started again with its append-only file: everything is as it was': async (st) => {
+      const redis = await server(st, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+      const d = await h.lockDaemon(st, { redis, config: config() });
+      const r = 'document:aof';
+      const { ann, bob, token } = await scene(d, 'aof', r);
+      await ann.expect('lock:heartbeat', { resourceId: r, dirty: true }, 'lock:renewed');
+      await redis.restart('SIGKILL');
+      for (const c of [ann, bob]) await c.waitFor('system:recovered');
+      const { data } = await bob.waitFor('lock:state', (s) => s.cause === 'RECOVERED');
+      assert.strictEqual(data.lock.state, 'held');
+      assert.strictEqual(data.lock.dirty, true);
+      const beat = await settled(ann, 'lock:heartbeat', { resourceId: r, token });
+      assert.deepStrictEqual([beat.event, beat.data.token], ['lock:renewed', token]);
+      assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
+      await ann.expect('lock:release', { resourceId: r, revision: 'r1' }, 'lock:released');
+      const got = await bob.expect('lock:acquire', { resourceId: r }, 'lock:acquired');
+      assert.ok(got.token > token);
+      assert.strictEqual(got.previous.revision, 'r1');
+      assert.strictEqual(ann.received('lock:lost').length, 0);
+      await h.checkAll(d);
+    },
+
+    'started again empty: the locks come back from what the daemons know': async (st) => {
+      const redis = await server(st);
+      const one = await h.lockDaemon(st, { redis, config: config({ instance: 'one' }) });
+      const two = await h.lockDaemon(st, { redis, config: config({ instance: 'two' }) });
+      const here = await scene(one, 'empty-1', 'document:empty:a');
+      const there = await scene(two, 'empty-2', 'document:empty:b');
+      const far = await two.client({ user: 'far' });
+      await h.view(far, 'document:empty:a');
+      const third = await h.take(here.ann, 'document:empty:c'); // at the limit now
+      await redis.restart('SIGKILL');
+      for (const c of [here.ann, there.ann, far]) await c.waitFor('system:recovered');
+      // Inside the window nothing is granted, not even what is free.
+      const free = await one.client({ user: 'free' });
+      const first = await settled(free, 'resource:join', { resourceId: 'document:free', mode: 'editor' });
+      const inside = await free.inbox.take((m) => m.id === undefined && /^lock:(acquired|denied)$/.test(m.event), 'what the join brought');
+      assert.strictEqual(first.data.mode, 'viewer');
+      assert.deepStrictEqual([inside.event, inside.data.reason], ['lock:denied', 'RECOVERING']);
+      assert.strictEqual((await settled(free, 'lock:acquire', { resourceId: 'document:free' })).event, 'lock:acquired');
+      for (const [s, r] of [[here, 'document:empty:a'], [there, 'document:empty:b']]) {
+        const beat = await settled(s.ann, 'lock:heartbeat', { resourceId: r, token: s.token });
+        assert.deepStrictEqual([beat.event, beat.data.token], ['lock:renewed', s.token]);
+        assert.strictEqual((await settled(s.bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
+        assert.strictEqual(s.ann.received('lock:lost').length, 0);
+      }
+      await here.ann.expect('resource:join', { resourceId: 'document:empty:d' }, 'resource:joined');
+      const error = await h.refused(here.ann, 'lock:acquire', { resourceId: 'document:empty:d' }, 'MAX_TAB_LOCKS_EXCEEDED');
+      assert.deepStrictEqual(error.held.sort(), ['document:empty:a', 'document:empty:c'], 'the tab limit is known again');
+      const users = (await h.view(far, 'document:empty:a')).users.map((u) => u.userId).sort();
+      assert.deepStrictEqual(users, ['empty-1-ann', 'empty-1-bob', 'far']);
+      await here.ann.expect('lock:release', { resourceId: 'document:empty:c' }, 'lock:released');
+      const newer = await here.ann.expect('lock:acquire', { resourceId: 'document:empty:c' }, 'lock:acquired');
+      assert.ok(newer.token > third.token, 'tokens grow over the loss');
+      await d2audit(one);
+      await h.checkAll(one, two);
+    },
+
+    'emptied while running (FLUSHALL), with an editor in grace': async (st) => {
+      const redis = await server(st);
+      const d = await h.lockDaemon(st, { redis, config: config() });
+      const { ann, bob, token } = await scene(d, 'flush', 'document:flush');
+      const held = await scene(d, 'flush2', 'document:flush2');
+      await ann.terminate();
+      await bob.waitFor('lock:state', (s) => s.cause === 'GRACE_STARTED');
+      await redis.command('FLUSHALL');
+      assert.strictEqual((await settled(held.ann, 'lock:heartbeat', { resourceId: 'document:flush2', token: held.token })).event, 'lock:renewed');
+      const denied = await bob.request('lock:acquire', { resourceId: 'document:flush' });
+      assert.notStrictEqual(denied.event, 'lock:acquired');
+      const back = await d.client(ann.options);
+      const { answer } = await h.edit(back, 'document:flush', { token });
+      assert.strictEqual(answer.event, 'lock:acquired', JSON.stringify(answer));
+      assert.strictEqual(answer.data.token, token);
+      await h.checkAll(d);
+    },
+
+    'the connection to it is cut, again and again': async (st) => {
+      const redis = await server(st, { tcp: true });
+      const wire = await h.proxy(st, redis.port);
+      const d = await h.lockDaemon(st, { redis, config: config({ redis: { url: `redis://127.0.0.1:${wire.port}/0` } }) });
+      const r = 'document:cut';
+      const { ann, bob, token } = await scene(d, 'cut', r);
+      await h.view(ann, 'document:cut2');
+      for (let i = 0; i < 5; i++) {
+        const beat = ann.request('lock:heartbeat', { resourceId: r, token });
+        const acquire = ann.request('lock:acquire', { resourceId: 'document:cut2' });
+        wire.cut();
+        const replies = [await beat, await acquire];
+        for (const reply of replies) {
+          assert.ok(['lock:renewed', 'lock:acquired', 'error'].includes(reply.event), JSON.stringify(reply));
+          if (reply.event === 'error') assert.strictEqual(reply.data.code, 'BACKEND_UNAVAILABLE', 'what is unknown is never told as denied');
+        }
+        assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: r, token })).event, 'lock:renewed');
+        assert.strictEqual((await settled(ann, 'lock:acquire', { resourceId: 'document:cut2' })).event, 'lock:acquired');
+        assert.strictEqual((await settled(ann, 'lock:release', { resourceId: 'document:cut2' })).event, 'lock:released');
+      }
+      assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
+      wire.hold(); // a dead cable
+      await h.refused(ann, 'lock:heartbeat', { resourceId: r, token }, 'BACKEND_UNAVAILABLE');
+      wire.release();
+      assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: r, token })).event, 'lock:renewed');
+      assert.strictEqual(ann.received('lock:lost').length, 0);
+      await ann.expect('lock:release', { resourceId: r }, 'lock:released');
+      await bob.waitFor('lock:released', (x) => x.resourceId === 'document:cut:main');
+      await h.checkAll(d);
+    },
+
+    'a connection that ends meanwhile is ended in the store afterwards': async (st) => {
+      const redis = await server(st);
+      const d = await h.lockDaemon(st, { redis, config: config() });
+      const { ann, bob, token } = await scene(d, 'meanwhile', 'brief:meanwhile');
+      redis.pause();
+      await bob.waitFor('system:degraded');
+      await ann.terminate();
+      redis.resume();
+      await bob.waitFor('system:recovered');
+      await bob.waitFor('lock:state', (s) => s.lock.state === 'grace');
+      await bob.waitFor('lock:released', (x) => x.reason === 'GRACE_PERIOD_EXPIRED');
+      assert.ok((await settled(bob, 'lock:acquire', { resourceId: 'brief:meanwhile' })).data.token > token);
+      await h.checkAll(d);
+    },
+  });
+});
+
+async function d2audit(d) {
+  await d.waitForAudit((a) => a.action === 'LOCK_RECOVERED' && a.user?.id === 'empty-1-ann' && a.fence > 0);
+}

@@ -1,0 +1,433 @@
+// A seeded random walk: people with tabs and connections on several instances do what they like, time jumps,
+// instances stall and die, the store is swapped and emptied; after each step the scripts' reply is held against the
+// model's, and every so often all that the store holds. WALK_SEED and WALK_STEPS choose another walk.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Model } from './model.mjs';
+import { Redis } from './redis.mjs';
+import { endingOf, eventOf, lockOf, memberOf, POLICY, Scripts, unpackAll } from './scripts.mjs';
+
+const STEPS = Number(process.env.WALK_STEPS ?? 100000);
+const SEED = Number(process.env.WALK_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const RESOURCES = ['doc:1:a', 'doc:1:b', 'doc:1:c', 'doc:2:a', 'rel:1:a', 'idl:1:a', 'idl:1:b'];
+const INSTANCES = ['i1', 'i2', 'i3'];
+const USERS = ['ann', 'bob', 'cy: the third'];
+const POLICIES = {
+    doc: { ...POLICY, tabs: 1, viewers: 3, listed: 2, ttl: 60000, heartbeat: 20000, grace: 20000 },
+    rel: { ...POLICY, disconnect: 'release', tabs: -1, ttl: 40000, heartbeat: 10000 },
+    idl: { ...POLICY, disconnect: 'prompt', idle: 25000, tabs: 2, viewers: 4, ttl: 90000 },
+};
+const RELOADED = { ...POLICIES, idl: { ...POLICIES.idl, idle: -1, ttl: 15000, grace: 5000 } };
+
+function mulberry32(seed) {
+    let a = seed >>> 0;
+    return () => {
+        a = (a + 0x6d2b79f5) >>> 0;
+        let t = Math.imul(a ^ (a >>> 15), a | 1);
+        t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+        return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    };
+}
+
+const VIEW = ['state', 'user', 'name', 'client', 'token', 'since', 'expires', 'idle', 'until', 'dirty', 'made', 'told'];
+const view = (lock) => VIEW.map((field) => lock[field]);
+const flat = (e) => (e.kind === 'LOCK' ? { ...e, lock: view(e.lock) } : e);
+const comparable = (r) => (r.status === 'OK'
+    ? { ...r, lock: view(r.lock), events: r.events.map(flat), names: [...r.names].sort() } : r);
+
+class Walk {
+    constructor(redis, seed) {
+        this.random = mulberry32(seed);
+        this.redis = redis;
+        this.s = new Scripts(redis);
+        this.s.longestGrace = 30000;
+        this.m = new Model({ lease: this.s.lease, isPrivate: false, longestGrace: 30000 });
+        this.policies = POLICIES;
+        this.sessions = 0;
+        this.connections = []; // open ones; a stale one may speak up once more
+        this.stale = [];
+        this.tokens = [];
+        this.stalled = new Set();
+        this.memory = new Map(); // what instances last knew of the rooms: `${instance} ${resource}`
+        this.topToken = new Map();
+        this.shown = { tick: 0, locks: new Map(), members: new Map(), holder: new Map() }; // from events alone
+        this.counts = {};
+    }
+
+    below(n) { return Math.floor(this.random() * n); }
+
+    pick(list) { return list[this.below(list.length)]; }
+
+    chance(p) { return this.random() < p; }
+
+    connect(tab = null) {
+        const session = `s${this.sessions++}`;
+        const made = tab ? tab.made : this.chance(0.25);
+        const user = tab?.user ?? this.pick(USERS);
+        const client = made ? `made${session}` : tab?.client ?? `tab${this.below(2)}`;
+        return { user, name: `${user}!`, client, made, session, instance: this.pick(INSTANCES) };
+    }
+
+    with(resource, t) { return { ...t, policy: this.policies[resource.slice(0, 3)] }; }
+
+    async setTime(ms) {
+        this.m.now = ms;
+        await this.s.setClock(ms);
+    }
+
+    // Time passes while the instances that have not stalled live on.
+    async pass(ms) {
+        for (let left = ms; left > 0; left -= 3000) {
+            await this.setTime(this.m.now + Math.min(left, 3000));
+            for (const instance of INSTANCES.filter((i) => !this.stalled.has(i))) {
+                await this.renew(instance);
+            }
+        }
+    }
+
+    async renew(instance) {
+        const r = await this.s.renew(instance);
+        const expected = this.m.renew(instance);
+        assert.deepEqual({ late: r.late, window: r.window }, expected);
+        this.account(r);
+        if (r.late && r.window === 0) {
+            await this.reportAll(instance);
+        }
+    }
+
+    // What an instance knows of a room: kept fresh from what there is, unless the store has forgotten it.
+    recollect() {
+        for (const [resource, { lock, members }] of this.m.rooms) {
+            for (const instance of INSTANCES) {
+                const own = [...members.values()].filter((m) => m.instance === instance);
+                if (own.length > 0 || lock.state === 'grace') {
+                    this.memory.set(`${instance} ${resource}`, { members: own, lock: { ...lock } });
+                }
+            }
+        }
+    }
+
+    async report(instance, resource) {
+        const { members, lock } = this.memory.get(`${instance} ${resource}`) ?? { members: [], lock: null };
+        const policy = this.policies[resource.slice(0, 3)];
+        const mine = lock && lock.state !== 'free'
+            && (lock.state === 'grace' || members.some((m) => m.client === lock.client && m.user === lock.user));
+        const told = mine ? { ...lock } : null;
+        if (told && this.chance(0.05)) {
+            told.token -= 1 + this.below(3);
+        }
+        const options = { highest: this.chance(0.3) ? this.shown.tick : 0 };
+        const r = await this.s.report(resource, instance, members, told, policy, options);
+        this.same(r, this.m.report(resource, instance, members, told, policy, options), `report ${instance} ${resource}`);
+    }
+
+    async reportAll(instance) {
+        for (const resource of RESOURCES) {
+            if (this.memory.has(`${instance} ${resource}`)) {
+                await this.report(instance, resource);
+            }
+        }
+        for (const key of [...this.memory.keys()].filter((k) => k.startsWith(`${instance} `))) {
+            this.memory.delete(key);
+        }
+    }
+
+    async reportWindow(instance) {
+        await this.reportAll(instance);
+        const { window } = this.m;
+        const r = await this.s.reportDone(instance, window);
+        assert.deepEqual({ window: r.window }, this.m.reportDone(instance, window));
+        this.account(r);
+    }
+
+    same(actual, expected, what) {
+        try {
+            assert.deepEqual(comparable(actual), comparable(expected));
+        } catch (error) {
+            error.message = `${what}: ${error.message}`;
+            throw error;
+        }
+        this.account(actual);
+    }
+
+    // What the events alone must show: one unbroken chain, one holder at a time, tokens that only grow.
+    account(r) {
+        for (const e of r.events ?? []) {
+            assert.ok(e.prev >= this.shown.tick, 'the chain of ticks is broken');
+            assert.ok(e.prev === this.shown.tick || this.raised, 'an event is missing');
+            assert.ok(e.rev > e.prev);
+            this.raised = false;
+            this.shown.tick = e.rev;
+            this.show(e);
+        }
+        this.raised ||= r.rev > this.shown.tick;
+        this.counts[r.outcome] = (this.counts[r.outcome] ?? 0) + 1;
+    }
+
+    show(e) {
+        const members = this.shown.members.get(e.resource) ?? new Map();
+        this.shown.members.set(e.resource, members);
+        if (e.kind !== 'LOCK') {
+            const id = `${e.member.client}:${e.member.user}`;
+            assert.equal(members.get(id)?.session ?? '', e.kind === 'JOIN' ? e.oldSession : e.member.session);
+            if (e.kind === 'JOIN') {
+                members.set(id, e.member);
+            } else {
+                members.delete(id);
+            }
+            assert.equal(members.size, e.count);
+            return;
+        }
+        this.counts[e.cause] = (this.counts[e.cause] ?? 0) + 1;
+        const before = this.shown.locks.get(e.resource);
+        const token = e.lock.state === 'free' ? 0 : e.lock.token;
+        if (before?.token && before.token !== token) {
+            assert.equal(e.ended?.token, before.token, 'a grant went without a word');
+        } else {
+            assert.equal(e.ended, null);
+        }
+        if (token && token !== before?.token) {
+            if (e.cause !== 'RECOVERED') {
+                assert.ok(token > (this.topToken.get(e.resource) ?? 0), 'a token did not grow');
+                assert.equal(token, e.rev);
+            }
+            this.topToken.set(e.resource, Math.max(token, this.topToken.get(e.resource) ?? 0));
+            this.tokens.push([e.resource, token]);
+            this.tokens.splice(0, Math.max(0, this.tokens.length - 40));
+        }
+        if (e.lock.state === 'held') {
+            assert.ok(members.has(`${e.lock.client}:${e.lock.user}`), 'held by someone who is not there');
+        }
+        this.shown.locks.set(e.resource, e.lock);
+    }
+
+    token(resource) {
+        const { lock } = this.m.room(resource);
+        return this.chance(0.5) ? lock.token : this.pick([0, 0, 7, ...this.tokens.slice(-8).map(([, token]) => token)]);
+    }
+
+    async step() {
+        const dice = this.below(1000);
+        if (dice < 60) {
+            return this.pass(this.chance(0.08) ? this.below(70000) : this.below(5000));
+        } else if (dice < 150) {
+            return this.setTime(this.m.now + this.below(3));
+        } else if (dice < 190) {
+            return this.sweep();
+        } else if (dice < 195) {
+            return this.stall();
+        } else if (dice < 197) {
+            return this.swap();
+        } else if (dice < 225 && this.m.window > 0) {
+            return this.reportWindow(this.pick(INSTANCES));
+        } else if (dice < 228) {
+            this.policies = this.policies === POLICIES ? RELOADED : POLICIES;
+            return undefined;
+        }
+        return this.act();
+    }
+
+    async stall() {
+        const instance = this.pick(INSTANCES);
+        if (this.stalled.delete(instance)) {
+            return this.renew(instance);
+        }
+        this.recollect();
+        this.stalled.add(instance);
+        return undefined;
+    }
+
+    // The store is another, with or without what this one held.
+    async swap() {
+        this.recollect();
+        await this.setTime(this.m.now + 1);
+        if (this.chance(0.5)) {
+            await this.redis.command('HSET', this.s.key('meta'), 'replid', 'f'.repeat(40));
+            this.m.known = false;
+            return;
+        }
+        await this.redis.command('FLUSHALL');
+        await this.s.setClock(this.m.now);
+        this.m.forget();
+        this.shown.locks.clear();
+        this.shown.members.clear();
+        this.shown.tick = 0;
+        this.raised = true;
+    }
+
+    async sweep() {
+        if (this.m.leases.size > 0 && this.stalled.size > 0) {
+            this.recollect();
+        }
+        const r = await this.s.sweep({ limit: 1 + this.below(5) });
+        const events = this.m.sweep(r.events);
+        assert.deepEqual(r.events.map(flat), events.map(flat));
+        this.account(r);
+        if (!r.more && this.m.window === 0) {
+            assert.ok(RESOURCES.every((resource) => !this.m.isDue(resource)), 'something due was left');
+            assert.ok([...this.m.leases.values()].every((at) => at > this.m.now), 'a dead instance was left');
+        }
+    }
+
+    async act() {
+        if (this.connections.length < 10) {
+            this.connections.push(this.connect());
+        }
+        const i = this.below(this.connections.length);
+        if (this.chance(0.06)) {
+            this.stale.push(this.connections[i]);
+            this.stale.splice(0, Math.max(0, this.stale.length - 8));
+            this.connections[i] = this.chance(0.7) ? this.connect(this.connections[i]) : this.connect();
+        }
+        const speaker = this.stale.length > 0 && this.chance(0.12) ? this.pick(this.stale) : this.connections[i];
+        const joined = RESOURCES.filter((r) => this.m.isIn(r, speaker));
+        const resource = joined.length > 0 && this.chance(0.85) ? this.pick(joined) : this.pick(RESOURCES);
+        const t = this.with(resource, speaker);
+        const notAfter = this.chance(0.02) ? this.m.now - 1 : this.pick([0, this.m.now]);
+        const [call, options] = this.request(resource, notAfter, joined.length === 0 && this.chance(0.8));
+        if (call === 'disconnect') {
+            const how = this.pick(['LEFT', 'LOST', 'LOST', 'SERVER']);
+            this.same(await this.s.disconnect(resource, t, how), this.m.disconnect(resource, t, how), `disconnect ${how}`);
+        } else if (call === 'status') {
+            this.same(await this.s.status(resource, options), this.m.status(resource, options), 'status');
+        } else {
+            const real = await this.s[call](resource, t, options);
+            this.same(real, this.m[call](resource, t, options), `${call} ${resource} ${JSON.stringify([t, options])}`);
+        }
+    }
+
+    request(resource, notAfter, outside) {
+        const dice = outside ? 0 : this.below(100);
+        if (dice < 26) {
+            return ['join', { notAfter, edit: this.chance(0.7), token: this.chance(0.6) ? 0 : this.token(resource) }];
+        } else if (dice < 48) {
+            return ['acquire', { notAfter, takeOwn: this.chance(0.3) }];
+        } else if (dice < 74) {
+            return ['heartbeat', {
+                notAfter, token: this.token(resource), active: this.chance(0.7), dirty: this.pick([-1, -1, -1, 0, 1]),
+            }];
+        } else if (dice < 82) {
+            return ['release', { notAfter, token: this.token(resource), revision: this.pick([null, '', 'v1']) }];
+        } else if (dice < 85) {
+            return ['leave', { notAfter }];
+        } else if (dice < 91) {
+            return ['disconnect', {}];
+        }
+        return ['status', { notAfter }];
+    }
+
+    // All that the store holds, against the model; and what the events showed, against both.
+    async inspect() {
+        const name = (key) => key.slice(this.s.key('').length);
+        const keys = (await this.redis.command('KEYS', this.s.key('*'))).sort();
+        const due = await this.redis.command('ZRANGE', this.s.key('due'), 0, -1, 'WITHSCORES');
+        const expected = new Set();
+        for (const [resource, { lock, members, ended }] of this.m.rooms) {
+            const [raw, hash, room, endings] = await Promise.all([
+                this.redis.command('GET', this.s.key(`lock:${resource}`)),
+                this.redis.command('HGETALL', this.s.key(`member:${resource}`)),
+                this.redis.command('ZRANGE', this.s.key(`room:${resource}`), 0, -1, 'WITHSCORES'),
+                this.redis.command('LRANGE', this.s.key(`ended:${resource}`), 0, -1),
+            ]);
+            const stored = raw === null ? { ...lock, ...view({}) } : lockOf(unpackAll(Buffer.from(raw)));
+            assert.equal(raw === null, lock.state === 'free');
+            const shown = this.shown.locks.get(resource) ?? { state: 'free' };
+            assert.equal(shown.state, lock.state, 'the events do not give the state');
+            const at = due.indexOf(`r:${resource}`);
+            assert.equal(at >= 0, lock.state !== 'free', 'due');
+            if (raw !== null) {
+                assert.deepEqual(view(stored), view(lock));
+                for (const field of ['user', 'client', 'token', 'since', 'until', 'dirty', 'name']) {
+                    assert.equal(shown[field], lock[field], `the events do not give ${field}`);
+                }
+                assert.ok(+due[at + 1] <= this.m.deadline(resource), 'due too late');
+                expected.add(`lock:${resource}`);
+                const { children, document, child } = this.heldBy(resource, lock.user);
+                assert.ok(children.has(resource) && document && child);
+            }
+            const real = new Map();
+            for (let i = 0; i < hash.length; i += 2) {
+                real.set(hash[i], memberOf(hash[i], hash[i + 1]));
+            }
+            assert.deepEqual(real, members);
+            assert.deepEqual(this.shown.members.get(resource) ?? new Map(), members);
+            assert.deepEqual(room.filter((_, i) => i % 2 === 0).sort(), [...members.keys()].sort());
+            assert.deepEqual(endings.map((e) => endingOf(e)), ended);
+            if (members.size > 0) {
+                expected.add(`member:${resource}`).add(`room:${resource}`);
+            }
+            if (ended.length > 0) {
+                expected.add(`ended:${resource}`);
+            }
+        }
+        for (const instance of INSTANCES) {
+            const listed = await this.redis.command('SMEMBERS', this.s.key(`instance:${instance}`));
+            const there = [...this.m.rooms].flatMap(([resource, r]) => [...r.members].filter(([, m]) => m.instance === instance)
+                .map(([id]) => `${resource} ${id}`));
+            assert.deepEqual(listed.sort(), there.sort());
+            if (there.length > 0) {
+                expected.add(`instance:${instance}`);
+            }
+            assert.equal(due.includes(`i:${instance}`), this.m.leases.has(instance));
+        }
+        for (const [key, children] of this.m.held) {
+            const [document, ...user] = key.split(' ');
+            const redisKey = `held:${document}:${user.join(' ')}`;
+            const stored = await this.redis.command('HKEYS', this.s.key(redisKey));
+            assert.deepEqual(stored.map((child) => `${document}:${child}`).sort(), [...children].sort());
+            if (children.size > 0) {
+                expected.add(redisKey);
+            }
+        }
+        const rest = keys.map(name).filter((k) => !['meta', 'due', 'events', 'audit', 'instances'].includes(k));
+        assert.deepEqual(rest, [...expected].sort(), 'keys left behind');
+    }
+
+    heldBy(resource, user) {
+        const colon = resource.lastIndexOf(':');
+        return { children: this.m.children(resource, user), document: resource.slice(0, colon), child: resource.slice(colon + 1) };
+    }
+
+    // The stream holds what the replies said, byte for byte in the same order.
+    async readStream() {
+        const entries = await this.redis.command('XREVRANGE', this.s.key('events'), '+', '-', 'COUNT', 50);
+        const events = entries.map(([id, [, packed]]) => ({ id, ...eventOf(packed) })).reverse();
+        for (let i = 0; i < events.length; i++) {
+            assert.equal(events[i].id, `${events[i].rev}-0`);
+            assert.ok(i === 0 || events[i].prev >= events[i - 1].rev);
+        }
+        if (events.length > 0) {
+            assert.equal(events.at(-1).rev, this.shown.tick);
+        }
+    }
+}
+
+test(`a walk of ${STEPS} steps, seed ${SEED}`, { timeout: 300000 }, async (t) => {
+    const redis = await Redis.start();
+    const walk = new Walk(redis, SEED);
+    let n = 0;
+    try {
+        await walk.s.load();
+        await walk.setTime(walk.s.ms);
+        await walk.s.open();
+        walk.m.begin();
+        for (; n < STEPS; n++) {
+            await walk.step();
+            if (n % 100 === 0) {
+                await walk.inspect();
+                await walk.readStream();
+            }
+        }
+    } catch (error) {
+        error.message = `step ${n} of the walk with WALK_SEED=${SEED}: ${error.message}`;
+        throw error;
+    } finally {
+        await redis.stop();
+    }
+    t.diagnostic(`WALK_SEED=${SEED}: ${Object.entries(walk.counts).map(([k, v]) => `${k} ${v}`).join(', ')}`);
+    for (const outcome of ['GRANTED', 'RENEWED', 'RELEASED', 'HELD', 'HELD_BY_YOU', 'GRACE', 'RECOVERING', 'TAB_LIMIT',
+        'NOT_JOINED', 'NOT_HOLDER', 'LOST', 'VIEWERS_FULL', 'EXPIRED', 'GRACE_PERIOD_EXPIRED', 'RESUMED', 'MOVED',
+        'DISCONNECT', 'RECOVERED', 'GRACE_STARTED']) {
+        assert.ok(STEPS < 20000 || walk.counts[outcome] > 0, `the walk never saw ${outcome}`);
+    }
+});
