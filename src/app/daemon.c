@@ -22,6 +22,10 @@
 /* How long the loop may take to close its handles at the end. */
 #define TEARDOWN_MS 5000
 
+/* How long clients wait at start for a recovery window to close; it is longer only if another
+ * instance's report is outstanding. */
+#define RECOVERY_WAIT_MS 5000
+
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_DRAINING, PHASE_ENDED };
 
 static const int SIGNALS[] = {SIGTERM, SIGINT, SIGHUP};
@@ -40,6 +44,7 @@ struct daemon {
     struct gateway *gateway;
     enum phase phase;
     uint64_t deadline_ms; /* of the phase */
+    uint64_t reached_ms;  /* when the store had been reached, 0: not yet */
     uint64_t last_tick_ms;
     bool closed_all;
     enum exit_code exit_code;
@@ -117,6 +122,20 @@ static void go_on_draining(struct daemon *d, uint64_t now_ms) {
     }
 }
 
+/* A store that was empty grants nothing for its first seconds, in case other instances have
+ * something to restore: who connects should not have to know. */
+static void go_on_starting(struct daemon *d, uint64_t now_ms) {
+    if (!gateway_started(d->gateway)) {
+        if (now_ms >= d->deadline_ms)
+            give_up_starting(d);
+        return;
+    }
+    if (d->reached_ms == 0)
+        d->reached_ms = now_ms;
+    if (!gateway_recovering(d->gateway) || now_ms - d->reached_ms >= RECOVERY_WAIT_MS)
+        open_for_clients(d);
+}
+
 static void on_tick(uv_timer_t *timer) {
     struct daemon *d = timer->data;
     uint64_t now_ms = clock_boot_ms();
@@ -128,10 +147,7 @@ static void on_tick(uv_timer_t *timer) {
     wheel_advance(d->wheel, now_ms);
     switch (d->phase) {
     case PHASE_STARTING:
-        if (gateway_started(d->gateway))
-            open_for_clients(d);
-        else if (now_ms >= d->deadline_ms)
-            give_up_starting(d);
+        go_on_starting(d, now_ms);
         break;
     case PHASE_DRAINING:
         go_on_draining(d, now_ms);

@@ -20,6 +20,7 @@ static void readyz(const struct http_request *request, struct http_response *res
     response->status = count == 0 ? 200 : 503;
     jsonw_init(&w, &response->body);
     jsonw_object_open(&w);
+    jsonw_kcstr(&w, "instance", request->conn->net->parts.config->instance);
     jsonw_kbool(&w, "ready", count == 0);
     jsonw_key(&w, "reasons");
     jsonw_array_open(&w);

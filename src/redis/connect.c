@@ -132,6 +132,9 @@ static void on_dirty(void *ctx) {
 static void on_gone(void *ctx, const char *reason) {
     struct redis_link *link = ctx;
 
+    if (link->tls && redis_tls_problem(link->tls)[0]) {
+        reason = redis_tls_problem(link->tls);
+    }
     if (reason[0]) {
         snprintf(link->reason, sizeof link->reason, "%s", reason);
     }

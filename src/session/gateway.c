@@ -151,6 +151,10 @@ bool gateway_started(const struct gateway *g) {
     return g->started;
 }
 
+bool gateway_recovering(const struct gateway *g) {
+    return lock_store_window_open(g->store);
+}
+
 const char *gateway_store_problem(const struct gateway *g) {
     return lock_store_problem(g->store);
 }

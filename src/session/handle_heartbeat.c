@@ -33,6 +33,9 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         return lost(s, m, call, result);
     case LOCK_OUT_NOT_JOINED:
         return session_room_gone(s, call, result);
+    case LOCK_OUT_RECOVERING: /* resuming without the token is a new grant */
+        session_unavailable(s, call);
+        return wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
     case LOCK_OUT_NONE:
     case LOCK_OUT_GRANTED:
     case LOCK_OUT_RELEASED:
@@ -40,7 +43,6 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     case LOCK_OUT_HELD_BY_YOU:
     case LOCK_OUT_GRACE:
     case LOCK_OUT_RESERVED:
-    case LOCK_OUT_RECOVERING:
     case LOCK_OUT_TAB_LIMIT:
     case LOCK_OUT_NOT_HOLDER:
     case LOCK_OUT_VIEWERS_FULL:

@@ -157,6 +157,7 @@ export class LockClient extends EventTarget {
   #closed(socket, event) {
     if (socket !== this.socket) return;
     this.welcomed = false;
+    clearTimeout(this.retry);
     this.#tell("frame", { way: "info", text: `closed ${event.code} ${event.reason}` });
     this.#tell("change", { event: "closed", data: { code: event.code, reason: event.reason } });
     if (!this.wanted || NO_RECONNECT.has(event.code)) return;

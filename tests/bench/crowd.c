@@ -28,6 +28,7 @@ struct crowd {
     bool broken;
     /* of crowd_enter */
     unsigned next, end, under_way, retries, retrying;
+    unsigned degraded; /* messages that the store is away */
 };
 
 static bool is_editor(const struct crowd *c, unsigned index) {
@@ -197,7 +198,7 @@ bool crowd_enter(struct crowd *c, unsigned first, unsigned end, unsigned at_once
     uint64_t deadline = monotonic_ns() + timeout_ms * 1000000ull;
     c->next = first;
     c->end = end;
-    c->under_way = c->retries = c->retrying = 0;
+    c->under_way = c->retries = c->retrying = c->degraded = 0;
     while (!c->broken && !all_in(c) && monotonic_ns() < deadline) {
         enter_more(c, at_once);
         join_again(c);
@@ -210,6 +211,10 @@ bool crowd_enter(struct crowd *c, unsigned first, unsigned end, unsigned at_once
 
 unsigned crowd_retries(const struct crowd *c) {
     return c->retries;
+}
+
+unsigned crowd_degraded(const struct crowd *c) {
+    return c->degraded;
 }
 
 /* ---- talking ---- */
@@ -233,9 +238,15 @@ static bool split(const char *text, size_t len, struct crowd_message *m) {
     return true;
 }
 
+/* Under a storm the daemon may find the store too slow; that it does is counted, not the end. */
+static bool is_about_store(struct crowd *c, const struct crowd_message *m) {
+    bool degraded = crowd_event_is(m, "system:degraded");
+    c->degraded += degraded ? 1 : 0;
+    return degraded || crowd_event_is(m, "system:recovered");
+}
+
 static bool is_unexpected(const struct crowd_message *m) {
-    static const char *const events[] = {"error", "lock:denied", "lock:lost", "session:closed",
-                                         "system:degraded"};
+    static const char *const events[] = {"error", "lock:denied", "lock:lost", "session:closed"};
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
         if (crowd_event_is(m, events[i]))
             return true;
@@ -248,7 +259,7 @@ static void on_text(void *ctx, unsigned index, const char *text, size_t len) {
     struct session *s = &c->sessions[index];
     struct crowd_message m;
     bool understood = split(text, len, &m);
-    if (understood && join_later(c, index, &m))
+    if (understood && (join_later(c, index, &m) || is_about_store(c, &m)))
         return;
     if (!understood || is_unexpected(&m)) {
         if (!c->broken)

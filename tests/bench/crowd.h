@@ -46,6 +46,8 @@ bool crowd_enter(struct crowd *c, unsigned first, unsigned end, unsigned at_once
 /* How many joins of the last crowd_enter were answered BACKEND_UNAVAILABLE, and made again when the
  * answer said. */
 unsigned crowd_retries(const struct crowd *c);
+/* How many system:degraded came since then. */
+unsigned crowd_degraded(const struct crowd *c);
 /* Resets every connection. */
 void crowd_drop(struct crowd *c);
 

@@ -102,7 +102,7 @@ static bool one_size(const struct bench *b, const struct stack *s, unsigned rece
                                     .port = s->port};
     struct crowd_plan floor_plan = plan;
     struct samples own = {0}, bare = {0}, ratio = {0}, rate = {0}, bare_rate = {0};
-    struct cost cost, floor_cost;
+    struct cost cost = {0}, floor_cost = {0};
     uint64_t bytes = 0, floor_bytes;
     char what[112];
     pid_t floor = floor_start(FLOOR_FAN_OUT, &floor_plan.port);
@@ -135,13 +135,12 @@ static bool one_size(const struct bench *b, const struct stack *s, unsigned rece
 }
 
 bool run_fanout(const struct bench *b) {
+    struct stack s;
     bool ok = true;
-    for (size_t i = 0; ok && i < ARRAY_LEN(b->receivers); i++) {
-        struct stack s;
-        if (!stack_start(&s, b, false))
-            return false;
+    if (!stack_start(&s, b, false))
+        return false;
+    for (size_t i = 0; ok && i < ARRAY_LEN(b->receivers); i++)
         ok = one_size(b, &s, b->receivers[i]);
-        stack_stop(&s);
-    }
+    stack_stop(&s);
     return ok;
 }

@@ -66,7 +66,7 @@ struct peer {
     size_t rest_len;
 };
 
-static enum floor_kind kind;
+static enum floor_kind chosen;
 static int epoll;
 static struct peer *peers; /* by descriptor */
 static unsigned peer_count, highest;
@@ -114,17 +114,17 @@ static void handle_lock(int fd, char operation) {
     switch (operation) {
     case 'a':
         give_frames(fd, &acquired);
-        if (kind == FLOOR_SAME_IO)
+        if (chosen == FLOOR_SAME_IO)
             give_frames(fd, &after_acquire);
         break;
     case 'r':
         give_frames(fd, &released);
-        if (kind == FLOOR_SAME_IO)
+        if (chosen == FLOOR_SAME_IO)
             give_frames(fd, &after_release);
         break;
     case 'h':
         give_frames(fd, &renewed);
-        if (kind == FLOOR_FAN_OUT)
+        if (chosen == FLOOR_FAN_OUT)
             give_all(&fan_out);
         break;
     }
@@ -253,13 +253,13 @@ static int listen_on(uint16_t *port) {
     return fd;
 }
 
-pid_t floor_start(enum floor_kind floor, uint16_t *port) {
+pid_t floor_start(enum floor_kind kind, uint16_t *port) {
     int listener = listen_on(port);
     pid_t parent = getpid(), pid = listener < 0 ? -1 : fork();
     if (pid == 0) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
             _exit(1);
-        kind = floor;
+        chosen = kind;
         serve(listener);
     }
     close(listener);

@@ -14,8 +14,8 @@
 #define ENTER_MS 300000
 #define DRAIN_MS 10000
 #define WARM_UP_MS 500
-#define FEW 100
-#define IN_FLIGHT 50
+#define FEW 100u
+#define IN_FLIGHT 50u
 
 struct rate {
     struct crowd *crowd;

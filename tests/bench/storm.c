@@ -44,8 +44,9 @@ bool run_storm(const struct bench *b) {
              b->storm);
     if (ok)
         report_row(what, "≤ 15 s, beyond ≤ 6 s (10,000)",
-                   "%.1f s, %u joins repeated; CPU a session: wslockd %.0f µs, Redis %.0f µs",
-                   (double)(monotonic_ns() - begin) / 1e9, crowd_retries(c),
+                   "%.1f s, %u joins repeated, %u told degraded; CPU a session: wslockd %.0f µs, "
+                   "Redis %.0f µs",
+                   (double)(monotonic_ns() - begin) / 1e9, crowd_retries(c), crowd_degraded(c),
                    (double)(process_cpu_ns(s.daemon) - cpu) / 1000 / b->storm,
                    (double)(process_cpu_ns(s.redis) - redis) / 1000 / b->storm);
     crowd_destroy(&c);

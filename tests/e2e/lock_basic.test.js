@@ -4,8 +4,8 @@ const assert = require('node:assert');
 const { test } = require('node:test');
 const h = require('./harness');
 
-const TTL = 1000 * h.SLOW;
-const IDLE = 800 * h.SLOW;
+const TTL = 2000 * h.SLOW;
+const IDLE = 1800 * h.SLOW;
 
 test('the lock', { concurrency: 16 }, async (t) => {
   const d = await h.lockDaemon(t, {

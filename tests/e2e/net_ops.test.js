@@ -15,7 +15,7 @@ test('health, readiness, metrics', async (t) => {
     assert.strictEqual(health.status, 200);
     const ready = await h.httpGet(where('/readyz'));
     assert.strictEqual(ready.status, 200, ready.body);
-    assert.deepStrictEqual(ready.json, { ready: true, reasons: [] });
+    assert.deepStrictEqual(ready.json, { instance: 'test', ready: true, reasons: [] });
     const metrics = await h.httpGet(where('/metrics'));
     assert.strictEqual(metrics.status, 200);
     assert.match(metrics.headers['content-type'], /^text\/plain; version=0\.0\.4/);

@@ -210,9 +210,15 @@ test('the store', { concurrency: 12 }, async (t) => {
       const denied = await bob.request('lock:acquire', { resourceId: 'document:flush' });
       assert.notStrictEqual(denied.event, 'lock:acquired');
       const back = await d.client(ann.options);
+      const joined = await settled(back, 'resource:join', { resourceId: 'document:flush' });
+      assert.strictEqual(joined.data.lock.state, 'grace');
+      // Without the token it would be a new grant, and there are none inside the window.
+      await h.refused(back, 'lock:heartbeat', { resourceId: 'document:flush' }, 'BACKEND_UNAVAILABLE');
+      await h.refused(back, 'lock:release', { resourceId: 'document:flush' }, 'BACKEND_UNAVAILABLE');
       const { answer } = await h.edit(back, 'document:flush', { token });
       assert.strictEqual(answer.event, 'lock:acquired', JSON.stringify(answer));
       assert.strictEqual(answer.data.token, token);
+      assert.strictEqual(answer.data.resumed, true);
       await h.checkAll(d);
     },
 
@@ -238,8 +244,21 @@ test('the store', { concurrency: 12 }, async (t) => {
       }
       assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
       wire.hold(); // a dead cable
-      await h.refused(ann, 'lock:heartbeat', { resourceId: r, token }, 'BACKEND_UNAVAILABLE');
+      const [beat, join, leave] = await Promise.all([
+        ann.request('lock:heartbeat', { resourceId: r, token }),
+        ann.request('resource:join', { resourceId: 'document:cut3' }),
+        ann.request('resource:leave', { resourceId: 'document:cut2' }),
+      ]);
+      for (const reply of [beat, join, leave]) assert.strictEqual(reply.data.code, 'BACKEND_UNAVAILABLE', JSON.stringify(reply));
       wire.release();
+      // What may have happened is undone or done again: in, and staying in.
+      assert.strictEqual((await settled(ann, 'resource:join', { resourceId: 'document:cut3' })).event, 'resource:joined');
+      assert.strictEqual((await settled(ann, 'lock:acquire', { resourceId: 'document:cut3' })).event, 'lock:acquired');
+      await new Promise((resolve) => setTimeout(resolve, COMMAND_TIMEOUT + 700)); // beyond the last repeat
+      await ann.expect('lock:heartbeat', { resourceId: 'document:cut3' }, 'lock:renewed');
+      assert.strictEqual((await h.view(bob, 'document:cut3')).users.length, 2);
+      assert.strictEqual((await ann.request('resource:leave', { resourceId: 'document:cut2' })).event, 'resource:left');
+      await h.eventually(async () => (await h.view(bob, 'document:cut2')).users.length === 1);
       assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: r, token })).event, 'lock:renewed');
       assert.strictEqual(ann.received('lock:lost').length, 0);
       await ann.expect('lock:release', { resourceId: r }, 'lock:released');

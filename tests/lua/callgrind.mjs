@@ -84,7 +84,7 @@ try {
     for (const [name, one] of rows) {
         const each = await cost(redis, CALLS, one);
         base = base || each;
-        const budget = BUDGETS[name.split(',')[0]];
+        const budget = BUDGETS[name];
         missed += budget && each / base > budget ? 1 : 0;
         console.log(name.padEnd(18), (each / 1000).toFixed(1).padStart(6), (each / base).toFixed(2).padStart(7),
             budget ? `(budget ${budget})` : '');

@@ -43,6 +43,7 @@ export class Model {
         if (!this.known || (this.window === 0 && this.valid !== null && this.now > this.valid)) {
             this.gap.from = (this.window > 0 ? this.gap.from : this.renewed) ?? this.now;
             this.window = Math.max(this.now, this.window + 1);
+            this.lastWindow = this.window;
             this.known = true;
         }
         return false;
@@ -425,25 +426,25 @@ export class Model {
     // What no one asked for in particular happens in the order that `seen`, the real reply's events, shows.
     sweep(seen) {
         this.begin();
-        const dead = [...this.leases].filter(([, at]) => at <= this.now).map(([instance]) => instance);
         if (this.window === 0) {
-            for (const instance of dead) {
-                this.leases.set(instance, this.afterGap(this.leases.get(instance), this.lease));
-            }
             for (const event of seen) {
                 if (this.events.length === 0 || this.tick < event.rev) {
                     this.sweepOne(event);
                 }
             }
-            for (const [instance, at] of [...this.leases]) {
-                const members = [...this.rooms.values()].flatMap((r) => [...r.members.values()]);
-                if (at <= this.now && members.every((m) => m.instance !== instance)) {
+            const members = [...this.rooms.values()].flatMap((r) => [...r.members.values()]);
+            for (const instance of [...this.leases.keys()]) {
+                if (this.isDead(instance) && members.every((m) => m.instance !== instance)) {
                     this.leases.delete(instance);
                     this.reported.delete(instance);
                 }
             }
         }
         return this.events;
+    }
+
+    isDead(instance) {
+        return this.afterGap(this.leases.get(instance) ?? Infinity, this.lease) <= this.now;
     }
 
     sweepOne(event) {
@@ -454,7 +455,7 @@ export class Model {
         }
         const owner = event.kind === 'LOCK' ? event.lock : event.member;
         const member = this.room(resource).members.get(`${owner.client}:${owner.user}`);
-        if (member && (this.leases.get(member.instance) ?? Infinity) <= this.now) {
+        if (member && this.isDead(member.instance)) {
             this.depart(resource, member, 'SERVER', '');
         }
     }
@@ -475,23 +476,24 @@ export class Model {
 
     renew(instance) {
         this.begin();
-        const late = !((this.leases.get(instance) ?? 0) > this.now);
+        const lapsed = (this.leases.get(instance) ?? 0) <= this.now;
         this.leases.set(instance, this.now + this.lease);
         if (!this.reported.has(instance)) {
-            this.reported.set(instance, 0);
+            this.reported.set(instance, this.window > 0 ? 0 : this.now - 1);
         }
         this.renewed = this.now;
         this.tryClose(instance);
         if (this.window === 0) {
             this.valid = this.now + Math.floor((this.lease * 2) / 3);
         }
-        return { late, window: this.window };
+        const missed = this.window === 0 && this.reported.get(instance) < this.lastWindow;
+        return { late: lapsed || missed, window: this.window };
     }
 
     reportDone(instance, window) {
         this.begin();
-        if (this.window > 0 && this.window === window) {
-            this.reported.set(instance, window);
+        if (this.window === 0 || this.window === window) {
+            this.reported.set(instance, window > 0 ? window : this.now - 1);
         }
         this.tryClose(instance);
         return { window: this.window };

@@ -405,6 +405,16 @@ test('the room as it is told', async () => {
     has(left.events[0], { kind: 'LEAVE', count: 5, actor: tabs[0].session, member: { user: 'user-0', session: tabs[0].session } });
 });
 
+test('a room of more people than fit on a stack', async () => {
+    const w = await World.create({ policy: { listed: 10000 } });
+    const ids = Array.from({ length: 9000 }, (_, i) => `client-${i}:user-${i}`);
+    await w.redis.command('HSET', w.s.key(`member:${DOC}`), ...ids.flatMap((id, i) => [id, `s-${i} i1 ${START} Name`]));
+    await w.redis.command('ZADD', w.s.key(`room:${DOC}`), ...ids.flatMap((id) => [START, id]));
+    const r = await w.s.join(DOC, w.tab('ann'), { edit: true });
+    has(r, { outcome: 'GRANTED', count: 9001 });
+    assert.equal(new Set(r.members.map((m) => m.session)).size, 9001);
+});
+
 test('odd names and long ones come through', async () => {
     const w = await World.create();
     const t = { ...w.tab('ann'), user: 'a:b c\nd%', name: ' Dr.  Ünal \n| x '.padEnd(256, 'é') };

@@ -58,7 +58,7 @@ static void make_certificate(const char *dir, const char *name, const char *subj
     run(command);
 }
 
-static void start_server(struct fixture *f, const char *name) {
+static void start_server(struct fixture *f, const char *name, const char *auth_clients) {
     char certificate[128], key[128], port[16];
     const char *const options[] = {"--tls-port",
                                    port,
@@ -69,7 +69,7 @@ static void start_server(struct fixture *f, const char *name) {
                                    "--tls-ca-cert-file",
                                    certificate,
                                    "--tls-auth-clients",
-                                   "no",
+                                   auth_clients,
                                    NULL};
 
     f->config.redis.port = free_port();
@@ -122,7 +122,7 @@ static bool try_to_connect(struct fixture *f, const char *host, char *ca) {
 static void the_right_server_is_believed(void **state) {
     struct fixture *f = *state;
 
-    start_server(f, "local");
+    start_server(f, "local", "no");
     if (try_to_connect(f, "127.0.0.1", f->ca)) {
         assert_int_equal(f->up, 1);
         assert_true(try_to_connect(f, "localhost", f->ca));
@@ -133,7 +133,7 @@ static void the_right_server_is_believed(void **state) {
 static void another_authority_is_not(void **state) {
     struct fixture *f = *state;
 
-    start_server(f, "local");
+    start_server(f, "local", "no");
     if (try_to_connect(f, "127.0.0.1", f->other_ca)) {
         assert_int_equal(f->up, 0);
         assert_non_null(strstr(f->reason, "certificate"));
@@ -143,7 +143,7 @@ static void another_authority_is_not(void **state) {
 static void another_name_is_not(void **state) {
     struct fixture *f = *state;
 
-    start_server(f, "elsewhere");
+    start_server(f, "elsewhere", "no");
     if (try_to_connect(f, "127.0.0.1", f->other_ca)) {
         assert_int_equal(f->up, 0);
         assert_non_null(strstr(f->reason, "mismatch"));
@@ -151,6 +151,18 @@ static void another_name_is_not(void **state) {
     if (try_to_connect(f, "localhost", f->other_ca)) {
         assert_int_equal(f->up, 0);
         assert_non_null(strstr(f->reason, "mismatch"));
+    }
+}
+
+/* Its alert may be lost, for it resets the connection behind it; but there is some reason then. */
+static void a_server_that_wants_a_certificate_refuses(void **state) {
+    struct fixture *f = *state;
+
+    start_server(f, "local", "yes");
+    if (try_to_connect(f, "127.0.0.1", f->ca)) {
+        assert_int_equal(f->up, 0);
+        assert_string_not_equal(f->reason, "");
+        assert_null(strstr(f->reason, "Success"));
     }
 }
 
@@ -168,6 +180,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_right_server_is_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(another_authority_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(another_name_is_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_that_wants_a_certificate_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_file_is_named, setup, teardown),
     };
 

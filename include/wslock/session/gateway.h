@@ -34,6 +34,8 @@ void gateway_destroy(struct gateway **g);
 
 /* The store has been reached once and every shard is open. */
 bool gateway_started(const struct gateway *g);
+/* A recovery window is open: nothing is granted. */
+bool gateway_recovering(const struct gateway *g);
 /* Why the store could not be reached, for exit 3. */
 const char *gateway_store_problem(const struct gateway *g);
 size_t gateway_session_count(const struct gateway *g);

@@ -59,10 +59,11 @@ local function list_members(resource, l, listed)
     end
   end
   local list = {}
-  if #ids > 0 then
-    local values = call('HMGET', tag .. 'member:' .. resource, unpack(ids))
-    for i = 1, #ids do
-      list[2 * i - 1], list[2 * i] = ids[i], values[i]
+  for first = 1, #ids, 1000 do -- more than 8,000 do not fit on the stack
+    local values = call('HMGET', tag .. 'member:' .. resource, unpack(ids, first, math.min(first + 999, #ids)))
+    for i = 1, #values do
+      list[#list + 1] = ids[first + i - 1]
+      list[#list + 1] = values[i]
     end
   end
   return list, count

@@ -24,7 +24,7 @@ if not string.find(replication, 'master_replid:' .. (meta[1] or ' '), 1, true) o
   local from = window > 0 and old[1] or old[2] or now
   window = now > window and now or window + 1
   call('HSET', KEYS[1], 'replid', string.match(replication, 'master_replid:(%x+)'), 'tick', tick, 'valid', -window,
-    'from', from)
+    'window', window, 'from', from)
 end
 
 -- A lock is an array: the LOCK and, as item 16, the packed form of that (false: free).

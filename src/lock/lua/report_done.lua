@@ -8,8 +8,10 @@
 local arg = {unpack_values(ARGV[1])}
 local incarnation, lease, private, longest_grace, reported, contact = arg[2], arg[3], arg[4], arg[5], arg[6], arg[7]
 --@include shard.lua
+if window == 0 or window == reported then
+  call('HSET', KEYS[5], incarnation, reported > 0 and reported or now - 1)
+end
 if window > 0 and window == reported then
-  call('HSET', KEYS[5], incarnation, window)
   for i = 8, #arg do
     if call('HSETNX', KEYS[5], arg[i], 0) == 1 then
       call('ZADD', KEYS[2], 'NX', now + lease, 'i:' .. arg[i])

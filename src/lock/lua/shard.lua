@@ -6,7 +6,7 @@ local function trust(lease)
 end
 
 -- Closes the window when every live instance, `incarnation` among them, has reported in it, or it has been open
--- for as long as anyone could need. The gap ends here.
+-- for as long as anyone could need. The gap ends here. Others of a private server are dead.
 local function try_close(incarnation, private, lease, longest_grace)
   local age = now - window
   if window == 0 then
@@ -21,7 +21,7 @@ local function try_close(incarnation, private, lease, longest_grace)
       return
     end
     for instance, waits in pairs(waiting) do
-      if waits and (call('ZSCORE', KEYS[2], 'i:' .. instance) or 0) + 0 > now then
+      if waits and private == 0 and (call('ZSCORE', KEYS[2], 'i:' .. instance) or 0) + 0 > now then
         return
       end
     end

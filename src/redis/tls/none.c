@@ -18,3 +18,8 @@ bool redis_tls_start(struct redis_tls *tls, redisAsyncContext *ac, const char **
     *problem = "built without TLS";
     return false;
 }
+
+const char *redis_tls_problem(const struct redis_tls *tls) {
+    (void)tls;
+    return "";
+}

@@ -15,7 +15,8 @@
 
 struct redis_tls {
     SSL_CTX *ctx;
-    char *host; /* NULL: a unix socket, where there is no name to check */
+    char *host;        /* NULL: a unix socket, where there is no name to check */
+    char problem[128]; /* of the newest handshake */
 };
 
 static char *last_problem(const char *what, const char *path) {
@@ -48,6 +49,28 @@ static bool load_files(SSL_CTX *ctx, const struct config *c, char **problem) {
     return true;
 }
 
+/* hiredis 1.2 says "Success" of most handshakes that fail, so what was wrong is noted here. */
+
+static int on_verified(int ok, X509_STORE_CTX *store) {
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct redis_tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+    if (!ok) {
+        snprintf(tls->problem, sizeof tls->problem, "certificate of the server: %s",
+                 X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+    }
+    return ok;
+}
+
+static void on_info(const SSL *ssl, int where, int value) {
+    struct redis_tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+    if ((where & SSL_CB_ALERT) && (value & 0xff) != SSL_AD_CLOSE_NOTIFY && !tls->problem[0]) {
+        snprintf(tls->problem, sizeof tls->problem, "TLS alert %d (%s)", value & 0xff,
+                 SSL_alert_desc_string_long(value));
+    }
+}
+
 struct redis_tls *redis_tls_create(const struct config *config, char **problem) {
     struct redis_tls *tls = mem_zalloc(sizeof *tls);
 
@@ -59,7 +82,9 @@ struct redis_tls *redis_tls_create(const struct config *config, char **problem) 
         return NULL;
     }
     SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
-    SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_app_data(tls->ctx, tls);
+    SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, on_verified);
+    SSL_CTX_set_info_callback(tls->ctx, on_info);
     if (!load_files(tls->ctx, config, problem)) {
         redis_tls_destroy(&tls);
     }
@@ -87,6 +112,7 @@ static bool expect_host(SSL *ssl, const char *host) {
 bool redis_tls_start(struct redis_tls *tls, redisAsyncContext *ac, const char **problem) {
     SSL *ssl = SSL_new(tls->ctx);
 
+    tls->problem[0] = '\0';
     if (!ssl || (tls->host && !expect_host(ssl, tls->host))) {
         SSL_free(ssl);
         *problem = "cannot prepare TLS";
@@ -98,4 +124,8 @@ bool redis_tls_start(struct redis_tls *tls, redisAsyncContext *ac, const char **
         return false;
     }
     return true;
+}
+
+const char *redis_tls_problem(const struct redis_tls *tls) {
+    return tls->problem;
 }

@@ -12,5 +12,8 @@ struct redis_tls *redis_tls_create(const struct config *config, char **problem) 
 void redis_tls_destroy(struct redis_tls **tls);
 /* Puts TLS on a context that has just begun to connect. False: *problem is static text. */
 bool redis_tls_start(struct redis_tls *tls, redisAsyncContext *ac, const char **problem) MUST_CHECK;
+/* What was wrong with the newest connection's certificate or handshake; "" if nothing was. Valid
+ * until the next start. */
+const char *redis_tls_problem(const struct redis_tls *tls);
 
 #endif

@@ -85,7 +85,8 @@ function watch(d) {
 async function layOut(server, { shards = 16, keyPrefix = 'wslock' } = {}) {
   const replid = /master_replid:(\w+)/.exec(await server.command('INFO', 'replication'))[1];
   for (let n = 0; n < shards; n++) {
-    await server.command('HSET', `{${keyPrefix}:${n}}:meta`, 'replid', replid, 'valid', Date.now() + 20_000);
+    await server.command('HSET', `{${keyPrefix}:${n}}:meta`, 'replid', replid, 'valid', Date.now() + 20_000,
+      'window', 1, 'from', 1, 'to', 1);
   }
 }
 
@@ -108,7 +109,11 @@ async function lockDaemon(t, options = {}) {
 async function checkAll(...daemons) {
   for (const d of daemons) {
     for (const client of d.clients) {
-      if (client.ws.readyState === 1 && client.welcome) await client.sync();
+      if (client.ws.readyState === 1 && client.welcome) {
+        await client.sync().catch((error) => {
+          if (client.ws.readyState === 1) throw error; // else it has been closed meanwhile
+        });
+      }
       checkFrames(client);
     }
   }

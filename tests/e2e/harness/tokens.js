@@ -5,7 +5,8 @@ const path = require('node:path');
 const { execFileSync } = require('node:child_process');
 const jose = require('jose');
 
-const SECRET = crypto.randomBytes(48);
+/* Text: a secret file may end with a newline that is none of it. */
+const SECRET = Buffer.from(crypto.randomBytes(48).toString('base64'));
 
 /*
  * A token for tests: {user, name, roles, admin, ttl (seconds, may be negative), kid, alg, key, claims,

@@ -1,0 +1,68 @@
+'use strict';
+/* `wslockd --dev` on a machine that has nothing else: what it prints works as it stands, and it keeps what it knew. */
+const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const h = require('./harness');
+
+const CTL = process.env.WSLOCKCTL || path.join(path.dirname(h.PROGRAM), 'wslockctl');
+/* Like a browser's page that gets its token from the daemon. */
+async function guest(d, user, more) {
+  const { json } = await h.httpGet(`${d.page}dev/token?user=${user}`);
+  return d.client({ token: json.token, ...more });
+}
+
+test('what it prints works as it stands', async (t) => {
+  const d = await h.devDaemon(t);
+  const [, line] = await h.eventually(() => /^A token: +(.*)\n/m.exec(d.stdout), 'it prints how to get a token');
+  assert.match(d.stdout, new RegExp(`Demo page: +${d.page.replaceAll('.', '\\.')}`));
+  const [program, ...args] = line.split(' ');
+  assert.strictEqual(path.basename(program), 'wslockctl');
+  const made = await h.run(args, { program: CTL });
+  assert.strictEqual(made.code, 0, made.stderr);
+  assert.match(made.stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/, 'a token and nothing else');
+  const ann = await d.client({ token: made.stdout.trim() });
+  assert.strictEqual(ann.welcome.userId, 'ann');
+  assert.strictEqual(ann.welcome.username, 'Ann');
+  assert.strictEqual(ann.welcome.admin, false);
+  assert.ok((await h.take(ann, 'document:first')).token > 0, 'and locks are granted at once');
+  const admin = await h.run([...args, '--admin'], { program: CTL });
+  assert.strictEqual((await d.client({ token: admin.stdout.trim() })).welcome.admin, true);
+});
+
+test('the state directory is for its user alone, and what it makes is kept', async (t) => {
+  const d = await h.devDaemon(t);
+  const mode = (name) => fs.statSync(path.join(d.stateDir, name)).mode & 0o777;
+  assert.strictEqual(mode('.'), 0o700);
+  assert.strictEqual(mode('dev-key'), 0o600);
+  const key = fs.readFileSync(path.join(d.stateDir, 'dev-key'));
+  await d.restart();
+  assert.ok(fs.readFileSync(path.join(d.stateDir, 'dev-key')).equals(key));
+});
+
+for (const end of ['stop', 'kill']) {
+  test(`locks outlive the daemon and its private Redis: ${end}`, async (t) => {
+    const d = await h.devDaemon(t);
+    const clientId = h.tab();
+    const ann = await guest(d, 'ann', { clientId });
+    const { token } = await h.take(ann, 'document:kept');
+    const bob = await guest(d, 'bob');
+    await h.take(bob, 'document:revision');
+    await bob.expect('lock:release', { resourceId: 'document:revision', revision: 'r5' }, 'lock:released');
+    if (end === 'kill') await new Promise((resolve) => setTimeout(resolve, 1100)); // the file is synced each second
+    await d[end]();
+    await d.restart();
+    const again = await guest(d, 'bob');
+    const { answer } = await h.edit(again, 'document:kept');
+    assert.strictEqual(answer.event, 'lock:denied', JSON.stringify(answer));
+    const back = await guest(d, 'ann', { clientId });
+    const got = await h.take(back, 'document:kept', { token });
+    assert.strictEqual(got.token, token);
+    assert.strictEqual(got.resumed, true);
+    await h.granting(d);
+    const next = await h.take(again, 'document:revision');
+    assert.strictEqual(next.previous.revision, 'r5');
+    await h.checkAll(d);
+  });
+}
