@@ -4,6 +4,8 @@
 #   tests/run.sh          under ten minutes on two cores
 #   tests/run.sh --all    and all of clang-tidy, and the end-to-end tests under valgrind
 #
+# With WSLOCK_TEST_REDIS=valkey-server against Valkey in place of Redis.
+#
 # build/ is the ordinary build, build-asan/ the one with AddressSanitizer and UBSan (by clang, so that
 # both compilers see the code); ctest in build/ runs the tests of both.
 set -euo pipefail

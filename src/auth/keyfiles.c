@@ -69,7 +69,8 @@ char *auth_keys_problem(const char *key, const char *path, const char *why) {
     return b.data;
 }
 
-static char *load_key(struct auth_keystore *store, const struct config_key *row, size_t index) {
+static char *load_key(struct auth_keystore *store, const struct config *config, size_t index) {
+    const struct config_key *row = &config->auth.keys[index];
     const char *path = row->secret_file ? row->secret_file : row->public_key_file;
     enum auth_alg alg = auth_alg_parse(str_of(row->alg));
     struct auth_key *key = NULL;
@@ -78,6 +79,11 @@ static char *load_key(struct auth_keystore *store, const struct config_key *row,
     char *problem = NULL;
     char name[64];
 
+    if (alg != AUTH_ALG_NONE && !auth_alg_allowed(&config->auth.algorithms, alg)) {
+        log_warn("key_unused", LF("kid", row->kid ? row->kid : ""), LF("alg", row->alg),
+                 LF("reason", "its algorithm is not in auth.algorithms"));
+        return NULL;
+    }
     buf_init(&content);
     if (alg == AUTH_ALG_NONE || !path)
         why = "no file, or an algorithm that is not known";
@@ -143,7 +149,7 @@ char *auth_keys_load(struct auth_keystore *store, const struct config *config) {
         return mem_strdup("auth.jwks.url: not supported by this version: put the key set into a "
                           "file and name it in auth.jwks.file");
     for (size_t i = 0; !problem && i < config->auth.key_count; i++)
-        problem = load_key(store, &config->auth.keys[i], i);
+        problem = load_key(store, config, i);
     if (!problem && config->auth.jwks_file)
         problem = load_jwks(store, config);
     if (!problem && store->count == 0)

@@ -46,7 +46,7 @@ const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enu
     return found;
 }
 
-static bool is_allowed(const struct config_strings *allowed, enum auth_alg alg) {
+bool auth_alg_allowed(const struct config_strings *allowed, enum auth_alg alg) {
     if (!allowed)
         return true;
     for (size_t i = 0; i < allowed->count; i++)
@@ -74,7 +74,7 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
         log_skipped(source, index, jwk, why);
         return;
     }
-    if (!is_allowed(allowed, key->alg)) {
+    if (!auth_alg_allowed(allowed, key->alg)) {
         auth_key_destroy(&key);
         log_skipped(source, index, jwk, "its algorithm is not in auth.algorithms");
         return;

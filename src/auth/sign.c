@@ -11,6 +11,7 @@
 #include "claims.h"
 #include "file.h"
 #include "keyfiles.h"
+#include "keystore.h"
 
 const struct config_key *sign_find_key(const struct config *config) {
     for (size_t i = 0; i < config->auth.key_count; i++) {
@@ -18,7 +19,8 @@ const struct config_key *sign_find_key(const struct config *config) {
         enum auth_alg alg = auth_alg_parse(str_of(key->alg));
 
         if (key->secret_file && alg != AUTH_ALG_NONE &&
-            auth_alg_info(alg)->family == AUTH_FAMILY_HMAC)
+            auth_alg_info(alg)->family == AUTH_FAMILY_HMAC &&
+            auth_alg_allowed(&config->auth.algorithms, alg))
             return key;
     }
     return NULL;

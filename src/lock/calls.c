@@ -11,6 +11,10 @@ unsigned lock_store_shard(const struct lock_store *store, struct str resource) {
     return crc16(args_document(resource)) % store->shard_count;
 }
 
+int64_t lock_store_rev(const struct lock_store *store, struct str resource) {
+    return store->shards[lock_store_shard(store, resource)].tick;
+}
+
 static struct shard *shard_of(struct lock_store *store, struct str resource) {
     return &store->shards[lock_store_shard(store, resource)];
 }
@@ -29,7 +33,7 @@ static bool only_tells(const struct lock_result *r) {
     case LOCK_OUT_LOST:
         return true;
     case LOCK_OUT_NONE:
-        return !r->joined && r->event_count == 0; /* status */
+        return r->event_count == 0; /* status */
     case LOCK_OUT_GRANTED:
     case LOCK_OUT_RENEWED:
     case LOCK_OUT_RELEASED:
@@ -45,14 +49,25 @@ static bool only_tells(const struct lock_result *r) {
     return false;
 }
 
-/* A store that has lost its past knows little: to who is in the room it says NOT_JOINED. That is no
- * answer before it has been told what it should know. */
+/* A store that has lost its past knows little: to who is in the room it says NOT_JOINED, and who
+ * joins sees nobody there and a free lock. That is no answer before it has been told what it should
+ * know. */
 static void on_answered(struct script_call *call, const struct script_head *head,
                         const struct lock_result *result) {
     static const struct lock_result unavailable = {.status = LOCK_UNAVAILABLE,
                                                    .error = "the store has lost its past"};
+    static const struct lock_result unknown = {.status = LOCK_UNKNOWN,
+                                               .error = "the store has lost its past"};
+    const struct lock_store_callbacks *callbacks = &call->shard->store->callbacks;
     bool in_doubt = head->window != 0 && head->window != call->shard->reported;
 
+    if (in_doubt && result->joined && result->outcome != LOCK_OUT_GRANTED) {
+        for (size_t i = 0; i < result->event_count; i++) { /* the caller does not get to see them */
+            callbacks->on_settled(callbacks->ctx, &result->events[i]);
+        }
+        call->cb(call->arg, &unknown);
+        return;
+    }
     call->cb(call->arg, in_doubt && only_tells(result) ? &unavailable : result);
 }
 
@@ -165,12 +180,10 @@ void lock_release(struct lock_store *store, const struct lock_caller *caller, in
     request(s, &lock_script_release, &a, cb, arg);
 }
 
-void lock_status(struct lock_store *store, struct str resource, const struct config_policy *policy,
-                 lock_cb cb, void *arg) {
+void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void *arg) {
     struct shard *s = shard_of(store, resource);
     struct script_args a;
 
-    (void)policy; /* what is due is settled under the policy stored with the lock */
     args_init(&a, &store->packed);
     args_keys_room(&a, &s->keys, resource, (struct str){NULL, 0});
     args_not_after(&a, store);

@@ -114,7 +114,7 @@ void lock_event_read(struct msgpack_list *list, struct lock_event *out) {
         out->kind = kind == LOCK_EVENT_JOIN ? LOCK_EVENT_JOIN : LOCK_EVENT_LEAVE;
         lock_member_read(list, &out->member);
         out->old_session_id = msgpack_str(list);
-        out->old_instance = msgpack_str(list);
+        msgpack_str(list); /* the instance that had it */
         out->member_count = msgpack_int(list);
     }
     require(list->m, out->prev >= 0 && out->rev > out->prev && out->resource.len > 0);

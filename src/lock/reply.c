@@ -2,7 +2,7 @@
 
 #include "wslock/base/mem.h"
 
-enum { FLAG_RESUMED = 1, FLAG_MOVED = 2, FLAG_JOINED = 4, FLAG_LATE = 8, FLAG_MORE = 16 };
+enum { FLAG_RESUMED = 1, FLAG_JOINED = 4, FLAG_LATE = 8, FLAG_MORE = 16 };
 
 static const char *const status_words[] = {"OK", "LATE", "SHARDS", "SCHEMA", "AHEAD"};
 
@@ -95,7 +95,6 @@ static void read_flags(struct msgpack_list *list, struct script_head *head,
     int64_t flags = msgpack_int(list);
 
     out->resumed = (flags & FLAG_RESUMED) != 0;
-    out->moved = (flags & FLAG_MOVED) != 0;
     out->joined = (flags & FLAG_JOINED) != 0;
     head->late = (flags & FLAG_LATE) != 0;
     head->more = (flags & FLAG_MORE) != 0;

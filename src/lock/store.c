@@ -141,12 +141,11 @@ static void store_lost(struct lock_store *store, const char *reason) {
     for (unsigned i = 0; i < store->shard_count; i++) {
         shard_away(&store->shards[i]);
     }
-    if (!store->up) {
-        return;
+    if (store->up) {
+        store->up = false;
+        store->down_since_ms = clock_boot_ms();
+        metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
     }
-    store->up = false;
-    store->down_since_ms = clock_boot_ms();
-    metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
     store->callbacks.on_degraded(store->callbacks.ctx);
 }
 
@@ -310,17 +309,7 @@ void lock_store_destroy(struct lock_store **storep) {
     mem_free(store);
 }
 
-void lock_store_set_config(struct lock_store *store, struct config *config) {
-    config_ref(config);
-    config_unref(&store->config);
-    store->config = config;
-}
-
 /* ---- what others want to know ---- */
-
-bool lock_store_is_up(const struct lock_store *store) {
-    return store->up;
-}
 
 const char *lock_store_problem(const struct lock_store *store) {
     return store->problem;
@@ -337,10 +326,6 @@ bool lock_store_window_open(const struct lock_store *store) {
 
 uint64_t lock_store_down_since_boot_ms(const struct lock_store *store) {
     return store->down_since_ms;
-}
-
-const char *lock_store_incarnation(const struct lock_store *store) {
-    return store->incarnation;
 }
 
 int64_t lock_store_now_ms(const struct lock_store *store) {

@@ -19,7 +19,6 @@ static void event_strings(struct lock_event *e, struct str *out[EVENT_STRINGS]) 
 
 struct room_event *room_event_copy(const struct lock_event *event) {
     struct lock_event e = *event;
-    e.old_instance = (struct str){NULL, 0}; /* no room needs it */
     struct str *strings[EVENT_STRINGS];
     event_strings(&e, strings);
     size_t bytes = 0;
@@ -55,24 +54,27 @@ static void tell_loser(struct room *room, const struct lock_event *e) {
     room_tell_lost(room, end->user_id, end->client_id, e->rev, end->token, end->reason, end->by);
 }
 
-void room_recovered(struct room *room, const struct lock_view *lock, enum lock_cause lost_reason) {
-    struct room_sub *was = room_local_holder(room);
+void room_recovered(struct room *room, const struct lock_view *lock, bool by_event,
+                    enum lock_cause lost_reason) {
+    struct room_sub *was = room_believer(room);
     int64_t token = room->lock.view.token;
-    bool disbelieved = room->belief_lost;
     room_set_lock(room, lock);
-    room_tell_lock(room, LOCK_CAUSE_RECOVERED);
-    bool still = was && room_local_holder(room) == was && room->lock.view.token == token;
+    if (by_event)
+        room_tell_lock(room, LOCK_CAUSE_RECOVERED);
+    else
+        room_confirm_lock(room);
+    bool still = was && room->holder == was && room->lock.view.token == token;
     room_give_up_disbelieved(room);
-    if (was && !still && !disbelieved) {
-        room_tell_lost(room, was->user_id, was->client_id, room->rev, token, lost_reason,
-                       (struct str){NULL, 0});
+    if (was && !still) {
+        room_tell_lost(room, was->user_id, was->client_id, by_event ? room->rev : room->notice_rev,
+                       token, lost_reason, (struct str){NULL, 0});
     }
     room_holder_rearm(room);
 }
 
 static void apply_lock(struct room *room, const struct lock_event *e) {
     if (e->cause == LOCK_CAUSE_RECOVERED) {
-        room_recovered(room, &e->lock, LOCK_CAUSE_STORE_LOST);
+        room_recovered(room, &e->lock, true, LOCK_CAUSE_STORE_LOST);
         return;
     }
     bool had_owner = owns(&room->lock.view);
@@ -81,6 +83,13 @@ static void apply_lock(struct room *room, const struct lock_event *e) {
     if ((had_owner || e->ended.present) && !owns(&e->lock))
         room_tell_released(room, e);
     tell_loser(room, e);
+}
+
+static void count_members(struct room *room, int64_t count) {
+    if (room->member_count == count)
+        return;
+    room->member_count = count; /* also of those who are not listed */
+    room_presence_changed(room);
 }
 
 void room_apply_event(struct room *room, const struct lock_event *e) {
@@ -92,11 +101,11 @@ void room_apply_event(struct room *room, const struct lock_event *e) {
         apply_lock(room, e);
         break;
     case LOCK_EVENT_JOIN:
-        room->member_count = e->member_count;
+        count_members(room, e->member_count);
         room_member_join(room, &e->member);
         break;
     case LOCK_EVENT_LEAVE:
-        room->member_count = e->member_count;
+        count_members(room, e->member_count);
         room_member_leave(room, &e->member);
         break;
     }
@@ -104,13 +113,16 @@ void room_apply_event(struct room *room, const struct lock_event *e) {
 
 void room_wait_event(struct room *room, const struct lock_event *event) {
     static struct log_limit limit;
-    if (room->waiting_count >= ROOM_HELD_MAX) {
-        if (log_limit_pass(&limit, 10))
-            log_warn("room_events_dropped", LF("resource", room->resource));
-        return; /* the snapshot that is on its way is newer than the oldest of them */
-    }
     list_push_back(&room->waiting, &room_event_copy(event)->node);
-    room->waiting_count++;
+    if (++room->waiting_count <= ROOM_HELD_MAX)
+        return;
+    /* The snapshot that is on its way is newer than the oldest of them. */
+    struct list *oldest = room->waiting.next;
+    list_remove(oldest);
+    mem_free(CONTAINER_OF(oldest, struct room_event, node));
+    room->waiting_count--;
+    if (log_limit_pass(&limit, 10))
+        log_warn("room_events_dropped", LF("resource", room->resource));
 }
 
 void room_replay_waiting(struct room *room) {

@@ -24,7 +24,7 @@ static void on_released(void *arg, const struct lock_result *result) {
     struct room *room = map_get(g->rooms->by_resource, str_of(g->resource));
     g->rooms->on_reported(g->rooms->on_reported_ctx, result);
     if (room && room->lock.view.token == g->token) {
-        struct room_sub *holder = room_local_holder(room);
+        struct room_sub *holder = room->holder;
         if (!went_through(result))
             room_give_up_later(room, RETRY_MS);
         else if (!room->belief_lost && holder && result->outcome == LOCK_OUT_RELEASED)
@@ -37,11 +37,12 @@ static void on_released(void *arg, const struct lock_result *result) {
 
 static void give_up(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, give_up_timer);
-    struct room_sub *holder = room_local_holder(room);
+    struct room_sub *holder = room->holder;
     if (!room->belief_lost || room->degraded || !holder)
         return;
     struct lock_report_member m = {0};
-    holder->ops->describe(holder, &m);
+    if (!holder->ops->describe(holder, &m))
+        return;
     struct lock_caller caller = {
         .resource = room_resource(room),
         .user_id = m.user_id,

@@ -6,79 +6,107 @@
 
 #define IDLE_NOTICE_MS 60000 /* protocol §6: a minute before, or half of idleRelease if less */
 
-static int64_t ttl_notice_at(const struct room *room) {
-    const struct lock_view *v = &room->lock.view;
-    return v->expires_ms == room->warned_expires_ms ? INT64_MAX
-                                                    : v->expires_ms - room->policy->lock_ttl_ms / 5;
+static bool owns(const struct lock_view *lock) {
+    return lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
 }
 
-static int64_t idle_notice_at(const struct room *room) {
+void room_holder_find(struct room *room) {
     const struct lock_view *v = &room->lock.view;
-    if (v->idle_until_ms == 0 || v->idle_until_ms == room->warned_idle_ms)
-        return INT64_MAX;
-    int64_t half = room->policy->idle_release_ms / 2;
-    return v->idle_until_ms - (half < IDLE_NOTICE_MS ? half : IDLE_NOTICE_MS);
+    room->holder = NULL;
+    if (!owns(v))
+        return;
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        if (sub->member && str_eq(sub->client_id, v->client_id) &&
+            str_eq(sub->user_id, v->user_id)) {
+            room->holder = sub;
+            return;
+        }
+    }
+}
+
+struct room_sub *room_believer(const struct room *room) {
+    struct lock_report_member m;
+    if (!room->holder || room->belief_lost || !room->holder->ops->describe(room->holder, &m))
+        return NULL;
+    return m.token == room->lock.view.token ? room->holder : NULL;
+}
+
+/* When the holder should hear that its lock is about to end, by whichever end is the earlier. */
+static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
+    const struct lock_view *v = &room->lock.view;
+    *ends_ms = v->expires_ms;
+    int64_t before = room->policy->lock_ttl_ms / 5;
+    if (v->idle_until_ms != 0 && v->idle_until_ms < v->expires_ms) {
+        *ends_ms = v->idle_until_ms;
+        before = room->policy->idle_release_ms / 2;
+        if (before > IDLE_NOTICE_MS)
+            before = IDLE_NOTICE_MS;
+    }
+    return *ends_ms == room->warned_ms ? INT64_MAX : *ends_ms - before;
 }
 
 int64_t room_confirmed_until_ms(const struct room_sub *sub) {
     const struct room *room = sub->room;
-    if (!room || room->belief_lost || room_local_holder(room) != sub)
+    if (!room || room_believer(room) != sub)
         return 0;
     return lock_store_confirmed_until_ms(room->rooms->store, room->lock.view.expires_ms,
                                          room->policy);
 }
 
 static int64_t next_notice_at(const struct room *room, struct room_sub *holder) {
-    if (room->belief_lost)
-        return INT64_MAX;
+    int64_t ends_ms;
     if (room->degraded)
         return room_confirmed_until_ms(holder);
-    if (room->lock.view.state != LOCK_STATE_HELD)
-        return INT64_MAX;
-    int64_t ttl = ttl_notice_at(room);
-    int64_t idle = idle_notice_at(room);
-    return ttl < idle ? ttl : idle;
+    return room->lock.view.state == LOCK_STATE_HELD ? notice_at(room, &ends_ms) : INT64_MAX;
 }
 
-static void tell_expiring(struct room *room, struct room_sub *holder, int64_t now_ms) {
-    const struct lock_view *v = &room->lock.view;
-    int64_t ends = v->expires_ms;
-    if (v->idle_until_ms != 0 && v->idle_until_ms < ends)
-        ends = v->idle_until_ms;
-    if (ttl_notice_at(room) <= now_ms)
-        room->warned_expires_ms = v->expires_ms;
-    if (idle_notice_at(room) <= now_ms)
-        room->warned_idle_ms = v->idle_until_ms;
+/* The rev of a notice that no change brought: above what the holder was told before, so that it is
+ * not taken for an old one. The next change is later by the clock, and so higher. */
+static int64_t notice_rev(struct room *room, const struct room_sub *holder) {
+    int64_t rev = room->rev > holder->min_rev ? room->rev : holder->min_rev + 1;
+    if (rev <= room->notice_rev)
+        rev = room->notice_rev + 1;
+    if (rev < room->presence_rev)
+        rev = room->presence_rev;
+    room->notice_rev = rev;
+    return rev;
+}
+
+static void tell_expiring(struct room *room, struct room_sub *holder) {
+    int64_t ends_ms;
+    (void)notice_at(room, &ends_ms);
+    room->warned_ms = ends_ms;
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, room->rev);
-    struct frame *frame = wire_expiring(&to, &at, ends);
-    holder->ops->deliver(holder, frame);
+    struct wire_at at = room_at(room, notice_rev(room, holder));
+    struct frame *frame = wire_expiring(&to, &at, ends_ms);
+    room_send(holder, at.rev, frame);
     frame_unref(frame);
+}
+
+static void tell_disbelief(struct room *room, const struct room_sub *holder) {
+    room->belief_lost = true;
+    room_tell_lost(room, holder->user_id, holder->client_id, notice_rev(room, holder),
+                   room->lock.view.token, LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});
 }
 
 static void on_timer(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, holder_timer);
-    struct room_sub *holder = room_local_holder(room);
+    struct room_sub *holder = room_believer(room);
     if (!holder)
         return;
-    int64_t now_ms = lock_store_now_ms(room->rooms->store);
-    if (next_notice_at(room, holder) <= now_ms) {
-        if (room->degraded) {
-            room->belief_lost = true;
-            const struct lock_view *v = &room->lock.view;
-            holder->min_rev = room->rev - 1; /* the notice stands at the room's last rev */
-            room_tell_lost(room, holder->user_id, holder->client_id, room->rev, v->token,
-                           LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});
-            return;
-        }
-        tell_expiring(room, holder, now_ms);
+    if (next_notice_at(room, holder) <= lock_store_now_ms(room->rooms->store)) {
+        if (room->degraded)
+            tell_disbelief(room, holder);
+        else
+            tell_expiring(room, holder);
     }
     room_holder_rearm(room);
 }
 
 void room_holder_rearm(struct room *room) {
     wheel_cancel(&room->holder_timer);
-    struct room_sub *holder = room_local_holder(room);
+    struct room_sub *holder = room_believer(room);
     if (!holder)
         return;
     int64_t at = next_notice_at(room, holder);
@@ -90,7 +118,7 @@ void room_holder_rearm(struct room *room) {
 
 void room_note_lock(struct room_sub *sub, const struct lock_view *lock) {
     struct room *room = sub->room;
-    if (!room || room_local_holder(room) != sub || room->lock.view.token != lock->token)
+    if (!room || room->holder != sub || room->lock.view.token != lock->token)
         return;
     room->belief_lost = false; /* it asked again, and has it */
     room->lock.view.expires_ms = lock->expires_ms;

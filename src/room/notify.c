@@ -8,11 +8,9 @@ struct held_frame {
     struct list node;
     int64_t rev;
     struct frame *frame;
+    int64_t lost_token; /* lock:lost; else 0 */
+    enum lock_cause lost_reason;
 };
-
-static bool owns(const struct lock_view *lock) {
-    return lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
-}
 
 struct wire_to room_to(const struct room *room) {
     struct wire_to to = {.framing = WIRE_FRAMING_NATIVE,
@@ -25,39 +23,55 @@ struct wire_at room_at(const struct room *room, int64_t rev) {
     return at;
 }
 
-void room_send(struct room_sub *sub, int64_t rev, struct frame *frame) {
+static void deliver(struct room_sub *sub, const struct held_frame *f) {
+    if (f->rev <= sub->min_rev)
+        return;
+    if (f->lost_token != 0 && !sub->ops->on_lost(sub, f->rev, f->lost_token, f->lost_reason))
+        return;
+    sub->ops->deliver(sub, f->frame);
+}
+
+static void send_or_hold(struct room_sub *sub, const struct held_frame *f) {
     if (sub->active) {
-        if (rev > sub->min_rev)
-            sub->ops->deliver(sub, frame);
+        deliver(sub, f);
         return;
     }
     if (sub->held_count++ >= ROOM_HELD_MAX)
         return; /* room_activate tells */
     struct held_frame *held = mem_alloc(sizeof *held);
-    held->rev = rev;
-    held->frame = frame_ref(frame);
+    *held = *f;
+    frame_ref(held->frame);
     list_push_back(&sub->held, &held->node);
 }
 
-static void free_held(struct room_sub *sub, bool deliver) {
+void room_send(struct room_sub *sub, int64_t rev, struct frame *frame) {
+    send_or_hold(sub, &(struct held_frame){.rev = rev, .frame = frame});
+}
+
+static void free_held(struct room_sub *sub, bool tell) {
     LIST_FOREACH_SAFE(it, tmp, &sub->held) {
         struct held_frame *held = CONTAINER_OF(it, struct held_frame, node);
         list_remove(it);
-        if (deliver && held->rev > sub->min_rev)
-            sub->ops->deliver(sub, held->frame);
+        if (tell)
+            deliver(sub, held);
         frame_unref(held->frame);
         mem_free(held);
     }
     sub->held_count = 0;
 }
 
+void room_told(struct room_sub *sub, int64_t rev) {
+    if (rev > sub->min_rev)
+        sub->min_rev = rev;
+}
+
 bool room_activate(struct room_sub *sub, int64_t rev) {
     bool whole = sub->held_count <= ROOM_HELD_MAX;
     if (rev > 0)
         sub->room->snapshot_told = true;
-    if (rev > sub->min_rev)
-        sub->min_rev = rev;
-    sub->active = true;
+    room_told(sub, rev);
+    sub->active = sub->member = true;
+    room_holder_find(sub->room);
     free_held(sub, true);
     room_holder_rearm(sub->room);
     return whole;
@@ -93,12 +107,27 @@ int64_t room_viewers(int64_t member_count, const struct lock_view *lock) {
     return member_count > editors ? member_count - editors : 0;
 }
 
-void room_tell_lock(struct room *room, enum lock_cause cause) {
+static void tell_lock_at(struct room *room, int64_t rev, enum lock_cause cause) {
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, room->rev);
+    struct wire_at at = room_at(room, rev);
     struct wire_lock lock;
     room_wire_lock(&room->lock.view, -1, &lock);
-    send_all(room, room->rev, wire_lock_state(&to, &at, &lock, lock_cause_text(cause)));
+    send_all(room, rev, wire_lock_state(&to, &at, &lock, lock_cause_text(cause)));
+}
+
+void room_tell_lock(struct room *room, enum lock_cause cause) {
+    tell_lock_at(room, room->rev, cause);
+}
+
+void room_confirm_lock(struct room *room) {
+    int64_t rev = room->rev > room->notice_rev ? room->rev : room->notice_rev;
+    rev = room->presence_rev > rev ? room->presence_rev : rev;
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        const struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        rev = sub->min_rev > rev ? sub->min_rev : rev;
+    }
+    room->notice_rev = rev + 1;
+    tell_lock_at(room, room->notice_rev, LOCK_CAUSE_RECOVERED);
 }
 
 void room_tell_released(struct room *room, const struct lock_event *e) {
@@ -110,32 +139,17 @@ void room_tell_released(struct room *room, const struct lock_event *e) {
 
 void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                     int64_t token, enum lock_cause reason, struct str by) {
-    struct frame *frame = NULL;
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, rev);
+    struct held_frame lost = {.rev = rev, .lost_token = token, .lost_reason = reason};
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (!str_eq(sub->client_id, client_id) || !str_eq(sub->user_id, user_id))
             continue;
-        if (!frame) {
-            struct wire_to to = room_to(room);
-            struct wire_at at = room_at(room, rev);
-            frame = wire_lost(&to, &at, token, lock_cause_text(reason),
-                              to.minimal ? (struct str){NULL, 0} : by);
-        }
-        if (!sub->active || rev > sub->min_rev)
-            sub->ops->on_lost(sub, token, reason);
-        room_send(sub, rev, frame);
+        if (!lost.frame)
+            lost.frame = wire_lost(&to, &at, token, lock_cause_text(reason),
+                                   to.minimal ? (struct str){NULL, 0} : by);
+        send_or_hold(sub, &lost);
     }
-    frame_unref(frame);
-}
-
-struct room_sub *room_local_holder(const struct room *room) {
-    const struct lock_view *v = &room->lock.view;
-    if (!owns(v))
-        return NULL;
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (sub->active && str_eq(sub->client_id, v->client_id) && str_eq(sub->user_id, v->user_id))
-            return sub;
-    }
-    return NULL;
+    frame_unref(lost.frame);
 }

@@ -9,12 +9,16 @@
 
 static void flush(struct wheel_timer *timer);
 
+void room_presence_changed(struct room *room) {
+    if (!wheel_armed(&room->presence_timer))
+        wheel_set(room->rooms->wheel, &room->presence_timer, ROOM_PRESENCE_GATHER_MS, flush);
+}
+
 void room_user_changed(struct room *room, struct room_user *user) {
     if (!list_empty(&user->changed))
         return;
     list_push_back(&room->changed, &user->changed);
-    if (!wheel_armed(&room->presence_timer))
-        wheel_set(room->rooms->wheel, &room->presence_timer, ROOM_PRESENCE_GATHER_MS, flush);
+    room_presence_changed(room);
 }
 
 void room_user_free(struct room *room, struct room_user *user) {
@@ -37,50 +41,30 @@ static struct wire_user wire_of(const struct room *room, const struct room_user 
     return w;
 }
 
+#define DIFF_MAX 256 /* users in one presence:diff; more are told in several */
+
 struct diff {
-    struct wire_user *joined, *changed;
-    struct str *left;
+    struct wire_user joined[DIFF_MAX], changed[DIFF_MAX];
+    struct str left[DIFF_MAX];
     size_t joined_count, changed_count, left_count;
 };
 
-static size_t list_length(const struct list *head) {
-    size_t n = 0;
-    for (const struct list *it = head->next; it != head; it = it->next)
-        n++;
-    return n;
-}
-
-static void diff_add(struct room *room, struct diff *d, struct room_user *u) {
+/* True: there was something to tell of the user. */
+static bool diff_add(struct room *room, struct diff *d, struct room_user *u, bool listed) {
     bool was = u->told.connections > 0;
     bool is = u->connections > 0;
     bool differs = u->told.connections != u->connections || u->told.has_lock != u->has_lock;
-    if (is && !was)
+    u->told.connections = u->connections;
+    u->told.has_lock = u->has_lock;
+    if (is && !was && listed)
         d->joined[d->joined_count++] = wire_of(room, u);
     else if (!is && (was || room->snapshot_told))
         d->left[d->left_count++] = str_of(u->user_id);
-    else if (is && (differs || room->snapshot_told))
+    else if (is && was && (differs || room->snapshot_told))
         d->changed[d->changed_count++] = wire_of(room, u);
-    u->told.connections = u->connections;
-    u->told.has_lock = u->has_lock;
-}
-
-/* Only the newest may be listed: a diff never carries more than presenceMaxListed newcomers. */
-static void diff_cut(const struct room *room, struct diff *d) {
-    size_t max = (size_t)room->policy->presence_max_listed;
-    if (d->joined_count <= max)
-        return;
-    memmove(d->joined, d->joined + (d->joined_count - max), max * sizeof *d->joined);
-    d->joined_count = max;
-}
-
-static struct frame *encode_diff(struct room *room, struct diff *d, int64_t viewers) {
-    if (d->joined_count + d->left_count + d->changed_count == 0)
-        return NULL;
-    diff_cut(room, d);
-    struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, room->rev);
-    return wire_presence_diff(&to, &at, d->joined, d->joined_count, d->left, d->left_count,
-                              d->changed, d->changed_count, viewers);
+    else
+        return is != was;
+    return true;
 }
 
 /* The holder, then the newest up to presenceMaxListed, in the order of coming. */
@@ -105,58 +89,99 @@ static struct frame *encode_full(struct room *room, int64_t viewers) {
         holder_listed = true;
     }
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, room->rev);
+    struct wire_at at = room_at(room, room->presence_rev);
     struct frame *frame =
         wire_presence_update(&to, &at, users + at_slot, max + 1 - at_slot, viewers);
     mem_free(users);
     return frame;
 }
 
-static void tell(struct room *room, struct frame *diff, int64_t viewers) {
-    struct frame *full = NULL;
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        switch (sub->presence) {
-        case WIRE_PRESENCE_DIFF:
-            room_send(sub, room->rev, diff);
-            break;
-        case WIRE_PRESENCE_FULL:
-            full = full ? full : encode_full(room, viewers);
-            room_send(sub, room->rev, full);
-            break;
-        case WIRE_PRESENCE_NONE:
-            break;
-        }
-    }
-    frame_unref(full);
+/* Above the last diff's also where only a resynchronisation brought news, or it would be dropped.
+ */
+static int64_t next_rev(struct room *room) {
+    int64_t rev = room->rev > room->notice_rev ? room->rev : room->notice_rev;
+    if (rev <= room->presence_rev)
+        rev = room->presence_rev + 1;
+    room->presence_rev = rev;
+    return rev;
 }
 
-static void flush(struct wheel_timer *timer) {
-    struct room *room = CONTAINER_OF(timer, struct room, presence_timer);
-    size_t n = list_length(&room->changed);
-    struct diff d = {
-        .joined = mem_calloc(n, sizeof *d.joined),
-        .changed = mem_calloc(n, sizeof *d.changed),
-        .left = mem_calloc(n, sizeof *d.left),
-    };
-    LIST_FOREACH_SAFE(it, tmp, &room->changed) {
-        diff_add(room, &d, CONTAINER_OF(it, struct room_user, changed));
+/* Takes its reference of the frame. */
+static void tell(struct room *room, enum wire_presence kind, struct frame *frame) {
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        if (sub->presence == kind)
+            room_send(sub, room->presence_rev, frame);
     }
-    int64_t viewers = room_viewers(room->member_count, &room->lock.view);
-    struct frame *frame = encode_diff(room, &d, viewers);
-    if (frame)
-        tell(room, frame, viewers);
     frame_unref(frame);
-    room->snapshot_told = false;
-    LIST_FOREACH_SAFE(it, tmp, &room->changed) {
+}
+
+static bool wanted(const struct room *room, enum wire_presence kind) {
+    for (const struct list *it = room->subs.next; it != &room->subs; it = it->next)
+        if (CONTAINER_OF(it, struct room_sub, node)->presence == kind)
+            return true;
+    return false;
+}
+
+static void tell_diff(struct room *room, const struct diff *d, int64_t viewers) {
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, next_rev(room));
+    tell(room, WIRE_PRESENCE_DIFF,
+         wire_presence_diff(&to, &at, d->joined, d->joined_count, d->left, d->left_count,
+                            d->changed, d->changed_count, viewers));
+}
+
+/* Newcomers who are not among the newest presenceMaxListed stay unlisted. */
+static bool listed(const struct room *room, size_t newer) {
+    return newer < (size_t)room->policy->presence_max_listed;
+}
+
+static size_t list_length(const struct list *head) {
+    size_t n = 0;
+    for (const struct list *it = head->next; it != head; it = it->next)
+        n++;
+    return n;
+}
+
+static void free_gone(struct room *room, struct list *told) {
+    LIST_FOREACH_SAFE(it, tmp, told) {
         struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
         list_remove(it);
         if (u->connections == 0)
             room_user_free(room, u);
     }
-    mem_free(d.joined);
-    mem_free(d.changed);
-    mem_free(d.left);
+}
+
+static void flush(struct wheel_timer *timer) {
+    struct room *room = CONTAINER_OF(timer, struct room, presence_timer);
+    int64_t viewers = room_viewers(room->member_count, &room->lock.view);
+    size_t left_to_tell = list_length(&room->changed);
+    bool news = viewers != room->told_viewers;
+    static struct diff diff; /* large; one loop, one thread */
+    struct diff *d = &diff;
+    struct list told;
+    list_init(&told);
+    d->joined_count = d->left_count = d->changed_count = 0;
+    LIST_FOREACH_SAFE(it, tmp, &room->changed) {
+        struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
+        list_remove(it);
+        list_push_back(&told, it);
+        if (diff_add(room, d, u, listed(room, --left_to_tell)))
+            news = true;
+        if (d->joined_count == DIFF_MAX || d->left_count == DIFF_MAX ||
+            d->changed_count == DIFF_MAX) {
+            tell_diff(room, d, viewers);
+            free_gone(room, &told);
+            d->joined_count = d->left_count = d->changed_count = 0;
+        }
+    }
+    if (d->joined_count + d->left_count + d->changed_count > 0 || viewers != room->told_viewers)
+        tell_diff(room, d, viewers);
+    free_gone(room, &told);
+    if (news && wanted(room, WIRE_PRESENCE_FULL))
+        tell(room, WIRE_PRESENCE_FULL, encode_full(room, viewers));
+    room->told_viewers = viewers;
+    room->snapshot_told = false;
 }
 
 void room_settle_presence(struct room *room) {
@@ -166,6 +191,7 @@ void room_settle_presence(struct room *room) {
         u->told.has_lock = u->has_lock;
         list_remove(it);
     }
+    room->told_viewers = room_viewers(room->member_count, &room->lock.view);
     wheel_cancel(&room->presence_timer);
 }
 

@@ -59,11 +59,15 @@ struct room {
     int64_t member_count;
 
     struct list changed;
+    int64_t presence_rev; /* of the last diff */
+    int64_t told_viewers;
     bool snapshot_told; /* since the last diff: somebody knows what was between that and the next */
     struct wheel_timer presence_timer;
 
     struct wheel_timer holder_timer; /* lock:expiring, STORE_LOST */
-    int64_t warned_expires_ms, warned_idle_ms;
+    struct room_sub *holder;         /* of held and grace, where it is connected here; else NULL */
+    int64_t warned_ms;               /* the end that lock:expiring has spoken of */
+    int64_t notice_rev;              /* of the last notice that no change brought */
     bool degraded;
     bool belief_lost; /* the local holder was told STORE_LOST, and has not asked again since */
     struct wheel_timer give_up_timer;
@@ -94,22 +98,28 @@ struct room_event *room_event_copy(const struct lock_event *event);
 void room_apply_event(struct room *room, const struct lock_event *event);
 /* After a resynchronisation: tells everyone, and who held it here and does not any more that it is
  * lost. */
-void room_recovered(struct room *room, const struct lock_view *lock, enum lock_cause lost_reason);
+void room_recovered(struct room *room, const struct lock_view *lock, bool by_event,
+                    enum lock_cause lost_reason);
 void room_wait_event(struct room *room, const struct lock_event *event);
 void room_replay_waiting(struct room *room);
 
 /* notify.c: to the subscribers. */
 void room_send(struct room_sub *sub, int64_t rev, struct frame *frame);
 void room_tell_lock(struct room *room, enum lock_cause cause);
+/* RECOVERED where no event says so: above all that the subscribers were told, or they would drop
+ * it.
+ */
+void room_confirm_lock(struct room *room);
 void room_tell_released(struct room *room, const struct lock_event *event);
 void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                     int64_t token, enum lock_cause reason, struct str by);
-struct room_sub *room_local_holder(const struct room *room);
 void room_drop_held(struct room_sub *sub);
 struct wire_to room_to(const struct room *room);
 struct wire_at room_at(const struct room *room, int64_t rev);
 
 /* presence.c */
+/* Something may have to be told, if only the number of viewers. */
+void room_presence_changed(struct room *room);
 void room_user_changed(struct room *room, struct room_user *user);
 /* What the first snapshot brought was told by resource:joined: no diff repeats it. */
 void room_settle_presence(struct room *room);
@@ -117,6 +127,10 @@ void room_user_free(struct room *room, struct room_user *user);
 void room_presence_fini(struct room *room);
 
 /* holder.c */
+/* Sets room->holder; after the owner or the subscribers changed. */
+void room_holder_find(struct room *room);
+/* The holder that is connected here and believes in the lock as the room has it; or NULL. */
+struct room_sub *room_believer(const struct room *room);
 void room_holder_rearm(struct room *room);
 
 /* giveup.c: when the store is back. Harmless where the holder's belief stands. */

@@ -49,7 +49,7 @@ static void take_report(struct room *room, const struct lock_result *result) {
         return;
     if (snapshot->rev < room->rev) {
         if (!event)
-            room_tell_lock(room, LOCK_CAUSE_RECOVERED);
+            room_confirm_lock(room);
         room_give_up_disbelieved(room);
         room_holder_rearm(room);
         return;
@@ -60,7 +60,7 @@ static void take_report(struct room *room, const struct lock_result *result) {
         return;
     }
     room->rev = snapshot->rev;
-    room_recovered(room, &snapshot->lock,
+    room_recovered(room, &snapshot->lock, false,
                    result->lost.present ? result->lost.reason : LOCK_CAUSE_STORE_LOST);
 }
 
@@ -91,13 +91,10 @@ static void send_report(struct resync *rs, struct room *room,
 /* A lock in grace that nobody here goes on with: who knows of it must tell. */
 static bool describe_grace(const struct room *room, struct lock_report_member *out) {
     const struct lock_view *v = &room->lock.view;
-    struct room_sub *owner = room_local_holder(room);
+    struct room_sub *owner = room->holder;
     if (v->state != LOCK_STATE_GRACE)
         return false;
-    *out = (struct lock_report_member){0};
-    if (owner)
-        owner->ops->describe(owner, out);
-    if (out->token != 0)
+    if (owner && owner->ops->describe(owner, out) && out->token != 0)
         return false;
     *out = (struct lock_report_member){
         .gone = true,
@@ -123,11 +120,9 @@ static void report_room(void *ctx, struct str key, void *value) {
     size_t n = describe_grace(room, &members[0]) ? 1 : 0;
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (!sub->active)
+        if (!sub->ops->describe(sub, &members[n]))
             continue; /* its join has not been answered, or is refused */
-        members[n] = (struct lock_report_member){0};
-        sub->ops->describe(sub, &members[n]);
-        if (room->belief_lost || room_local_holder(room) != sub)
+        if (room->belief_lost || room->holder != sub)
             members[n].token = 0;
         if (++n == REPORT_MAX) {
             send_report(rs, room, members, n);

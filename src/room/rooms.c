@@ -61,7 +61,7 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_p
     if (!room)
         room = room_create(r, resource, policy);
     sub->room = room;
-    sub->active = false;
+    sub->active = sub->member = false;
     sub->min_rev = 0;
     sub->held_count = 0;
     list_init(&sub->held);
@@ -81,7 +81,9 @@ void rooms_unsubscribe(struct rooms *r, struct room_sub *sub) {
     room_drop_held(sub);
     list_remove(&sub->node);
     sub->room = NULL;
-    sub->active = false;
+    sub->active = sub->member = false;
+    if (room->holder == sub)
+        room_holder_find(room);
     if (--room->sub_count == 0)
         room_destroy(room);
 }

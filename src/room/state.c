@@ -35,6 +35,9 @@ void room_set_lock(struct room *room, const struct lock_view *lock) {
     struct room_lock_copy *mine = &room->lock;
     if (mine->view.token != lock->token)
         room->belief_lost = false;
+    if ((mine->view.state == LOCK_STATE_HELD) != (lock->state == LOCK_STATE_HELD))
+        room_presence_changed(room); /* who edits is no viewer */
+    bool same = same_holder(&mine->view, lock) && str_eq(mine->view.client_id, lock->client_id);
     if (!same_holder(&mine->view, lock)) /* a renewed lock is no change of presence */
         mark_holder(room, false);
     mine->view = *lock;
@@ -42,6 +45,8 @@ void room_set_lock(struct room *room, const struct lock_view *lock) {
     keep(&mine->username, &mine->view.username);
     keep(&mine->client_id, &mine->view.client_id);
     mark_holder(room, true);
+    if (!same)
+        room_holder_find(room);
     room_holder_rearm(room);
 }
 
@@ -126,6 +131,8 @@ void room_apply_members(struct room *room, const struct lock_snapshot *s) {
     }
     for (size_t i = 0; i < s->member_listed; i++)
         room_member_join(room, &s->members[i]);
+    if (room->member_count != s->member_count)
+        room_presence_changed(room);
     room->member_count = s->member_count;
 }
 

@@ -17,16 +17,17 @@ struct command {
     bool before_auth; /* allowed without an accepted token */
     bool resource;    /* has a resource, whose type must be known */
     bool joined;      /* the session must be in the room */
+    bool begins;      /* may begin something that the audit must have: see audit.onFailure */
 };
 
 static const struct command commands[WIRE_REQ_COUNT] = {
-    [WIRE_REQ_AUTH] = {handle_auth, true, false, false},
-    [WIRE_REQ_JOIN] = {handle_join, false, true, false},
-    [WIRE_REQ_LEAVE] = {handle_leave, false, true, true},
-    [WIRE_REQ_ACQUIRE] = {handle_acquire, false, true, true},
-    [WIRE_REQ_HEARTBEAT] = {handle_heartbeat, false, true, true},
-    [WIRE_REQ_RELEASE] = {handle_release, false, true, true},
-    [WIRE_REQ_STATUS] = {handle_status, false, true, false},
+    [WIRE_REQ_AUTH] = {handle_auth, true, false, false, false},
+    [WIRE_REQ_JOIN] = {handle_join, false, true, false, true},
+    [WIRE_REQ_LEAVE] = {handle_leave, false, true, true, false},
+    [WIRE_REQ_ACQUIRE] = {handle_acquire, false, true, true, true},
+    [WIRE_REQ_HEARTBEAT] = {handle_heartbeat, false, true, true, false},
+    [WIRE_REQ_RELEASE] = {handle_release, false, true, true, false},
+    [WIRE_REQ_STATUS] = {handle_status, false, true, false, false},
 };
 
 static void refuse(struct session *s, const char *event, const struct wire_ref *ref,
@@ -59,6 +60,11 @@ static bool within_rate(struct session *s, const char *event, const struct wire_
     return false;
 }
 
+static bool audit_stops_all(const struct gateway *g) {
+    return g->parts.config->audit.on_failure == CONFIG_ON_FAILURE_STOP_ALL &&
+           !audit_healthy(g->parts.audit);
+}
+
 static void dispatch_request(struct session *s, const struct wire_request *r) {
     const struct command *command = &commands[r->kind];
     const char *event = wire_request_name(r->kind);
@@ -70,6 +76,11 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
     if (s->state == SESSION_AUTH && !command->before_auth) {
         refuse(s, event, &r->ref, WIRE_ERR_UNAUTHENTICATED,
                "Send auth with a valid token before anything else.", &extra);
+        return;
+    }
+    if (command->begins && audit_stops_all(s->gateway)) {
+        refuse(s, event, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
+               "The audit cannot be written, and without it nothing begins here.", &extra);
         return;
     }
     const struct config_policy *policy = NULL;
@@ -108,8 +119,12 @@ void session_dispatch(struct session *s, const char *text, size_t len) {
                                      .field = error.field};
     if (!within_rate(s, event, &error.ref, extra.resource))
         return;
-    if (s->state == SESSION_AUTH && error.code != WIRE_ERR_INVALID_MESSAGE &&
-        strcmp(event, wire_request_name(WIRE_REQ_AUTH)) != 0)
+    bool auth = strcmp(event, wire_request_name(WIRE_REQ_AUTH)) == 0;
+    if (s->state == SESSION_READY && auth) {
+        extra.field = "token";
+        refuse(s, event, &error.ref, WIRE_ERR_INVALID_ARGUMENT,
+               "This connection has been authenticated already.", &extra);
+    } else if (s->state == SESSION_AUTH && !auth && error.code != WIRE_ERR_INVALID_MESSAGE)
         refuse(s, event, &error.ref, WIRE_ERR_UNAUTHENTICATED,
                "Send auth with a valid token before anything else.", &extra);
     else

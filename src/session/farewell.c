@@ -48,11 +48,11 @@ static void wait(struct farewell *f, uint64_t delay_ms) {
 static void on_result(void *arg, const struct lock_result *result) {
     struct farewell *f = arg;
     f->calling = false;
+    trail_events(f->gateway, NULL, result);
     if (f->abandoned) {
         farewell_free(f);
         return;
     }
-    trail_events(f->gateway, NULL, result);
     if (result->status != LOCK_OK) {
         f->retry_ms = f->retry_ms * 2 < RETRY_MAX_MS ? f->retry_ms * 2 : RETRY_MAX_MS;
         wait(f, f->retry_ms);

@@ -32,7 +32,9 @@ static void on_event(void *ctx, const struct lock_event *event) {
 
 static void on_reported(void *ctx, const struct lock_result *result) {
     struct gateway *g = ctx;
-    trail_events(g, NULL, result);
+    for (size_t i = 0; i < result->event_count; i++)
+        if (result->events[i].kind == LOCK_EVENT_LOCK) /* its members have not come just now */
+            trail_event(g, NULL, &result->events[i]);
     for (size_t i = 0; i < result->held_count; i++) { /* a report: these have been superseded */
         struct session *s = map_get(g->sessions, result->held[i]);
         if (s)
@@ -57,12 +59,12 @@ static void tell_degraded(void *ctx, struct str id, void *value) {
 
 static void on_degraded(void *ctx) {
     struct gateway *g = ctx;
+    rooms_on_degraded(g->rooms); /* also those that had been told already that it is back */
     if (g->degraded)
         return;
     g->degraded = true;
     log_warn("store_lost", LF("problem", lock_store_problem(g->store)));
     trail_simple(g, AUDIT_STORE_LOST, true, lock_store_problem(g->store));
-    rooms_on_degraded(g->rooms);
     map_each(g->sessions, tell_degraded, NULL);
 }
 

@@ -1,6 +1,8 @@
 /* lock:acquire: the lock for this tab. */
 #include "private.h"
 
+#include "wslock/metrics/metrics.h"
+
 static void on_result(void *arg, const struct lock_result *result) {
     struct call *call = arg;
     struct session *s = call_session(call);
@@ -18,8 +20,10 @@ static void on_result(void *arg, const struct lock_result *result) {
 static void deny_role(struct session *s, const struct wire_request *r, struct membership *m) {
     struct lock_view lock;
     room_lock(&m->sub, &lock);
-    struct wire_at at = {wire_resource_str(&m->resource), room_rev(&m->sub),
+    struct str resource = wire_resource_str(&m->resource);
+    struct wire_at at = {resource, lock_store_rev(s->gateway->store, resource),
                          lock_store_now_ms(s->gateway->store)};
+    metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "NOT_AN_EDITOR");
     session_tell_denied(s, m, &r->ref, &at, "NOT_AN_EDITOR", &lock);
 }
 

@@ -10,7 +10,7 @@ static void refuse(struct session *s, const struct wire_ref *ref, enum wire_erro
         log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
     trail_session(s, AUDIT_AUTH_FAILED, why);
     struct wire_error_extra extra = {0};
-    session_error(s, ref, code, why, &extra);
+    session_refuse(s, WIRE_REQ_AUTH, ref, code, why, &extra);
     session_close(s, close);
 }
 
@@ -30,8 +30,8 @@ void handle_auth(struct session *s, const struct wire_request *r, struct members
     (void)policy;
     struct wire_error_extra extra = {.field = "token"};
     if (s->state != SESSION_AUTH) {
-        session_error(s, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
-                      "This connection has been authenticated already.", &extra);
+        session_refuse(s, r->kind, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
+                       "This connection has been authenticated already.", &extra);
         return;
     }
     struct auth_identity *identity = NULL;
@@ -50,8 +50,8 @@ void handle_auth(struct session *s, const struct wire_request *r, struct members
     if (!take_client_id(s, r)) {
         auth_identity_destroy(&identity);
         extra.field = "clientId";
-        session_error(s, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
-                      "clientId takes 8 to 64 characters of [A-Za-z0-9_-].", &extra);
+        session_refuse(s, r->kind, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
+                       "clientId takes 8 to 64 characters of [A-Za-z0-9_-].", &extra);
         return;
     }
     session_accept(s, identity, &r->ref);

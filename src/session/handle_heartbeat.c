@@ -10,9 +10,12 @@ static const char *lost(struct session *s, struct membership *m, struct call *ca
         metrics_add(METRIC_STALE_TOKENS, 1, NULL, NULL);
         trail_stale(s, call, reason);
     }
+    int64_t token = result->lost.token != 0 ? result->lost.token : m->token;
+    if (token >= m->token)
+        m->token = 0;
     struct wire_to to = session_to(s, &call->ref, m->policy);
     struct wire_at at = session_at(call, result);
-    session_send(s, wire_lost(&to, &at, result->lost.token, reason, (struct str){NULL, 0}));
+    session_send(s, wire_lost(&to, &at, token, reason, (struct str){NULL, 0}));
     return reason;
 }
 
@@ -22,7 +25,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
     switch (result->outcome) {
     case LOCK_OUT_RENEWED: {
-        membership_granted(m, &result->lock);
+        membership_granted(m, &result->lock, at.rev);
         struct wire_to to = session_to(s, &call->ref, m->policy);
         session_send(s, wire_renewed(&to, &at, result->lock.token, result->lock.expires_ms,
                                      result->resumed));

@@ -60,35 +60,40 @@ static const char *not_joined(struct session *s, struct call *call,
     return wire_error_name(code);
 }
 
+/* What was held comes when no further join is under way: nothing before the last one's answer. */
+static void resume(struct membership *m, int64_t rev) {
+    if (m->joins_open > 0)
+        room_told(&m->sub, rev);
+    else if (!room_activate(&m->sub, rev))
+        session_close(m->session, WIRE_CLOSE_TOO_SLOW);
+}
+
 /* The state first, then what the lock said to an editor, then what happened meanwhile. */
 static const char *joined(struct session *s, struct membership *m, struct call *call,
                           const struct lock_result *result) {
-    if (m->state == MEMBER_JOINING) {
+    if (m->state == MEMBER_JOINING)
         m->state = MEMBER_IN;
+    if (m->joined_ms == 0)
         m->joined_ms = result->now_ms;
-        room_take_snapshot(&m->sub, &result->snapshot);
-    }
+    room_take_snapshot(&m->sub, &result->snapshot);
     tell_joined(s, m, call, result);
-    const char *outcome = "ok";
     if (result->outcome != LOCK_OUT_NONE) {
-        session_tell_acquire(s, m, call, NULL, result);
+        (void)session_tell_acquire(s, m, call, NULL, result);
     } else if (call->refused_editor) {
         struct wire_at at = session_at(call, result);
         session_tell_denied(s, m, NULL, &at, "NOT_AN_EDITOR", &result->snapshot.lock);
     } else if (mine(s, &result->snapshot.lock) &&
                result->snapshot.lock.state == LOCK_STATE_HELD) { /* viewing never resumes */
-        membership_granted(m, &result->snapshot.lock);
+        membership_granted(m, &result->snapshot.lock, result->rev);
     }
-    if (!room_activate(&m->sub, result->rev))
-        session_close(s, WIRE_CLOSE_TOO_SLOW);
-    return outcome;
+    resume(m, result->rev);
+    return "ok";
 }
 
 /* Not in by this join: in as before it, waiting for a further one, or out. */
 static void not_in(struct membership *m, bool unknown) {
     if (m->state == MEMBER_IN) {
-        if (!room_activate(&m->sub, 0))
-            session_close(m->session, WIRE_CLOSE_TOO_SLOW);
+        resume(m, 0);
         return;
     }
     if (m->joins_open > 0)
@@ -127,17 +132,17 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
     struct wire_error_extra extra = {.resource = wire_resource_str(&r->resource)};
     if (!settle_client_id(s, r)) {
         extra.field = "clientId";
-        session_error(s, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
-                      "A connection has one clientId; this one has another already.", &extra);
+        session_refuse(s, r->kind, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
+                       "A connection has one clientId; this one has another already.", &extra);
         return;
     }
     m = membership_find(s, extra.resource);
     if (!m) {
         int64_t limit = s->gateway->parts.config->limits.max_rooms_per_connection;
-        if ((int64_t)s->membership_count >= limit) {
+        if ((int64_t)(s->membership_count - s->leaving_count) >= limit) {
             extra.limit = limit;
-            session_error(s, &r->ref, WIRE_ERR_TOO_MANY_ROOMS,
-                          "This connection is in as many rooms as the limit allows.", &extra);
+            session_refuse(s, r->kind, &r->ref, WIRE_ERR_TOO_MANY_ROOMS,
+                           "This connection is in as many rooms as the limit allows.", &extra);
             return;
         }
         m = membership_create(s, &r->resource, policy, r->presence);

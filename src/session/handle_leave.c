@@ -1,6 +1,17 @@
 /* resource:leave: out of the room, without grace. */
 #include "private.h"
 
+/* As the client still believes; a disconnect is repeated in any case. */
+static void stay(struct membership *m) {
+    struct session *s = m->session;
+    if (membership_find(s, wire_resource_str(&m->resource))) { /* it has joined anew meanwhile */
+        membership_destroy(m);
+        return;
+    }
+    s->leaving_count--;
+    m->state = m->joined_ms != 0 ? MEMBER_IN : MEMBER_JOINING;
+}
+
 static void on_result(void *arg, const struct lock_result *result) {
     struct call *call = arg;
     struct session *s = call_session(call);
@@ -9,8 +20,7 @@ static void on_result(void *arg, const struct lock_result *result) {
     struct membership *m = s ? call_membership(call, s) : NULL;
     if (m && session_failed(s, call, result)) {
         outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
-        m->state =
-            MEMBER_IN; /* as the client still believes; a disconnect is repeated in any case */
+        stay(m);
     } else if (m) {
         outcome = "ok";
         struct wire_to to = session_to(s, &call->ref, m->policy);
@@ -28,5 +38,6 @@ void handle_leave(struct session *s, const struct wire_request *r, struct member
     struct lock_caller caller;
     membership_caller(m, &caller);
     m->state = MEMBER_LEAVING;
+    s->leaving_count++;
     lock_leave(s->gateway->store, &caller, on_result, call_begin(s, r, m, policy));
 }

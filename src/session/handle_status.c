@@ -26,6 +26,6 @@ static void on_result(void *arg, const struct lock_result *result) {
 void handle_status(struct session *s, const struct wire_request *r, struct membership *m,
                    const struct config_policy *policy) {
     (void)m;
-    lock_status(s->gateway->store, wire_resource_str(&r->resource), policy, on_result,
+    lock_status(s->gateway->store, wire_resource_str(&r->resource), on_result,
                 call_begin(s, r, NULL, policy));
 }

@@ -11,17 +11,19 @@ static void deliver(struct room_sub *sub, struct frame *frame) {
     session_send_shared(of_sub(sub)->session, frame);
 }
 
-static void on_lost(struct room_sub *sub, int64_t token, enum lock_cause reason) {
+static bool on_lost(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason) {
     struct membership *m = of_sub(sub);
-    if (token >= m->lost_token) {
-        m->lost_token = token;
-        m->lost_reason = reason;
-    }
+    if (token <= m->lost_token)
+        return false;
+    m->lost_token = token;
+    m->lost_rev = rev;
+    m->lost_reason = reason;
     if (m->token <= token)
         m->token = 0;
+    return true;
 }
 
-static void describe(struct room_sub *sub, struct lock_report_member *out) {
+static bool describe(struct room_sub *sub, struct lock_report_member *out) {
     struct membership *m = of_sub(sub);
     struct session *s = m->session;
     struct lock_view lock;
@@ -38,6 +40,7 @@ static void describe(struct room_sub *sub, struct lock_report_member *out) {
         .expires_ms = lock.expires_ms,
         .dirty = lock.dirty,
     };
+    return m->joined_ms != 0;
 }
 
 static const struct room_sub_ops ops = {deliver, on_lost, describe};
@@ -70,6 +73,8 @@ void membership_destroy(struct membership *m) {
     rooms_unsubscribe(s->gateway->rooms, &m->sub);
     list_remove(&m->node);
     s->membership_count--;
+    if (m->state == MEMBER_LEAVING)
+        s->leaving_count--;
     mem_free(m);
 }
 
@@ -104,7 +109,9 @@ void membership_caller(const struct membership *m, struct lock_caller *out) {
     };
 }
 
-void membership_granted(struct membership *m, const struct lock_view *lock) {
+void membership_granted(struct membership *m, const struct lock_view *lock, int64_t rev) {
+    if (m->lost_token >= lock->token && m->lost_rev <= rev)
+        m->lost_token = lock->token - 1; /* told STORE_LOST, and confirmed after all */
     m->token = lock->token;
     m->since_ms = lock->since_ms;
     room_note_lock(&m->sub, lock);
@@ -116,10 +123,8 @@ void membership_check_lost(struct membership *m, const struct wire_at *at, int64
     m->token = 0;
     struct wire_to to = session_to(m->session, NULL, m->policy);
     struct wire_at now = *at;
-    /* Above the lock:lost that was told before, or the client would drop it. No other change can
-     * have this rev and be a loss too: a further grant lies between two losses. */
-    if (room_rev(&m->sub) >= now.rev)
-        now.rev = room_rev(&m->sub) + 1;
+    /* Above the lock:lost that was told before, or the client would drop it. */
+    now.rev = ++m->lost_rev;
     session_send(m->session, wire_lost(&to, &now, token, lock_cause_text(m->lost_reason),
                                        (struct str){NULL, 0}));
 }

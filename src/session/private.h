@@ -58,7 +58,7 @@ struct session {
     bool client_made;               /* by us */
 
     struct list memberships;
-    size_t membership_count;
+    size_t membership_count, leaving_count;
 
     struct list queue; /* queued_frame */
     size_t queue_bytes;
@@ -91,7 +91,8 @@ struct membership {
     int64_t joined_ms;
     int64_t token; /* of the lock this tab holds here, as far as it was told; 0: none */
     int64_t since_ms;
-    int64_t lost_token; /* the highest token that it was told it lost, and why */
+    int64_t lost_token; /* the highest token that it was told it lost, at which rev, and why */
+    int64_t lost_rev;
     enum lock_cause lost_reason;
 };
 
@@ -136,6 +137,10 @@ void session_dispatch(struct session *s, const char *text, size_t len);
 /* reply.c */
 struct wire_to session_to(const struct session *s, const struct wire_ref *ref,
                           const struct config_policy *policy);
+/* A request that is answered at once: counted (metrics) and told. */
+void session_refuse(struct session *s, enum wire_request_kind kind, const struct wire_ref *ref,
+                    enum wire_error_code code, const char *message,
+                    const struct wire_error_extra *extra);
 void session_error(struct session *s, const struct wire_ref *ref, enum wire_error_code code,
                    const char *message, const struct wire_error_extra *extra);
 struct wire_at session_at(const struct call *call, const struct lock_result *result);
@@ -171,7 +176,7 @@ struct membership *membership_create(struct session *s, const struct wire_resour
 void membership_destroy(struct membership *m);
 void membership_caller(const struct membership *m, struct lock_caller *out);
 /* The lock was granted or confirmed under this token. */
-void membership_granted(struct membership *m, const struct lock_view *lock);
+void membership_granted(struct membership *m, const struct lock_view *lock, int64_t rev);
 /* What it was just told to have is known to be gone: says lock:lost after it. */
 void membership_check_lost(struct membership *m, const struct wire_at *at, int64_t token);
 bool membership_may_edit(const struct membership *m);
@@ -208,6 +213,9 @@ void trail_session(struct session *s, enum audit_action action, const char *reas
 void trail_denied(struct membership *m, const char *reason, const char *ref,
                   const struct lock_view *lock);
 void trail_stale(struct session *s, const struct call *call, const char *reason);
+/* ACCESS_DENIED of somebody whose token is good. */
+void trail_refused_user(const struct session *s, const struct auth_identity *identity,
+                        const char *reason);
 void trail_simple(struct gateway *g, enum audit_action action, bool failure, const char *reason);
 
 #endif

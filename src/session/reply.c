@@ -25,8 +25,18 @@ void session_error(struct session *s, const struct wire_ref *ref, enum wire_erro
         log_info("request_refused", LF("code", wire_error_name(code)), LF("ref", error_ref),
                  LF("session", s->id), LF("user", s->identity ? s->identity->user_id : ""),
                  LFS("resource", extra ? extra->resource : str_of("")));
+    struct wire_error_extra told = extra ? *extra : (struct wire_error_extra){0};
+    if (told.resource.len > 0 && told.rev == 0)
+        told.rev = lock_store_rev(s->gateway->store, told.resource);
     struct wire_to to = session_to(s, ref, NULL);
-    session_send(s, wire_error(&to, code, message, error_ref, extra));
+    session_send(s, wire_error(&to, code, message, error_ref, &told));
+}
+
+void session_refuse(struct session *s, enum wire_request_kind kind, const struct wire_ref *ref,
+                    enum wire_error_code code, const char *message,
+                    const struct wire_error_extra *extra) {
+    metrics_add(METRIC_REQUESTS, 1, wire_request_name(kind), wire_error_name(code));
+    session_error(s, ref, code, message, extra);
 }
 
 struct wire_at session_at(const struct call *call, const struct lock_result *result) {
@@ -103,7 +113,7 @@ static void tell_acquired(struct session *s, struct membership *m, const struct 
         .revision = p->revision,
         .ended_ms = p->ended_ms,
     };
-    membership_granted(m, &result->lock);
+    membership_granted(m, &result->lock, at->rev);
     struct wire_to to = session_to(s, ref, m->policy);
     session_send(s, wire_acquired(&to, at, result->lock.token, result->lock.expires_ms, m->policy,
                                   p->present ? &previous : NULL, result->resumed));

@@ -14,6 +14,7 @@
 
 #define CLOSE_FLUSH_MS 5000 /* for what is queued before the close frame */
 #define USER_AGENT_MAX 256
+#define USER_RETRY_MS 5000 /* over the user's limit of connections */
 
 static void enter(struct session *s, enum session_state next) {
     static const unsigned char allowed[4] = {
@@ -137,14 +138,25 @@ static void send_welcome(struct session *s, const struct wire_ref *ref) {
                                  cfg(s)->limits.max_message_bytes, cfg(s)->instance));
 }
 
+static void refuse_user(struct session *s, struct auth_identity *identity,
+                        const struct wire_ref *ref) {
+    trail_refused_user(s, identity, wire_close_reason(WIRE_CLOSE_TOO_MANY_CONNECTIONS));
+    auth_identity_destroy(&identity);
+    if (ref) {
+        struct wire_error_extra extra = {.retry_after_ms = USER_RETRY_MS};
+        session_refuse(s, WIRE_REQ_AUTH, ref, WIRE_ERR_RATE_LIMITED,
+                       "This user has as many connections as the limit allows.", &extra);
+    }
+    session_close(s, WIRE_CLOSE_TOO_MANY_CONNECTIONS);
+}
+
 void session_accept(struct session *s, struct auth_identity *identity, const struct wire_ref *ref) {
     if (s->state != SESSION_AUTH) {
         auth_identity_destroy(&identity);
         return;
     }
     if (!gateway_count_user(s->gateway, identity->user_id)) {
-        auth_identity_destroy(&identity);
-        session_close(s, WIRE_CLOSE_TOO_MANY_CONNECTIONS);
+        refuse_user(s, identity, ref);
         return;
     }
     s->identity = identity;
@@ -153,6 +165,8 @@ void session_accept(struct session *s, struct auth_identity *identity, const str
     wheel_set(s->gateway->parts.wheel, &s->ping_timer, (uint64_t)cfg(s)->limits.ping_interval_ms,
               on_ping_timer);
     trail_session(s, AUDIT_SESSION_OPENED, NULL);
+    if (ref)
+        metrics_add(METRIC_REQUESTS, 1, wire_request_name(WIRE_REQ_AUTH), "ok");
     send_welcome(s, ref);
     if (s->gateway->degraded)
         session_tell_degraded(s);

@@ -14,19 +14,22 @@ static struct audit_record blank(enum audit_action action, bool failure) {
     return r;
 }
 
+static void add_identity(struct audit_record *r, const struct auth_identity *identity) {
+    r->user = (struct audit_person){str_of(identity->user_id), str_of(identity->username)};
+    r->roles = (const char *const *)identity->roles;
+    r->role_count = identity->role_count;
+    r->token_id = str_of(identity->token_id);
+    r->issuer = str_of(identity->issuer);
+}
+
 static void add_session(struct audit_record *r, const struct session *s) {
     r->session_id = str_of(s->id);
     r->address = str_of(s->address);
     r->user_agent = str_of(s->user_agent);
     if (s->client_id[0] != '\0')
         r->client_id = str_of(s->client_id);
-    if (!s->identity)
-        return;
-    r->user = (struct audit_person){str_of(s->identity->user_id), str_of(s->identity->username)};
-    r->roles = (const char *const *)s->identity->roles;
-    r->role_count = s->identity->role_count;
-    r->token_id = str_of(s->identity->token_id);
-    r->issuer = str_of(s->identity->issuer);
+    if (s->identity)
+        add_identity(r, s->identity);
 }
 
 /* False: such a change is not recorded. */
@@ -158,6 +161,15 @@ void trail_stale(struct session *s, const struct call *call, const char *reason)
     add_session(&r, s);
     r.resource_id = wire_resource_str(&call->resource);
     r.fence = call->token;
+    r.reason = str_of(reason);
+    audit_write(s->gateway->parts.audit, &r);
+}
+
+void trail_refused_user(const struct session *s, const struct auth_identity *identity,
+                        const char *reason) {
+    struct audit_record r = blank(AUDIT_ACCESS_DENIED, true);
+    add_session(&r, s);
+    add_identity(&r, identity);
     r.reason = str_of(reason);
     audit_write(s->gateway->parts.audit, &r);
 }

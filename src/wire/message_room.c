@@ -67,15 +67,6 @@ struct frame *wire_left(const struct wire_to *to, const struct wire_at *at) {
     return writer_close(w);
 }
 
-struct frame *wire_policy(const struct wire_to *to, const struct wire_at *at,
-                          const struct config_policy *policy) {
-    struct jsonw *w = writer_open(to, "resource:policy");
-
-    writer_put_at(w, at);
-    writer_put_policy(w, policy);
-    return writer_close(w);
-}
-
 struct frame *wire_presence_diff(const struct wire_to *to, const struct wire_at *at,
                                  const struct wire_user *joined, size_t joined_count,
                                  const struct str *left, size_t left_count,

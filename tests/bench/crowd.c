@@ -282,9 +282,7 @@ static const char *const REQUESTS[] = {
     [CROWD_RELEASE] = "{\"event\":\"lock:release\",\"id\":4,\"data\":{\"resourceId\":"
                       "\"document:room-%u:main\"}}",
     [CROWD_HEARTBEAT] = "{\"event\":\"lock:heartbeat\",\"id\":5,\"data\":{\"resourceId\":"
-                        "\"document:room-%u:main\",\"token\":%lld,\"dirty\":false}}",
-    [CROWD_HEARTBEAT_DIRTY] = "{\"event\":\"lock:heartbeat\",\"id\":5,\"data\":{\"resourceId\":"
-                              "\"document:room-%u:main\",\"token\":%lld,\"dirty\":true}}",
+                        "\"document:room-%u:main\",\"token\":%lld}}",
 };
 
 void crowd_send(struct crowd *c, unsigned index, enum crowd_request request) {

@@ -51,7 +51,7 @@ unsigned crowd_degraded(const struct crowd *c);
 /* Resets every connection. */
 void crowd_drop(struct crowd *c);
 
-enum crowd_request { CROWD_ACQUIRE, CROWD_RELEASE, CROWD_HEARTBEAT, CROWD_HEARTBEAT_DIRTY };
+enum crowd_request { CROWD_ACQUIRE, CROWD_RELEASE, CROWD_HEARTBEAT };
 void crowd_send(struct crowd *c, unsigned index, enum crowd_request request);
 
 bool crowd_event_is(const struct crowd_message *m, const char *event);

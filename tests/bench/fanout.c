@@ -1,6 +1,7 @@
 /*
- * Fan-out: one room, its editor says "dirty" and "not dirty" in turn, each of which is an event to
- * everyone. The next one is caused when everyone has the last. The daemon and the floor take turns.
+ * Fan-out: one room, its editor gives its lock and takes it, each of which is told to everyone: a
+ * release by two messages, a grant by one. The next one is caused when everyone has the last. The
+ * daemon and the floor take turns.
  */
 #include <stdio.h>
 
@@ -19,22 +20,21 @@
 struct fanout {
     struct crowd *crowd;
     unsigned members;
-    unsigned missing; /* deliveries of the event under way */
-    bool answered;    /* its cause has its reply */
-    bool dirty, stopping;
-    uint64_t deliveries;
-    uint64_t bytes; /* of one event */
+    unsigned missing; /* deliveries that the last cause has still to bring */
+    bool answered;    /* it has its reply */
+    bool held, stopping;
+    uint64_t deliveries, bytes;
 };
 
 struct cost {
-    double us, per_second;
+    double us, per_second, bytes;
 };
 
 static void cause(struct fanout *f) {
-    f->missing = f->members;
+    f->missing = f->members * (f->held ? 2 : 1);
     f->answered = false;
-    f->dirty = !f->dirty;
-    crowd_send(f->crowd, 0, f->dirty ? CROWD_HEARTBEAT_DIRTY : CROWD_HEARTBEAT);
+    crowd_send(f->crowd, 0, f->held ? CROWD_RELEASE : CROWD_ACQUIRE);
+    f->held = !f->held;
 }
 
 static void on_message(void *ctx, struct crowd *c, unsigned index, const struct crowd_message *m) {
@@ -43,10 +43,11 @@ static void on_message(void *ctx, struct crowd *c, unsigned index, const struct 
     (void)index;
     if (m->is_reply) {
         f->answered = true;
-    } else if (crowd_event_is(m, "lock:state") && f->missing > 0) {
+    } else if (f->missing > 0 &&
+               (crowd_event_is(m, "lock:state") || crowd_event_is(m, "lock:released"))) {
         f->missing--;
         f->deliveries++;
-        f->bytes = m->len;
+        f->bytes += m->len;
     }
     if (f->missing == 0 && f->answered && !f->stopping)
         cause(f);
@@ -58,7 +59,7 @@ static bool is_quiet(void *ctx) {
 }
 
 static bool open_fanout(struct fanout *f, const struct crowd_plan *plan) {
-    *f = (struct fanout){.members = plan->count, .stopping = true, .answered = true};
+    *f = (struct fanout){.members = plan->count, .held = true, .stopping = true, .answered = true};
     f->crowd = crowd_create(plan, on_message, f);
     /* The events of everyone's coming in are over when nothing has come for a while. */
     return crowd_enter(f->crowd, 0, plan->count, 64, ENTER_MS) &&
@@ -71,23 +72,28 @@ static bool measure(struct fanout *f, unsigned run_ms, pid_t server, struct cost
     if (!crowd_run(f->crowd, WARM_UP_MS, NULL, NULL))
         return false;
     uint64_t cpu = process_cpu_ns(server), from = monotonic_ns();
-    f->deliveries = 0;
+    f->deliveries = f->bytes = 0;
     if (!crowd_run(f->crowd, run_ms, NULL, NULL))
         return false;
     cpu = process_cpu_ns(server) - cpu;
-    cost->us = (double)cpu / 1000 / (double)(f->deliveries > 0 ? f->deliveries : 1);
-    cost->per_second = (double)f->deliveries / ((double)(monotonic_ns() - from) / 1e9);
+    double deliveries = f->deliveries > 0 ? (double)f->deliveries : 1;
+    cost->us = (double)cpu / 1000 / deliveries;
+    cost->bytes = (double)f->bytes / deliveries;
+    cost->per_second = deliveries / ((double)(monotonic_ns() - from) / 1e9);
     f->stopping = true;
-    return crowd_run(f->crowd, DRAIN_MS, is_quiet, f) && is_quiet(f);
+    if (!crowd_run(f->crowd, DRAIN_MS, is_quiet, f))
+        return false;
+    if (!is_quiet(f))
+        complain("fan-out: %u deliveries of the last event did not come", f->missing);
+    return is_quiet(f);
 }
 
 /* Brings everyone in, measures, and lets them go: two such crowds at once may be too many
  * descriptors. */
 static bool one_round(const struct bench *b, const struct crowd_plan *plan, pid_t server,
-                      struct cost *cost, uint64_t *bytes) {
+                      struct cost *cost) {
     struct fanout f;
     bool ok = open_fanout(&f, plan) && measure(&f, b->round_ms, server, cost);
-    *bytes = f.bytes;
     crowd_destroy(&f.crowd);
     return ok;
 }
@@ -103,13 +109,11 @@ static bool one_size(const struct bench *b, const struct stack *s, unsigned rece
     struct crowd_plan floor_plan = plan;
     struct samples own = {0}, bare = {0}, ratio = {0}, rate = {0}, bare_rate = {0};
     struct cost cost = {0}, floor_cost = {0};
-    uint64_t bytes = 0, floor_bytes;
     char what[112];
     pid_t floor = floor_start(FLOOR_FAN_OUT, &floor_plan.port);
     bool ok = floor > 0;
     for (unsigned i = 0; ok && i < b->rounds && i < MAX_ROUNDS; i++) {
-        ok = one_round(b, &floor_plan, floor, &floor_cost, &floor_bytes) &&
-             one_round(b, &plan, s->daemon, &cost, &bytes);
+        ok = one_round(b, &floor_plan, floor, &floor_cost) && one_round(b, &plan, s->daemon, &cost);
         samples_add(&own, cost.us);
         samples_add(&bare, floor_cost.us);
         samples_add(&ratio, cost.us / floor_cost.us);
@@ -117,8 +121,8 @@ static bool one_size(const struct bench *b, const struct stack *s, unsigned rece
         samples_add(&bare_rate, floor_cost.per_second);
     }
     process_stop(&floor);
-    snprintf(what, sizeof what, "fan-out to %u receivers, events of %u bytes", receivers,
-             (unsigned)bytes);
+    snprintf(what, sizeof what, "fan-out to %u receivers, events of %.0f bytes", receivers,
+             cost.bytes);
     if (ok) {
         report_row(what, "", "%.0f deliveries/s (floor %.0f)", samples_quantile(&rate, 0.5),
                    samples_quantile(&bare_rate, 0.5));

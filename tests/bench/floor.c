@@ -52,9 +52,6 @@ static const char STATE_FREE[] =
 static const char RELEASED_EVENT[] =
     "{\"event\":\"lock:released\",\"data\":{" AT
     ",\"reason\":\"RELEASED\",\"previousHolder\":\"user-000123\"}}";
-static const char STATE_RENEWED[] = "{\"event\":\"lock:state\",\"data\":{" AT "," HELD
-                                    ",\"cause\":\"RENEWED\",\"serverTime\":1763953000456}}";
-
 struct frames {
     unsigned char bytes[FRAME_BYTES];
     size_t len;
@@ -71,7 +68,7 @@ static int epoll;
 static struct peer *peers; /* by descriptor */
 static unsigned peer_count, highest;
 static struct frames welcome, joined, joined_granted, acquired, released, renewed;
-static struct frames after_acquire, after_release, fan_out;
+static struct frames state_held, state_free, released_event, after_release;
 
 static void add(struct frames *f, const char *text) {
     f->len += ws_build(f->bytes + f->len, WS_TEXT, text, strlen(text), false);
@@ -85,10 +82,11 @@ static void build_frames(void) {
     add(&acquired, ACQUIRED);
     add(&released, RELEASED);
     add(&renewed, RENEWED);
-    add(&after_acquire, STATE_HELD);
+    add(&state_held, STATE_HELD);
+    add(&state_free, STATE_FREE);
+    add(&released_event, RELEASED_EVENT);
     add(&after_release, STATE_FREE);
     add(&after_release, RELEASED_EVENT);
-    add(&fan_out, STATE_RENEWED);
 }
 
 /* What a receiver does not take at once would need a queue: that is no floor any more. */
@@ -115,17 +113,21 @@ static void handle_lock(int fd, char operation) {
     case 'a':
         give_frames(fd, &acquired);
         if (chosen == FLOOR_SAME_IO)
-            give_frames(fd, &after_acquire);
+            give_frames(fd, &state_held);
+        if (chosen == FLOOR_FAN_OUT)
+            give_all(&state_held);
         break;
     case 'r':
         give_frames(fd, &released);
         if (chosen == FLOOR_SAME_IO)
             give_frames(fd, &after_release);
+        if (chosen == FLOOR_FAN_OUT) {
+            give_all(&state_free);
+            give_all(&released_event);
+        }
         break;
     case 'h':
         give_frames(fd, &renewed);
-        if (chosen == FLOOR_FAN_OUT)
-            give_all(&fan_out);
         break;
     }
 }

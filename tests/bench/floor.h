@@ -12,7 +12,7 @@
 enum floor_kind {
     FLOOR_ECHO,    /* a request gets one frame, as long as the daemon's reply */
     FLOOR_SAME_IO, /* and the frames of the events that it causes, as one more write */
-    FLOOR_FAN_OUT, /* a heartbeat gets its reply, and every connection the event, prebuilt */
+    FLOOR_FAN_OUT, /* a request gets its reply, and every connection each event, prebuilt */
 };
 
 /* Starts it, on *port of 127.0.0.1; its process id, to be given to process_stop. -1 on failure. */

@@ -75,6 +75,25 @@ static bool measure(struct rate *r, unsigned count, unsigned run_ms, pid_t serve
     return crowd_run(r->crowd, DRAIN_MS, is_quiet, r) && r->waiting == 0;
 }
 
+/* Medians of several measurements. */
+static bool measure_median(struct rate *r, const struct bench *b, unsigned count, pid_t server,
+                           pid_t redis, struct cost *cost) {
+    struct samples us = {0}, redis_us = {0}, per_second = {0};
+    bool ok = true;
+    for (unsigned i = 0; ok && i < b->rounds; i++) {
+        ok = measure(r, count, b->round_ms, server, redis, cost);
+        samples_add(&us, cost->us);
+        samples_add(&redis_us, cost->redis_us);
+        samples_add(&per_second, cost->per_second);
+    }
+    *cost = (struct cost){samples_quantile(&us, 0.5), samples_quantile(&redis_us, 0.5),
+                          samples_quantile(&per_second, 0.5)};
+    samples_fini(&us);
+    samples_fini(&redis_us);
+    samples_fini(&per_second);
+    return ok;
+}
+
 /* A server with few connections, then with many. */
 static bool few_and_many(const struct bench *b, const struct crowd_plan *plan, pid_t server,
                          pid_t redis, struct cost *few, struct cost *many) {
@@ -82,9 +101,9 @@ static bool few_and_many(const struct bench *b, const struct crowd_plan *plan, p
     const unsigned some = plan->count < FEW ? plan->count : FEW;
     r.crowd = crowd_create(plan, on_message, &r);
     bool ok = crowd_enter(r.crowd, 0, some, 64, ENTER_MS) &&
-              measure(&r, some, b->round_ms, server, redis, few) &&
+              measure_median(&r, b, some, server, redis, few) &&
               crowd_enter(r.crowd, some, plan->count, 64, ENTER_MS) &&
-              measure(&r, plan->count, b->round_ms, server, redis, many);
+              measure_median(&r, b, plan->count, server, redis, many);
     crowd_destroy(&r.crowd);
     return ok;
 }
@@ -103,7 +122,7 @@ static void report(const struct bench *b, const struct cost *few, const struct c
 }
 
 bool run_rate(const struct bench *b) {
-    struct cost few, many, floor_few, floor_many;
+    struct cost few = {0}, many = {0}, floor_few = {0}, floor_many = {0};
     struct stack s;
     if (!stack_start(&s, b, false))
         return false;

@@ -98,7 +98,8 @@ static void show_log(const char *path) {
 
 static bool start_redis(struct stack *s) {
     char log[128];
-    const char *const argv[] = {"redis-server",
+    const char *other = getenv("WSLOCK_TEST_REDIS");
+    const char *const argv[] = {other ? other : "redis-server",
                                 "--port",
                                 "0",
                                 "--unixsocket",

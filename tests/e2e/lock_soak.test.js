@@ -150,11 +150,11 @@ class Editor {
         this.world.documents.save(this.resourceId, data.token);
       } else if (event === 'lock:lost') this.mustKeep = 0;
       if (event === 'lock:renewed' && rnd.chance(0.04)) {
+        this.mustKeep = 0; // it may be gone without an answer
         const reply = await client.request('lock:release', { resourceId: this.resourceId, revision: 'r' });
         if (reply.event === 'lock:released') {
           this.counts.released++;
           this.token = 0;
-          this.mustKeep = 0;
         }
       }
     } else if (rnd.chance(0.6)) {

@@ -194,3 +194,28 @@ test('presence', { concurrency: 12 }, async (t) => {
   });
   await h.checkAll(d);
 });
+
+test('a large room on two daemons: the count stays true, also for those that are not listed', async (t) => {
+  const config = { resourceTypes: { large: { presenceMaxListed: 2 } } };
+  const one = await h.lockDaemon(t, { config: { ...config, instance: 'one' } });
+  const two = await h.lockDaemon(t, { redis: one.redis, config: { ...config, instance: 'two' } });
+  const old = [];
+  for (let i = 0; i < 5; i++) {
+    old.push(await one.client({ user: `old-${i}` }));
+    await h.view(old[i], 'large:two');
+  }
+  const [diff, full] = [await two.client({ user: 'new-diff' }), await two.client({ user: 'new-full' })];
+  await h.view(diff, 'large:two');
+  const joined = await h.view(full, 'large:two', { presence: 'full' });
+  assert.strictEqual(joined.users.length, 2, 'the first are not listed');
+  assert.strictEqual(joined.viewers, 7);
+  await old[0].close(1000);
+  await diff.waitFor('presence:diff', (p) => p.viewers === 6);
+  await full.waitFor('presence:update', (p) => p.viewers === 6);
+  await old[1].expect('lock:acquire', { resourceId: 'large:two' }, 'lock:acquired');
+  await diff.waitFor('presence:diff', (p) => p.viewers === 5);
+  await old[1].expect('resource:leave', { resourceId: 'large:two' }, 'resource:left');
+  await full.waitFor('lock:released');
+  assert.strictEqual((await h.view(full, 'large:two', { presence: 'full' })).viewers, 5);
+  await h.checkAll(one, two);
+});

@@ -97,8 +97,8 @@ export class Redis {
     static async start(options = [], under = []) {
         const folder = mkdtempSync(join(tmpdir(), 'wslock-lua-'));
         const path = join(folder, 's');
-        const [command, ...args] = [...under, 'redis-server', '--port', '0', '--unixsocket', path, '--save', '',
-            '--dir', folder, ...options];
+        const [command, ...args] = [...under, process.env.WSLOCK_TEST_REDIS || 'redis-server', '--port', '0',
+            '--unixsocket', path, '--save', '', '--dir', folder, ...options];
         const child = spawn(command, args, { stdio: 'ignore', cwd: folder });
         let gone = false;
         child.on('exit', () => { gone = true; });

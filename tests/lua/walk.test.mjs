@@ -356,7 +356,7 @@ class Walk {
             assert.equal(at >= 0, lock.state !== 'free', 'due');
             if (raw !== null) {
                 assert.deepEqual(view(stored), view(lock));
-                for (const field of ['user', 'client', 'token', 'since', 'until', 'dirty', 'name']) {
+                for (const field of ['user', 'client', 'token', 'since', 'until', 'name']) {
                     assert.equal(shown[field], lock[field], `the events do not give ${field}`);
                 }
                 assert.ok(+due[at + 1] <= this.m.deadline(resource), 'due too late');

@@ -1,4 +1,5 @@
-/* A redis-server of the test's own, on a unix socket in a directory of its own. */
+/* A redis-server (or what WSLOCK_TEST_REDIS names, such as valkey-server) of the test's own, on a
+ * unix socket in a directory of its own. */
 #ifndef WSLOCK_TESTS_UNIT_REDIS_SERVER_H
 #define WSLOCK_TESTS_UNIT_REDIS_SERVER_H
 
@@ -64,7 +65,8 @@ static inline bool redis_server_ask(const struct redis_server *s, const char *co
  * of
  * `--name`, `value`, ended by NULL; may be NULL. Starting again uses the same directory. */
 static inline void redis_server_start(struct redis_server *s, const char *const *options) {
-    const char *argv[40] = {"redis-server",
+    const char *other = getenv("WSLOCK_TEST_REDIS");
+    const char *argv[40] = {other ? other : "redis-server",
                             "--port",
                             "0",
                             "--unixsocket",
@@ -89,7 +91,7 @@ static inline void redis_server_start(struct redis_server *s, const char *const 
     assert_true(s->pid >= 0);
     if (s->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execvp("redis-server", (char *const *)(uintptr_t)argv);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     for (int i = 0; i < 1000; i++) {

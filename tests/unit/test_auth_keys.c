@@ -50,6 +50,20 @@ static void test_secret_files(void **state) {
     }
 }
 
+/* A key of an algorithm that auth.algorithms does not have is left out, not even read. */
+static void test_key_not_allowed(void **state) {
+    static const char HMAC_SECRET[] = "0123456789abcdef0123456789abcdef";
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f);
+    add_key(&f, NULL, "HS256", write_file(&f, "s", HMAC_SECRET, 32));
+    free_strings(&f.config.auth.algorithms);
+    f.config.auth.algorithms = strings_of("RS256", NULL);
+    expect_problem(&f, "no keys", "auth.keys");
+    fixture_fini(&f);
+}
+
 /* RFC 7518 §3.2 for the longer hashes, and a secret that holds NULs. */
 static void test_secret_lengths(void **state) {
     static const struct {
@@ -277,10 +291,11 @@ static void test_ambiguous(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_secret_files), cmocka_unit_test(test_secret_lengths),
-        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_private_pem),
-        cmocka_unit_test(test_jwks),         cmocka_unit_test(test_jwks_without_alg),
-        cmocka_unit_test(test_bad_jwks),     cmocka_unit_test(test_ambiguous),
+        cmocka_unit_test(test_secret_files),     cmocka_unit_test(test_key_not_allowed),
+        cmocka_unit_test(test_secret_lengths),   cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_private_pem),      cmocka_unit_test(test_jwks),
+        cmocka_unit_test(test_jwks_without_alg), cmocka_unit_test(test_bad_jwks),
+        cmocka_unit_test(test_ambiguous),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

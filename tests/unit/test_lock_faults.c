@@ -76,7 +76,6 @@ static void a_killed_store_comes_back_with_its_locks(void **state) {
     token = r.result.lock.token;
     redis_server_kill(&h->server, SIGKILL);
     RUN_UNTIL(&h->loop, h->a.degraded == 1, 2000);
-    assert_false(lock_store_is_up(h->a.store));
     assert_true(lock_store_down_since_boot_ms(h->a.store) > 0);
     begin = clock_boot_ms();
     CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
@@ -87,7 +86,6 @@ static void a_killed_store_comes_back_with_its_locks(void **state) {
     RUN_UNTIL(&h->loop, strstr(lock_store_problem(h->a.store), "redis.sock"), 2000);
     redis_server_start(&h->server, NULL);
     RUN_UNTIL(&h->loop, h->a.recovered == 2, 8000);
-    assert_true(lock_store_is_up(h->a.store));
     assert_int_equal(lock_store_down_since_boot_ms(h->a.store), 0);
     CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
@@ -137,7 +135,7 @@ static void a_grace_lock_is_restored_too(void **state) {
     entry->grace_until_ms = r.result.lock.grace_until_ms;
     ask_server(h, "FLUSHALL", answer, sizeof answer);
     do { /* also that it is gone is no answer before the store was told */
-        CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+        CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     } while (r.status != LOCK_OK);
     assert_int_equal(r.result.lock.state, LOCK_STATE_GRACE);
     assert_int_equal(r.result.snapshot.member_count, 0);
@@ -213,7 +211,7 @@ static void a_lapsed_lease_is_no_longer_served(void **state) {
     ann = hold(h, &r);
     before = h->a.resyncs;
     skew_us = 3500000; /* the machine slept */
-    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE);
     RUN_UNTIL(&h->loop, h->a.resyncs > before, 3000);
     do {
@@ -313,7 +311,7 @@ static void a_script_that_fails_is_an_unknown_outcome(void **state) {
     before = h->a.resyncs;
     snprintf(command, sizeof command, "SADD {wslock:%u}:lock:" R " wrong", shard);
     ask_server(h, command, answer, sizeof answer);
-    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     assert_int_equal(r.status, LOCK_UNKNOWN);
     RUN_UNTIL(&h->loop, h->a.resyncs == before + 1, 2000);
     assert_int_equal(h->a.degraded, 0);
@@ -344,7 +342,7 @@ static void a_late_call_changes_nothing(void **state) {
     struct lock_caller bob = harness_caller(h, "bob", "s2", R);
 
     harness_start(h);
-    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     frozen_us = boot_us(); /* our reckoning of the store's time falls behind */
     redis_server_nap(1300);
     CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
@@ -394,9 +392,9 @@ static void failed_reports_are_asked_for_again(void **state) {
     ask_server(h, command, answer, sizeof answer);
     snprintf(command, sizeof command, "SADD {wslock:%u}:lock:" R " wrong", shard);
     ask_server(h, command, answer, sizeof answer);
-    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     RUN_UNTIL(&h->loop, h->a.resyncs >= before + 3, 5000); /* each report fails */
-    CALL(h, &r, lock_status(h->a.store, str_of(R), &h->config.default_policy, CB, &r));
+    CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE);
     snprintf(command, sizeof command, "RENAME {wslock:%u}:kept {wslock:%u}:lock:" R, shard, shard);
     ask_server(h, command, answer, sizeof answer);

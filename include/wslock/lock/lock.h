@@ -24,7 +24,7 @@ enum lock_status {
 
 enum lock_outcome {
     LOCK_OUT_NONE, /* join, leave, status, disconnect, report: nothing about the lock was asked */
-    LOCK_OUT_GRANTED, /* acquired; `resumed` when it went on, `moved` by takeOwn */
+    LOCK_OUT_GRANTED, /* acquired; `resumed` when it went on */
     LOCK_OUT_RENEWED, /* heartbeat; resumed when it ended a grace */
     LOCK_OUT_RELEASED,
     LOCK_OUT_HELD, /* denials: see lock for the holder */
@@ -45,7 +45,7 @@ struct lock_result {
     enum lock_outcome outcome;
     int64_t rev;    /* the tick of the last event of this call, or the shard's last */
     int64_t now_ms; /* store time of the decision */
-    bool resumed, moved;
+    bool resumed;
     struct lock_view lock;       /* after the call (status OK) */
     struct lock_ending previous; /* GRANTED: how the lock before this one ended */
     struct lock_ending lost;     /* join with a wrong token; heartbeat LOST */
@@ -73,13 +73,15 @@ struct lock_caller {
 struct lock_store_callbacks {
     /* From the streams alone: every change of a shard, once, in the order of rev. */
     void (*on_event)(void *ctx, const struct lock_event *event);
-    /* What the sweeper settled (expiries): to be written to the audit by this instance. */
+    /* What the sweeper settled (expiries), or a call changed whose caller was told LOCK_UNKNOWN: to
+     * be written to the audit by this instance. */
     void (*on_settled)(void *ctx, const struct lock_event *event);
     /* The shard must be told everything that this instance has there: call lock_report for every
      * room of the shard with a local session, then lock_report_done. Requests of sessions to the
      * shard are answered LOCK_UNAVAILABLE until then. */
     void (*on_resync)(void *ctx, unsigned shard);
-    void (*on_degraded)(void *ctx);  /* the store went away */
+    /* The store went away; also where it does so again before it was recovered. */
+    void (*on_degraded)(void *ctx);
     void (*on_recovered)(void *ctx); /* it is back and every shard is resynchronised */
     /* At start only: the store cannot be used (wrong `shards`, not noeviction is a warning only).
      */
@@ -94,19 +96,18 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struc
 /* Ends lease renewal, gives up the lease if the store is there (clean shutdown), destroys the
  * links. Outstanding calls complete LOCK_UNKNOWN first. */
 void lock_store_destroy(struct lock_store **store);
-/* A reload: policies and limits. */
-void lock_store_set_config(struct lock_store *store, struct config *config);
 
-bool lock_store_is_up(const struct lock_store *store);
 /* Why the last attempt to connect failed, or NULL. */
 const char *lock_store_problem(const struct lock_store *store);
 bool lock_store_window_open(const struct lock_store *store); /* any shard in a recovery window */
 uint64_t lock_store_down_since_boot_ms(const struct lock_store *store); /* 0 while up */
-const char *lock_store_incarnation(const struct lock_store *store);
 /* A lower bound of the store's time now (last reply's TIME plus the time since, by our own clock).
  */
 int64_t lock_store_now_ms(const struct lock_store *store);
 unsigned lock_store_shard(const struct lock_store *store, struct str resource);
+/* The highest tick known of the resource's shard, for the `rev` of what changed nothing; 0 before
+ * the store has answered. */
+int64_t lock_store_rev(const struct lock_store *store, struct str resource);
 /* Until when a lock with this expires_ms and policy, held through this instance, cannot have been
  * given to anyone but an administrator, an operator or the same user's other tab ("belief"). Store
  * ms. */
@@ -129,8 +130,7 @@ void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, 
 void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                   struct str revision, lock_cb cb, void *arg);
 /* Needs no membership. */
-void lock_status(struct lock_store *store, struct str resource, const struct config_policy *policy,
-                 lock_cb cb, void *arg);
+void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void *arg);
 
 enum lock_disconnect {
     LOCK_DISCONNECT_LEFT,   /* on purpose: no grace */

@@ -84,8 +84,8 @@ struct lock_event {
                   to the loser; with RESUMED or MOVED under a new token: the old grant) */
     /* JOIN, LEAVE */
     struct lock_member member;
-    struct str old_session_id, old_instance; /* JOIN: the superseded connection; else empty */
-    int64_t member_count;                    /* of the room, after the change: connections in all */
+    struct str old_session_id; /* JOIN: the superseded connection; else empty */
+    int64_t member_count;      /* of the room, after the change: connections in all */
 };
 
 /* The whole room at `rev`. */

@@ -30,10 +30,11 @@ struct room_held;
 struct room_sub_ops {
     void (*deliver)(struct room_sub *sub,
                     struct frame *frame); /* takes its own reference if it keeps it */
-    /* Right before lock:lost is delivered. */
-    void (*on_lost)(struct room_sub *sub, int64_t token, enum lock_cause reason);
-    /* What this instance reports of the member when a shard is resynchronised. */
-    void (*describe)(struct room_sub *sub, struct lock_report_member *out);
+    /* Right before lock:lost is delivered. False: it has been told of this loss already. */
+    bool (*on_lost)(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason);
+    /* What this instance reports of the member when a shard is resynchronised. False: it is not in
+     * the room (yet). */
+    bool (*describe)(struct room_sub *sub, struct lock_report_member *out);
 };
 
 /* Embedded in the session's membership. The fields of the first block are set by the owner before
@@ -47,6 +48,7 @@ struct room_sub {
     struct list node; /* private from here on */
     struct room *room;
     bool active;
+    bool member;     /* has been active: is in the room, also while pending again */
     int64_t min_rev; /* events up to it are in what it has been told */
     struct list held;
     size_t held_count;
@@ -69,6 +71,8 @@ void room_pause(struct room_sub *sub);
  * than is kept (the subscriber must be ended as too slow). */
 void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot);
 bool room_activate(struct room_sub *sub, int64_t rev) MUST_CHECK;
+/* What is up to rev has been told; a further join is under way, so it stays pending. */
+void room_told(struct room_sub *sub, int64_t rev);
 /* Harmless when not subscribed. */
 void rooms_unsubscribe(struct rooms *r, struct room_sub *sub);
 

@@ -40,9 +40,9 @@ bool gateway_recovering(const struct gateway *g);
 const char *gateway_store_problem(const struct gateway *g);
 size_t gateway_session_count(const struct gateway *g);
 
-/* `server:draining` to all with spread times, then each is closed 1001 at its time; new handshakes
- * are net's to refuse. gateway_drained is true when no session is left and every disconnect has
- * gone through. */
+/* `server:draining` to all, with times to come back that are spread, then close 1001; new
+ * handshakes are net's to refuse. gateway_drained is true when no session is left and every
+ * disconnect has gone through. */
 void gateway_drain(struct gateway *g);
 bool gateway_drained(const struct gateway *g);
 /* Closes whatever is left at once (drainTimeout over). */

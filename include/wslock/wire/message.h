@@ -99,8 +99,6 @@ struct frame *wire_joined(const struct wire_to *to, const struct wire_at *at, bo
                           const struct wire_user *users, size_t user_count, int64_t viewers,
                           const struct config_policy *policy, const struct wire_lost *lost);
 struct frame *wire_left(const struct wire_to *to, const struct wire_at *at);
-struct frame *wire_policy(const struct wire_to *to, const struct wire_at *at,
-                          const struct config_policy *policy);
 
 /* With the holder's `lock`, `previous` (or NULL). */
 struct frame *wire_acquired(const struct wire_to *to, const struct wire_at *at, int64_t token,

@@ -1,6 +1,7 @@
 -- Included by acquire and join; needs settle.lua and grant.lua, and the caller as that does.
 
--- The caller's locks on the document's other children, when all that is due among them has been settled.
+-- The caller's locks on the document's other children, when all that is due among them has been settled and what
+-- the set of them lists without being there (a store that lost some of its past) has been taken out of it.
 local function held_elsewhere()
   local document, own = string.match(resource, '^(.*):(.*)$')
   local names = {}
@@ -11,6 +12,8 @@ local function held_elsewhere()
       settle(other, l)
       if l[USER] == user then
         names[#names + 1] = other
+      else
+        call('HDEL', KEYS[8], child)
       end
     end
   end

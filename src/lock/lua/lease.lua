@@ -27,6 +27,6 @@ try_close(incarnation, private, lease, longest_grace)
 local late = not last or last + 0 <= now
 if window == 0 then
   trust(lease)
-  late = late or call('HGET', KEYS[5], incarnation) + 0 < found[2] + 0
+  late = late or call('HGET', KEYS[5], incarnation) + 0 < (found[2] or 0) + 0
 end
 return answer_shard(late and 8 or 0)

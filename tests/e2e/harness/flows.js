@@ -55,7 +55,6 @@ function checkFrames(client) {
       assert.ok(rev >= room.rev, `out of order, ${rev} after ${room.rev}: ${context()}`);
       room.rev = rev;
       if (['error', 'lock:denied', 'lock:acquired'].includes(event)) return; // belong to a join, not to a change
-      if (data.cause === 'RECOVERED' && rev === room.byEvent.get(event)) return; // confirms what is known already
       const last = room.byEvent.get(event) || 0;
       assert.ok(rev > last, `a client drops it, its last ${event} had rev ${last}: ${context()}`);
       room.byEvent.set(event, rev);

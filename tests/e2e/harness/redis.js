@@ -88,7 +88,7 @@ class Redis {
   }
   async start() {
     const where = this.port ? { port: this.port, host: '127.0.0.1' } : { path: this.socket };
-    this.child = start('redis-server', [
+    this.child = start(process.env.WSLOCK_TEST_REDIS || 'redis-server', [
       '--port', String(this.port || 0), '--bind', '127.0.0.1', '--unixsocket', this.socket,
       '--save', '', '--appendonly', 'no', '--dir', this.dir, ...this.extra,
     ]);
