@@ -56,7 +56,7 @@ static bool create_context(struct net *n, char **problem) {
                    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
         .foreign_loops = loops,
         .max_http_header_data2 = MAX_HEADER_BYTES,
-        .timeout_secs = NET_HANDSHAKE_TIMEOUT_MS / 1000,
+        .timeout_secs = NET_HANDSHAKE_TIMEOUT_MS / 1000 + 5, /* ours comes first, and counts */
         .user = n,
     };
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
