@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "systemd.h"
+#include "unsupported.h"
 #include "wslock/audit/audit.h"
 #include "wslock/auth/auth.h"
 #include "wslock/base/clock.h"
@@ -79,6 +80,7 @@ static void print_dev_hints(const struct daemon *d) {
 static void open_for_clients(struct daemon *d) {
     d->phase = PHASE_RUNNING;
     net_open(d->net);
+    metrics_set(METRIC_RELOAD_OK, 1, NULL, NULL); /* what it started with */
     log_info("ready", LF("version", WSLOCK_VERSION), LF("instance", d->config->instance));
     systemd_ready();
     if (d->config->dev)
@@ -208,6 +210,11 @@ static bool start_embedded(struct daemon *d, char **problem) {
 }
 
 static bool start_modules(struct daemon *d, char **problem) {
+    const char *unsupported = unsupported_check(d->config);
+    if (unsupported) {
+        *problem = mem_strdup(unsupported);
+        return false;
+    }
     struct net_parts net_parts = {&d->loop, d->wheel, d->config};
     d->net = net_create(&net_parts, problem);
     if (d->net == NULL)

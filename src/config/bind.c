@@ -273,6 +273,6 @@ void config_bind(struct config *config, const struct config_node *root,
     const struct place at = {&CONFIG_ROOT, "", "", config};
 
     set_defaults(&CONFIG_ROOT, config);
-    config->default_policy.type = mem_strdup("default");
+    config->default_policy.type = mem_strdup("other");
     bind_mapping(&b, &at, root);
 }

@@ -83,7 +83,7 @@ static const struct config_row LISTEN_ROWS[] = {
      .doc = "Must be `true` where there is no `tls`: behind a proxy that does TLS."},
     {STRINGS(LISTEN, "trustedProxies", trusted_proxies), .fallback = "[]",
      .check = config_check_cidr, .shape = "networks such as `10.0.0.0/8`",
-     .doc = "Whose `X-Forwarded-For` and `X-Forwarded-Proto` count."},
+     .doc = "Whose `X-Forwarded-For` counts."},
     {TEXT(LISTEN, "systemdSocket", systemd_socket), .check = config_check_fd_name,
      .null_means = "the daemon binds by itself", RESTART,
      .doc = "The `FileDescriptorName=` of a socket handed over by systemd."},
@@ -280,9 +280,7 @@ static const struct config_row ROOT_ROWS[] = {
     {DURATION(ROOT, "redis.startTimeout", redis.start_timeout_ms), .fallback = "10s",
      .max = HOURS(1), RESTART, .doc = "How long a start waits for the store before exit 3."},
     {DURATION(ROOT, "redis.lease", redis.lease_ms), .fallback = "10s", .max = MINUTES(10), RESTART,
-     .doc =
-         "An instance that is silent for this long counts as dead. Renewed every third of it; at "
-         "least twice `commandTimeout`."},
+     .doc = "An instance that is silent for this long counts as dead. Renewed every third of it."},
     {INT(ROOT, "redis.waitReplicas", redis.wait_replicas), .fallback = "0", .max = 16, RESTART,
      .doc = "Replicas that must have a grant before it is told."},
 

@@ -146,7 +146,9 @@ static void store_lost(struct lock_store *store, const char *reason) {
         store->down_since_ms = clock_boot_ms();
         metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
     }
-    store->callbacks.on_degraded(store->callbacks.ctx);
+    if (store->been_up) { /* again also where not every shard had been served since the last loss */
+        store->callbacks.on_degraded(store->callbacks.ctx);
+    }
 }
 
 static void open_shards(struct lock_store *store) {

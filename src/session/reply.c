@@ -51,7 +51,8 @@ void session_unavailable(struct session *s, const struct call *call) {
         .retry_after_ms = c->redis.command_timeout_ms,
     };
     session_error(s, &call->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
-                  "The store cannot be reached; nothing was decided.", &extra);
+                  "The store is away or did not answer; whether it was carried out is not known.",
+                  &extra);
 }
 
 bool session_failed(struct session *s, const struct call *call, const struct lock_result *result) {

@@ -88,6 +88,7 @@ test('a handshake that is not finished in time', async (t) => {
       ],
     },
   });
+  const started = Date.now();
   const silent = await h.rawConnect(t, d.listeners[0].port);
   const slow = await h.rawConnect(t, d.listeners[0].port);
   const silentTls = await h.rawConnect(t, d.listeners[1].port);
@@ -96,7 +97,6 @@ test('a handshake that is not finished in time', async (t) => {
   const text = h.upgradeText();
   const drip = setInterval(() => slow.write(text[at++ % 20]), 500);
   t.after(() => clearInterval(drip));
-  const started = Date.now();
   await h.deadline(Promise.all([silent, slow, silentTls, afterTls].map((r) => r.closed)), 'all are dropped', 20_000 * h.SLOW);
   assert.ok(Date.now() - started >= 8000, 'not before the time');
   assert.ok((await d.metric('wslock_handshakes_refused_total', 'reason="timeout"')) >= 1);

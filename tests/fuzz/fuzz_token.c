@@ -30,12 +30,13 @@ static void require(bool holds) {
 static struct auth *make_auth(void) {
     static char roles_path[] = "/realm/roles", user[] = "sub", name[] = "name", alg[] = "HS256";
     static char role[] = "lock-admin";
-    static char *roles[] = {role};
+    static char *roles[] = {role}, *algorithms[] = {alg};
     char path[] = "/tmp/wslock-fuzz-XXXXXX";
     int fd = mkstemp(path);
     struct config_key key = {.alg = alg, .secret_file = path};
     struct config config = {.auth = {.keys = &key,
                                      .key_count = 1,
+                                     .algorithms = {algorithms, 1, true},
                                      .claim_user_id = user,
                                      .claim_username = name,
                                      .claim_roles = roles_path,

@@ -114,7 +114,7 @@ static void test_defaults(void **state) {
     assert_int_equal(c->default_policy.takeover, CONFIG_TAKEOVER_REQUEST);
     assert_false(c->default_policy.editor_roles.set);
     assert_int_equal(c->default_policy.idle_release_ms, CONFIG_NO_LIMIT);
-    assert_string_equal(c->default_policy.type, "default");
+    assert_string_equal(c->default_policy.type, "other");
     assert_int_equal(c->limits.max_connections_per_address, CONFIG_NO_LIMIT);
     assert_int_equal(c->limits.max_message_bytes, 16384);
     assert_int_equal(c->audit.on_failure, CONFIG_ON_FAILURE_STOP_ADMIN);

@@ -41,7 +41,7 @@ enum config_on_failure {
 
 /* What holds for one resource type: `default` overlaid by `resourceTypes.<type>`. */
 struct config_policy {
-    const char *type; /* "default" for types that no one named */
+    const char *type; /* "other" for types that no one named, as in metrics */
     int64_t lock_ttl_ms;
     int64_t heartbeat_interval_ms;
     int64_t max_tab_locks; /* or CONFIG_NO_LIMIT */
