@@ -123,27 +123,30 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
     struct lock_store *store = arg;
     static struct log_limit limit;
 
-    store->feed.reading = false;
     if (store->closing) {
         return;
     }
     if (status == REDIS_REFUSED) {
+        store->feed.reading = false;
         if (log_limit_pass(&limit, 10)) {
             log_warn("feed_refused", LF("error", error));
         }
         wheel_set(store->wheel, &store->feed.retry_timer, RETRY_MS, on_retry);
         return;
     }
+    /* Still reading: what is dealt with in here may ask to read on, and would read this again. */
     if (status == REDIS_OK && !redis_reply_is_nil(reply)) {
         redis_link_catch_up(store->link); /* a reply is told before the events that it caused */
         if (store->closing) {
             return;
         }
         if (!take_reply(store, reply)) {
+            store->feed.reading = false;
             redis_link_reset(store->feed.link, "malformed reply");
             return;
         }
     }
+    store->feed.reading = false;
     feed_read(store);
 }
 
