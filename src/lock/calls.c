@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #define REPORT_MAX 100
+#define AHEAD_MAX_MS 86400000 /* as report.lua has it */
 
 unsigned lock_store_shard(const struct lock_store *store, struct str resource) {
     return crc16(args_document(resource)) % store->shard_count;
@@ -226,9 +227,27 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
 
 static void on_report(struct script_call *call, const struct script_head *head,
                       const struct lock_result *result) {
-    (void)head;
-    shard_report_ended(call->shard, call->round, result->status == LOCK_OK);
+    struct shard *s = call->shard;
+    const struct lock_store_callbacks *callbacks = &s->store->callbacks;
+    bool rewound = head->status == SCRIPT_AHEAD && s->tick > head->rev && !s->store->closing;
+
+    if (rewound) {
+        shard_forget_tick(s, head->rev);
+    }
+    if (result->status == LOCK_OK && call->round == s->round && s->covered == 0) {
+        s->covered = result->rev; /* the round's first: those behind it were answered later */
+    }
+    shard_report_ended(s, call->round, result->status == LOCK_OK);
     call->cb(call->arg, result);
+    if (rewound) {
+        callbacks->on_rewound(callbacks->ctx, s->index);
+    }
+}
+
+/* Nobody can report a tick that the store would refuse: a lock with such a token is lost with the
+ * past in which it was granted. */
+static bool is_ahead(const struct shard *s, int64_t token) {
+    return token > s->tick && token / 1000 > lock_store_now_ms(s->store) + AHEAD_MAX_MS;
 }
 
 /* ARGV 9 to 18: the lock of the one who has it. */
@@ -256,7 +275,9 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
 
     assert(count <= REPORT_MAX);
     for (size_t i = 0; i < count; i++) {
-        owner = members[i].token != 0 ? &members[i] : owner;
+        if (members[i].token != 0 && !is_ahead(s, members[i].token)) {
+            owner = &members[i];
+        }
     }
     args_init(&a, &store->packed);
     args_keys_room(&a, &s->keys, resource, owner ? owner->user_id : (struct str){NULL, 0});

@@ -42,8 +42,8 @@ static bool parse_id(struct str id, int64_t *tick) {
     return *tick > 0 && strcmp(end, "-0") == 0;
 }
 
-/* Why the shard must be synchronised after this entry; NULL: it need not. */
-static const char *take_entry(struct shard *s, const struct redis_reply *entry) {
+/* False: malformed. missed: up to which tick something was missed before the entry. */
+static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t *missed) {
     const struct redis_reply *fields = redis_reply_at(entry, 1);
     const struct lock_store_callbacks *callbacks = &s->store->callbacks;
     struct lock_event event;
@@ -53,30 +53,35 @@ static const char *take_entry(struct shard *s, const struct redis_reply *entry) 
     if (!redis_reply_str(redis_reply_at(entry, 0), &id) || !parse_id(id, &tick) ||
         tick <= s->cursor) {
         log_malformed(s);
-        return "malformed event";
+        return false;
     }
     s->cursor = tick;
     s->tick = tick > s->tick ? tick : s->tick;
     if (!redis_reply_str(redis_reply_at(fields, 1), &packed) ||
         !lock_event_decode(packed, &event) || event.rev != tick) {
         log_malformed(s);
-        return "malformed event";
+        return false;
     }
     callbacks->on_event(callbacks->ctx, &event);
-    return event.prev == expected ? NULL : "missed an event";
+    if (event.prev != expected) { /* below it: another stream than that which was read */
+        *missed = event.prev > expected ? event.prev : event.rev;
+    }
+    return true;
 }
 
 static size_t take_stream(struct shard *s, const struct redis_reply *entries) {
     size_t count = redis_reply_count(entries);
-    const char *doubt = NULL;
+    bool whole = true;
+    int64_t missed = 0;
 
     for (size_t i = 0; i < count; i++) {
-        const char *why = take_entry(s, redis_reply_at(entries, i));
-
-        doubt = why ? why : doubt;
+        whole = take_entry(s, redis_reply_at(entries, i), &missed) && whole;
     }
-    if (doubt) {
-        shard_resync(s, doubt);
+    if (!whole) {
+        shard_resync(s, "malformed event");
+    }
+    if (missed != 0) {
+        shard_missed(s, missed);
     }
     return count;
 }

@@ -262,11 +262,22 @@ void shard_resync(struct shard *s, const char *reason) {
     }
 }
 
+/* A report that raises the clock leaves a gap too, in which nothing happened that its answer does
+ * not tell. The event behind the gap may be here before that answer. */
+void shard_missed(struct shard *s, int64_t prev) {
+    if (s->state == SHARD_SYNCING) {
+        s->missed = prev > s->missed ? prev : s->missed;
+    } else if (prev > s->covered) {
+        shard_resync(s, "missed an event");
+    }
+}
+
 static void begin_sync(struct shard *s) {
     s->state = SHARD_SYNCING;
     s->round++;
     s->sync_window = s->window;
     s->reports_open = 0;
+    s->covered = s->missed = 0;
     s->report_failed = s->sync_again = false;
     wheel_cancel(&s->retry_timer);
     s->store->callbacks.on_resync(s->store->callbacks.ctx, s->index);
@@ -283,6 +294,12 @@ void shard_report_ended(struct shard *s, unsigned round, bool ok) {
     }
 }
 
+void shard_forget_tick(struct shard *s, int64_t tick) {
+    log_error("shard_tick_too_far_ahead", LFI("shard", s->index), LFI("ours", s->tick),
+              LFI("the_stores", tick));
+    s->tick = s->cursor = tick;
+}
+
 static void on_reported(struct script_call *call, const struct script_head *head,
                         const struct lock_result *result) {
     struct shard *s = call->shard;
@@ -291,12 +308,13 @@ static void on_reported(struct script_call *call, const struct script_head *head
     if (s->state != SHARD_SYNCING || call->round != s->round) {
         return;
     }
-    if (result->status != LOCK_OK) {
+    if (result->status != LOCK_OK || s->report_failed) {
         retry_later(s);
         return;
     }
     s->reported = s->sync_window;
-    if (s->sync_again || (s->window != 0 && s->window != s->reported)) {
+    if (s->sync_again || (s->covered != 0 && s->missed > s->covered) ||
+        (s->window != 0 && s->window != s->reported)) {
         retry_later(s);
         return;
     }

@@ -57,6 +57,8 @@ struct shard {
     int64_t sync_window; /* the window that this round reports in */
     size_t reports_open;
     bool report_failed; /* in this round */
+    int64_t covered;    /* what happened up to this tick is in the answers to its reports … */
+    int64_t missed;     /* … and this is the highest before which something was missed */
     bool sync_again;    /* something came up meanwhile */
 
     int64_t next_due_ms; /* the earliest deadline known; 0: none */
@@ -142,6 +144,8 @@ void shard_open(struct shard *s);
 void shard_away(struct shard *s);
 /* Whether requests may be sent now; begins what is needed if the lease lapsed. */
 bool shard_serves(struct shard *s);
+/* Events up to prev were not read. */
+void shard_missed(struct shard *s, int64_t prev);
 /* Everything there is to be reported (again). reason: for the log. */
 void shard_resync(struct shard *s, const char *reason);
 /* What a reply says of clock, window and deadlines; calls nobody back. */
@@ -149,6 +153,9 @@ void shard_note(struct shard *s, const struct script_head *head);
 /* After the reply was dealt with: a window not yet reported in is a reason to resynchronise. */
 void shard_check_window(struct shard *s);
 void shard_report_ended(struct shard *s, unsigned round, bool ok);
+/* The store refused our tick: its clock was a day further once, and what it knew then is lost. From
+ * here on what it says now counts. */
+void shard_forget_tick(struct shard *s, int64_t tick);
 void shard_give_up_lease(struct shard *s);
 
 /* ---- peers.c ---- */

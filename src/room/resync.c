@@ -141,3 +141,21 @@ void rooms_resync(struct rooms *r, unsigned shard) {
     map_each(r->by_resource, report_room, rs);
     resync_end(rs);
 }
+
+static void rewind_room(void *ctx, struct str key, void *value) {
+    const struct resync *rs = ctx;
+    struct room *room = value;
+    if (lock_store_shard(rs->rooms->store, key) != rs->shard)
+        return;
+    room->rev = 0;
+    if (!room->synced)
+        room_replay_waiting(room); /* drops them */
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        CONTAINER_OF(it, struct room_sub, node)->min_rev = 0;
+    }
+}
+
+void rooms_rewind(struct rooms *r, unsigned shard) {
+    struct resync of = {.rooms = r, .shard = shard};
+    map_each(r->by_resource, rewind_room, &of);
+}

@@ -51,6 +51,33 @@ static void on_resync(void *ctx, unsigned shard) {
     rooms_resync(g->rooms, shard);
 }
 
+struct rewind {
+    struct gateway *gateway;
+    unsigned shard;
+};
+
+static void close_rewound(void *ctx, struct str id, void *value) {
+    (void)id;
+    const struct rewind *rewind = ctx;
+    struct session *s = value;
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        struct membership *m = CONTAINER_OF(it, struct membership, node);
+        if (lock_store_shard(rewind->gateway->store, wire_resource_str(&m->resource)) ==
+            rewind->shard) {
+            session_close(s, WIRE_CLOSE_GOING_AWAY);
+            return;
+        }
+    }
+}
+
+/* Clients drop what has a lower rev than they know. On a new connection they know none. */
+static void on_rewound(void *ctx, unsigned shard) {
+    struct gateway *g = ctx;
+    struct rewind rewind = {g, shard};
+    rooms_rewind(g->rooms, shard);
+    map_each(g->sessions, close_rewound, &rewind);
+}
+
 static void tell_degraded(void *ctx, struct str id, void *value) {
     (void)ctx;
     (void)id;
@@ -111,6 +138,7 @@ struct gateway *gateway_create(const struct gateway_parts *parts,
         .on_event = on_event,
         .on_settled = on_settled,
         .on_resync = on_resync,
+        .on_rewound = on_rewound,
         .on_degraded = on_degraded,
         .on_recovered = on_recovered,
         .on_fatal = on_fatal,

@@ -222,6 +222,33 @@ test('the store', { concurrency: 12 }, async (t) => {
       await h.checkAll(d);
     },
 
+    'emptied, when its clock had been two days ahead': async (st) => {
+      const redis = await server(st);
+      const d = await h.lockDaemon(st, { redis, config: config() });
+      const ahead = (Date.now() + 2 * 86_400_000) * 1000;
+      for (let n = 0; n < 16; n++) await redis.command('HSET', `{wslock:${n}}:meta`, 'tick', ahead);
+      const r = 'document:ahead';
+      const ann = await d.client({ user: 'ahead-ann', name: 'Ann', clientId: h.tab() });
+      const bob = await d.client({ user: 'ahead-bob', name: 'Bob', clientId: h.tab() });
+      for (const client of [ann, bob]) { // the clock's step is noticed as a missed event
+        assert.strictEqual((await settled(client, 'resource:join', { resourceId: r })).event, 'resource:joined');
+      }
+      const { token } = (await settled(ann, 'lock:acquire', { resourceId: r })).data;
+      assert.ok(token > ahead);
+      await bob.waitFor('lock:state', (s) => s.cause === 'ACQUIRED');
+      await redis.command('FLUSHALL');
+      // What is told from now on has a lower rev than what they know: they begin anew.
+      for (const client of [ann, bob]) assert.strictEqual((await client.end()).code, 1001);
+      const [back, other] = [await d.client(bob.options), await d.client(ann.options)];
+      const joined = await settled(back, 'resource:join', { resourceId: r });
+      assert.strictEqual(joined.event, 'resource:joined');
+      assert.ok(joined.data.rev < token);
+      assert.strictEqual((await settled(other, 'resource:join', { resourceId: r })).event, 'resource:joined');
+      assert.strictEqual((await settled(other, 'lock:acquire', { resourceId: r })).event, 'lock:acquired');
+      await back.waitFor('lock:state', (s) => s.cause === 'ACQUIRED');
+      await h.checkAll(d);
+    },
+
     'the connection to it is cut, again and again': async (st) => {
       const redis = await server(st, { tcp: true });
       const wire = await h.proxy(st, redis.port);

@@ -369,6 +369,17 @@ test('the tab limit', async () => {
     assert.deepEqual(after.events.map((e) => [e.resource, e.cause]), [['doc:1:a', 'EXPIRED'], ['doc:1:c', 'ACQUIRED']]);
 });
 
+test('what the set of a user’s locks lists without being there is taken out of it', async () => {
+    const w = await World.create({ policy: { tabs: 1 } });
+    const ann = w.tab('ann');
+    const bob = w.tab('bob');
+    await w.s.join('doc:1:bobs', bob, { edit: true });
+    await w.redis.command('HSET', w.s.key('held:doc:1:ann'), 'gone', '', 'bobs', '');
+    has(await w.s.join('doc:1:a', ann, { edit: true }), { outcome: 'GRANTED' });
+    assert.deepEqual(await w.redis.command('HKEYS', w.s.key('held:doc:1:ann')), ['a']);
+    has(await w.s.join('doc:1:b', ann, { edit: true }), { outcome: 'TAB_LIMIT', names: ['doc:1:a'] });
+});
+
 test('viewers are counted as connections whenever a join would leave a viewer', async () => {
     const w = await World.create({ policy: { viewers: 2 } });
     const { ann, bob, token } = await w.given('held'); // bob is the first viewer

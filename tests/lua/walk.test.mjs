@@ -437,6 +437,7 @@ test(`a walk of ${STEPS} steps, seed ${SEED}`, { timeout: 300000 }, async (t) =>
                 await walk.readStream();
             }
         }
+        await redis.command('PING'); // the last step's clock has been set
     } catch (error) {
         error.message = `step ${n} of the walk with WALK_SEED=${SEED}: ${error.message}`;
         throw error;

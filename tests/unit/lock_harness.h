@@ -45,7 +45,7 @@ struct instance {
     struct lock_store *store;
     struct seen_event events[HARNESS_EVENTS], settled[HARNESS_EVENTS];
     size_t event_count, settled_count;
-    int degraded, recovered, resyncs, fatal;
+    int degraded, recovered, resyncs, rewound, fatal;
     char problem[256];
     struct harness_room rooms[4];
     size_t room_count;
@@ -122,6 +122,10 @@ static inline void harness_on_resync(void *ctx, unsigned shard) {
     lock_report_done(i->store, shard);
 }
 
+static inline void harness_on_rewound(void *ctx, unsigned shard) {
+    (void)shard;
+    ((struct instance *)ctx)->rewound++;
+}
 static inline void harness_on_degraded(void *ctx) {
     ((struct instance *)ctx)->degraded++;
 }
@@ -136,13 +140,9 @@ static inline void harness_on_fatal(void *ctx, const char *problem) {
 }
 
 static inline void harness_open(struct harness *h, struct instance *i) {
-    const struct lock_store_callbacks callbacks = {harness_on_event,
-                                                   harness_on_settled,
-                                                   harness_on_resync,
-                                                   harness_on_degraded,
-                                                   harness_on_recovered,
-                                                   harness_on_fatal,
-                                                   i};
+    const struct lock_store_callbacks callbacks = {
+        harness_on_event,    harness_on_settled,   harness_on_resync, harness_on_rewound,
+        harness_on_degraded, harness_on_recovered, harness_on_fatal,  i};
 
     memset(i, 0, sizeof *i);
     i->world = h;

@@ -80,6 +80,9 @@ struct lock_store_callbacks {
      * room of the shard with a local session, then lock_report_done. Requests of sessions to the
      * shard are answered LOCK_UNAVAILABLE until then. */
     void (*on_resync)(void *ctx, unsigned shard);
+    /* The shard's ticks begin anew, more than a day below those that were told (the store's clock
+     * was ahead, and what it knew then is lost): whoever was told them must begin anew too. */
+    void (*on_rewound)(void *ctx, unsigned shard);
     /* The store went away; also where it does so again before it was recovered. */
     void (*on_degraded)(void *ctx);
     void (*on_recovered)(void *ctx); /* it is back and every shard is resynchronised */

@@ -87,6 +87,8 @@ int64_t room_rev(const struct room_sub *sub);
 
 /* Reports every room of the shard, then lock_report_done. */
 void rooms_resync(struct rooms *r, unsigned shard);
+/* The shard's revs begin anew: what is known was told under revs that will not come again. */
+void rooms_rewind(struct rooms *r, unsigned shard);
 /* While the store is away: lock:lost STORE_LOST at each local holder's confirmedUntil. */
 void rooms_on_degraded(struct rooms *r);
 /* Store ms until which this subscriber's lock is confirmed; 0: it holds none here. */

@@ -20,7 +20,7 @@ local r = {
   expires = arg[16], grace = arg[17], dirty = arg[18],
 }
 local highest = math.max(arg[4], r.token)
-if highest > us + 86400000000 then
+if highest > tick and highest > us + 86400000000 then
   return pack({'AHEAD', 'NONE', tick, now, window})
 end
 if highest > tick then
