@@ -1,6 +1,7 @@
 #include "wslock/base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -156,6 +157,12 @@ static void format_time(char *out, size_t size) {
     snprintf(out + len, size - len, ".%03dZ", (int)(now_ms % 1000));
 }
 
+/* Whoever reads standard error may stand still, and the daemon must not. */
+static bool can_write(void) {
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&fd, 1, 0) != 0; /* an error shows at the write */
+}
+
 static void write_line(const struct buf *line) {
     size_t at = 0;
     while (at < line->len) {
@@ -173,6 +180,10 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     static struct buf line;
     int saved_errno = errno;
     char time_text[40];
+    if (!can_write()) {
+        suppressed_untold++;
+        return;
+    }
     format_time(time_text, sizeof time_text);
     buf_reset(&line);
     if (to_journal)

@@ -16,7 +16,7 @@ struct redis_call {
     void *arg;
     const struct redis_script *script; /* NULL: a plain command */
     const char *why_unsent;            /* static, for the list `unsent` */
-    uint64_t deadline_ms;
+    uint64_t timeout_ms, deadline_ms;
     bool repeated; /* after NOSCRIPT */
     size_t len;
     char bytes[]; /* the command as it travels; kept for NOSCRIPT */
@@ -180,14 +180,22 @@ static void launch(struct redis_call *call) {
     link->in_flight_count++;
 }
 
+/* What has waited for half of its time is not sent any more: in flight it would soon be overdue,
+ * and that costs the connection, with all that is in flight beside it. */
 void link_pump(struct redis_link *link) {
+    uint64_t now = link->waiting_count > 0 ? now_ms() : 0;
+
     while (link->in_flight_count < LINK_MAX_IN_FLIGHT && link->waiting_count > 0 &&
            redis_link_is_up(link)) {
         struct redis_call *call = CONTAINER_OF(link->waiting.next, struct redis_call, node);
 
         list_remove(&call->node);
         link->waiting_count--;
-        launch(call);
+        if (now + call->timeout_ms / 2 > call->deadline_ms) {
+            decline(call, "waited too long to be sent");
+        } else {
+            launch(call);
+        }
     }
 }
 
@@ -208,6 +216,7 @@ static void submit(struct redis_call *call, uint64_t timeout_ms) {
         decline(call, "too many commands wait");
         return;
     }
+    call->timeout_ms = timeout_ms;
     call->deadline_ms = now + timeout_ms;
     if (call->deadline_ms < link->next_deadline_ms) {
         arm_deadline(link, call->deadline_ms, now);
@@ -335,6 +344,7 @@ static struct redis_call *make_call(struct redis_link *link, const struct run *r
     call->arg = arg;
     call->script = NULL;
     call->why_unsent = NULL;
+    call->timeout_ms = 0;
     call->deadline_ms = UINT64_MAX;
     call->repeated = false;
     call->len = size;

@@ -211,3 +211,29 @@ test('a trail that was tampered with is not continued: exit 3', async (t) => {
   assert.match(d.tail(), /audit/);
   assert.strictEqual(fs.readFileSync(d.auditFile, 'utf8'), `${lines.join('\n')}\n`, 'and it is left as it is');
 });
+
+test('onFailure: stop-all: nothing begins while the trail cannot be written', async (t) => {
+  for (const [onFailure, stops] of [['stop-all', true], ['continue', false]]) {
+    const d = await h.lockDaemon(t, { config: { audit: { onFailure } }, fsize: 16384 });
+    const ann = await d.client({ user: 'ann' });
+    await h.take(ann, 'document:before');
+    let answer;
+    for (let i = 0; i < 400; i++) {
+      answer = await ann.request('lock:acquire', { resourceId: 'document:before' });
+      if (answer.event === 'error' || (await d.metric('wslock_audit_errors_total')) > 0) break;
+      await ann.request('resource:join', { resourceId: `document:n${i}` });
+      await ann.request('resource:leave', { resourceId: `document:n${i}` });
+    }
+    const after = await ann.request('resource:join', { resourceId: 'document:after' });
+    if (stops) {
+      assert.strictEqual(after.data.code, 'AUDIT_UNAVAILABLE');
+      assert.strictEqual((await ann.request('lock:acquire', { resourceId: 'document:before' })).data.code, 'AUDIT_UNAVAILABLE');
+    } else {
+      assert.strictEqual(after.event, 'resource:joined');
+    }
+    // What is held goes on, and may be given up.
+    assert.strictEqual((await ann.request('lock:heartbeat', { resourceId: 'document:before' })).event, 'lock:renewed');
+    assert.strictEqual((await ann.request('lock:release', { resourceId: 'document:before' })).event, 'lock:released');
+    await d.kill();
+  }
+});

@@ -105,6 +105,20 @@ test('an unreachable Redis: exit 3 past redis.startTimeout, and what was tried',
   assert.strictEqual(d.listeners.length, 0, 'nobody was served');
 });
 
+test('what this version cannot honour: exit 3 and which, or said in the log', async (t) => {
+  for (const [redis, key] of [
+    [{ waitReplicas: 1 }, /redis\.waitReplicas/],
+    [{ sentinel: { master: 'm', nodes: ['127.0.0.1:26379'] } }, /redis\.sentinel/],
+    [{ cluster: { nodes: ['127.0.0.1:6379'] } }, /redis\.cluster/],
+  ]) {
+    const started = Date.now();
+    await endsWith(t, { config: { redis } }, 3, key);
+    assert.ok(Date.now() - started < 8000 * h.SLOW, 'at once, not after redis.startTimeout');
+  }
+  const d = await h.daemon(t, { config: { resourceTypes: { chart: { upgrade: 'queue', disconnect: 'prompt' } } } });
+  for (const key of ['upgrade', 'disconnect']) assert.match(d.tail(), new RegExp(`key_without_effect_yet type=chart key=${key} `));
+});
+
 test('healthy but not ready before the store is there', async (t) => {
   const port = await h.freePort();
   const d = await h.newDaemon(t, { redis: null, config: { redis: { url: `redis://127.0.0.1:${port}/0`, startTimeout: '1m' } } });

@@ -1,6 +1,7 @@
 #include "seeded.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -162,11 +163,45 @@ static void test_limit(void **state) {
                                        "burst i=10 suppressed=8" TAIL "burst i=11" TAIL);
 }
 
+/* A reader that stands still costs lines, and never stops the process. */
+static void test_stalled_reader(void **state) {
+    int ends[2];
+    char bytes[4096];
+    size_t len = 0;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    memset(bytes, '.', sizeof bytes);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], bytes, sizeof bytes) > 0) {
+    }
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    int saved = dup(STDERR_FILENO);
+    assert_true(saved >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    alarm(20); /* where it does stop */
+    log_info("lost");
+    alarm(0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    while (read(ends[0], bytes, sizeof bytes) > 0) {
+    }
+    log_info("told");
+    ssize_t got = read(ends[0], bytes, sizeof bytes - 1);
+    len = got > 0 ? (size_t)got : 0;
+    bytes[len] = '\0';
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+    assert_string_equal(bytes, "told suppressed=1" TAIL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),           cmocka_unit_test(test_nobody_forges_a_line),
         cmocka_unit_test(test_json),           cmocka_unit_test(test_long_values_are_cut),
         cmocka_unit_test(test_journal_prefix), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_stalled_reader),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

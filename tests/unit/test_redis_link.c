@@ -386,6 +386,31 @@ static void flight_is_bounded_and_order_kept(void **state) {
 }
 
 /* More than a socket's buffers hold goes out as the server takes it. */
+/* A backlog costs those who waited, not the connection. */
+static void what_waited_for_half_its_time_is_not_sent(void **state) {
+    struct fixture *f = *state;
+    enum { FLIGHT = 256 };
+    static struct answer slow[FLIGHT];
+    struct answer waiting = {0}, patient = {0};
+
+    redis_server_start(&f->server, NULL);
+    connect_link(f);
+    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    memset(slow, 0, sizeof slow);
+    ask(f, &slow[0], 5000, "BLPOP nothing 0.7");
+    for (size_t i = 1; i < FLIGHT; i++) {
+        ask(f, &slow[i], 5000, "PING");
+    }
+    ask(f, &waiting, 1200, "INCR n");
+    ask(f, &patient, 5000, "INCR n");
+    RUN_UNTIL(&f->loop, waiting.count == 1 && patient.count == 1, 4000);
+    assert_int_equal(waiting.status, REDIS_UNSENT);
+    assert_int_equal(patient.status, REDIS_OK);
+    assert_int_equal(patient.number, 1);
+    assert_int_equal(slow[FLIGHT - 1].status, REDIS_OK);
+    assert_int_equal(f->seen.down, 0);
+}
+
 static void large_commands_go_out_in_pieces(void **state) {
     struct fixture *f = *state;
     enum { COUNT = 100, SIZE = 60000 };
@@ -455,6 +480,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(noscript_loads_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failing_script_is_an_unknown_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(flight_is_bounded_and_order_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_waited_for_half_its_time_is_not_sent, setup, teardown),
         cmocka_unit_test_setup_teardown(large_commands_go_out_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(reset_drops_and_connects_again, setup, teardown),
         cmocka_unit_test(getters_check),

@@ -44,6 +44,7 @@ class Daemon {
     const args = options.args || ['--config', this.configFile];
     let command = [...WRAPPER, PROGRAM, ...args, ...(options.extraArgs || [])];
     if (options.nofile) command = ['prlimit', `--nofile=${options.nofile}`, ...command];
+    if (options.fsize) command = ['prlimit', `--fsize=${options.fsize}`, ...command];
     this.stdout = '';
     this.listeners = [];
     this.ops = {};
@@ -190,7 +191,7 @@ class Daemon {
 /*
  * A configured daemon, not started. options: {config (merged over the defaults below), redis (of
  * redis(); made if absent; null: none, give config.redis), args (instead of --config FILE), extraArgs,
- * env, nofile (RLIMIT_NOFILE, "soft:hard" or a number)}.
+ * env, nofile (RLIMIT_NOFILE, "soft:hard" or a number), fsize (RLIMIT_FSIZE, bytes)}.
  */
 async function newDaemon(t, options = {}) {
   const d = new Daemon(t, options);
