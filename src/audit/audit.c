@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "chain.h"
+#include "known.h"
 #include "problem.h"
 #include "record.h"
 #include "sink.h"
@@ -45,6 +46,7 @@ struct audit {
     int open_handles;
 
     struct writer *writer;
+    struct known *known;
     char *instance;
     bool omit_free_text;
     uint64_t last_seq;
@@ -73,8 +75,15 @@ static uint64_t push(struct audit *a, const struct audit_record *r, int64_t wall
     };
     buf_reset(&a->line);
     record_encode(&a->line, r, &stamp);
+    const struct str line = {a->line.data, a->line.len};
+    if (r->recovered && known_has(a->known, line)) {
+        return a->last_seq;
+    }
     if (!writer_push(a->writer, stamp.seq, a->line.data, a->line.len, marked)) {
         return 0;
+    }
+    if (r->recovered) {
+        known_add(a->known, line);
     }
     a->unkicked = true;
     a->last_seq = stamp.seq;
@@ -237,14 +246,19 @@ static void notify_loop(void *ctx) {
     (void)uv_async_send(&a->async);
 }
 
+static void free_own(struct audit *a) {
+    known_destroy(&a->known);
+    buf_fini(&a->line);
+    mem_free(a->instance);
+    mem_free(a);
+}
+
 static void on_handle_closed(uv_handle_t *handle) {
     struct audit *a = handle->data;
     if (--a->open_handles > 0) {
         return;
     }
-    buf_fini(&a->line);
-    mem_free(a->instance);
-    mem_free(a);
+    free_own(a);
 }
 
 static void close_handles(struct audit *a) {
@@ -319,10 +333,12 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
     a->omit_free_text = config->audit.omit_free_text;
     list_init(&a->waiters);
     buf_init(&a->line);
+    a->known = known_create();
     if (!open_sink(config, chain, &sink, &tail, problem)) {
         goto fail;
     }
     a->last_seq = tail.head.seq;
+    known_load(a->known, tail.fd, tail.end);
     const int error = open_handles(a, (uint64_t)config->audit.checkpoint_ms);
     if (error != 0) {
         *problem = problem_text("cannot start the audit log: %s", uv_strerror(error));
@@ -343,9 +359,7 @@ fail:
     sink_fini(&sink);
     chain_destroy(&chain);
     mem_free(tail.repaired);
-    buf_fini(&a->line);
-    mem_free(a->instance);
-    mem_free(a);
+    free_own(a);
     return NULL;
 }
 

@@ -265,6 +265,7 @@ bool tail_open(struct tail *t, const char *path, struct chain *chain, bool keep_
     if (!find_head(t, path, st.st_size, chain, &whole_end, problem)) {
         goto fail;
     }
+    t->end = whole_end;
     if (whole_end < st.st_size && !cut_tail(t, path, whole_end, st.st_size, keep_text, problem)) {
         goto fail;
     }

@@ -3,12 +3,14 @@
 #define WSLOCK_AUDIT_TAIL_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "chain.h"
 #include "wslock/base/macros.h"
 
 struct tail {
     int fd;                 /* open for appending, flock()ed if a regular file; the caller's */
+    off_t end;              /* of the last record */
     struct chain_link head; /* the last record; seq 0 and CHAIN_GENESIS if there is none */
     char *repaired; /* what was cut off, for AUDIT_REPAIRED; NULL if nothing; the caller's */
 };

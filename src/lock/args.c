@@ -112,6 +112,7 @@ void args_keys_shard(struct script_args *a, const struct shard_keys *k) {
     add_key(a, k->events);
     add_key(a, k->audit);
     add_key(a, k->instances);
+    add_key(a, k->written);
 }
 
 #define WORD(text) ((struct str){text, sizeof(text) - 1})

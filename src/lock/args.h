@@ -24,7 +24,7 @@ struct script_args {
 /* The keys of a shard that do not change; strings live as long as the shard. */
 struct shard_keys {
     struct str tag; /* "{prefix:N}:" */
-    struct str meta, due, events, audit, instances, instance;
+    struct str meta, due, events, audit, instances, written, instance;
 };
 
 /* Empties packed. */

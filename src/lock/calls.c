@@ -1,4 +1,5 @@
-/* The requests: one typed function a script. KEYS and ARGV of each stand at the script's head. */
+/* The requests: one typed function a script. KEYS and arguments of each stand at the script's head.
+ */
 #include "store_private.h"
 
 #include "crc16.h"
@@ -64,7 +65,7 @@ static void on_answered(struct script_call *call, const struct script_head *head
 
     if (in_doubt && result->joined && result->outcome != LOCK_OUT_GRANTED) {
         for (size_t i = 0; i < result->event_count; i++) { /* the caller does not get to see them */
-            callbacks->on_settled(callbacks->ctx, &result->events[i]);
+            callbacks->on_unasked(callbacks->ctx, &result->events[i], false);
         }
         call->cb(call->arg, &unknown);
         return;
@@ -82,7 +83,7 @@ static void request(struct shard *s, const struct redis_script *script, struct s
     }
 }
 
-/* ARGV 1 to 5 of everything that a session does. */
+/* Arguments 1 to 5 of everything that a session does. */
 static void add_caller(struct script_args *a, const struct shard *s,
                        const struct lock_caller *caller) {
     args_not_after(a, s->store);
@@ -92,7 +93,7 @@ static void add_caller(struct script_args *a, const struct shard *s,
     args_str(a, caller->client_id);
 }
 
-/* ARGV 6 to 10 of what may grant or renew. */
+/* Arguments 6 to 10 of what may grant or renew. */
 static void add_terms(struct script_args *a, const struct lock_caller *caller) {
     args_str(a, caller->username);
     args_flag(a, caller->client_made);
@@ -120,7 +121,6 @@ void lock_join(struct lock_store *store, const struct lock_caller *caller, bool 
     args_flag(&a, try_lock);
     add_tell(&a, caller);
     args_int(&a, token);
-    args_str(&a, str_of(store->incarnation));
     args_int(&a, caller->policy->max_viewers);
     args_int(&a, caller->policy->presence_max_listed);
     request(s, &lock_script_join, &a, cb, arg);
@@ -223,6 +223,10 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
     script_send(s, &lock_script_disconnect, &a, on_done, cb, arg);
 }
 
+void lock_store_forgot(struct lock_store *store, struct str resource) {
+    shard_resync(shard_of(store, resource), "a member is missing");
+}
+
 /* ---- reports ---- */
 
 static void on_report(struct script_call *call, const struct script_head *head,
@@ -250,7 +254,7 @@ static bool is_ahead(const struct shard *s, int64_t token) {
     return token > s->tick && token / 1000 > lock_store_now_ms(s->store) + AHEAD_MAX_MS;
 }
 
-/* ARGV 9 to 18: the lock of the one who has it. */
+/* Arguments 8 to 17: the lock of the one who has it. */
 static void add_reported_lock(struct script_args *a, const struct lock_report_member *owner) {
     static const struct lock_report_member nobody;
     const struct lock_report_member *m = owner ? owner : &nobody;
@@ -284,7 +288,6 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     args_keys_members(&a, &s->keys, resource);
     args_not_after(&a, store);
     args_str(&a, resource);
-    args_str(&a, str_of(store->incarnation));
     args_int(&a, s->tick);
     args_int(&a, policy->presence_max_listed);
     args_policy(&a, policy);

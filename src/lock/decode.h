@@ -20,6 +20,8 @@ void lock_member_read(struct msgpack_list *list, struct lock_member *out);
 /* The items of the list itself. */
 void lock_event_read(struct msgpack_list *list, struct lock_event *out);
 
+/* The id of an entry, "<tick>-0". */
+bool stream_id_read(struct str id, int64_t *tick) MUST_CHECK;
 /* An entry of a stream. False: malformed, *out must not be used. */
 bool lock_event_decode(struct str packed, struct lock_event *out) MUST_CHECK;
 

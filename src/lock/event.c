@@ -1,5 +1,7 @@
 #include "decode.h"
 
+#include <stdlib.h>
+
 bool lock_state_parse(struct str text, enum lock_state *out) {
     for (int s = LOCK_STATE_FREE; s <= LOCK_STATE_RESERVED; s++) {
         if (str_eqz(text, lock_state_text((enum lock_state)s))) {
@@ -58,19 +60,6 @@ void lock_ending_read(struct msgpack_list *list, struct lock_ending *out) {
     msgpack_list_end(&l);
 }
 
-/* What stands before the next separator; false if there is none. */
-static bool cut(struct str *rest, char separator, struct str *out) {
-    const char *at = rest->len > 0 ? memchr(rest->p, separator, rest->len) : NULL;
-
-    if (!at) {
-        return false;
-    }
-    *out = (struct str){rest->p, (size_t)(at - rest->p)};
-    rest->p = at + 1;
-    rest->len -= out->len + 1;
-    return true;
-}
-
 static bool digits(struct str text, int64_t *out) {
     if (text.len == 0 || text.len > 15) {
         return false;
@@ -88,8 +77,9 @@ static bool digits(struct str text, int64_t *out) {
 void lock_member_read(struct msgpack_list *list, struct lock_member *out) {
     struct str field = msgpack_str(list), value = msgpack_str(list), joined;
 
-    require(list->m, cut(&field, ':', &out->client_id) && cut(&value, ' ', &out->session_id) &&
-                         cut(&value, ' ', &out->instance) && cut(&value, ' ', &joined) &&
+    require(list->m, str_cut(&field, ':', &out->client_id) &&
+                         str_cut(&value, ' ', &out->session_id) &&
+                         str_cut(&value, ' ', &out->instance) && str_cut(&value, ' ', &joined) &&
                          digits(joined, &out->joined_ms));
     out->user_id = field;
     out->username = value;
@@ -119,6 +109,18 @@ void lock_event_read(struct msgpack_list *list, struct lock_event *out) {
     }
     require(list->m, out->prev >= 0 && out->rev > out->prev && out->resource.len > 0);
     msgpack_list_end(list);
+}
+
+bool stream_id_read(struct str id, int64_t *tick) {
+    char text[24], *end;
+
+    if (id.len < 3 || id.len >= sizeof text || id.p[0] < '0' || id.p[0] > '9') {
+        return false;
+    }
+    memcpy(text, id.p, id.len);
+    text[id.len] = '\0';
+    *tick = strtoll(text, &end, 10);
+    return strcmp(end, "-0") == 0;
 }
 
 bool lock_event_decode(struct str packed, struct lock_event *out) {

@@ -6,7 +6,6 @@
 #include "store_private.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
@@ -29,19 +28,6 @@ static void log_malformed(const struct shard *s) {
     }
 }
 
-/* "<tick>-0" */
-static bool parse_id(struct str id, int64_t *tick) {
-    char text[24], *end;
-
-    if (id.len < 3 || id.len >= sizeof text) {
-        return false;
-    }
-    memcpy(text, id.p, id.len);
-    text[id.len] = '\0';
-    *tick = strtoll(text, &end, 10);
-    return *tick > 0 && strcmp(end, "-0") == 0;
-}
-
 /* False: malformed. missed: up to which tick something was missed before the entry. */
 static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t *missed) {
     const struct redis_reply *fields = redis_reply_at(entry, 1);
@@ -50,7 +36,7 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
     struct str id, packed;
     int64_t tick, expected = s->cursor;
 
-    if (!redis_reply_str(redis_reply_at(entry, 0), &id) || !parse_id(id, &tick) ||
+    if (!redis_reply_str(redis_reply_at(entry, 0), &id) || !stream_id_read(id, &tick) ||
         tick <= s->cursor) {
         log_malformed(s);
         return false;

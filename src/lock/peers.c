@@ -33,8 +33,8 @@ static void on_peers(void *arg, enum redis_status status, const struct redis_rep
     for (size_t i = 0; i < count && store->peer_count < PEERS_MAX; i++) {
         struct str name;
 
-        if (redis_reply_str(redis_reply_at(reply, i), &name) && name.len > 0 && name.len <= 64 &&
-            !str_eqz(name, store->incarnation)) {
+        if (redis_reply_str(redis_reply_at(reply, i), &name) && name.len > 0 &&
+            name.len <= LOCK_INCARNATION_MAX && !str_eqz(name, store->incarnation)) {
             store->peers[store->peer_count++] = mem_strndup(name.p, name.len);
         }
     }

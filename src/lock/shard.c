@@ -12,11 +12,11 @@ static void begin_sync(struct shard *s);
 /* ---- keys and life ---- */
 
 static void make_keys(struct shard *s, const char *prefix) {
-    struct str *const keys[] = {&s->keys.tag,     &s->keys.meta,  &s->keys.due,
-                                &s->keys.events,  &s->keys.audit, &s->keys.instances,
-                                &s->keys.instance};
-    static const char *const names[] = {"",      "meta",      "due",      "events",
-                                        "audit", "instances", "instance:"};
+    struct str *const keys[] = {&s->keys.tag,     &s->keys.meta,    &s->keys.due,
+                                &s->keys.events,  &s->keys.audit,   &s->keys.instances,
+                                &s->keys.written, &s->keys.instance};
+    static const char *const names[] = {"",      "meta",      "due",     "events",
+                                        "audit", "instances", "written", "instance:"};
     size_t room = strlen(prefix) + 48, used = 0;
 
     s->key_text = mem_alloc(room * ARRAY_LEN(keys));
@@ -40,6 +40,7 @@ void shard_init(struct lock_store *store, unsigned index) {
     wheel_timer_init(&s->lease_timer);
     wheel_timer_init(&s->retry_timer);
     wheel_timer_init(&s->sweep_timer);
+    unwritten_init(s);
 }
 
 void shard_away(struct shard *s) {
@@ -51,6 +52,7 @@ void shard_away(struct shard *s) {
 
 void shard_fini(struct shard *s) {
     shard_away(s);
+    unwritten_fini(s);
     mem_free(s->key_text);
 }
 
@@ -184,29 +186,30 @@ static void on_renewed(struct script_call *call, const struct script_head *head,
     }
     if (s->index == 0 && result->status == LOCK_OK) {
         peers_refresh(s->store);
+        unwritten_flush(s->store);
     }
 }
 
-static void send_lease(struct shard *s, int64_t lease_ms, script_done done) {
+static void send_lease(struct shard *s, int64_t lease_ms, int64_t written, script_done done) {
     struct lock_store *store = s->store;
     struct script_args a;
 
     args_init(&a, &store->packed);
     args_keys_shard(&a, &s->keys);
     args_not_after(&a, store);
-    args_str(&a, str_of(store->incarnation));
     args_int(&a, lease_ms);
     args_int(&a, store->clock_at_ms ? lock_store_now_ms(store) : 0);
     args_int(&a, store->shard_count);
     args_flag(&a, store->config->redis.embedded);
     args_int(&a, store_longest_grace_ms(store));
+    args_int(&a, written);
     script_send(s, &lock_script_lease, &a, done, NULL, NULL);
 }
 
 static void renew(struct shard *s) {
     if (!s->renewing) {
         s->renewing = true;
-        send_lease(s, s->store->config->redis.lease_ms, on_renewed);
+        send_lease(s, s->store->config->redis.lease_ms, unwritten_tick(s), on_renewed);
     }
 }
 
@@ -219,7 +222,8 @@ static void on_given_up(struct script_call *call, const struct script_head *head
 
 void shard_give_up_lease(struct shard *s) {
     if (s->state != SHARD_AWAY && redis_link_is_up(s->store->link)) {
-        send_lease(s, 0, on_given_up);
+        /* What the audit has been given, it puts on disk before it is closed. */
+        send_lease(s, 0, unwritten_is_settled(s) ? -1 : unwritten_tick(s), on_given_up);
     }
 }
 
@@ -319,6 +323,7 @@ static void on_reported(struct script_call *call, const struct script_head *head
         return;
     }
     s->state = SHARD_SERVING;
+    s->served_ms = clock_boot_ms();
     if (s->window != 0) { /* others have not reported yet */
         wheel_set(s->store->wheel, &s->lease_timer, LOCK_WINDOW_POLL_MS, on_lease_timer);
     }
@@ -341,7 +346,6 @@ void lock_report_done(struct lock_store *store, unsigned shard) {
     args_init(&a, &store->packed);
     args_keys_shard(&a, &s->keys);
     args_not_after(&a, store);
-    args_str(&a, str_of(store->incarnation));
     args_int(&a, store->config->redis.lease_ms);
     args_flag(&a, store->config->redis.embedded);
     args_int(&a, store_longest_grace_ms(store));

@@ -49,6 +49,7 @@ static bool read_reply(struct shard *s, const struct redis_reply *reply, struct 
     }
     note_clock(s->store, head->now_ms);
     shard_note(s, head);
+    unwritten_note(s, head, result);
     if (head->status != SCRIPT_OK) {
         result->status = LOCK_UNAVAILABLE;
         result->error = errors[head->status];
@@ -82,6 +83,10 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
         doubt = "unknown outcome";
         break;
     }
+    if (result.status == LOCK_UNKNOWN) {
+        unwritten_doubt(s);
+    }
+    s->calls_open--;
     call->done(call, &head, &result);
     mem_free(call);
     if (store->closing) {
@@ -100,6 +105,7 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
 static struct script_call *make_call(struct shard *s, script_done done, lock_cb cb, void *arg) {
     struct script_call *call = mem_alloc(sizeof *call);
 
+    s->calls_open++;
     *call = (struct script_call){.shard = s,
                                  .done = done,
                                  .cb = cb,
@@ -113,9 +119,9 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
                  script_done done, lock_cb cb, void *arg) {
     struct lock_store *store = s->store;
 
-    const struct str argv = args_packed(a);
+    const struct str argv[] = {args_packed(a), str_of(store->incarnation)};
 
-    redis_link_eval(store->link, script, a->key_count, a->keys, 1, &argv,
+    redis_link_eval(store->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
                     (uint64_t)store->config->redis.command_timeout_ms, on_script,
                     make_call(s, done, cb, arg));
 }
@@ -138,6 +144,7 @@ void store_set_problem(struct lock_store *store, const char *problem) {
 
 static void store_lost(struct lock_store *store, const char *reason) {
     store_set_problem(store, reason);
+    compare_stop(store);
     for (unsigned i = 0; i < store->shard_count; i++) {
         shard_away(&store->shards[i]);
     }
@@ -188,6 +195,7 @@ void store_check_recovered(struct lock_store *store) {
     store->problem = NULL;
     metrics_set(METRIC_STORE_UP, 1, NULL, NULL);
     store->callbacks.on_recovered(store->callbacks.ctx);
+    compare_begin(store);
 }
 
 /* ---- the command link ---- */
@@ -269,7 +277,9 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struc
     store->callbacks = *callbacks;
     store->down_since_ms = clock_boot_ms();
     rand_id(store->incarnation);
+    list_init(&store->flushes);
     wheel_timer_init(&store->reopen_timer);
+    wheel_timer_init(&store->compare.timer);
     store->shard_count = (unsigned)config->redis.shards;
     store->shards = mem_calloc(store->shard_count, sizeof *store->shards);
     for (unsigned i = 0; i < store->shard_count; i++) {
@@ -297,6 +307,7 @@ void lock_store_destroy(struct lock_store **storep) {
         shard_give_up_lease(&store->shards[i]);
     }
     wheel_cancel(&store->reopen_timer);
+    compare_stop(store);
     feed_fini(store);
     redis_link_destroy(&store->link);
     for (unsigned i = 0; i < store->shard_count; i++) {
@@ -306,6 +317,7 @@ void lock_store_destroy(struct lock_store **storep) {
     decode_scratch_fini(&store->scratch);
     buf_fini(&store->packed);
     peers_fini(store);
+    unwritten_leave(store);
     mem_free(store->problem);
     config_unref(&store->config);
     mem_free(store);

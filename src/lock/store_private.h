@@ -10,7 +10,7 @@
  *       └── the store went away (from any state)
  *
  * store.c: life, up and down. shard.c: these states. calls.c: the requests. sweep.c: what is due.
- * feed.c: the streams.
+ * feed.c: the streams of events. unwritten.c: those of the audit. compare.c: who is here.
  */
 #ifndef WSLOCK_SRC_LOCK_STORE_PRIVATE_H
 #define WSLOCK_SRC_LOCK_STORE_PRIVATE_H
@@ -21,17 +21,38 @@
 #include "decode.h"
 #include "scripts.h"
 
+#include "wslock/base/list.h"
 #include "wslock/base/log.h"
 #include "wslock/base/rand.h"
 #include "wslock/base/wheel.h"
 
 #define LOCK_SCHEMA 1
+#define LOCK_INCARNATION_MAX 64
 #define LOCK_RETRY_MS 500 /* after a refusal or a failed report */
 #define LOCK_WINDOW_POLL_MS                                                                        \
     500 /* lease renewals while a recovery window is open: they close it                           \
          */
 
 enum shard_state { SHARD_AWAY, SHARD_OPENING, SHARD_SYNCING, SHARD_SERVING };
+
+/* unwritten.c: what of a shard the audit may lack. */
+struct unwritten {
+    int64_t answered; /* rev of the last reply: the audit was given what this instance did until
+                         then … */
+    int64_t asked;   /* … had been given this much when it was last asked to put it on disk … */
+    int64_t written; /* … and has this much there */
+
+    bool doubt;         /* calls behind doubt_from had no answer */
+    bool doubt_again;   /* also since reading began */
+    int64_t doubt_from; /* ticks up to it are in hand */
+    int64_t *seen;      /* ticks of what replies told since, ascending */
+    size_t seen_count, seen_cap;
+    struct wheel_timer timer;
+
+    char reading[LOCK_INCARNATION_MAX + 1]; /* whose changes are being read back; empty: nobody's */
+    int64_t read_from, read_to;             /* ticks */
+    size_t found;
+};
 
 struct shard {
     struct lock_store *store;
@@ -65,6 +86,20 @@ struct shard {
     uint64_t swept_ms;   /* boot time when last asked */
     bool sweeping;
     struct wheel_timer sweep_timer;
+
+    size_t calls_open;  /* scripts without an answer */
+    uint64_t served_ms; /* boot time since when it is served */
+    struct unwritten unwritten;
+};
+
+/* compare.c: who the store says is here. */
+struct compare {
+    struct wheel_timer timer; /* to the next page, or the next time */
+    bool running;
+    unsigned round;
+    unsigned shard;
+    char cursor[24]; /* of SSCAN */
+    size_t open;     /* questions without an answer */
 };
 
 /* The event streams' side. */
@@ -100,6 +135,11 @@ struct lock_store {
     int64_t clock_ms;     /* store time of the last reply … */
     uint64_t clock_at_ms; /* … and boot time when it came */
 
+    struct compare compare;
+
+    struct list flushes; /* that the audit owes an answer */
+    bool flushing;       /* one for all shards among them */
+
     char **peers; /* incarnations of other instances, as last read */
     size_t peer_count;
 
@@ -128,7 +168,7 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
                  script_done done, lock_cb cb, void *arg);
 /* The same without sending: LOCK_UNAVAILABLE, from the loop. */
 void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg);
-/* ARGV[1]: the store time after which the call may not run any more. */
+/* Argument 1: the store time after which the call may not run any more. */
 void args_not_after(struct script_args *a, const struct lock_store *store);
 void store_set_problem(struct lock_store *store, const char *problem);
 /* The store answers that it cannot serve: everything is closed and opened again after a pause. */
@@ -157,6 +197,30 @@ void shard_report_ended(struct shard *s, unsigned round, bool ok);
  * here on what it says now counts. */
 void shard_forget_tick(struct shard *s, int64_t tick);
 void shard_give_up_lease(struct shard *s);
+
+/* ---- unwritten.c ---- */
+void unwritten_init(struct shard *s);
+void unwritten_fini(struct shard *s);
+/* Nobody waits for the audit any more. */
+void unwritten_leave(struct lock_store *store);
+/* A reply came, and is about to be dealt with. */
+void unwritten_note(struct shard *s, const struct script_head *head,
+                    const struct lock_result *result);
+/* A call may have been carried out, and no reply says so. */
+void unwritten_doubt(struct shard *s);
+/* An instance that died, and the id in the stream up to which its audit is on disk. */
+void unwritten_dead(struct shard *s, struct str incarnation, struct str written);
+/* Has the audit put on disk what it was given, for unwritten_tick to say later. */
+void unwritten_flush(struct lock_store *store);
+/* What this instance did up to this tick is on its disk. */
+int64_t unwritten_tick(const struct shard *s);
+/* Nothing is in doubt: the audit was given all that this instance did. */
+bool unwritten_is_settled(const struct shard *s);
+
+/* ---- compare.c ---- */
+/* Harmless where it runs already. */
+void compare_begin(struct lock_store *store);
+void compare_stop(struct lock_store *store);
 
 /* ---- peers.c ---- */
 /* Reads who else there is, for recovery windows. */

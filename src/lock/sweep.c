@@ -58,7 +58,10 @@ static void on_swept(struct script_call *call, const struct script_head *head,
     if (result->status == LOCK_OK) {
         s->next_due_ms = head->more ? head->now_ms : head->next_ms;
         for (size_t i = 0; i < result->event_count; i++) {
-            callbacks->on_settled(callbacks->ctx, &result->events[i]);
+            callbacks->on_unasked(callbacks->ctx, &result->events[i], false);
+        }
+        if (result->held_count == 2) {
+            unwritten_dead(s, result->held[0], result->held[1]);
         }
     }
     sweep_schedule(s);

@@ -123,6 +123,15 @@ void farewell_stop_all(struct gateway *g) {
     }
 }
 
+bool farewell_is_under_way(const struct gateway *g, struct str session_id, struct str resource) {
+    for (const struct list *it = g->farewells.next; it != &g->farewells; it = it->next) {
+        const struct farewell *f = CONTAINER_OF(it, struct farewell, node);
+        if (str_eqz(session_id, f->session_id) && str_eq(wire_resource_str(&f->resource), resource))
+            return true;
+    }
+    return false;
+}
+
 bool farewells_settled(const struct gateway *g) {
     for (const struct list *it = g->farewells.next; it != &g->farewells; it = it->next)
         if (!CONTAINER_OF(it, struct farewell, node)->settled)

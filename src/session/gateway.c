@@ -33,7 +33,7 @@ static void on_event(void *ctx, const struct lock_event *event) {
 static void on_reported(void *ctx, const struct lock_result *result) {
     struct gateway *g = ctx;
     for (size_t i = 0; i < result->event_count; i++)
-        if (result->events[i].kind == LOCK_EVENT_LOCK) /* its members have not come just now */
+        if (!trail_is_restored(&result->events[i]))
             trail_event(g, NULL, &result->events[i]);
     for (size_t i = 0; i < result->held_count; i++) { /* a report: these have been superseded */
         struct session *s = map_get(g->sessions, result->held[i]);
@@ -42,8 +42,27 @@ static void on_reported(void *ctx, const struct lock_result *result) {
     }
 }
 
-static void on_settled(void *ctx, const struct lock_event *event) {
-    trail_event(ctx, NULL, event);
+static void on_unasked(void *ctx, const struct lock_event *event, bool recovered) {
+    struct gateway *g = ctx;
+    if (recovered)
+        trail_recovered(g, event);
+    else
+        trail_event(g, NULL, event);
+}
+
+static void on_audit_gap(void *ctx, unsigned shard, const char *instance, int64_t after,
+                         int64_t until) {
+    char detail[200];
+    snprintf(detail, sizeof detail,
+             "shard %u: changes by instance %s between %lld-0 and %lld-0 may be missing: the store "
+             "had no more room for them",
+             shard, instance, (long long)after, (long long)until);
+    trail_gap(ctx, detail);
+}
+
+static void flush(void *ctx, void (*done)(void *arg, bool ok), void *arg) {
+    struct gateway *g = ctx;
+    audit_sync(g->parts.audit, done, arg);
 }
 
 static void on_resync(void *ctx, unsigned shard) {
@@ -136,7 +155,12 @@ struct gateway *gateway_create(const struct gateway_parts *parts,
     memcpy(g->ref_prefix, id, sizeof g->ref_prefix - 1);
     struct lock_store_callbacks callbacks = {
         .on_event = on_event,
-        .on_settled = on_settled,
+        .on_unasked = on_unasked,
+        .on_audit_gap = on_audit_gap,
+        .flush = flush,
+        .compare_begin = comparison_begin,
+        .compare_member = comparison_member,
+        .compare_end = comparison_end,
         .on_resync = on_resync,
         .on_rewound = on_rewound,
         .on_degraded = on_degraded,

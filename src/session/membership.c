@@ -54,6 +54,7 @@ struct membership *membership_create(struct session *s, const struct wire_resour
     m->seq = ++seq;
     m->resource = *resource;
     m->policy = policy;
+    m->compared = s->gateway->comparison;
     m->state = MEMBER_JOINING;
     m->sub = (struct room_sub){
         .ops = &ops,

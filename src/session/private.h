@@ -35,6 +35,7 @@ struct gateway {
     void (*on_fatal)(void *ctx, const char *problem);
     void *on_fatal_ctx;
     bool started, degraded, draining;
+    unsigned comparison; /* of the members with those that the store has */
     uint64_t ref_counter;
     char ref_prefix[7]; /* of this process, for `ref` */
 };
@@ -87,6 +88,7 @@ struct membership {
     const struct config_policy *policy;
     enum { MEMBER_JOINING, MEMBER_IN, MEMBER_LEAVING } state;
     unsigned joins_open; /* joins without an answer */
+    unsigned compared;   /* the last comparison in which the store had it */
     struct room_sub sub;
     int64_t joined_ms;
     int64_t token; /* of the lock this tab holds here, as far as it was told; 0: none */
@@ -167,6 +169,11 @@ struct membership *call_membership(struct call *call, struct session *s);
 /* Counts the outcome (metrics) and frees. outcome: "ok", a denial's reason or an error's code. */
 void call_end(struct call *call, const char *outcome);
 
+/* comparison.c */
+void comparison_begin(void *ctx);
+bool comparison_member(void *ctx, struct str session_id, struct str resource);
+void comparison_end(void *ctx);
+
 /* membership.c */
 struct membership *membership_find(struct session *s, struct str resource);
 struct membership *membership_by_seq(struct session *s, uint64_t seq);
@@ -205,10 +212,16 @@ void farewell_cancel(struct session *s, struct str resource);
 void farewell_stop_all(struct gateway *g);
 /* Every membership of a gone session has been ended once. */
 bool farewells_settled(const struct gateway *g);
+bool farewell_is_under_way(const struct gateway *g, struct str session_id, struct str resource);
 
 /* trail.c: the audit. s may be NULL (nobody's doing). */
 void trail_events(struct gateway *g, const struct session *s, const struct lock_result *result);
 void trail_event(struct gateway *g, const struct session *s, const struct lock_event *event);
+/* Read back from the store. */
+void trail_recovered(struct gateway *g, const struct lock_event *event);
+/* A member that a report restored: it came earlier. */
+bool trail_is_restored(const struct lock_event *event);
+void trail_gap(struct gateway *g, const char *detail);
 void trail_session(struct session *s, enum audit_action action, const char *reason);
 void trail_denied(struct membership *m, const char *reason, const char *ref,
                   const struct lock_view *lock);

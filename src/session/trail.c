@@ -114,8 +114,10 @@ static void fill_member(struct audit_record *r, const struct lock_event *e) {
     r->client_id = e->member.client_id;
 }
 
-void trail_event(struct gateway *g, const struct session *s, const struct lock_event *e) {
+static void write_event(struct gateway *g, const struct session *s, const struct lock_event *e,
+                        bool recovered) {
     struct audit_record r = blank(AUDIT_LOCK_ACQUIRED, false);
+    r.recovered = recovered;
     char event_id[32];
     snprintf(event_id, sizeof event_id, "%lld-0", (long long)e->rev);
     if (s && str_eqz(e->actor_session_id, s->id))
@@ -130,6 +132,19 @@ void trail_event(struct gateway *g, const struct session *s, const struct lock_e
     r.rev = e->rev;
     r.event_id = str_of(event_id);
     audit_write(g->parts.audit, &r);
+}
+
+void trail_event(struct gateway *g, const struct session *s, const struct lock_event *e) {
+    write_event(g, s, e, false);
+}
+
+bool trail_is_restored(const struct lock_event *e) {
+    return e->kind == LOCK_EVENT_JOIN && e->actor_session_id.len == 0;
+}
+
+void trail_recovered(struct gateway *g, const struct lock_event *e) {
+    if (!trail_is_restored(e))
+        write_event(g, map_get(g->sessions, e->actor_session_id), e, true);
 }
 
 void trail_events(struct gateway *g, const struct session *s, const struct lock_result *result) {
@@ -172,6 +187,12 @@ void trail_refused_user(const struct session *s, const struct auth_identity *ide
     add_identity(&r, identity);
     r.reason = str_of(reason);
     audit_write(s->gateway->parts.audit, &r);
+}
+
+void trail_gap(struct gateway *g, const char *detail) {
+    struct audit_record r = blank(AUDIT_AUDIT_GAP, false);
+    r.detail = str_of(detail);
+    audit_write(g->parts.audit, &r);
 }
 
 void trail_simple(struct gateway *g, enum audit_action action, bool failure, const char *reason) {

@@ -24,7 +24,7 @@
 #define SHARDS 16
 #define SCHEMA 1
 #define WARM_UP_MS 200
-#define MAX_ARGV (3 + ARGS_KEYS_MAX + 1)
+#define MAX_ARGV (3 + ARGS_KEYS_MAX + 2)
 
 struct direct {
     redisContext *redis;
@@ -40,6 +40,7 @@ static const struct shard_keys KEYS = {
     .events = {TAG "events", sizeof TAG + 5},
     .audit = {TAG "audit", sizeof TAG + 4},
     .instances = {TAG "instances", sizeof TAG + 8},
+    .written = {TAG "written", sizeof TAG + 6},
     .instance = {TAG "instance:" INCARNATION, sizeof TAG + 8 + sizeof INCARNATION - 1},
 };
 
@@ -75,6 +76,8 @@ static void append(struct direct *d, const struct redis_script *script, struct s
     }
     argv[n] = packed.p;
     lens[n++] = packed.len;
+    argv[n] = INCARNATION;
+    lens[n++] = sizeof INCARNATION - 1;
     redisAppendCommandArgv(d->redis, n, argv, lens);
 }
 
@@ -187,12 +190,12 @@ static bool renew(struct direct *d, int64_t *window) {
     args_init(&a, &d->packed);
     args_keys_shard(&a, &KEYS);
     args_int(&a, 0);
-    args_str(&a, str_of(INCARNATION));
     args_int(&a, LEASE_MS);
     args_int(&a, 0);
     args_int(&a, SHARDS);
     args_flag(&a, true);
     args_int(&a, GRACE_MS);
+    args_int(&a, 0);
     return call(d, &lock_script_lease, &a, "NONE", window);
 }
 
@@ -212,7 +215,6 @@ static bool open_shard(struct direct *d) {
     args_init(&a, &d->packed);
     args_keys_shard(&a, &KEYS);
     args_int(&a, 0);
-    args_str(&a, str_of(INCARNATION));
     args_int(&a, LEASE_MS);
     args_flag(&a, true);
     args_int(&a, GRACE_MS);
@@ -229,7 +231,6 @@ static bool join_rooms(struct direct *d) {
         args_keys_members(&a, &KEYS, str_of(n.resource));
         add_terms(&a, &n);
         args_int(&a, 0);
-        args_str(&a, str_of(INCARNATION));
         args_int(&a, POLICY.max_viewers);
         args_int(&a, POLICY.presence_max_listed);
         if (!call(d, &lock_script_join, &a, "NONE", NULL))

@@ -237,3 +237,72 @@ test('onFailure: stop-all: nothing begins while the trail cannot be written', as
     await d.kill();
   }
 });
+
+test('killed with -9: what it had written is not written again', async (t) => {
+  const d = await h.lockDaemon(t, { config: { redis: { lease: h.ms(1500), commandTimeout: h.ms(400) } } });
+  const { token } = await h.take(await d.client({ user: 'ann' }), 'document:written');
+  await d.waitForAudit((a) => a.action === 'LOCK_ACQUIRED' && a.fence === token);
+  await d.kill();
+  await d.restart();
+  await d.waitForLog(/^audit_read_back\s.*records=[2-9]/, h.TIMEOUT * 2);
+  await d.stop();
+  const records = verify(d.auditFile);
+  assert.deepStrictEqual(records.filter((a) => a.recovered), []);
+  assert.strictEqual(records.filter((a) => a.action === 'LOCK_ACQUIRED' && a.fence === token).length, 1);
+});
+
+test('killed with -9 with a full disk: another instance writes what is missing', async (t) => {
+  const redis = await h.redis(t);
+  await h.layOut(redis);
+  const config = { redis: { lease: h.ms(1500), commandTimeout: h.ms(400) }, audit: { onFailure: 'continue' } };
+  const one = await h.lockDaemon(t, { redis, config: { ...config, instance: 'gw-1' }, fsize: 16384 });
+  const two = await h.lockDaemon(t, { redis, config: { ...config, instance: 'gw-2' } });
+  const ann = await one.client({ user: 'ann', name: 'Ann', clientId: h.tab() });
+  for (let i = 0; (await one.metric('wslock_audit_errors_total')) === 0; i++) {
+    await ann.request('resource:join', { resourceId: `document:full-${i}` });
+    await ann.request('resource:leave', { resourceId: `document:full-${i}` });
+  }
+  const r = 'document:missing:main';
+  const { token, rev } = await h.take(ann, r);
+  const { rev: released } = await ann.expect('lock:release', { resourceId: r, revision: 'v7' }, 'lock:released');
+  await one.kill();
+  const found = (action) => two.waitForAudit((a) => a.action === action && a.resourceId === r, h.TIMEOUT * 2);
+  const acquired = await found('LOCK_ACQUIRED');
+  assert.strictEqual(acquired.recovered, true);
+  assert.deepStrictEqual([acquired.fence, acquired.rev, acquired.eventId], [token, rev, `${rev}-0`]);
+  assert.deepStrictEqual([acquired.user.id, acquired.clientId, acquired.instance], ['ann', ann.options.clientId, 'gw-2']);
+  assert.strictEqual(acquired.sessionId, ann.welcome.sessionId);
+  const release = await found('LOCK_RELEASED');
+  assert.deepStrictEqual([release.recovered, release.fence, release.rev, release.revision], [true, token, released, 'v7']);
+  assert.strictEqual((await found('RESOURCE_JOINED')).recovered, true);
+  // It left when it was reaped: nobody had to find that out afterwards.
+  assert.strictEqual((await found('RESOURCE_LEFT')).recovered, undefined);
+  const missing = (await fs.promises.readFile(one.auditFile, 'utf8')).includes(`"eventId":"${rev}-0"`);
+  assert.strictEqual(missing, false, 'the first one could not write it');
+  // Nobody keeps anything for the one that is gone.
+  await h.eventually(async () => {
+    for (const key of await redis.keys('*:written')) if (Object.keys(await redis.hash(key)).length !== 1) return false;
+    return true;
+  }, 'the dead instance is forgotten');
+  await two.stop();
+  const ids = verify(two.auditFile).filter((a) => a.eventId).map((a) => `${a.resourceId} ${a.eventId}`);
+  assert.strictEqual(new Set(ids).size, ids.length, 'each change once');
+});
+
+test('a call that is carried out without an answer is recorded all the same', async (t) => {
+  const redis = await h.redis(t);
+  await h.layOut(redis);
+  const d = await h.lockDaemon(t, { redis, config: { redis: { lease: h.ms(6000), commandTimeout: h.ms(400) } } });
+  const r = 'document:unanswered:main';
+  const ann = await d.client({ user: 'ann', clientId: h.tab() });
+  const { token } = await h.take(ann, r);
+  redis.pause();
+  ann.ws.terminate(); // its end waits in the socket, and is repeated on another connection
+  await d.waitForLog(/^store_lost\s/);
+  redis.resume();
+  const started = await d.waitForAudit((a) => a.action === 'LOCK_GRACE_STARTED' && a.fence === token, h.TIMEOUT * 2);
+  const left = await d.waitForAudit((a) => a.action === 'RESOURCE_LEFT' && a.resourceId === r);
+  assert.deepStrictEqual([started.recovered, left.recovered], [true, true]);
+  await d.stop();
+  assert.strictEqual(verify(d.auditFile).filter((a) => a.eventId === started.eventId).length, 1);
+});

@@ -313,3 +313,43 @@ test('the store', { concurrency: 12 }, async (t) => {
 async function d2audit(d) {
   await d.waitForAudit((a) => a.action === 'LOCK_RECOVERED' && a.user?.id === 'empty-1-ann' && a.fence > 0);
 }
+
+/* Beneath all that repeats and reports: after a recovery the members in the store are held against the sessions. */
+test('a stray member is taken out, a forgotten one is put back', async (t) => {
+  const redis = await h.redis(t);
+  await h.layOut(redis, { shards: 256 });
+  const d = await h.lockDaemon(t, { redis, config: config({ redis: { shards: 256, lease: '6s', commandTimeout: '2s' } }) });
+  const bob = await d.client({ user: 'bob', name: 'Bob', clientId: h.tab() });
+  // In one of the last shards, so that there is time before they are looked at.
+  let r;
+  let tag;
+  for (let i = 0; !r; i++) {
+    const name = `document:stray-${i}:main`;
+    await h.view(bob, name);
+    const [key] = await redis.keys(`{wslock:*}:member:${name}`);
+    if (Number(/:(\d+)\}/.exec(key)[1]) >= 200) {
+      r = name;
+      tag = key.slice(0, key.indexOf('}') + 2);
+    } else {
+      await bob.expect('resource:leave', { resourceId: name }, 'resource:left');
+    }
+  }
+  const [field, value] = await redis.command('HGETALL', `${tag}member:${r}`);
+  const incarnation = value.split(' ')[1];
+  await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await d.waitForLog(/^store_recovered/);
+  await redis.command('HSET', `${tag}member:${r}`, 'tab-gone:gus', `gone-session ${incarnation} ${Date.now()} Gus`);
+  await redis.command('ZADD', `${tag}room:${r}`, Date.now(), 'tab-gone:gus');
+  await redis.command('SADD', `${tag}instance:${incarnation}`, `${r} tab-gone:gus`);
+  await redis.command('HDEL', `${tag}member:${r}`, field);
+  await redis.command('ZREM', `${tag}room:${r}`, field);
+  await redis.command('SREM', `${tag}instance:${incarnation}`, `${r} ${field}`);
+  await d.waitForLog(/^stray_member\s.*gone-session/, h.TIMEOUT * 2);
+  const gone = await d.waitForAudit((a) => a.action === 'RESOURCE_LEFT' && a.sessionId === 'gone-session');
+  assert.strictEqual(gone.user.name, 'Gus');
+  await d.waitForLog(/^shard_resync\s.*a member is missing/, h.TIMEOUT * 2);
+  await h.eventually(async () => (await redis.hash(`${tag}member:${r}`))[field] === value, 'bob is there again');
+  assert.deepStrictEqual(await redis.command('SMEMBERS', `${tag}instance:${incarnation}`), [`${r} ${field}`]);
+  await bob.expect('lock:acquire', { resourceId: r }, 'lock:acquired');
+  await h.checkAll(d);
+});

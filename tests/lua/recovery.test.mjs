@@ -374,3 +374,69 @@ test('after a step back of the clock ticks creep and deadlines go by TIME', asyn
     const [last] = (await w.s.stream()).slice(-1);
     assert.equal(last.id, `${token + 2}-0`);
 });
+
+// ---- what an audit may lack ----
+
+const due = (w, name) => w.redis.command('ZSCORE', w.s.key('due'), name).then((at) => at && Number(at));
+
+test('what a dead instance may not have written is handed out until somebody has seen to it', async () => {
+    const w = await World.create();
+    const ann = w.tab('ann', 1, { instance: 'i2' });
+    await w.report('i2');
+    await w.s.join(DOC, ann, { edit: true });
+    const { rev } = await w.s.release(DOC, ann);
+    await w.s.renew('i2', { written: rev });
+    const after = await w.s.acquire(DOC, ann);
+    await w.pass(15000);
+    const reaped = await w.s.sweep();
+    assert.deepEqual(causes(reaped), ['GRACE_STARTED', 'LEAVE']);
+    assert.equal(await due(w, 'i:i2'), null);
+    const { names } = await w.s.sweep();
+    assert.deepEqual(names, ['i2', `${rev}-0`]);
+    assert.deepEqual((await w.s.sweep()).names, [], 'somebody is at it');
+    const left = (await w.s.stream('audit')).filter((e) => e.instance === 'i2' && e.rev > rev);
+    assert.deepEqual(left.map((e) => e.cause), ['ACQUIRED']);
+    assert.equal(left[0].rev, after.rev);
+    await w.pass(10000);
+    assert.deepEqual((await w.s.sweep()).names, ['i2', `${rev}-0`], 'nobody saw to it');
+    await w.redis.command('HDEL', w.s.key('written'), 'i2');
+    await w.pass(10000);
+    assert.deepEqual((await w.s.sweep()).names, []);
+    assert.equal(await due(w, 'a:i2'), null);
+});
+
+test('an instance that goes in good order leaves nothing to write, or says from where on', async () => {
+    const w = await World.create();
+    await w.report('i2');
+    await w.report('i3');
+    await w.s.renew('i2', { lease: 0, written: -1 });
+    await w.s.renew('i3', { lease: 0, written: 77 });
+    assert.deepEqual((await w.s.sweep()).names, ['i3', '77-0']);
+    assert.deepEqual(await w.redis.command('HGETALL', w.s.key('written')), ['i1', '0', 'i3', '77']);
+});
+
+test('the stream keeps what is not written anywhere, and no more; what its cap cuts is said', async () => {
+    const w = await World.create();
+    await w.report('i2');
+    const ann = w.tab('ann');
+    await w.s.join(DOC, ann);
+    let tick = 0;
+    for (let i = 0; i < 400; i++) {
+        await w.s.acquire(DOC, ann);
+        tick = (await w.s.release(DOC, ann)).rev;
+    }
+    await w.s.renew('i1', { written: tick });
+    await w.s.sweep();
+    assert.equal((await w.s.stream('audit')).length, 801, 'i2 has not said that it has everything');
+    await w.s.renew('i2', { written: tick });
+    await w.s.sweep();
+    assert.ok((await w.s.stream('audit')).length < 101, 'less than one node of the stream is left');
+    assert.equal(await w.redis.command('HGET', w.s.key('meta'), 'audit_cut'), null);
+    for (let i = 0; i < 400; i++) {
+        await w.s.acquire(DOC, ann);
+        await w.s.release(DOC, ann);
+    }
+    await w.s.sweep({ keep: 200 });
+    const [first] = await w.s.stream('audit');
+    assert.equal(await w.redis.command('HGET', w.s.key('meta'), 'audit_cut'), String(first.rev));
+});

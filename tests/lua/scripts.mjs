@@ -179,90 +179,94 @@ export class Scripts {
         return TAG + name;
     }
 
-    async run(name, keys, args) {
+    // instance: the incarnation of the caller.
+    async run(name, instance, keys, args) {
         const raw = await this.redis.command('EVALSHA', this.sha[name].sha, keys.length, ...keys.map((k) => TAG + k),
-            packAll(args));
+            packAll(args), instance);
         return replyOf(raw);
     }
 
-    shard(name, args) {
-        return this.run(name, ['meta', 'due', 'events', 'audit', 'instances'], args);
+    shard(name, instance, args) {
+        return this.run(name, instance, ['meta', 'due', 'events', 'audit', 'instances', 'written'], args);
     }
 
-    room(name, resource, user, args, instance) {
+    // With the keys of the room's members where `members` says so.
+    room(name, instance, resource, user, args, members = false) {
         const keys = ['meta', 'due', 'events', 'audit', `lock:${resource}`, `member:${resource}`, `ended:${resource}`,
             `held:${resource.slice(0, resource.lastIndexOf(':'))}:${user}`, `queue:${resource}`, `waiter:${resource}`];
-        if (instance !== undefined) {
+        if (members) {
             keys.push(`room:${resource}`, `instance:${instance}`);
         }
-        return this.run(name, keys, args);
+        return this.run(name, instance, keys, args);
     }
 
     open(shards = this.shards, schema = 1) {
-        return this.shard('open', [0, shards, schema]);
+        return this.shard('open', 'i1', [0, shards, schema]);
     }
 
-    renew(instance, { sent = 0, lease = this.lease } = {}) {
-        return this.shard('lease', [0, instance, lease, sent, this.shards, this.isPrivate, this.longestGrace]);
+    renew(instance, { sent = 0, lease = this.lease, written = 0 } = {}) {
+        return this.shard('lease', instance,
+            [0, lease, sent, this.shards, this.isPrivate, this.longestGrace, written]);
     }
 
     reportDone(instance, window, { contact = 0, peers = [] } = {}) {
-        return this.shard('report_done',
-            [0, instance, this.lease, this.isPrivate, this.longestGrace, window, contact, ...peers]);
+        return this.shard('report_done', instance,
+            [0, this.lease, this.isPrivate, this.longestGrace, window, contact, ...peers]);
     }
 
-    sweep({ limit = 100, keep = 100000 } = {}) {
-        return this.shard('sweep', [0, limit, this.lease, keep, keep]);
+    sweep({ limit = 100, keep = 100000, instance = 'i1' } = {}) {
+        return this.shard('sweep', instance, [0, limit, this.lease, keep, keep]);
     }
 
     // t: {user, name, client, made, session, instance, policy}, a tab on a connection.
     join(resource, t, { edit = false, token = 0, notAfter = 0 } = {}) {
         const p = t.policy;
-        return this.room('join', resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
-            t.made, stored(p), p.ttl, p.idle, p.tabs, edit, p.heartbeat / 2, token, t.instance, p.viewers,
-            p.listed], t.instance);
+        return this.room('join', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
+            t.made, stored(p), p.ttl, p.idle, p.tabs, edit, p.heartbeat / 2, token, p.viewers, p.listed], true);
     }
 
     acquire(resource, t, { takeOwn = false, notAfter = 0 } = {}) {
         const p = t.policy;
-        return this.room('acquire', resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
+        return this.room('acquire', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
             t.made, stored(p), p.ttl, p.idle, p.tabs, takeOwn, p.heartbeat / 2]);
     }
 
     heartbeat(resource, t, { token = 0, active = true, dirty = -1, notAfter = 0 } = {}) {
         const p = t.policy;
-        return this.room('heartbeat', resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
+        return this.room('heartbeat', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
             t.made, stored(p), p.ttl, p.idle, token, active, p.heartbeat / 2, dirty]);
     }
 
     release(resource, t, { token = 0, revision = null, notAfter = 0 } = {}) {
-        return this.room('release', resource, t.user,
+        return this.room('release', t.instance, resource, t.user,
             [notAfter, resource, t.session, t.user, t.client, token, revision]);
     }
 
     status(resource, { notAfter = 0 } = {}) {
-        return this.room('status', resource, '', [notAfter, resource]);
+        return this.room('status', 'i1', resource, '', [notAfter, resource]);
     }
 
     leave(resource, t, { notAfter = 0 } = {}) {
-        return this.room('leave', resource, t.user, [notAfter, resource, t.session, t.user, t.client], t.instance);
+        return this.room('leave', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client],
+            true);
     }
 
     disconnect(resource, t, how) {
-        return this.room('disconnect', resource, t.user, [0, resource, t.session, t.user, t.client, how], t.instance);
+        return this.room('disconnect', t.instance, resource, t.user,
+            [0, resource, t.session, t.user, t.client, how], true);
     }
 
     // lock: {token, state, user, name, client, made, since, expires, until, dirty} or null.
     report(resource, instance, members, lock, policy, { highest = 0 } = {}) {
         const l = lock ?? { token: 0, state: '', user: '', name: '', client: '', made: false, since: 0, expires: 0, until: 0, dirty: 0 };
         const rest = members.flatMap((m) => [m.user, m.name, m.client, m.session, m.joined]);
-        return this.room('report', resource, l.user, [0, resource, instance, highest, policy.listed, stored(policy),
+        return this.room('report', instance, resource, l.user, [0, resource, highest, policy.listed, stored(policy),
             policy.ttl, policy.idle, l.token, l.state, l.user, l.name, l.client, l.made, l.since, l.expires,
-            l.until, l.dirty, ...rest], instance);
+            l.until, l.dirty, ...rest], true);
     }
 
     async stream(name = 'events') {
         const entries = await this.redis.command('XRANGE', this.key(name), '-', '+');
-        return entries.map(([id, [, packed]]) => ({ id, ...eventOf(packed) }));
+        return entries.map(([id, [, packed, , instance]]) => ({ id, instance, ...eventOf(packed) }));
     }
 }

@@ -461,6 +461,6 @@ test('nothing is left behind when everybody has gone', async () => {
     await w.pass(30000);
     await w.s.sweep();
     const keys = (await w.keys()).map((k) => k.replace(/^.*\}:/, '')).sort();
-    assert.deepEqual(keys, ['audit', 'clock', 'due', `ended:${DOC}`, 'events', 'instances', 'meta']);
+    assert.deepEqual(keys, ['audit', 'clock', 'due', `ended:${DOC}`, 'events', 'instances', 'meta', 'written']);
     assert.deepEqual(await w.redis.command('ZRANGE', w.s.key('due'), 0, -1), ['i:i1']);
 });

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { Model } from './model.mjs';
 import { Redis } from './redis.mjs';
 import { endingOf, eventOf, lockOf, memberOf, POLICY, Scripts, unpackAll } from './scripts.mjs';
+import { Unwritten } from './unwritten.mjs';
 
 const STEPS = Number(process.env.WALK_STEPS ?? 100000);
 const SEED = Number(process.env.WALK_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -42,6 +43,7 @@ class Walk {
         this.s = new Scripts(redis);
         this.s.longestGrace = 30000;
         this.m = new Model({ lease: this.s.lease, isPrivate: false, longestGrace: 30000 });
+        this.audit = new Unwritten(this.s);
         this.policies = POLICIES;
         this.sessions = 0;
         this.connections = []; // open ones; a stale one may speak up once more
@@ -81,7 +83,7 @@ class Walk {
         for (let left = ms; left > 0; left -= 3000) {
             this.setTime(this.m.now + Math.min(left, 3000));
             const alive = INSTANCES.filter((i) => !this.stalled.has(i));
-            const replies = await Promise.all(alive.map((instance) => this.s.renew(instance)));
+            const replies = await Promise.all(alive.map((instance) => this.lease(instance)));
             const late = alive.filter((instance, i) => this.renewed(instance, replies[i]));
             for (const instance of late) {
                 await this.reportWindow(instance);
@@ -90,9 +92,16 @@ class Walk {
     }
 
     async renew(instance) {
-        if (this.renewed(instance, await this.s.renew(instance))) {
+        if (this.renewed(instance, await this.lease(instance))) {
             await this.reportWindow(instance);
         }
+    }
+
+    async lease(instance) {
+        const written = this.chance(0.3) ? this.audit.all(instance) : 0;
+        const r = await this.s.renew(instance, { written });
+        this.audit.renewed(instance, written, r.rev);
+        return r;
     }
 
     // True if it has to report for having been late.
@@ -257,6 +266,7 @@ class Walk {
         await this.redis.command('FLUSHALL');
         this.s.setClock(this.m.now);
         this.m.forget();
+        this.audit.forget();
         this.shown.locks.clear();
         this.shown.members.clear();
         this.shown.tick = 0;
@@ -271,6 +281,12 @@ class Walk {
         const events = this.m.sweep(r.events);
         assert.deepEqual(r.events.map(flat), events.map(flat));
         this.account(r);
+        if (r.names.length > 0) {
+            await this.audit.check(r.names);
+            if (this.chance(0.8)) {
+                await this.audit.settle(r.names[0]);
+            }
+        }
         await this.followLeases();
         if (!r.more && this.m.window === 0) {
             assert.ok(RESOURCES.every((resource) => !this.m.isDue(resource)), 'something due was left');
@@ -398,7 +414,7 @@ class Walk {
                 expected.add(redisKey);
             }
         }
-        const rest = keys.map(name).filter((k) => !['meta', 'due', 'events', 'audit', 'instances'].includes(k));
+        const rest = keys.map(name).filter((k) => !['meta', 'due', 'events', 'audit', 'instances', 'written'].includes(k));
         assert.deepEqual(rest, [...expected].sort(), 'keys left behind');
     }
 
@@ -444,6 +460,7 @@ test(`a walk of ${STEPS} steps, seed ${SEED}`, { timeout: 300000 }, async (t) =>
     } finally {
         await redis.stop();
     }
+    assert.ok(STEPS < 20000 || walk.audit.handedOut > 0, 'no dead instance was handed out');
     t.diagnostic(`WALK_SEED=${SEED}: ${Object.entries(walk.counts).map(([k, v]) => `${k} ${v}`).join(', ')}`);
     for (const outcome of ['GRANTED', 'RENEWED', 'RELEASED', 'HELD', 'HELD_BY_YOU', 'GRACE', 'RECOVERING', 'TAB_LIMIT',
         'NOT_JOINED', 'NOT_HOLDER', 'LOST', 'VIEWERS_FULL', 'EXPIRED', 'GRACE_PERIOD_EXPIRED', 'RESUMED', 'MOVED',

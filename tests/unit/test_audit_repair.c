@@ -182,6 +182,36 @@ static void what_cannot_be_kept_is_quoted(void **state) {
     (void)signal(SIGXFSZ, SIG_DFL);
 }
 
+static struct audit_record change(const char *resource, const char *event_id, bool recovered) {
+    struct audit_record r = plain_record();
+    r.resource_id = str_of(resource);
+    r.event_id = str_of(event_id);
+    r.recovered = recovered;
+    return r;
+}
+
+/* What a killed daemon had written is read back from the store by its successor. */
+static void a_change_is_not_recovered_twice(void **state) {
+    struct fixture *f = *state;
+    const struct audit_record written = change("document:1:body", "17-0", false),
+                              again = change("document:1:body", "17-0", true),
+                              elsewhere = change("document:2:body", "17-0", true),
+                              later = change("document:1:body", "18-0", true);
+    struct audit *a = open_audit(f);
+    assert_true(audit_write(a, &written) > 0);
+    close_audit(f, &a);
+    a = open_audit(f);
+    assert_true(audit_write(a, &again) > 0);
+    assert_true(audit_write(a, &elsewhere) > 0);
+    assert_true(audit_write(a, &later) > 0);
+    assert_true(audit_write(a, &later) > 0);
+    close_audit(f, &a);
+    assert_int_equal(count_in_file(f->file, "\"recovered\":true"), 2);
+    assert_int_equal(count_in_file(f->file, "\"eventId\":\"17-0\""), 2);
+    assert_int_equal(count_in_file(f->file, "\"eventId\":\"18-0\""), 1);
+    assert_whole(f->file, NULL);
+}
+
 static void folder_missing(void **state) {
     struct fixture *f = *state;
     (void)snprintf(f->file, sizeof f->file, "%s/none/audit.jsonl", f->dir);
@@ -202,6 +232,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(other_key_is_a_problem, setup, teardown),
         cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_kept_is_quoted, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_change_is_not_recovered_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(folder_missing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,17 @@ static inline bool str_eq(struct str a, struct str b) {
 static inline bool str_eqz(struct str a, const char *text) {
     return str_eq(a, str_of(text));
 }
+/* Takes what stands before the next separator off rest, and the separator. False, and nothing is
+ * changed, if there is none. */
+static inline bool str_cut(struct str *rest, char separator, struct str *out) {
+    const char *at = rest->len > 0 ? (const char *)memchr(rest->p, separator, rest->len) : NULL;
+    if (!at)
+        return false;
+    *out = (struct str){rest->p, (size_t)(at - rest->p)};
+    rest->p = at + 1;
+    rest->len -= out->len + 1;
+    return true;
+}
 /* NUL-terminated heap copy, owned by the caller. */
 char *str_dup(struct str s);
 

@@ -73,9 +73,18 @@ struct lock_caller {
 struct lock_store_callbacks {
     /* From the streams alone: every change of a shard, once, in the order of rev. */
     void (*on_event)(void *ctx, const struct lock_event *event);
-    /* What the sweeper settled (expiries), or a call changed whose caller was told LOCK_UNKNOWN: to
-     * be written to the audit by this instance. */
-    void (*on_settled)(void *ctx, const struct lock_event *event);
+    /* To be written to the audit by this instance, for no caller is told of it: what the sweeper
+     * settled (expiries), or a call changed whose caller was told LOCK_UNKNOWN. recovered: read
+     * back from the shard's stream, after a call with an unknown outcome or for an instance that
+     * died. */
+    void (*on_unasked)(void *ctx, const struct lock_event *event, bool recovered);
+    /* Changes of `instance` (an incarnation) in the shard between the ticks after and until could
+     * not be read back: the store keeps only so many. */
+    void (*on_audit_gap)(void *ctx, unsigned shard, const char *instance, int64_t after,
+                         int64_t until);
+    /* Calls done(arg, ok) once, not from within, when all that the audit was given so far is on
+     * disk (ok), or cannot be put there for now. */
+    void (*flush)(void *ctx, void (*done)(void *arg, bool ok), void *arg);
     /* The shard must be told everything that this instance has there: call lock_report for every
      * room of the shard with a local session, then lock_report_done. Requests of sessions to the
      * shard are answered LOCK_UNAVAILABLE until then. */
@@ -86,6 +95,14 @@ struct lock_store_callbacks {
     /* The store went away; also where it does so again before it was recovered. */
     void (*on_degraded)(void *ctx);
     void (*on_recovered)(void *ctx); /* it is back and every shard is resynchronised */
+    /* Every five minutes, and after each recovery, who the store says is here is held against who
+     * is. compare_begin; then compare_member for each of them, in any order, perhaps twice; then
+     * compare_end, unless the store went away. False: nobody here knows that session in the room,
+     * nor is its end being told to the store; it is taken out. Sessions that have been in a room
+     * since compare_begin, and were not asked for, the store has forgotten: lock_store_forgot. */
+    void (*compare_begin)(void *ctx);
+    bool (*compare_member)(void *ctx, struct str session_id, struct str resource);
+    void (*compare_end)(void *ctx);
     /* At start only: the store cannot be used (wrong `shards`, not noeviction is a warning only).
      */
     void (*on_fatal)(void *ctx, const char *problem);
@@ -144,6 +161,9 @@ enum lock_disconnect {
  * It is let through while a shard is being resynchronised. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
                      enum lock_disconnect kind, lock_cb cb, void *arg);
+
+/* The store has not got somebody who is in this room: its shard is resynchronised. */
+void lock_store_forgot(struct lock_store *store, struct str resource);
 
 /* Resynchronising: what this instance has of one room. */
 struct lock_report_member {

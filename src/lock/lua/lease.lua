@@ -1,18 +1,27 @@
 -- Lease: an instance says that it lives, for as long as `lease` from when it sent this; or gives its lease up.
 -- Closes a recovery window that may be closed.
--- KEYS: SHARD. Arguments: 1 notAfter, 2 incarnation, 3 lease ms (0: gives it up), 4 store ms when it was sent, a lower
---   bound (0: unknown), 5 shards, 6 private server (0, 1), 7 longest grace of any type, ms.
+-- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms (0: gives it up), 3 store ms when it was sent, a lower bound (0:
+--   unknown), 4 shards, 5 private server (0, 1), 6 longest grace of any type, ms, 7 the tick up to which its audit has
+--   on disk what it did, 0: none yet, -1: all that it ever did (only where it gives the lease up).
 -- Reply: NONE; flag late: there was no lease to renew, or it had run out, or a recovery window has passed without its
 --   report: report every session before serving any. SHARDS.
 -- Events: none.
-local _, incarnation, lease, sent, shards, private, longest_grace = unpack_values(ARGV[1])
+local _, lease, sent, shards, private, longest_grace, written = unpack_values(ARGV[1])
 --@include shard.lua
+local incarnation = ARGV[2]
 local id = 'i:' .. incarnation
 local found = call('HMGET', KEYS[1], 'shards', 'window')
 if found[1] and found[1] + 0 ~= shards then
   return pack({'SHARDS', 'NONE', found[1] + 0, now, window})
 end
 call('HSET', KEYS[1], 'shards', shards)
+if written > 0 then
+  call('HSET', KEYS[6], incarnation, written)
+elseif written == 0 then
+  call('HSETNX', KEYS[6], incarnation, tick)
+else
+  call('HDEL', KEYS[6], incarnation)
+end
 if lease == 0 then
   if not forget_instance(incarnation) then
     call('ZADD', KEYS[2], now, id)

@@ -1,8 +1,8 @@
 -- Put in front of every script: reads the clock and `meta`, refuses what comes too late, opens a recovery window
 -- where the store's past is in doubt, and reads, writes and answers with a lock. Keys, arguments, reply, events
--- and includes: README.md beside this file. KEYS[1..4]: meta, due, events, audit.
--- Redis spends more on handing values to Lua and back than on the work. Hence: one argument and one reply, both
--- packed; values unpacked onto the stack, not into tables; packing by `struct`, all at once (207: an integer of 8
+-- and includes: README.md beside this file. KEYS[1..4]: meta, due, events, audit. ARGV: the arguments, the caller's incarnation.
+-- Redis spends more on handing values to Lua and back than on the work. Hence: all arguments in one, and one reply,
+-- both packed; values unpacked onto the stack, not into tables; packing by `struct`, all at once (207: an integer of 8
 -- bytes, 218: text of up to 65535, 205: an integer of 2 bytes); and a function at top level only where every script
 -- needs it, since making it costs each call.
 local call, pack, unpack_values, struct_pack = redis.call, cmsgpack.pack, cmsgpack.unpack, struct.pack

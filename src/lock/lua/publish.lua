@@ -17,6 +17,6 @@ local function publish(header, kind, resource, actor, what, rest)
     call('XADD', KEYS[3], id, 'e', event)
   end
   if what ~= 'RENEWED' then
-    call('XADD', KEYS[4], id, 'e', event)
+    call('XADD', KEYS[4], id, 'e', event, 'i', ARGV[2])
   end
 end

@@ -1,10 +1,10 @@
 -- Report: an instance tells what it has in one room: its members, and the lock as it knows it. Members that are
 -- missing are restored. Inside a recovery window the lock is restored too, the highest token winning; outside,
 -- a member whose lock is in grace goes on with it.
--- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 incarnation, 4 the highest tick that it has seen in the shard,
---   5 members to list, 6 POLICY, 7 ttl ms, 8 idle release ms or -1; the lock: 9 token (0: nothing about a lock, 10 to
---   18 are ignored), 10 state (held, grace), 11 userId, 12 username, 13 clientId, 14 the server made the clientId,
---   15 since, 16 expires, 17 until, 18 dirty; then for each member, at most 100: userId, username, clientId, session,
+-- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 the highest tick that it has seen in the shard, 4 members to
+--   list, 5 POLICY, 6 ttl ms, 7 idle release ms or -1; the lock: 8 token (0: nothing about a lock, 9 to 17 are
+--   ignored), 9 state (held, grace), 10 userId, 11 username, 12 clientId, 13 the server made the clientId, 14 since,
+--   15 expires, 16 until, 17 dirty; then for each member, at most 100: userId, username, clientId, session,
 --   joined ms. A held lock comes with its owner, or the owner is in the room already.
 -- Reply: NONE; members; lost where the reported lock is not its owner's any more; names: sessions whose place a
 --   newer session of the same tab has. AHEAD.
@@ -14,12 +14,12 @@ local arg = {unpack_values(ARGV[1])}
 --@include settle.lua
 --@include member.lua
 --@include recall.lua
-local resource, incarnation = arg[2], arg[3]
+local resource = arg[2]
 local r = {
-  token = arg[9], user = arg[11], name = arg[12], client = arg[13], made = arg[14], since = arg[15],
-  expires = arg[16], grace = arg[17], dirty = arg[18],
+  token = arg[8], user = arg[10], name = arg[11], client = arg[12], made = arg[13], since = arg[14],
+  expires = arg[15], grace = arg[16], dirty = arg[17],
 }
-local highest = math.max(arg[4], r.token)
+local highest = math.max(arg[3], r.token)
 if highest > tick and highest > us + 86400000000 then
   return pack({'AHEAD', 'NONE', tick, now, window})
 end
@@ -31,7 +31,7 @@ local l = read_lock(KEYS[5])
 settle(resource, l)
 
 local replaced = {}
-for i = 19, #arg, 5 do
+for i = 18, #arg, 5 do
   local id, session, joined = arg[i + 2] .. ':' .. arg[i], arg[i + 3], arg[i + 4]
   local member = call('HGET', KEYS[6], id)
   local other, _, since
@@ -41,12 +41,12 @@ for i = 19, #arg, 5 do
   if other ~= session and other and since + 0 > joined then
     replaced[#replaced + 1] = session
   elseif other ~= session then
-    enter(resource, id, session, incarnation, joined, arg[i + 1], '', member)
+    enter(resource, id, session, ARGV[2], joined, arg[i + 1], '', member)
   end
 end
 
-local held = arg[10] == 'held' and call('HEXISTS', KEYS[6], r.client .. ':' .. r.user) == 1
-local idle = arg[8] > 0 and now + arg[8] or 0
+local held = arg[9] == 'held' and call('HEXISTS', KEYS[6], r.client .. ':' .. r.user) == 1
+local idle = arg[7] > 0 and now + arg[7] or 0
 local same = l[TOKEN] == r.token and l[STATE] ~= 'free'
 
 -- Outside a window a report gives nothing back but a grace lock to its owner, and confirms one that is held.
@@ -57,7 +57,7 @@ local function confirm()
     l[TOLD] = now
     change(resource, l, 'RECOVERED', '')
   elseif held and l[STATE] == 'grace' then
-    l[STATE], l[UNTIL], l[TOLD], l[EXPIRES], l[IDLE] = 'held', 0, now, now + arg[7], idle
+    l[STATE], l[UNTIL], l[TOLD], l[EXPIRES], l[IDLE] = 'held', 0, now, now + arg[6], idle
     change(resource, l, 'RESUMED', '')
   end
   return nil
@@ -82,7 +82,7 @@ local function restore()
     local key, child = held_by(resource, r.user)
     call('HSET', key, child, '')
   end
-  l[STATE], l[EXPIRES], l[DIRTY], l[TOLD], l[POLICY] = 'held', r.expires, r.dirty, now, arg[6]
+  l[STATE], l[EXPIRES], l[DIRTY], l[TOLD], l[POLICY] = 'held', r.expires, r.dirty, now, arg[5]
   l[IDLE], l[UNTIL] = idle, 0
   if not held then
     local _, _, grace = policy_of(l)
@@ -96,4 +96,4 @@ local lost
 if r.token ~= 0 then
   lost = (window > 0 and restore or confirm)()
 end
-return answer('NONE', 0, l, nil, nil, lost, replaced, list_members(resource, l, arg[5]))
+return answer('NONE', 0, l, nil, nil, lost, replaced, list_members(resource, l, arg[4]))

@@ -1,18 +1,18 @@
 -- Report done: an instance has reported all that it has in this shard. Closes a recovery window that may be
 -- closed.
--- KEYS: SHARD. Arguments: 1 notAfter, 2 incarnation, 3 lease ms, 4 private server (0, 1), 5 longest grace of any type,
---   ms, 6 the window that it reported in (item 5 of a reply), 7 store ms when the store last answered it before the
---   window, 0: unknown; 8… incarnations of peers that it knows and whose lease has not lapsed.
+-- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms, 3 private server (0, 1), 4 longest grace of any type, ms, 5 the window
+--   that it reported in (item 5 of a reply), 6 store ms when the store last answered it before the window, 0: unknown;
+--   7… incarnations of peers that it knows and whose lease has not lapsed.
 -- Reply: NONE; window is 0 where it is closed now, another number where it must report again.
 -- Events: none.
 local arg = {unpack_values(ARGV[1])}
-local incarnation, lease, private, longest_grace, reported, contact = arg[2], arg[3], arg[4], arg[5], arg[6], arg[7]
+local incarnation, lease, private, longest_grace, reported, contact = ARGV[2], arg[2], arg[3], arg[4], arg[5], arg[6]
 --@include shard.lua
 if window == 0 or window == reported then
   call('HSET', KEYS[5], incarnation, reported > 0 and reported or now - 1)
 end
 if window > 0 and window == reported then
-  for i = 8, #arg do
+  for i = 7, #arg do
     if call('HSETNX', KEYS[5], arg[i], 0) == 1 then
       call('ZADD', KEYS[2], 'NX', now + lease, 'i:' .. arg[i])
     end

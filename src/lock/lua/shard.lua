@@ -31,21 +31,25 @@ local function try_close(incarnation, private, lease, longest_grace)
   trust(lease)
 end
 
--- Takes an instance without members out of the books. False if it has some still.
+-- Takes an instance without members out of the books, but for what its audit may lack: that is handed out by the
+-- sweep. False if it has members still.
 local function forget_instance(incarnation)
   if call('EXISTS', string.sub(KEYS[1], 1, -5) .. 'instance:' .. incarnation) == 1 then
     return false
   end
   call('ZREM', KEYS[2], 'i:' .. incarnation)
   call('HDEL', KEYS[5], incarnation)
+  if call('HEXISTS', KEYS[6], incarnation) == 1 then
+    call('ZADD', KEYS[2], now, 'a:' .. incarnation)
+  end
   return true
 end
 
-local function answer_shard(flags)
+local function answer_shard(flags, names)
   local first = call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
   local at = (first[2] or 0) + 0
   if window > 0 and at <= now then
     at = now + 1000
   end
-  return answer('NONE', flags, {0, 0, 0, 0, at, 0, 0, 0, 0, 'free'})
+  return answer('NONE', flags, {0, 0, 0, 0, at, 0, 0, 0, 0, 'free'}, nil, nil, nil, names)
 end

@@ -1,7 +1,9 @@
 -- Sweep: lets happen what is due in the shard; correctness does not wait for it.
 -- KEYS: SHARD; others are built from what `due` names. Arguments: 1 notAfter, 2 due members at most, 3 lease ms,
 --   4 entries of `events` and 5 of `audit` to keep at most.
--- Reply: NONE; next is the shard's next deadline; flag more: call again at once.
+-- Reply: NONE; next is the shard's next deadline; flag more: call again at once; names: an instance that has died and
+--   the id in the stream `audit` up to which its own audit is known to be on disk. Who gets them writes what
+--   comes behind that and then takes the instance out of `written` and `a:<incarnation>` out of `due`; else they are handed out again.
 -- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RECOVERED; of dead instances' members (100 a call) GRACE_STARTED and LEAVE.
 local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
 --@include publish.lua
@@ -41,16 +43,46 @@ local function reap(incarnation, ended)
   return not forget_instance(incarnation)
 end
 
-local more = false
+-- What a dead instance's audit may lack, for the caller to look after until one lease from now.
+local function hand_out(incarnation)
+  local written = call('HGET', KEYS[6], incarnation)
+  if not written then
+    call('ZREM', KEYS[2], 'a:' .. incarnation)
+    return nil
+  end
+  call('ZADD', KEYS[2], now + lease, 'a:' .. incarnation)
+  return {incarnation, written .. '-0'}
+end
+
+-- Drops what every instance's audit has, and what is too much: `audit_cut` then says up to where something may be
+-- gone that nobody had written.
+local function trim_audit()
+  local first
+  for _, written in ipairs(call('HVALS', KEYS[6])) do
+    first = math.min(written + 0, first or tick)
+  end
+  if first then
+    call('XTRIM', KEYS[4], 'MINID', '~', first)
+  end
+  if call('XTRIM', KEYS[4], 'MAXLEN', '~', keep_audit) > 0 then
+    local entry = call('XRANGE', KEYS[4], '-', '+', 'COUNT', 1)[1]
+    call('HSET', KEYS[1], 'audit_cut', entry and string.match(entry[1], '^%d+') or tick)
+  end
+end
+
+local more, dead = false, nil
 if window == 0 then
   local due = call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
   more = #due == most * 2
   local reaped = false
   for i = 1, #due, 2 do
     local name = string.sub(due[i], 3)
-    if string.sub(due[i], 1, 2) == 'r:' then
+    local what = string.sub(due[i], 1, 2)
+    if what == 'r:' then
       settle_due(name)
-    elseif reaped then
+    elseif what == 'a:' and not dead then
+      dead = hand_out(name)
+    elseif what == 'a:' or reaped then
       more = true
     else
       reaped = true
@@ -60,5 +92,5 @@ if window == 0 then
 end
 call('XTRIM', KEYS[3], 'MINID', '~', us - 60000000)
 call('XTRIM', KEYS[3], 'MAXLEN', '~', keep_events)
-call('XTRIM', KEYS[4], 'MAXLEN', '~', keep_audit)
-return answer_shard(more and 16 or 0)
+trim_audit()
+return answer_shard(more and 16 or 0, dead)

@@ -1,0 +1,196 @@
+/*
+ * Whether the store and this instance agree on who is here: each entry of `instance:<incarnation>`
+ * is held against the sessions, every five minutes and after each recovery. A member whose session
+ * is gone is taken out as if the server had ended it; a session that the store has forgotten makes
+ * its shard be reported again. Neither should ever be found: this is the net below the rest.
+ */
+#include "store_private.h"
+
+#include <stdio.h>
+
+#include "wslock/base/mem.h"
+
+#define INTERVAL_MS 300000
+#define PAGE_TEXT "100"
+#define PAUSE_MS 10 /* between two pages */
+
+/* A question under way: for a page, or for a member that the store says is ours. */
+struct question {
+    struct lock_store *store;
+    unsigned round;
+    char *entry; /* "<resource> <clientId>:<userId>"; NULL: a page */
+};
+
+static void read_page(struct lock_store *store);
+
+static void on_timer(struct wheel_timer *timer) {
+    struct lock_store *store = CONTAINER_OF(timer, struct lock_store, compare.timer);
+
+    if (store->compare.running) {
+        read_page(store);
+    } else {
+        compare_begin(store);
+    }
+}
+
+static void wait(struct lock_store *store, uint64_t delay_ms) {
+    wheel_set(store->wheel, &store->compare.timer, delay_ms, on_timer);
+}
+
+static void stop(struct lock_store *store) {
+    store->compare.running = false;
+    wait(store, INTERVAL_MS);
+}
+
+/* ---- one member ---- */
+
+static void on_taken_out(void *arg, const struct lock_result *result) {
+    struct lock_store *store = arg;
+
+    for (size_t i = 0; i < result->event_count; i++) {
+        store->callbacks.on_unasked(store->callbacks.ctx, &result->events[i], false);
+    }
+}
+
+static void take_out(struct lock_store *store, struct str resource, struct str id,
+                     struct str session) {
+    struct lock_caller caller = {.resource = resource, .session_id = session};
+    struct str rest = id;
+
+    if (str_cut(&rest, ':', &caller.client_id)) {
+        caller.user_id = rest;
+        log_warn("stray_member", LFS("resource", resource), LFS("session", session));
+        lock_disconnect(store, &caller, LOCK_DISCONNECT_SERVER, on_taken_out, store);
+    }
+}
+
+static void next(struct lock_store *store) {
+    struct compare *c = &store->compare;
+
+    if (--c->open > 0) {
+        return;
+    }
+    if (!str_eqz(str_of(c->cursor), "0")) {
+        wait(store, PAUSE_MS);
+        return;
+    }
+    if (++c->shard < store->shard_count) {
+        wait(store, PAUSE_MS);
+        return;
+    }
+    store->callbacks.compare_end(store->callbacks.ctx);
+    stop(store);
+}
+
+static void look_at(struct lock_store *store, struct str text, const struct redis_reply *reply) {
+    const struct lock_store_callbacks *callbacks = &store->callbacks;
+    struct str id = text, resource, value, session, incarnation;
+
+    if (str_cut(&id, ' ', &resource) && redis_reply_str(reply, &value) &&
+        str_cut(&value, ' ', &session) && str_cut(&value, ' ', &incarnation) &&
+        str_eqz(incarnation, store->incarnation) &&
+        !callbacks->compare_member(callbacks->ctx, session, resource)) {
+        take_out(store, resource, id, session);
+    }
+}
+
+static bool take_page(struct lock_store *store, const struct redis_reply *reply);
+
+static void on_answer(void *arg, enum redis_status status, const struct redis_reply *reply,
+                      const char *error) {
+    struct question *q = arg;
+    struct lock_store *store = q->store;
+
+    (void)error;
+    if (!store->closing && q->round == store->compare.round && store->compare.running) {
+        bool ok = status == REDIS_OK;
+
+        if (ok && q->entry) {
+            look_at(store, str_of(q->entry), reply);
+        } else if (ok) {
+            ok = take_page(store, reply);
+        }
+        if (ok) {
+            next(store);
+        } else {
+            stop(store); /* after a lost connection it begins anew */
+        }
+    }
+    mem_free(q->entry);
+    mem_free(q);
+}
+
+static void ask(struct lock_store *store, int argc, const struct str *argv, char *entry) {
+    struct question *q = mem_alloc(sizeof *q);
+
+    *q = (struct question){store, store->compare.round, entry};
+    store->compare.open++;
+    redis_link_command(store->link, argc, argv, (uint64_t)store->config->redis.command_timeout_ms,
+                       on_answer, q);
+}
+
+static void ask_member(struct lock_store *store, struct str entry) {
+    const struct shard *s = &store->shards[store->compare.shard];
+    struct str id = entry, resource;
+    struct buf key;
+
+    if (!str_cut(&id, ' ', &resource)) {
+        return;
+    }
+    buf_init(&key);
+    buf_append(&key, s->keys.tag.p, s->keys.tag.len);
+    buf_append_str(&key, "member:");
+    buf_append(&key, resource.p, resource.len);
+    const struct str argv[] = {str_of("HGET"), {key.data, key.len}, id};
+
+    ask(store, ARRAY_LEN(argv), argv, str_dup(entry));
+    buf_fini(&key);
+}
+
+/* ---- page by page, shard by shard ---- */
+
+static bool take_page(struct lock_store *store, const struct redis_reply *reply) {
+    struct compare *c = &store->compare;
+    const struct redis_reply *entries = redis_reply_at(reply, 1);
+    struct str cursor, entry;
+
+    if (!redis_reply_str(redis_reply_at(reply, 0), &cursor) || cursor.len >= sizeof c->cursor) {
+        return false;
+    }
+    memcpy(c->cursor, cursor.p, cursor.len);
+    c->cursor[cursor.len] = '\0';
+    for (size_t i = 0; i < redis_reply_count(entries); i++) {
+        if (redis_reply_str(redis_reply_at(entries, i), &entry)) {
+            ask_member(store, entry);
+        }
+    }
+    return true;
+}
+
+static void read_page(struct lock_store *store) {
+    struct compare *c = &store->compare;
+    const struct str argv[] = {str_of("SSCAN"), store->shards[c->shard].keys.instance,
+                               str_of(c->cursor), str_of("COUNT"), str_of(PAGE_TEXT)};
+
+    ask(store, ARRAY_LEN(argv), argv, NULL);
+}
+
+void compare_begin(struct lock_store *store) {
+    struct compare *c = &store->compare;
+
+    if (!store->up || c->running) {
+        return; /* it is begun when the store is back */
+    }
+    c->running = true;
+    c->round++;
+    c->open = 0;
+    c->shard = 0;
+    strcpy(c->cursor, "0");
+    store->callbacks.compare_begin(store->callbacks.ctx);
+    wait(store, PAUSE_MS);
+}
+
+void compare_stop(struct lock_store *store) {
+    store->compare.running = false;
+    wheel_cancel(&store->compare.timer);
+}
