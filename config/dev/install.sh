@@ -67,6 +67,7 @@ look_for_test() {
     need_command clang clang
     need_package libclang-rt-dev
     need_command valgrind valgrind
+    need_command spin spin
     # Of these only Debian 12's versions are asked (tests/lint.sh).
     if grep -qs '^VERSION_ID="12"' /etc/os-release; then
         need_command clang-format clang-format

@@ -6,6 +6,7 @@
 
 #include "daemon.h"
 #include "options.h"
+#include "unsupported.h"
 #include "wslock/base/mem.h"
 
 #define DEFAULT_CONFIG "/etc/wslockd/wslockd.yaml"
@@ -45,10 +46,12 @@ static enum exit_code with_config(const struct options *o) {
         return EXIT_CONFIGURATION;
     if (o->action == OPTIONS_RUN)
         return daemon_run(config, o);
-    if (o->action == OPTIONS_PRINT_CONFIG)
+    if (o->action == OPTIONS_PRINT_CONFIG) {
         print_config(config);
-    else
+    } else {
+        unsupported_print(config);
         puts("configuration ok");
+    }
     config_unref(&config);
     return EXIT_CLEAN;
 }
@@ -57,6 +60,7 @@ static enum exit_code with_config(const struct options *o) {
 static void prepare_process(void) {
     umask(0027);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* until the daemon listens for it: there is nothing to reload yet */
     json_object_seed(0);
     OPENSSL_init_ssl(0, NULL);
 }

@@ -2,11 +2,9 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "wslock/base/buf.h"
-#include "wslock/base/mem.h"
+#include "wslock/config/config.h"
 
 enum option_id {
     OPTION_CONFIG = 256,
@@ -114,28 +112,6 @@ void options_parse(int argc, char **argv, struct options *out) {
         wrong(out, "unexpected argument: ", argv[optind]);
 }
 
-static char *join(const char *directory, const char *rest) {
-    struct buf b;
-    buf_init(&b);
-    buf_append_str(&b, directory);
-    buf_append_str(&b, rest);
-    char *result = mem_strdup(buf_cstr(&b));
-    buf_fini(&b);
-    return result;
-}
-
-static const char *variable(const char *name) {
-    const char *value = getenv(name);
-    return value != NULL && value[0] == '/' ? value : NULL;
-}
-
 char *options_state_dir(const struct options *o) {
-    const char *directory = o->state_dir != NULL ? o->state_dir : variable("STATE_DIRECTORY");
-    if (directory != NULL)
-        return mem_strdup(directory);
-    directory = variable("XDG_STATE_HOME");
-    if (directory != NULL)
-        return join(directory, "/wslockd");
-    directory = variable("HOME");
-    return join(directory != NULL ? directory : "/tmp", "/.local/state/wslockd");
+    return config_state_dir(o->state_dir);
 }

@@ -35,8 +35,7 @@ struct options {
 
 void options_parse(int argc, char **argv, struct options *out);
 void options_print_help(void);
-/* Where --dev and the embedded Redis keep what must outlive them: --state-dir, $STATE_DIRECTORY (of
- * systemd), $XDG_STATE_HOME/wslockd, ~/.local/state/wslockd. Heap. */
+/* config_state_dir with --state-dir. Heap. */
 char *options_state_dir(const struct options *o);
 
 #endif

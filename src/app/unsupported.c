@@ -1,31 +1,60 @@
 #include "unsupported.h"
 
-static void note(const char *type, const char *key, const char *instead) {
-    log_warn("key_without_effect_yet", LF("type", type), LF("key", key), LF("instead", instead));
+#include <stdio.h>
+
+struct sink {
+    void (*refused)(struct sink *sink, const char *text);
+    void (*without_effect)(struct sink *sink, const char *key, const char *instead);
+    const char *first_refused;
+};
+
+static void each(struct sink *s, const struct config *c) {
+    if (c->redis.sentinel_master)
+        s->refused(s, "redis.sentinel is not supported by this version");
+    if (c->redis.cluster_nodes.count > 0)
+        s->refused(s, "redis.cluster is not supported by this version");
+    if (c->redis.wait_replicas > 0)
+        s->refused(s, "redis.waitReplicas is not supported by this version");
+    if (c->auth.jwks_url)
+        s->refused(s, "auth.jwks.url is not supported by this version: put the key set into a file "
+                      "and name it in auth.jwks.file");
+    for (size_t i = 0; i < c->listen_count; i++) {
+        if (c->listen[i].systemd_socket) {
+            s->refused(s, "listen.systemdSocket is not supported by this version");
+            break;
+        }
+    }
+    if (c->ticket_signing_key_file)
+        s->without_effect(s, "tickets.signingKeyFile", "no tickets");
 }
 
-static void note_policy(const struct config_policy *p) {
-    if (p->upgrade != CONFIG_UPGRADE_DENY)
-        note(p->type, "upgrade", "deny");
-    if (p->requests)
-        note(p->type, "requests", "false");
-    if (p->disconnect == CONFIG_DISCONNECT_PROMPT)
-        note(p->type, "disconnect", "grace");
-    if (p->urgent_takeover || p->takeover == CONFIG_TAKEOVER_IMMEDIATE || p->takeover_roles.set)
-        note(p->type, "takeover", "never");
+static void keep_first(struct sink *sink, const char *text) {
+    if (!sink->first_refused)
+        sink->first_refused = text;
+}
+
+static void log_note(struct sink *sink, const char *key, const char *instead) {
+    (void)sink;
+    log_warn("key_without_effect_yet", LF("key", key), LF("instead", instead));
 }
 
 const char *unsupported_check(const struct config *config) {
-    if (config->redis.sentinel_master)
-        return "redis.sentinel is not supported by this version";
-    if (config->redis.cluster_nodes.count > 0)
-        return "redis.cluster is not supported by this version";
-    if (config->redis.wait_replicas > 0)
-        return "redis.waitReplicas is not supported by this version";
-    note_policy(&config->default_policy);
-    for (size_t i = 0; i < config->type_count; i++)
-        note_policy(&config->types[i]);
-    if (config->ticket_signing_key_file)
-        note("-", "tickets.signingKeyFile", "no tickets");
-    return NULL;
+    struct sink sink = {keep_first, log_note, NULL};
+    each(&sink, config);
+    return sink.first_refused;
+}
+
+static void print_refused(struct sink *sink, const char *text) {
+    (void)sink;
+    fprintf(stderr, "warning: %s; the daemon does not start with it\n", text);
+}
+
+static void print_note(struct sink *sink, const char *key, const char *instead) {
+    (void)sink;
+    fprintf(stderr, "warning: %s has no effect in this version; it works as: %s\n", key, instead);
+}
+
+void unsupported_print(const struct config *config) {
+    struct sink sink = {print_refused, print_note, NULL};
+    each(&sink, config);
 }

@@ -2,13 +2,18 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "wslock/base/buf.h"
 #include "wslock/base/map.h"
 #include "wslock/base/mem.h"
 
-#define LOAD_BYTES ((off_t)1024 * 1024)
+/* An instance says every few seconds what it has on disk: what is older is not read back. */
+#define KEEP_S 30
+#define LOAD_BYTES ((off_t)64 * 1024 * 1024)
+#define STEP_BYTES ((off_t)1024 * 1024)
+#define LINE_BYTES ((off_t)128 * 1024) /* two of the longest lines */
 
 struct known {
     struct map *map;
@@ -45,7 +50,10 @@ static struct str field(struct str line, const char *key) {
 static void make_key(struct buf *out, struct str line) {
     const struct str resource = field(line, "\"resourceId\":\"");
     const struct str id = field(line, "\"eventId\":\"");
+    const struct str action = field(line, "\"action\":\"");
     if (resource.len > 0 && id.len > 0) {
+        buf_append(out, action.p, action.len);
+        buf_append_str(out, "\n");
         buf_append(out, resource.p, resource.len);
         buf_append_str(out, "\n");
         buf_append(out, id.p, id.len);
@@ -72,24 +80,75 @@ void known_add(struct known *known, struct str line) {
     buf_fini(&key);
 }
 
-void known_load(struct known *known, int fd, off_t end) {
-    const off_t start = end > LOAD_BYTES ? end - LOAD_BYTES : 0;
-    struct buf all;
+static size_t read_range(int fd, off_t start, off_t end, struct buf *out) {
     ssize_t n = 0;
-    buf_init(&all);
-    buf_reserve(&all, (size_t)(end - start));
-    while ((off_t)all.len < end - start &&
-           (n = pread(fd, all.data + all.len, (size_t)(end - start) - all.len,
-                      start + (off_t)all.len)) > 0) {
-        all.len += (size_t)n;
+    buf_reserve(out, (size_t)(end - start));
+    while ((off_t)out->len < end - start &&
+           (n = pread(fd, out->data + out->len, (size_t)(end - start) - out->len,
+                      start + (off_t)out->len)) > 0) {
+        out->len += (size_t)n;
     }
-    for (const char *p = all.data, *stop = p + all.len; p && p < stop;) {
-        const char *newline = memchr(p, '\n', (size_t)(stop - p));
+    return out->len;
+}
+
+/* Seconds since the epoch of a record; -1: it has no time. */
+static int64_t time_of(struct str line) {
+    const struct str text = field(line, "\"time\":\"");
+    char copy[32];
+    struct tm tm = {0};
+    if (text.len < 19 || text.len >= sizeof copy) {
+        return -1;
+    }
+    memcpy(copy, text.p, text.len);
+    copy[text.len] = '\0';
+    return strptime(copy, "%Y-%m-%dT%H:%M:%S", &tm) ? (int64_t)timegm(&tm) : -1;
+}
+
+/* The time of the last line of a range, or of the first that begins in it. */
+static int64_t time_in(int fd, off_t start, off_t end, bool last) {
+    struct buf part;
+    int64_t at = -1;
+    buf_init(&part);
+    if (read_range(fd, start, end, &part) > 1) {
+        const char *stop = part.data + part.len;
+        const char *from =
+            last ? memrchr(part.data, '\n', part.len - 1) : memchr(part.data, '\n', part.len - 1);
+        from = from ? from + 1 : part.data;
+        at = time_of((struct str){from, (size_t)(stop - from)});
+    }
+    buf_fini(&part);
+    return at;
+}
+
+/* Where the records of the last KEEP_S begin, or somewhat before. */
+static off_t load_from(int fd, off_t end) {
+    const off_t near_end = end > LINE_BYTES ? end - LINE_BYTES : 0;
+    const int64_t newest = time_in(fd, near_end, end, true);
+    off_t start = end;
+    while (start > 0 && end - start < LOAD_BYTES) {
+        start = start > STEP_BYTES ? start - STEP_BYTES : 0;
+        const off_t stop = end - start < LINE_BYTES ? end : start + LINE_BYTES;
+        if (newest >= 0 && start > 0 && time_in(fd, start, stop, false) < newest - KEEP_S) {
+            break;
+        }
+    }
+    return start;
+}
+
+void known_load(struct known *known, int fd, off_t end) {
+    struct buf all;
+    buf_init(&all);
+    if (end > 0) {
+        (void)read_range(fd, load_from(fd, end), end, &all);
+    }
+    for (size_t at = 0; at < all.len;) {
+        const char *line = all.data + at;
+        const char *newline = memchr(line, '\n', all.len - at);
         if (!newline) {
             break;
         }
-        known_add(known, (struct str){p, (size_t)(newline - p)});
-        p = newline + 1;
+        known_add(known, (struct str){line, (size_t)(newline - line)});
+        at += (size_t)(newline - line) + 1;
     }
     buf_fini(&all);
 }

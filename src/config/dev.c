@@ -9,6 +9,7 @@
 #include "wslock/base/mem.h"
 #include "wslock/base/rand.h"
 
+#include "derived.h"
 #include "format.h"
 #include "load.h"
 #include "value.h"
@@ -139,25 +140,6 @@ static bool ensure_key(const char *state_dir, struct config_problems *problems) 
     return ok;
 }
 
-/* The demo page is served by the daemon itself, under any name of the loopback. */
-static void allow_own_page(struct config *c) {
-    static const char *const HOSTS[] = {"127.0.0.1", "localhost", "[::1]"};
-    struct config_strings *origins = &c->allowed_origins;
-
-    mem_free(origins->items);
-    origins->items = mem_calloc(ARRAY_LEN(HOSTS), sizeof *origins->items);
-    origins->count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(HOSTS); i++) {
-        struct buf origin;
-
-        buf_init(&origin);
-        buf_printf(&origin, "%s://%s:%d", c->listen[0].tls ? "https" : "http", HOSTS[i],
-                   c->listen[0].port);
-        origins->items[origins->count++] = mem_strndup(origin.data, origin.len);
-        buf_fini(&origin);
-    }
-}
-
 static void check_loopback(const struct config *c, const struct config_node *root,
                            struct config_problems *problems) {
     for (size_t i = 0; i < c->listen_count; i++) {
@@ -225,7 +207,7 @@ struct config *config_load_dev(const char *state_dir, const char *path,
     if (problems.count > 0)
         config_unref(&config);
     else if (!config_tree_find(root, "allowedOrigins"))
-        allow_own_page(config);
+        config_derive_own_page(config);
 done:
     config_problems_report(&problems, on_problem, ctx);
     config_tree_destroy(&over);

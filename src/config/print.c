@@ -1,4 +1,4 @@
-/* --print-config, and what a reload may not change. */
+/* --print-config. */
 #include <string.h>
 
 #include "wslock/base/mem.h"
@@ -118,67 +118,4 @@ void config_print(const struct config *c, struct buf *out) {
     struct printing p = {.out = out};
 
     print_mapping(&p, &CONFIG_ROOT, "", c);
-}
-
-/* What only a restart changes of one row, as text, a secret as it is: equal texts are equal values.
- */
-static void print_fixed(const struct config_scope *scope, const struct config_row *row,
-                        const void *base, struct buf *out) {
-    struct printing p = {.out = out};
-
-    buf_reset(out);
-    if (row->type == CONFIG_TYPE_LIST) {
-        for (size_t i = 0; i < config_item_count(row, base); i++)
-            for (size_t j = 0; j < row->scope->count; j++)
-                if (row->scope->rows[j].reload == CONFIG_RELOAD_RESTART) {
-                    config_value_print(&row->scope->rows[j], config_item_at(row, base, i), out);
-                    buf_append_char(out, '\n');
-                }
-        return;
-    }
-    if (row->type == CONFIG_TYPE_SECTION)
-        config_value_print(row, base, out); /* whether it is there */
-    else if (row->reload == CONFIG_RELOAD_RESTART && row->secret &&
-             !config_value_is_null(row, base))
-        buf_append_str(out, *(char *const *)((const void *)((const char *)base + row->offset)));
-    else if (row->reload == CONFIG_RELOAD_RESTART)
-        print_row(&p, scope, row, base);
-}
-
-/* With its slash; standard output is no place in any of them. */
-static struct str directory_of(const char *file) {
-    const char *slash = strrchr(file, '/');
-
-    if (strcmp(file, "-") == 0)
-        return str_of(file);
-    return (struct str){file, slash ? (size_t)(slash + 1 - file) : 0};
-}
-
-bool config_reload_allowed(const struct config *old, const struct config *next,
-                           config_problem_cb on_problem, void *ctx) {
-    struct config_problems problems = {0};
-    struct buf before, after;
-    bool allowed;
-
-    buf_init(&before);
-    buf_init(&after);
-    for (size_t i = 0; i < CONFIG_ROOT.count; i++) {
-        const struct config_row *row = &CONFIG_ROOT.rows[i];
-
-        if (row->type == CONFIG_TYPE_SECTION && !row->present)
-            continue;
-        print_fixed(&CONFIG_ROOT, row, old, &before);
-        print_fixed(&CONFIG_ROOT, row, next, &after);
-        if (!str_eq((struct str){before.data, before.len}, (struct str){after.data, after.len}))
-            config_problems_add(&problems, "", 0, row->path, "only a restart changes this");
-    }
-    if (!str_eq(directory_of(old->audit.file), directory_of(next->audit.file)))
-        config_problems_add(&problems, "", 0, "audit.file", "only a restart changes its directory");
-    explicit_bzero(before.data, before.cap);
-    explicit_bzero(after.data, after.cap);
-    buf_fini(&before);
-    buf_fini(&after);
-    allowed = problems.count == 0;
-    config_problems_report(&problems, on_problem, ctx);
-    return allowed;
 }

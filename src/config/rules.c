@@ -3,9 +3,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "wslock/base/mem.h"
+
+#include "derived.h"
 
 bool config_rules_given(const struct config_rules *r, const char *path) {
     return config_tree_find(r->root, path) != NULL;
@@ -96,20 +97,6 @@ static void check_origins(const struct config_rules *r) {
                                   "\"*\" allows every page and must stand alone");
 }
 
-static void derive_instance(struct config *c) {
-    char host[65] = "";
-    struct buf label;
-
-    if (c->instance)
-        return;
-    (void)gethostname(host, sizeof host - 1);
-    buf_init(&label);
-    buf_printf(&label, "%s:%d", *host ? host : "localhost",
-               c->listen_count > 0 ? c->listen[0].port : 0);
-    c->instance = mem_strndup(label.data, label.len);
-    buf_fini(&label);
-}
-
 void config_check_rules(const struct config_rules *r) {
     config_check_listen(r);
     check_paths(r);
@@ -117,5 +104,5 @@ void config_check_rules(const struct config_rules *r) {
     config_check_auth(r);
     config_check_redis(r);
     config_check_policies(r);
-    derive_instance(r->config);
+    config_derive_instance(r->config);
 }

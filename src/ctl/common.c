@@ -32,17 +32,6 @@ static char *join(const char *directory, const char *rest) {
     return b.data;
 }
 
-char *ctl_state_dir(const struct ctl_options *options) {
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-
-    if (options->state_dir)
-        return mem_strdup(options->state_dir);
-    if (state && *state)
-        return join(state, "/wslockd");
-    return join(home && *home ? home : ".", "/.local/state/wslockd");
-}
-
 static void print_problem(void *ctx, const char *file, int line, const char *key,
                           const char *text) {
     (void)ctx;
@@ -54,7 +43,7 @@ static void print_problem(void *ctx, const char *file, int line, const char *key
 }
 
 static struct config *load_dev(const struct ctl_options *options) {
-    char *state_dir = ctl_state_dir(options);
+    char *state_dir = config_state_dir(options->state_dir);
     char *key = join(state_dir, "/dev-key");
     struct config *config = NULL;
 

@@ -28,8 +28,6 @@ enum ctl_exit ctl_status(const struct ctl_options *options);
 
 /* Writes `wslockctl: …` and a line end on standard error. */
 void ctl_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* --state-dir, $XDG_STATE_HOME/wslockd or ~/.local/state/wslockd; heap. */
-char *ctl_state_dir(const struct ctl_options *options) MUST_CHECK;
 /* The configuration of --config, or else of the development daemon whose state is in --state-dir.
  * NULL after having complained; nothing is made that is not there. */
 struct config *ctl_load_config(const struct ctl_options *options) MUST_CHECK;

@@ -33,7 +33,7 @@ static bool find_place(const struct ctl_options *options, struct place *out) {
         ctl_complain("%s: ops has neither a socket nor a fixed port", options->config_file);
         return false;
     }
-    out->path = ctl_state_dir(options);
+    out->path = config_state_dir(options->state_dir);
     buf_init(&b);
     buf_printf(&b, "%s/ops.sock", out->path);
     mem_free(out->path);

@@ -5,6 +5,7 @@
 #include "crc16.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #define REPORT_MAX 100
 #define AHEAD_MAX_MS 86400000 /* as report.lua has it */
@@ -29,26 +30,10 @@ static void on_done(struct script_call *call, const struct script_head *head,
 
 /* Whether the answer changed nothing and only says what the store knows. */
 static bool only_tells(const struct lock_result *r) {
-    switch (r->outcome) {
-    case LOCK_OUT_NOT_JOINED:
-    case LOCK_OUT_NOT_HOLDER:
-    case LOCK_OUT_LOST:
-        return true;
-    case LOCK_OUT_NONE:
-        return r->event_count == 0; /* status */
-    case LOCK_OUT_GRANTED:
-    case LOCK_OUT_RENEWED:
-    case LOCK_OUT_RELEASED:
-    case LOCK_OUT_HELD:
-    case LOCK_OUT_HELD_BY_YOU:
-    case LOCK_OUT_GRACE:
-    case LOCK_OUT_RESERVED:
-    case LOCK_OUT_RECOVERING:
-    case LOCK_OUT_TAB_LIMIT:
-    case LOCK_OUT_VIEWERS_FULL:
-        return false;
-    }
-    return false;
+    return r->outcome == LOCK_OUT_NOT_JOINED || r->outcome == LOCK_OUT_NOT_HOLDER ||
+           r->outcome == LOCK_OUT_LOST || r->outcome == LOCK_OUT_NOT_QUEUED ||
+           r->outcome == LOCK_OUT_UNKNOWN_REQUEST ||
+           (r->outcome == LOCK_OUT_NONE && r->event_count == 0); /* status */
 }
 
 /* A store that has lost its past knows little: to who is in the room it says NOT_JOINED, and who
@@ -102,6 +87,11 @@ static void add_terms(struct script_args *a, const struct lock_caller *caller) {
     args_int(a, caller->policy->idle_release_ms);
 }
 
+/* 0: nobody queues. */
+static void add_queue(struct script_args *a, const struct lock_caller *caller) {
+    args_int(a, caller->policy->upgrade == CONFIG_UPGRADE_QUEUE ? caller->policy->max_waiters : 0);
+}
+
 /* A renewal is told at most once in half a heartbeat interval. */
 static void add_tell(struct script_args *a, const struct lock_caller *caller) {
     args_int(a, caller->policy->heartbeat_interval_ms / 2);
@@ -123,6 +113,7 @@ void lock_join(struct lock_store *store, const struct lock_caller *caller, bool 
     args_int(&a, token);
     args_int(&a, caller->policy->max_viewers);
     args_int(&a, caller->policy->presence_max_listed);
+    add_queue(&a, caller);
     request(s, &lock_script_join, &a, cb, arg);
 }
 
@@ -137,7 +128,7 @@ void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock
     request(s, &lock_script_leave, &a, cb, arg);
 }
 
-void lock_acquire(struct lock_store *store, const struct lock_caller *caller, bool take_own,
+void lock_acquire(struct lock_store *store, const struct lock_caller *caller, enum lock_how how,
                   lock_cb cb, void *arg) {
     struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
@@ -147,8 +138,9 @@ void lock_acquire(struct lock_store *store, const struct lock_caller *caller, bo
     add_caller(&a, s, caller);
     add_terms(&a, caller);
     args_int(&a, caller->policy->max_tab_locks);
-    args_flag(&a, take_own);
+    args_int(&a, (int64_t)how);
     add_tell(&a, caller);
+    add_queue(&a, caller);
     request(s, &lock_script_acquire, &a, cb, arg);
 }
 
@@ -179,6 +171,96 @@ void lock_release(struct lock_store *store, const struct lock_caller *caller, in
     args_int(&a, token);
     args_optional(&a, revision);
     request(s, &lock_script_release, &a, cb, arg);
+}
+
+void lock_request(struct lock_store *store, const struct lock_caller *caller, struct str request_id,
+                  struct str message, lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    add_caller(&a, s, caller);
+    args_str(&a, caller->username);
+    args_flag(&a, caller->client_made);
+    args_policy(&a, caller->policy);
+    args_str(&a, request_id);
+    args_str(&a, message);
+    args_int(&a, caller->policy->request_timeout_ms);
+    args_int(&a, caller->policy->max_waiters);
+    request(s, &lock_script_request, &a, cb, arg);
+}
+
+static struct str action_word(enum lock_action action) {
+    switch (action) {
+    case LOCK_APPROVE:
+        return str_of("APPROVE");
+    case LOCK_DENY:
+        return str_of("DENY");
+    case LOCK_IGNORE:
+        break;
+    }
+    return str_of("IGNORE");
+}
+
+void lock_reply(struct lock_store *store, const struct lock_caller *caller, bool takeover,
+                struct str request_id, enum lock_action action, struct str revision, lock_cb cb,
+                void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    add_caller(&a, s, caller);
+    add_terms(&a, caller);
+    args_str(&a, request_id);
+    args_str(&a, action_word(action));
+    args_optional(&a, revision);
+    args_str(&a, str_of(takeover ? "TAKEOVER" : "REQUEST"));
+    request(s, &lock_script_reply, &a, cb, arg);
+}
+
+static struct str what_word(enum lock_what what) {
+    switch (what) {
+    case LOCK_QUEUE_PLACE:
+        return str_of("QUEUE");
+    case LOCK_REQUEST:
+        return str_of("REQUEST");
+    case LOCK_TAKEOVER:
+        break;
+    }
+    return str_of("TAKEOVER");
+}
+
+void lock_withdraw(struct lock_store *store, const struct lock_caller *caller, enum lock_what what,
+                   struct str request_id, lock_cb cb, void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    add_caller(&a, s, caller);
+    args_str(&a, what_word(what));
+    args_str(&a, request_id);
+    request(s, &lock_script_withdraw, &a, cb, arg);
+}
+
+void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
+                   struct str request_id, struct str reason, bool wait, bool urgent, lock_cb cb,
+                   void *arg) {
+    struct shard *s = shard_of(store, caller->resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
+    add_caller(&a, s, caller);
+    add_terms(&a, caller);
+    add_tell(&a, caller);
+    args_str(&a, request_id);
+    args_str(&a, reason);
+    args_int(&a, wait ? caller->policy->takeover_timeout_ms : 0);
+    args_flag(&a, urgent);
+    request(s, &lock_script_takeover, &a, cb, arg);
 }
 
 void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void *arg) {
@@ -224,7 +306,11 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
 }
 
 void lock_store_forgot(struct lock_store *store, struct str resource) {
-    shard_resync(shard_of(store, resource), "a member is missing");
+    struct shard *s = shard_of(store, resource);
+
+    if (s->state == SHARD_SERVING) { /* else everybody is being reported already */
+        shard_resync(s, "a member is missing");
+    }
 }
 
 /* ---- reports ---- */
@@ -254,13 +340,47 @@ static bool is_ahead(const struct shard *s, int64_t token) {
     return token > s->tick && token / 1000 > lock_store_now_ms(s->store) + AHEAD_MAX_MS;
 }
 
+/* Arguments 8 to 17: a lock that is reserved. */
+static void add_reserved_lock(struct script_args *a, const struct lock_report_waiting *w) {
+    args_int(a, 0);
+    args_str(a, str_of(lock_state_text(LOCK_STATE_RESERVED)));
+    args_str(a, w->user_id);
+    args_str(a, w->username);
+    args_str(a, w->client_id);
+    args_flag(a, false);
+    args_int(a, 0);
+    args_int(a, 0);
+    args_int(a, w->reserved_until_ms);
+    args_flag(a, false);
+}
+
+/* Arguments 18 and on. */
+static void add_waiting(struct script_args *a, const struct lock_report_waiting *w) {
+    char id[64 + 1 + 256 + 1];
+
+    args_str(a, w->takeover);
+    args_flag(a, w->prompt);
+    args_int(a, (int64_t)w->waiter_count);
+    for (size_t i = 0; i < w->waiter_count; i++) {
+        const struct lock_waiter *v = &w->waiters[i];
+        int len = snprintf(id, sizeof id, "%.*s:%.*s", (int)v->client_id.len, v->client_id.p,
+                           (int)v->user_id.len, v->user_id.p);
+
+        assert(len > 0 && (size_t)len < sizeof id);
+        args_str(a, (struct str){id, (size_t)len});
+        args_str(a, v->packed);
+    }
+}
+
 /* Arguments 8 to 17: the lock of the one who has it. */
 static void add_reported_lock(struct script_args *a, const struct lock_report_member *owner) {
     static const struct lock_report_member nobody;
     const struct lock_report_member *m = owner ? owner : &nobody;
 
     args_int(a, m->token);
-    args_str(a, str_of(lock_state_text(m->gone ? LOCK_STATE_GRACE : LOCK_STATE_HELD)));
+    args_str(
+        a,
+        str_of(m->token == 0 ? "" : lock_state_text(m->gone ? LOCK_STATE_GRACE : LOCK_STATE_HELD)));
     args_str(a, m->user_id);
     args_str(a, m->username);
     args_str(a, m->client_id);
@@ -272,7 +392,8 @@ static void add_reported_lock(struct script_args *a, const struct lock_report_me
 }
 
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
-                 const struct lock_report_member *members, size_t count, lock_cb cb, void *arg) {
+                 const struct lock_report_member *members, size_t count,
+                 const struct lock_report_waiting *waiting, lock_cb cb, void *arg) {
     struct shard *s = shard_of(store, resource);
     const struct lock_report_member *owner = NULL;
     struct script_args a;
@@ -293,7 +414,12 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     args_policy(&a, policy);
     args_int(&a, policy->lock_ttl_ms);
     args_int(&a, policy->idle_release_ms);
-    add_reported_lock(&a, owner);
+    if (!owner && waiting->reserved_until_ms != 0) {
+        add_reserved_lock(&a, waiting);
+    } else {
+        add_reported_lock(&a, owner);
+    }
+    add_waiting(&a, waiting);
     for (size_t i = 0; i < count; i++) {
         if (members[i].gone) {
             continue;

@@ -12,11 +12,12 @@
 #include "wslock/lock/lock.h"
 
 bool lock_state_parse(struct str text, enum lock_state *out) MUST_CHECK;
-/* Each reads one item of the list (a member: two); faults show in list->m->ok. */
+/* Each reads one item of the list (a member, a waiter: two); faults show in list->m->ok. */
 void lock_read(struct msgpack_list *list, struct lock_view *out);
 void lock_ending_read(struct msgpack_list *list,
                       struct lock_ending *out); /* out is zeroed before */
 void lock_member_read(struct msgpack_list *list, struct lock_member *out);
+void lock_waiter_read(struct msgpack_list *list, struct lock_waiter *out);
 /* The items of the list itself. */
 void lock_event_read(struct msgpack_list *list, struct lock_event *out);
 
@@ -48,7 +49,8 @@ struct decode_scratch {
     struct lock_event *events;
     struct str *names;
     struct lock_member *members;
-    size_t event_cap, name_cap, member_cap;
+    struct lock_waiter *waiters;
+    size_t event_cap, name_cap, member_cap, waiter_cap;
 };
 void decode_scratch_fini(struct decode_scratch *scratch);
 

@@ -16,6 +16,75 @@ static void require(struct msgpack *m, bool condition) {
     m->ok = m->ok && condition;
 }
 
+bool lock_takeover_decode(struct str packed, struct lock_takeover *out) {
+    struct msgpack m;
+    struct msgpack_list l;
+
+    memset(out, 0, sizeof *out);
+    msgpack_open(&m, &l, packed);
+    out->present = true;
+    out->packed = packed;
+    out->request_id = msgpack_str(&l);
+    out->user_id = msgpack_str(&l);
+    out->username = msgpack_str(&l);
+    out->client_id = msgpack_str(&l);
+    out->reason = msgpack_str(&l);
+    out->force_at_ms = msgpack_int(&l);
+    out->urgent = msgpack_int(&l) != 0;
+    msgpack_int(&l); /* length */
+    out->denied = msgpack_int(&l) != 0;
+    msgpack_int(&l); /* the server made the clientId */
+    out->ended = msgpack_str(&l);
+    msgpack_list_end(&l);
+    require(&m, out->request_id.len > 0 && out->user_id.len > 0);
+    if (!m.ok) {
+        memset(out, 0, sizeof *out);
+    }
+    return m.ok;
+}
+
+/* Empty, nil or false: there is none. */
+static void read_takeover(struct msgpack *outer, struct str packed, struct lock_takeover *out) {
+    memset(out, 0, sizeof *out);
+    require(outer, packed.len <= 1 || lock_takeover_decode(packed, out));
+}
+
+bool lock_waiter_decode(struct str user_id, struct str client_id, struct str packed,
+                        struct lock_waiter *out) {
+    struct msgpack m;
+    struct msgpack_list l;
+    int64_t kind;
+
+    memset(out, 0, sizeof *out);
+    out->user_id = user_id;
+    out->client_id = client_id;
+    out->packed = packed;
+    msgpack_open(&m, &l, packed);
+    out->username = msgpack_str(&l);
+    out->order = msgpack_int(&l);
+    kind = msgpack_int(&l);
+    out->queues = (kind & 1) != 0;
+    out->requests = (kind & 2) != 0;
+    out->request_id = msgpack_str(&l);
+    out->message = msgpack_str(&l);
+    out->ends_ms = msgpack_int(&l);
+    msgpack_int(&l); /* length */
+    out->absent_until_ms = msgpack_int(&l);
+    msgpack_int(&l); /* grace */
+    msgpack_int(&l); /* the server made the clientId */
+    out->since_ms = msgpack_int(&l);
+    msgpack_list_end(&l);
+    require(&m, kind >= 1 && kind <= 3);
+    return m.ok;
+}
+
+void lock_waiter_read(struct msgpack_list *list, struct lock_waiter *out) {
+    struct str user_id = msgpack_str(list), client_id, packed = msgpack_raw(list);
+
+    require(list->m, str_cut(&user_id, ':', &client_id) &&
+                         lock_waiter_decode(user_id, client_id, packed, out));
+}
+
 void lock_read(struct msgpack_list *list, struct lock_view *out) {
     struct msgpack_list l;
     int64_t until;
@@ -34,6 +103,10 @@ void lock_read(struct msgpack_list *list, struct lock_view *out) {
     out->user_id = msgpack_str(&l);
     out->username = msgpack_str(&l);
     out->client_id = msgpack_str(&l);
+    msgpack_str(&l); /* policy */
+    read_takeover(list->m, msgpack_str(&l), &out->takeover);
+    msgpack_int(&l); /* the deadline of those who wait */
+    out->prompt = msgpack_int(&l) != 0;
     out->grace_until_ms = out->state == LOCK_STATE_GRACE ? until : 0;
     out->reserved_until_ms = out->state == LOCK_STATE_RESERVED ? until : 0;
     msgpack_list_end(&l);
@@ -56,6 +129,7 @@ void lock_ending_read(struct msgpack_list *list, struct lock_ending *out) {
     out->since_ms = msgpack_int(&l);
     out->ended_ms = msgpack_int(&l);
     out->by = msgpack_str(&l);
+    out->request_id = msgpack_str(&l);
     require(l.m, out->reason != LOCK_CAUSE_NONE);
     msgpack_list_end(&l);
 }
@@ -99,6 +173,22 @@ void lock_event_read(struct msgpack_list *list, struct lock_event *out) {
         require(list->m, out->cause != LOCK_CAUSE_NONE);
         lock_read(list, &out->lock);
         lock_ending_read(list, &out->ended);
+        read_takeover(list->m, msgpack_raw(list), &out->takeover);
+    } else if (kind == LOCK_EVENT_PLACE) {
+        out->kind = LOCK_EVENT_PLACE;
+        out->cause = lock_cause_parse(msgpack_str(list));
+        require(list->m, out->cause != LOCK_CAUSE_NONE);
+        lock_waiter_read(list, &out->waiter);
+        out->there = msgpack_int(list) != 0;
+        out->queue_length = msgpack_int(list);
+        out->median_ms = msgpack_int(list);
+    } else if (kind == LOCK_EVENT_TAKEOVER) {
+        out->kind = LOCK_EVENT_TAKEOVER;
+        out->cause = lock_cause_parse(msgpack_str(list));
+        require(list->m, out->cause != LOCK_CAUSE_NONE);
+        read_takeover(list->m, msgpack_raw(list), &out->takeover);
+        require(list->m, out->takeover.present);
+        out->token = msgpack_int(list);
     } else {
         require(list->m, kind == LOCK_EVENT_JOIN || kind == LOCK_EVENT_LEAVE);
         out->kind = kind == LOCK_EVENT_JOIN ? LOCK_EVENT_JOIN : LOCK_EVENT_LEAVE;

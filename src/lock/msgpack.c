@@ -199,17 +199,31 @@ static uint64_t skip_one(struct msgpack *m, unsigned tag) {
     return 0;
 }
 
-void msgpack_list_end(struct msgpack_list *list) {
-    uint64_t items = list->left;
-
-    while (items > 0 && list->m->ok) {
+static void skip(struct msgpack *m, uint64_t items) {
+    while (items > 0 && m->ok) {
         items--;
-        items += skip_one(list->m, (unsigned)take(list->m, 1));
-        if (items > bytes_left(list->m)) {
-            fail(list->m);
+        items += skip_one(m, (unsigned)take(m, 1));
+        if (items > bytes_left(m)) {
+            fail(m);
         }
     }
+}
+
+void msgpack_list_end(struct msgpack_list *list) {
+    skip(list->m, list->left);
     list->left = 0;
+}
+
+struct str msgpack_raw(struct msgpack_list *list) {
+    const char *begin = (const char *)list->m->p;
+
+    if (list->left == 0 || !list->m->ok) {
+        return (struct str){NULL, 0};
+    }
+    list->left--;
+    skip(list->m, 1);
+    return list->m->ok ? (struct str){begin, (size_t)((const char *)list->m->p - begin)}
+                       : (struct str){NULL, 0};
 }
 
 /* ---- writing ---- */

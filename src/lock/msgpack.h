@@ -33,6 +33,8 @@ void msgpack_open(struct msgpack *m, struct msgpack_list *list, struct str bytes
 struct str msgpack_str(struct msgpack_list *list);
 /* An integer below 2^53 in size; false is 0, true 1. */
 int64_t msgpack_int(struct msgpack_list *list);
+/* The bytes of one item, whatever it is. */
+struct str msgpack_raw(struct msgpack_list *list);
 /* An array in the array. False where false, nil or nothing stands; *inner is empty then. */
 bool msgpack_list(struct msgpack_list *list, struct msgpack_list *inner);
 /* Skips the rest. Each list is ended before its outer one is read on. */

@@ -21,6 +21,16 @@ static const char *const outcome_words[] = {
     [LOCK_OUT_NOT_HOLDER] = "NOT_HOLDER",
     [LOCK_OUT_LOST] = "LOST",
     [LOCK_OUT_VIEWERS_FULL] = "VIEWERS_FULL",
+    [LOCK_OUT_QUEUED] = "QUEUED",
+    [LOCK_OUT_QUEUE_FULL] = "QUEUE_FULL",
+    [LOCK_OUT_REQUESTED] = "REQUESTED",
+    [LOCK_OUT_OWN] = "OWN",
+    [LOCK_OUT_REPLIED] = "REPLIED",
+    [LOCK_OUT_WITHDRAWN] = "WITHDRAWN",
+    [LOCK_OUT_NOT_QUEUED] = "NOT_QUEUED",
+    [LOCK_OUT_UNKNOWN_REQUEST] = "UNKNOWN",
+    [LOCK_OUT_PENDING] = "PENDING",
+    [LOCK_OUT_TAKEOVER_IN_PROGRESS] = "TAKEOVER_IN_PROGRESS",
 };
 
 static size_t read_word(struct msgpack_list *list, const char *const *words, size_t count) {
@@ -90,6 +100,35 @@ static void read_members(struct msgpack_list *list, struct decode_scratch *scrat
     out->snapshot.member_listed = count;
 }
 
+/* Items 16 to 18: the caller's own place, what holders took, everybody's place. */
+static void read_waiting(struct msgpack_list *list, struct decode_scratch *scratch,
+                         struct lock_result *out) {
+    struct msgpack_list place, all;
+    size_t count;
+
+    out->median_ms = out->snapshot.median_ms = -1;
+    if (list->left == 0) {
+        return;
+    }
+    if (msgpack_list(list, &place)) {
+        out->position = msgpack_int(&place);
+        out->request_id = msgpack_str(&place);
+        out->ends_ms = msgpack_int(&place);
+        msgpack_list_end(&place);
+    }
+    out->median_ms = out->snapshot.median_ms = msgpack_int(list);
+    msgpack_list(list, &all);
+    count = all.left / 2;
+    scratch->waiters =
+        grown(scratch->waiters, &scratch->waiter_cap, count, sizeof *scratch->waiters);
+    for (size_t i = 0; i < count && all.m->ok; i++) {
+        lock_waiter_read(&all, &scratch->waiters[i]);
+    }
+    msgpack_list_end(&all);
+    out->snapshot.waiters = scratch->waiters;
+    out->snapshot.waiter_count = count;
+}
+
 static void read_flags(struct msgpack_list *list, struct script_head *head,
                        struct lock_result *out) {
     int64_t flags = msgpack_int(list);
@@ -126,6 +165,7 @@ bool script_reply_decode(struct str packed, struct decode_scratch *scratch,
     read_names(&list, scratch, out);
     read_members(&list, scratch, out);
     out->snapshot.member_count = msgpack_int(&list);
+    read_waiting(&list, scratch, out);
     out->snapshot.rev = out->rev;
     out->snapshot.lock = out->lock;
     return m.ok;
@@ -135,5 +175,6 @@ void decode_scratch_fini(struct decode_scratch *scratch) {
     mem_free(scratch->events);
     mem_free(scratch->names);
     mem_free(scratch->members);
+    mem_free(scratch->waiters);
     memset(scratch, 0, sizeof *scratch);
 }

@@ -144,6 +144,7 @@ void shard_open(struct shard *s) {
     struct script_args a;
 
     s->state = SHARD_OPENING;
+    s->opened_ms = clock_boot_ms();
     wheel_cancel(&s->retry_timer);
     args_init(&a, &s->store->packed);
     args_keys_shard(&a, &s->keys);
@@ -222,7 +223,6 @@ static void on_given_up(struct script_call *call, const struct script_head *head
 
 void shard_give_up_lease(struct shard *s) {
     if (s->state != SHARD_AWAY && redis_link_is_up(s->store->link)) {
-        /* What the audit has been given, it puts on disk before it is closed. */
         send_lease(s, 0, unwritten_is_settled(s) ? -1 : unwritten_tick(s), on_given_up);
     }
 }
@@ -302,6 +302,7 @@ void shard_forget_tick(struct shard *s, int64_t tick) {
     log_error("shard_tick_too_far_ahead", LFI("shard", s->index), LFI("ours", s->tick),
               LFI("the_stores", tick));
     s->tick = s->cursor = tick;
+    unwritten_rewind(s, tick);
 }
 
 static void on_reported(struct script_call *call, const struct script_head *head,
@@ -323,7 +324,6 @@ static void on_reported(struct script_call *call, const struct script_head *head
         return;
     }
     s->state = SHARD_SERVING;
-    s->served_ms = clock_boot_ms();
     if (s->window != 0) { /* others have not reported yet */
         wheel_set(s->store->wheel, &s->lease_timer, LOCK_WINDOW_POLL_MS, on_lease_timer);
     }

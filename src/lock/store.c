@@ -83,7 +83,7 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
         doubt = "unknown outcome";
         break;
     }
-    if (result.status == LOCK_UNKNOWN) {
+    if (result.status == LOCK_UNKNOWN && call->changes) {
         unwritten_doubt(s);
     }
     s->calls_open--;
@@ -121,9 +121,12 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
 
     const struct str argv[] = {args_packed(a), str_of(store->incarnation)};
 
+    struct script_call *call = make_call(s, done, cb, arg);
+
+    call->changes = script != &lock_script_open && script != &lock_script_lease &&
+                    script != &lock_script_report_done;
     redis_link_eval(store->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
-                    (uint64_t)store->config->redis.command_timeout_ms, on_script,
-                    make_call(s, done, cb, arg));
+                    (uint64_t)store->config->redis.command_timeout_ms, on_script, call);
 }
 
 void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg) {

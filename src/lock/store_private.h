@@ -41,6 +41,7 @@ struct unwritten {
                          then … */
     int64_t asked;   /* … had been given this much when it was last asked to put it on disk … */
     int64_t written; /* … and has this much there */
+    int64_t made;    /* the last change of ours that a reply told */
 
     bool doubt;         /* calls behind doubt_from had no answer */
     bool doubt_again;   /* also since reading began */
@@ -88,7 +89,7 @@ struct shard {
     struct wheel_timer sweep_timer;
 
     size_t calls_open;  /* scripts without an answer */
-    uint64_t served_ms; /* boot time since when it is served */
+    uint64_t opened_ms; /* boot time when it was opened on this connection */
     struct unwritten unwritten;
 };
 
@@ -137,8 +138,9 @@ struct lock_store {
 
     struct compare compare;
 
-    struct list flushes; /* that the audit owes an answer */
-    bool flushing;       /* one for all shards among them */
+    struct list flushes;                                     /* that the audit owes an answer */
+    bool flushing;                                           /* one for all shards among them */
+    enum { FLUSH_NONE, FLUSH_ASKED, FLUSH_DONE } last_flush; /* before the end */
 
     char **peers; /* incarnations of other instances, as last read */
     size_t peer_count;
@@ -154,7 +156,8 @@ typedef void (*script_done)(struct script_call *call, const struct script_head *
 struct script_call {
     struct shard *shard;
     script_done done;
-    lock_cb cb; /* of the caller; NULL for calls of ours */
+    bool changes; /* it may make events */
+    lock_cb cb;   /* of the caller; NULL for calls of ours */
     void *arg;
     uint64_t begin_us;
     unsigned round;
@@ -212,9 +215,11 @@ void unwritten_doubt(struct shard *s);
 void unwritten_dead(struct shard *s, struct str incarnation, struct str written);
 /* Has the audit put on disk what it was given, for unwritten_tick to say later. */
 void unwritten_flush(struct lock_store *store);
+/* The shard's ticks begin anew. */
+void unwritten_rewind(struct shard *s, int64_t tick);
 /* What this instance did up to this tick is on its disk. */
 int64_t unwritten_tick(const struct shard *s);
-/* Nothing is in doubt: the audit was given all that this instance did. */
+/* All that this instance did is on its disk. */
 bool unwritten_is_settled(const struct shard *s);
 
 /* ---- compare.c ---- */

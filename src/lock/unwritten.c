@@ -51,6 +51,7 @@ static void flush_then(struct lock_store *store, struct shard *s, flush_done don
 static void on_own_flushed(struct lock_store *store, struct shard *s, bool ok) {
     (void)s;
     store->flushing = false;
+    store->last_flush = store->last_flush == FLUSH_ASKED ? FLUSH_DONE : store->last_flush;
     for (unsigned i = 0; ok && i < store->shard_count; i++) {
         struct unwritten *u = &store->shards[i].unwritten;
 
@@ -69,6 +70,14 @@ void unwritten_flush(struct lock_store *store) {
     flush_then(store, NULL, on_own_flushed);
 }
 
+bool lock_store_flushed(struct lock_store *store) {
+    if (store->last_flush == FLUSH_NONE && !store->flushing) {
+        store->last_flush = FLUSH_ASKED;
+        unwritten_flush(store);
+    }
+    return store->last_flush == FLUSH_DONE;
+}
+
 int64_t unwritten_tick(const struct shard *s) {
     const struct unwritten *u = &s->unwritten;
 
@@ -76,7 +85,7 @@ int64_t unwritten_tick(const struct shard *s) {
 }
 
 bool unwritten_is_settled(const struct shard *s) {
-    return !s->unwritten.doubt && s->calls_open == 0;
+    return !s->unwritten.doubt && s->calls_open == 0 && s->unwritten.written >= s->unwritten.made;
 }
 
 /* ---- reading back ---- */
@@ -112,7 +121,9 @@ static uint64_t doubt_ms(const struct shard *s) {
 }
 
 static void look_later(struct shard *s, uint64_t delay_ms) {
-    wheel_set(s->store->wheel, &s->unwritten.timer, delay_ms, on_doubt_timer);
+    if (!wheel_armed(&s->unwritten.timer)) { /* else doubt upon doubt would put it off for ever */
+        wheel_set(s->store->wheel, &s->unwritten.timer, delay_ms, on_doubt_timer);
+    }
 }
 
 static void end_doubt(struct shard *s) {
@@ -143,22 +154,38 @@ static void command(struct shard *s, int argc, const struct str *argv, redis_cb 
                        (uint64_t)s->store->config->redis.command_timeout_ms, cb, s);
 }
 
+/* It is off the list; had it come back to life meanwhile, it would not have been on it. */
+static void on_taken_off(void *arg, enum redis_status status, const struct redis_reply *reply,
+                         const char *error) {
+    struct shard *s = arg;
+    int64_t removed;
+
+    (void)error;
+    if (s->store->closing) {
+        return;
+    }
+    if (status == REDIS_OK && redis_reply_int(reply, &removed) && removed == 1) {
+        const struct str forget[] = {str_of("HDEL"), s->keys.written, str_of(s->unwritten.reading)};
+
+        command(s, ARRAY_LEN(forget), forget, ignore);
+    }
+    s->unwritten.reading[0] = '\0';
+}
+
 /* All of a dead instance's is on disk here: nobody need look again. */
 static void on_dead_flushed(struct lock_store *store, struct shard *s, bool ok) {
     struct unwritten *u = &s->unwritten;
     char due[LOCK_INCARNATION_MAX + 3];
-    const struct str incarnation = str_of(u->reading);
 
     (void)store;
     snprintf(due, sizeof due, "a:%s", u->reading);
-    const struct str forget[] = {str_of("HDEL"), s->keys.written, incarnation};
     const struct str done[] = {str_of("ZREM"), s->keys.due, str_of(due)};
 
-    if (ok) { /* else it is handed out again */
-        command(s, ARRAY_LEN(forget), forget, ignore);
-        command(s, ARRAY_LEN(done), done, ignore);
+    if (ok) {
+        command(s, ARRAY_LEN(done), done, on_taken_off);
+    } else {
+        u->reading[0] = '\0'; /* it is handed out again */
     }
-    u->reading[0] = '\0';
 }
 
 static bool is_own(const struct shard *s) {
@@ -234,6 +261,7 @@ static void on_page(void *arg, enum redis_status status, const struct redis_repl
                     const char *error) {
     struct shard *s = arg;
     size_t count = redis_reply_count(reply);
+    int64_t before = s->unwritten.read_to;
     bool whole = true;
 
     (void)error;
@@ -254,7 +282,7 @@ static void on_page(void *arg, enum redis_status status, const struct redis_repl
             log_error("audit_entry_malformed", LFI("shard", s->index));
         }
     }
-    if (count == PAGE) {
+    if (count == PAGE && s->unwritten.read_to > before) {
         read_page(s);
         return;
     }
@@ -289,7 +317,7 @@ static void on_doubt_timer(struct wheel_timer *timer) {
     struct unwritten *u = &s->unwritten;
 
     if (s->state != SHARD_SERVING || u->reading[0] != '\0' ||
-        clock_boot_ms() - s->served_ms < doubt_ms(s)) {
+        clock_boot_ms() - s->opened_ms < doubt_ms(s)) {
         look_later(s, RETRY_MS);
         return;
     }
@@ -318,7 +346,14 @@ void unwritten_note(struct shard *s, const struct script_head *head,
     if (head->status == SCRIPT_OK || head->status == SCRIPT_LATE) {
         u->answered = head->rev;
     }
+    if (result->event_count > 0) {
+        u->made = result->events[result->event_count - 1].rev;
+    }
     for (size_t i = 0; u->doubt && i < result->event_count; i++) {
+        if (result->events[i].kind == LOCK_EVENT_LOCK &&
+            result->events[i].cause == LOCK_CAUSE_RENEWED) {
+            continue; /* not in that stream */
+        }
         if (u->seen_count == u->seen_cap) {
             u->seen_cap = u->seen_cap * 2 + 64;
             u->seen = mem_realloc(u->seen, u->seen_cap * sizeof *u->seen);
@@ -339,6 +374,13 @@ void unwritten_doubt(struct shard *s) {
     }
     u->doubt_again = true;
     look_later(s, doubt_ms(s));
+}
+
+void unwritten_rewind(struct shard *s, int64_t tick) {
+    struct unwritten *u = &s->unwritten;
+
+    forget_seen(u);
+    u->answered = u->asked = u->written = u->made = u->doubt_from = tick;
 }
 
 void unwritten_init(struct shard *s) {

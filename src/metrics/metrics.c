@@ -38,7 +38,7 @@
 static const double bucket_bounds[] = {BUCKETS(BUCKET_BOUND)};
 static const char *const bucket_texts[] = {BUCKETS(BUCKET_TEXT) "+Inf"};
 
-enum kind { COUNTER, GAUGE, HISTOGRAM };
+enum kind { COUNTER, GAUGE, PEAK, HISTOGRAM };
 
 static const struct row {
     enum kind kind;
@@ -161,7 +161,9 @@ void metrics_add(enum metric_id id, double delta, const char *label1, const char
 }
 
 void metrics_set(enum metric_id id, double value, const char *label1, const char *label2) {
-    get_series(id, label1, label2)->value = value;
+    struct series *s = get_series(id, label1, label2);
+    if (rows[id].kind != PEAK || value > s->value)
+        s->value = value;
 }
 
 void metrics_observe(enum metric_id id, double seconds, const char *label1) {
@@ -265,9 +267,11 @@ static void append_sample(struct buf *out, const struct row *row, const struct s
     buf_append_char(out, '\n');
 }
 
-static void append_series(struct buf *out, const struct row *row, const struct series *s) {
+static void append_series(struct buf *out, const struct row *row, struct series *s) {
     if (row->kind != HISTOGRAM) {
         append_sample(out, row, s, "", NULL, s->value);
+        if (row->kind == PEAK)
+            s->value = 0;
         return;
     }
     uint64_t cumulative = 0;
@@ -281,11 +285,11 @@ static void append_series(struct buf *out, const struct row *row, const struct s
 
 void metrics_render(struct buf *out) {
     static const char *const kinds[] = {
-        [COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram"};
+        [COUNTER] = "counter", [GAUGE] = "gauge", [PEAK] = "gauge", [HISTOGRAM] = "histogram"};
     for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
         const struct row *row = &rows[id];
         /* What counts starts at 0; a gauge that nobody has set yet says nothing. */
-        if (row->kind != GAUGE && row->labels[0] == '\0')
+        if ((row->kind == COUNTER || row->kind == HISTOGRAM) && row->labels[0] == '\0')
             get_series(id, NULL, NULL);
         if (metrics[id].count == 0)
             continue;

@@ -10,9 +10,10 @@
 #define FULL_AGAIN_US 1000000
 
 struct admit_entry {
-    struct list idle; /* linked while it has no connections, oldest use first */
+    struct list idle; /* linked while it has no sockets, oldest use first */
     struct address address;
     size_t connections;
+    size_t waiting; /* to be told that there is no room */
     uint64_t used_us;
     struct rate rate;
 };
@@ -69,7 +70,7 @@ static struct admit_entry *touch(struct admit *a, const struct admit_limits *lim
     }
     e->used_us = now_us;
     list_remove(&e->idle);
-    if (e->connections == 0)
+    if (e->connections + e->waiting == 0)
         list_push_back(&a->idle, &e->idle);
     return e;
 }
@@ -80,39 +81,58 @@ bool admit_handshake(struct admit *a, const struct admit_limits *limits, const s
     return rate_take(&touch(a, limits, from, now_us)->rate, per_second, per_second, now_us);
 }
 
-enum admit_result admit_enter(struct admit *a, const struct admit_limits *limits,
-                              const struct address *from, uint64_t now_us,
-                              struct admit_entry **entry) {
+static enum admit_result count(struct admit *a, const struct admit_limits *limits,
+                               struct admit_entry *e, struct admit_place *place) {
     if ((int64_t)a->connections >= limits->connections)
         return ADMIT_FULL;
-    struct admit_entry *e = touch(a, limits, from, now_us);
     if (limits->connections_per_address != CONFIG_NO_LIMIT &&
         (int64_t)e->connections >= limits->connections_per_address)
         return ADMIT_ADDRESS_FULL;
+    if (place->entry != NULL)
+        place->entry->waiting--;
     list_remove(&e->idle);
     e->connections++;
     a->connections++;
-    *entry = e;
+    *place = (struct admit_place){e, true};
     return ADMIT_OK;
 }
 
-void admit_leave(struct admit *a, struct admit_entry **entry, uint64_t now_us) {
-    struct admit_entry *e = *entry;
+bool admit_accept(struct admit *a, const struct admit_limits *limits, const struct address *from,
+                  uint64_t now_us, struct admit_place *place) {
+    struct admit_entry *e = touch(a, limits, from, now_us);
+    if (count(a, limits, e, place) != ADMIT_ADDRESS_FULL)
+        return true; /* with no room for anybody it is the caller who bounds the waiting */
+    if (e->waiting >= ADMIT_TOLD_MAX)
+        return false;
+    list_remove(&e->idle);
+    e->waiting++;
+    *place = (struct admit_place){e, false};
+    return true;
+}
+
+enum admit_result admit_enter(struct admit *a, const struct admit_limits *limits,
+                              const struct address *from, uint64_t now_us,
+                              struct admit_place *place) {
+    if (place->counted)
+        return ADMIT_OK;
+    struct admit_entry *e = place->entry != NULL ? place->entry : touch(a, limits, from, now_us);
+    return count(a, limits, e, place);
+}
+
+void admit_leave(struct admit *a, struct admit_place *place, uint64_t now_us) {
+    struct admit_entry *e = place->entry;
     if (e == NULL)
         return;
-    *entry = NULL;
-    a->connections--;
-    if (--e->connections > 0)
+    if (place->counted) {
+        a->connections--;
+        e->connections--;
+    } else {
+        e->waiting--;
+    }
+    *place = (struct admit_place){NULL, false};
+    if (e->connections + e->waiting > 0)
         return;
     e->used_us = now_us;
     list_push_back(&a->idle, &e->idle);
     forget_idle(a, now_us);
-}
-
-size_t admit_connections(const struct admit *a) {
-    return a->connections;
-}
-
-size_t admit_entries(const struct admit *a) {
-    return map_count(a->entries);
 }

@@ -30,6 +30,10 @@ static int on_request(struct conn *c) {
 }
 
 static int on_confirm_upgrade(struct conn *c) {
+    /* libwebsockets has answered an upgrade that it does not know by itself, and may ask all the
+     * same. */
+    if (lws_hdr_total_length(c->wsi, WSI_TOKEN_UPGRADE) <= 0)
+        return -1;
     if (c->listener->kind == LISTENER_OPS)
         return upgrade_refuse(c, HANDSHAKE_NO_SUCH_PATH);
     return upgrade_filter(c);
@@ -56,12 +60,14 @@ static int on_conn_event(struct conn *c, enum lws_callback_reasons reason, void 
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return conn_peer_closes(c, in, len);
     case LWS_CALLBACK_CLOSED:
+        conn_closed(c, c->session != NULL ? conn_end(c) : SESSION_END_LOST);
+        return 0;
     case LWS_CALLBACK_CLOSED_HTTP:
-        conn_closed(c);
+        conn_closed(c, SESSION_END_LOST);
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
         lws_set_opaque_user_data(c->wsi, NULL);
-        conn_closed(c);
+        conn_closed(c, SESSION_END_LOST);
         conn_destroy(c);
         return 0;
     default:

@@ -15,6 +15,7 @@ static_assert(LWS_PRE <= FRAME_HEADROOM, "a frame has room for the WebSocket hea
 
 static void on_handshake_timeout(struct wheel_timer *timer) {
     struct conn *c = CONTAINER_OF(timer, struct conn, timer);
+    c->settled = true;
     metrics_add(METRIC_REFUSED, 1, "timeout", NULL);
     conn_kill(c);
 }
@@ -30,6 +31,9 @@ struct conn *conn_create(struct net *n, struct lws *wsi) {
     c->listener = n->incoming.listener;
     c->peer = n->incoming.peer;
     c->handshake_counted = n->incoming.handshake_counted;
+    c->place = n->incoming.place;
+    n->incoming.place = (struct admit_place){NULL, false};
+    n->incoming.listener = NULL;
     buf_init(&c->rx);
     wheel_timer_init(&c->timer);
     wheel_set(n->parts.wheel, &c->timer, NET_HANDSHAKE_TIMEOUT_MS, on_handshake_timeout);
@@ -44,7 +48,9 @@ void conn_destroy(struct conn *c) {
     struct net *n = c->net;
     assert(c->session == NULL);
     wheel_cancel(&c->timer);
-    admit_leave(n->admit, &c->admitted, clock_boot_us());
+    if (!c->settled && !n->draining && c->listener->kind == LISTENER_PUBLIC)
+        metrics_add(METRIC_REFUSED, 1, "unread", NULL);
+    admit_leave(n->admit, &c->place, clock_boot_us());
     auth_identity_destroy(&c->identity);
     buf_fini(&c->rx);
     list_remove(&c->node);
@@ -148,7 +154,7 @@ const struct session_transport net_transport = {
 int conn_open_session(struct conn *c) {
     char address[ADDRESS_TEXT_MAX];
     wheel_cancel(&c->timer);
-    c->upgraded = true;
+    c->settled = true;
     address_format(&c->peer, address);
     struct session_peer peer = {str_of(address), str_of(c->net->user_agent)};
     struct auth_identity *identity = c->identity;
@@ -211,18 +217,35 @@ void conn_writable(struct conn *c) {
 int conn_peer_closes(struct conn *c, const unsigned char *payload, size_t len) {
     if (c->close_sent)
         return -1;
-    c->ending = true;
+    c->ending = c->peer_closed = true;
     if (len >= 2)
         c->peer_code = (uint16_t)(payload[0] << 8 | payload[1]);
     wheel_set(c->net->parts.wheel, &c->timer, NET_CLOSE_TIMEOUT_MS, on_close_timeout);
     return 0;
 }
 
-void conn_closed(struct conn *c) {
+/* The close frame that libwebsockets made itself is kept where a client's would be. */
+enum session_end conn_end(const struct conn *c) {
+    if (c->peer_closed)
+        return SESSION_END_CLIENT;
+    if (lws_get_close_length(c->wsi) < 2)
+        return SESSION_END_LOST;
+    const unsigned char *payload = lws_get_close_payload(c->wsi);
+    switch (payload[0] << 8 | payload[1]) {
+    case LWS_CLOSE_STATUS_PROTOCOL_ERR:
+        return SESSION_END_PROTOCOL_ERROR;
+    case LWS_CLOSE_STATUS_INVALID_PAYLOAD:
+        return SESSION_END_BAD_UTF8;
+    default:
+        return SESSION_END_LOST;
+    }
+}
+
+void conn_closed(struct conn *c, enum session_end end) {
     struct session *s = c->session;
     wheel_cancel(&c->timer);
     c->ending = true;
     c->session = NULL;
     if (s != NULL)
-        session_on_closed(s, c->peer_code);
+        session_on_closed(s, end, c->peer_code);
 }

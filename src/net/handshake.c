@@ -127,10 +127,14 @@ enum handshake_verdict handshake_check(const struct config *config,
 }
 
 bool handshake_bearer(struct str authorization, struct str *token) {
+    static const char SCHEME[] = "Bearer";
+    const size_t len = sizeof SCHEME - 1;
     struct str s = trim(authorization);
-    if (s.len < 7 || strncasecmp(s.p, "Bearer ", 7) != 0)
+    if (s.len < len || strncasecmp(s.p, SCHEME, len) != 0)
         return false;
-    *token = trim((struct str){s.p + 7, s.len - 7});
+    if (s.len > len && s.p[len] != ' ' && s.p[len] != '\t')
+        return false;
+    *token = trim((struct str){s.p + len, s.len - len});
     return true;
 }
 

@@ -37,7 +37,7 @@ struct handshake_request {
 enum handshake_verdict handshake_check(const struct config *config,
                                        const struct handshake_request *r);
 
-/* "Bearer x" → x; false: another scheme, or none. */
+/* "Bearer x" → x, "Bearer" → an empty one; false: another scheme, or none. */
 bool handshake_bearer(struct str authorization, struct str *token);
 /* The value of a cookie in a Cookie header (RFC 6265 §5.4); quotes around it are dropped. */
 bool handshake_cookie(struct str header, const char *name, struct str *value);

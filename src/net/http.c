@@ -63,6 +63,11 @@ bool http_header(struct conn *c, enum lws_token_indexes token, char *out, size_t
     return len > 0;
 }
 
+bool http_header_is_empty(struct conn *c, enum lws_token_indexes token) {
+    char nothing[1];
+    return lws_hdr_copy_fragment(c->wsi, nothing, sizeof nothing, token, 0) == 0;
+}
+
 bool http_custom_header(struct conn *c, const char *name, char *out, size_t size) {
     return lws_hdr_custom_copy(c->wsi, out, (int)size, name, (int)strlen(name)) > 0;
 }
@@ -115,6 +120,7 @@ void http_not_found(const struct http_request *request, struct http_response *re
 int http_send(struct conn *c, struct http_response *response, bool head_only) {
     struct buf out;
     static const char HEADROOM[LWS_PRE];
+    c->settled = true;
     buf_init(&out);
     buf_append(&out, HEADROOM, sizeof HEADROOM);
     buf_printf(&out, "HTTP/1.1 %d %s\r\nConnection: close\r\n", response->status,

@@ -53,6 +53,8 @@ void http_request_read(struct conn *c, struct http_request *out);
  * which may be NULL, is set). */
 bool http_header(struct conn *c, enum lws_token_indexes token, char *out, size_t size,
                  bool *too_long);
+/* It is there, with nothing in it (which http_header takes for absent). */
+bool http_header_is_empty(struct conn *c, enum lws_token_indexes token);
 /* One that libwebsockets has no token for: lower case, with its colon. */
 bool http_custom_header(struct conn *c, const char *name, char *out, size_t size);
 /* A parameter of the query, decoded. */

@@ -69,14 +69,27 @@ static bool open_tcp(struct listener *l, const char *address, int port, char **p
     return ok;
 }
 
-/* Whether someone answers at this path. */
-static bool is_live(const struct sockaddr_un *sun) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    bool live = connect(fd, (const struct sockaddr *)sun, sizeof *sun) == 0;
-    close(fd);
-    return live;
+/* Removes a socket that a process left behind. Only a refused connection shows that nobody listens
+ * there: one that is busy, or not ours to ask, stays. */
+static bool clear_path(const struct sockaddr_un *sun, char **problem) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int error = errno;
+    if (fd >= 0) {
+        error = connect(fd, (const struct sockaddr *)sun, sizeof *sun) == 0 ? 0 : errno;
+        close(fd);
+    }
+    if (error == ENOENT)
+        return true;
+    if (error == ECONNREFUSED) {
+        if (unlink(sun->sun_path) == 0 || errno == ENOENT)
+            return true;
+        error = errno;
+    }
+    if (error == 0 || error == EAGAIN)
+        *problem = net_problem("socket %s is in use by another process", sun->sun_path);
+    else
+        *problem = net_problem("socket %s: %s", sun->sun_path, strerror(error));
+    return false;
 }
 
 static bool open_unix(struct listener *l, const char *path, char **problem) {
@@ -92,11 +105,8 @@ static bool open_unix(struct listener *l, const char *path, char **problem) {
         *problem = net_problem("%s exists and is no socket", path);
         return false;
     }
-    if (is_live(&sun)) {
-        *problem = net_problem("socket %s is in use by another process", path);
+    if (!clear_path(&sun, problem))
         return false;
-    }
-    unlink(path);
     l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t before = umask(0117); /* the socket is 0660 from its first moment */
     bool ok = l->fd >= 0 && bind(l->fd, (struct sockaddr *)&sun, sizeof sun) == 0;
@@ -243,15 +253,38 @@ static bool count_tls_handshake(struct listener *l, const struct address *peer) 
     return false;
 }
 
+/* A connection counts from here on; behind a trusted proxy from its request. */
+static bool count_connection(struct listener *l, const struct address *peer) {
+    struct net *n = l->net;
+    if (address_ranges_contain(&l->trusted, peer) ||
+        admit_accept(n->admit, &n->limits, peer, clock_boot_us(), &n->incoming.place))
+        return true;
+    metrics_add(METRIC_REFUSED, 1, "address", NULL);
+    return false;
+}
+
+static bool may_come(struct listener *l, int fd, const struct address *peer) {
+    if (!has_room(l, fd))
+        return false;
+    return l->kind != LISTENER_PUBLIC ||
+           (count_connection(l, peer) && count_tls_handshake(l, peer));
+}
+
+/* What was meant for a connection that did not come to be. */
+static void clear_incoming(struct net *n) {
+    n->incoming.listener = NULL;
+    admit_leave(n->admit, &n->incoming.place, clock_boot_us());
+}
+
 static void adopt(struct listener *l, int fd, const struct sockaddr *sa) {
     struct net *n = l->net;
     const int on = 1;
     n->incoming.listener = l;
     n->incoming.peer = address_of_sockaddr(sa);
     n->incoming.handshake_counted = false;
-    if (!has_room(l, fd) ||
-        (l->kind == LISTENER_PUBLIC && !count_tls_handshake(l, &n->incoming.peer))) {
+    if (!may_come(l, fd, &n->incoming.peer)) {
         close(fd);
+        clear_incoming(n);
         return;
     }
     if (sa->sa_family != AF_UNIX)
@@ -262,7 +295,9 @@ static void adopt(struct listener *l, int fd, const struct sockaddr *sa) {
         type |= LWS_ADOPT_ALLOW_SSL;
     /* Makes the conn in its callback; on failure it has closed the descriptor. */
     lws_adopt_descriptor_vhost(l->vhost, type, descriptor, NULL, NULL);
-    n->incoming.listener = NULL;
+    if (n->incoming.listener != NULL && l->kind == LISTENER_PUBLIC)
+        metrics_add(METRIC_REFUSED, 1, "unread", NULL); /* TLS failed at once */
+    clear_incoming(n);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events) {

@@ -14,6 +14,8 @@
 
 #define MAX_HEADER_BYTES 16384 /* a token of 8 KiB and what else browsers send */
 #define OPS_TOKEN_MAX_BYTES 4096
+/* Behind our own deadline, which counts. */
+#define LWS_TIMEOUT_S (NET_HANDSHAKE_TIMEOUT_MS / 1000 + 5)
 
 /* TLS 1.2 with forward secrecy and AEAD only; TLS 1.3 has no others. */
 static const char TLS12_CIPHERS[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -56,7 +58,7 @@ static bool create_context(struct net *n, char **problem) {
                    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
         .foreign_loops = loops,
         .max_http_header_data2 = MAX_HEADER_BYTES,
-        .timeout_secs = NET_HANDSHAKE_TIMEOUT_MS / 1000 + 5, /* ours comes first, and counts */
+        .timeout_secs = LWS_TIMEOUT_S,
         .user = n,
     };
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
@@ -73,8 +75,10 @@ static struct lws_vhost *create_vhost(struct net *n, const char *name,
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .vhost_name = name,
         .protocols = net_protocols,
-        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8,
+        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8 |
+                   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS, /* we verify nobody's certificate */
         .keepalive_timeout = 5,
+        .timeout_secs_ah_idle = LWS_TIMEOUT_S,
         .retry_and_idle_policy = &NO_TIMERS,
     };
     if (tls != NULL) {
@@ -156,8 +160,10 @@ struct net *net_create(const struct net_parts *parts, char **problem) {
     n->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     descriptors_prepare(n);
     if (read_ops_token(n, problem) && listeners_open(n, problem) && create_context(n, problem) &&
-        create_vhosts(n, problem))
+        create_vhosts(n, problem)) {
+        config_bound_port(n->parts.config, net_port(n));
         return n;
+    }
     net_shutdown(n);
     uv_run(parts->loop, UV_RUN_DEFAULT);
     net_destroy(&n);
@@ -202,7 +208,7 @@ void net_shutdown(struct net *n) {
     if (n->context != NULL)
         lws_context_destroy(n->context);
     LIST_FOREACH_SAFE(it, next, &n->conns) {
-        conn_closed(CONTAINER_OF(it, struct conn, node));
+        conn_closed(CONTAINER_OF(it, struct conn, node), SESSION_END_LOST);
     }
 }
 

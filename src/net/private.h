@@ -54,7 +54,7 @@ struct conn {
     struct lws *wsi;
     struct session *session;  /* between ESTABLISHED and CLOSED */
     struct wheel_timer timer; /* handshake, then close */
-    struct admit_entry *admitted;
+    struct admit_place place;
     struct auth_identity *identity; /* of a token in the handshake, until the session has it */
     struct address peer; /* the socket's; after the upgrade the one behind trusted proxies */
     struct buf rx;       /* of a message that came in pieces */
@@ -62,10 +62,11 @@ struct conn {
     uint16_t peer_code;  /* the client's; 0: none */
     char close_reason[24];
     bool handshake_counted; /* against handshakesPerSecond */
-    bool upgraded;
-    bool closing;    /* we have asked for the end: nothing more is read or sent */
-    bool close_sent; /* the close frame has been */
-    bool ending;     /* the client has, or the socket failed */
+    bool settled;           /* the handshake has been answered, or its failure counted */
+    bool closing;           /* we have asked for the end: nothing more is read or sent */
+    bool close_sent;        /* the close frame has been */
+    bool ending;            /* the client has, or the socket failed */
+    bool peer_closed;       /* the client's close frame has come */
     bool ping_due;
 };
 
@@ -87,10 +88,10 @@ struct net {
     char *ops_token; /* or NULL */
     /* What the callback for a new connection needs, set around its adoption. */
     struct {
-        struct listener *listener;
+        struct listener *listener; /* NULL: it has been taken */
         struct address peer;
+        struct admit_place place;
         bool handshake_counted;
-        bool taken;
     } incoming;
     /* From the filter to ESTABLISHED, which follows before anything else happens. */
     char user_agent[NET_USER_AGENT_MAX + 1];
@@ -111,7 +112,9 @@ void conn_receive(struct conn *c, const char *data, size_t len);
 void conn_writable(struct conn *c);
 /* Non-zero: it answers our close, and the connection can go. */
 int conn_peer_closes(struct conn *c, const unsigned char *payload, size_t len);
-void conn_closed(struct conn *c);
+void conn_closed(struct conn *c, enum session_end end);
+/* Why libwebsockets closed, which says so when it ends an open WebSocket. */
+enum session_end conn_end(const struct conn *c);
 
 /* upgrade.c: non-zero when the handshake has been refused. */
 int upgrade_filter(struct conn *c);

@@ -17,22 +17,34 @@ static void add_headers(enum handshake_verdict verdict, struct http_response *re
         buf_append_str(&response->headers, "Sec-WebSocket-Version: 13\r\n");
     if (response->status == 426)
         buf_append_str(&response->headers, "Upgrade: websocket\r\n");
-    if (response->status == 429 || response->status == 503 || verdict == HANDSHAKE_KEYS_PENDING)
+    if (response->status == 429 || response->status == 503)
         buf_append_str(&response->headers, "Retry-After: 1\r\n");
     if (response->status == 401)
         buf_append_str(&response->headers, "WWW-Authenticate: Bearer\r\n");
 }
 
-int upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
+/* What goes into the audit is logged where that is written. */
+static bool is_audited(enum handshake_verdict verdict) {
+    return verdict == HANDSHAKE_ORIGIN || verdict == HANDSHAKE_TOKEN_INVALID ||
+           verdict == HANDSHAKE_TOKEN_EXPIRED;
+}
+
+static void tell_refused(const struct conn *c, enum handshake_verdict verdict) {
     const struct handshake_refusal *refusal = handshake_refusal(verdict);
     static struct log_limit limit;
     char address[ADDRESS_TEXT_MAX];
-    struct http_response response;
     metrics_add(METRIC_REFUSED, 1, refusal->label, NULL);
+    if (is_audited(verdict) || !log_enabled(LOG_LEVEL_INFO) || !log_limit_pass(&limit, 60))
+        return;
     address_format(&c->peer, address);
-    if (log_enabled(LOG_LEVEL_INFO) && log_limit_pass(&limit, 60))
-        log_info("handshake_refused", LF("address", address), LFI("status", refusal->status),
-                 LF("reason", refusal->message));
+    log_info("handshake_refused", LF("address", address), LFI("status", refusal->status),
+             LF("reason", refusal->message));
+}
+
+int upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
+    const struct handshake_refusal *refusal = handshake_refusal(verdict);
+    struct http_response response;
+    tell_refused(c, verdict);
     http_response_init(&response);
     http_error(&response, refusal->status, refusal->code, refusal->message);
     add_headers(verdict, &response);
@@ -65,7 +77,8 @@ static void read_request(struct conn *c, struct handshake_request *r) {
     http_header(c, WSI_TOKEN_VERSION, ws_version, sizeof ws_version, NULL);
     http_header(c, WSI_TOKEN_KEY, key, sizeof key, NULL);
     http_header(c, WSI_TOKEN_PROTOCOL, protocols, sizeof protocols, NULL);
-    bool has_origin = http_header(c, WSI_TOKEN_ORIGIN, origin, sizeof origin, &origin_too_long);
+    bool has_origin = http_header(c, WSI_TOKEN_ORIGIN, origin, sizeof origin, &origin_too_long) ||
+                      http_header_is_empty(c, WSI_TOKEN_ORIGIN);
     *r = (struct handshake_request){
         .is_get = request.method == HTTP_GET,
         .path = request.path,
@@ -104,8 +117,6 @@ static enum handshake_verdict verdict_of(enum auth_result result) {
         return HANDSHAKE_TOKEN_INVALID;
     case AUTH_EXPIRED:
         return HANDSHAKE_TOKEN_EXPIRED;
-    case AUTH_KEYS_PENDING:
-        return HANDSHAKE_KEYS_PENDING;
     }
     return HANDSHAKE_TOKEN_INVALID;
 }
@@ -117,7 +128,7 @@ static enum handshake_verdict check_token(struct conn *c) {
     if (!find_token(c, &token))
         return HANDSHAKE_OK;
     enum auth_result result = gateway_verify(c->net->gateway, token, &c->identity, &why);
-    if (result != AUTH_OK && result != AUTH_KEYS_PENDING) {
+    if (result != AUTH_OK) {
         struct session_peer peer = peer_of(c, address);
         gateway_audit_refused(c->net->gateway, true, &peer, why);
     }
@@ -126,7 +137,7 @@ static enum handshake_verdict check_token(struct conn *c) {
 
 static enum handshake_verdict count_connection(struct conn *c) {
     struct net *n = c->net;
-    switch (admit_enter(n->admit, &n->limits, &c->peer, clock_boot_us(), &c->admitted)) {
+    switch (admit_enter(n->admit, &n->limits, &c->peer, clock_boot_us(), &c->place)) {
     case ADMIT_OK:
         return HANDSHAKE_OK;
     case ADMIT_FULL:
@@ -154,10 +165,6 @@ static void read_user_agent(struct conn *c) {
 /* The cheap checks first, the signature last. */
 int upgrade_filter(struct conn *c) {
     struct handshake_request request;
-    /* libwebsockets has answered an upgrade that it does not know by itself, and asks all the same.
-     */
-    if (lws_hdr_total_length(c->wsi, WSI_TOKEN_UPGRADE) <= 0)
-        return -1;
     if (!upgrade_admit_request(c))
         return upgrade_refuse(c, HANDSHAKE_RATE);
     read_request(c, &request);

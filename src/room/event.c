@@ -5,16 +5,29 @@
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 
-#define EVENT_STRINGS 16
+#define EVENT_STRINGS 24
 
 static void event_strings(struct lock_event *e, struct str *out[EVENT_STRINGS]) {
     struct str *all[EVENT_STRINGS] = {
-        &e->resource,         &e->actor_session_id,  &e->lock.user_id,    &e->lock.username,
-        &e->lock.client_id,   &e->ended.user_id,     &e->ended.username,  &e->ended.client_id,
-        &e->ended.revision,   &e->ended.by,          &e->member.user_id,  &e->member.username,
-        &e->member.client_id, &e->member.session_id, &e->member.instance, &e->old_session_id,
+        &e->resource,         &e->actor_session_id,
+        &e->lock.user_id,     &e->lock.username,
+        &e->lock.client_id,   &e->ended.user_id,
+        &e->ended.username,   &e->ended.client_id,
+        &e->ended.revision,   &e->ended.by,
+        &e->member.user_id,   &e->member.username,
+        &e->member.client_id, &e->member.session_id,
+        &e->member.instance,  &e->old_session_id,
+        &e->ended.request_id, &e->waiter.user_id,
+        &e->waiter.client_id, &e->waiter.packed,
+        &e->takeover.packed,  &e->lock.takeover.packed,
     };
     memcpy(out, all, sizeof all);
+}
+
+/* What it points into has been copied. */
+static void reread_takeover(struct lock_takeover *t) {
+    if (t->present)
+        (void)lock_takeover_decode(t->packed, t); /* it was read once */
 }
 
 struct room_event *room_event_copy(const struct lock_event *event) {
@@ -23,17 +36,21 @@ struct room_event *room_event_copy(const struct lock_event *event) {
     event_strings(&e, strings);
     size_t bytes = 0;
     for (size_t i = 0; i < EVENT_STRINGS; i++)
-        bytes += strings[i]->len;
+        bytes += strings[i] ? strings[i]->len : 0;
 
     struct room_event *copy = mem_alloc(sizeof *copy + bytes);
     char *to = (char *)(copy + 1);
     for (size_t i = 0; i < EVENT_STRINGS; i++) {
-        if (!strings[i]->p)
+        if (!strings[i] || !strings[i]->p)
             continue;
         memcpy(to, strings[i]->p, strings[i]->len);
         strings[i]->p = to;
         to += strings[i]->len;
     }
+    if (e.kind == LOCK_EVENT_PLACE)
+        lock_waiter_decode(e.waiter.user_id, e.waiter.client_id, e.waiter.packed, &e.waiter);
+    reread_takeover(&e.takeover);
+    reread_takeover(&e.lock.takeover);
     copy->event = e;
     list_init(&copy->node);
     return copy;
@@ -78,11 +95,19 @@ static void apply_lock(struct room *room, const struct lock_event *e) {
         return;
     }
     bool had_owner = owns(&room->lock.view);
+    bool new_holder = e->lock.state == LOCK_STATE_HELD && e->lock.token != room->lock.view.token;
     room_set_lock(room, &e->lock);
     room_tell_lock(room, e->cause);
     if ((had_owner || e->ended.present) && !owns(&e->lock))
         room_tell_released(room, e);
+    if (e->takeover.present)
+        room_tell_taken(room, e);
     tell_loser(room, e);
+    if (e->takeover.present)
+        room_tell_admin(room, e);
+    if (e->cause == LOCK_CAUSE_GRACE_STARTED && e->lock.prompt)
+        room_tell_disconnected(room);
+    room_waiting_lock(room, e->cause, new_holder);
 }
 
 static void count_members(struct room *room, int64_t count) {
@@ -107,6 +132,12 @@ void room_apply_event(struct room *room, const struct lock_event *e) {
     case LOCK_EVENT_LEAVE:
         count_members(room, e->member_count);
         room_member_leave(room, &e->member);
+        break;
+    case LOCK_EVENT_PLACE:
+        room_waiting_place(room, e);
+        break;
+    case LOCK_EVENT_TAKEOVER:
+        room_takeover_event(room, e);
         break;
     }
 }

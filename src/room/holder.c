@@ -61,9 +61,7 @@ static int64_t next_notice_at(const struct room *room, struct room_sub *holder) 
     return room->lock.view.state == LOCK_STATE_HELD ? notice_at(room, &ends_ms) : INT64_MAX;
 }
 
-/* The rev of a notice that no change brought: above what the holder was told before, so that it is
- * not taken for an old one. The next change is later by the clock, and so higher. */
-static int64_t notice_rev(struct room *room, const struct room_sub *holder) {
+int64_t room_notice_rev(struct room *room, const struct room_sub *holder) {
     int64_t rev = room->rev > holder->min_rev ? room->rev : holder->min_rev + 1;
     if (rev <= room->notice_rev)
         rev = room->notice_rev + 1;
@@ -78,7 +76,7 @@ static void tell_expiring(struct room *room, struct room_sub *holder) {
     (void)notice_at(room, &ends_ms);
     room->warned_ms = ends_ms;
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, notice_rev(room, holder));
+    struct wire_at at = room_at(room, room_notice_rev(room, holder));
     struct frame *frame = wire_expiring(&to, &at, ends_ms);
     room_send(holder, at.rev, frame);
     frame_unref(frame);
@@ -86,7 +84,7 @@ static void tell_expiring(struct room *room, struct room_sub *holder) {
 
 static void tell_disbelief(struct room *room, const struct room_sub *holder) {
     room->belief_lost = true;
-    room_tell_lost(room, holder->user_id, holder->client_id, notice_rev(room, holder),
+    room_tell_lost(room, holder->user_id, holder->client_id, room_notice_rev(room, holder),
                    room->lock.view.token, LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});
 }
 

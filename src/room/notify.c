@@ -112,7 +112,7 @@ static void tell_lock_at(struct room *room, int64_t rev, enum lock_cause cause) 
     struct wire_at at = room_at(room, rev);
     struct wire_lock lock;
     room_wire_lock(&room->lock.view, -1, &lock);
-    send_all(room, rev, wire_lock_state(&to, &at, &lock, lock_cause_text(cause)));
+    send_all(room, rev, wire_lock_state(&to, &at, &lock, lock_cause_text(cause), NULL));
 }
 
 void room_tell_lock(struct room *room, enum lock_cause cause) {
@@ -152,4 +152,46 @@ void room_tell_lost(struct room *room, struct str user_id, struct str client_id,
         send_or_hold(sub, &lost);
     }
     frame_unref(lost.frame);
+}
+
+static bool was_forced(struct str decision) {
+    return !str_eqz(decision, "APPROVED") && !str_eqz(decision, "HOLDER_RELEASED") &&
+           !str_eqz(decision, "HOLDER_GONE");
+}
+
+void room_tell_taken(struct room *room, const struct lock_event *e) {
+    const struct lock_takeover *t = &e->takeover;
+    if (!e->ended.present || !was_forced(t->ended))
+        return;
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, room->rev);
+    struct wire_person admin = {t->user_id, t->username};
+    struct frame *frame = wire_taken_by_admin(&to, &at, &admin, t->reason);
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        if (str_eq(sub->client_id, e->ended.client_id) && str_eq(sub->user_id, e->ended.user_id))
+            room_send(sub, room->rev, frame);
+    }
+    frame_unref(frame);
+}
+
+void room_tell_admin(struct room *room, const struct lock_event *e) {
+    struct wire_at at = room_at(room, room->rev);
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        if (!str_eq(sub->client_id, e->lock.client_id) || !str_eq(sub->user_id, e->lock.user_id))
+            continue;
+        struct frame *frame = sub->ops->granted(sub, &at, e);
+        if (frame)
+            room_send(sub, at.rev, frame);
+        frame_unref(frame);
+    }
+}
+
+void room_tell_disconnected(struct room *room) {
+    const struct lock_view *v = &room->lock.view;
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, room->rev);
+    struct wire_person holder = {v->user_id, v->username};
+    send_all(room, room->rev, wire_holder_disconnected(&to, &at, &holder, v->grace_until_ms));
 }

@@ -3,6 +3,7 @@
 #define WSLOCK_ROOM_PRIVATE_H
 
 #include "wslock/base/map.h"
+#include "wslock/base/rand.h"
 #include "wslock/room/room.h"
 
 #define ROOM_PRESENCE_GATHER_MS 100 /* protocol §5 */
@@ -35,6 +36,16 @@ struct room_lock_copy {
     char *user_id, *username, *client_id;
 };
 
+/* A place, see struct lock_waiter. */
+struct room_waiter {
+    struct list node;
+    struct lock_waiter w; /* its strings lie behind it */
+    bool turn;            /* the lock is reserved for it … */
+    bool approved;        /* … by the holder, who was asked */
+};
+
+#define ROOM_CLOSED_IDS 16
+
 struct room_event {
     struct list node;
     struct lock_event event; /* its strings lie behind it */
@@ -57,6 +68,12 @@ struct room {
     struct map *user_map;
     struct list users;
     int64_t member_count;
+
+    struct list waiters; /* room_waiter, in order */
+    int64_t median_ms;   /* what holders took, as last told; -1: nobody knows */
+    char *takeover;      /* what lock.view.takeover points into */
+    char closed[ROOM_CLOSED_IDS][RAND_ID_LEN + 1]; /* requests and takeovers that are over */
+    unsigned closed_next;
 
     struct list changed;
     int64_t presence_rev; /* of the last diff */
@@ -113,9 +130,28 @@ void room_confirm_lock(struct room *room);
 void room_tell_released(struct room *room, const struct lock_event *event);
 void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                     int64_t token, enum lock_cause reason, struct str by);
+/* A takeover moved the lock: who had it is told by whom, unless it was given up; who has it, that.
+ */
+void room_tell_taken(struct room *room, const struct lock_event *e);
+void room_tell_admin(struct room *room, const struct lock_event *e);
+/* The holder's connection is gone, and the lock may be claimed. */
+void room_tell_disconnected(struct room *room);
 void room_drop_held(struct room_sub *sub);
 struct wire_to room_to(const struct room *room);
 struct wire_at room_at(const struct room *room, int64_t rev);
+
+/* waiting.c */
+void room_waiting_clear(struct room *room);
+void room_waiting_snapshot(struct room *room, const struct lock_snapshot *s);
+/* After the lock's change was told. new_holder: it has been granted to somebody. */
+void room_waiting_lock(struct room *room, enum lock_cause cause, bool new_holder);
+void room_waiting_place(struct room *room, const struct lock_event *e);
+void room_takeover_event(struct room *room, const struct lock_event *e);
+/* Makes the view's takeover the room's own. */
+void room_keep_takeover(struct room *room, struct lock_takeover *view);
+/* For lock_report; *waiters is heap (mem_free), its strings are the room's. */
+void room_report_waiting(const struct room *room, struct lock_report_waiting *out,
+                         struct lock_waiter **waiters);
 
 /* presence.c */
 /* Something may have to be told, if only the number of viewers. */
@@ -132,6 +168,9 @@ void room_holder_find(struct room *room);
 /* The holder that is connected here and believes in the lock as the room has it; or NULL. */
 struct room_sub *room_believer(const struct room *room);
 void room_holder_rearm(struct room *room);
+/* The rev of a notice that no change brought: above what this subscriber was told before, so that
+ * it is not taken for an old one. The next change is later by the clock, and so higher. */
+int64_t room_notice_rev(struct room *room, const struct room_sub *sub);
 
 /* giveup.c: when the store is back. Harmless where the holder's belief stands. */
 void room_give_up_disbelieved(struct room *room);

@@ -60,6 +60,7 @@ static void take_report(struct room *room, const struct lock_result *result) {
         return;
     }
     room->rev = snapshot->rev;
+    room_waiting_snapshot(room, snapshot);
     room_recovered(room, &snapshot->lock, false,
                    result->lost.present ? result->lost.reason : LOCK_CAUSE_STORE_LOST);
 }
@@ -79,13 +80,14 @@ static void on_report(void *arg, const struct lock_result *result) {
 }
 
 static void send_report(struct resync *rs, struct room *room,
-                        const struct lock_report_member *members, size_t count) {
+                        const struct lock_report_member *members, size_t count,
+                        const struct lock_report_waiting *waiting) {
     struct report *report = mem_zalloc(sizeof *report);
     report->resync = rs;
     report->resource = mem_strdup(room->resource);
     rs->open++;
-    lock_report(rs->rooms->store, room_resource(room), room->policy, members, count, on_report,
-                report);
+    lock_report(rs->rooms->store, room_resource(room), room->policy, members, count, waiting,
+                on_report, report);
 }
 
 /* A lock in grace that nobody here goes on with: who knows of it must tell. */
@@ -117,7 +119,10 @@ static void report_room(void *ctx, struct str key, void *value) {
     if (lock_store_shard(rs->rooms->store, key) != rs->shard)
         return;
     struct lock_report_member members[REPORT_MAX];
+    struct lock_report_waiting waiting;
+    struct lock_waiter *waiters;
     size_t n = describe_grace(room, &members[0]) ? 1 : 0;
+    room_report_waiting(room, &waiting, &waiters);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (!sub->ops->describe(sub, &members[n]))
@@ -125,12 +130,13 @@ static void report_room(void *ctx, struct str key, void *value) {
         if (room->belief_lost || room->holder != sub)
             members[n].token = 0;
         if (++n == REPORT_MAX) {
-            send_report(rs, room, members, n);
+            send_report(rs, room, members, n, &waiting);
             n = 0;
         }
     }
     if (n > 0)
-        send_report(rs, room, members, n);
+        send_report(rs, room, members, n, &waiting);
+    mem_free(waiters);
 }
 
 void rooms_resync(struct rooms *r, unsigned shard) {

@@ -34,6 +34,8 @@ static struct room *room_create(struct rooms *r, struct str resource,
     list_init(&room->waiting);
     list_init(&room->users);
     list_init(&room->changed);
+    list_init(&room->waiters);
+    room->median_ms = -1;
     room->members = map_create();
     room->user_map = map_create();
     wheel_timer_init(&room->presence_timer);
@@ -62,7 +64,7 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_p
         room = room_create(r, resource, policy);
     sub->room = room;
     sub->active = sub->member = false;
-    sub->min_rev = 0;
+    sub->min_rev = sub->told_position = 0;
     sub->held_count = 0;
     list_init(&sub->held);
     list_push_back(&room->subs, &sub->node);

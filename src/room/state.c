@@ -44,6 +44,7 @@ void room_set_lock(struct room *room, const struct lock_view *lock) {
     keep(&mine->user_id, &mine->view.user_id);
     keep(&mine->username, &mine->view.username);
     keep(&mine->client_id, &mine->view.client_id);
+    room_keep_takeover(room, &mine->view.takeover);
     mark_holder(room, true);
     if (!same)
         room_holder_find(room);
@@ -140,6 +141,7 @@ void room_apply_snapshot(struct room *room, const struct lock_snapshot *s) {
     room_apply_members(room, s);
     room->rev = s->rev;
     room_set_lock(room, &s->lock);
+    room_waiting_snapshot(room, s);
     room->synced = true;
 }
 
@@ -161,4 +163,5 @@ void room_clear(struct room *room) {
     mem_free(room->lock.user_id);
     mem_free(room->lock.username);
     mem_free(room->lock.client_id);
+    room_waiting_clear(room);
 }

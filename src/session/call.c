@@ -12,12 +12,14 @@ struct call *call_begin(struct session *s, const struct wire_request *r, struct 
     memcpy(call->session_id, s->id, sizeof call->session_id);
     call->kind = r->kind;
     call->ref = r->ref;
-    call->resource = r->resource;
+    call->resource = m ? m->resource : r->resource;
     call->policy = policy;
     call->member_seq = m ? m->seq : 0;
     call->started_us = clock_boot_us();
     call->token = r->token;
     call->refused_editor = false;
+    call->request_id[0] = '\0';
+    call->action = r->action;
     s->calls_open++;
     return call;
 }

@@ -28,6 +28,14 @@ static const struct command commands[WIRE_REQ_COUNT] = {
     [WIRE_REQ_HEARTBEAT] = {handle_heartbeat, false, true, true, false},
     [WIRE_REQ_RELEASE] = {handle_release, false, true, true, false},
     [WIRE_REQ_STATUS] = {handle_status, false, true, false, false},
+    [WIRE_REQ_CLAIM] = {handle_acquire, false, true, true, true},
+    [WIRE_REQ_QUEUE_LEAVE] = {handle_queue_leave, false, true, true, false},
+    [WIRE_REQ_REQUEST] = {handle_request, false, true, true, true},
+    [WIRE_REQ_REQUEST_REPLY] = {handle_request_reply, false, false, false, false},
+    [WIRE_REQ_REQUEST_CANCEL] = {handle_request_cancel, false, false, false, false},
+    [WIRE_REQ_TAKEOVER] = {handle_takeover, false, true, true, false},
+    [WIRE_REQ_TAKEOVER_REPLY] = {handle_takeover_reply, false, false, false, false},
+    [WIRE_REQ_TAKEOVER_CANCEL] = {handle_takeover_cancel, false, false, false, false},
 };
 
 static void refuse(struct session *s, const char *event, const struct wire_ref *ref,

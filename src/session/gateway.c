@@ -150,6 +150,7 @@ struct gateway *gateway_create(const struct gateway_parts *parts,
     g->sessions = map_create();
     g->user_count = map_create();
     list_init(&g->farewells);
+    list_init(&g->owed);
     char id[RAND_ID_LEN + 1];
     rand_id(id);
     memcpy(g->ref_prefix, id, sizeof g->ref_prefix - 1);
@@ -191,6 +192,7 @@ void gateway_destroy(struct gateway **gateway) {
         return;
     map_each(g->sessions, free_session, NULL);
     farewell_stop_all(g);
+    takeover_forget_all(g);
     lock_store_destroy(&g->store);
     rooms_destroy(&g->rooms);
     map_destroy(&g->sessions);
@@ -274,7 +276,7 @@ void gateway_drain(struct gateway *g) {
 }
 
 bool gateway_drained(const struct gateway *g) {
-    return map_count(g->sessions) == 0 && farewells_settled(g);
+    return map_count(g->sessions) == 0 && farewells_settled(g) && lock_store_flushed(g->store);
 }
 
 size_t gateway_not_ready(const struct gateway *g, const char **reasons, size_t max) {

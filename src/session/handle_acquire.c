@@ -1,4 +1,4 @@
-/* lock:acquire: the lock for this tab. */
+/* lock:acquire, lock:claim: the lock for this tab. */
 #include "private.h"
 
 #include "wslock/metrics/metrics.h"
@@ -35,5 +35,8 @@ void handle_acquire(struct session *s, const struct wire_request *r, struct memb
     }
     struct lock_caller caller;
     membership_caller(m, &caller);
-    lock_acquire(s->gateway->store, &caller, r->take_own, on_result, call_begin(s, r, m, policy));
+    enum lock_how how = r->kind == WIRE_REQ_CLAIM ? LOCK_CLAIM
+                        : r->take_own             ? LOCK_TAKE_OWN
+                                                  : LOCK_ACQUIRE;
+    lock_acquire(s->gateway->store, &caller, how, on_result, call_begin(s, r, m, policy));
 }

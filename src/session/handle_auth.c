@@ -43,7 +43,6 @@ void handle_auth(struct session *s, const struct wire_request *r, struct members
         refuse(s, &r->ref, WIRE_ERR_TOKEN_EXPIRED, WIRE_CLOSE_TOKEN_EXPIRED, why);
         return;
     case AUTH_INVALID:
-    case AUTH_KEYS_PENDING:
         refuse(s, &r->ref, WIRE_ERR_TOKEN_INVALID, WIRE_CLOSE_TOKEN_INVALID, why);
         return;
     }

@@ -23,8 +23,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
                           const struct lock_result *result) {
     struct wire_at at = session_at(call, result);
     struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
-    switch (result->outcome) {
-    case LOCK_OUT_RENEWED: {
+    if (result->outcome == LOCK_OUT_RENEWED) {
         membership_granted(m, &result->lock, at.rev);
         struct wire_to to = session_to(s, &call->ref, m->policy);
         session_send(s, wire_renewed(&to, &at, result->lock.token, result->lock.expires_ms,
@@ -32,24 +31,13 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         membership_check_lost(m, &at, result->lock.token);
         return "ok";
     }
-    case LOCK_OUT_LOST:
+    if (result->outcome == LOCK_OUT_LOST)
         return lost(s, m, call, result);
-    case LOCK_OUT_NOT_JOINED:
+    if (result->outcome == LOCK_OUT_NOT_JOINED)
         return session_room_gone(s, call, result);
-    case LOCK_OUT_RECOVERING: /* resuming without the token is a new grant */
+    if (result->outcome == LOCK_OUT_RECOVERING) { /* resuming without the token is a new grant */
         session_unavailable(s, call);
         return wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
-    case LOCK_OUT_NONE:
-    case LOCK_OUT_GRANTED:
-    case LOCK_OUT_RELEASED:
-    case LOCK_OUT_HELD:
-    case LOCK_OUT_HELD_BY_YOU:
-    case LOCK_OUT_GRACE:
-    case LOCK_OUT_RESERVED:
-    case LOCK_OUT_TAB_LIMIT:
-    case LOCK_OUT_NOT_HOLDER:
-    case LOCK_OUT_VIEWERS_FULL:
-        break;
     }
     session_error(s, &call->ref, WIRE_ERR_INTERNAL,
                   "The store gave an answer that was not asked for.", &extra);

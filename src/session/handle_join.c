@@ -2,6 +2,7 @@
 #include "private.h"
 
 #include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
 
 /* The tab's name: given once, or made by us. False: a different one than before. */
 static bool settle_client_id(struct session *s, const struct wire_request *r) {
@@ -41,9 +42,13 @@ static void tell_joined(struct session *s, struct membership *m, struct call *ca
     if (!to.minimal)
         lost.by = result->lost.by;
     struct wire_at at = session_at(call, result);
+    struct wire_pending pending;
+    struct wire_open_request *received;
+    room_pending(&m->sub, &pending, &received);
     session_send(s, wire_joined(&to, &at, holds, str_of(s->client_id), &lock, users, count,
                                 room_viewers(snap->member_count, &snap->lock), m->policy,
-                                result->lost.present ? &lost : NULL));
+                                result->lost.present ? &lost : NULL, &pending));
+    mem_free(received);
     mem_free(users);
 }
 
@@ -66,6 +71,8 @@ static void resume(struct membership *m, int64_t rev) {
         room_told(&m->sub, rev);
     else if (!room_activate(&m->sub, rev))
         session_close(m->session, WIRE_CLOSE_TOO_SLOW);
+    else if (rev > 0)
+        room_tell_again(&m->sub);
 }
 
 /* The state first, then what the lock said to an editor, then what happened meanwhile. */
@@ -77,6 +84,10 @@ static const char *joined(struct session *s, struct membership *m, struct call *
         m->joined_ms = result->now_ms;
     room_take_snapshot(&m->sub, &result->snapshot);
     tell_joined(s, m, call, result);
+    if (result->lost.present) {
+        metrics_add(METRIC_STALE_TOKENS, 1, NULL, NULL);
+        trail_stale(s, call, lock_cause_text(result->lost.reason));
+    }
     if (result->outcome != LOCK_OUT_NONE) {
         (void)session_tell_acquire(s, m, call, NULL, result);
     } else if (call->refused_editor) {

@@ -1,6 +1,8 @@
 /* lock:status: how the lock stands; needs no join. */
 #include "private.h"
 
+#include "wslock/base/mem.h"
+
 static void on_result(void *arg, const struct lock_result *result) {
     struct call *call = arg;
     struct session *s = call_session(call);
@@ -17,7 +19,13 @@ static void on_result(void *arg, const struct lock_result *result) {
         room_wire_lock(view, mine, &lock);
         struct wire_to to = session_to(s, &call->ref, call->policy);
         struct wire_at at = session_at(call, result);
-        session_send(s, wire_lock_state(&to, &at, &lock, NULL));
+        struct membership *m = membership_find(s, at.resource);
+        struct wire_pending pending = {0};
+        struct wire_open_request *received = NULL;
+        if (m)
+            room_pending(&m->sub, &pending, &received);
+        session_send(s, wire_lock_state(&to, &at, &lock, NULL, &pending));
+        mem_free(received);
         outcome = "ok";
     }
     call_end(call, outcome);

@@ -43,7 +43,17 @@ static bool describe(struct room_sub *sub, struct lock_report_member *out) {
     return m->joined_ms != 0;
 }
 
-static const struct room_sub_ops ops = {deliver, on_lost, describe};
+/* Where its own request did it, that is answered. */
+static struct frame *granted(struct room_sub *sub, const struct wire_at *at,
+                             const struct lock_event *e) {
+    struct membership *m = of_sub(sub);
+    if (str_eqz(e->actor_session_id, m->session->id))
+        return NULL;
+    return session_acquired(m->session, m, NULL, at, &e->lock, &e->ended, false);
+}
+
+static const struct room_sub_ops ops = {
+    .deliver = deliver, .on_lost = on_lost, .granted = granted, .describe = describe};
 
 struct membership *membership_create(struct session *s, const struct wire_resource *resource,
                                      const struct config_policy *policy,

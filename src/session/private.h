@@ -32,6 +32,7 @@ struct gateway {
     struct map *sessions;   /* session id → struct session */
     struct map *user_count; /* user id → struct user_count */
     struct list farewells;  /* disconnects that have not gone through */
+    struct list owed;       /* answers to takeovers that wait for the audit */
     void (*on_fatal)(void *ctx, const char *problem);
     void *on_fatal_ctx;
     bool started, degraded, draining;
@@ -110,6 +111,8 @@ struct call {
     uint64_t started_us;
     int64_t token;       /* the fencing token that the request named */
     bool refused_editor; /* join: wanted to edit, but has none of the roles */
+    char request_id[RAND_ID_LEN + 1];
+    enum wire_action action; /* *_reply */
 };
 
 /* gateway.c */
@@ -153,6 +156,16 @@ const char *session_tell_acquire(struct session *s, struct membership *m, const 
 void session_tell_denied(struct session *s, struct membership *m, const struct wire_ref *ref,
                          const struct wire_at *at, const char *reason,
                          const struct lock_view *lock);
+/* The lock is this tab's now; the message that says so. */
+struct frame *session_acquired(struct session *s, struct membership *m, const struct wire_ref *ref,
+                               const struct wire_at *at, const struct lock_view *lock,
+                               const struct lock_ending *before, bool resumed);
+/* An error as an answer of a script; gives its code. */
+const char *session_full_queue(struct session *s, const struct wire_ref *ref,
+                               const struct wire_at *at);
+const char *session_answer_error(struct session *s, const struct call *call,
+                                 const struct lock_result *result, enum wire_error_code code,
+                                 const char *message);
 void session_unavailable(struct session *s, const struct call *call);
 /* "…_UNAVAILABLE" was told and the handler is done. */
 bool session_failed(struct session *s, const struct call *call, const struct lock_result *result);
@@ -201,6 +214,27 @@ void handle_heartbeat(struct session *s, const struct wire_request *r, struct me
                       const struct config_policy *policy);
 void handle_release(struct session *s, const struct wire_request *r, struct membership *m,
                     const struct config_policy *policy);
+/* The room of a requestId that this session may know; else refuses with UNKNOWN_REQUEST. */
+struct membership *session_request_room(struct session *s, const struct wire_request *r);
+/* NOT_JOINED, RECOVERING and what a script never answers to this; gives the outcome. */
+const char *session_other_answer(struct session *s, const struct call *call,
+                                 const struct lock_result *result);
+void handle_queue_leave(struct session *s, const struct wire_request *r, struct membership *m,
+                        const struct config_policy *policy);
+void handle_request(struct session *s, const struct wire_request *r, struct membership *m,
+                    const struct config_policy *policy);
+void handle_request_reply(struct session *s, const struct wire_request *r, struct membership *m,
+                          const struct config_policy *policy);
+void handle_request_cancel(struct session *s, const struct wire_request *r, struct membership *m,
+                           const struct config_policy *policy);
+void handle_takeover(struct session *s, const struct wire_request *r, struct membership *m,
+                     const struct config_policy *policy);
+/* Nobody is answered any more. */
+void takeover_forget_all(struct gateway *g);
+void handle_takeover_reply(struct session *s, const struct wire_request *r, struct membership *m,
+                           const struct config_policy *policy);
+void handle_takeover_cancel(struct session *s, const struct wire_request *r, struct membership *m,
+                            const struct config_policy *policy);
 void handle_status(struct session *s, const struct wire_request *r, struct membership *m,
                    const struct config_policy *policy);
 
@@ -225,6 +259,7 @@ void trail_gap(struct gateway *g, const char *detail);
 void trail_session(struct session *s, enum audit_action action, const char *reason);
 void trail_denied(struct membership *m, const char *reason, const char *ref,
                   const struct lock_view *lock);
+void trail_refused(struct membership *m, const char *reason);
 void trail_stale(struct session *s, const struct call *call, const char *reason);
 /* ACCESS_DENIED of somebody whose token is good. */
 void trail_refused_user(const struct session *s, const struct auth_identity *identity,

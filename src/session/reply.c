@@ -104,20 +104,26 @@ void session_tell_denied(struct session *s, struct membership *m, const struct w
                                 retry_after(reason, lock, at->server_time_ms), error_ref));
 }
 
+struct frame *session_acquired(struct session *s, struct membership *m, const struct wire_ref *ref,
+                               const struct wire_at *at, const struct lock_view *lock,
+                               const struct lock_ending *before, bool resumed) {
+    struct wire_ending previous = {
+        .person = {before->user_id, before->username},
+        .reason = lock_cause_text(before->reason),
+        .dirty = before->dirty,
+        .revision = before->revision,
+        .ended_ms = before->ended_ms,
+    };
+    membership_granted(m, lock, at->rev);
+    struct wire_to to = session_to(s, ref, m->policy);
+    return wire_acquired(&to, at, lock->token, lock->expires_ms, m->policy,
+                         before->present ? &previous : NULL, resumed);
+}
+
 static void tell_acquired(struct session *s, struct membership *m, const struct wire_ref *ref,
                           const struct wire_at *at, const struct lock_result *result) {
-    const struct lock_ending *p = &result->previous;
-    struct wire_ending previous = {
-        .person = {p->user_id, p->username},
-        .reason = lock_cause_text(p->reason),
-        .dirty = p->dirty,
-        .revision = p->revision,
-        .ended_ms = p->ended_ms,
-    };
-    membership_granted(m, &result->lock, at->rev);
-    struct wire_to to = session_to(s, ref, m->policy);
-    session_send(s, wire_acquired(&to, at, result->lock.token, result->lock.expires_ms, m->policy,
-                                  p->present ? &previous : NULL, result->resumed));
+    session_send(
+        s, session_acquired(s, m, ref, at, &result->lock, &result->previous, result->resumed));
     membership_check_lost(m, at, result->lock.token);
 }
 
@@ -135,29 +141,29 @@ static void tell_tab_limit(struct session *s, const struct wire_ref *ref, const 
 }
 
 static const char *denial(enum lock_outcome outcome) {
-    switch (outcome) {
-    case LOCK_OUT_HELD:
-        return "HELD";
-    case LOCK_OUT_HELD_BY_YOU:
-        return "HELD_BY_YOU";
-    case LOCK_OUT_GRACE:
-        return "GRACE";
-    case LOCK_OUT_RESERVED:
-        return "RESERVED";
-    case LOCK_OUT_RECOVERING:
-        return "RECOVERING";
-    case LOCK_OUT_NONE:
-    case LOCK_OUT_GRANTED:
-    case LOCK_OUT_RENEWED:
-    case LOCK_OUT_RELEASED:
-    case LOCK_OUT_TAB_LIMIT:
-    case LOCK_OUT_NOT_JOINED:
-    case LOCK_OUT_NOT_HOLDER:
-    case LOCK_OUT_LOST:
-    case LOCK_OUT_VIEWERS_FULL:
-        break;
-    }
-    return NULL;
+    static const char *const reasons[] = {
+        [LOCK_OUT_HELD] = "HELD",
+        [LOCK_OUT_HELD_BY_YOU] = "HELD_BY_YOU",
+        [LOCK_OUT_GRACE] = "GRACE",
+        [LOCK_OUT_RESERVED] = "RESERVED",
+        [LOCK_OUT_RECOVERING] = "RECOVERING",
+    };
+    return (size_t)outcome < ARRAY_LEN(reasons) ? reasons[outcome] : NULL;
+}
+
+static void tell_queued(struct session *s, struct membership *m, const struct wire_ref *ref,
+                        const struct wire_at *at, const struct lock_result *result) {
+    struct wire_to to = session_to(s, ref, m->policy);
+    int64_t wait_ms = room_estimated_wait_ms(&m->sub, result->position, result->median_ms);
+    room_note_position(&m->sub, result->position);
+    session_send(s, wire_queued(&to, at, result->position, wait_ms));
+}
+
+const char *session_full_queue(struct session *s, const struct wire_ref *ref,
+                               const struct wire_at *at) {
+    struct wire_error_extra extra = {.resource = at->resource, .rev = at->rev};
+    session_error(s, ref, WIRE_ERR_QUEUE_FULL, "As many wait already as the limit allows.", &extra);
+    return wire_error_name(WIRE_ERR_QUEUE_FULL);
 }
 
 const char *session_tell_acquire(struct session *s, struct membership *m, const struct call *call,
@@ -176,6 +182,12 @@ const char *session_tell_acquire(struct session *s, struct membership *m, const 
         tell_tab_limit(s, ref, &at, result);
         return wire_error_name(WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED);
     }
+    if (result->outcome == LOCK_OUT_QUEUED) {
+        tell_queued(s, m, ref, &at, result);
+        return "queued";
+    }
+    if (result->outcome == LOCK_OUT_QUEUE_FULL)
+        return session_full_queue(s, ref, &at);
     if (result->outcome == LOCK_OUT_NOT_JOINED)
         return session_room_gone(s, call, result);
     struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};

@@ -254,16 +254,25 @@ static enum lock_disconnect disconnect_kind(const struct session *s, uint16_t cl
     return close_code == 1000 ? LOCK_DISCONNECT_LEFT : LOCK_DISCONNECT_LOST;
 }
 
-void session_on_closed(struct session *s, uint16_t close_code) {
+/* Beside those of wire/tables.def. */
+static const char *const END_REASONS[] = {
+    [SESSION_END_CLIENT] = "CLIENT",
+    [SESSION_END_LOST] = "CONNECTION_LOST",
+    [SESSION_END_PROTOCOL_ERROR] = "PROTOCOL_ERROR",
+    [SESSION_END_BAD_UTF8] = "BAD_UTF8",
+};
+
+void session_on_closed(struct session *s, enum session_end end, uint16_t close_code) {
     char code[32];
     snprintf(code, sizeof code, "%u", (unsigned)close_code);
-    const char *reason = s->close_set ? wire_close_reason(s->close) : "CLIENT";
+    const char *reason = s->close_set ? wire_close_reason(s->close) : END_REASONS[end];
     metrics_add(METRIC_CLOSED, 1, reason, NULL);
     log_debug("session_closed", LF("session", s->id), LF("reason", reason), LF("code", code));
     enum lock_disconnect kind = disconnect_kind(s, close_code);
     enter(s, SESSION_GONE);
     if (s->identity)
-        trail_session(s, AUDIT_SESSION_CLOSED, s->close_set ? reason : code);
+        trail_session(s, AUDIT_SESSION_CLOSED,
+                      !s->close_set && end == SESSION_END_CLIENT && close_code ? code : reason);
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         farewell_start(CONTAINER_OF(it, struct membership, node), kind, s->calls_open > 0);
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "wslock/base/clock.h"
+#include "wslock/metrics/metrics.h"
 
 static struct audit_record blank(enum audit_action action, bool failure) {
     struct audit_record r = {
@@ -32,73 +33,62 @@ static void add_session(struct audit_record *r, const struct session *s) {
         add_identity(r, s->identity);
 }
 
-/* False: such a change is not recorded. */
+/* What became of a grant that ended, or of a lock that was granted; false: that is not recorded. */
 static bool lock_action(enum lock_cause cause, enum audit_action *out) {
-    switch (cause) {
-    case LOCK_CAUSE_ACQUIRED:
-        *out = AUDIT_LOCK_ACQUIRED;
-        return true;
-    case LOCK_CAUSE_RELEASED:
-    case LOCK_CAUSE_DISCONNECT:
-        *out = AUDIT_LOCK_RELEASED;
-        return true;
-    case LOCK_CAUSE_EXPIRED:
-        *out = AUDIT_LOCK_EXPIRED;
-        return true;
-    case LOCK_CAUSE_GRACE_STARTED:
-        *out = AUDIT_LOCK_GRACE_STARTED;
-        return true;
-    case LOCK_CAUSE_GRACE_PERIOD_EXPIRED:
-        *out = AUDIT_LOCK_GRACE_EXPIRED;
-        return true;
-    case LOCK_CAUSE_RESUMED:
-        *out = AUDIT_LOCK_RESUMED;
-        return true;
-    case LOCK_CAUSE_MOVED:
-        *out = AUDIT_LOCK_MOVED;
-        return true;
-    case LOCK_CAUSE_RECOVERED:
-        *out = AUDIT_LOCK_RECOVERED;
-        return true;
-    case LOCK_CAUSE_NONE:
-    case LOCK_CAUSE_RENEWED:
-    case LOCK_CAUSE_CLAIMED:
-    case LOCK_CAUSE_TRANSFERRED:
-    case LOCK_CAUSE_TAKEN_BY_ADMIN:
-    case LOCK_CAUSE_RESERVED:
-    case LOCK_CAUSE_RESERVATION_EXPIRED:
-    case LOCK_CAUSE_ADMIN_RELEASED:
-    case LOCK_CAUSE_SESSION_TERMINATED:
-    case LOCK_CAUSE_STORE_LOST:
-    case LOCK_CAUSE_STALE_TOKEN:
-    case LOCK_CAUSE_NOT_HELD:
-        break;
+    static const struct {
+        enum lock_cause cause;
+        enum audit_action action;
+    } table[] = {
+        {LOCK_CAUSE_ACQUIRED, AUDIT_LOCK_ACQUIRED},
+        {LOCK_CAUSE_RELEASED, AUDIT_LOCK_RELEASED},
+        {LOCK_CAUSE_DISCONNECT, AUDIT_LOCK_RELEASED},
+        {LOCK_CAUSE_EXPIRED, AUDIT_LOCK_EXPIRED},
+        {LOCK_CAUSE_GRACE_STARTED, AUDIT_LOCK_GRACE_STARTED},
+        {LOCK_CAUSE_GRACE_PERIOD_EXPIRED, AUDIT_LOCK_GRACE_EXPIRED},
+        {LOCK_CAUSE_RESUMED, AUDIT_LOCK_RESUMED},
+        {LOCK_CAUSE_MOVED, AUDIT_LOCK_MOVED},
+        {LOCK_CAUSE_RECOVERED, AUDIT_LOCK_RECOVERED},
+        {LOCK_CAUSE_CLAIMED, AUDIT_LOCK_CLAIMED},
+        {LOCK_CAUSE_TRANSFERRED, AUDIT_LOCK_REQUEST_APPROVED},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (table[i].cause == cause) {
+            *out = table[i].action;
+            return true;
+        }
     }
     return false;
 }
 
+static bool owned(const struct lock_view *lock) {
+    return lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
+}
+
+static void fill_ending(const struct gateway *g, struct audit_record *r,
+                        const struct lock_ending *end) {
+    r->held_ms = end->ended_ms > end->since_ms ? end->ended_ms - end->since_ms : 0;
+    r->previous_dirty = end->dirty;
+    r->lock_request_id = end->request_id;
+    if (!g->parts.config->audit.omit_free_text)
+        r->revision = end->revision;
+}
+
 static bool fill_lock(const struct gateway *g, struct audit_record *r, const struct lock_event *e) {
-    if (!lock_action(e->cause, &r->action))
-        return false;
     const struct lock_view *now = &e->lock;
     const struct lock_ending *end = &e->ended;
-    bool owned = now->state == LOCK_STATE_HELD || now->state == LOCK_STATE_GRACE;
-    if (!owned && !end->present)
-        return false; /* a free lock confirmed after an outage */
-    if (owned) {
+    if (!lock_action(e->cause, &r->action) || (!owned(now) && !end->present))
+        return false; /* a free lock confirmed after an outage, say */
+    if (owned(now)) {
         r->user = (struct audit_person){now->user_id, now->username};
         r->client_id = now->client_id;
         r->fence = now->token;
     }
     if (end->present) {
-        r->held_ms = end->ended_ms > end->since_ms ? end->ended_ms - end->since_ms : 0;
-        r->previous_dirty = end->dirty;
-        if (!g->parts.config->audit.omit_free_text)
-            r->revision = end->revision;
-        if (owned)
+        fill_ending(g, r, end);
+        if (owned(now))
             r->previous_holder = (struct audit_person){end->user_id, end->username};
     }
-    if (!owned) {
+    if (!owned(now)) {
         r->user = (struct audit_person){end->user_id, end->username};
         r->client_id = end->client_id;
         r->fence = end->token;
@@ -114,24 +104,154 @@ static void fill_member(struct audit_record *r, const struct lock_event *e) {
     r->client_id = e->member.client_id;
 }
 
-static void write_event(struct gateway *g, const struct session *s, const struct lock_event *e,
-                        bool recovered) {
-    struct audit_record r = blank(AUDIT_LOCK_ACQUIRED, false);
-    r.recovered = recovered;
+static bool place_action(const struct lock_event *e, enum audit_action *out) {
+    static const struct {
+        enum lock_cause cause;
+        enum audit_action action;
+    } table[] = {
+        {LOCK_CAUSE_QUEUED, AUDIT_LOCK_QUEUED},
+        {LOCK_CAUSE_REQUESTED, AUDIT_LOCK_REQUESTED},
+        {LOCK_CAUSE_APPROVED, AUDIT_LOCK_REQUEST_APPROVED},
+        {LOCK_CAUSE_DENIED, AUDIT_LOCK_REQUEST_DENIED},
+        {LOCK_CAUSE_TIMEOUT, AUDIT_LOCK_REQUEST_TIMED_OUT},
+        {LOCK_CAUSE_CANCELLED, AUDIT_QUEUE_LEFT},
+        {LOCK_CAUSE_LEFT, AUDIT_QUEUE_LEFT},
+        {LOCK_CAUSE_GONE, AUDIT_QUEUE_LEFT},
+        {LOCK_CAUSE_CLAIM_EXPIRED, AUDIT_RESERVATION_EXPIRED},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (table[i].cause == e->cause) {
+            *out = table[i].action;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who waits is the user of the record, also where the holder answered. */
+static bool fill_place(const struct gateway *g, struct audit_record *r,
+                       const struct lock_event *e) {
+    const struct lock_waiter *w = &e->waiter;
+    if (!place_action(e, &r->action))
+        return false;
+    r->user = (struct audit_person){w->user_id, w->username};
+    r->client_id = w->client_id;
+    r->lock_request_id = w->request_id;
+    if (e->cause != LOCK_CAUSE_QUEUED && e->cause != LOCK_CAUSE_REQUESTED)
+        r->reason = str_of(lock_cause_text(e->cause));
+    else if (e->cause == LOCK_CAUSE_REQUESTED && !g->parts.config->audit.omit_free_text)
+        r->detail = w->message;
+    return true;
+}
+
+static void fill_admin(const struct gateway *g, struct audit_record *r,
+                       const struct lock_takeover *t) {
+    r->admin = (struct audit_person){t->user_id, t->username};
+    r->lock_request_id = t->request_id;
+    if (!g->parts.config->audit.omit_free_text)
+        r->reason = t->reason;
+}
+
+static void fill_takeover(const struct gateway *g, struct audit_record *r,
+                          const struct lock_event *e) {
+    fill_admin(g, r, &e->takeover);
+    r->fence = e->token;
+    if (e->cause == LOCK_CAUSE_REQUESTED) {
+        r->action = AUDIT_LOCK_TAKEOVER_REQUESTED;
+    } else if (e->cause == LOCK_CAUSE_DENIED) {
+        r->action = AUDIT_LOCK_TAKEOVER;
+        r->failure = true;
+        r->decision = str_of("DENIED");
+    } else {
+        r->action = AUDIT_TAKEOVER_CANCELLED;
+        r->detail = e->takeover.ended;
+    }
+}
+
+/* As a label: of a closed set. */
+static const char *decision_text(struct str decision) {
+    static const char *const texts[] = {"IMMEDIATE", "APPROVED",    "DENIED",         "TIMED_OUT",
+                                        "URGENT",    "HOLDER_GONE", "HOLDER_RELEASED"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        if (str_eqz(decision, texts[i]))
+            return texts[i];
+    return "other";
+}
+
+static void put(struct gateway *g, struct audit_record *r, const struct lock_event *e,
+                bool recovered) {
     char event_id[32];
     snprintf(event_id, sizeof event_id, "%lld-0", (long long)e->rev);
+    r->resource_id = e->resource;
+    r->rev = e->rev;
+    r->event_id = str_of(event_id);
+    r->recovered = recovered;
+    audit_write(g->parts.audit, r);
+}
+
+/* A lock that moved by a takeover: both parties, and how it came to it. */
+static void write_moved(struct gateway *g, const struct session *s, const struct lock_event *e,
+                        bool recovered) {
+    struct audit_record r = blank(AUDIT_LOCK_TAKEOVER, false);
+    const struct lock_ending *end = &e->ended;
     if (s && str_eqz(e->actor_session_id, s->id))
         add_session(&r, s);
     else
         r.session_id = e->actor_session_id;
-    if (e->kind != LOCK_EVENT_LOCK)
+    r.user = (struct audit_person){e->lock.user_id, e->lock.username};
+    r.client_id = e->lock.client_id;
+    r.fence = e->lock.token;
+    if (end->present) {
+        fill_ending(g, &r, end);
+        r.previous_holder = (struct audit_person){end->user_id, end->username};
+    }
+    fill_admin(g, &r, &e->takeover);
+    r.decision = e->takeover.ended;
+    metrics_add(METRIC_TAKEOVERS, 1, decision_text(e->takeover.ended), NULL);
+    put(g, &r, e, recovered);
+}
+
+static void write_reserved(struct gateway *g, const struct lock_event *e, bool recovered) {
+    struct audit_record r = blank(AUDIT_LOCK_RESERVED, false);
+    r.user = (struct audit_person){e->lock.user_id, e->lock.username};
+    r.client_id = e->lock.client_id;
+    put(g, &r, e, recovered);
+}
+
+static void write_event(struct gateway *g, const struct session *s, const struct lock_event *e,
+                        bool recovered) {
+    struct audit_record r = blank(AUDIT_LOCK_ACQUIRED, false);
+    bool told = true;
+    if (s && str_eqz(e->actor_session_id, s->id))
+        add_session(&r, s);
+    else
+        r.session_id = e->actor_session_id;
+    switch (e->kind) {
+    case LOCK_EVENT_LOCK:
+        if (e->takeover.present) {
+            write_moved(g, s, e, recovered);
+            return;
+        }
+        told = fill_lock(g, &r, e);
+        break;
+    case LOCK_EVENT_JOIN:
+    case LOCK_EVENT_LEAVE:
         fill_member(&r, e);
-    else if (!fill_lock(g, &r, e))
-        return;
-    r.resource_id = e->resource;
-    r.rev = e->rev;
-    r.event_id = str_of(event_id);
-    audit_write(g->parts.audit, &r);
+        break;
+    case LOCK_EVENT_PLACE:
+        told = fill_place(g, &r, e);
+        break;
+    case LOCK_EVENT_TAKEOVER:
+        told = e->cause != LOCK_CAUSE_RECOVERED;
+        if (told)
+            fill_takeover(g, &r, e);
+        break;
+    }
+    if (told)
+        put(g, &r, e, recovered);
+    if (e->kind == LOCK_EVENT_LOCK && e->lock.state == LOCK_STATE_RESERVED &&
+        e->cause != LOCK_CAUSE_RECOVERED)
+        write_reserved(g, e, recovered);
 }
 
 void trail_event(struct gateway *g, const struct session *s, const struct lock_event *e) {
@@ -168,6 +288,14 @@ void trail_denied(struct membership *m, const char *reason, const char *ref,
     r.ref = str_of(ref);
     if (lock && lock->state != LOCK_STATE_FREE)
         r.previous_holder = (struct audit_person){lock->user_id, lock->username};
+    audit_write(m->session->gateway->parts.audit, &r);
+}
+
+void trail_refused(struct membership *m, const char *reason) {
+    struct audit_record r = blank(AUDIT_ACCESS_DENIED, true);
+    add_session(&r, m->session);
+    r.resource_id = wire_resource_str(&m->resource);
+    r.reason = str_of(reason);
     audit_write(m->session->gateway->parts.audit, &r);
 }
 

@@ -5,14 +5,16 @@
 
 #define FENCE_MAX ((int64_t)9007199254740991) /* 2^53 - 1: what every JSON reader holds exactly */
 #define REVISION_MAX 128                      /* code points */
+#define WORDS_MAX 500
+#define REQUEST_ID_MAX 64
 
 struct field {
     const char *name;
     /* Checks the value and stores it at slot. */
     bool (*read)(const json_t *value, const struct field *field,
                  const struct wire_decode_options *options, void *slot);
-    size_t offset; /* of the slot in struct wire_request */
-    size_t max;    /* code points, where read_text looks at it */
+    size_t offset;   /* of the slot in struct wire_request */
+    size_t min, max; /* code points, where read_text looks at it */
     bool required;
     enum wire_error_code missing; /* required fields */
     enum wire_error_code wrong;
@@ -45,13 +47,13 @@ static bool read_opaque(const json_t *value, const struct field *field,
     return field_str(value, (struct str *)slot);
 }
 
-/* At most field->max code points, none of them U+0000. */
+/* field->min to field->max code points, none of them U+0000. */
 static bool read_text(const json_t *value, const struct field *field,
                       const struct wire_decode_options *options, void *slot) {
     struct str text;
 
     (void)options;
-    if (!field_str(value, &text) || memchr(text.p, '\0', text.len) ||
+    if (!field_str(value, &text) || memchr(text.p, '\0', text.len) || text.len < field->min ||
         utf8_length(text.p, text.len) > field->max) {
         return false;
     }
@@ -139,6 +141,35 @@ static bool read_mode(const json_t *value, const struct field *field,
     return true;
 }
 
+static bool read_choice(const json_t *value, size_t count, void *slot) {
+    static const char *const texts[] = {
+        [WIRE_ACTION_APPROVE] = "APPROVE",
+        [WIRE_ACTION_DENY] = "DENY",
+        [WIRE_ACTION_IGNORE] = "IGNORE",
+    };
+    int choice = choose(value, texts, count);
+
+    if (choice < 0) {
+        return false;
+    }
+    *(enum wire_action *)slot = (enum wire_action)choice;
+    return true;
+}
+
+static bool read_action(const json_t *value, const struct field *field,
+                        const struct wire_decode_options *options, void *slot) {
+    (void)field;
+    (void)options;
+    return read_choice(value, WIRE_ACTION_IGNORE + 1, slot);
+}
+
+static bool read_decision(const json_t *value, const struct field *field,
+                          const struct wire_decode_options *options, void *slot) {
+    (void)field;
+    (void)options;
+    return read_choice(value, WIRE_ACTION_DENY + 1, slot);
+}
+
 static bool read_presence(const json_t *value, const struct field *field,
                           const struct wire_decode_options *options, void *slot) {
     static const char *const texts[] = {
@@ -171,6 +202,14 @@ static bool read_presence(const json_t *value, const struct field *field,
 #define FIELD_FENCE                                                                                 \
     {"token", read_fence, SLOT(token), OPTIONAL,                                                    \
      .rule = "token must be a fencing token: an integer from 1 to 2^53 - 1."}
+#define REQUIRED                                                                                    \
+    .required = true, .missing = WIRE_ERR_INVALID_ARGUMENT, .wrong = WIRE_ERR_INVALID_ARGUMENT
+#define FIELD_REVISION                                                                              \
+    {"revision", read_text, SLOT(revision), .max = REVISION_MAX, OPTIONAL,                          \
+     .rule = "revision must be a string of at most 128 characters without U+0000."}
+#define FIELD_REQUEST_ID                                                                            \
+    {"requestId", read_text, SLOT(request_id), .min = 1, .max = REQUEST_ID_MAX, REQUIRED,           \
+     .rule = "requestId must be a string of 1 to 64 characters."}
 
 static const struct field auth_fields[] = {
     {"token", read_opaque, SLOT(auth_token), .required = true,
@@ -205,8 +244,34 @@ static const struct field heartbeat_fields[] = {
 };
 static const struct field release_fields[] = {
     FIELD_RESOURCE,
-    {"revision", read_text, SLOT(revision), .max = REVISION_MAX, OPTIONAL,
-     .rule = "revision must be a string of at most 128 characters without U+0000."},
+    FIELD_REVISION,
+};
+static const struct field request_fields[] = {
+    FIELD_RESOURCE,
+    {"message", read_text, SLOT(message), .max = WORDS_MAX, OPTIONAL,
+     .rule = "message must be a string of at most 500 characters without U+0000."},
+};
+static const struct field request_reply_fields[] = {
+    FIELD_REQUEST_ID,
+    {"action", read_action, SLOT(action), REQUIRED,
+     .rule = "action must be \"APPROVE\", \"DENY\" or \"IGNORE\"."},
+    FIELD_REVISION,
+};
+static const struct field takeover_fields[] = {
+    FIELD_RESOURCE,
+    {"reason", read_text, SLOT(reason), .min = 1, .max = WORDS_MAX, REQUIRED,
+     .rule = "reason must be a string of 1 to 500 characters without U+0000."},
+    {"urgent", read_bool, SLOT(urgent), OPTIONAL,
+     .rule = "urgent must be true or false."},
+};
+static const struct field takeover_reply_fields[] = {
+    FIELD_REQUEST_ID,
+    {"action", read_decision, SLOT(action), REQUIRED,
+     .rule = "action must be \"APPROVE\" or \"DENY\"."},
+    FIELD_REVISION,
+};
+static const struct field id_fields[] = {
+    FIELD_REQUEST_ID,
 };
 
 #define FIELDS(rows) {rows, ARRAY_LEN(rows)}
@@ -221,6 +286,14 @@ static const struct {
     [WIRE_REQ_HEARTBEAT] = FIELDS(heartbeat_fields),
     [WIRE_REQ_RELEASE] = FIELDS(release_fields),
     [WIRE_REQ_STATUS] = FIELDS(resource_fields),
+    [WIRE_REQ_CLAIM] = FIELDS(resource_fields),
+    [WIRE_REQ_QUEUE_LEAVE] = FIELDS(resource_fields),
+    [WIRE_REQ_REQUEST] = FIELDS(request_fields),
+    [WIRE_REQ_REQUEST_REPLY] = FIELDS(request_reply_fields),
+    [WIRE_REQ_REQUEST_CANCEL] = FIELDS(id_fields),
+    [WIRE_REQ_TAKEOVER] = FIELDS(takeover_fields),
+    [WIRE_REQ_TAKEOVER_REPLY] = FIELDS(takeover_reply_fields),
+    [WIRE_REQ_TAKEOVER_CANCEL] = FIELDS(id_fields),
 };
 /* clang-format on */
 _Static_assert(ARRAY_LEN(events) == WIRE_REQ_COUNT, "every event has its fields");

@@ -101,7 +101,8 @@ struct frame *wire_released(const struct wire_to *to, const struct wire_at *at, 
 }
 
 struct frame *wire_lock_state(const struct wire_to *to, const struct wire_at *at,
-                              const struct wire_lock *lock, const char *cause) {
+                              const struct wire_lock *lock, const char *cause,
+                              const struct wire_pending *pending) {
     struct jsonw *w = writer_open(to, "lock:state");
 
     writer_put_at(w, at);
@@ -110,6 +111,9 @@ struct frame *wire_lock_state(const struct wire_to *to, const struct wire_at *at
         jsonw_kcstr(w, "cause", cause);
     }
     jsonw_ki64(w, "serverTime", at->server_time_ms);
+    if (pending) {
+        writer_put_pending(w, pending, to->minimal);
+    }
     return writer_close(w);
 }
 

@@ -43,7 +43,8 @@ static void put_lost(struct jsonw *w, const struct wire_lost *lost) {
 struct frame *wire_joined(const struct wire_to *to, const struct wire_at *at, bool editor,
                           struct str client_id, const struct wire_lock *lock,
                           const struct wire_user *users, size_t user_count, int64_t viewers,
-                          const struct config_policy *policy, const struct wire_lost *lost) {
+                          const struct config_policy *policy, const struct wire_lost *lost,
+                          const struct wire_pending *pending) {
     struct jsonw *w = writer_open(to, "resource:joined");
 
     writer_put_at(w, at);
@@ -56,6 +57,7 @@ struct frame *wire_joined(const struct wire_to *to, const struct wire_at *at, bo
     if (lost) {
         put_lost(w, lost);
     }
+    writer_put_pending(w, pending, to->minimal);
     jsonw_ki64(w, "serverTime", at->server_time_ms);
     return writer_close(w);
 }

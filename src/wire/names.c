@@ -43,3 +43,13 @@ const char *wire_close_reason(enum wire_close close) {
 bool wire_close_reconnect(enum wire_close close) {
     return closes[close].reconnect;
 }
+
+const char *wire_action_name(enum wire_action action) {
+    static const char *const names[] = {
+        [WIRE_ACTION_APPROVE] = "APPROVE",
+        [WIRE_ACTION_DENY] = "DENY",
+        [WIRE_ACTION_IGNORE] = "IGNORE",
+    };
+
+    return names[action];
+}

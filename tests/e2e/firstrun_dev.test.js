@@ -66,3 +66,38 @@ for (const end of ['stop', 'kill']) {
     await h.checkAll(d);
   });
 }
+
+/* run.sh beside stand-ins of what it calls. */
+function runScript(t) {
+  const dir = h.tempDir(t);
+  const write = (name, text) => {
+    fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true });
+    fs.writeFileSync(path.join(dir, name), text, { mode: 0o755 });
+  };
+  write('config/dev/run.sh', fs.readFileSync(path.join(h.ROOT, 'config/dev/run.sh')));
+  write('config/dev/install.sh', '#!/bin/sh\n');
+  // Configures if there is no `broken`; leaves a cache in any case, as cmake does.
+  write('bin/cmake', `#!/bin/sh
+echo "$*" >>calls
+case $1 in
+--build) [ -f build/build.ninja ] || exit 1; printf '#!/bin/sh\\necho started "$@"\\n' >build/wslockd; chmod +x build/wslockd ;;
+*) mkdir -p build; echo cache >build/CMakeCache.txt; [ ! -f broken ] || exit 1; echo rules >build/build.ninja ;;
+esac
+`);
+  const run = (...args) => h.run(args, { program: path.join(dir, 'config/dev/run.sh'), env: { PATH: `${dir}/bin:${process.env.PATH}` } });
+  const configured = () => fs.readFileSync(path.join(dir, 'calls'), 'utf8').split('\n').filter((line) => line.includes('-G Ninja')).length;
+  return { dir, run, configured };
+}
+
+test('config/dev/run.sh configures anew after a first run that failed, and only then', async (t) => {
+  const { dir, run, configured } = runScript(t);
+  fs.writeFileSync(path.join(dir, 'broken'), '');
+  assert.notStrictEqual((await run()).code, 0);
+  assert.ok(fs.existsSync(path.join(dir, 'build/CMakeCache.txt')), 'it has left its cache');
+  fs.rmSync(path.join(dir, 'broken'));
+  const second = await run('--state-dir', 'here');
+  assert.strictEqual(second.stdout, 'started --dev --state-dir here\n', second.stderr);
+  assert.strictEqual(configured(), 2);
+  assert.strictEqual((await run()).code, 0);
+  assert.strictEqual(configured(), 2, 'what is there is built on');
+});

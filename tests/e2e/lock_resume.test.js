@@ -156,6 +156,8 @@ test('a connection ends', { concurrency: 16 }, async (t) => {
       await graceOf(bob);
       const { joined, answer } = await h.edit(await again(), r, { token: token - 1 });
       assert.deepStrictEqual(joined.lost, { token: token - 1, reason: 'NOT_HELD' });
+      const record = await d.waitForAudit((a) => a.action === 'STALE_TOKEN_REJECTED' && a.resourceId === `${r}:main`);
+      assert.deepStrictEqual([record.fence, record.reason, record.outcome], [token - 1, 'NOT_HELD', 'failure']);
       assert.ok(answer.data.token > token);
       assert.strictEqual(answer.data.resumed, true);
     },
@@ -315,4 +317,20 @@ test('a connection ends', { concurrency: 16 }, async (t) => {
     },
   });
   await h.checkAll(d);
+});
+
+test('a token that is no longer valid is counted, one that is not', async (t) => {
+  const d = await h.lockDaemon(t);
+  const counted = () => d.metric('wslock_stale_tokens_total');
+  const who = { user: 'ann', clientId: 'stale-tab-1' };
+  const ann = await d.client(who);
+  const { token } = await h.take(ann, 'document:stale');
+  await h.take(ann, 'document:stale', { token });
+  assert.strictEqual(await counted(), 0);
+  await h.edit(ann, 'document:stale', { token: token - 1 });
+  assert.strictEqual(await counted(), 1);
+  await ann.expect('lock:release', { resourceId: 'document:stale' }, 'lock:released');
+  const { joined } = await h.edit(ann, 'document:stale', { token });
+  assert.strictEqual(joined.lost.reason, 'RELEASED');
+  assert.strictEqual(await counted(), 2);
 });

@@ -6,6 +6,8 @@ const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
 
+const CTL = process.env.WSLOCKCTL || path.join(path.dirname(h.PROGRAM), 'wslockctl');
+
 /* A port of our own, so that tests may run beside a developer's daemon. */
 async function devDaemon(t, options = {}) {
   const dir = h.tempDir(t);
@@ -78,6 +80,25 @@ test('tokens for the page', async (t) => {
     assert.strictEqual((await d.get(`/dev/token?user=${'x'.repeat(300)}`)).status, 400);
     assert.strictEqual((await d.get('/dev/token?user=ann', {}, { method: 'POST' })).status, 405);
   });
+});
+
+test('any free port: its page may connect; wslockctl finds what the environment places', async (t) => {
+  const dir = h.tempDir(t);
+  const over = path.join(dir, 'over.yaml');
+  fs.writeFileSync(over, 'listen: [{address: 127.0.0.1, port: 0, plaintext: true}]\nops: {address: 127.0.0.1, port: 0}\n');
+  const env = { STATE_DIRECTORY: path.join(dir, 'state'), XDG_STATE_HOME: path.join(dir, 'other') };
+  const d = await h.newDaemon(t, { args: ['--dev', '--config', over], env });
+  await d.start();
+  const made = await h.run(['token', '--user', 'ann'], { program: CTL, env });
+  assert.strictEqual(made.code, 0, made.stderr);
+  for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
+    const c = await d.client({ token: made.stdout.trim(), headers: { Origin: `http://${host}:${d.port}` } });
+    assert.strictEqual(c.welcome.userId, 'ann');
+  }
+  for (const origin of ['http://127.0.0.1:0', `https://127.0.0.1:${d.port}`, 'http://evil.example.org']) {
+    const c = await d.newClient({ headers: { Origin: origin } });
+    await assert.rejects(c.open(), { status: 403 }, origin);
+  }
 });
 
 test('the private Redis ends with the daemon', async (t) => {

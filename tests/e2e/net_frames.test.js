@@ -141,6 +141,27 @@ test('what is no message', async (t) => {
   }
 });
 
+test('what ended a connection is counted and audited by its reason', async (t) => {
+  const d = await h.daemon(t);
+  const ends = [
+    ['PROTOCOL_ERROR', (raw) => raw.write(h.wsFrame(3, 'x'))],
+    ['BAD_UTF8', (raw) => raw.write(h.wsFrame(TEXT, Buffer.from([0x22, 0xff])))],
+    ['CONNECTION_LOST', (raw) => raw.socket.destroy()],
+    ['CLIENT', (raw) => raw.write(h.wsFrame(CLOSE, ''))],
+  ];
+  for (const [reason, end] of ends) {
+    const raw = await open(t, d);
+    end(raw);
+    const record = await d.waitForAudit((r) => r.action === 'SESSION_CLOSED' && r.reason === reason);
+    assert.strictEqual(record.outcome, 'success');
+    assert.strictEqual(await d.metric('wslock_closed_total', `reason="${reason}"`), 1);
+  }
+  const c = await d.client({ user: 'ann' });
+  await c.close(1000);
+  await d.waitForAudit((r) => r.action === 'SESSION_CLOSED' && r.reason === '1000');
+  assert.strictEqual(await d.metric('wslock_closed_total', 'reason="CLIENT"'), 2);
+});
+
 test('pings', async (t) => {
   const d = await h.daemon(t, { config: { limits: { pingInterval: '200ms' } } });
   await t.test("the client's are answered", async (st) => {

@@ -48,6 +48,9 @@ test('handshakes that are refused', async (t) => {
     ['a long list', { headers: { 'Sec-WebSocket-Protocol': `wslock.v1, ${'x'.repeat(200)}` } }, 400, 'BAD_HANDSHAKE'],
     ['a foreign Origin', { headers: { Origin: 'https://evil.example.org' } }, 403, 'ORIGIN_NOT_ALLOWED'],
     ['Origin null', { headers: { Origin: 'null' } }, 403, 'ORIGIN_NOT_ALLOWED'],
+    ['an empty Origin', { headers: { Origin: '' } }, 403, 'ORIGIN_NOT_ALLOWED'],
+    ['an empty Origin and a good one', { headers: { Origin: ['', 'https://editor.example.org'] } }, 403, 'ORIGIN_NOT_ALLOWED'],
+    ['a good Origin and an empty one', { headers: { Origin: ['https://editor.example.org', ''] } }, 403, 'ORIGIN_NOT_ALLOWED'],
     ['a longer Origin', { headers: { Origin: 'https://editor.example.org.evil.example' } }, 403, 'ORIGIN_NOT_ALLOWED'],
   ];
   for (const [name, options, status, code] of cases) {
@@ -72,6 +75,20 @@ test('handshakes that are refused', async (t) => {
     raw.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     await h.deadline(raw.closed, 'the end');
     assert.ok(!raw.data.includes(Buffer.from([0, 0, 0, 4])), 'no SETTINGS frame');
+  });
+  await t.test('what libwebsockets drops by itself is counted', async (st) => {
+    const counted = async () => (await d.metric('wslock_handshakes_refused_total', 'reason="unread"')) || 0;
+    const before = await counted();
+    for (const text of [
+      '\0\x01nothing like HTTP\r\n\r\n',
+      `GET /ws HTTP/1.1\r\nX: ${'x'.repeat(40000)}\r\n\r\n`,
+      h.upgradeText({ headers: { Upgrade: 'foo' } }),
+    ]) {
+      const raw = await h.rawConnect(st, d.port);
+      raw.write(text);
+      await h.deadline(raw.closed, 'the end');
+    }
+    assert.strictEqual(await counted(), before + 3);
   });
   await t.test('the path without an upgrade', async () => {
     const answer = await h.httpGet(`http://127.0.0.1:${d.port}/ws`);
@@ -156,6 +173,14 @@ test('tokens in headers', async (t) => {
       assertRefused(await upgrade(st, d, { headers: { Authorization: `Bearer ${token}` } }), 401, 'TOKEN_INVALID');
     }
   });
+  await t.test('none where one is announced', async (st) => {
+    for (const value of ['Bearer', 'Bearer ', 'bearer   ']) {
+      assertRefused(await upgrade(st, d, { headers: { Authorization: value } }), 401, 'TOKEN_INVALID');
+    }
+    const cookie = `wslock=${await h.token({ user: 'bob' })}`;
+    assertRefused(await upgrade(st, d, { headers: { Authorization: 'Bearer', Cookie: cookie } }), 401, 'TOKEN_INVALID');
+    assertRefused(await upgrade(st, d, { headers: { Cookie: 'wslock=' } }), 401, 'TOKEN_INVALID');
+  });
   await t.test('headers beyond all measure end the connection', async (st) => {
     const raw = await h.rawConnect(st, d.port);
     raw.write(h.upgradeText({ headers: { Authorization: `Bearer ${'x'.repeat(40000)}` } }));
@@ -174,6 +199,18 @@ test('tokens in headers', async (t) => {
     assert.strictEqual(record.outcome, 'failure');
     assert.strictEqual(record.address, '127.0.0.1');
   });
+});
+
+test('a refusal is one line of the log', async (t) => {
+  const d = await h.daemon(t);
+  const token = await h.token({ ttl: -3600 });
+  for (const headers of [{ Origin: 'https://evil.example.org' }, { Authorization: `Bearer ${token}` }, { Host: null }]) {
+    const before = d.log.length;
+    await upgrade(t, d, { headers });
+    await (await d.client({ user: 'ann' })).close(1000);
+    await d.waitForLog(/^session_closed /); // whatever was logged before has come
+    assert.strictEqual(d.log.slice(before).filter((line) => line.startsWith('handshake_refused ')).length, 1, d.tail());
+  }
 });
 
 test('an Origin that is refused stands in the audit', async (t) => {

@@ -48,6 +48,36 @@ test('connections of an address', async (t) => {
   await h.eventually(async () => (await from('203.0.113.1')).status === 101, 'a place is free again');
 });
 
+test('a socket counts for its address before it has sent anything, and gives its place back once', async (t) => {
+  const dir = h.tempDir(t);
+  const d = await h.daemon(t, {
+    config: {
+      listen: [{ address: '127.0.0.1', port: 0, plaintext: true }, { address: '127.0.0.1', port: 0, tls: h.certificate(dir) }],
+      limits: { maxConnectionsPerAddress: 3 },
+    },
+  });
+  const refused = (reason) => d.metric('wslock_handshakes_refused_total', `reason="${reason}"`);
+  const idle = [];
+  for (let i = 0; i < 3; i++) idle.push(await h.rawConnect(t, d.port));
+  const over = await upgrade(t, d);
+  assert.strictEqual(over.status, 429);
+  assert.strictEqual(JSON.parse(over.body).error.code, 'TOO_MANY_CONNECTIONS');
+  assert.strictEqual(await refused('address'), 1);
+  // Of those that say nothing only few are kept to be told.
+  const more = [];
+  for (let i = 0; i < 30; i++) more.push(await h.rawConnect(t, d.listeners[i % 2].port));
+  await h.eventually(async () => (await refused('address')) === 23, 'the rest is dropped');
+  await h.eventually(() => more.filter((s) => s.ended).length === 22, 'at once');
+  for (const raw of [...idle, ...more]) raw.socket.destroy();
+  const statuses = [];
+  await h.eventually(async () => {
+    const answer = await upgrade(t, d);
+    if (answer.status === 101) statuses.push(answer);
+    return statuses.length === 3;
+  }, 'three places are free again');
+  assert.strictEqual((await upgrade(t, d)).status, 429, 'and no more than three');
+});
+
 test('handshakes of an address', async (t) => {
   const d = await h.daemon(t, {
     config: { listen: plain({ trustedProxies: ['127.0.0.1'] }), limits: { handshakesPerSecond: 5 } },
@@ -99,7 +129,8 @@ test('a handshake that is not finished in time', async (t) => {
   t.after(() => clearInterval(drip));
   await h.deadline(Promise.all([silent, slow, silentTls, afterTls].map((r) => r.closed)), 'all are dropped', 20_000 * h.SLOW);
   assert.ok(Date.now() - started >= 8000, 'not before the time');
-  assert.ok((await d.metric('wslock_handshakes_refused_total', 'reason="timeout"')) >= 1);
+  assert.strictEqual(await d.metric('wslock_handshakes_refused_total', 'reason="timeout"'), 4);
+  assert.strictEqual(await d.metric('wslock_handshakes_refused_total', 'reason="unread"'), undefined);
 });
 
 function cpuMs(pid) {

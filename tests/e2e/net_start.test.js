@@ -1,8 +1,10 @@
 'use strict';
 /* Starting, failing to start, and stopping. */
 const assert = require('node:assert');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
+const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
@@ -66,6 +68,35 @@ test('--check-config and --print-config on a good one', async (t) => {
   assert.ok(!printed.stdout.includes('hidden-word'), 'secrets are masked');
 });
 
+test('--check-config says what this version cannot honour, and the daemon then refuses it', async (t) => {
+  const { keys } = (await h.newDaemon(t, { redis: null })).config.auth;
+  const cases = [
+    [{ redis: { waitReplicas: 1 } }, 'redis.waitReplicas'],
+    [{ redis: { sentinel: { master: 'm', nodes: ['127.0.0.1:26379'] } } }, 'redis.sentinel'],
+    [{ redis: { cluster: { nodes: ['127.0.0.1:6379'] } } }, 'redis.cluster'],
+    [{ auth: { keys, jwks: { url: 'https://127.0.0.1:1/certs' } } }, 'auth.jwks.url'],
+    [{ listen: [{ systemdSocket: 'public', plaintext: true }] }, 'listen.systemdSocket'],
+  ];
+  for (const [config, key] of cases) {
+    const d = await h.newDaemon(t, { redis: null, config });
+    const checked = await h.run(['--check-config', '--config', d.configFile]);
+    assert.strictEqual(checked.code, 0, checked.stderr);
+    assert.strictEqual(checked.stdout, 'configuration ok\n');
+    assert.match(checked.stderr, new RegExp(`^warning: ${key.replaceAll('.', '\\.')} is not supported by this version`));
+    d.spawn();
+    assert.deepStrictEqual(await d.end(), { code: 3, signal: null });
+    assert.match(d.tail(), new RegExp(`start_failed .*${key.replaceAll('.', '\\.')}`));
+  }
+  const d = await h.newDaemon(t, { redis: null, config: { redis: { url: 'redis://127.0.0.1:1/0' } } });
+  d.config.tickets = { signingKeyFile: d.config.auth.keys[0].secretFile };
+  d.writeConfig();
+  const checked = await h.run(['--check-config', '--config', d.configFile]);
+  assert.strictEqual(checked.code, 0);
+  assert.match(checked.stderr, /^warning: tickets\.signingKeyFile has no effect in this version; it works as: no tickets$/m);
+  const plain = await h.newDaemon(t, { redis: null, config: { redis: { url: 'redis://127.0.0.1:1/0' } } });
+  assert.strictEqual((await h.run(['--check-config', '--config', plain.configFile])).stderr, '');
+});
+
 test('a taken port: exit 3, and which', async (t) => {
   const server = await listen(t, { port: 0, host: '127.0.0.1' });
   const { port } = server.address();
@@ -97,6 +128,46 @@ test('the ops socket: a stale one is removed, a live one is exit 3, another file
   assert.strictEqual(fs.readFileSync(socket, 'utf8'), 'precious');
 });
 
+test('an ops socket that is busy, or that nobody may ask, is left alone: exit 3', async (t) => {
+  const dir = h.tempDir(t);
+  const socket = path.join(dir, 'ops.sock');
+  // A queue of one, full: its owner lives, and connections wait.
+  const owner = h.start('python3', ['-c', `
+import socket,sys,time
+s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(0)
+waiting=[]
+while True:
+    c=socket.socket(socket.AF_UNIX); c.setblocking(False)
+    try: c.connect(sys.argv[1])
+    except BlockingIOError: break
+    waiting.append(c)
+print('full', flush=True)
+time.sleep(600)
+`, socket]);
+  h.cleanup(t, () => owner.kill('SIGKILL'));
+  await h.deadline(new Promise((resolve) => owner.stdout.once('data', resolve)), 'the queue is full');
+  await endsWith(t, { config: { ops: { socket } } }, 3, /ops\.sock is in use/);
+  assert.ok(fs.existsSync(socket));
+  const datagrams = path.join(dir, 'datagrams.sock');
+  const other = h.start('python3', ['-c', `
+import socket,sys,time
+s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1])
+print('bound', flush=True)
+time.sleep(600)
+`, datagrams]);
+  h.cleanup(t, () => other.kill('SIGKILL'));
+  await h.deadline(new Promise((resolve) => other.stdout.once('data', resolve)), 'it is bound');
+  await endsWith(t, { config: { ops: { socket: datagrams } } }, 3, /datagrams\.sock/);
+  assert.ok(fs.existsSync(datagrams), 'what is no stream socket was not removed');
+});
+
+test('without a name the instance is called by its host and the port that it got', async (t) => {
+  const d = await h.daemon(t, { config: { instance: undefined } });
+  const name = `${os.hostname()}:${d.port}`;
+  assert.strictEqual((await d.client({ user: 'ann' })).welcome.instance, name);
+  assert.strictEqual(d.audit()[0].instance, name);
+});
+
 test('an unreachable Redis: exit 3 past redis.startTimeout, and what was tried', async (t) => {
   const port = await h.freePort();
   const started = Date.now();
@@ -115,8 +186,11 @@ test('what this version cannot honour: exit 3 and which, or said in the log', as
     await endsWith(t, { config: { redis } }, 3, key);
     assert.ok(Date.now() - started < 8000 * h.SLOW, 'at once, not after redis.startTimeout');
   }
-  const d = await h.daemon(t, { config: { resourceTypes: { chart: { upgrade: 'queue', disconnect: 'prompt' } } } });
-  for (const key of ['upgrade', 'disconnect']) assert.match(d.tail(), new RegExp(`key_without_effect_yet type=chart key=${key} `));
+  const d = await h.newDaemon(t);
+  d.config.tickets = { signingKeyFile: d.config.auth.keys[0].secretFile };
+  d.writeConfig();
+  await d.start();
+  assert.match(d.tail(), /key_without_effect_yet key=tickets.signingKeyFile /);
 });
 
 test('healthy but not ready before the store is there', async (t) => {
@@ -169,6 +243,21 @@ test('SIGHUP and SIGPIPE do not end it', async (t) => {
   await d.waitForLog(/reload/);
   d.signal('SIGPIPE');
   await c.sync();
+});
+
+test('SIGHUP while it starts does not end it', async (t) => {
+  const d = await h.newDaemon(t);
+  const text = fs.readFileSync(d.configFile);
+  fs.rmSync(d.configFile);
+  execFileSync('mkfifo', [d.configFile]); // reading the configuration takes as long as we want
+  d.spawn();
+  const writer = await h.deadline(fs.promises.open(d.configFile, 'w'), 'it reads its configuration');
+  d.signal('SIGHUP');
+  await writer.writeFile(text);
+  await writer.close();
+  await d.ready();
+  d.signal('SIGHUP');
+  await d.waitForLog(/reload/);
 });
 
 test('systemd is told, and the watchdog fed', async (t) => {

@@ -87,7 +87,7 @@ export class Model {
         const { lock, ended } = this.room(resource);
         const ending = {
             user: lock.user, name: lock.name, client: lock.client, token: lock.token, reason, dirty: lock.dirty, revision,
-            since: lock.since, ended: this.now, by: '',
+            since: lock.since, ended: this.now, by: '', request: '',
         };
         ended.unshift(ending);
         ended.splice(16);
@@ -299,7 +299,7 @@ export class Model {
     }
 
     forgotten(token, reason) {
-        return { user: '', name: '', client: '', token, reason, dirty: 0, revision: null, since: 0, ended: 0, by: '' };
+        return { user: '', name: '', client: '', token, reason, dirty: 0, revision: null, since: 0, ended: 0, by: '', request: '' };
     }
 
     grace(resource, actor) {

@@ -171,6 +171,26 @@ test('an idle release that fell into the gap counts from its end', async () => {
     has(await w.s.status(DOC), { lock: { state: 'held', idle: w.s.ms + 20000 } });
 });
 
+test('a heartbeat is the first to see an idle release that fell into the gap: the lock goes on, token or none', async () => {
+    for (const named of [true, false]) {
+        const w = await shared({ policy: { idle: 20000 } });
+        const { ann, token } = await w.given('held');
+        await w.s.advance(60000);
+        const { window } = await w.s.renew('i1');
+        await w.s.advance(4000);
+        await w.s.renew('i1');
+        has(await w.s.reportDone('i1', window), { window: 0 });
+        const end = w.s.ms;
+        await w.s.advance(1000);
+        const r = await w.s.heartbeat(DOC, ann, { token: named ? token : 0, active: false });
+        has(r, {
+            outcome: 'RENEWED', resumed: false, next: end + 20000,
+            lock: { state: 'held', token, since: w.start, expires: w.s.ms + 300000, idle: end + 20000 },
+        });
+        assert.deepEqual(causes(r), ['RECOVERED']);
+    }
+});
+
 test('an emptied store is restored from reports, the highest token winning', async () => {
     const w = await shared();
     const { ann, bob, token } = await w.given('held');
@@ -439,4 +459,19 @@ test('the stream keeps what is not written anywhere, and no more; what its cap c
     await w.s.sweep({ keep: 200 });
     const [first] = await w.s.stream('audit');
     assert.equal(await w.redis.command('HGET', w.s.key('meta'), 'audit_cut'), String(first.rev));
+});
+
+test('an instance that was taken for dead and is not is not handed out', async () => {
+    const w = await World.create();
+    await w.report('i2');
+    await w.pass(15000);
+    await w.s.sweep();
+    assert.ok(await due(w, 'a:i2'));
+    has(await w.s.renew('i2'), { late: true });
+    assert.equal(await due(w, 'a:i2'), null);
+    assert.deepEqual((await w.s.sweep()).names, []);
+    assert.ok(await w.redis.command('HEXISTS', w.s.key('written'), 'i2'));
+    await w.pass(15000);
+    await w.s.sweep();
+    assert.equal((await w.s.sweep()).names[0], 'i2');
 });

@@ -8,14 +8,14 @@ const TAG = '{wslock:3}:';
 
 // prelude.lua, then the script with each line `--@include FILE` replaced by that file.
 export function sources(withTestClock) {
-    const read = (name) => readFileSync(new URL(name, FOLDER), 'utf8');
     const included = new Set(['prelude.lua']);
+    const read = (file) => readFileSync(new URL(file, FOLDER), 'utf8').replace(/^ *--@include (\S+)\n/gm, (_, name) => {
+        included.add(name);
+        return read(name);
+    });
     const bodies = {};
     for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.lua'))) {
-        bodies[file] = read(file).replace(/^ *--@include (\S+)\n/gm, (_, name) => {
-            included.add(name);
-            return read(name);
-        });
+        bodies[file] = read(file);
     }
     const parts = bodies['prelude.lua'].split("call('TIME')");
     if (parts.length !== 2) {
@@ -29,7 +29,11 @@ export function sources(withTestClock) {
 // All the values in a row of packed ones.
 export function unpackAll(bytes) {
     let at = 0;
-    const text = (length) => bytes.utf8Slice(at, at += length);
+    // What is packed in itself stays bytes.
+    const text = (length) => {
+        const part = bytes.subarray(at, at += length);
+        return length > 0 && (part[0] & 0xf0) === 0x90 ? part : part.utf8Slice();
+    };
     const list = (length) => Array.from({ length }, () => value());
     function value() {
         const b = bytes[at++];
@@ -71,7 +75,9 @@ function unpack(packed) {
 export function packAll(items) {
     const parts = [];
     for (const item of items) {
-        if (typeof item === 'string') {
+        if (Buffer.isBuffer(item)) {
+            parts.push(Buffer.from([0xda, item.length >> 8, item.length & 255]), item);
+        } else if (typeof item === 'string') {
             const text = Buffer.from(item);
             parts.push(Buffer.from([0xda, text.length >> 8, text.length & 255]), text);
         } else if (item === null) {
@@ -85,11 +91,33 @@ export function packAll(items) {
     return Buffer.concat(parts);
 }
 
+// One array, packed.
+function packed(items) {
+    return Buffer.concat([Buffer.from([0xdc, items.length >> 8, items.length & 255]), packAll(items)]);
+}
+
 export function lockOf(v) {
     return {
+        prompt: v[16] ?? 0, other: v[15] ?? 0,
         token: v[0], since: v[1], expires: v[2], idle: v[3], until: v[4], told: v[5], dirty: v[6], made: v[7],
         queued: v[8], state: v[9], user: v[10] ?? '', name: v[11] ?? '', client: v[12] ?? '', policy: v[13] ?? '',
-        takeover: v[14] ?? '',
+        takeover: v[14] ? takeoverOf(v[14]) : null,
+    };
+}
+
+export function takeoverOf(packed) {
+    const v = Array.isArray(packed) ? packed : unpack(packed);
+    return {
+        request: v[0], user: v[1], name: v[2], client: v[3], reason: v[4], forceAt: v[5], urgent: v[6], length: v[7],
+        denied: v[8], made: v[9], ended: v[10] ?? '',
+    };
+}
+
+export function waiterOf(id, v) {
+    const colon = id.indexOf(':');
+    return {
+        user: id.slice(colon + 1), client: id.slice(0, colon), name: v[0], order: v[1], kind: v[2], request: v[3], message: v[4],
+        ends: v[5], length: v[6], until: v[7], grace: v[8], made: v[9], since: v[10],
     };
 }
 
@@ -101,6 +129,7 @@ export function endingOf(packed) {
     return {
         user: v[0], name: v[1], client: v[2], token: +v[3], reason: v[4], dirty: +v[5],
         revision: v[6] === false ? null : v[6], since: +v[7], ended: +v[8], by: v[9],
+        request: v[10] ?? '',
     };
 }
 
@@ -113,9 +142,15 @@ export function memberOf(id, value) {
 
 export function eventOf(packed) {
     const v = Array.isArray(packed) ? packed : unpack(packed);
-    const head = { kind: ['LOCK', 'JOIN', 'LEAVE'][v[0]], rev: v[1], prev: v[2], resource: v[3], actor: v[4] };
+    const head = { kind: ['LOCK', 'JOIN', 'LEAVE', 'PLACE', 'TAKEOVER'][v[0]], rev: v[1], prev: v[2], resource: v[3], actor: v[4] };
     if (v[0] === 0) {
-        return { ...head, cause: v[5], lock: lockOf(v[6]), ended: endingOf(v[7]) };
+        return { ...head, cause: v[5], lock: lockOf(v[6]), ended: endingOf(v[7]), ...(v[8] && { takeover: takeoverOf(v[8]) }) };
+    }
+    if (v[0] === 3) {
+        return { ...head, cause: v[5], waiter: waiterOf(v[6], v[7]), there: v[8] === 1, queued: v[9], median: v[10] };
+    }
+    if (v[0] === 4) {
+        return { ...head, cause: v[5], takeover: takeoverOf(v[6]), token: v[7] };
     }
     return { ...head, member: memberOf(v[5], v[6]), oldSession: v[7], oldInstance: v[8], count: v[9] };
 }
@@ -126,24 +161,29 @@ export function replyOf(packed) {
     if (r[0] !== 'OK') {
         return reply;
     }
-    if (r.length !== 15) {
+    if (r.length !== 15 && r.length !== 18) {
         throw new Error(`a reply of ${r.length} items: ${r}`);
     }
     const members = [];
     for (let i = 0; i < r[13].length; i += 2) {
         members.push(memberOf(r[13][i], r[13][i + 1]));
     }
+    const waiters = [];
+    for (let i = 0; i < (r[17]?.length ?? 0); i += 2) {
+        waiters.push(waiterOf(r[17][i], r[17][i + 1]));
+    }
+    const place = r[15] ? { position: r[15][0], request: r[15][1], ends: r[15][2] } : null;
     return {
         ...reply, next: r[5], resumed: (r[6] & 1) !== 0, moved: (r[6] & 2) !== 0, joined: (r[6] & 4) !== 0,
         late: (r[6] & 8) !== 0, more: (r[6] & 16) !== 0, lock: lockOf(r[7]), limit: r[8],
         previous: endingOf(r[9]), lost: endingOf(r[10]), events: r[11].map(eventOf), names: r[12], members,
-        count: r[14],
+        count: r[14], ...(r.length === 18 && { place, median: r[16], waiters }),
     };
 }
 
 export const POLICY = {
     ttl: 300000, idle: -1, grace: 30000, claim: 30000, disconnect: 'grace', heartbeat: 60000, tabs: 5, viewers: -1,
-    listed: 200,
+    listed: 200, waiters: 0, request: 120000, takeover: 30000,
 };
 
 const stored = (p) => `${p.ttl} ${p.idle} ${p.grace} ${p.claim} ${p.disconnect}`;
@@ -222,13 +262,14 @@ export class Scripts {
     join(resource, t, { edit = false, token = 0, notAfter = 0 } = {}) {
         const p = t.policy;
         return this.room('join', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
-            t.made, stored(p), p.ttl, p.idle, p.tabs, edit, p.heartbeat / 2, token, p.viewers, p.listed], true);
+            t.made, stored(p), p.ttl, p.idle, p.tabs, edit, p.heartbeat / 2, token, p.viewers, p.listed, p.waiters], true);
     }
 
-    acquire(resource, t, { takeOwn = false, notAfter = 0 } = {}) {
+    // how: 0 acquire, 1 takeOwn, 2 claim. policy.waiters: 0 for a type without a queue.
+    acquire(resource, t, { takeOwn = false, how = takeOwn ? 1 : 0, notAfter = 0 } = {}) {
         const p = t.policy;
         return this.room('acquire', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
-            t.made, stored(p), p.ttl, p.idle, p.tabs, takeOwn, p.heartbeat / 2]);
+            t.made, stored(p), p.ttl, p.idle, p.tabs, how, p.heartbeat / 2, p.waiters]);
     }
 
     heartbeat(resource, t, { token = 0, active = true, dirty = -1, notAfter = 0 } = {}) {
@@ -240,6 +281,36 @@ export class Scripts {
     release(resource, t, { token = 0, revision = null, notAfter = 0 } = {}) {
         return this.room('release', t.instance, resource, t.user,
             [notAfter, resource, t.session, t.user, t.client, token, revision]);
+    }
+
+    claim(resource, t) {
+        return this.acquire(resource, t, { how: 2 });
+    }
+
+    request(resource, t, request, { message = '', most = 100 } = {}) {
+        const p = t.policy;
+        return this.room('request', t.instance, resource, t.user, [0, resource, t.session, t.user, t.client, t.name, t.made,
+            stored(p), request, message, p.request, most]);
+    }
+
+    // what: REQUEST or TAKEOVER; action: APPROVE, DENY or IGNORE.
+    reply(resource, t, what, request, action, revision = null) {
+        const p = t.policy;
+        return this.room('reply', t.instance, resource, t.user, [0, resource, t.session, t.user, t.client, t.name, t.made,
+            stored(p), p.ttl, p.idle, request, action, revision, what]);
+    }
+
+    // what: QUEUE, REQUEST or TAKEOVER.
+    withdraw(resource, t, what, request = '') {
+        return this.room('withdraw', t.instance, resource, t.user,
+            [0, resource, t.session, t.user, t.client, what, request]);
+    }
+
+    // length: ms that the holder has, 0 for an immediate one.
+    takeover(resource, t, request, { reason = 'urgent case', length = t.policy.takeover, urgent = false } = {}) {
+        const p = t.policy;
+        return this.room('takeover', t.instance, resource, t.user, [0, resource, t.session, t.user, t.client, t.name, t.made,
+            stored(p), p.ttl, p.idle, p.heartbeat / 2, request, reason, length, urgent]);
     }
 
     status(resource, { notAfter = 0 } = {}) {
@@ -257,12 +328,14 @@ export class Scripts {
     }
 
     // lock: {token, state, user, name, client, made, since, expires, until, dirty} or null.
-    report(resource, instance, members, lock, policy, { highest = 0 } = {}) {
+    // waiters: as a reply has them, in order.
+    report(resource, instance, members, lock, policy, { highest = 0, takeover = null, waiters = [] } = {}) {
         const l = lock ?? { token: 0, state: '', user: '', name: '', client: '', made: false, since: 0, expires: 0, until: 0, dirty: 0 };
         const rest = members.flatMap((m) => [m.user, m.name, m.client, m.session, m.joined]);
         return this.room('report', instance, resource, l.user, [0, resource, highest, policy.listed, stored(policy),
             policy.ttl, policy.idle, l.token, l.state, l.user, l.name, l.client, l.made, l.since, l.expires,
-            l.until, l.dirty, ...rest], true);
+            l.until, l.dirty, takeover ? packed(Object.values(takeover).slice(0, 10)) : '', l.prompt ?? 0,
+            waiters.length, ...waiters.flatMap((v) => [`${v.client}:${v.user}`, packed(Object.values(v).slice(2))]), ...rest], true);
     }
 
     async stream(name = 'events') {

@@ -162,6 +162,7 @@ static inline void harness_on_report(void *arg, const struct lock_result *result
 }
 
 static inline void harness_on_resync(void *ctx, unsigned shard) {
+    static const struct lock_report_waiting nobody_waits;
     struct instance *i = ctx;
 
     i->resyncs++;
@@ -173,7 +174,7 @@ static inline void harness_on_resync(void *ctx, unsigned shard) {
 
         if (lock_store_shard(i->store, str_of(room->resource)) == shard) {
             lock_report(i->store, str_of(room->resource), &i->world->config.default_policy,
-                        room->members, room->count, harness_on_report, NULL);
+                        room->members, room->count, &nobody_waits, harness_on_report, NULL);
         }
     }
     lock_report_done(i->store, shard);
@@ -305,7 +306,8 @@ static inline void harness_on_result(void *arg, const struct lock_result *result
     snprintf(seen->error, sizeof seen->error, "%s", result->error ? result->error : "");
 }
 
-/* Runs one call to its end: CALL(h, &seen, lock_acquire(h->a.store, &caller, false, CB, &seen)) */
+/* Runs one call to its end: CALL(h, &seen, lock_acquire(h->a.store, &caller, LOCK_ACQUIRE, CB,
+ * &seen)) */
 #define CALL(h, seen, call)                                                                        \
     do {                                                                                           \
         memset((seen), 0, sizeof *(seen));                                                         \

@@ -199,6 +199,10 @@ static void a_change_is_not_recovered_twice(void **state) {
                               later = change("document:1:body", "18-0", true);
     struct audit *a = open_audit(f);
     assert_true(audit_write(a, &written) > 0);
+    for (int i = 0; i < 8000; i++) { /* more than one step of looking back */
+        const struct audit_record r = plain_record();
+        assert_true(audit_write(a, &r) > 0);
+    }
     close_audit(f, &a);
     a = open_audit(f);
     assert_true(audit_write(a, &again) > 0);

@@ -122,6 +122,69 @@ static void test_file_over_it(void **state) {
     buf_fini(&problems);
 }
 
+/* Port 0: what follows the port is right once the port is known. */
+static void test_bound_port(void **state) {
+    static const char ANY_PORT[] = "listen: [{address: 127.0.0.1, port: 0, plaintext: true}]\n";
+    struct buf problems;
+    struct config *c = load_dev(*state, ANY_PORT, &problems);
+
+    assert_non_null(c);
+    config_bound_port(c, 41234);
+    assert_int_equal(c->allowed_origins.count, 3);
+    assert_string_equal(c->allowed_origins.items[0], "http://127.0.0.1:41234");
+    assert_string_equal(c->allowed_origins.items[2], "http://[::1]:41234");
+    assert_string_equal(c->instance, "dev");
+    config_unref(&c);
+    buf_fini(&problems);
+
+    c = load_dev(*state, NULL, &problems); /* a port that was given stays */
+    assert_non_null(c);
+    config_bound_port(c, 41234);
+    assert_string_equal(c->allowed_origins.items[1], "http://localhost:8080");
+    config_unref(&c);
+    buf_fini(&problems);
+
+    c = load_dev(*state,
+                 "listen: [{address: 127.0.0.1, port: 0, plaintext: true}]\n"
+                 "allowedOrigins: [\"http://127.0.0.1:5173\"]\n",
+                 &problems);
+    assert_non_null(c);
+    config_bound_port(c, 41234);
+    assert_int_equal(c->allowed_origins.count, 1);
+    assert_string_equal(c->allowed_origins.items[0], "http://127.0.0.1:5173");
+    config_unref(&c);
+    buf_fini(&problems);
+}
+
+static void assert_state_dir(const char *given, const char *expected) {
+    char *directory = config_state_dir(given);
+
+    assert_string_equal(directory, expected);
+    free(directory);
+}
+
+static void test_state_dir(void **state) {
+    (void)state;
+    setenv("HOME", "/home/ann", 1);
+    setenv("XDG_STATE_HOME", "/state", 1);
+    setenv("STATE_DIRECTORY", "/var/lib/wslockd:/var/lib/other", 1);
+    assert_state_dir("given", "given");
+    assert_state_dir(NULL, "/var/lib/wslockd");
+    setenv("STATE_DIRECTORY", "/var/lib/wslockd", 1);
+    assert_state_dir(NULL, "/var/lib/wslockd");
+    unsetenv("STATE_DIRECTORY");
+    assert_state_dir(NULL, "/state/wslockd");
+    setenv("XDG_STATE_HOME", "relative", 1);
+    assert_state_dir(NULL, "/home/ann/.local/state/wslockd");
+    unsetenv("XDG_STATE_HOME");
+    assert_state_dir(NULL, "/home/ann/.local/state/wslockd");
+    unsetenv("HOME"); /* then the user database says */
+    char *directory = config_state_dir(NULL);
+    assert_true(directory[0] == '/');
+    assert_non_null(strstr(directory, "/.local/state/wslockd"));
+    free(directory);
+}
+
 static void test_loopback_only(void **state) {
     struct buf problems;
 
@@ -188,8 +251,14 @@ static void test_bad_directory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        DEV_TEST(test_alone),    DEV_TEST(test_file_over_it), DEV_TEST(test_loopback_only),
-        DEV_TEST(test_bad_file), DEV_TEST(test_bad_key),      cmocka_unit_test(test_bad_directory),
+        DEV_TEST(test_alone),
+        DEV_TEST(test_file_over_it),
+        DEV_TEST(test_bound_port),
+        DEV_TEST(test_loopback_only),
+        DEV_TEST(test_bad_file),
+        DEV_TEST(test_bad_key),
+        cmocka_unit_test(test_bad_directory),
+        cmocka_unit_test(test_state_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

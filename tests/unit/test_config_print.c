@@ -35,7 +35,6 @@ static void test_round_trip(void **state) {
         again = load_good(first.data);
         print(again, &second);
         assert_string_equal(first.data, second.data);
-        assert_true(config_reload_allowed(c, again, NULL, NULL));
         buf_fini(&first);
         buf_fini(&second);
         config_unref(&again);
@@ -93,67 +92,11 @@ static void test_password_file_is_printed_by_name(void **state) {
     rmdir(directory);
 }
 
-struct change {
-    const char *before, *after;
-    const char *refused; /* the keys told, a line each */
-};
-
-static const struct change CHANGES[] = {
-    {LISTEN KEYS "instance: a\n", LISTEN KEYS "instance: a\nlog: {level: debug}\n", ""},
-    {LISTEN KEYS "instance: a\n", LISTEN KEYS "instance: b\n", "instance\n"},
-    {LISTEN KEYS, LISTEN KEYS "resourceTypes: {a: {upgrade: queue}}\nlimits: {messageBurst: 9}\n",
-     ""},
-    {LISTEN KEYS, LISTEN KEYS "redis: {shards: 8, keyPrefix: x}\n",
-     "redis.keyPrefix\nredis.shards\n"},
-    {LISTEN KEYS "redis: {url: \"redis://:a@h\"}\n", LISTEN KEYS "redis: {url: \"redis://:b@h\"}\n",
-     "redis.url\n"},
-    {LISTEN KEYS, LISTEN KEYS "ops: {port: 1}\npaths: {native: /x}\n", "ops.port\npaths.native\n"},
-    {LISTEN KEYS, LISTEN KEYS "ops: null\n", "ops\n"},
-    {LISTEN KEYS "instance: a\n",
-     "listen: [{address: 127.0.0.2, port: 0, plaintext: true}]\n" KEYS "instance: a\n", "listen\n"},
-    {LISTEN KEYS "instance: a\n",
-     "listen: [{address: 127.0.0.1, port: 0, plaintext: true},\n"
-     "  {address: 127.0.0.1, port: 1, plaintext: true}]\n" KEYS "instance: a\n",
-     "listen\n"},
-    {"listen: [{address: 127.0.0.1, port: 1, tls: {certificate: /a, key: /b}}]\n" KEYS,
-     "listen: [{address: 127.0.0.1, port: 1, tls: {certificate: /c, key: /d}}]\n" KEYS, ""},
-    {"listen: [{address: 127.0.0.1, port: 1, tls: {certificate: /a, key: /b}}]\n" KEYS,
-     "listen: [{address: 127.0.0.1, port: 1, plaintext: true}]\n" KEYS, "listen\n"},
-    {LISTEN KEYS "audit: {file: /a/b}\n", LISTEN KEYS "audit: {file: /a/c}\n", ""},
-    {LISTEN KEYS "audit: {file: /a/b}\n", LISTEN KEYS "audit: {file: /c/b}\n", "audit.file\n"},
-    {LISTEN KEYS "audit: {file: \"-\"}\n", LISTEN KEYS "audit: {file: /b}\n", "audit.file\n"},
-};
-
-static void gather_key(void *ctx, const char *file, int line, const char *key, const char *text) {
-    (void)file;
-    (void)line;
-    (void)text;
-    buf_printf(ctx, "%s\n", key);
-}
-
-static void test_reload(void **state) {
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(CHANGES); i++) {
-        struct config *before = load_good(CHANGES[i].before), *after = load_good(CHANGES[i].after);
-        struct buf keys;
-        bool allowed;
-
-        buf_init(&keys);
-        allowed = config_reload_allowed(before, after, gather_key, &keys);
-        assert_string_equal(buf_cstr(&keys), CHANGES[i].refused);
-        assert_int_equal(allowed, *CHANGES[i].refused == '\0');
-        buf_fini(&keys);
-        config_unref(&before);
-        config_unref(&after);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_masking),
         cmocka_unit_test(test_password_file_is_printed_by_name),
-        cmocka_unit_test(test_reload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,9 @@ static void test_defaults(void **state) {
     (void)gethostname(host, sizeof host - 1);
     (void)snprintf(label, sizeof label, "%s:0", host);
     assert_string_equal(c->instance, label);
+    config_bound_port(c, 41234);
+    (void)snprintf(label, sizeof label, "%s:41234", host);
+    assert_string_equal(c->instance, label);
     assert_int_equal(c->drain_timeout_ms, 10000);
     assert_null(c->auth.issuer);
     assert_false(c->auth.audience.set);

@@ -22,7 +22,7 @@ static void a_lock_is_taken_kept_and_released(void **state) {
     harness_start(h);
     ann = harness_caller(h, "ann", "s1", R);
     bob = harness_caller(h, "bob", "s2", R);
-    CALL(h, &r, lock_acquire(h->a.store, &ann, false, CB, &r));
+    CALL(h, &r, lock_acquire(h->a.store, &ann, LOCK_ACQUIRE, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_NOT_JOINED);
     CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
     assert_int_equal(r.status, LOCK_OK);
@@ -51,7 +51,7 @@ static void a_lock_is_taken_kept_and_released(void **state) {
     assert_int_equal(r.result.outcome, LOCK_OUT_RELEASED);
     CALL(h, &r, lock_release(h->a.store, &ann, token, (struct str){NULL, 0}, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_RELEASED); /* a repeat is harmless */
-    CALL(h, &r, lock_acquire(h->a.store, &bob, false, CB, &r));
+    CALL(h, &r, lock_acquire(h->a.store, &bob, LOCK_ACQUIRE, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     assert_true(r.result.lock.token > token);
     assert_string_equal(r.previous_user, "ann");
@@ -186,7 +186,7 @@ static void a_stale_token_is_told(void **state) {
     first = r.result.lock.token;
     CALL(h, &r, lock_join(h->a.store, &other, true, 0, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_HELD_BY_YOU);
-    CALL(h, &r, lock_acquire(h->a.store, &other, true, CB, &r));
+    CALL(h, &r, lock_acquire(h->a.store, &other, LOCK_TAKE_OWN, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     CALL(h, &r, lock_heartbeat(h->a.store, &other, first, true, -1, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_LOST);

@@ -203,10 +203,11 @@ static void arrays_may_grow(void **state) {
 
     (void)state;
     buf_init(&b);
-    put_event_head(&b, 10, 0, 6, 5);
+    put_event_head(&b, 11, 0, 6, 5);
     put_str(&b, "ACQUIRED");
     put_lock(&b, "held");
     msgpack_put_false(&b); /* no ending */
+    msgpack_put_false(&b); /* no takeover */
     put_list(&b, 2);
     msgpack_put_int(&b, -7);
     put_list(&b, 1);

@@ -206,7 +206,7 @@ static void a_clock_that_was_ahead_does_not_block_for_ever(void **state) {
     assert_true(lock_store_rev(h->a.store, str_of(R)) < token);
     assert_int_equal(h->a.rewound, 1);
     h->a.event_count = 0;
-    CALL(h, &r, lock_acquire(h->a.store, &ann, false, CB, &r));
+    CALL(h, &r, lock_acquire(h->a.store, &ann, LOCK_ACQUIRE, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     assert_true(r.result.lock.token < token);
     RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_ACQUIRED), 8000); /* told, too */

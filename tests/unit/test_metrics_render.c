@@ -46,6 +46,21 @@ static void test_counter_and_gauge(void **state) {
     assert_null(strstr(render(), "never"));
 }
 
+/* What happened between two renderings shows, though it was over before the second. */
+static void test_peak(void **state) {
+    (void)state;
+    assert_null(strstr(render(), "wslock_loop_lag_seconds"));
+    metrics_set(METRIC_LOOP_LAG, 0.25, NULL, NULL);
+    metrics_set(METRIC_LOOP_LAG, 3.5, NULL, NULL);
+    metrics_set(METRIC_LOOP_LAG, 0, NULL, NULL);
+    assert_true(metrics_value(METRIC_LOOP_LAG, NULL, NULL) == 3.5);
+    assert_non_null(strstr(render(), "# TYPE wslock_loop_lag_seconds gauge\n"
+                                     "wslock_loop_lag_seconds 3.5\n"));
+    assert_line("wslock_loop_lag_seconds 0");
+    metrics_set(METRIC_LOOP_LAG, 0.25, NULL, NULL);
+    assert_line("wslock_loop_lag_seconds 0.25");
+}
+
 static void test_untouched(void **state) {
     (void)state;
     /* a counter without labels is there from the start, a gauge that nobody set is not */
@@ -82,14 +97,14 @@ static void test_escaping_and_numbers(void **state) {
     assert_line("wslock_build_info{version=\"a\\\"b\\\\c\\nd\xef\xbf\xbd\xe2\x82\xac\"} 1");
     metrics_set(METRIC_STORE_UP, 1e15, NULL, NULL);
     assert_line("wslock_store_up 1e+15");
-    metrics_set(METRIC_FEED_LAG, 0.1, NULL, NULL);
-    assert_line("wslock_feed_lag_seconds 0.1");
-    metrics_set(METRIC_FEED_LAG, 1.0 / 3, NULL, NULL);
-    assert_line("wslock_feed_lag_seconds 0.33333333333333331");
-    metrics_set(METRIC_FEED_LAG, NAN, NULL, NULL);
-    assert_line("wslock_feed_lag_seconds NaN");
-    metrics_set(METRIC_FEED_LAG, -INFINITY, NULL, NULL);
-    assert_line("wslock_feed_lag_seconds -Inf");
+    metrics_set(METRIC_STORE_UP, 0.1, NULL, NULL);
+    assert_line("wslock_store_up 0.1");
+    metrics_set(METRIC_STORE_UP, 1.0 / 3, NULL, NULL);
+    assert_line("wslock_store_up 0.33333333333333331");
+    metrics_set(METRIC_STORE_UP, NAN, NULL, NULL);
+    assert_line("wslock_store_up NaN");
+    metrics_set(METRIC_STORE_UP, -INFINITY, NULL, NULL);
+    assert_line("wslock_store_up -Inf");
     metrics_set(METRIC_TLS_EXPIRY, 1764000000, NULL, NULL);
     assert_line("wslock_tls_certificate_expiry_timestamp_seconds 1764000000");
 }
@@ -147,6 +162,7 @@ static void test_format(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_counter_and_gauge, forget),
+        cmocka_unit_test_teardown(test_peak, forget),
         cmocka_unit_test_teardown(test_untouched, forget),
         cmocka_unit_test_teardown(test_histogram, forget),
         cmocka_unit_test_teardown(test_escaping_and_numbers, forget),

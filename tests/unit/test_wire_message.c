@@ -139,21 +139,22 @@ static struct frame *make_error_rooms(void) {
     return wire_error(&reply, WIRE_ERR_TOO_MANY_ROOMS, "m", "e1", &extra);
 }
 static struct frame *make_joined(void) {
-    return wire_joined(&reply, &at, true, S("tab-0001"), &lock_mine, users, 2, 1, &policy, NULL);
+    return wire_joined(&reply, &at, true, S("tab-0001"), &lock_mine, users, 2, 1, &policy, NULL,
+                       NULL);
 }
 static struct frame *make_joined_lost(void) {
     struct wire_lost lost = {.token = 5, .reason = "EXPIRED", .at_ms = 90, .by = S("Ben")};
     return wire_joined(&reply, &at, false, S("tab-0001"), &lock_free_reply, NULL, 0, 0,
-                       &other_policy, &lost);
+                       &other_policy, &lost, NULL);
 }
 static struct frame *make_joined_not_held(void) {
     struct wire_lost lost = {.token = 5, .reason = "NOT_HELD"};
     return wire_joined(&reply, &at, false, S("tab-0001"), &lock_grace, users, 1, 1, &third_policy,
-                       &lost);
+                       &lost, NULL);
 }
 static struct frame *make_joined_minimal(void) {
     struct wire_to to = {.framing = WIRE_FRAMING_NATIVE, .ref = &ref_text, .minimal = true};
-    return wire_joined(&to, &at, true, S("tab-0001"), &lock_mine, users, 2, 1, &policy, NULL);
+    return wire_joined(&to, &at, true, S("tab-0001"), &lock_mine, users, 2, 1, &policy, NULL, NULL);
 }
 static struct frame *make_left(void) {
     return wire_left(&reply, &at);
@@ -195,25 +196,25 @@ static struct frame *make_released(void) {
     return wire_released(&event, &at, "GRACE_PERIOD_EXPIRED", S("u1"));
 }
 static struct frame *make_state_free(void) {
-    return wire_lock_state(&event, &at, &lock_free, "RELEASED");
+    return wire_lock_state(&event, &at, &lock_free, "RELEASED", NULL);
 }
 static struct frame *make_state_held(void) {
-    return wire_lock_state(&event, &at, &lock_held, "ACQUIRED");
+    return wire_lock_state(&event, &at, &lock_held, "ACQUIRED", NULL);
 }
 static struct frame *make_state_minimal(void) {
-    return wire_lock_state(&minimal, &at, &lock_held, "ACQUIRED");
+    return wire_lock_state(&minimal, &at, &lock_held, "ACQUIRED", NULL);
 }
 static struct frame *make_state_nameless(void) {
-    return wire_lock_state(&event, &at, &lock_nameless, "RENEWED");
+    return wire_lock_state(&event, &at, &lock_nameless, "RENEWED", NULL);
 }
 static struct frame *make_state_reserved(void) {
-    return wire_lock_state(&event, &at, &lock_reserved, "RESERVED");
+    return wire_lock_state(&event, &at, &lock_reserved, "RESERVED", NULL);
 }
 static struct frame *make_state_reserved_minimal(void) {
-    return wire_lock_state(&minimal, &at, &lock_reserved, "RESERVED");
+    return wire_lock_state(&minimal, &at, &lock_reserved, "RESERVED", NULL);
 }
 static struct frame *make_state_reply(void) {
-    return wire_lock_state(&reply, &at, &lock_grace, NULL);
+    return wire_lock_state(&reply, &at, &lock_grace, NULL, NULL);
 }
 static struct frame *make_lost(void) {
     return wire_lost(&event, &at, 7, "MOVED", S("Anna B."));
@@ -384,7 +385,7 @@ static void test_ref_round_trip(void **state) {
                    ids[i]);
         assert_true(wire_decode_native(text.data, text.len, &options, &r, &e));
         struct wire_to to = {.framing = WIRE_FRAMING_NATIVE, .ref = &r.ref};
-        struct frame *frame = wire_lock_state(&to, &at, &lock_free_reply, NULL);
+        struct frame *frame = wire_lock_state(&to, &at, &lock_free_reply, NULL, NULL);
         json_t *got =
             json_loadb((const char *)frame_payload(frame), frame->len, JSON_ALLOW_NUL, NULL);
         json_t *id = json_loads(ids[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);

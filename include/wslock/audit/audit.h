@@ -66,12 +66,12 @@ struct audit;
 struct audit *audit_open(uv_loop_t *loop, const struct config *config, const char *instance,
                          char **problem) MUST_CHECK;
 
-/* Appends; returns the record's seq. A `recovered` one is not written again if the last 1 MiB of
- * the file, as it was opened, or an earlier recovered one has it (by resource and event id). Never
- * blocks. When the queue to the disk is full (bounded, 64 MiB) the record is dropped, counted
- * (wslock_audit_errors_total), 0 is returned, and an AUDIT_GAP says so when half of the queue is
- * free again; until then every record is dropped. Values over 2 KiB are cut and end in `…`; a line
- * has at most 64 KiB. */
+/* Appends; returns the record's seq. A `recovered` one is not written again if the last 30 s of
+ * the file as it was opened (64 MiB at most), or an earlier recovered one has it (by action,
+ * resource and event id). Never blocks. When the queue to the disk is full (bounded, 64 MiB) the
+ * record is dropped, counted (wslock_audit_errors_total), 0 is returned, and an AUDIT_GAP says so
+ * when half of the queue is free again; until then every record is dropped. Values over 2 KiB are
+ * cut and end in `…`; a line has at most 64 KiB. */
 uint64_t audit_write(struct audit *a, const struct audit_record *r);
 
 /* on_done(ctx, ok) runs on the loop when every record written so far is on disk (fsync: batch) or

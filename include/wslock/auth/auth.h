@@ -21,9 +21,8 @@
 
 enum auth_result {
     AUTH_OK,
-    AUTH_INVALID,      /* TOKEN_INVALID */
-    AUTH_EXPIRED,      /* TOKEN_EXPIRED */
-    AUTH_KEYS_PENDING, /* unknown kid while keys are being fetched; only with jwks.url */
+    AUTH_INVALID, /* TOKEN_INVALID */
+    AUTH_EXPIRED, /* TOKEN_EXPIRED */
 };
 
 /* Who a token says is there. Owned by the caller of auth_verify. */

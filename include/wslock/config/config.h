@@ -177,7 +177,8 @@ struct config {
     bool dev;
     char *state_dir; /* where the embedded Redis and development keys live; or NULL */
 
-    uint32_t refs; /* private */
+    bool instance_derived, own_page_derived; /* private: from the first listener's port */
+    uint32_t refs;                           /* private */
 };
 
 /* A problem found: `file:line: key: text`. */
@@ -198,16 +199,18 @@ struct config *config_load_text(const char *name, const char *text, size_t len,
  * it. NULL with a problem reported. */
 struct config *config_load_dev(const char *state_dir, const char *path,
                                config_problem_cb on_problem, void *ctx) MUST_CHECK;
+/* The state_dir of --dev and of the embedded Redis: the given one, or if that is NULL of
+ * $STATE_DIRECTORY (systemd) the first, $XDG_STATE_HOME/wslockd, ~/.local/state/wslockd. Heap. */
+char *config_state_dir(const char *given) MUST_CHECK;
+/* The first listener has got this port. Where the file said 0, what is derived from the port (the
+ * default of `instance`, allowedOrigins of --dev) is derived anew. Before anyone else has a
+ * reference. */
+void config_bound_port(struct config *c, int port);
 struct config *config_ref(struct config *c);
 void config_unref(struct config **c); /* wipes secrets at zero */
 
 /* The policy of a type; NULL if unknown types are rejected. */
 const struct config_policy *config_policy_for(const struct config *c, struct str type);
-
-/* Whether `next` may replace `old` while the daemon runs: every difference in a key that only a
- * restart changes is reported, with line 0, and makes it false. */
-bool config_reload_allowed(const struct config *old, const struct config *next,
-                           config_problem_cb on_problem, void *ctx) MUST_CHECK;
 
 /* The effective configuration as YAML that config_load_text reads again, secrets masked. */
 void config_print(const struct config *c, struct buf *out);

@@ -38,6 +38,16 @@ enum lock_outcome {
     LOCK_OUT_LOST, /* heartbeat: lost.reason is NOT_HELD or STALE_TOKEN, lost.token what was asked
                       for */
     LOCK_OUT_VIEWERS_FULL, /* join: limit is set; nothing changed */
+    LOCK_OUT_QUEUED,       /* position and median_ms are set */
+    LOCK_OUT_QUEUE_FULL,
+    LOCK_OUT_REQUESTED, /* request_id and ends_ms are set: of an older one, if the user has one */
+    LOCK_OUT_OWN,       /* request: it is the user's own lock, or turn */
+    LOCK_OUT_REPLIED,
+    LOCK_OUT_WITHDRAWN,
+    LOCK_OUT_NOT_QUEUED,
+    LOCK_OUT_UNKNOWN_REQUEST,
+    LOCK_OUT_PENDING, /* takeover: see lock.takeover */
+    LOCK_OUT_TAKEOVER_IN_PROGRESS,
 };
 
 struct lock_result {
@@ -52,6 +62,9 @@ struct lock_result {
     int64_t limit;
     const struct str *held; /* TAB_LIMIT: the resources that the user holds in the document */
     size_t held_count;
+    int64_t position, median_ms; /* QUEUED: from 1; what holders took, -1: nobody knows */
+    struct str request_id;       /* REQUESTED */
+    int64_t ends_ms;
     bool joined;                   /* join: the session is in the room now */
     struct lock_snapshot snapshot; /* join, report */
     const struct lock_event
@@ -117,6 +130,9 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struc
  * links. Outstanding calls complete LOCK_UNKNOWN first. */
 void lock_store_destroy(struct lock_store **store);
 
+/* Before a clean stop, when nothing more will be done: has the audit put on disk what it was given.
+ * True when it has answered; asked again and again. */
+bool lock_store_flushed(struct lock_store *store);
 /* Why the last attempt to connect failed, or NULL. */
 const char *lock_store_problem(const struct lock_store *store);
 bool lock_store_window_open(const struct lock_store *store); /* any shard in a recovery window */
@@ -140,8 +156,30 @@ int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t ex
 void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
                int64_t token, lock_cb cb, void *arg);
 void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock_cb cb, void *arg);
-void lock_acquire(struct lock_store *store, const struct lock_caller *caller, bool take_own,
+enum lock_how {
+    LOCK_ACQUIRE,
+    LOCK_TAKE_OWN, /* from another tab of the same user */
+    LOCK_CLAIM,    /* what is reserved, or whose holder has gone; never waits */
+};
+void lock_acquire(struct lock_store *store, const struct lock_caller *caller, enum lock_how how,
                   lock_cb cb, void *arg);
+/* request_id: a new one. Asks the holder; QUEUED as a request. */
+void lock_request(struct lock_store *store, const struct lock_caller *caller, struct str request_id,
+                  struct str message, lock_cb cb, void *arg);
+enum lock_action { LOCK_APPROVE, LOCK_DENY, LOCK_IGNORE };
+/* The holder's answer to a request, or to a takeover. revision.p NULL: none given. */
+void lock_reply(struct lock_store *store, const struct lock_caller *caller, bool takeover,
+                struct str request_id, enum lock_action action, struct str revision, lock_cb cb,
+                void *arg);
+enum lock_what { LOCK_QUEUE_PLACE, LOCK_REQUEST, LOCK_TAKEOVER };
+/* Gives up what the caller waits for. request_id: empty for a place in the queue. */
+void lock_withdraw(struct lock_store *store, const struct lock_caller *caller, enum lock_what what,
+                   struct str request_id, lock_cb cb, void *arg);
+/* For who may: roles and the type's `takeover` have been looked at. wait: the holder has time to
+ * save (unless it has gone, or urgent). */
+void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
+                   struct str request_id, struct str reason, bool wait, bool urgent, lock_cb cb,
+                   void *arg);
 /* token 0: none named. dirty -1: not said. */
 void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                     bool active, int dirty, lock_cb cb, void *arg);
@@ -175,10 +213,20 @@ struct lock_report_member {
     int64_t since_ms, expires_ms, grace_until_ms;
     bool dirty;
 };
+/* What an instance knows of those who wait in a room, and of what they wait for. */
+struct lock_report_waiting {
+    const struct lock_waiter *waiters; /* in order, also for whom it is reserved */
+    size_t waiter_count;
+    struct str takeover;       /* packed, with the lock of one of the members */
+    bool prompt;               /* with a lock in grace */
+    int64_t reserved_until_ms; /* 0: it is not reserved; else for this one: */
+    struct str user_id, username, client_id;
+};
 /* Restores the members (at most 100 a call) and, by the rules of the recovery window, the lock;
  * answers with the room's snapshot. */
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
-                 const struct lock_report_member *members, size_t count, lock_cb cb, void *arg);
+                 const struct lock_report_member *members, size_t count,
+                 const struct lock_report_waiting *waiting, lock_cb cb, void *arg);
 void lock_report_done(struct lock_store *store, unsigned shard);
 
 #endif

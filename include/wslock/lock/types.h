@@ -29,6 +29,28 @@ const char *lock_cause_text(enum lock_cause cause);
 /* LOCK_CAUSE_NONE for an unknown text. */
 enum lock_cause lock_cause_parse(struct str text);
 
+/* An administrator's pending takeover, or the one by which a lock moved. */
+struct lock_takeover {
+    bool present;
+    struct str request_id, user_id, username, client_id, reason;
+    int64_t force_at_ms;
+    bool urgent, denied;
+    struct str ended;  /* decision, or why it was cancelled; empty while it is pending */
+    struct str packed; /* as it came, to be reported */
+};
+
+/* Somebody who waits for a lock, or has it reserved: a place in the queue, a request, or both. */
+struct lock_waiter {
+    struct str user_id, username, client_id;
+    bool queues, requests;
+    struct str request_id, message; /* requests */
+    int64_t ends_ms;                /* requests: 0 once it is approved */
+    int64_t absent_until_ms;        /* 0: here */
+    int64_t since_ms;
+    int64_t order;     /* by which the queue is sorted */
+    struct str packed; /* as it came, to be reported */
+};
+
 /* A lock at one moment. Fields that the state does not have are 0 or empty. */
 struct lock_view {
     enum lock_state state;
@@ -41,7 +63,9 @@ struct lock_view {
     int64_t reserved_until_ms; /* reserved */
     bool dirty;
     bool client_made; /* held, grace: the server made the clientId */
+    bool prompt;      /* grace: who claims it may have it */
     int64_t queue_length;
+    struct lock_takeover takeover; /* held: pending */
 };
 
 /* How a lock ended: `previous`, `lost`. */
@@ -53,7 +77,8 @@ struct lock_ending {
     bool dirty;
     struct str revision; /* p == NULL: none was given */
     int64_t since_ms, ended_ms;
-    struct str by; /* display name of who took it, or empty */
+    struct str by;         /* display name of who took it, or empty */
+    struct str request_id; /* the request or takeover that it was given up for, or empty */
 };
 
 /* One membership: a (user, clientId) in a room, with the session that has it now. */
@@ -66,6 +91,9 @@ enum lock_event_kind {
     LOCK_EVENT_LOCK,  /* the lock changed (also a renewal that is told) */
     LOCK_EVENT_JOIN,  /* a member came, or its session was replaced by another (old_session_id) */
     LOCK_EVENT_LEAVE, /* a member went */
+    LOCK_EVENT_PLACE, /* somebody waits, waits otherwise or waits no more. Who gets a lock, or has
+                         it reserved for them, waits no more without one of these. */
+    LOCK_EVENT_TAKEOVER, /* a pending takeover came, changed or went without the lock moving */
 };
 
 /* One change, as it stands in the shard's stream and in the reply of the script that made it. */
@@ -86,6 +114,14 @@ struct lock_event {
     struct lock_member member;
     struct str old_session_id; /* JOIN: the superseded connection; else empty */
     int64_t member_count;      /* of the room, after the change: connections in all */
+    /* PLACE (cause says what) */
+    struct lock_waiter waiter; /* as it is now; as it was, where it has gone */
+    bool there;
+    int64_t queue_length;
+    int64_t median_ms; /* what holders of this lock took; -1: nobody knows */
+    /* TAKEOVER (cause), and LOCK where it moved by one */
+    struct lock_takeover takeover;
+    int64_t token; /* TAKEOVER: of the lock that it is about */
 };
 
 /* The whole room at `rev`. */
@@ -94,7 +130,15 @@ struct lock_snapshot {
     struct lock_view lock;
     const struct lock_member *members; /* the holder and the newest, at most presenceMaxListed */
     size_t member_listed;
-    int64_t member_count; /* true count of connections */
+    int64_t member_count;              /* true count of connections */
+    const struct lock_waiter *waiters; /* in order; last, for whom it is reserved */
+    size_t waiter_count;
+    int64_t median_ms;
 };
+
+/* From the packed form, which must outlive *out. False: malformed, and *out is zeroed. */
+bool lock_takeover_decode(struct str packed, struct lock_takeover *out);
+bool lock_waiter_decode(struct str user_id, struct str client_id, struct str packed,
+                        struct lock_waiter *out);
 
 #endif

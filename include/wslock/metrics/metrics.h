@@ -23,10 +23,11 @@ enum metric_id {
 /* Label values in the order of the row's label names, comma-separated names there; NULL for none.
  */
 void metrics_add(enum metric_id id, double delta, const char *label1, const char *label2);
+/* Of a peak only a higher value counts. */
 void metrics_set(enum metric_id id, double value, const char *label1, const char *label2);
 /* Histograms, which have one label at most. */
 void metrics_observe(enum metric_id id, double seconds, const char *label1);
-/* Appends everything in the Prometheus text format, version 0.0.4. */
+/* Appends everything in the Prometheus text format, version 0.0.4. Peaks begin anew. */
 void metrics_render(struct buf *out);
 /* Of a histogram the number of observations; 0 for what was never touched. */
 double metrics_value(enum metric_id id, const char *label1, const char *label2);

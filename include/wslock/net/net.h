@@ -23,8 +23,8 @@ struct net_parts { /* borrowed until net_destroy; config is referenced */
 };
 
 /* Checks certificates and takes every address of the configuration, so that a taken port is known
- * before anything else has started. Nobody is served yet. NULL with *problem (heap, caller frees).
- */
+ * before anything else has started, and tells the configuration its port. Nobody is served yet.
+ * NULL with *problem (heap, caller frees). */
 struct net *net_create(const struct net_parts *parts, char **problem) MUST_CHECK;
 /* The operations endpoint answers from here on. gateway is borrowed until net_shutdown. */
 void net_serve_ops(struct net *n, struct gateway *gateway);

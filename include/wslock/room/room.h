@@ -32,6 +32,10 @@ struct room_sub_ops {
                     struct frame *frame); /* takes its own reference if it keeps it */
     /* Right before lock:lost is delivered. False: it has been told of this loss already. */
     bool (*on_lost)(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason);
+    /* The lock has come to this one by a takeover; the message that says so, or NULL where its
+     * request is answered with it anyway. */
+    struct frame *(*granted)(struct room_sub *sub, const struct wire_at *at,
+                             const struct lock_event *e);
     /* What this instance reports of the member when a shard is resynchronised. False: it is not in
      * the room (yet). */
     bool (*describe)(struct room_sub *sub, struct lock_report_member *out);
@@ -48,8 +52,9 @@ struct room_sub {
     struct list node; /* private from here on */
     struct room *room;
     bool active;
-    bool member;     /* has been active: is in the room, also while pending again */
-    int64_t min_rev; /* events up to it are in what it has been told */
+    bool member;           /* has been active: is in the room, also while pending again */
+    int64_t min_rev;       /* events up to it are in what it has been told */
+    int64_t told_position; /* in the queue; 0: none */
     struct list held;
     size_t held_count;
 };
@@ -84,6 +89,19 @@ void room_note_lock(struct room_sub *sub, const struct lock_view *lock);
 /* The lock as last told; strings live until the room's next change. */
 void room_lock(const struct room_sub *sub, struct lock_view *out);
 int64_t room_rev(const struct room_sub *sub);
+
+/* What waits for this tab, or for its answer. *received is heap (mem_free); strings are the room's.
+ */
+void room_pending(const struct room_sub *sub, struct wire_pending *out,
+                  struct wire_open_request **received);
+/* The same as messages, to one that has just joined. */
+void room_tell_again(struct room_sub *sub);
+/* lock:queued was told in answer to a request. */
+void room_note_position(struct room_sub *sub, int64_t position);
+/* median_ms: what holders took, -1: nobody knows. The result < 0: nobody knows. */
+int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int64_t median_ms);
+/* A request or takeover that stands here, or did lately. */
+bool room_knows_request(const struct room_sub *sub, struct str request_id);
 
 /* Reports every room of the shard, then lock_report_done. */
 void rooms_resync(struct rooms *r, unsigned shard);

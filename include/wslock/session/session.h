@@ -25,6 +25,14 @@ enum session_write {
     SESSION_WRITE_DEAD, /* the connection is gone; on_closed follows */
 };
 
+/* What ended a connection that the session did not close. */
+enum session_end {
+    SESSION_END_CLIENT,         /* a close frame of the client's */
+    SESSION_END_LOST,           /* there was none */
+    SESSION_END_PROTOCOL_ERROR, /* the client broke WebSocket: 1002 */
+    SESSION_END_BAD_UTF8,       /* 1007 */
+};
+
 /* conn is the transport's own object. None of these calls back into the session. */
 struct session_transport {
     enum session_write (*write)(void *conn, struct frame *frame);
@@ -55,7 +63,7 @@ void session_on_writable(struct session *s);
 void session_on_pong(struct session *s);
 /* The connection is gone. close_code: what the client sent (1000: on purpose), 0 for none. The
  * pointer is dead after this. */
-void session_on_closed(struct session *s, uint16_t close_code);
+void session_on_closed(struct session *s, enum session_end end, uint16_t close_code);
 
 /* For the handshake, before there is a session: verifies a token from a header. *why is static. */
 enum auth_result gateway_verify(struct gateway *g, struct str token,

@@ -75,6 +75,27 @@ struct wire_at {
     int64_t server_time_ms;
 };
 
+/* What waits for one user and tab, or for their answer: `pending` of resource:joined and of the
+ * reply to lock:status. Zero-initialise. */
+struct wire_open_request {
+    struct str request_id;
+    struct wire_person from;
+    struct str message;
+    int64_t expires_ms;
+};
+struct wire_pending {
+    int64_t position; /* in the queue; 0: none */
+    int64_t wait_ms;  /* < 0: nobody knows */
+    int64_t claim_by_ms;
+    struct wire_open_request own;             /* request_id.len 0: none */
+    const struct wire_open_request *received; /* the holder: to be answered */
+    size_t received_count;
+    struct str takeover_id; /* len 0: none, or none of theirs */
+    struct wire_person admin;
+    struct str takeover_reason;
+    int64_t force_at_ms;
+};
+
 struct frame *wire_welcome(const struct wire_to *to, struct str session_id, struct str user_id,
                            struct str username, const char *const *roles, size_t role_count,
                            bool admin, int64_t server_time_ms, int64_t token_expires_ms,
@@ -97,7 +118,8 @@ struct frame *wire_error(const struct wire_to *to, enum wire_error_code code, co
 struct frame *wire_joined(const struct wire_to *to, const struct wire_at *at, bool editor,
                           struct str client_id, const struct wire_lock *lock,
                           const struct wire_user *users, size_t user_count, int64_t viewers,
-                          const struct config_policy *policy, const struct wire_lost *lost);
+                          const struct config_policy *policy, const struct wire_lost *lost,
+                          const struct wire_pending *pending);
 struct frame *wire_left(const struct wire_to *to, const struct wire_at *at);
 
 /* With the holder's `lock`, `previous` (or NULL). */
@@ -116,12 +138,52 @@ struct frame *wire_released_reply(const struct wire_to *to, const struct wire_at
 /* To everyone in the room. */
 struct frame *wire_released(const struct wire_to *to, const struct wire_at *at, const char *reason,
                             struct str previous_holder);
-/* cause NULL: the reply to lock:status. */
+/* cause NULL: the reply to lock:status. pending: NULL, or what waits for who asked. */
 struct frame *wire_lock_state(const struct wire_to *to, const struct wire_at *at,
-                              const struct wire_lock *lock, const char *cause);
+                              const struct wire_lock *lock, const char *cause,
+                              const struct wire_pending *pending);
 struct frame *wire_lost(const struct wire_to *to, const struct wire_at *at, int64_t token,
                         const char *reason, struct str by);
 struct frame *wire_expiring(const struct wire_to *to, const struct wire_at *at, int64_t expires_ms);
+
+/* wait_ms < 0: nobody knows. */
+struct frame *wire_queued(const struct wire_to *to, const struct wire_at *at, int64_t position,
+                          int64_t wait_ms);
+struct frame *wire_your_turn(const struct wire_to *to, const struct wire_at *at,
+                             int64_t claim_by_ms);
+struct frame *wire_available(const struct wire_to *to, const struct wire_at *at,
+                             int64_t claim_by_ms);
+struct frame *wire_queue_left(const struct wire_to *to, const struct wire_at *at,
+                              const char *reason);
+/* expires_ms 0: it is approved, or its turn. */
+struct frame *wire_requested(const struct wire_to *to, const struct wire_at *at,
+                             struct str request_id, int64_t expires_ms, const char *holder_state);
+struct frame *wire_request_received(const struct wire_to *to, const struct wire_at *at,
+                                    const struct wire_open_request *request);
+/* holder: who is still editing; user_id.len 0: nobody. */
+struct frame *wire_request_timeout(const struct wire_to *to, const struct wire_at *at,
+                                   struct str request_id, const char *reason,
+                                   const struct wire_person *holder);
+/* Known by its requestId alone, as the takeover_… that follow: no resourceId, so no rev. */
+struct frame *wire_request_closed(const struct wire_to *to, struct str request_id,
+                                  const char *outcome);
+struct frame *wire_holder_disconnected(const struct wire_to *to, const struct wire_at *at,
+                                       const struct wire_person *holder, int64_t grace_until_ms);
+struct frame *wire_takeover_pending(const struct wire_to *to, const struct wire_at *at,
+                                    struct str request_id, int64_t force_at_ms);
+struct frame *wire_takeover_requested(const struct wire_to *to, const struct wire_at *at,
+                                      struct str request_id, const struct wire_person *admin,
+                                      struct str reason, int64_t force_at_ms);
+struct frame *wire_takeover_denied(const struct wire_to *to, struct str request_id, struct str by,
+                                   int64_t force_at_ms);
+struct frame *wire_takeover_closed(const struct wire_to *to, struct str request_id,
+                                   struct str outcome);
+struct frame *wire_taken_by_admin(const struct wire_to *to, const struct wire_at *at,
+                                  const struct wire_person *admin, struct str reason);
+/* lock:request_replied, lock:takeover_replied: action; lock:request_cancelled,
+ * lock:takeover_cancelled: action NULL. */
+struct frame *wire_answered(const struct wire_to *to, const char *event, struct str request_id,
+                            const char *action);
 
 struct frame *wire_presence_diff(const struct wire_to *to, const struct wire_at *at,
                                  const struct wire_user *joined, size_t joined_count,

@@ -40,10 +40,13 @@ struct wire_ref {
 
 enum wire_presence { WIRE_PRESENCE_DIFF, WIRE_PRESENCE_FULL, WIRE_PRESENCE_NONE };
 
+enum wire_action { WIRE_ACTION_APPROVE, WIRE_ACTION_DENY, WIRE_ACTION_IGNORE };
+const char *wire_action_name(enum wire_action action);
+
 struct wire_request {
     enum wire_request_kind kind;
     struct wire_ref ref;
-    struct wire_resource resource; /* every event but auth */
+    struct wire_resource resource; /* every event but auth, *_reply and *_cancel */
     struct str auth_token;         /* auth: token; any string, judged by its verifier */
     struct str client_id;          /* auth, join: clientId; len 0: absent */
     bool editor;                   /* join: mode */
@@ -52,7 +55,12 @@ struct wire_request {
     bool active;                   /* heartbeat, default true */
     int dirty;                     /* heartbeat: -1 absent, 0, 1 */
     bool take_own;                 /* acquire */
-    struct str revision;           /* release; p NULL: absent; at most 128 code points */
+    struct str revision;           /* release, *_reply; p NULL: absent; at most 128 code points */
+    struct str message;            /* request: at most 500 code points; p NULL: absent */
+    struct str reason;             /* takeover: 1 to 500 code points */
+    struct str request_id;         /* *_reply, *_cancel: 1 to 64 code points */
+    enum wire_action action;       /* *_reply; no IGNORE in takeover_reply */
+    bool urgent;                   /* takeover */
     void *doc;                     /* private: owns what the strs point into */
 };
 

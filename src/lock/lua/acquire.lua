@@ -1,17 +1,20 @@
--- Acquire: the caller, who is in the room, wants to edit.
+-- Acquire: the caller, who is in the room, wants to edit; or claims what is reserved for it, or whose holder has gone.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 limit of locks a user and document or -1,
---   12 takeOwn (0, 1), 13 least ms between two events of a renewal.
--- Reply: GRANTED (flags, previous) · HELD · HELD_BY_YOU · GRACE · RECOVERING · TAB_LIMIT (limit, names) · NOT_JOINED.
--- Events: what was due; ACQUIRED, RESUMED, MOVED or RENEWED.
-local _, resource, session, user, client, name, made, policy, ttl, idle, limit, take_own, tell_after =
+--   12 how: 0 acquire, 1 takeOwn, 2 claim, 13 least ms between two events of a renewal, 14 places in the queue at most,
+--   -1: no limit, 0: nobody queues.
+-- Reply: GRANTED (flags, previous) · QUEUED (waiting) · HELD · HELD_BY_YOU · GRACE · RESERVED · RECOVERING ·
+--   TAB_LIMIT (limit, names) · QUEUE_FULL · NOT_JOINED.
+-- Events: what was due; ACQUIRED, CLAIMED, RESUMED, MOVED or RENEWED; QUEUED.
+local _, resource, session, user, client, name, made, policy, ttl, idle, limit, how, tell_after, most =
   unpack_values(ARGV[1])
 local l = read_lock(KEYS[5])
 local member = call('HGET', KEYS[6], client .. ':' .. user)
 local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
 --@include publish.lua
 --@include grant.lua
-if joined and l[STATE] == 'free' and window == 0 and (limit < 0 or call('HLEN', KEYS[8]) < limit) then
+if joined and l[STATE] == 'free' and l[QUEUED] == 0 and window == 0
+  and (limit < 0 or call('HLEN', KEYS[8]) < limit) then
   -- Most calls end here, before the rest has cost anything.
   return answer('GRANTED', 0, l, nil, take(l, 'ACQUIRED', true))
 end
@@ -21,8 +24,11 @@ settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)
 end
-local verdict, names = judge(l, limit, true, take_own)
-if not applies[verdict] then
+local verdict, names = judge(l, limit, true, how, most)
+if verdict == 'QUEUED' then
+  local outcome, waiting = queue(l, most)
+  return answer(outcome, 0, l, nil, nil, nil, nil, nil, nil, waiting)
+elseif not applies[verdict] then
   return answer(verdict, 0, l, names and limit, nil, nil, names)
 end
 local flags, previous = apply(verdict, l, tell_after)

@@ -14,14 +14,14 @@ local function take(l, cause, fresh, ending)
     l[TOKEN], l[SINCE] = us > tick and us or tick + 1, now
   end
   l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[POLICY] = 'held', user, name, client, made, policy
-  l[EXPIRES], l[IDLE], l[UNTIL] = now + ttl, idle > 0 and now + idle or 0, 0
+  l[EXPIRES], l[IDLE], l[UNTIL], l[PROMPT] = now + ttl, idle > 0 and now + idle or 0, 0, 0
   if cause then
     l[TOLD] = now
   end
   write_lock(KEYS[5], l)
   call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
   if cause then
-    publish(ending and 152 or 151, 0, resource, session, cause, '\159' .. l[16] .. (ending or ''))
+    publish(ending and 152 or 151, 0, resource, session, cause, '\220\0\17' .. l[18] .. (ending or ''))
   end
   return previous
 end

@@ -30,7 +30,7 @@ if joined and right and l[STATE] == 'held' and (window > 0 or at > now) then
   end
   if told then
     --@include publish.lua
-    publish(151, 0, resource, session, 'RENEWED', '\159' .. l[16])
+    publish(151, 0, resource, session, 'RENEWED', '\220\0\17' .. l[18])
   end
   return answer('RENEWED', 0, l)
 end
@@ -41,10 +41,19 @@ end
 settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)
-elseif l[USER] ~= user or l[CLIENT] ~= client then
+elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client then
   return answer('LOST', 0, l, nil, nil, forgotten(token, 'NOT_HELD'))
 elseif not right then
   return answer('LOST', 0, l, nil, nil, forgotten(token, 'STALE_TOKEN'))
+elseif l[STATE] == 'held' then
+  -- Something else was due: of those who wait, say.
+  if active == 0 and idle > 0 and l[IDLE] > 0 then
+    idle = l[IDLE] - now
+  end
+  local told = now >= l[TOLD] + tell_after or (dirty >= 0 and dirty ~= l[DIRTY])
+  l[DIRTY] = dirty >= 0 and dirty or l[DIRTY]
+  take(l, told and 'RENEWED')
+  return answer('RENEWED', 0, l)
 end
 -- It is in grace, and goes on.
 if token == 0 and window > 0 then

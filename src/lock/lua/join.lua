@@ -3,13 +3,13 @@
 -- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 limit of locks a user and document or -1,
 --   12 tryLock (0, 1), 13 least ms between two events of a renewal, 14 token or 0, 15 limit of viewers
---   or -1, 16 members to list.
--- Reply: as acquire where the lock was tried, else NONE; flag joined; lost; members. VIEWERS_FULL (limit): nothing
---   of this happened.
--- Events: what was due; JOIN, unless this session was in already; then as acquire, or GRACE_STARTED where the
---   lock's own tab comes back to view.
+--   or -1, 16 members to list, 17 places in the queue at most, -1: no limit, 0: nobody queues.
+-- Reply: as acquire where the lock was tried, else NONE; flag joined; lost; members; waiting (all places). VIEWERS_FULL
+--   (limit): nothing of this happened.
+-- Events: what was due; JOIN, unless this session was in already; BACK and RESERVED of who waits; then as acquire, or
+--   GRACE_STARTED where the lock's own tab comes back to view.
 local _, resource, session, user, client, name, made, policy, ttl, idle, tab_limit, try, tell_after, token, limit,
-  listed = unpack_values(ARGV[1])
+  listed, most = unpack_values(ARGV[1])
 --@include publish.lua
 --@include grant.lua
 --@include settle.lua
@@ -23,9 +23,10 @@ local member = call('HGET', KEYS[6], id)
 local again = member and string.sub(member, 1, #session + 1) == session .. ' '
 local verdict, names = 'NONE', nil
 if try == 1 then
-  verdict, names = judge(l, tab_limit, again, 0, token)
+  verdict, names = judge(l, tab_limit, again, 0, most, token)
 end
-local own_tab = l[USER] == user and l[CLIENT] == client
+local has = l[STATE] == 'held' or l[STATE] == 'grace'
+local own_tab = has and l[USER] == user and l[CLIENT] == client
 local mine = own_tab or (l[USER] == user and l[STATE] == 'grace' and made == 1 and l[MADE] == 1)
 if not applies[verdict] and not member and not mine and limit >= 0
   and call('ZCARD', KEYS[11]) + 1 - (l[STATE] == 'held' and 1 or 0) > limit then
@@ -43,6 +44,20 @@ if applies[verdict] then
   flags, previous = apply(verdict, l, tell_after)
   verdict = 'GRANTED'
 elseif own_tab and not again and l[STATE] == 'held' then
-  start_grace(resource, l, session)
+  if l[TAKEOVER] ~= '' then
+    finish(resource, l, 'DISCONNECT', session)
+  else
+    start_grace(resource, l, session)
+  end
+elseif l[QUEUED] > 0 then
+  places_of(resource, l).arrive(id, session)
 end
-return answer(verdict, flags + 4, l, names and tab_limit, previous, lost, names, list_members(resource, l, listed))
+if verdict == 'QUEUED' then
+  verdict = queue(l, most)
+end
+local waiting
+if l[QUEUED] > 0 or l[STATE] == 'reserved' then
+  waiting = places_of(resource, l).reply(id, true)
+end
+local list, count = list_members(resource, l, listed)
+return answer(verdict, flags + 4, l, names and tab_limit, previous, lost, names, list, count, waiting)

@@ -20,12 +20,19 @@ local function held_elsewhere()
   return names
 end
 
--- What the caller may do: grant, renew, resume, retoken or move; else the outcome that says why not, with names.
--- `limit`: of locks a user and document; `connected`: its session was in the room before this call.
-local function judge(l, limit, connected, take_own, token)
+-- Whether the caller may have a lock whose holder has gone, under `prompt`: whoever waits longest, if somebody does.
+local function may_claim(l)
+  return l[QUEUED] == 0 or places_of(resource, l).first() == client .. ':' .. user
+end
+
+-- What the caller may do: grant, renew, resume, retoken, move, take over from who has gone (claim), or wait (QUEUED);
+-- else the outcome that says why not, with names. `limit`: of locks a user and document; `connected`: its session was
+-- in the room before this call; `how`: 0 acquire, 1 takeOwn, 2 claim; `most`: places in the queue, 0: there is none.
+local function judge(l, limit, connected, how, most, token)
   local state, same_user = l[STATE], l[USER] == user
+  local has = state == 'held' or state == 'grace'
   local verdict = 'grant'
-  if state ~= 'free' then
+  if has then
     verdict = state == 'grace' and 'GRACE' or 'HELD'
     if same_user and l[CLIENT] == client then
       if connected and state == 'held' then
@@ -34,31 +41,50 @@ local function judge(l, limit, connected, take_own, token)
         return 'resume'
       end
       verdict = 'retoken'
+    elseif how == 2 then
+      verdict = state == 'grace' and l[PROMPT] == 1 and may_claim(l) and 'claim' or verdict
     elseif same_user and state == 'grace' and made == 1 and l[MADE] == 1 then
       verdict = 'retoken'
     elseif same_user then
-      verdict = take_own == 1 and 'move' or 'HELD_BY_YOU'
+      verdict = how == 1 and 'move' or 'HELD_BY_YOU'
     end
+  elseif state == 'reserved' and not same_user then
+    verdict = 'RESERVED'
   end
   if window > 0 then
     return 'RECOVERING'
   end
   if limit >= 0 and verdict ~= 'retoken' and verdict ~= 'move'
-    and call('HLEN', KEYS[8]) - (same_user and 1 or 0) >= limit then
+    and call('HLEN', KEYS[8]) - (same_user and has and 1 or 0) >= limit then
     local names = held_elsewhere()
     if #names >= limit then
+      if state == 'reserved' and same_user then
+        places_of(resource, l).decline('LEFT', session)
+      end
       return 'TAB_LIMIT', names
     end
+  end
+  if how == 0 and most ~= 0 and (verdict == 'HELD' or verdict == 'GRACE' or verdict == 'RESERVED') then
+    return 'QUEUED'
   end
   return verdict
 end
 
-local applies = {grant = true, renew = true, resume = true, retoken = true, move = true}
+local applies = {grant = true, renew = true, resume = true, retoken = true, move = true, claim = true}
 
 -- Carries out what judge allowed: flags, packed previous. `tell_after`: ms between two events of a renewal.
 local function apply(verdict, l, tell_after)
-  if verdict == 'grant' then
-    return 0, take(l, 'ACQUIRED', true)
+  if verdict == 'grant' or verdict == 'claim' then
+    local cause, ending = l[STATE] == 'free' and 'ACQUIRED' or 'CLAIMED', nil
+    if verdict == 'claim' then
+      ending = end_grant(resource, l, 'CLAIMED', nil, name)
+      call('HDEL', held_by(resource, l[USER]))
+    end
+    if l[QUEUED] > 0 or l[STATE] == 'reserved' then
+      places_of(resource, l).taken(client .. ':' .. user)
+    end
+    l[STATE], l[DIRTY] = 'free', 0
+    return 0, take(l, cause, true, ending)
   elseif verdict == 'renew' then
     take(l, l[TOLD] + tell_after <= now and 'RENEWED')
     return 0
@@ -74,4 +100,14 @@ local function apply(verdict, l, tell_after)
   end
   take(l, 'MOVED', true, ending)
   return 2, ending
+end
+
+-- The caller waits in the queue, at most `most` there: the outcome, and items 16 to 18 of the reply.
+local function queue(l, most)
+  local _, _, grace = string.match(policy, '^(%S+) (%S+) (%S+)')
+  local places, id = places_of(resource, l), client .. ':' .. user
+  if not places.add(id, name, 1, most, '', '', 0, grace + 0, made, session) then
+    return 'QUEUE_FULL'
+  end
+  return 'QUEUED', places.reply(id)
 end

@@ -28,6 +28,7 @@ if lease == 0 then
   end
   return answer_shard(0)
 end
+call('ZREM', KEYS[2], 'a:' .. incarnation) -- it was taken for dead
 local last = call('ZSCORE', KEYS[2], id)
 call('ZADD', KEYS[2], (sent > 0 and sent < now and sent or now) + lease, id)
 call('HSETNX', KEYS[5], incarnation, window > 0 and 0 or now - 1)

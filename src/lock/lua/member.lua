@@ -28,14 +28,18 @@ end
 -- (plain grace).
 local function depart(resource, l, id, value, how, actor)
   local client, user = string.match(id, '^([^:]*):(.*)$')
-  if l[USER] == user and l[CLIENT] == client then
+  if l[QUEUED] > 0 or l[TAKEOVER] ~= '' or l[STATE] == 'reserved' then
+    places_of(resource, l).depart(id, how == 'LEAVE' or how == 'LEFT', actor)
+  end
+  if l[USER] == user and l[CLIENT] == client and (l[STATE] == 'held' or l[STATE] == 'grace') then
     local _, _, _, _, disconnect = policy_of(l)
     if how == 'LEAVE' then
       finish(resource, l, 'RELEASED', actor)
-    elseif how == 'LEFT' or (l[STATE] == 'held' and how == 'LOST' and disconnect == 'release') then
+    elseif how == 'LEFT'
+      or (l[STATE] == 'held' and (l[TAKEOVER] ~= '' or (how == 'LOST' and disconnect == 'release'))) then
       finish(resource, l, 'DISCONNECT', actor)
     elseif l[STATE] == 'held' then
-      start_grace(resource, l, actor)
+      start_grace(resource, l, actor, how == 'LOST' and disconnect == 'prompt')
     end
   end
   local _, instance = split_member(value)

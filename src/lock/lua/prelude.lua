@@ -1,6 +1,7 @@
 -- Put in front of every script: reads the clock and `meta`, refuses what comes too late, opens a recovery window
 -- where the store's past is in doubt, and reads, writes and answers with a lock. Keys, arguments, reply, events
--- and includes: README.md beside this file. KEYS[1..4]: meta, due, events, audit. ARGV: the arguments, the caller's incarnation.
+-- and includes: README.md beside this file. KEYS[1..4]: meta, due, events, audit. ARGV: the arguments, the caller's
+-- incarnation.
 -- Redis spends more on handing values to Lua and back than on the work. Hence: all arguments in one, and one reply,
 -- both packed; values unpacked onto the stack, not into tables; packing by `struct`, all at once (207: an integer of 8
 -- bytes, 218: text of up to 65535, 205: an integer of 2 bytes); and a function at top level only where every script
@@ -27,42 +28,49 @@ if not string.find(replication, 'master_replid:' .. (meta[1] or ' '), 1, true) o
     'window', window, 'from', from)
 end
 
--- A lock is an array: the LOCK and, as item 16, the packed form of that (false: free).
-local TOKEN, SINCE, EXPIRES, IDLE, UNTIL, TOLD, DIRTY, MADE = 1, 2, 3, 4, 5, 6, 7, 8
-local STATE, USER, NAME, CLIENT, POLICY = 10, 11, 12, 13, 14
+-- A lock is an array: the LOCK and, as item 18, the packed form of that (false: free, and nobody waits).
+local TOKEN, SINCE, EXPIRES, IDLE, UNTIL, TOLD, DIRTY, MADE, QUEUED = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local STATE, USER, NAME, CLIENT, POLICY, TAKEOVER, OTHER, PROMPT = 10, 11, 12, 13, 14, 15, 16, 17
 local FREE = '\154\0\0\0\0\0\0\0\0\0\164free'
 local events, event_count = '', 0
 
 local function read_lock(key)
   local packed = call('GET', key)
   if not packed then
-    return {0, 0, 0, 0, 0, 0, 0, 0, 0, 'free', '', '', '', '', '', false}
+    return {0, 0, 0, 0, 0, 0, 0, 0, 0, 'free', '', '', '', '', '', 0, 0, false}
   end
   local l = {unpack_values(packed)}
-  l[16] = packed
+  l[18] = packed
   return l
 end
 
 local function write_lock(key, l)
-  l[16] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2BI2c0BI2c0BI2c0BI2c0BI2c0BI2c0',
+  l[18] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2BI2c0BI2c0BI2c0BI2c0BI2c0BI2c0BI8B',
     207, l[1], 207, l[2], 207, l[3], 207, l[4], 207, l[5], 207, l[6], l[7], l[8], 205, l[9], 218, #l[10], l[10],
-    218, #l[11], l[11], 218, #l[12], l[12], 218, #l[13], l[13], 218, #l[14], l[14], 218, #l[15], l[15])
-  call('SET', key, l[16])
+    218, #l[11], l[11], 218, #l[12], l[12], 218, #l[13], l[13], 218, #l[14], l[14], 218, #l[15], l[15], 207, l[16],
+    l[17])
+  call('SET', key, l[18])
 end
 
--- When something becomes of this lock by itself; 0: never.
+-- When something becomes of this lock, or of those who wait for it, by itself; 0: never.
 local function deadline(l)
-  local expires, idle = l[3], l[4]
+  local at, other = l[5], l[16]
   if l[10] == 'held' then
-    return idle > 0 and idle < expires and idle or expires
+    local expires, idle = l[3], l[4]
+    at = idle > 0 and idle < expires and idle or expires
   end
-  return l[5]
+  if other > 0 and (other < at or at == 0) then
+    return other
+  end
+  return at
 end
 
--- The reply. `previous` and `lost` are packed ENDINGs; `names`, `members` and `count` go with few scripts.
-local function answer(outcome, flags, l, limit, previous, lost, names, members, count)
-  return struct_pack('>c4BI2c0BI8BI8BI8BI8B', '\159\162OK', 218, #outcome, outcome, 207, tick, 207, now, 207, window,
-    207, deadline(l), flags) .. (l[16] and '\159' or FREE) .. (l[16] or '') .. (limit and pack(limit) or '\0')
-    .. (previous or '\194') .. (lost or '\194') .. struct_pack('>BI2', 220, event_count) .. events
-    .. (names and pack(names) or '\144') .. (members and pack(members, count) or '\144\0')
+-- The reply. `previous` and `lost` are packed ENDINGs; `names`, `members` and `count` go with few scripts; `waiting` is
+-- items 16 to 18, packed.
+local function answer(outcome, flags, l, limit, previous, lost, names, members, count, waiting)
+  return (waiting and '\220\0\18' or '\159') .. struct_pack('>c3BI2c0BI8BI8BI8BI8B', '\162OK', 218, #outcome, outcome,
+    207, tick, 207, now, 207, window, 207, deadline(l), flags) .. (l[18] and '\220\0\17' or FREE) .. (l[18] or '')
+    .. (limit and pack(limit) or '\0') .. (previous or '\194') .. (lost or '\194')
+    .. struct_pack('>BI2', 220, event_count) .. events .. (names and pack(names) or '\144')
+    .. (members and pack(members, count) or '\144\0') .. (waiting or '')
 end

@@ -1,8 +1,9 @@
--- Release: the owner lets go. A repeat under the token of a grant that was released is answered again.
+-- Release: the owner lets go, or who has the lock reserved does not want it. A repeat under the token of a grant that
+-- was released is answered again.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 token or 0, 7 revision, or
 --   false.
 -- Reply: RELEASED · NOT_HOLDER · NOT_JOINED · RECOVERING.
--- Events: what was due; RELEASED.
+-- Events: what was due; RELEASED; RESERVATION_EXPIRED.
 local _, resource, session, user, client, token, revision = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
@@ -14,7 +15,10 @@ if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
   return answer('NOT_JOINED', 0, l)
 elseif window > 0 then
   return answer('RECOVERING', 0, l)
-elseif l[USER] ~= user or l[CLIENT] ~= client or (token ~= 0 and token ~= l[TOKEN]) then
+elseif l[STATE] == 'reserved' and l[USER] == user and l[CLIENT] == client then
+  places_of(resource, l).decline('LEFT', session)
+  return answer('RELEASED', 0, l)
+elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client or (token ~= 0 and token ~= l[TOKEN]) then
   local _, reason = recall(user, token)
   return answer(reason == 'RELEASED' and 'RELEASED' or 'NOT_HOLDER', 0, l)
 end

@@ -3,12 +3,14 @@
 -- a member whose lock is in grace goes on with it.
 -- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 the highest tick that it has seen in the shard, 4 members to
 --   list, 5 POLICY, 6 ttl ms, 7 idle release ms or -1; the lock: 8 token (0: nothing about a lock, 9 to 17 are
---   ignored), 9 state (held, grace), 10 userId, 11 username, 12 clientId, 13 the server made the clientId, 14 since,
---   15 expires, 16 until, 17 dirty; then for each member, at most 100: userId, username, clientId, session,
---   joined ms. A held lock comes with its owner, or the owner is in the room already.
+--   ignored; a reserved lock has none), 9 state (held, grace, reserved), 10 userId, 11 username, 12 clientId, 13 the
+--   server made the clientId, 14 since, 15 expires, 16 until, 17 dirty, 18 its pending takeover or '', 19 prompt; 20
+--   how many places; for each, in order, `<clientId>:<userId>` and its packed WAITER; then for each member, at most
+--   100: userId, username, clientId, session, joined ms. A held lock comes with its owner, or the owner is in the
+--   room already.
 -- Reply: NONE; members; lost where the reported lock is not its owner's any more; names: sessions whose place a
 --   newer session of the same tab has. AHEAD.
--- Events: what was due; JOIN; RECOVERED (outside a window: where it is held), RESUMED.
+-- Events: what was due; RECOVERED of places; JOIN; RECOVERED (outside a window: where it is held), RESUMED.
 local arg = {unpack_values(ARGV[1])}
 --@include publish.lua
 --@include settle.lua
@@ -31,7 +33,7 @@ local l = read_lock(KEYS[5])
 settle(resource, l)
 
 local replaced = {}
-for i = 18, #arg, 5 do
+for i = 21 + 2 * arg[20], #arg, 5 do
   local id, session, joined = arg[i + 2] .. ':' .. arg[i], arg[i + 3], arg[i + 4]
   local member = call('HGET', KEYS[6], id)
   local other, _, since
@@ -83,8 +85,12 @@ local function restore()
     call('HSET', key, child, '')
   end
   l[STATE], l[EXPIRES], l[DIRTY], l[TOLD], l[POLICY] = 'held', r.expires, r.dirty, now, arg[5]
-  l[IDLE], l[UNTIL] = idle, 0
+  l[IDLE], l[UNTIL], l[PROMPT] = idle, 0, 0
+  if held and arg[18] ~= '' then
+    l[TAKEOVER] = arg[18]
+  end
   if not held then
+    l[PROMPT] = arg[19]
     local _, _, grace = policy_of(l)
     l[STATE], l[IDLE], l[UNTIL] = 'grace', 0, r.grace > 0 and r.grace or now + grace
   end
@@ -92,8 +98,29 @@ local function restore()
   return nil
 end
 
-local lost
+-- Who waits, and whose turn it is, as far as the store has forgotten it.
+local function restore_places()
+  if arg[9] == 'reserved' and l[STATE] == 'free' then
+    l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[UNTIL], l[POLICY], l[TOLD] =
+      'reserved', r.user, r.name, r.client, r.made, r.grace, arg[5], now
+    change(resource, l, 'RECOVERED', '')
+  end
+  local places = places_of(resource, l)
+  for i = 21, 20 + 2 * arg[20], 2 do
+    places.restore(arg[i], cmsgpack.unpack(arg[i + 1]), arg[5])
+  end
+  places.recount()
+end
+
+local lost, waiting
 if r.token ~= 0 then
   lost = (window > 0 and restore or confirm)()
 end
-return answer('NONE', 0, l, nil, nil, lost, replaced, list_members(resource, l, arg[4]))
+if window > 0 and (arg[9] == 'reserved' or arg[20] > 0 or l[TAKEOVER] ~= '') then
+  restore_places()
+end
+if l[QUEUED] > 0 or l[STATE] == 'reserved' then
+  waiting = places_of(resource, l).reply(nil, true)
+end
+local list, count = list_members(resource, l, arg[4])
+return answer('NONE', 0, l, nil, nil, lost, replaced, list, count, waiting)

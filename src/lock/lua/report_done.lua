@@ -1,8 +1,8 @@
 -- Report done: an instance has reported all that it has in this shard. Closes a recovery window that may be
 -- closed.
--- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms, 3 private server (0, 1), 4 longest grace of any type, ms, 5 the window
---   that it reported in (item 5 of a reply), 6 store ms when the store last answered it before the window, 0: unknown;
---   7… incarnations of peers that it knows and whose lease has not lapsed.
+-- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms, 3 private server (0, 1), 4 longest grace of any type, ms, 5 the
+--   window that it reported in (item 5 of a reply), 6 store ms when the store last answered it before the window, 0:
+--   unknown; 7… incarnations of peers that it knows and whose lease has not lapsed.
 -- Reply: NONE; window is 0 where it is closed now, another number where it must report again.
 -- Events: none.
 local arg = {unpack_values(ARGV[1])}

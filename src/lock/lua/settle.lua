@@ -22,23 +22,43 @@ local function held_by(resource, user)
   return tag .. 'held:' .. document .. ':' .. user, child
 end
 
--- `ending`: of a grant that ended by it.
-local function tell(resource, l, cause, actor, ending)
-  local lock = l[16] and '\159' .. l[16] or FREE
-  publish(ending and 152 or 151, 0, resource, actor, cause, lock .. (ending or ''))
+-- `ending`: of a grant that ended by it. `takeover`: the packed TAKEOVER that it came by.
+local function tell(resource, l, cause, actor, ending, takeover)
+  local lock = l[18] and '\220\0\17' .. l[18] or FREE
+  if takeover then
+    publish(153, 0, resource, actor, cause, lock .. (ending or '\194') .. takeover)
+  else
+    publish(ending and 152 or 151, 0, resource, actor, cause, lock .. (ending or ''))
+  end
 end
 
--- Writes a changed lock, tells it and puts down when it is due.
-local function change(resource, l, cause, actor, ending)
-  write_lock(tag .. 'lock:' .. resource, l)
-  call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
-  tell(resource, l, cause, actor, ending)
+-- Writes a lock, or takes it away where it is free and nobody waits, and puts down when something is due.
+local function store(resource, l)
+  local key, at = tag .. 'lock:' .. resource, deadline(l)
+  if l[STATE] == 'free' and l[QUEUED] == 0 then
+    call('DEL', key)
+    l[18] = false
+  else
+    write_lock(key, l)
+  end
+  if at > 0 then
+    call('ZADD', KEYS[2], at, 'r:' .. resource)
+  else
+    call('ZREM', KEYS[2], 'r:' .. resource)
+  end
 end
 
--- Remembers how the grant in `l` ended; gives the packed ENDING.
-local function end_grant(resource, l, reason, revision, by)
+-- Writes a changed lock and tells it.
+local function change(resource, l, cause, actor, ending, takeover)
+  store(resource, l)
+  tell(resource, l, cause, actor, ending, takeover)
+end
+
+-- Remembers how the grant in `l` ended; gives the packed ENDING. `request`: the id of the request or takeover that it
+-- was given up for.
+local function end_grant(resource, l, reason, revision, by, request)
   local ending = pack({
-    l[USER], l[NAME], l[CLIENT], l[TOKEN], reason, l[DIRTY], revision or false, l[SINCE], now, by or '',
+    l[USER], l[NAME], l[CLIENT], l[TOKEN], reason, l[DIRTY], revision or false, l[SINCE], now, by or '', request or '',
   })
   local key = tag .. 'ended:' .. resource
   call('LPUSH', key, ending)
@@ -47,47 +67,63 @@ local function end_grant(resource, l, reason, revision, by)
   return ending
 end
 
--- The next rule: who has a lock that nobody holds any more. It is free.
-local function pass_on(resource, l, cause, actor, ending)
-  local key = tag .. 'lock:' .. resource
-  call('DEL', key)
-  call('ZREM', KEYS[2], 'r:' .. resource)
-  for i, value in ipairs(read_lock(key)) do
-    l[i] = value
+-- Those who wait for the lock, and a pending takeover. Made only where there are some: most locks have none.
+local function places_of(resource, l)
+  --@include places.lua
+end
+
+-- The next rule: who has a lock that nobody holds any more. A pending takeover, then the head of the queue; else it
+-- is free.
+local function pass_on(resource, l, cause, actor, ending, decision)
+  if l[QUEUED] > 0 or l[TAKEOVER] ~= '' then
+    return places_of(resource, l).pass_on(cause, actor, ending, decision)
   end
-  tell(resource, l, cause, actor, ending)
+  for i = 1, 8 do
+    l[i] = 0
+  end
+  l[STATE], l[USER], l[NAME], l[CLIENT], l[PROMPT] = 'free', '', '', '', 0
+  change(resource, l, cause, actor, ending)
 end
 
 -- Ends the lock in `l` for good.
-local function finish(resource, l, reason, actor, revision)
-  local ending = end_grant(resource, l, reason, revision)
+local function finish(resource, l, reason, actor, revision, by, request, decision)
+  local ending = end_grant(resource, l, reason, revision, by, request)
   call('HDEL', held_by(resource, l[USER]))
-  pass_on(resource, l, reason, actor, ending)
+  pass_on(resource, l, reason, actor, ending, decision)
 end
 
-local function start_grace(resource, l, actor)
+local function start_grace(resource, l, actor, prompt)
   local _, _, grace = policy_of(l)
-  l[STATE], l[UNTIL], l[IDLE], l[TOLD] = 'grace', now + grace, 0, now
+  l[STATE], l[UNTIL], l[IDLE], l[TOLD], l[PROMPT] = 'grace', now + grace, 0, now, prompt and 1 or 0
   change(resource, l, 'GRACE_STARTED', actor)
 end
 
--- Lets happen what is due. Nothing is settled inside a window.
+-- Lets happen what is due, in the order in which it became so. Nothing is settled inside a window.
 local function settle(resource, l)
   local at = deadline(l)
-  if window > 0 or at == 0 or at > now then
-    return
-  elseif l[STATE] == 'held' and l[EXPIRES] <= now then
-    return finish(resource, l, 'EXPIRED', '')
+  while window == 0 and at > 0 and at <= now do
+    if at == l[OTHER] then
+      places_of(resource, l).settle(at)
+    elseif l[STATE] == 'held' and l[EXPIRES] <= now then
+      finish(resource, l, 'EXPIRED', '')
+    else
+      local _, idle, grace, claim = policy_of(l)
+      local field, length, reason = UNTIL, grace, 'GRACE_PERIOD_EXPIRED'
+      if l[STATE] == 'held' then
+        field, length, reason = IDLE, idle, 'EXPIRED'
+      elseif l[STATE] == 'reserved' then
+        length = claim
+      end
+      local later = effective(at, length)
+      if later > now then
+        l[field], l[TOLD] = later, now
+        change(resource, l, 'RECOVERED', '')
+      elseif l[STATE] == 'reserved' then
+        places_of(resource, l).decline('CLAIM_EXPIRED', '')
+      else
+        finish(resource, l, reason, '')
+      end
+    end
+    at = deadline(l)
   end
-  local _, idle, grace = policy_of(l)
-  local field, length, reason = UNTIL, grace, 'GRACE_PERIOD_EXPIRED'
-  if l[STATE] == 'held' then
-    field, length, reason = IDLE, idle, 'EXPIRED'
-  end
-  local later = effective(at, length)
-  if later <= now then
-    return finish(resource, l, reason, '')
-  end
-  l[field], l[TOLD] = later, now
-  change(resource, l, 'RECOVERED', '')
 end

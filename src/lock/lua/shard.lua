@@ -51,5 +51,5 @@ local function answer_shard(flags, names)
   if window > 0 and at <= now then
     at = now + 1000
   end
-  return answer('NONE', flags, {0, 0, 0, 0, at, 0, 0, 0, 0, 'free'}, nil, nil, nil, names)
+  return answer('NONE', flags, {0, 0, 0, 0, at, 0, 0, 0, 0, 'free', '', '', '', '', '', 0}, nil, nil, nil, names)
 end

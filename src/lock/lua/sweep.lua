@@ -3,8 +3,10 @@
 --   4 entries of `events` and 5 of `audit` to keep at most.
 -- Reply: NONE; next is the shard's next deadline; flag more: call again at once; names: an instance that has died and
 --   the id in the stream `audit` up to which its own audit is known to be on disk. Who gets them writes what
---   comes behind that and then takes the instance out of `written` and `a:<incarnation>` out of `due`; else they are handed out again.
--- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RECOVERED; of dead instances' members (100 a call) GRACE_STARTED and LEAVE.
+--   comes behind that and then takes the instance out of `written` and `a:<incarnation>` out of `due`; else they are
+--   handed out again.
+-- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RESERVATION_EXPIRED, TAKEN_BY_ADMIN, RECOVERED; TIMEOUT and GONE of those
+--   who wait; of dead instances' members (100 a call) GRACE_STARTED and LEAVE.
 local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
@@ -14,10 +16,11 @@ local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
 local function settle_due(resource)
   local l = read_lock(tag .. 'lock:' .. resource)
   settle(resource, l)
-  if l[STATE] == 'free' then
+  local at = deadline(l)
+  if at == 0 then
     call('ZREM', KEYS[2], 'r:' .. resource)
   else
-    call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
+    call('ZADD', KEYS[2], at, 'r:' .. resource)
   end
 end
 
@@ -46,7 +49,7 @@ end
 -- What a dead instance's audit may lack, for the caller to look after until one lease from now.
 local function hand_out(incarnation)
   local written = call('HGET', KEYS[6], incarnation)
-  if not written then
+  if not written or call('ZSCORE', KEYS[2], 'i:' .. incarnation) then
     call('ZREM', KEYS[2], 'a:' .. incarnation)
     return nil
   end

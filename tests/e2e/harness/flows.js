@@ -52,7 +52,7 @@ function checkFrames(client) {
       rooms.delete(resourceId);
     } else if (id === undefined) {
       assert.ok(room, `before resource:joined: ${context()}`);
-      if (['error', 'lock:denied', 'lock:acquired'].includes(event)) return; // belong to a join's reply
+      if (['error', 'lock:denied', 'lock:acquired', 'lock:queued'].includes(event)) return; // may belong to a join's reply
       assert.ok(rev >= room.rev, `out of order, ${rev} after ${room.rev}: ${context()}`);
       room.rev = rev;
       const last = room.byEvent.get(event) || 0;
@@ -139,7 +139,7 @@ async function edit(client, resourceId, more) {
   const joined = await client.expect('resource:join', { resourceId, mode: 'editor', ...more }, 'resource:joined');
   const answer = await client.inbox.take(
     (m) => m.id === undefined && m.data.resourceId === joined.resourceId
-      && ['lock:acquired', 'lock:denied', 'error'].includes(m.event),
+      && ['lock:acquired', 'lock:denied', 'lock:queued', 'error'].includes(m.event),
     'what the join brought',
   );
   return { joined, answer };

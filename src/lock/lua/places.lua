@@ -1,0 +1,417 @@
+-- Included by settle.lua into a function of its own, which only runs where somebody waits, a lock is reserved or a
+-- takeover is pending: `resource` and its lock `l` are given. WAITER and TAKEOVER: README.md.
+local queue_key, waiter_key = tag .. 'queue:' .. resource, tag .. 'waiter:' .. resource
+local member_key = tag .. 'member:' .. resource
+local QUEUES, REQUESTS, BOTH = 1, 2, 3
+local places = {}
+
+local function waiter_of(id)
+  local packed = call('HGET', waiter_key, id)
+  return packed and cmsgpack.unpack(packed)
+end
+
+local function put_waiter(id, w)
+  call('HSET', waiter_key, id, pack(w))
+end
+
+-- In order, those in the queue: ids, WAITERs.
+local function all_waiters()
+  local ids = call('ZRANGE', queue_key, 0, -1)
+  local packed = #ids > 0 and call('HMGET', waiter_key, unpack(ids)) or {}
+  local list = {}
+  for i = 1, #ids do
+    list[i] = packed[i] and cmsgpack.unpack(packed[i]) or nil
+  end
+  return ids, list
+end
+
+local function takeover_of()
+  return l[TAKEOVER] ~= '' and cmsgpack.unpack(l[TAKEOVER]) or nil
+end
+
+-- Notes in the lock how many wait and when the next of them is due.
+local function count()
+  local ids, list = all_waiters()
+  local earliest = 0
+  local function due_at(at)
+    if at > 0 and (earliest == 0 or at < earliest) then
+      earliest = at
+    end
+  end
+  for i = 1, #ids do
+    due_at(list[i][6])
+    due_at(list[i][8])
+  end
+  local t = takeover_of()
+  if t then
+    due_at(t[6])
+  end
+  l[QUEUED], l[OTHER] = #ids, earliest
+end
+
+-- What holders of this resource took, in the middle; -1: nobody knows.
+local function median()
+  local took = {}
+  for _, packed in ipairs(call('LRANGE', tag .. 'ended:' .. resource, 0, 15)) do
+    local ending = cmsgpack.unpack(packed)
+    took[#took + 1] = math.max(0, ending[9] - ending[8])
+  end
+  table.sort(took)
+  return took[math.ceil(#took / 2)] or -1
+end
+
+-- Tells of a place; `there`: it still stands.
+local function tell_place(cause, id, w, there, actor)
+  count()
+  store(resource, l)
+  publish(155, 3, resource, actor, cause, pack(id, w, there and 1 or 0, l[QUEUED], median()))
+end
+
+local function remove(id)
+  call('ZREM', queue_key, id)
+  call('HDEL', waiter_key, id)
+end
+
+-- Takes the waiting out of a place and leaves its request, or the other way round.
+local function drop(id, w, kind, cause, actor)
+  if w[3] == kind then
+    remove(id)
+    tell_place(cause, id, w, false, actor)
+    return
+  end
+  local left = {unpack(w)}
+  left[3] = BOTH - kind
+  if kind == REQUESTS then
+    left[4], left[5], left[6] = '', '', 0
+  end
+  put_waiter(id, left)
+  if kind == REQUESTS then -- the request is told as it was
+    local told = {unpack(w)}
+    told[3] = QUEUES
+    tell_place(cause, id, told, true, actor)
+  else
+    tell_place(cause, id, left, true, actor)
+  end
+end
+
+local function reserve(id, w, cause, actor, ending)
+  local client, user = string.match(id, '^([^:]*):(.*)$')
+  local _, _, _, claim = policy_of(l)
+  call('ZREM', queue_key, id)
+  for i = 1, 8 do
+    l[i] = 0
+  end
+  l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[PROMPT] = 'reserved', user, w[1], client, w[10], 0
+  l[UNTIL], l[TOLD] = now + claim, now
+  count()
+  change(resource, l, cause, actor, ending)
+end
+
+-- The lock goes to the administrator who wants it.
+local function give_to_admin(t, cause, actor, ending, decision)
+  local ttl, idle = policy_of(l)
+  t[11] = decision
+  l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[TAKEOVER], l[PROMPT] = 'held', t[2], t[3], t[4], t[10], '', 0
+  l[TOKEN], l[SINCE], l[TOLD], l[DIRTY], l[UNTIL] = us > tick and us or tick + 1, now, now, 0, 0
+  l[EXPIRES], l[IDLE] = now + ttl, idle > 0 and now + idle or 0
+  remove(t[4] .. ':' .. t[2])
+  local key, child = held_by(resource, t[2])
+  call('HSET', key, child, '')
+  count()
+  change(resource, l, cause == 'TRANSFERRED' and cause or 'TAKEN_BY_ADMIN', actor, ending, pack(t))
+end
+
+local function tell_takeover(cause, t, actor)
+  store(resource, l)
+  publish(152, 4, resource, actor, cause, pack(t, l[TOKEN]))
+end
+
+-- ---- what the scripts call ----
+
+local decisions = {TRANSFERRED = 'APPROVED', RELEASED = 'HOLDER_RELEASED'}
+
+function places.pass_on(cause, actor, ending, decision)
+  local t = takeover_of()
+  if t and call('HEXISTS', member_key, t[4] .. ':' .. t[2]) == 1 then
+    return give_to_admin(t, cause, actor, ending, decision or decisions[cause] or 'HOLDER_GONE')
+  end
+  l[TAKEOVER] = ''
+  local ids, list = all_waiters()
+  for i = 1, #ids do
+    if call('HEXISTS', member_key, ids[i]) == 1 then
+      return reserve(ids[i], list[i], cause, actor, ending)
+    end
+  end
+  for i = 1, 8 do
+    l[i] = 0
+  end
+  l[STATE], l[USER], l[NAME], l[CLIENT], l[PROMPT] = 'free', '', '', '', 0
+  count()
+  change(resource, l, cause, actor, ending)
+end
+
+-- The one it is reserved for does not take it.
+function places.decline(cause, actor)
+  local id = l[CLIENT] .. ':' .. l[USER]
+  local w = waiter_of(id)
+  if w then
+    call('HDEL', waiter_key, id)
+    tell_place(cause, id, w, false, actor)
+  end
+  places.pass_on('RESERVATION_EXPIRED', actor)
+end
+
+-- Somebody has got the lock: it waits no more, and who had it reserved is served.
+function places.taken(id)
+  if l[STATE] == 'reserved' then
+    call('HDEL', waiter_key, l[CLIENT] .. ':' .. l[USER])
+  end
+  remove(id)
+  count()
+end
+
+-- Somebody else got what is reserved: its beneficiary is the head of the queue again.
+function places.back_to_head()
+  local id = l[CLIENT] .. ':' .. l[USER]
+  local w = waiter_of(id)
+  if w then
+    local first = call('ZRANGE', queue_key, 0, 0, 'WITHSCORES')[2]
+    w[2] = math.min(w[2], (first or w[2]) - 1)
+    put_waiter(id, w)
+    call('ZADD', queue_key, w[2], id)
+    tell_place('QUEUED', id, w, true, '')
+  end
+end
+
+-- The first who is here.
+function places.first()
+  for _, id in ipairs(call('ZRANGE', queue_key, 0, -1)) do
+    if call('HEXISTS', member_key, id) == 1 then
+      return id
+    end
+  end
+  return nil
+end
+
+-- Where this one stands, from 1; nil: nowhere.
+function places.position(id)
+  local rank = call('ZRANK', queue_key, id)
+  return rank and rank + 1
+end
+
+-- Items 16 to 18 of the reply. `id`: whose place is asked for. `listed`: all of them are.
+function places.reply(id, listed)
+  local w = id and waiter_of(id)
+  local all = {}
+  if listed then
+    for _, name in ipairs({'queue', 'turn'}) do
+      local ids, list = all_waiters()
+      if name == 'turn' then
+        ids = l[STATE] == 'reserved' and {l[CLIENT] .. ':' .. l[USER]} or {}
+        list = {ids[1] and waiter_of(ids[1]) or nil}
+      end
+      for i = 1, #ids do
+        if list[i] then
+          all[#all + 1] = ids[i]
+          all[#all + 1] = list[i]
+        end
+      end
+    end
+  end
+  return pack(w and {places.position(id) or 0, w[4], w[6]} or false, median(), all)
+end
+
+-- A new place, or more in one that is there. `most`: places at most, -1: no limit. False: full.
+function places.add(id, name, kind, most, request, message, length, grace, made, actor)
+  local w = waiter_of(id)
+  if not w then
+    if most >= 0 and l[QUEUED] >= most then
+      return false
+    end
+    w = {name, us > tick and us or tick + 1, kind, '', '', 0, 0, 0, grace, made, now}
+  elseif w[3] == kind or w[3] == BOTH then
+    return true
+  else
+    w[3] = BOTH
+  end
+  if kind == REQUESTS then
+    w[4], w[5], w[6], w[7] = request, message, now + length, length
+  end
+  put_waiter(id, w)
+  call('ZADD', queue_key, w[2], id)
+  tell_place(kind == REQUESTS and 'REQUESTED' or 'QUEUED', id, w, true, actor)
+  return true
+end
+
+-- The place with this request, or that of this user with any request.
+function places.find(request, user)
+  for _, id in ipairs(call('HKEYS', waiter_key)) do
+    local w = waiter_of(id)
+    if w[3] ~= QUEUES and (w[4] == request or (user and string.match(id, '^[^:]*:(.*)$') == user)) then
+      return id, w
+    end
+  end
+  return nil
+end
+
+-- A connection goes. `on_purpose`: its place goes with it. True if the lock was reserved for it and is no more.
+function places.depart(id, on_purpose, actor)
+  local t = takeover_of()
+  if t and t[4] .. ':' .. t[2] == id then
+    l[TAKEOVER] = ''
+    count()
+    t[11] = 'ADMIN_GONE'
+    tell_takeover('CANCELLED', t, actor)
+  end
+  local w = waiter_of(id)
+  if not w then
+    return
+  elseif l[STATE] == 'reserved' and l[CLIENT] .. ':' .. l[USER] == id then
+    if on_purpose then
+      places.decline('LEFT', actor)
+    end
+  elseif on_purpose then
+    remove(id)
+    tell_place('LEFT', id, w, false, actor)
+  else
+    w[8] = now + w[9]
+    put_waiter(id, w)
+    tell_place('ABSENT', id, w, true, actor)
+  end
+end
+
+-- A connection of this tab is in the room (again).
+function places.arrive(id, actor)
+  local w = waiter_of(id)
+  if w and w[8] > 0 then
+    w[8] = 0
+    put_waiter(id, w)
+    tell_place('BACK', id, w, true, actor)
+  end
+  if l[STATE] == 'free' and window == 0 and w then
+    places.pass_on('RESERVED', actor)
+  end
+end
+
+-- The place of who does not want to wait any more. False: it has none of that kind.
+function places.withdraw(id, kind, cause, actor)
+  local w = waiter_of(id)
+  if not w or (w[3] ~= kind and w[3] ~= BOTH) then
+    return false
+  elseif l[STATE] == 'reserved' and l[CLIENT] .. ':' .. l[USER] == id then
+    places.decline(cause, actor)
+  else
+    drop(id, w, kind, cause, actor)
+  end
+  return true
+end
+
+function places.deny(id, w, actor)
+  drop(id, w, REQUESTS, 'DENIED', actor)
+end
+
+-- The holder gives the lock up for this request.
+function places.approve(id, w, actor, revision)
+  w[2], w[3], w[6] = us - 9000000000000000, REQUESTS, 0
+  put_waiter(id, w)
+  call('ZADD', queue_key, w[2], id)
+  if l[TAKEOVER] ~= '' then
+    tell_place('APPROVED', id, w, true, actor)
+  else
+    count()
+  end
+  local t = takeover_of()
+  local ending = end_grant(resource, l, 'TRANSFERRED', revision, t and t[3] or w[1], w[4])
+  call('HDEL', held_by(resource, l[USER]))
+  places.pass_on('TRANSFERRED', actor, ending)
+end
+
+function places.takeover()
+  return takeover_of()
+end
+
+-- A takeover waits from now on.
+function places.ask_for(t, actor)
+  l[TAKEOVER] = pack(t)
+  count()
+  tell_takeover('REQUESTED', t, actor)
+end
+
+function places.deny_takeover(t, actor)
+  t[9] = 1
+  l[TAKEOVER] = pack(t)
+  tell_takeover('DENIED', t, actor)
+end
+
+function places.cancel_takeover(t, outcome, actor)
+  l[TAKEOVER] = ''
+  count()
+  t[11] = outcome
+  tell_takeover('CANCELLED', t, actor)
+end
+
+-- Gives the lock to an administrator at once; `ending` of who had it.
+function places.give(t, actor, ending, decision)
+  give_to_admin(t, 'TAKEN_BY_ADMIN', actor, ending, decision)
+end
+
+-- Lets happen what is due at `at`, which is the earliest.
+function places.settle(at)
+  local t = takeover_of()
+  if t and t[6] == at then
+    local later = effective(at, t[8])
+    if later <= now then
+      local ending = end_grant(resource, l, 'TAKEN_BY_ADMIN', nil, t[3], t[1])
+      call('HDEL', held_by(resource, l[USER]))
+      return places.pass_on('TAKEN_BY_ADMIN', '', ending, t[9] == 1 and 'DENIED' or 'TIMED_OUT')
+    end
+    t[6] = later
+    l[TAKEOVER] = pack(t)
+    count()
+    return tell_takeover('RECOVERED', t, '')
+  end
+  local ids, list = all_waiters()
+  for i = 1, #ids do
+    local id, w = ids[i], list[i]
+    local field = w[8] == at and 8 or w[6] == at and 6
+    if field then
+      local later = effective(at, field == 8 and w[9] or w[7])
+      if later > now then
+        w[field] = later
+        put_waiter(id, w)
+        return tell_place('RECOVERED', id, w, true, '')
+      elseif field == 8 then
+        remove(id)
+        return tell_place('GONE', id, w, false, '')
+      end
+      return drop(id, w, REQUESTS, 'TIMEOUT', '')
+    end
+  end
+  count() -- nothing is due after all
+  store(resource, l)
+end
+
+-- A place that an instance remembers, after the store lost it.
+function places.restore(id, w, policy)
+  local client, user = string.match(id, '^([^:]*):(.*)$')
+  local beneficiary = l[STATE] == 'reserved' and l[CLIENT] == client and l[USER] == user
+  local owner = (l[STATE] == 'held' or l[STATE] == 'grace') and l[CLIENT] == client and l[USER] == user
+  if owner or call('HSETNX', waiter_key, id, pack(w)) == 0 then
+    return
+  end
+  if not beneficiary then
+    call('ZADD', queue_key, w[2], id)
+  end
+  if l[POLICY] == '' then
+    l[POLICY] = policy
+  end
+  tell_place('RECOVERED', id, w, true, '')
+end
+
+-- After a takeover or a place came back.
+function places.recount()
+  count()
+  store(resource, l)
+end
+
+return places

@@ -1,0 +1,54 @@
+-- Reply: the holder answers a request, or a takeover. A repeat of an answer that gave the lock up is answered again.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
+--   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 requestId, 12 APPROVE, DENY or IGNORE, 13
+--   revision, or false, 14 TAKEOVER or REQUEST: what is answered.
+-- Reply: REPLIED · NOT_HOLDER · UNKNOWN · RECOVERING · NOT_JOINED.
+-- Events: what was due; RESUMED where it comes from grace; DENIED; TRANSFERRED, before it APPROVED where a takeover
+--   is pending.
+local _, resource, session, user, client, name, made, policy, ttl, idle, request, action, revision, what =
+  unpack_values(ARGV[1])
+--@include publish.lua
+--@include grant.lua
+--@include settle.lua
+local l = read_lock(KEYS[5])
+settle(resource, l)
+local member = call('HGET', KEYS[6], client .. ':' .. user)
+if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
+  return answer('NOT_JOINED', 0, l)
+elseif window > 0 then
+  return answer('RECOVERING', 0, l)
+end
+local places, id, w, t = places_of(resource, l), nil, nil, nil
+if what == 'TAKEOVER' then
+  t = places.takeover()
+  t = t and t[1] == request and t
+else
+  id, w = places.find(request)
+end
+local has = l[STATE] == 'held' or l[STATE] == 'grace'
+if not has or not (t or w) then
+  for _, packed in ipairs(call('LRANGE', KEYS[7], '0', '15')) do
+    local ending = unpack_values(packed)
+    if ending[11] == request and ending[1] == user and action == 'APPROVE' then
+      return answer('REPLIED', 0, l)
+    end
+  end
+  return answer('UNKNOWN', 0, l)
+elseif l[USER] ~= user or l[CLIENT] ~= client then
+  return answer('NOT_HOLDER', 0, l)
+elseif w and action == 'APPROVE' and call('HEXISTS', KEYS[6], id) == 0 then
+  return answer('UNKNOWN', 0, l)
+end
+if l[STATE] == 'grace' then
+  take(l, 'RESUMED')
+end
+if action == 'APPROVE' and t then
+  finish(resource, l, 'TRANSFERRED', session, revision, t[3], request)
+elseif action == 'APPROVE' then
+  places.approve(id, w, session, revision)
+elseif action == 'DENY' and t then
+  places.deny_takeover(t, session)
+elseif action == 'DENY' then
+  places.deny(id, w, session)
+end
+return answer('REPLIED', 0, l)

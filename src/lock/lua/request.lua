@@ -1,0 +1,36 @@
+-- Request: the caller asks the holder for the lock. It waits in the queue with a message, and its request ends after a
+-- while.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
+--   clientId (0, 1), 8 POLICY, 9 requestId, 10 message, 11 ms until it ends, 12 places in the queue at most, or -1.
+-- Reply: REQUESTED (waiting: the request, which may be an older one of the same user) · OWN (it has the lock, or its
+--   turn) · QUEUE_FULL · RECOVERING · NOT_JOINED.
+-- Events: what was due; REQUESTED; RESERVED where the lock is free.
+local _, resource, session, user, client, name, made, policy, request, message, length, most = unpack_values(ARGV[1])
+--@include publish.lua
+--@include settle.lua
+local l = read_lock(KEYS[5])
+settle(resource, l)
+local id = client .. ':' .. user
+local member = call('HGET', KEYS[6], id)
+if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
+  return answer('NOT_JOINED', 0, l)
+elseif window > 0 then
+  return answer('RECOVERING', 0, l)
+elseif l[STATE] ~= 'free' and l[USER] == user then
+  return answer('OWN', 0, l)
+end
+local places = places_of(resource, l)
+local found = places.find(request, user)
+if not found then
+  if l[POLICY] == '' then
+    l[POLICY] = policy
+  end
+  local _, _, grace = string.match(policy, '^(%S+) (%S+) (%S+)')
+  if not places.add(id, name, 2, most, request, message, length, grace + 0, made, session) then
+    return answer('QUEUE_FULL', 0, l)
+  end
+  if l[STATE] == 'free' then
+    places.pass_on('RESERVED', session)
+  end
+end
+return answer('REQUESTED', 0, l, nil, nil, nil, nil, nil, nil, places.reply(found or id))

@@ -1,0 +1,49 @@
+-- Takeover: an administrator wants the lock, at once or when its holder has had time to save.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
+--   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 least ms between two events of a renewal,
+--   12 requestId, 13 reason, 14 ms that the holder has (0: none), 15 urgent (0, 1).
+-- Reply: GRANTED (flags, previous) · PENDING (the lock's takeover) · TAKEOVER_IN_PROGRESS · RECOVERING · NOT_JOINED.
+-- Events: what was due; ACQUIRED, RENEWED, RESUMED, MOVED or TAKEN_BY_ADMIN; of a pending takeover REQUESTED, or
+--   CANCELLED where an urgent one comes before it; QUEUED of who had the lock reserved.
+local _, resource, session, user, client, name, made, policy, ttl, idle, tell_after, request, reason, length, urgent =
+  unpack_values(ARGV[1])
+--@include publish.lua
+--@include grant.lua
+--@include settle.lua
+--@include judge.lua
+local l = read_lock(KEYS[5])
+settle(resource, l)
+local member = call('HGET', KEYS[6], client .. ':' .. user)
+if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
+  return answer('NOT_JOINED', 0, l)
+elseif window > 0 then
+  return answer('RECOVERING', 0, l)
+end
+local has = l[STATE] == 'held' or l[STATE] == 'grace'
+if l[STATE] == 'free' or (has and l[USER] == user) or (l[STATE] == 'reserved' and l[USER] == user) then
+  local verdict = judge(l, -1, true, 1, 0)
+  local flags, previous = apply(verdict, l, tell_after)
+  return answer('GRANTED', flags, l, nil, previous)
+end
+local places = places_of(resource, l)
+local pending = places.takeover()
+if pending and urgent == 0 then
+  return answer('TAKEOVER_IN_PROGRESS', 0, l)
+elseif pending then
+  places.cancel_takeover(pending, 'OVERTAKEN', session)
+end
+local t = {request, user, name, client, reason, now + length, urgent, length, 0, made}
+if l[STATE] == 'held' and length > 0 and urgent == 0 then
+  places.ask_for(t, session)
+  return answer('PENDING', 0, l)
+end
+local ending
+if has then
+  ending = end_grant(resource, l, 'TAKEN_BY_ADMIN', nil, name, request)
+  call('HDEL', held_by(resource, l[USER]))
+else
+  places.back_to_head()
+end
+l[POLICY] = policy
+places.give(t, session, ending, urgent == 1 and 'URGENT' or 'IMMEDIATE')
+return answer('GRANTED', 0, l, nil, ending or call('LINDEX', KEYS[7], '0'))

@@ -1,0 +1,31 @@
+-- Withdraw: the caller does not want to wait any more, or an administrator gives a takeover up.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 what: QUEUE, REQUEST or TAKEOVER,
+--   7 requestId, '' for QUEUE.
+-- Reply: WITHDRAWN · NOT_QUEUED · UNKNOWN · RECOVERING · NOT_JOINED.
+-- Events: what was due; LEFT, CANCELLED; RESERVATION_EXPIRED where it was its turn.
+local _, resource, session, user, client, what, request = unpack_values(ARGV[1])
+--@include publish.lua
+--@include settle.lua
+local l = read_lock(KEYS[5])
+settle(resource, l)
+local id = client .. ':' .. user
+local member = call('HGET', KEYS[6], id)
+if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
+  return answer('NOT_JOINED', 0, l)
+elseif window > 0 then
+  return answer('RECOVERING', 0, l)
+end
+local places = places_of(resource, l)
+if what == 'QUEUE' then
+  return answer(places.withdraw(id, 1, 'LEFT', session) and 'WITHDRAWN' or 'NOT_QUEUED', 0, l)
+elseif what == 'REQUEST' then
+  local found = places.find(request)
+  local own = found and string.match(found, '^[^:]*:(.*)$') == user
+  return answer(own and places.withdraw(found, 2, 'CANCELLED', session) and 'WITHDRAWN' or 'UNKNOWN', 0, l)
+end
+local t = places.takeover()
+if not t or t[1] ~= request or t[2] ~= user then
+  return answer('UNKNOWN', 0, l)
+end
+places.cancel_takeover(t, 'CANCELLED', session)
+return answer('WITHDRAWN', 0, l)

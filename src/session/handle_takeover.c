@@ -1,0 +1,137 @@
+/*
+ * lock:takeover: an administrator takes a lock, or asks for it. Its answer waits until the audit
+ * has it on disk.
+ */
+#include "private.h"
+
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+/* An answer that waits for the audit. The lock has moved, or is asked for, whatever the disk says.
+ */
+struct owed {
+    struct list node;        /* of the gateway */
+    struct gateway *gateway; /* NULL: it has gone */
+    char session_id[RAND_ID_LEN + 1];
+    uint64_t member_seq;
+    struct wire_resource resource;
+    struct wire_at at; /* its resource is the one above */
+    int64_t token;     /* of the lock that was granted; 0: none was */
+    struct frame *frame;
+};
+
+static void on_audited(void *arg, bool ok) {
+    struct owed *owed = arg;
+    struct session *s = owed->gateway ? gateway_session(owed->gateway, owed->session_id) : NULL;
+    list_remove(&owed->node);
+    if (!ok)
+        log_error("takeover_not_on_disk", LFS("resource", wire_resource_str(&owed->resource)),
+                  LF("effect", "its record waits in memory"));
+    if (s && s->state == SESSION_READY) {
+        session_send(s, owed->frame);
+        owed->frame = NULL;
+        struct membership *m = membership_by_seq(s, owed->member_seq);
+        owed->at.resource = wire_resource_str(&owed->resource);
+        if (m && owed->token != 0)
+            membership_check_lost(m, &owed->at, owed->token);
+    }
+    frame_unref(owed->frame);
+    mem_free(owed);
+}
+
+void takeover_forget_all(struct gateway *g) {
+    LIST_FOREACH_SAFE(it, tmp, &g->owed) {
+        CONTAINER_OF(it, struct owed, node)->gateway = NULL;
+        list_remove(it);
+    }
+}
+
+static void answer_when_audited(struct session *s, struct membership *m, const struct wire_at *at,
+                                int64_t token, struct frame *frame) {
+    struct owed *owed = mem_zalloc(sizeof *owed);
+    owed->gateway = s->gateway;
+    list_push_back(&s->gateway->owed, &owed->node);
+    memcpy(owed->session_id, s->id, sizeof owed->session_id);
+    owed->member_seq = m->seq;
+    owed->resource = m->resource;
+    owed->at = *at;
+    owed->token = token;
+    owed->frame = frame;
+    audit_sync(s->gateway->parts.audit, on_audited, owed);
+}
+
+static const char *answer(struct session *s, struct membership *m, struct call *call,
+                          const struct lock_result *result) {
+    struct wire_at at = session_at(call, result);
+    if (result->outcome == LOCK_OUT_GRANTED) {
+        answer_when_audited(s, m, &at, result->lock.token,
+                            session_acquired(s, m, &call->ref, &at, &result->lock,
+                                             &result->previous, result->resumed));
+        return "ok";
+    }
+    if (result->outcome == LOCK_OUT_PENDING) {
+        struct wire_to to = session_to(s, &call->ref, m->policy);
+        const struct lock_takeover *t = &result->lock.takeover;
+        answer_when_audited(s, m, &at, 0,
+                            wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
+        return "pending";
+    }
+    if (result->outcome == LOCK_OUT_TAKEOVER_IN_PROGRESS)
+        return session_answer_error(s, call, result, WIRE_ERR_TAKEOVER_IN_PROGRESS,
+                                    "Another administrator is taking this lock over.");
+    return session_other_answer(s, call, result);
+}
+
+static void on_result(void *arg, const struct lock_result *result) {
+    struct call *call = arg;
+    struct session *s = call_session(call);
+    trail_events(call->gateway, s, result);
+    struct membership *m = s ? call_membership(call, s) : NULL;
+    const char *outcome = "gone";
+    if (m && result->status == LOCK_OK)
+        outcome = answer(s, m, call, result);
+    else if (s)
+        outcome = session_room_gone(s, call, result);
+    call_end(call, outcome);
+}
+
+static bool may_take_over(const struct session *s, const struct config_policy *policy) {
+    return s->identity->admin || (policy->takeover_roles.set &&
+                                  auth_identity_has_role(s->identity, &policy->takeover_roles));
+}
+
+static bool audit_refuses(const struct gateway *g, bool urgent) {
+    return g->parts.config->audit.on_failure != CONFIG_ON_FAILURE_CONTINUE && !urgent &&
+           !audit_healthy(g->parts.audit);
+}
+
+void handle_takeover(struct session *s, const struct wire_request *r, struct membership *m,
+                     const struct config_policy *policy) {
+    struct wire_error_extra extra = {.resource = wire_resource_str(&m->resource)};
+    bool urgent = r->urgent && policy->urgent_takeover;
+    if (!may_take_over(s, policy)) {
+        trail_refused(m, "FORBIDDEN");
+        session_refuse(s, r->kind, &r->ref, WIRE_ERR_FORBIDDEN,
+                       "Only an administrator may take a lock over.", &extra);
+        return;
+    }
+    if (policy->takeover == CONFIG_TAKEOVER_NEVER) {
+        session_refuse(s, r->kind, &r->ref, WIRE_ERR_TAKEOVER_DISABLED,
+                       "Locks of this type are never taken over.", &extra);
+        return;
+    }
+    if (audit_refuses(s->gateway, urgent)) {
+        session_refuse(s, r->kind, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
+                       "The audit cannot be written, and without it nobody takes a lock over.",
+                       &extra);
+        return;
+    }
+    char id[RAND_ID_LEN + 1];
+    rand_id(id);
+    struct lock_caller caller;
+    membership_caller(m, &caller);
+    lock_takeover(s->gateway->store, &caller, str_of(id), r->reason,
+                  policy->takeover == CONFIG_TAKEOVER_REQUEST, urgent, on_result,
+                  call_begin(s, r, m, policy));
+}
