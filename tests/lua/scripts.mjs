@@ -32,12 +32,13 @@ export function unpackAll(bytes) {
     // What is packed in itself stays bytes.
     const text = (length) => {
         const part = bytes.subarray(at, at += length);
-        return length > 0 && (part[0] & 0xf0) === 0x90 ? part : part.utf8Slice();
+        return length > 0 && ((part[0] & 0xf0) === 0x90 || part[0] === 0xdc) ? part : part.utf8Slice();
     };
     const list = (length) => Array.from({ length }, () => value());
     function value() {
         const b = bytes[at++];
         if (b < 0x80) return b;
+        if (b >= 0xe0) return b - 0x100;
         if (b >= 0x90 && b < 0xa0) return list(b & 15);
         if (b >= 0xa0 && b < 0xc0) return text(b & 31);
         switch (b) {
@@ -47,6 +48,7 @@ export function unpackAll(bytes) {
             case 0xcd: return bytes.readUInt16BE((at += 2) - 2);
             case 0xce: return bytes.readUInt32BE((at += 4) - 4);
             case 0xcf: return Number(bytes.readBigUInt64BE((at += 8) - 8));
+            case 0xd3: return Number(bytes.readBigInt64BE((at += 8) - 8));
             case 0xd9: return text(bytes[at++]);
             case 0xda: return text(bytes.readUInt16BE((at += 2) - 2));
             case 0xdc: return list(bytes.readUInt16BE((at += 2) - 2));
