@@ -228,3 +228,20 @@ test('inside a window nobody waits, asks or takes over', async () => {
         has(r, { outcome: 'RECOVERING', events: [] });
     }
 });
+
+test('a tab that waited and takes the lock from the user’s other tab waits no more', async () => {
+    const { w, ann, bob } = await queue();
+    const other = w.tab('bob', 2);
+    await w.s.join(DOC, other);
+    await w.s.acquire(DOC, bob);
+    await w.s.release(DOC, ann);
+    await w.s.claim(DOC, other); // any tab of whose turn it is
+    has(await w.s.status(DOC), { lock: { user: 'bob', client: other.client, queued: 0 } });
+    await w.s.release(DOC, other);
+    await w.s.acquire(DOC, ann);
+    await w.s.acquire(DOC, bob);
+    await w.s.takeover(DOC, other, 't1', { length: 0 });
+    has(await w.s.acquire(DOC, bob, { takeOwn: true }), { outcome: 'GRANTED', moved: true, lock: { queued: 0 } });
+    has(await w.s.release(DOC, bob), { lock: { state: 'free' } });
+    assert.deepEqual(await keys(w), []);
+});

@@ -92,6 +92,9 @@ local function apply(verdict, l, tell_after)
     take(l, 'RESUMED')
     return 1
   end
+  if l[QUEUED] > 0 then -- it may have waited for the other tab
+    places_of(resource, l).taken(client .. ':' .. user)
+  end
   local ending = end_grant(resource, l, 'MOVED')
   l[DIRTY] = 0
   if verdict == 'retoken' then
