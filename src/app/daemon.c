@@ -9,6 +9,7 @@
 #include "unsupported.h"
 #include "wslock/audit/audit.h"
 #include "wslock/auth/auth.h"
+#include "wslock/auth/ticket.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
 #include "wslock/base/wheel.h"
@@ -41,6 +42,7 @@ struct daemon {
     struct net *net;
     struct redis_embedded *embedded;
     struct auth *auth;
+    struct ticket_keys *tickets;
     struct audit *audit;
     struct gateway *gateway;
     enum phase phase;
@@ -222,10 +224,16 @@ static bool start_modules(struct daemon *d, char **problem) {
     d->auth = auth_create(d->config, problem);
     if (d->auth == NULL)
         return false;
+    const char *ticket_key_file = d->config->ticket_signing_key_file;
+    if (ticket_key_file != NULL) {
+        d->tickets = ticket_keys_load(ticket_key_file, problem);
+        if (d->tickets == NULL)
+            return false;
+    }
     d->audit = audit_open(&d->loop, d->config, d->config->instance, problem);
     if (d->audit == NULL || !start_embedded(d, problem))
         return false;
-    struct gateway_parts parts = {&d->loop, d->wheel, d->config, d->auth, d->audit};
+    struct gateway_parts parts = {&d->loop, d->wheel, d->config, d->auth, d->audit, d->tickets};
     d->gateway = gateway_create(&parts, on_fatal, d);
     net_serve_ops(d->net, d->gateway);
     return true;
@@ -260,6 +268,7 @@ static void stop_modules(struct daemon *d) {
     gateway_destroy(&d->gateway);
     if (d->audit != NULL)
         audit_close(&d->audit);
+    ticket_keys_destroy(&d->tickets);
     auth_destroy(&d->auth);
     redis_embedded_stop(&d->embedded);
     uv_close((uv_handle_t *)&d->tick, NULL);

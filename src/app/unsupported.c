@@ -4,7 +4,6 @@
 
 struct sink {
     void (*refused)(struct sink *sink, const char *text);
-    void (*without_effect)(struct sink *sink, const char *key, const char *instead);
     const char *first_refused;
 };
 
@@ -24,8 +23,6 @@ static void each(struct sink *s, const struct config *c) {
             break;
         }
     }
-    if (c->ticket_signing_key_file)
-        s->without_effect(s, "tickets.signingKeyFile", "no tickets");
 }
 
 static void keep_first(struct sink *sink, const char *text) {
@@ -33,13 +30,8 @@ static void keep_first(struct sink *sink, const char *text) {
         sink->first_refused = text;
 }
 
-static void log_note(struct sink *sink, const char *key, const char *instead) {
-    (void)sink;
-    log_warn("key_without_effect_yet", LF("key", key), LF("instead", instead));
-}
-
 const char *unsupported_check(const struct config *config) {
-    struct sink sink = {keep_first, log_note, NULL};
+    struct sink sink = {keep_first, NULL};
     each(&sink, config);
     return sink.first_refused;
 }
@@ -49,12 +41,7 @@ static void print_refused(struct sink *sink, const char *text) {
     fprintf(stderr, "warning: %s; the daemon does not start with it\n", text);
 }
 
-static void print_note(struct sink *sink, const char *key, const char *instead) {
-    (void)sink;
-    fprintf(stderr, "warning: %s has no effect in this version; it works as: %s\n", key, instead);
-}
-
 void unsupported_print(const struct config *config) {
-    struct sink sink = {print_refused, print_note, NULL};
+    struct sink sink = {print_refused, NULL};
     each(&sink, config);
 }

@@ -5,7 +5,7 @@
 #include "wslock/config/config.h"
 
 /* What the daemon must not start with, since it would promise what it does not do: a static text,
- * or NULL. Everything else that is set and has no effect yet is logged once, by its key. */
+ * or NULL. */
 const char *unsupported_check(const struct config *config);
 /* All of it as lines for a person, on standard error. */
 void unsupported_print(const struct config *config);

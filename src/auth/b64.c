@@ -40,3 +40,19 @@ bad:
     out->len = before;
     return false;
 }
+
+void auth_b64_encode(struct str bytes, struct buf *out) {
+    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const unsigned char *p = (const unsigned char *)bytes.p;
+    uint32_t bits = 0;
+    unsigned count = 0;
+
+    buf_reserve(out, bytes.len / 3 * 4 + 4);
+    for (size_t i = 0; i < bytes.len; i++) {
+        bits = bits << 8 | p[i];
+        for (count += 8; count >= 6; count -= 6)
+            buf_append_char(out, DIGITS[bits >> (count - 6) & 63]);
+    }
+    if (count > 0)
+        buf_append_char(out, DIGITS[bits << (6 - count) & 63]);
+}

@@ -11,5 +11,7 @@
 /* Appends the bytes. False (out as it was) for padding, white space, other characters, an
  * impossible length, or bits set that no byte takes. */
 bool auth_b64_decode(struct str text, struct buf *out) MUST_CHECK;
+/* Appends the text of the bytes. */
+void auth_b64_encode(struct str bytes, struct buf *out);
 
 #endif

@@ -180,6 +180,7 @@ static const char *read_claims(const json_t *claims, const struct auth_claim_rul
     if (not_before_ms > now_unix_ms + rules->clock_skew_ms)
         return "nbf: not valid yet";
     id->admin = auth_identity_has_role(id, &rules->admin_roles);
+    id->issued_unix_ms = issued_ms;
     id->expires_unix_ms = expires_ms;
     id->deadline_unix_ms = expires_ms + rules->clock_skew_ms;
     return NULL;

@@ -352,7 +352,7 @@ static const struct config_row ROOT_ROWS[] = {
     {SECRET_FILE(ROOT, "tickets.signingKeyFile", ticket_signing_key_file),
      .null_means = "no tickets",
      .doc = "PEM file with an ES256 private key: `lock:acquired` and `lock:renewed` then carry "
-            "`ticket`."},
+            "`ticket`. Of several keys the first signs."},
 };
 
 const struct config_scope CONFIG_ROOT = SCOPE(ROOT_ROWS, struct config);

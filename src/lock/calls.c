@@ -274,6 +274,19 @@ void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void
     request(s, &lock_script_status, &a, cb, arg);
 }
 
+void lock_verify(struct lock_store *store, struct str resource, int64_t token, lock_cb cb,
+                 void *arg) {
+    struct shard *s = shard_of(store, resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, resource, (struct str){NULL, 0});
+    args_not_after(&a, store);
+    args_str(&a, resource);
+    args_int(&a, token);
+    request(s, &lock_script_verify, &a, cb, arg);
+}
+
 static struct str kind_word(enum lock_disconnect kind) {
     switch (kind) {
     case LOCK_DISCONNECT_LEFT:

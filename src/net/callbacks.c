@@ -26,6 +26,9 @@ static int on_request(struct conn *c) {
             return upgrade_refuse(c, request.method == HTTP_GET ? HANDSHAKE_NOT_AN_UPGRADE
                                                                 : HANDSHAKE_METHOD);
     }
+    int result;
+    if (c->listener->kind == LISTENER_OPS && ops_take_call(c, &result))
+        return result;
     return http_serve(c, site_of(c));
 }
 
@@ -45,6 +48,12 @@ static int on_conn_event(struct conn *c, enum lws_callback_reasons reason, void 
         return on_confirm_upgrade(c);
     case LWS_CALLBACK_HTTP:
         return on_request(c);
+    case LWS_CALLBACK_HTTP_BODY:
+        return http_call_body(c, in, len);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        return http_call_body_done(c);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return http_call_writable(c);
     case LWS_CALLBACK_ESTABLISHED:
         return conn_open_session(c);
     case LWS_CALLBACK_RECEIVE:
@@ -85,6 +94,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return on_new_connection(lws_context_user(lws_get_context(wsi)), wsi);
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
     case LWS_CALLBACK_HTTP:
+    case LWS_CALLBACK_HTTP_BODY:
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+    case LWS_CALLBACK_HTTP_WRITEABLE:
     case LWS_CALLBACK_ESTABLISHED:
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_RECEIVE_PONG:

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "private.h"
+#include "http.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
@@ -244,6 +244,7 @@ enum session_end conn_end(const struct conn *c) {
 void conn_closed(struct conn *c, enum session_end end) {
     struct session *s = c->session;
     wheel_cancel(&c->timer);
+    http_call_abandon(c);
     c->ending = true;
     c->session = NULL;
     if (s != NULL)

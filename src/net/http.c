@@ -18,6 +18,8 @@ static const char *reason_of(int status) {
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
         {426, "Upgrade Required"},
         {429, "Too Many Requests"},
         {500, "Internal Server Error"},

@@ -68,7 +68,35 @@ void http_response_init(struct http_response *response);
 int http_send(struct conn *c, struct http_response *response, bool head_only);
 int http_serve(struct conn *c, const struct http_site *site);
 
-/* ops.c, page.c */
+/*
+ * A request with a body, whose answer may come later (http_call.c). It belongs to the connection
+ * until its handler has been called, and then to who answers: exactly once, with http_call_answer,
+ * though the connection may be gone meanwhile.
+ */
+struct http_call;
+/* body: borrowed, the whole of it. */
+typedef void (*http_call_handler)(struct http_call *call, struct net *n, const char *path,
+                                  struct str body);
+
+#define HTTP_CALL_BODY_MAX 16384
+
+/* From the callback for a request. time_ms: what the answer may take once the body is there.
+ * Non-zero: the body is missing or too long, and the refusal has been sent. */
+int http_call_begin(struct conn *c, const struct http_request *request, http_call_handler handle,
+                    int64_t time_ms);
+/* Takes over the response. Never from within libwebsockets' callbacks for another connection. */
+void http_call_answer(struct http_call *call, struct http_response *response);
+/* libwebsockets' side; harmless where there is no call. */
+int http_call_body(struct conn *c, const char *data, size_t len);
+int http_call_body_done(struct conn *c);
+int http_call_writable(struct conn *c);
+void http_call_abandon(struct conn *c);
+
+/* ops.c, ops_verify.c, page.c */
+/* Whether this connection may ask for more than the open paths; false: response says why not. */
+bool ops_authorize(const struct http_request *request, struct http_response *response);
+/* False: the request is none that takes a body or time. Else *result is the callback's. */
+bool ops_take_call(struct conn *c, int *result);
 extern const struct http_site ops_site;
 extern const struct http_site public_site, dev_site;
 

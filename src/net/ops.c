@@ -37,17 +37,15 @@ static void metrics(const struct http_request *request, struct http_response *re
 }
 
 /* On TCP whatever is not open needs the token; on the unix socket the file's mode has decided. */
-static void protected_path(const struct http_request *request, struct http_response *response) {
+bool ops_authorize(const struct http_request *request, struct http_response *response) {
     struct net *n = request->conn->net;
     char authorization[AUTH_MAX_TOKEN_BYTES];
     struct str token = {NULL, 0};
-    if (request->conn->listener->unix_path != NULL) {
-        http_not_found(request, response);
-        return;
-    }
+    if (request->conn->listener->unix_path != NULL)
+        return true;
     if (n->ops_token == NULL) {
         http_error(response, 403, "FORBIDDEN", "ops.tokenFile is not configured");
-        return;
+        return false;
     }
     if (http_header(request->conn, WSI_TOKEN_HTTP_AUTHORIZATION, authorization,
                     sizeof authorization, NULL))
@@ -55,9 +53,14 @@ static void protected_path(const struct http_request *request, struct http_respo
     if (token.len != strlen(n->ops_token) || CRYPTO_memcmp(token.p, n->ops_token, token.len) != 0) {
         http_error(response, 401, "UNAUTHENTICATED", "this needs the token of ops.tokenFile");
         buf_append_str(&response->headers, "WWW-Authenticate: Bearer\r\n");
-        return;
+        return false;
     }
-    http_not_found(request, response);
+    return true;
+}
+
+static void protected_path(const struct http_request *request, struct http_response *response) {
+    if (ops_authorize(request, response))
+        http_not_found(request, response);
 }
 
 static const struct http_route ROUTES[] = {

@@ -8,6 +8,7 @@
 #include "wslock/base/jsonw.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
+#include "wslock/session/verify.h"
 
 #define DEV_TOKEN_TTL_MS (12 * 3600 * 1000)
 
@@ -113,9 +114,29 @@ static void dev_token(const struct http_request *request, struct http_response *
     mem_free(problem);
 }
 
+/* The keys of lock tickets, for whoever checks them: any page may read what is public. */
+static void ticket_keys(const struct http_request *request, struct http_response *response) {
+    struct str jwks = gateway_ticket_jwks(request->conn->net->gateway);
+    buf_append_str(&response->headers, "Access-Control-Allow-Origin: *\r\n");
+    if (jwks.len == 0) {
+        http_not_found(request, response);
+        return;
+    }
+    buf_append_str(&response->headers, "Cache-Control: public, max-age=300\r\n");
+    response->type = "application/jwk-set+json";
+    buf_append(&response->body, jwks.p, jwks.len);
+}
+
+#define PUBLIC_ROUTES                                                                              \
+    { HTTP_GET, "/.well-known/wslock-jwks.json", ticket_keys }
+
+static const struct http_route ROUTES[] = {
+    PUBLIC_ROUTES,
+};
 static const struct http_route DEV_ROUTES[] = {
+    PUBLIC_ROUTES,
     {HTTP_GET, "/dev/token", dev_token},
 };
 
-const struct http_site public_site = {NULL, 0, http_not_found};
+const struct http_site public_site = {ROUTES, ARRAY_LEN(ROUTES), http_not_found};
 const struct http_site dev_site = {DEV_ROUTES, ARRAY_LEN(DEV_ROUTES), serve_file};

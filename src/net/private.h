@@ -53,6 +53,7 @@ struct conn {
     struct listener *listener;
     struct lws *wsi;
     struct session *session;  /* between ESTABLISHED and CLOSED */
+    struct http_call *call;   /* a request that has a body, or waits for its answer; or NULL */
     struct wheel_timer timer; /* handshake, then close */
     struct admit_place place;
     struct auth_identity *identity; /* of a token in the handshake, until the session has it */

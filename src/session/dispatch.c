@@ -22,6 +22,7 @@ struct command {
 
 static const struct command commands[WIRE_REQ_COUNT] = {
     [WIRE_REQ_AUTH] = {handle_auth, true, false, false, false},
+    [WIRE_REQ_AUTH_REFRESH] = {handle_refresh, false, false, false, false},
     [WIRE_REQ_JOIN] = {handle_join, false, true, false, true},
     [WIRE_REQ_LEAVE] = {handle_leave, false, true, true, false},
     [WIRE_REQ_ACQUIRE] = {handle_acquire, false, true, true, true},

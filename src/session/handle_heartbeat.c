@@ -26,8 +26,9 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     if (result->outcome == LOCK_OUT_RENEWED) {
         membership_granted(m, &result->lock, at.rev);
         struct wire_to to = session_to(s, &call->ref, m->policy);
-        session_send(s, wire_renewed(&to, &at, result->lock.token, result->lock.expires_ms,
-                                     result->resumed));
+        session_send(
+            s, wire_renewed(&to, &at, result->lock.token, result->lock.expires_ms, result->resumed,
+                            session_ticket(s, at.resource, &result->lock, at.server_time_ms)));
         membership_check_lost(m, &at, result->lock.token);
         return "ok";
     }

@@ -69,6 +69,8 @@ struct session {
     struct wheel_timer ping_timer;
     uint64_t heard_boot_ms; /* last sign of life */
     bool ping_sent;
+    int64_t expiring_unix_ms; /* when auth:expiring is due for this token */
+    bool expiring_told;
 
     struct rate rate;
     uint64_t refused_window_ms;
@@ -126,6 +128,8 @@ void gateway_make_ref(struct gateway *g, char out[32]);
 /* session.c */
 void session_close(struct session *s, enum wire_close close);
 void session_accept(struct session *s, struct auth_identity *identity, const struct wire_ref *ref);
+/* READY: the newer token of the same user counts from here on. Takes over identity. */
+void session_swap_identity(struct session *s, struct auth_identity *identity);
 void session_free(struct session *s);
 int64_t session_confirmed_until_ms(struct session *s);
 void session_tell_degraded(struct session *s);
@@ -201,9 +205,16 @@ void membership_granted(struct membership *m, const struct lock_view *lock, int6
 void membership_check_lost(struct membership *m, const struct wire_at *at, int64_t token);
 bool membership_may_edit(const struct membership *m);
 
+/* ticket.c: the signed ticket of a lock that this user has, as lock:acquired and lock:renewed tell
+ * it; empty where none are signed. now_ms: the store's. Borrowed until the next call. */
+struct str session_ticket(const struct session *s, struct str resource,
+                          const struct lock_view *lock, int64_t now_ms);
+
 /* handle_*.c: r is borrowed. m: the membership, where the command's row asks for one. */
 void handle_auth(struct session *s, const struct wire_request *r, struct membership *m,
                  const struct config_policy *policy);
+void handle_refresh(struct session *s, const struct wire_request *r, struct membership *m,
+                    const struct config_policy *policy);
 void handle_join(struct session *s, const struct wire_request *r, struct membership *m,
                  const struct config_policy *policy);
 void handle_leave(struct session *s, const struct wire_request *r, struct membership *m,

@@ -117,7 +117,8 @@ struct frame *session_acquired(struct session *s, struct membership *m, const st
     membership_granted(m, lock, at->rev);
     struct wire_to to = session_to(s, ref, m->policy);
     return wire_acquired(&to, at, lock->token, lock->expires_ms, m->policy,
-                         before->present ? &previous : NULL, resumed);
+                         before->present ? &previous : NULL, resumed,
+                         session_ticket(s, at->resource, lock, at->server_time_ms));
 }
 
 static void tell_acquired(struct session *s, struct membership *m, const struct wire_ref *ref,

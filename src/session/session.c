@@ -14,6 +14,7 @@
 
 #define CLOSE_FLUSH_MS 5000 /* for what is queued before the close frame */
 #define USER_AGENT_MAX 256
+#define EXPIRING_BEFORE_MS 60000
 #define USER_RETRY_MS 5000 /* over the user's limit of connections */
 
 static void enter(struct session *s, enum session_state next) {
@@ -42,24 +43,66 @@ static void on_auth_deadline(struct wheel_timer *timer) {
     session_close(s, WIRE_CLOSE_UNAUTHENTICATED);
 }
 
-static void on_token_end(struct wheel_timer *timer);
+static void on_token_timer(struct wheel_timer *timer);
 
 /* The wheel's clock does not step, the wall clock may: look again at each end. */
-static void arm_token_end(struct session *s) {
-    int64_t left = s->identity->deadline_unix_ms - clock_wall_ms();
+static void arm_token_timer(struct session *s) {
+    int64_t next = s->expiring_told ? s->identity->deadline_unix_ms : s->expiring_unix_ms;
+    int64_t left = next - clock_wall_ms();
     if (left < 0)
         left = 0;
     if (left > 3600 * 1000)
         left = 3600 * 1000;
-    wheel_set(s->gateway->parts.wheel, &s->life_timer, (uint64_t)left, on_token_end);
+    wheel_set(s->gateway->parts.wheel, &s->life_timer, (uint64_t)left, on_token_timer);
 }
 
-static void on_token_end(struct wheel_timer *timer) {
+/* Protocol §3: a minute before the end, or at half of a shorter life. The end that a client is told
+ * is exp; a token that is past it lives on the clock skew. */
+static void begin_token_life(struct session *s) {
+    const struct auth_identity *id = s->identity;
+    int64_t now = clock_wall_ms();
+    int64_t end = id->expires_unix_ms > now ? id->expires_unix_ms : id->deadline_unix_ms;
+    int64_t half = (end - now) / 2;
+    s->expiring_told = false;
+    s->expiring_unix_ms = end - (half < EXPIRING_BEFORE_MS ? half : EXPIRING_BEFORE_MS);
+    arm_token_timer(s);
+}
+
+static void tell_expiring(struct session *s) {
+    struct wire_to to = session_to(s, NULL, NULL);
+    s->expiring_told = true;
+    session_send(s, wire_auth_expiring(&to, s->identity->expires_unix_ms,
+                                       lock_store_now_ms(s->gateway->store)));
+}
+
+static void on_token_timer(struct wheel_timer *timer) {
     struct session *s = CONTAINER_OF(timer, struct session, life_timer);
-    if (clock_wall_ms() < s->identity->deadline_unix_ms)
-        arm_token_end(s);
-    else
+    int64_t now = clock_wall_ms();
+    if (now >= s->identity->deadline_unix_ms) {
         session_close(s, WIRE_CLOSE_TOKEN_EXPIRED);
+        return;
+    }
+    if (!s->expiring_told && now >= s->expiring_unix_ms)
+        tell_expiring(s);
+    if (s->state == SESSION_READY) /* it may have been too slow to be told */
+        arm_token_timer(s);
+}
+
+static bool is_same_token(const struct auth_identity *a, const struct auth_identity *b) {
+    return a->issued_unix_ms == b->issued_unix_ms && a->expires_unix_ms == b->expires_unix_ms &&
+           str_eq(str_of(a->token_id), str_of(b->token_id));
+}
+
+void session_swap_identity(struct session *s, struct auth_identity *identity) {
+    struct auth_identity *old = s->identity;
+    bool same = is_same_token(old, identity);
+    char *user_id = identity->user_id;
+    identity->user_id = old->user_id; /* rooms have borrowed it */
+    old->user_id = user_id;
+    s->identity = identity;
+    auth_identity_destroy(&old);
+    if (!same)
+        begin_token_life(s);
 }
 
 /* ---- signs of life ---- */
@@ -161,7 +204,7 @@ void session_accept(struct session *s, struct auth_identity *identity, const str
     }
     s->identity = identity;
     enter(s, SESSION_READY);
-    arm_token_end(s);
+    begin_token_life(s);
     wheel_set(s->gateway->parts.wheel, &s->ping_timer, (uint64_t)cfg(s)->limits.ping_interval_ms,
               on_ping_timer);
     trail_session(s, AUDIT_SESSION_OPENED, NULL);

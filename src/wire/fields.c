@@ -217,6 +217,11 @@ static const struct field auth_fields[] = {
      .rule = "token must be a string that holds a JWT."},
     FIELD_CLIENT_ID,
 };
+static const struct field auth_refresh_fields[] = {
+    {"token", read_opaque, SLOT(auth_token), .required = true,
+     .missing = WIRE_ERR_INVALID_ARGUMENT, .wrong = WIRE_ERR_INVALID_ARGUMENT,
+     .rule = "token must be a string that holds a JWT."},
+};
 static const struct field join_fields[] = {
     FIELD_RESOURCE,
     {"mode", read_mode, SLOT(editor), OPTIONAL,
@@ -280,6 +285,7 @@ static const struct {
     size_t count;
 } events[] = {
     [WIRE_REQ_AUTH] = FIELDS(auth_fields),
+    [WIRE_REQ_AUTH_REFRESH] = FIELDS(auth_refresh_fields),
     [WIRE_REQ_JOIN] = FIELDS(join_fields),
     [WIRE_REQ_LEAVE] = FIELDS(resource_fields),
     [WIRE_REQ_ACQUIRE] = FIELDS(acquire_fields),

@@ -27,6 +27,24 @@ struct frame *wire_welcome(const struct wire_to *to, struct str session_id, stru
     return writer_close(w);
 }
 
+struct frame *wire_auth_refreshed(const struct wire_to *to, int64_t token_expires_ms,
+                                  int64_t server_time_ms) {
+    struct jsonw *w = writer_open(to, "auth:refreshed");
+
+    jsonw_ki64(w, "tokenExpiresAt", token_expires_ms);
+    jsonw_ki64(w, "serverTime", server_time_ms);
+    return writer_close(w);
+}
+
+struct frame *wire_auth_expiring(const struct wire_to *to, int64_t token_expires_ms,
+                                 int64_t server_time_ms) {
+    struct jsonw *w = writer_open(to, "auth:expiring");
+
+    jsonw_ki64(w, "expiresAt", token_expires_ms);
+    jsonw_ki64(w, "serverTime", server_time_ms);
+    return writer_close(w);
+}
+
 static void put_error_extra(struct jsonw *w, enum wire_error_code code,
                             const struct wire_error_extra *extra) {
     if (extra->resource.len > 0) {

@@ -26,9 +26,18 @@ static void put_grant(struct jsonw *w, const struct wire_at *at, int64_t token,
     jsonw_ki64(w, "serverTime", at->server_time_ms);
 }
 
+static void put_granted(struct jsonw *w, bool resumed, struct str ticket) {
+    if (resumed) {
+        jsonw_kbool(w, "resumed", true);
+    }
+    if (ticket.len > 0) {
+        jsonw_kstr(w, "ticket", ticket);
+    }
+}
+
 struct frame *wire_acquired(const struct wire_to *to, const struct wire_at *at, int64_t token,
                             int64_t expires_ms, const struct config_policy *policy,
-                            const struct wire_ending *previous, bool resumed) {
+                            const struct wire_ending *previous, bool resumed, struct str ticket) {
     struct jsonw *w = writer_open(to, "lock:acquired");
 
     writer_put_at(w, at);
@@ -38,9 +47,7 @@ struct frame *wire_acquired(const struct wire_to *to, const struct wire_at *at, 
     if (previous) {
         put_previous(w, previous, to->minimal);
     }
-    if (resumed) {
-        jsonw_kbool(w, "resumed", true);
-    }
+    put_granted(w, resumed, ticket);
     return writer_close(w);
 }
 
@@ -70,14 +77,12 @@ struct frame *wire_denied(const struct wire_to *to, const struct wire_at *at, co
 }
 
 struct frame *wire_renewed(const struct wire_to *to, const struct wire_at *at, int64_t token,
-                           int64_t expires_ms, bool resumed) {
+                           int64_t expires_ms, bool resumed, struct str ticket) {
     struct jsonw *w = writer_open(to, "lock:renewed");
 
     writer_put_at(w, at);
     put_grant(w, at, token, expires_ms);
-    if (resumed) {
-        jsonw_kbool(w, "resumed", true);
-    }
+    put_granted(w, resumed, ticket);
     return writer_close(w);
 }
 

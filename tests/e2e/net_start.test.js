@@ -87,12 +87,6 @@ test('--check-config says what this version cannot honour, and the daemon then r
     assert.deepStrictEqual(await d.end(), { code: 3, signal: null });
     assert.match(d.tail(), new RegExp(`start_failed .*${key.replaceAll('.', '\\.')}`));
   }
-  const d = await h.newDaemon(t, { redis: null, config: { redis: { url: 'redis://127.0.0.1:1/0' } } });
-  d.config.tickets = { signingKeyFile: d.config.auth.keys[0].secretFile };
-  d.writeConfig();
-  const checked = await h.run(['--check-config', '--config', d.configFile]);
-  assert.strictEqual(checked.code, 0);
-  assert.match(checked.stderr, /^warning: tickets\.signingKeyFile has no effect in this version; it works as: no tickets$/m);
   const plain = await h.newDaemon(t, { redis: null, config: { redis: { url: 'redis://127.0.0.1:1/0' } } });
   assert.strictEqual((await h.run(['--check-config', '--config', plain.configFile])).stderr, '');
 });
@@ -186,11 +180,6 @@ test('what this version cannot honour: exit 3 and which, or said in the log', as
     await endsWith(t, { config: { redis } }, 3, key);
     assert.ok(Date.now() - started < 8000 * h.SLOW, 'at once, not after redis.startTimeout');
   }
-  const d = await h.newDaemon(t);
-  d.config.tickets = { signingKeyFile: d.config.auth.keys[0].secretFile };
-  d.writeConfig();
-  await d.start();
-  assert.match(d.tail(), /key_without_effect_yet key=tickets.signingKeyFile /);
 });
 
 test('healthy but not ready before the store is there', async (t) => {

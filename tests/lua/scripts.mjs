@@ -315,6 +315,10 @@ export class Scripts {
             stored(p), p.ttl, p.idle, p.heartbeat / 2, request, reason, length, urgent]);
     }
 
+    verify(resource, token, { notAfter = 0 } = {}) {
+        return this.room('verify', 'i1', resource, '', [notAfter, resource, token]);
+    }
+
     status(resource, { notAfter = 0 } = {}) {
         return this.room('status', 'i1', resource, '', [notAfter, resource]);
     }

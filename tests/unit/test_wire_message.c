@@ -101,6 +101,12 @@ static struct frame *make_welcome(void) {
 static struct frame *make_welcome_header(void) {
     return wire_welcome(&minimal, S("s1"), S("u1"), S("Anna"), NULL, 0, false, 1, 2, 3, "gw-1");
 }
+static struct frame *make_auth_refreshed(void) {
+    return wire_auth_refreshed(&reply, 2, 1);
+}
+static struct frame *make_auth_expiring(void) {
+    return wire_auth_expiring(&event, 2, 1);
+}
 static struct frame *make_error(void) {
     return wire_error(&reply, WIRE_ERR_UNKNOWN_EVENT, "There is no such event.", "e1", NULL);
 }
@@ -160,13 +166,13 @@ static struct frame *make_left(void) {
     return wire_left(&reply, &at);
 }
 static struct frame *make_acquired(void) {
-    return wire_acquired(&reply, &at, 9007199254740991, 200, &policy, &ended, false);
+    return wire_acquired(&reply, &at, 9007199254740991, 200, &policy, &ended, false, S(""));
 }
 static struct frame *make_acquired_resumed(void) {
-    return wire_acquired(&event, &at, 7, 200, &policy, NULL, true);
+    return wire_acquired(&event, &at, 7, 200, &policy, NULL, true, S("h.c.s"));
 }
 static struct frame *make_acquired_minimal(void) {
-    return wire_acquired(&minimal, &at, 7, 200, &policy, &ended_bare, false);
+    return wire_acquired(&minimal, &at, 7, 200, &policy, &ended_bare, false, S(""));
 }
 static struct frame *make_denied(void) {
     return wire_denied(&reply, &at, "HELD", &lock_held, 0, "e1");
@@ -184,10 +190,10 @@ static struct frame *make_denied_recovering(void) {
     return wire_denied(&reply, &at, "RECOVERING", NULL, 3000, "e1");
 }
 static struct frame *make_renewed(void) {
-    return wire_renewed(&reply, &at, 7, 200, false);
+    return wire_renewed(&reply, &at, 7, 200, false, S("h.c.s"));
 }
 static struct frame *make_renewed_resumed(void) {
-    return wire_renewed(&reply, &at, 7, 200, true);
+    return wire_renewed(&reply, &at, 7, 200, true, S(""));
 }
 static struct frame *make_released_reply(void) {
     return wire_released_reply(&reply, &at, "RELEASED");
@@ -261,6 +267,8 @@ static struct {
 } messages[] = {
     {"welcome", make_welcome, 0},
     {"welcome header", make_welcome_header, 0},
+    {"auth refreshed", make_auth_refreshed, 0},
+    {"auth expiring", make_auth_expiring, 0},
     {"error", make_error, 0},
     {"error no id", make_error_no_id, 0},
     {"error field", make_error_field, 0},

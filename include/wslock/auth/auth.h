@@ -33,6 +33,7 @@ struct auth_identity {
     char **roles;
     size_t role_count;
     bool admin;               /* one of auth.adminRoles */
+    int64_t issued_unix_ms;   /* iat; 0: not said */
     int64_t expires_unix_ms;  /* exp, without the skew */
     int64_t deadline_unix_ms; /* exp + clockSkew: when the connection ends */
     char *token_id;           /* jti, or NULL */

@@ -11,6 +11,7 @@
 
 #include "wslock/audit/audit.h"
 #include "wslock/auth/auth.h"
+#include "wslock/auth/ticket.h"
 #include "wslock/base/macros.h"
 #include "wslock/base/wheel.h"
 #include "wslock/config/config.h"
@@ -24,6 +25,7 @@ struct gateway_parts { /* borrowed, must outlive the gateway; config is referenc
     struct config *config;
     struct auth *auth;
     struct audit *audit;
+    const struct ticket_keys *tickets; /* NULL: no tickets are signed */
 };
 
 /* Connects to the store; on_fatal (exit 3) only before gateway_started is true. */

@@ -101,6 +101,11 @@ struct frame *wire_welcome(const struct wire_to *to, struct str session_id, stru
                            bool admin, int64_t server_time_ms, int64_t token_expires_ms,
                            int64_t max_message_bytes, const char *instance);
 
+struct frame *wire_auth_refreshed(const struct wire_to *to, int64_t token_expires_ms,
+                                  int64_t server_time_ms);
+struct frame *wire_auth_expiring(const struct wire_to *to, int64_t token_expires_ms,
+                                 int64_t server_time_ms);
+
 /* Further fields of `error`; zero-initialise. */
 struct wire_error_extra {
     struct str resource;    /* len 0: none */
@@ -122,16 +127,16 @@ struct frame *wire_joined(const struct wire_to *to, const struct wire_at *at, bo
                           const struct wire_pending *pending);
 struct frame *wire_left(const struct wire_to *to, const struct wire_at *at);
 
-/* With the holder's `lock`, `previous` (or NULL). */
+/* With the holder's `lock`, `previous` (or NULL). ticket.len 0: none. */
 struct frame *wire_acquired(const struct wire_to *to, const struct wire_at *at, int64_t token,
                             int64_t expires_ms, const struct config_policy *policy,
-                            const struct wire_ending *previous, bool resumed);
+                            const struct wire_ending *previous, bool resumed, struct str ticket);
 /* lock: for currentHolder, holder and expiresAt; NULL where there is no holder to tell. */
 struct frame *wire_denied(const struct wire_to *to, const struct wire_at *at, const char *reason,
                           const struct wire_lock *lock, int64_t retry_after_ms,
                           const char *error_ref);
 struct frame *wire_renewed(const struct wire_to *to, const struct wire_at *at, int64_t token,
-                           int64_t expires_ms, bool resumed);
+                           int64_t expires_ms, bool resumed, struct str ticket);
 /* The direct reply; reason "RELEASED". */
 struct frame *wire_released_reply(const struct wire_to *to, const struct wire_at *at,
                                   const char *reason);

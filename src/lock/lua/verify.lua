@@ -1,0 +1,30 @@
+-- Verify: whether a fencing token is that of the lock as it stands, for whoever is about to store what was edited.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 token.
+-- Reply: NONE: it is · LOST (lost: how its grant ended; NOT_HELD, or STALE_TOKEN where a later one was given, if nobody
+--   remembers; previous: the latest grant that is over, if it came after this one) · RECOVERING: the store cannot say.
+-- Events: what was due.
+local _, resource, token = unpack_values(ARGV[1])
+local l = read_lock(KEYS[5])
+if window == 0 and deadline(l) > 0 and deadline(l) <= now then
+  --@include publish.lua
+  --@include settle.lua
+  settle(resource, l)
+end
+if window > 0 then
+  return answer('RECOVERING', 0, l)
+elseif l[TOKEN] == token and (l[STATE] == 'held' or l[STATE] == 'grace') then
+  return answer('NONE', 0, l)
+end
+local lost, latest
+for _, packed in ipairs(call('LRANGE', KEYS[7], '0', '15')) do
+  local ended = unpack_values(packed)[4]
+  if ended == token then
+    lost = packed
+  elseif not latest and ended > token then
+    latest = packed
+  end
+end
+if not lost then
+  lost = pack({'', '', '', token, (latest or l[TOKEN] > token) and 'STALE_TOKEN' or 'NOT_HELD', 0, false, 0, 0, ''})
+end
+return answer('LOST', 0, l, nil, latest, lost)

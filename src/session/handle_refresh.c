@@ -1,0 +1,59 @@
+/* auth:refresh {token}: a newer token of the same user, on the same connection. */
+#include "private.h"
+
+#include "wslock/base/log.h"
+#include "wslock/metrics/metrics.h"
+
+static void refuse(struct session *s, const struct wire_request *r, enum wire_error_code code,
+                   const char *why) {
+    static struct log_limit limit;
+    if (log_limit_pass(&limit, 60))
+        log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
+    trail_session(s, AUDIT_AUTH_FAILED, why);
+    struct wire_error_extra extra = {0};
+    session_refuse(s, r->kind, &r->ref, code, why, &extra);
+}
+
+/* Issued before the one that counts; where a token does not say when, its end tells. */
+static bool is_older(const struct auth_identity *a, const struct auth_identity *b) {
+    if (a->issued_unix_ms > 0 && b->issued_unix_ms > 0)
+        return a->issued_unix_ms < b->issued_unix_ms;
+    return a->expires_unix_ms < b->expires_unix_ms;
+}
+
+static void accept(struct session *s, const struct wire_request *r,
+                   struct auth_identity *identity) {
+    /* What a page sends late must not put it back: the newer one goes on to count. */
+    if (is_older(identity, s->identity))
+        auth_identity_destroy(&identity);
+    else
+        session_swap_identity(s, identity);
+    metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "ok");
+    struct wire_to to = session_to(s, &r->ref, NULL);
+    session_send(s, wire_auth_refreshed(&to, s->identity->expires_unix_ms,
+                                        lock_store_now_ms(s->gateway->store)));
+}
+
+void handle_refresh(struct session *s, const struct wire_request *r, struct membership *m,
+                    const struct config_policy *policy) {
+    (void)m;
+    (void)policy;
+    struct auth_identity *identity = NULL;
+    const char *why = "the token is not valid";
+    switch (gateway_verify(s->gateway, r->auth_token, &identity, &why)) {
+    case AUTH_OK:
+        break;
+    case AUTH_EXPIRED:
+        refuse(s, r, WIRE_ERR_TOKEN_EXPIRED, why);
+        return;
+    case AUTH_INVALID:
+        refuse(s, r, WIRE_ERR_TOKEN_INVALID, why);
+        return;
+    }
+    if (!str_eqz(str_of(identity->user_id), s->identity->user_id)) {
+        auth_identity_destroy(&identity);
+        refuse(s, r, WIRE_ERR_FORBIDDEN, "the token is another user's");
+        return;
+    }
+    accept(s, r, identity);
+}

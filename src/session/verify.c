@@ -1,0 +1,128 @@
+/* Verifying the token of a lock for the application that stores what was edited. */
+#include "wslock/session/verify.h"
+
+#include "private.h"
+
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+struct verification {
+    struct gateway *gateway;
+    struct verify_question question;
+    verify_cb cb;
+    void *arg;
+};
+
+bool gateway_has_tickets(const struct gateway *g) {
+    return g->parts.tickets != NULL;
+}
+
+struct str gateway_ticket_jwks(const struct gateway *g) {
+    return g->parts.tickets ? ticket_keys_jwks(g->parts.tickets) : (struct str){NULL, 0};
+}
+
+bool gateway_knows_type(const struct gateway *g, struct str type) {
+    return config_policy_for(g->parts.config, type) != NULL;
+}
+
+/* owner: whose lock it was, where somebody remembers. */
+static void audit_refused(struct gateway *g, enum audit_action action, struct str resource,
+                          int64_t fence, struct audit_person owner, const char *reason) {
+    const struct audit_record r = {
+        .action = action,
+        .failure = true,
+        .resource_id = resource,
+        .user = owner,
+        .fence = fence,
+        .reason = str_of(reason),
+        .detail = str_of("asked by the application"),
+        .held_ms = -1,
+        .previous_dirty = -1,
+    };
+    audit_write(g->parts.audit, &r);
+}
+
+bool gateway_read_ticket(struct gateway *g, struct str ticket, struct verify_question *question,
+                         const char **reason) {
+    static struct log_limit limit;
+    const struct audit_person nobody = {{NULL, 0}, {NULL, 0}};
+    struct ticket_claims claims;
+    const char *why = "no tickets are signed here";
+    struct str resource = wire_resource_str(&question->resource);
+    *reason = NULL;
+    if (!g->parts.tickets || !ticket_read(g->parts.tickets, ticket, &claims, &why))
+        *reason = "TICKET_INVALID";
+    else if (!str_eqz(resource, claims.resource))
+        *reason = "OTHER_RESOURCE";
+    if (*reason) {
+        if (log_limit_pass(&limit, 60))
+            log_info("ticket_refused", LFS("resource", resource), LF("reason", *reason),
+                     LF("why", why ? why : ""));
+        audit_refused(g, AUDIT_ACCESS_DENIED, resource, 0, nobody, *reason);
+        return false;
+    }
+    question->token = claims.fence;
+    question->ticket_expires_ms = claims.expires_unix_ms;
+    return true;
+}
+
+static struct verify_grant latest_after(int64_t token, const struct lock_result *result) {
+    const struct lock_view *now = &result->lock;
+    const struct lock_ending *last = &result->previous;
+    bool owned = now->state == LOCK_STATE_HELD || now->state == LOCK_STATE_GRACE;
+    if (owned && now->token > token)
+        return (struct verify_grant){now->token, now->user_id, now->username};
+    if (last->present && last->token > token)
+        return (struct verify_grant){last->token, last->user_id, last->username};
+    return (struct verify_grant){0, {NULL, 0}, {NULL, 0}};
+}
+
+static void judge_current(const struct verification *v, const struct lock_result *result,
+                          struct verify_answer *answer) {
+    const struct lock_view *lock = &result->lock;
+    /* Its last second counts in full: a ticket tells no parts of one. */
+    if (v->question.ticket_expires_ms && result->now_ms >= v->question.ticket_expires_ms + 1000) {
+        answer->verdict = VERIFY_INVALID;
+        answer->reason = "TICKET_EXPIRED";
+        return;
+    }
+    answer->verdict = VERIFY_VALID;
+    answer->holder = (struct verify_grant){lock->token, lock->user_id, lock->username};
+    answer->expires_ms = lock->expires_ms;
+}
+
+static void judge_lost(const struct verification *v, const struct lock_result *result,
+                       struct verify_answer *answer) {
+    const struct lock_ending *lost = &result->lost;
+    answer->verdict = VERIFY_INVALID;
+    answer->reason = lock_cause_text(lost->reason);
+    answer->ended_ms = lost->ended_ms;
+    answer->superseded_by = latest_after(v->question.token, result);
+    metrics_add(METRIC_STALE_TOKENS, 1, NULL, NULL);
+    audit_refused(v->gateway, AUDIT_STALE_TOKEN_REJECTED, wire_resource_str(&v->question.resource),
+                  v->question.token, (struct audit_person){lost->user_id, lost->username},
+                  answer->reason);
+}
+
+static void on_result(void *arg, const struct lock_result *result) {
+    static struct log_limit limit;
+    struct verification *v = arg;
+    struct verify_answer answer = {.verdict = VERIFY_UNAVAILABLE};
+    trail_events(v->gateway, NULL, result);
+    if (result->status != LOCK_OK && log_limit_pass(&limit, 60))
+        log_warn("store_call_failed", LF("event", "verify"), LF("error", result->error));
+    if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NONE)
+        judge_current(v, result, &answer);
+    else if (result->status == LOCK_OK && result->outcome == LOCK_OUT_LOST)
+        judge_lost(v, result, &answer);
+    v->cb(v->arg, &answer);
+    mem_free(v);
+}
+
+void gateway_verify_lock(struct gateway *g, const struct verify_question *question, verify_cb cb,
+                         void *arg) {
+    struct verification *v = mem_alloc(sizeof *v);
+    *v = (struct verification){g, *question, cb, arg};
+    lock_verify(g->store, wire_resource_str(&v->question.resource), question->token, on_result, v);
+}

@@ -1,0 +1,154 @@
+'use strict';
+/* A newer token on the same connection, and the warning before a token ends. */
+const assert = require('node:assert');
+const { test } = require('node:test');
+const h = require('./harness');
+
+function closing(client) {
+  return client.waitFor('session:closed').then((data) => data.data);
+}
+
+test('a newer token', { concurrency: 12 }, async (t) => {
+  const d = await h.lockDaemon(t, {
+    config: {
+      auth: { clockSkew: '100ms', issuer: 'https://id.example.org' },
+      resourceTypes: { document: {}, guarded: { editorRoles: ['writer'] } },
+    },
+  });
+  const iss = 'https://id.example.org';
+  const now = () => Math.floor(Date.now() / 1000);
+  const open = (options = {}) => d.client({ ...options, claims: { iss, ...options.claims } });
+  const token = (options = {}) => d.token({ ...options, claims: { iss, ...options.claims } });
+  const refresh = async (client, options) => client.expect('auth:refresh', { token: await token(options) }, 'auth:refreshed');
+  const refused = async (client, options, code) => h.refused(client, 'auth:refresh', { token: await token(options) }, code);
+
+  await h.together(t, {
+    'before a token is accepted': async () => {
+      const c = await (await d.newClient({ silent: true })).start();
+      await refused(c, { user: 'early' }, 'UNAUTHENTICATED');
+      await h.refused(c, 'auth:refresh', {}, 'UNAUTHENTICATED');
+      assert.strictEqual((await c.request('auth', { token: await token({ user: 'early' }) })).event, 'welcome');
+    },
+    'the connection lives as long as the newer one, and the lock with it': async () => {
+      const c = await open({ user: 'long', ttl: 2 });
+      const { token: fence } = await h.take(c, 'document:refresh-long');
+      const expires = now() + 600;
+      const reply = await refresh(c, { user: 'long', claims: { exp: expires } });
+      assert.strictEqual(reply.tokenExpiresAt, expires * 1000);
+      assert.ok(Number.isSafeInteger(reply.serverTime));
+      await h.eventually(() => Date.now() > c.welcome.tokenExpiresAt + 400, 'the first token has ended');
+      const renewed = await c.expect('lock:heartbeat', { resourceId: 'document:refresh-long', token: fence }, 'lock:renewed');
+      assert.strictEqual(renewed.token, fence);
+      assert.deepStrictEqual(c.received('session:closed'), []);
+    },
+    'it ends with the newer one, also where that is the shorter': async () => {
+      const c = await open({ user: 'short', ttl: 600, claims: { iat: now() - 60 } });
+      const expires = now() + 2;
+      await refresh(c, { user: 'short', claims: { exp: expires } });
+      assert.deepStrictEqual(await closing(c), { code: 4401, reason: 'TOKEN_EXPIRED', reconnect: true });
+      assert.ok(Date.now() >= expires * 1000, 'not before its time');
+      assert.strictEqual((await c.end()).code, 4401);
+    },
+    'an older one changes nothing, and is told so': async () => {
+      const c = await open({ user: 'older', roles: ['writer'], ttl: 600 });
+      const { tokenExpiresAt } = c.welcome;
+      const reply = await refresh(c, { user: 'older', claims: { iat: now() - 300, exp: now() + 900 } });
+      assert.strictEqual(reply.tokenExpiresAt, tokenExpiresAt, 'issued before: the newer one goes on to count');
+      await h.take(c, 'guarded:refresh-older', {}); // with the role that the older one lacks
+      const undated = await refresh(c, { user: 'older', claims: { iat: undefined, exp: now() + 60 } });
+      assert.strictEqual(undated.tokenExpiresAt, tokenExpiresAt, 'without a time of issue its end tells');
+      const later = await refresh(c, { user: 'older', claims: { iat: undefined, exp: now() + 1200 } });
+      assert.ok(later.tokenExpiresAt > tokenExpiresAt);
+    },
+    'roles, token id and issuer of the newer one count from then on': async () => {
+      const c = await open({ user: 'roles', roles: ['reader'], claims: { jti: 'first' } });
+      await h.view(c, 'guarded:refresh-roles');
+      const { data } = await c.request('lock:acquire', { resourceId: 'guarded:refresh-roles' });
+      assert.strictEqual(data.reason, 'NOT_AN_EDITOR');
+      await refresh(c, { user: 'roles', name: 'Newly Named', roles: ['writer'], claims: { jti: 'second' } });
+      await c.expect('lock:acquire', { resourceId: 'guarded:refresh-roles' }, 'lock:acquired');
+      const record = await d.waitForAudit((r) => r.action === 'LOCK_ACQUIRED' && r.resourceId === 'guarded:refresh-roles:main');
+      assert.strictEqual(record.tokenId, 'second');
+      await c.close(1000);
+      const closed = await d.waitForAudit((r) => r.action === 'SESSION_CLOSED' && r.sessionId === c.welcome.sessionId);
+      assert.deepStrictEqual(closed.user, { id: 'roles', name: 'Newly Named', roles: ['writer'] });
+      assert.strictEqual(closed.tokenId, 'second');
+      assert.strictEqual(closed.issuer, iss);
+    },
+    'rooms go on with the connection as it was': async () => {
+      const c = await open({ user: 'rooms' });
+      const watcher = await open({ user: 'rooms-watcher' });
+      await h.view(watcher, 'document:refresh-rooms');
+      const { token: fence } = await h.take(c, 'document:refresh-rooms');
+      for (let i = 0; i < 3; i++) await refresh(c, { user: 'rooms', name: `Name ${i}` });
+      await c.expect('lock:release', { resourceId: 'document:refresh-rooms' }, 'lock:released');
+      const { data } = await watcher.waitFor('lock:released');
+      assert.strictEqual(data.previousHolder, 'rooms');
+      const again = await c.expect('lock:acquire', { resourceId: 'document:refresh-rooms' }, 'lock:acquired');
+      assert.ok(again.token > fence);
+      const { data: left } = await (async () => { await c.close(1000); return watcher.waitFor('presence:diff', (p) => p.left.length); })();
+      assert.deepStrictEqual(left.left, [{ userId: 'rooms' }]);
+    },
+    'refused ones leave the connection as it was': async () => {
+      const c = await open({ user: 'kept', ttl: 600 });
+      await refused(c, { user: 'somebody-else' }, 'FORBIDDEN');
+      await refused(c, { user: 'kept', ttl: -60 }, 'TOKEN_EXPIRED');
+      await refused(c, { user: 'kept', key: Buffer.alloc(48, 1) }, 'TOKEN_INVALID');
+      await refused(c, { user: 'kept', claims: { iss: 'https://evil.example.org' } }, 'TOKEN_INVALID');
+      await h.refused(c, 'auth:refresh', { token: 'x' }, 'TOKEN_INVALID');
+      for (const data of [{}, { token: 7 }, { token: null }]) {
+        assert.strictEqual((await h.refused(c, 'auth:refresh', data, 'INVALID_ARGUMENT')).field, 'token');
+      }
+      await h.take(c, 'document:refresh-kept');
+      const { tokenExpiresAt } = await refresh(c, { user: 'kept', ttl: 600 });
+      assert.ok(tokenExpiresAt >= c.welcome.tokenExpiresAt);
+      const failed = () => d.audit().filter((r) => r.action === 'AUTH_FAILED' && r.sessionId === c.welcome.sessionId);
+      await h.eventually(() => failed().length === 5, 'five failures in the audit');
+      for (const record of failed()) {
+        assert.strictEqual(record.outcome, 'failure');
+        assert.strictEqual(record.user.id, 'kept');
+        assert.ok(record.reason && record.address);
+      }
+      assert.ok(!JSON.stringify(d.audit()).includes('eyJ'), 'no token is ever written');
+    },
+    'auth:expiring at half of a short life, once for each token': async () => {
+      const started = Date.now();
+      const c = await open({ user: 'warned', ttl: 4 });
+      const first = await c.waitFor('auth:expiring');
+      const { tokenExpiresAt } = c.welcome;
+      assert.strictEqual(first.data.expiresAt, tokenExpiresAt);
+      assert.ok(Number.isSafeInteger(first.data.serverTime));
+      const half = (tokenExpiresAt - started) / 2;
+      assert.ok(Date.now() - started >= half - 100, `${Date.now() - started} of ${half} ms`);
+      assert.ok(Date.now() < tokenExpiresAt, 'before the end');
+      const second = await refresh(c, { user: 'warned', claims: { exp: now() + 4 } });
+      const told = await c.waitFor('auth:expiring');
+      assert.strictEqual(told.data.expiresAt, second.tokenExpiresAt);
+      await closing(c);
+      assert.strictEqual(c.received('auth:expiring').length, 2);
+    },
+    'the same token again is harmless, and no second warning': async () => {
+      const same = await token({ user: 'same', ttl: 3 });
+      const c = await d.client({ token: same });
+      await c.waitFor('auth:expiring');
+      const reply = await c.expect('auth:refresh', { token: same }, 'auth:refreshed');
+      assert.strictEqual(reply.tokenExpiresAt, c.welcome.tokenExpiresAt);
+      await closing(c);
+      assert.strictEqual(c.received('auth:expiring').length, 1);
+    },
+    'no warning long before the end': async () => {
+      const c = await open({ user: 'calm', ttl: 600 });
+      await c.sync();
+      assert.deepStrictEqual(c.received('auth:expiring'), []);
+    },
+  });
+  await h.checkAll(d);
+});
+
+test('a token that lives on the clock skew alone is warned about too', async (t) => {
+  const d = await h.lockDaemon(t, { config: { auth: { clockSkew: h.ms(4000) } } });
+  const c = await d.client({ user: 'late', ttl: -1 });
+  const { data } = await c.waitFor('auth:expiring');
+  assert.strictEqual(data.expiresAt, c.welcome.tokenExpiresAt);
+  assert.deepStrictEqual(await closing(c), { code: 4401, reason: 'TOKEN_EXPIRED', reconnect: true });
+});
