@@ -3,8 +3,14 @@
 
 const FREE = {
     state: 'free', user: '', name: '', client: '', token: 0, since: 0, expires: 0, idle: 0, until: 0, dirty: 0, made: 0,
-    told: 0, policy: null,
+    told: 0, prompt: 0, takeover: null, policy: null,
 };
+
+const QUEUES = 1;
+const REQUESTS = 2;
+const BOTH = 3;
+const idOf = (t) => `${t.client}:${t.user}`;
+const isOwned = (lock) => lock.state === 'held' || lock.state === 'grace';
 
 export class Model {
     constructor({ lease, isPrivate, longestGrace }) {
@@ -29,7 +35,11 @@ export class Model {
 
     room(resource) {
         if (!this.rooms.has(resource)) {
-            this.rooms.set(resource, { lock: { ...FREE }, members: new Map(), ended: [] });
+            this.rooms.set(resource, {
+                lock: { ...FREE }, members: new Map(), ended: [],
+                places: [], // who waits, by order
+                turn: null, // the place of the one that the lock is reserved for
+            });
         }
         return this.rooms.get(resource);
     }
@@ -55,16 +65,44 @@ export class Model {
         return { rev: this.tick, prev };
     }
 
-    tellLock(resource, cause, actor, ended = null) {
-        const ticks = this.nextTick();
-        this.events.push({ kind: 'LOCK', ...ticks, resource, actor, cause, lock: { ...this.room(resource).lock }, ended });
+    // The lock as it is told.
+    view(resource) {
+        const { lock, places } = this.room(resource);
+        return { ...lock, queued: places.length, takeover: lock.takeover && { ...lock.takeover } };
     }
 
-    grantLock(resource, cause, actor, ended = null) {
+    tellLock(resource, cause, actor, ended = null, takeover = null) {
+        const ticks = this.nextTick();
+        this.events.push({
+            kind: 'LOCK', ...ticks, resource, actor, cause, lock: this.view(resource), ended,
+            ...(takeover && { takeover: { ...takeover } }),
+        });
+    }
+
+    tellPlace(resource, cause, place, there, actor) {
+        const ticks = this.nextTick();
+        this.events.push({
+            kind: 'PLACE', ...ticks, resource, actor, cause, waiter: { ...place }, there,
+            queued: this.room(resource).places.length, median: this.median(resource),
+        });
+    }
+
+    tellTakeover(resource, cause, takeover, actor) {
+        const ticks = this.nextTick();
+        const { token } = this.room(resource).lock;
+        this.events.push({ kind: 'TAKEOVER', ...ticks, resource, actor, cause, takeover: { ...takeover }, token });
+    }
+
+    median(resource) {
+        const took = this.room(resource).ended.map((e) => Math.max(0, e.ended - e.since)).sort((a, b) => a - b);
+        return took.length > 0 ? took[Math.ceil(took.length / 2) - 1] : -1;
+    }
+
+    grantLock(resource, cause, actor, ended = null, takeover = null) {
         const { lock } = this.room(resource);
         lock.token = Math.max(this.tick + 1, this.now * 1000);
         lock.since = this.now;
-        this.tellLock(resource, cause, actor, ended);
+        this.tellLock(resource, cause, actor, ended, takeover);
     }
 
     tellMember(kind, resource, actor, member, old = null) {
@@ -83,31 +121,179 @@ export class Model {
         return this.held.get(key);
     }
 
-    remember(resource, reason, revision = null) {
+    remember(resource, reason, { revision = null, by = '', request = '' } = {}) {
         const { lock, ended } = this.room(resource);
         const ending = {
             user: lock.user, name: lock.name, client: lock.client, token: lock.token, reason, dirty: lock.dirty, revision,
-            since: lock.since, ended: this.now, by: '', request: '',
+            since: lock.since, ended: this.now, by, request,
         };
         ended.unshift(ending);
         ended.splice(16);
         return ending;
     }
 
-    end(resource, reason, actor, revision = null) {
+    end(resource, reason, actor, { decision, ...more } = {}) {
+        const ending = this.remember(resource, reason, more);
+        this.children(resource, this.room(resource).lock.user).delete(resource);
+        this.passOn(resource, reason, actor, ending, decision);
+    }
+
+    // The first of those who wait and are here.
+    head(resource) {
+        const { members, places } = this.room(resource);
+        return places.find((p) => members.has(idOf(p))) ?? null;
+    }
+
+    isWanted(resource) {
+        const { lock } = this.room(resource);
+        return lock.state === 'free' && (lock.takeover !== null || this.head(resource) !== null);
+    }
+
+    // Nobody has the lock: the takeover, then the head of the queue, then nobody. Inside a window nobody is given anything.
+    passOn(resource, cause, actor, ended = null, decision = null) {
         const room = this.room(resource);
-        const ending = this.remember(resource, reason, revision);
-        this.children(resource, room.lock.user).delete(resource);
-        room.lock = { ...FREE };
-        this.tellLock(resource, reason, actor, ending);
+        const { policy, takeover } = room.lock;
+        const open = this.window === 0;
+        if (open && takeover && room.members.has(idOf(takeover))) {
+            const why = { TRANSFERRED: 'APPROVED', RELEASED: 'HOLDER_RELEASED' };
+            this.give(resource, takeover, cause, actor, ended, decision ?? why[cause] ?? 'HOLDER_GONE');
+            return;
+        }
+        const next = open ? this.head(resource) : null;
+        room.turn = next;
+        if (next) {
+            this.drop(resource, next);
+            room.lock = {
+                ...FREE, state: 'reserved', user: next.user, name: next.name, client: next.client, made: next.made,
+                until: this.now + policy.claim, told: this.now, policy,
+            };
+        } else {
+            room.lock = { ...FREE, takeover: open ? null : takeover, policy };
+        }
+        this.tellLock(resource, cause, actor, ended);
+    }
+
+    give(resource, takeover, cause, actor, ended, decision) {
+        const room = this.room(resource);
+        const { policy } = room.lock;
+        this.drop(resource, takeover);
+        room.turn = null;
+        room.lock = {
+            ...FREE, state: 'held', user: takeover.user, name: takeover.name, client: takeover.client, made: takeover.made,
+            policy, expires: this.now + policy.ttl, idle: policy.idle > 0 ? this.now + policy.idle : 0, told: this.now,
+        };
+        this.children(resource, takeover.user).add(resource);
+        this.grantLock(resource, cause === 'TRANSFERRED' ? cause : 'TAKEN_BY_ADMIN', actor, ended,
+            { ...takeover, ended: decision });
+    }
+
+    cancelTakeover(resource, ended, actor) {
+        const { lock } = this.room(resource);
+        const { takeover } = lock;
+        lock.takeover = null;
+        this.tellTakeover(resource, 'CANCELLED', { ...takeover, ended }, actor);
+    }
+
+    // The place of this tab, also when it is its turn.
+    place(resource, t) {
+        const { places, turn } = this.room(resource);
+        return [...places, ...(turn ? [turn] : [])].find((p) => idOf(p) === idOf(t)) ?? null;
+    }
+
+    drop(resource, t) {
+        const room = this.room(resource);
+        room.places = room.places.filter((p) => idOf(p) !== idOf(t));
+    }
+
+    put(resource, place) {
+        const room = this.room(resource);
+        room.places = [...room.places.filter((p) => idOf(p) !== idOf(place)), place]
+            .sort((a, b) => a.order - b.order || (idOf(a) < idOf(b) ? -1 : 1));
+    }
+
+    // A new place, or one that is for both now. False: there are too many.
+    ask(resource, t, kind, most, more = {}) {
+        const { places } = this.room(resource);
+        let place = this.place(resource, t);
+        if (place && (place.kind === kind || place.kind === BOTH)) {
+            return true;
+        }
+        if (!place && most >= 0 && places.length >= most) {
+            return false;
+        }
+        place ??= {
+            user: t.user, client: t.client, name: t.name, order: Math.max(this.tick + 1, this.now * 1000), kind: 0, request: '',
+            message: '', ends: 0, length: 0, until: 0, grace: t.policy.grace, made: +t.made, since: this.now,
+        };
+        Object.assign(place, more, { kind: place.kind | kind });
+        this.put(resource, place);
+        this.tellPlace(resource, kind === REQUESTS ? 'REQUESTED' : 'QUEUED', place, true, t.session);
+        return true;
+    }
+
+    // A place is not for this any more. A request that is over is told as it was.
+    part(resource, place, kind, cause, actor) {
+        if (place.kind === kind) {
+            this.drop(resource, place);
+            this.tellPlace(resource, cause, place, false, actor);
+            return;
+        }
+        place.kind -= kind;
+        const was = { ...place };
+        if (kind === REQUESTS) {
+            Object.assign(place, { request: '', message: '', ends: 0 });
+        }
+        this.tellPlace(resource, cause, was, true, actor);
+    }
+
+    isTurn(resource, t) {
+        const { lock } = this.room(resource);
+        return lock.state === 'reserved' && idOf(lock) === idOf(t);
+    }
+
+    decline(resource, cause, actor) {
+        const room = this.room(resource);
+        const place = room.turn;
+        room.turn = null;
+        if (place) {
+            this.tellPlace(resource, cause, place, false, actor);
+        }
+        this.passOn(resource, 'RESERVATION_EXPIRED', actor);
+    }
+
+    back(resource, t, actor) {
+        const place = this.room(resource).places.find((p) => idOf(p) === idOf(t));
+        if (place && place.until > 0) {
+            place.until = 0;
+            this.tellPlace(resource, 'BACK', place, true, actor);
+        }
+    }
+
+    serve(resource, actor) {
+        if (this.window === 0 && this.isWanted(resource)) {
+            this.passOn(resource, 'RESERVED', actor);
+        }
+    }
+
+    // What is due of those who wait, in the order in which it happens when it is due at once.
+    others(resource) {
+        const { lock, places } = this.room(resource);
+        const all = places.flatMap((place) => [{ at: place.until, place, field: 'until' }, { at: place.ends, place, field: 'ends' }]);
+        const { takeover } = lock;
+        return [...(takeover && lock.state !== 'free' ? [{ at: takeover.forceAt, takeover }] : []), ...all.filter(({ at }) => at > 0)];
     }
 
     deadline(resource) {
         const { lock } = this.room(resource);
+        const all = this.others(resource).map(({ at }) => at);
         if (lock.state === 'held') {
-            return lock.idle > 0 ? Math.min(lock.idle, lock.expires) : lock.expires;
+            all.push(lock.expires, ...(lock.idle > 0 ? [lock.idle] : []));
+        } else if (lock.state !== 'free') {
+            all.push(lock.until);
+        } else if (this.isWanted(resource)) {
+            all.push(this.now);
         }
-        return lock.state === 'grace' ? lock.until : 0;
+        return all.length > 0 ? Math.min(...all) : 0;
     }
 
     afterGap(at, length) {
@@ -121,33 +307,74 @@ export class Model {
     }
 
     settle(resource) {
-        const { lock } = this.room(resource);
-        if (this.window > 0 || !this.isDue(resource)) {
-            return;
+        while (this.window === 0 && this.isDue(resource)) {
+            const at = this.deadline(resource);
+            const other = this.others(resource).find((o) => o.at === at);
+            if (this.isWanted(resource)) {
+                this.serve(resource, '');
+            } else if (other?.takeover) {
+                this.settleTakeover(resource, other.takeover);
+            } else if (other) {
+                this.settlePlace(resource, other);
+            } else {
+                this.settleLock(resource);
+            }
         }
+    }
+
+    settleTakeover(resource, takeover) {
+        const later = this.afterGap(takeover.forceAt, takeover.length);
+        if (later > this.now) {
+            takeover.forceAt = later;
+            this.tellTakeover(resource, 'RECOVERED', takeover, '');
+        } else if (this.room(resource).members.has(idOf(takeover))) {
+            const decision = takeover.denied ? 'DENIED' : 'TIMED_OUT';
+            this.end(resource, 'TAKEN_BY_ADMIN', '', { by: takeover.name, request: takeover.request, decision });
+        } else {
+            this.cancelTakeover(resource, 'ADMIN_GONE', '');
+        }
+    }
+
+    settlePlace(resource, { place, field, at }) {
+        const later = this.afterGap(at, field === 'until' ? place.grace : place.length);
+        if (later > this.now) {
+            place[field] = later;
+            this.tellPlace(resource, 'RECOVERED', place, true, '');
+        } else if (field === 'until') {
+            this.drop(resource, place);
+            this.tellPlace(resource, 'GONE', place, false, '');
+        } else {
+            this.part(resource, place, REQUESTS, 'TIMEOUT', '');
+        }
+    }
+
+    settleLock(resource) {
+        const { lock } = this.room(resource);
         if (lock.state === 'held' && lock.expires <= this.now) {
             this.end(resource, 'EXPIRED', '');
             return;
         }
-        const idle = lock.state === 'held';
-        const later = idle ? this.afterGap(lock.idle, lock.policy.idle) : this.afterGap(lock.until, lock.policy.grace);
-        if (later <= this.now) {
-            this.end(resource, idle ? 'EXPIRED' : 'GRACE_PERIOD_EXPIRED', '');
-            return;
+        const [field, length] = { held: ['idle', 'idle'], grace: ['until', 'grace'], reserved: ['until', 'claim'] }[lock.state];
+        const later = this.afterGap(lock[field], lock.policy[length]);
+        if (later > this.now) {
+            lock[field] = later;
+            lock.told = this.now;
+            this.tellLock(resource, 'RECOVERED', '');
+        } else if (lock.state === 'reserved') {
+            this.decline(resource, 'CLAIM_EXPIRED', '');
+        } else {
+            this.end(resource, lock.state === 'held' ? 'EXPIRED' : 'GRACE_PERIOD_EXPIRED', '');
         }
-        lock[idle ? 'idle' : 'until'] = later;
-        lock.told = this.now;
-        this.tellLock(resource, 'RECOVERED', '');
     }
 
     isIn(resource, t) {
         return this.room(resource).members.get(`${t.client}:${t.user}`)?.session === t.session;
     }
 
-    // What an acquire would do: a way to hold the lock, or a denial.
-    wants(resource, t, { connected, takeOwn, token }) {
+    // What an acquire would do: a way to hold the lock, a place to wait, or a denial. how: acquire, takeOwn or claim.
+    wants(resource, t, { connected, how, token, most = t.policy.waiters, limit = t.policy.tabs }) {
         const { lock } = this.room(resource);
-        const mine = lock.state !== 'free' && lock.user === t.user;
+        const mine = isOwned(lock) && lock.user === t.user;
         const myTab = mine && lock.client === t.client;
         if (myTab && connected && lock.state === 'held') {
             return { way: 'renew' };
@@ -158,38 +385,52 @@ export class Model {
         if (this.window > 0) {
             return { denied: 'RECOVERING' };
         }
-        if (myTab || (mine && lock.state === 'grace' && t.made && lock.made)) {
+        if (myTab || (how !== 'claim' && mine && lock.state === 'grace' && t.made && lock.made === 1)) {
             return { way: 'retoken' };
         }
-        if (mine && takeOwn) {
+        if (mine && how === 'takeOwn') {
             return { way: 'move' };
         }
-        if (t.policy.tabs >= 0) {
+        if (limit >= 0) {
             const others = () => [...this.children(resource, t.user)].filter((r) => r !== resource);
-            if (others().length >= t.policy.tabs) {
+            if (others().length >= limit) {
                 others().forEach((r) => this.settle(r));
-                if (others().length >= t.policy.tabs) {
+                if (others().length >= limit) {
                     return { denied: 'TAB_LIMIT', names: others() };
                 }
             }
         }
-        if (lock.state === 'free') {
+        if (lock.state === 'free' || (lock.state === 'reserved' && lock.user === t.user)) {
             return { way: 'grant' };
         }
-        return { denied: mine ? 'HELD_BY_YOU' : { held: 'HELD', grace: 'GRACE' }[lock.state] };
+        if (how === 'claim') {
+            const head = this.head(resource);
+            const first = !head || idOf(head) === idOf(t);
+            return lock.prompt === 1 && first && !lock.takeover ? { way: 'claim' } : { denied: lock.state.toUpperCase() };
+        }
+        if (mine) {
+            return { denied: 'HELD_BY_YOU' };
+        }
+        return most === 0 ? { denied: lock.state.toUpperCase() } : { waits: true };
     }
 
     hold(resource, t, way) {
         const room = this.room(resource);
-        const before = { ...room.lock };
-        const fresh = way === 'grant' || way === 'retoken' || way === 'move';
-        const previous = way === 'grant' ? room.ended[0] ?? null : null;
-        const ending = fresh && before.state !== 'free' ? this.remember(resource, 'MOVED') : null;
-        Object.assign(room.lock, {
-            state: 'held', user: t.user, name: t.name, client: t.client, made: +t.made, policy: t.policy,
-            expires: this.now + t.policy.ttl, idle: t.policy.idle > 0 ? this.now + t.policy.idle : 0, until: 0,
+        const before = room.lock;
+        const fresh = way !== 'renew' && way !== 'resume';
+        let ending = null;
+        if (fresh && isOwned(before)) {
+            ending = this.remember(resource, way === 'claim' ? 'CLAIMED' : 'MOVED', { by: way === 'claim' ? t.name : '' });
+            if (way === 'claim') {
+                this.children(resource, before.user).delete(resource);
+            }
+        }
+        const previous = way === 'grant' || way === 'claim' ? room.ended[0] ?? null : null;
+        room.lock = {
+            ...before, state: 'held', user: t.user, name: t.name, client: t.client, made: +t.made, policy: t.policy,
+            expires: this.now + t.policy.ttl, idle: t.policy.idle > 0 ? this.now + t.policy.idle : 0, until: 0, prompt: 0,
             dirty: fresh ? 0 : before.dirty,
-        });
+        };
         this.children(resource, t.user).add(resource);
         if (way === 'renew') {
             if (this.now - before.told >= t.policy.heartbeat / 2) {
@@ -199,11 +440,13 @@ export class Model {
             return { outcome: 'GRANTED', previous };
         }
         room.lock.told = this.now;
-        const cause = { grant: 'ACQUIRED', resume: 'RESUMED', retoken: 'RESUMED', move: 'MOVED' }[way];
-        if (fresh) {
-            this.grantLock(resource, cause, t.session, ending);
+        if (way === 'resume') {
+            this.tellLock(resource, 'RESUMED', t.session);
         } else {
-            this.tellLock(resource, cause, t.session);
+            room.turn = null;
+            this.drop(resource, t);
+            const cause = { grant: before.state === 'free' ? 'ACQUIRED' : 'CLAIMED', claim: 'CLAIMED', retoken: 'RESUMED', move: 'MOVED' };
+            this.grantLock(resource, cause[way], t.session, ending);
         }
         return {
             outcome: 'GRANTED', resumed: way === 'resume' || way === 'retoken', moved: way === 'move',
@@ -214,16 +457,40 @@ export class Model {
     answer(resource, more) {
         return {
             status: 'OK', rev: this.tick, now: this.now, window: this.window, next: this.deadline(resource), resumed: false,
-            moved: false, joined: false, late: false, more: false, lock: { ...this.room(resource).lock }, limit: 0,
+            moved: false, joined: false, late: false, more: false, lock: this.view(resource), limit: 0,
             previous: null, lost: null, events: this.events, names: [], members: [], count: 0, ...more,
         };
+    }
+
+    // The part of an answer that is about those who wait. t: whose place is asked for; listed: all of them are.
+    waiting(resource, t, listed) {
+        const { places, turn } = this.room(resource);
+        const own = t && this.place(resource, t);
+        return {
+            place: own ? { position: places.indexOf(own) + 1, request: own.request, ends: own.ends } : null,
+            median: this.median(resource),
+            waiters: listed ? [...places, ...(turn ? [turn] : [])].map((p) => ({ ...p })) : [],
+        };
+    }
+
+    // Where somebody waits, or has the lock reserved.
+    waitingIfAny(resource, t) {
+        const { lock, places } = this.room(resource);
+        return places.length > 0 || lock.state === 'reserved' ? this.waiting(resource, t, true) : {};
+    }
+
+    passTurn(resource, t) {
+        const { lock } = this.room(resource);
+        if (lock.state === 'reserved' && lock.user === t.user) {
+            this.decline(resource, 'LEFT', t.session);
+        }
     }
 
     late() {
         return { status: 'LATE', outcome: 'NONE', rev: this.tick, now: this.now, window: this.window };
     }
 
-    acquire(resource, t, { takeOwn = false, notAfter = 0 } = {}) {
+    acquire(resource, t, { how = 'acquire', notAfter = 0 } = {}) {
         if (this.begin(notAfter)) {
             return this.late();
         }
@@ -231,8 +498,16 @@ export class Model {
         if (!this.isIn(resource, t)) {
             return this.answer(resource, { outcome: 'NOT_JOINED' });
         }
-        const { way, denied, names } = this.wants(resource, t, { connected: true, takeOwn, token: 0 });
+        const { way, waits, denied, names } = this.wants(resource, t, { connected: true, how, token: 0 });
+        if (waits) {
+            return this.ask(resource, t, QUEUES, t.policy.waiters)
+                ? this.answer(resource, { outcome: 'QUEUED', ...this.waiting(resource, t, false) })
+                : this.answer(resource, { outcome: 'QUEUE_FULL' });
+        }
         if (denied) {
+            if (names) {
+                this.passTurn(resource, t);
+            }
             return this.answer(resource, { outcome: denied, names: names ?? [], limit: names ? t.policy.tabs : 0 });
         }
         const held = this.hold(resource, t, way);
@@ -248,9 +523,9 @@ export class Model {
         const id = `${t.client}:${t.user}`;
         const old = room.members.get(id);
         const again = old?.session === t.session;
-        const verdict = edit ? this.wants(resource, t, { connected: again, takeOwn: false, token }) : {};
+        const verdict = edit ? this.wants(resource, t, { connected: again, how: 'acquire', token }) : {};
         const { lock } = room;
-        const myTab = lock.state !== 'free' && lock.user === t.user && lock.client === t.client;
+        const myTab = isOwned(lock) && lock.user === t.user && lock.client === t.client;
         const mine = myTab || (lock.state === 'grace' && lock.user === t.user && t.made && lock.made === 1);
         if (!verdict.way && !old && !mine && t.policy.viewers >= 0) {
             const viewers = room.members.size - (lock.state === 'held' ? 1 : 0);
@@ -269,9 +544,19 @@ export class Model {
         if (verdict.way) {
             outcome = this.hold(resource, t, verdict.way);
         } else if (myTab && !again && lock.state === 'held') {
-            this.grace(resource, t.session);
+            this.loseOwner(resource, t.session, true);
+        } else {
+            this.back(resource, t, t.session);
+            this.serve(resource, t.session);
         }
-        return this.answer(resource, { ...outcome, joined: true, lost, ...this.listed(resource, t.policy.listed) });
+        if (verdict.names) {
+            this.passTurn(resource, t);
+        } else if (verdict.waits) {
+            outcome.outcome = this.ask(resource, t, QUEUES, t.policy.waiters) ? 'QUEUED' : 'QUEUE_FULL';
+        }
+        return this.answer(resource, {
+            ...outcome, joined: true, lost, ...this.listed(resource, t.policy.listed), ...this.waitingIfAny(resource, t),
+        });
     }
 
     listed(resource, most) {
@@ -302,9 +587,18 @@ export class Model {
         return { user: '', name: '', client: '', token, reason, dirty: 0, revision: null, since: 0, ended: 0, by: '', request: '' };
     }
 
-    grace(resource, actor) {
+    // The owner's connection has gone. plain: grace, whatever the type says.
+    loseOwner(resource, actor, plain) {
         const { lock } = this.room(resource);
-        Object.assign(lock, { state: 'grace', until: this.now + lock.policy.grace, idle: 0, told: this.now });
+        const pending = lock.takeover !== null;
+        if (pending ? this.window === 0 : !plain && lock.policy.disconnect === 'release') {
+            this.end(resource, 'DISCONNECT', actor);
+            return;
+        }
+        Object.assign(lock, {
+            state: 'grace', until: this.now + lock.policy.grace, idle: 0, told: this.now,
+            prompt: +(!plain && lock.policy.disconnect === 'prompt'),
+        });
         this.tellLock(resource, 'GRACE_STARTED', actor);
     }
 
@@ -318,7 +612,7 @@ export class Model {
             return this.answer(resource, { outcome: 'NOT_JOINED' });
         }
         const lost = (reason) => this.answer(resource, { outcome: 'LOST', lost: this.forgotten(token, reason) });
-        if (lock.state === 'free' || lock.user !== t.user || lock.client !== t.client) {
+        if (!isOwned(lock) || lock.user !== t.user || lock.client !== t.client) {
             return lost('NOT_HELD');
         }
         if (token !== 0 && token !== lock.token) {
@@ -330,7 +624,7 @@ export class Model {
             }
             const ending = token === 0 ? this.remember(resource, 'MOVED') : null;
             Object.assign(lock, {
-                state: 'held', name: t.name, made: +t.made, policy: t.policy, until: 0, told: this.now,
+                state: 'held', name: t.name, made: +t.made, policy: t.policy, until: 0, prompt: 0, told: this.now,
                 expires: this.now + t.policy.ttl, idle: t.policy.idle > 0 ? this.now + t.policy.idle : 0,
                 dirty: dirty >= 0 ? dirty : lock.dirty,
             });
@@ -369,9 +663,13 @@ export class Model {
         if (this.window > 0) {
             return this.answer(resource, { outcome: 'RECOVERING' });
         }
-        const mine = lock.state !== 'free' && lock.user === t.user && lock.client === t.client;
+        if (this.isTurn(resource, t)) {
+            this.decline(resource, 'LEFT', t.session);
+            return this.answer(resource, { outcome: 'RELEASED' });
+        }
+        const mine = isOwned(lock) && lock.user === t.user && lock.client === t.client;
         if (mine && (token === 0 || token === lock.token)) {
-            this.end(resource, 'RELEASED', t.session, revision);
+            this.end(resource, 'RELEASED', t.session, { revision });
             return this.answer(resource, { outcome: 'RELEASED' });
         }
         const before = this.recall(resource, t.user, token);
@@ -386,19 +684,207 @@ export class Model {
         return this.answer(resource, { outcome: 'NONE' });
     }
 
+    verify(resource, token, { notAfter = 0 } = {}) {
+        if (this.begin(notAfter)) {
+            return this.late();
+        }
+        this.settle(resource);
+        const { lock, ended } = this.room(resource);
+        if (this.window > 0) {
+            return this.answer(resource, { outcome: 'RECOVERING' });
+        }
+        if (isOwned(lock) && lock.token === token) {
+            return this.answer(resource, { outcome: 'NONE' });
+        }
+        const latest = ended.find((e) => e.token > token) ?? null;
+        const newer = latest !== null || lock.token > token;
+        const lost = ended.find((e) => e.token === token) ?? this.forgotten(token, newer ? 'STALE_TOKEN' : 'NOT_HELD');
+        return this.answer(resource, { outcome: 'LOST', lost, previous: latest });
+    }
+
+    // What the four calls below answer before anything else; nothing where they may go on.
+    refuse(resource, t) {
+        this.begin();
+        this.settle(resource);
+        if (!this.isIn(resource, t)) {
+            return this.answer(resource, { outcome: 'NOT_JOINED' });
+        }
+        return this.window > 0 ? this.answer(resource, { outcome: 'RECOVERING' }) : null;
+    }
+
+    request(resource, t, request, { message = '', most = 100 } = {}) {
+        const refused = this.refuse(resource, t);
+        if (refused) {
+            return refused;
+        }
+        const { lock, places } = this.room(resource);
+        if (lock.state !== 'free' && lock.user === t.user) {
+            return this.answer(resource, { outcome: 'OWN' });
+        }
+        const { turn } = this.room(resource);
+        const asked = [...places, turn].find((p) => p && p.user === t.user && p.kind !== QUEUES);
+        if (!asked) {
+            if (lock.state === 'free') {
+                lock.policy = t.policy;
+            }
+            const more = { request, message, ends: this.now + t.policy.request, length: t.policy.request };
+            if (!this.ask(resource, t, REQUESTS, most, more)) {
+                return this.answer(resource, { outcome: 'QUEUE_FULL' });
+            }
+            this.serve(resource, t.session);
+        }
+        return this.answer(resource, { outcome: 'REQUESTED', ...this.waiting(resource, asked ?? t, false) });
+    }
+
+    reply(resource, t, what, request, action, revision = null) {
+        const refused = this.refuse(resource, t);
+        if (refused) {
+            return refused;
+        }
+        const room = this.room(resource);
+        const { takeover } = room.lock;
+        const asked = what === 'TAKEOVER'
+            ? takeover?.request === request && takeover
+            : room.places.find((p) => p.kind !== QUEUES && p.request === request);
+        const known = isOwned(room.lock) && asked;
+        if (!known || idOf(room.lock) !== idOf(t)) {
+            const before = action === 'APPROVE' && room.ended.some((e) => e.user === t.user && e.request === request
+                && e.reason === 'TRANSFERRED');
+            return this.answer(resource, { outcome: before ? 'REPLIED' : known ? 'NOT_HOLDER' : 'UNKNOWN' });
+        }
+        if (action === 'APPROVE' && !room.members.has(idOf(asked))) {
+            return this.answer(resource, { outcome: 'UNKNOWN' });
+        }
+        if (room.lock.state === 'grace') {
+            this.hold(resource, t, 'resume');
+        }
+        if (action === 'APPROVE' && what === 'TAKEOVER') {
+            this.end(resource, 'TRANSFERRED', t.session, { revision, by: asked.name, request });
+        } else if (action === 'APPROVE') {
+            const order = Math.max(this.tick + 1, this.now * 1000) - 9e15;
+            this.put(resource, Object.assign(asked, { order, kind: REQUESTS, ends: 0 }));
+            if (takeover || this.head(resource) !== asked) {
+                this.tellPlace(resource, 'APPROVED', asked, true, t.session);
+            }
+            this.end(resource, 'TRANSFERRED', t.session,
+                { revision, by: takeover?.name ?? asked.name, request, decision: 'HOLDER_RELEASED' });
+        } else if (action === 'DENY' && what === 'REQUEST') {
+            this.part(resource, asked, REQUESTS, 'DENIED', t.session);
+        } else if (action === 'DENY' && !asked.denied) {
+            asked.denied = 1;
+            this.tellTakeover(resource, 'DENIED', asked, t.session);
+        }
+        return this.answer(resource, { outcome: 'REPLIED' });
+    }
+
+    withdraw(resource, t, what, request = '') {
+        const refused = this.refuse(resource, t);
+        if (refused) {
+            return refused;
+        }
+        const { lock, places, turn } = this.room(resource);
+        const done = (outcome) => this.answer(resource, { outcome });
+        if (what === 'TAKEOVER') {
+            if (lock.takeover?.request !== request || lock.takeover.user !== t.user) {
+                return done('UNKNOWN');
+            }
+            this.cancelTakeover(resource, 'CANCELLED', t.session);
+            return done('WITHDRAWN');
+        }
+        const queue = what === 'QUEUE';
+        const place = queue ? this.place(resource, t)
+            : [...places, turn].find((p) => p && p.kind !== QUEUES && p.request === request && p.user === t.user);
+        if (queue ? this.isTurn(resource, t) : place && place === turn) {
+            this.decline(resource, queue ? 'LEFT' : 'CANCELLED', t.session);
+        } else if (!place || (queue && place.kind === REQUESTS)) {
+            return done(queue ? 'NOT_QUEUED' : 'UNKNOWN');
+        } else {
+            this.part(resource, place, queue ? QUEUES : REQUESTS, queue ? 'LEFT' : 'CANCELLED', t.session);
+        }
+        return done('WITHDRAWN');
+    }
+
+    takeover(resource, t, request, { reason = 'urgent case', length = t.policy.takeover, urgent = false } = {}) {
+        const refused = this.refuse(resource, t);
+        if (refused) {
+            return refused;
+        }
+        const room = this.room(resource);
+        const { state } = room.lock;
+        if (state === 'free' || room.lock.user === t.user) {
+            const { way } = this.wants(resource, t, { connected: true, how: 'takeOwn', token: 0, most: 0, limit: -1 });
+            return this.answer(resource, this.hold(resource, t, way));
+        }
+        if (room.lock.takeover && !urgent) {
+            return this.answer(resource, { outcome: 'TAKEOVER_IN_PROGRESS' });
+        }
+        if (room.lock.takeover) {
+            this.cancelTakeover(resource, 'OVERTAKEN', t.session);
+        }
+        const takeover = {
+            request, user: t.user, name: t.name, client: t.client, reason, forceAt: this.now + length, urgent: +urgent, length,
+            denied: 0, made: +t.made, ended: '',
+        };
+        if (state === 'held' && length > 0 && !urgent) {
+            room.lock.takeover = takeover;
+            this.tellTakeover(resource, 'REQUESTED', takeover, t.session);
+            return this.answer(resource, { outcome: 'PENDING' });
+        }
+        let ending = null;
+        if (state === 'reserved') {
+            this.backToHead(resource);
+        } else {
+            ending = this.remember(resource, 'TAKEN_BY_ADMIN', { by: t.name, request });
+            this.children(resource, room.lock.user).delete(resource);
+        }
+        room.lock.policy = t.policy;
+        this.give(resource, takeover, 'TAKEN_BY_ADMIN', t.session, ending, urgent ? 'URGENT' : 'IMMEDIATE');
+        return this.answer(resource, { outcome: 'GRANTED', previous: room.ended[0] ?? null });
+    }
+
+    // Whose turn it was waits again, before all others, and needs no approval any more.
+    backToHead(resource) {
+        const room = this.room(resource);
+        const place = room.turn;
+        room.turn = null;
+        if (place) {
+            const least = room.places[0]?.order ?? place.order;
+            Object.assign(place, {
+                order: Math.min(place.order, least - 1), ends: 0,
+                until: room.members.has(idOf(place)) ? 0 : this.now + place.grace,
+            });
+            this.put(resource, place);
+            this.tellPlace(resource, 'QUEUED', place, true, '');
+        }
+    }
+
     depart(resource, member, how, actor) {
         const room = this.room(resource);
+        const onPurpose = how === 'LEAVE' || how === 'LEFT';
+        if (room.lock.takeover && idOf(room.lock.takeover) === idOf(member)) {
+            this.cancelTakeover(resource, 'ADMIN_GONE', actor);
+        }
+        const place = room.places.find((p) => idOf(p) === idOf(member));
+        if (this.isTurn(resource, member)) {
+            if (onPurpose) {
+                this.decline(resource, 'LEFT', actor);
+            }
+        } else if (place && onPurpose) {
+            this.drop(resource, place);
+            this.tellPlace(resource, 'LEFT', place, false, actor);
+        } else if (place) {
+            place.until = this.now + place.grace;
+            this.tellPlace(resource, 'ABSENT', place, true, actor);
+        }
         const { lock } = room;
-        if (lock.state !== 'free' && lock.user === member.user && lock.client === member.client) {
-            if (how === 'LEAVE') {
-                this.end(resource, 'RELEASED', actor);
-            } else if (how === 'LEFT' || (how === 'LOST' && lock.state === 'held' && lock.policy.disconnect === 'release')) {
-                this.end(resource, 'DISCONNECT', actor);
+        if (isOwned(lock) && idOf(lock) === idOf(member)) {
+            if (onPurpose) {
+                this.end(resource, how === 'LEAVE' ? 'RELEASED' : 'DISCONNECT', actor);
             } else if (lock.state === 'held') {
-                this.grace(resource, actor);
+                this.loseOwner(resource, actor, how === 'SERVER');
             }
         }
-        room.members.delete(`${member.client}:${member.user}`);
+        room.members.delete(idOf(member));
         this.tellMember('LEAVE', resource, actor, member);
     }
 
@@ -453,7 +939,7 @@ export class Model {
             this.settle(resource);
             return;
         }
-        const owner = event.kind === 'LOCK' ? event.lock : event.member;
+        const owner = event.member ?? event.waiter ?? event.ended ?? event.lock ?? event.takeover;
         const member = this.room(resource).members.get(`${owner.client}:${owner.user}`);
         if (member && this.isDead(member.instance)) {
             this.depart(resource, member, 'SERVER', '');
@@ -499,7 +985,7 @@ export class Model {
         return { window: this.window };
     }
 
-    report(resource, instance, members, r, policy, { highest = 0 } = {}) {
+    report(resource, instance, members, r, policy, { highest = 0, takeover = null, waiters = [] } = {}) {
         this.begin();
         this.tick = Math.max(this.tick, highest, r?.token ?? 0);
         this.settle(resource);
@@ -511,18 +997,59 @@ export class Model {
                 names.push(m.session);
             } else if (!other || other.session !== m.session) {
                 this.enter(resource, { ...m, instance }, '');
+                this.back(resource, m, '');
             }
         }
-        const lost = r ? this.restore(resource, r, policy) : null;
-        return this.answer(resource, { outcome: 'NONE', names, lost, ...this.listed(resource, policy.listed) });
+        const lost = r?.token > 0 ? this.restore(resource, r, policy, takeover) : null;
+        if (this.window > 0) {
+            this.restorePlaces(resource, r, policy, waiters);
+        } else {
+            this.serve(resource, '');
+        }
+        return this.answer(resource, {
+            outcome: 'NONE', names, lost, ...this.listed(resource, policy.listed), ...this.waitingIfAny(resource, null),
+        });
     }
 
-    restore(resource, r, policy) {
+    restorePlaces(resource, r, policy, waiters) {
         const room = this.room(resource);
-        const { lock } = room;
+        for (const w of waiters) {
+            const owner = isOwned(room.lock) && idOf(room.lock) === idOf(w);
+            if (!owner && !this.place(resource, w)) {
+                const here = this.isTurn(resource, w) || room.members.has(idOf(w));
+                if (room.lock.state === 'free' && room.places.length === 0 && !room.lock.takeover) {
+                    room.lock.policy = policy; // the store knows of none
+                }
+                const over = w.kind === QUEUES ? { request: '', message: '', ends: 0 } : {};
+                const place = { ...w, ...over, until: here ? 0 : w.until || this.now + w.grace };
+                if (this.isTurn(resource, w)) {
+                    room.turn = place;
+                } else {
+                    this.put(resource, place);
+                }
+                this.tellPlace(resource, 'RECOVERED', place, true, '');
+            }
+        }
+        if (r?.state === 'reserved' && room.lock.state === 'free' && !room.lock.takeover) {
+            room.turn = this.place(resource, r);
+            this.drop(resource, r);
+            if (room.turn) {
+                room.turn.until = 0;
+            }
+            room.lock = {
+                ...FREE, state: 'reserved', user: r.user, name: r.name, client: r.client, made: +r.made, until: r.until,
+                told: this.now, policy,
+            };
+            this.tellLock(resource, 'RECOVERED', '');
+        }
+    }
+
+    restore(resource, r, policy, takeover) {
+        const room = this.room(resource);
         const here = room.members.has(`${r.client}:${r.user}`);
-        const same = lock.state !== 'free' && lock.token === r.token;
+        const same = room.lock.state !== 'free' && room.lock.token === r.token;
         if (this.window === 0) {
+            const { lock } = room;
             if (!same) {
                 return this.recall(resource, r.user, r.token) ?? this.forgotten(r.token, 'NOT_HELD');
             }
@@ -531,7 +1058,7 @@ export class Model {
                 this.tellLock(resource, 'RECOVERED', '');
             } else if (r.state === 'held' && here) {
                 Object.assign(lock, {
-                    state: 'held', until: 0, told: this.now, expires: this.now + policy.ttl,
+                    state: 'held', until: 0, prompt: 0, told: this.now, expires: this.now + policy.ttl,
                     idle: policy.idle > 0 ? this.now + policy.idle : 0,
                 });
                 this.tellLock(resource, 'RESUMED', '');
@@ -544,22 +1071,30 @@ export class Model {
             if (before) {
                 return before;
             }
-            if (r.token < lock.token) {
+            if (r.token < room.lock.token) {
                 return this.forgotten(r.token, 'STALE_TOKEN');
             }
-            if (lock.state !== 'free') {
-                ending = this.remember(resource, 'STORE_LOST');
-                this.children(resource, lock.user).delete(resource);
+            if (room.lock.state === 'reserved' && !this.isTurn(resource, r)) {
+                this.backToHead(resource);
             }
+            room.turn = null;
+            this.drop(resource, r);
+            if (isOwned(room.lock)) {
+                ending = this.remember(resource, 'STORE_LOST');
+                this.children(resource, room.lock.user).delete(resource);
+            }
+            room.lock = {
+                ...FREE, user: r.user, name: r.name, client: r.client, made: +r.made, token: r.token, since: r.since,
+            };
         }
+        const { lock } = room;
         const held = (r.state === 'held' && here) || (same && lock.state === 'held');
         const until = same ? Math.max(r.until, lock.until) : r.until;
-        Object.assign(lock, same ? {} : {
-            user: r.user, name: r.name, client: r.client, made: +r.made, token: r.token, since: r.since,
-        }, {
+        Object.assign(lock, {
             state: held ? 'held' : 'grace', expires: same ? Math.max(r.expires, lock.expires) : r.expires, dirty: r.dirty,
             told: this.now, policy, idle: held && policy.idle > 0 ? this.now + policy.idle : 0,
-            until: held ? 0 : until || this.now + policy.grace,
+            until: held ? 0 : until || this.now + policy.grace, prompt: held ? 0 : r.prompt,
+            takeover: lock.takeover ?? (takeover && { ...takeover }),
         });
         this.children(resource, r.user).add(resource);
         this.tellLock(resource, 'RECOVERED', '', ending);

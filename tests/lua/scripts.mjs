@@ -5,6 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 
 const FOLDER = new URL('../../src/lock/lua/', import.meta.url);
 const TAG = '{wslock:3}:';
+const HOW = ['acquire', 'takeOwn', 'claim'];
 
 // prelude.lua, then the script with each line `--@include FILE` replaced by that file.
 export function sources(withTestClock) {
@@ -267,11 +268,11 @@ export class Scripts {
             t.made, stored(p), p.ttl, p.idle, p.tabs, edit, p.heartbeat / 2, token, p.viewers, p.listed, p.waiters], true);
     }
 
-    // how: 0 acquire, 1 takeOwn, 2 claim. policy.waiters: 0 for a type without a queue.
-    acquire(resource, t, { takeOwn = false, how = takeOwn ? 1 : 0, notAfter = 0 } = {}) {
+    // how: one of HOW. policy.waiters: 0 for a type without a queue.
+    acquire(resource, t, { takeOwn = false, how = takeOwn ? 'takeOwn' : 'acquire', notAfter = 0 } = {}) {
         const p = t.policy;
         return this.room('acquire', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
-            t.made, stored(p), p.ttl, p.idle, p.tabs, how, p.heartbeat / 2, p.waiters]);
+            t.made, stored(p), p.ttl, p.idle, p.tabs, HOW.indexOf(how), p.heartbeat / 2, p.waiters]);
     }
 
     heartbeat(resource, t, { token = 0, active = true, dirty = -1, notAfter = 0 } = {}) {
@@ -286,7 +287,7 @@ export class Scripts {
     }
 
     claim(resource, t) {
-        return this.acquire(resource, t, { how: 2 });
+        return this.acquire(resource, t, { how: 'claim' });
     }
 
     request(resource, t, request, { message = '', most = 100 } = {}) {

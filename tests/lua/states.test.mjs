@@ -1,4 +1,4 @@
-// The cells of the table state × event that do without queue, request and takeover: each row of `CELLS` is one.
+// The cells of the table state × event that do without queue, request and takeover (those: hands.test.mjs): each row of `CELLS` is one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { causes, DOC, has, START, useRedis, World } from './world.mjs';
@@ -263,12 +263,6 @@ test('a type that releases', async () => {
     const again = await w.s.join(DOC, w.again(ann), { edit: true, token: r.events[0].ended.token });
     has(again, { outcome: 'GRANTED', resumed: false, lost: { reason: 'DISCONNECT', token: r.events[0].ended.token } });
     has(await w.s.disconnect(DOC, { ...ann, session: again.events[0].member.session }, 'SERVER'), { lock: { state: 'grace' } });
-});
-
-test('a type that prompts has plain grace', async () => {
-    const w = await World.create({ policy: { disconnect: 'prompt' } });
-    const { ann } = await w.given('held');
-    has(await w.s.disconnect(DOC, ann, 'LOST'), { lock: { state: 'grace', until: START + 30000 } });
 });
 
 test('how the last lock ended is told to the next holder, and to whom asks with its token', async () => {

@@ -5,20 +5,29 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Model } from './model.mjs';
 import { Redis } from './redis.mjs';
-import { endingOf, eventOf, lockOf, memberOf, POLICY, Scripts, unpackAll } from './scripts.mjs';
+import { endingOf, eventOf, lockOf, memberOf, POLICY, Scripts, unpackAll, waiterOf } from './scripts.mjs';
 import { Unwritten } from './unwritten.mjs';
 
 const STEPS = Number(process.env.WALK_STEPS ?? 100000);
 const SEED = Number(process.env.WALK_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const RESOURCES = ['doc:1:a', 'doc:1:b', 'doc:1:c', 'doc:2:a', 'rel:1:a', 'idl:1:a', 'idl:1:b'];
 const INSTANCES = ['i1', 'i2', 'i3'];
-const USERS = ['ann', 'bob', 'cy: the third'];
+const USERS = ['ann', 'bob', 'cy: the third', 'dee'];
 const POLICIES = {
-    doc: { ...POLICY, tabs: 1, viewers: 3, listed: 2, ttl: 60000, heartbeat: 20000, grace: 20000 },
-    rel: { ...POLICY, disconnect: 'release', tabs: -1, ttl: 40000, heartbeat: 10000 },
-    idl: { ...POLICY, disconnect: 'prompt', idle: 25000, tabs: 2, viewers: 4, ttl: 90000 },
+    doc: {
+        ...POLICY, tabs: 1, viewers: 3, listed: 2, ttl: 60000, heartbeat: 20000, grace: 20000, waiters: 2, claim: 12000,
+        request: 25000, takeover: 9000,
+    },
+    rel: { ...POLICY, disconnect: 'release', tabs: -1, ttl: 40000, heartbeat: 10000, request: 15000, takeover: 0 },
+    idl: {
+        ...POLICY, disconnect: 'prompt', idle: 25000, tabs: 2, viewers: 4, ttl: 90000, waiters: -1, claim: 8000, takeover: 20000,
+    },
 };
-const RELOADED = { ...POLICIES, idl: { ...POLICIES.idl, idle: -1, ttl: 15000, grace: 5000 } };
+const RELOADED = {
+    doc: { ...POLICIES.doc, waiters: 0, disconnect: 'prompt', claim: 5000 },
+    rel: { ...POLICIES.rel, waiters: 3, takeover: 5000 },
+    idl: { ...POLICIES.idl, idle: -1, ttl: 15000, grace: 5000, takeover: 0 },
+};
 
 function mulberry32(seed) {
     let a = seed >>> 0;
@@ -30,11 +39,14 @@ function mulberry32(seed) {
     };
 }
 
-const VIEW = ['state', 'user', 'name', 'client', 'token', 'since', 'expires', 'idle', 'until', 'dirty', 'made', 'told'];
+const VIEW = ['state', 'user', 'name', 'client', 'token', 'since', 'expires', 'idle', 'until', 'dirty', 'made', 'told', 'queued',
+    'prompt', 'takeover'];
 const view = (lock) => VIEW.map((field) => lock[field]);
 const flat = (e) => (e.kind === 'LOCK' ? { ...e, lock: view(e.lock) } : e);
+// A lock that nobody has and somebody wants is due, since when is not said.
+const next = (r) => (r.lock.state === 'free' && r.next > 0 && r.next <= r.now ? 'due' : r.next);
 const comparable = (r) => (r.status === 'OK'
-    ? { ...r, lock: view(r.lock), events: r.events.map(flat), names: [...r.names].sort() } : r);
+    ? { ...r, next: next(r), lock: view(r.lock), events: r.events.map(flat), names: [...r.names].sort() } : r);
 
 class Walk {
     constructor(redis, seed) {
@@ -49,10 +61,11 @@ class Walk {
         this.connections = []; // open ones; a stale one may speak up once more
         this.stale = [];
         this.tokens = [];
+        this.asked = 0; // requests and takeovers
         this.stalled = new Set();
         this.memory = new Map(); // what instances last knew of the rooms: `${instance} ${resource}`
         this.topToken = new Map();
-        this.shown = { tick: 0, locks: new Map(), members: new Map(), holder: new Map() }; // from events alone
+        this.shown = { tick: 0, locks: new Map(), members: new Map(), places: new Map() }; // from events alone
         this.counts = {};
     }
 
@@ -117,22 +130,25 @@ class Walk {
             for (const instance of INSTANCES) {
                 const own = [...members.values()].filter((m) => m.instance === instance);
                 if (own.length > 0 || lock.state === 'grace') {
-                    this.memory.set(`${instance} ${resource}`, { members: own, lock: { ...lock } });
+                    const waiters = [...this.shown.places.get(resource)?.values() ?? []].map((p) => p.waiter)
+                        .sort((a, b) => a.order - b.order);
+                    const takeover = lock.takeover && { ...lock.takeover };
+                    this.memory.set(`${instance} ${resource}`, { members: own, lock: { ...lock, takeover }, waiters });
                 }
             }
         }
     }
 
     async report(instance, resource) {
-        const { members, lock } = this.memory.get(`${instance} ${resource}`) ?? { members: [], lock: null };
+        const { members, lock, waiters } = this.memory.get(`${instance} ${resource}`);
         const policy = this.policies[resource.slice(0, 3)];
-        const mine = lock && lock.state !== 'free'
-            && (lock.state === 'grace' || members.some((m) => m.client === lock.client && m.user === lock.user));
+        const mine = lock.state === 'grace' || lock.state === 'reserved'
+            || (lock.state === 'held' && members.some((m) => m.client === lock.client && m.user === lock.user));
         const told = mine ? { ...lock } : null;
-        if (told && this.chance(0.05)) {
+        if (told?.token > 0 && this.chance(0.05)) {
             told.token -= 1 + this.below(3);
         }
-        const options = { highest: this.chance(0.3) ? this.shown.tick : 0 };
+        const options = { highest: this.chance(0.3) ? this.shown.tick : 0, takeover: lock.takeover, waiters };
         const r = await this.s.report(resource, instance, members, told, policy, options);
         this.same(r, this.m.report(resource, instance, members, told, policy, options), `report ${instance} ${resource}`);
     }
@@ -183,6 +199,27 @@ class Walk {
     show(e) {
         const members = this.shown.members.get(e.resource) ?? new Map();
         this.shown.members.set(e.resource, members);
+        const places = this.shown.places.get(e.resource) ?? new Map();
+        this.shown.places.set(e.resource, places);
+        if (e.kind === 'PLACE') {
+            const id = `${e.waiter.client}:${e.waiter.user}`;
+            const what = `place ${e.cause}`;
+            this.counts[what] = (this.counts[what] ?? 0) + 1;
+            if (e.there) {
+                places.set(id, { waiter: e.waiter, turn: false });
+            } else {
+                places.delete(id);
+            }
+            return;
+        }
+        if (e.kind === 'TAKEOVER') {
+            const what = `takeover ${e.takeover.ended || e.cause}`;
+            this.counts[what] = (this.counts[what] ?? 0) + 1;
+            const lock = this.shown.locks.get(e.resource);
+            assert.equal(e.token, lock.token, 'a takeover of another lock');
+            lock.takeover = e.takeover.ended === '' ? e.takeover : null;
+            return;
+        }
         if (e.kind !== 'LOCK') {
             const id = `${e.member.client}:${e.member.user}`;
             assert.equal(members.get(id)?.session ?? '', e.kind === 'JOIN' ? e.oldSession : e.member.session);
@@ -195,8 +232,21 @@ class Walk {
             return;
         }
         this.counts[e.cause] = (this.counts[e.cause] ?? 0) + 1;
+        if (e.takeover) {
+            const what = `taken: ${e.takeover.ended}`;
+            this.counts[what] = (this.counts[what] ?? 0) + 1;
+        }
         const before = this.shown.locks.get(e.resource);
-        const token = e.lock.state === 'free' ? 0 : e.lock.token;
+        const { token } = e.lock;
+        // Who gets the lock waits no more, and whose turn it was has had it.
+        for (const [id, place] of places) {
+            const named = id === `${e.lock.client}:${e.lock.user}`;
+            if (named && e.lock.state === 'reserved') {
+                place.turn = true;
+            } else if (named || place.turn) {
+                places.delete(id);
+            }
+        }
         if (before?.token && before.token !== token) {
             assert.equal(e.ended?.token, before.token, 'a grant went without a word');
         } else {
@@ -213,6 +263,9 @@ class Walk {
         }
         if (e.lock.state === 'held') {
             assert.ok(members.has(`${e.lock.client}:${e.lock.user}`), 'held by someone who is not there');
+        }
+        if (before?.state !== 'reserved' && e.lock.state === 'reserved' && e.cause !== 'RECOVERED') {
+            assert.ok(members.has(`${e.lock.client}:${e.lock.user}`), 'reserved for someone who is not there');
         }
         this.shown.locks.set(e.resource, e.lock);
     }
@@ -269,6 +322,7 @@ class Walk {
         this.audit.forget();
         this.shown.locks.clear();
         this.shown.members.clear();
+        this.shown.places.clear();
         this.shown.tick = 0;
         this.raised = true;
     }
@@ -319,8 +373,21 @@ class Walk {
         const resource = joined.length > 0 && this.chance(0.85) ? this.pick(joined) : this.pick(RESOURCES);
         const t = this.with(resource, speaker);
         const notAfter = this.chance(0.02) ? this.m.now - 1 : this.pick([0, this.m.now]);
-        const [call, options] = this.request(resource, notAfter, joined.length === 0 && this.chance(0.8));
-        if (call === 'disconnect') {
+        const outside = joined.length === 0 && this.chance(0.8);
+        if (!outside && this.chance(0.3)) {
+            return this.hand(resource, t);
+        }
+        const pending = RESOURCES.filter((r) => this.m.room(r).lock.takeover);
+        if (pending.length > 0 && this.chance(0.2)) {
+            const room = this.pick(pending);
+            const here = this.connections.filter((c) => this.m.isIn(room, c));
+            return here.length > 0 ? this.hand(room, this.with(room, this.pick(here))) : undefined;
+        }
+        const [call, options] = this.request(resource, notAfter, outside);
+        if (call === 'verify') {
+            const token = this.token(resource);
+            this.same(await this.s.verify(resource, token, options), this.m.verify(resource, token, options), 'verify');
+        } else if (call === 'disconnect') {
             const how = this.pick(['LEFT', 'LOST', 'LOST', 'SERVER']);
             this.same(await this.s.disconnect(resource, t, how), this.m.disconnect(resource, t, how), `disconnect ${how}`);
         } else if (call === 'status') {
@@ -329,6 +396,34 @@ class Walk {
             const real = await this.s[call](resource, t, options);
             this.same(real, this.m[call](resource, t, options), `${call} ${resource} ${JSON.stringify([t, options])}`);
         }
+        return undefined;
+    }
+
+    // What makes a lock change hands: requests and takeovers, their answers, their end. Often by who may.
+    hand(resource, t) {
+        const { lock, places, turn, members } = this.m.room(resource);
+        const at = (session) => this.connections.find((c) => c.session === session);
+        const holder = at(members.get(`${lock.client}:${lock.user}`)?.session);
+        const asked = [...places, turn].filter((p) => p?.request);
+        const [what, id] = lock.takeover && this.chance(asked.length > 0 ? 0.3 : 0.9) ? ['TAKEOVER', lock.takeover.request]
+            : ['REQUEST', asked.length > 0 ? this.pick(asked).request : 'r0'];
+        const request = this.chance(0.95) ? id : `r${this.below(this.asked + 1)}`;
+        const who = holder && this.chance(0.9) ? this.with(resource, holder) : t;
+        const dice = this.below(100);
+        if (dice < 25) {
+            return this.both('request', resource, t, `r${++this.asked}`, { message: this.pick(['', 'please']), most: this.pick([1, 3]) });
+        } else if (dice < 45) {
+            return this.both('takeover', resource, t, `r${++this.asked}`, { urgent: this.chance(0.2) });
+        } else if (dice < 80) {
+            const action = this.pick(['APPROVE', what === 'TAKEOVER' ? 'DENY' : 'APPROVE', 'DENY', 'IGNORE']);
+            return this.both('reply', resource, who, what, request, action, this.pick([null, 'v2']));
+        }
+        const queue = this.chance(0.3);
+        return this.both('withdraw', resource, t, queue ? 'QUEUE' : what, queue ? '' : request);
+    }
+
+    async both(call, resource, ...args) {
+        this.same(await this.s[call](resource, ...args), this.m[call](resource, ...args), `${call} ${resource} ${JSON.stringify(args)}`);
     }
 
     request(resource, notAfter, outside) {
@@ -336,7 +431,7 @@ class Walk {
         if (dice < 26) {
             return ['join', { notAfter, edit: this.chance(0.7), token: this.chance(0.6) ? 0 : this.token(resource) }];
         } else if (dice < 48) {
-            return ['acquire', { notAfter, takeOwn: this.chance(0.3) }];
+            return ['acquire', { notAfter, how: this.pick(['acquire', 'acquire', 'takeOwn', 'claim']) }];
         } else if (dice < 74) {
             return ['heartbeat', {
                 notAfter, token: this.token(resource), active: this.chance(0.7), dirty: this.pick([-1, -1, -1, 0, 1]),
@@ -348,7 +443,7 @@ class Walk {
         } else if (dice < 91) {
             return ['disconnect', {}];
         }
-        return ['status', { notAfter }];
+        return [this.pick(['status', 'verify']), { notAfter }];
     }
 
     // All that the store holds, against the model; and what the events showed, against both.
@@ -357,28 +452,53 @@ class Walk {
         const keys = (await this.redis.command('KEYS', this.s.key('*'))).sort();
         const due = await this.redis.command('ZRANGE', this.s.key('due'), 0, -1, 'WITHSCORES');
         const expected = new Set();
-        for (const [resource, { lock, members, ended }] of this.m.rooms) {
-            const [raw, hash, room, endings] = await Promise.all([
+        for (const [resource, { lock, members, ended, places, turn }] of this.m.rooms) {
+            const [raw, hash, room, endings, queue, waiters] = await Promise.all([
                 this.redis.command('GET', this.s.key(`lock:${resource}`)),
                 this.redis.command('HGETALL', this.s.key(`member:${resource}`)),
                 this.redis.command('ZRANGE', this.s.key(`room:${resource}`), 0, -1, 'WITHSCORES'),
                 this.redis.command('LRANGE', this.s.key(`ended:${resource}`), 0, -1),
+                this.redis.command('ZRANGE', this.s.key(`queue:${resource}`), 0, -1, 'WITHSCORES'),
+                this.redis.command('HGETALL', this.s.key(`waiter:${resource}`)),
             ]);
-            const stored = raw === null ? { ...lock, ...view({}) } : lockOf(unpackAll(Buffer.from(raw)));
-            assert.equal(raw === null, lock.state === 'free');
             const shown = this.shown.locks.get(resource) ?? { state: 'free' };
             assert.equal(shown.state, lock.state, 'the events do not give the state');
+            assert.equal(raw !== null, lock.state !== 'free' || places.length > 0 || lock.takeover !== null);
             const at = due.indexOf(`r:${resource}`);
-            assert.equal(at >= 0, lock.state !== 'free', 'due');
+            const deadline = this.m.deadline(resource);
+            assert.equal(at >= 0, deadline > 0, 'due');
+            assert.ok(at < 0 || +due[at + 1] <= deadline, 'due too late');
             if (raw !== null) {
-                assert.deepEqual(view(stored), view(lock));
-                for (const field of ['user', 'client', 'token', 'since', 'until', 'name']) {
-                    assert.equal(shown[field], lock[field], `the events do not give ${field}`);
-                }
-                assert.ok(+due[at + 1] <= this.m.deadline(resource), 'due too late');
+                assert.deepEqual(view(lockOf(unpackAll(Buffer.from(raw)))), view(this.m.view(resource)));
                 expected.add(`lock:${resource}`);
+            }
+            if (lock.state !== 'free') {
+                for (const field of ['user', 'client', 'token', 'since', 'until', 'name', 'prompt', 'takeover']) {
+                    assert.deepEqual(shown[field], lock[field], `the events do not give ${field}`);
+                }
                 const { children, document, child } = this.heldBy(resource, lock.user);
-                assert.ok(children.has(resource) && document && child);
+                assert.ok(lock.state === 'reserved' || (children.has(resource) && document && child));
+            }
+            const id = (p) => `${p.client}:${p.user}`;
+            assert.deepEqual(queue, places.flatMap((p) => [id(p), `${p.order}`]));
+            const all = [...places, turn].filter((p) => p);
+            const known = new Map();
+            for (let i = 0; i < waiters.length; i += 2) {
+                known.set(waiters[i], waiterOf(waiters[i], unpackAll(waiters[i + 1])[0]));
+            }
+            assert.deepEqual(known, new Map(all.map((p) => [id(p), p])));
+            const told = [...this.shown.places.get(resource) ?? []];
+            assert.deepEqual(told.map(([key]) => key).sort(), [...known.keys()].sort(), 'the events do not give the places');
+            for (const [key, { waiter, turn: has }] of told) {
+                const over = waiter.kind === 1 && { request: '', message: '', ends: 0 };
+                assert.ok(has ? turn && id(turn) === key : true, 'the events do not give whose turn it is');
+                assert.deepEqual(has ? {} : { ...waiter, ...over }, has ? {} : known.get(key), 'the events do not give a place');
+            }
+            if (all.length > 0) {
+                expected.add(`waiter:${resource}`);
+            }
+            if (places.length > 0) {
+                expected.add(`queue:${resource}`);
             }
             const real = new Map();
             for (let i = 0; i < hash.length; i += 2) {
@@ -464,7 +584,12 @@ test(`a walk of ${STEPS} steps, seed ${SEED}`, { timeout: 300000 }, async (t) =>
     t.diagnostic(`WALK_SEED=${SEED}: ${Object.entries(walk.counts).map(([k, v]) => `${k} ${v}`).join(', ')}`);
     for (const outcome of ['GRANTED', 'RENEWED', 'RELEASED', 'HELD', 'HELD_BY_YOU', 'GRACE', 'RECOVERING', 'TAB_LIMIT',
         'NOT_JOINED', 'NOT_HOLDER', 'LOST', 'VIEWERS_FULL', 'EXPIRED', 'GRACE_PERIOD_EXPIRED', 'RESUMED', 'MOVED',
-        'DISCONNECT', 'RECOVERED', 'GRACE_STARTED']) {
+        'DISCONNECT', 'RECOVERED', 'GRACE_STARTED', 'QUEUED', 'QUEUE_FULL', 'REQUESTED', 'OWN', 'REPLIED', 'WITHDRAWN', 'NOT_QUEUED',
+        'UNKNOWN', 'PENDING', 'TAKEOVER_IN_PROGRESS', 'RESERVED', 'CLAIMED', 'TRANSFERRED', 'TAKEN_BY_ADMIN', 'RESERVATION_EXPIRED',
+        ...['QUEUED', 'REQUESTED', 'APPROVED', 'DENIED', 'TIMEOUT', 'CANCELLED', 'LEFT', 'ABSENT', 'BACK', 'GONE', 'CLAIM_EXPIRED',
+            'RECOVERED'].map((cause) => `place ${cause}`),
+        ...['REQUESTED', 'DENIED', 'RECOVERED', 'CANCELLED', 'ADMIN_GONE', 'OVERTAKEN'].map((cause) => `takeover ${cause}`),
+        ...['IMMEDIATE', 'URGENT', 'APPROVED', 'DENIED', 'TIMED_OUT', 'HOLDER_GONE', 'HOLDER_RELEASED'].map((how) => `taken: ${how}`)]) {
         assert.ok(STEPS < 20000 || walk.counts[outcome] > 0, `the walk never saw ${outcome}`);
     }
 });

@@ -46,8 +46,8 @@ const char *wire_action_name(enum wire_action action);
 struct wire_request {
     enum wire_request_kind kind;
     struct wire_ref ref;
-    struct wire_resource resource; /* every event but auth, *_reply and *_cancel */
-    struct str auth_token;         /* auth: token; any string, judged by its verifier */
+    struct wire_resource resource; /* every event but auth*, *_reply and *_cancel */
+    struct str auth_token;         /* auth*: token; any string, judged by its verifier */
     struct str client_id;          /* auth, join: clientId; len 0: absent */
     bool editor;                   /* join: mode */
     enum wire_presence presence;   /* join */

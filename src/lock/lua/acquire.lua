@@ -5,7 +5,8 @@
 --   -1: no limit, 0: nobody queues.
 -- Reply: GRANTED (flags, previous) · QUEUED (waiting) · HELD · HELD_BY_YOU · GRACE · RESERVED · RECOVERING ·
 --   TAB_LIMIT (limit, names) · QUEUE_FULL · NOT_JOINED.
--- Events: what was due; ACQUIRED, CLAIMED, RESUMED, MOVED or RENEWED; QUEUED.
+-- Events: what was due; ACQUIRED, CLAIMED, RESUMED, MOVED or RENEWED; QUEUED; where the tab limit lets a turn pass LEFT
+--   and RESERVATION_EXPIRED.
 local _, resource, session, user, client, name, made, policy, ttl, idle, limit, how, tell_after, most =
   unpack_values(ARGV[1])
 local l = read_lock(KEYS[5])
@@ -13,8 +14,7 @@ local member = call('HGET', KEYS[6], client .. ':' .. user)
 local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
 --@include publish.lua
 --@include grant.lua
-if joined and l[STATE] == 'free' and l[QUEUED] == 0 and window == 0
-  and (limit < 0 or call('HLEN', KEYS[8]) < limit) then
+if joined and not l[18] and window == 0 and (limit < 0 or call('HLEN', KEYS[8]) < limit) then
   -- Most calls end here, before the rest has cost anything.
   return answer('GRANTED', 0, l, nil, take(l, 'ACQUIRED', true))
 end
@@ -25,10 +25,13 @@ if not joined then
   return answer('NOT_JOINED', 0, l)
 end
 local verdict, names = judge(l, limit, true, how, most)
-if verdict == 'QUEUED' then
+if verdict == 'TAB_LIMIT' then
+  pass_turn(l)
+elseif verdict == 'QUEUED' then
   local outcome, waiting = queue(l, most)
   return answer(outcome, 0, l, nil, nil, nil, nil, nil, nil, waiting)
-elseif not applies[verdict] then
+end
+if not applies[verdict] then
   return answer(verdict, 0, l, names and limit, nil, nil, names)
 end
 local flags, previous = apply(verdict, l, tell_after)

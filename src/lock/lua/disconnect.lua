@@ -3,7 +3,8 @@
 -- KEYS: ROOM+. Arguments: 1 notAfter (0), 2 resource, 3 session, 4 userId, 5 clientId, 6 LEFT (on purpose: the lock
 --   ends), LOST (by the `disconnect` stored with the lock) or SERVER (plain grace).
 -- Reply: NONE.
--- Events: what was due; DISCONNECT or GRACE_STARTED; LEAVE.
+-- Events: what was due; CANCELLED of its takeover; ABSENT, or LEFT and RESERVATION_EXPIRED; GRACE_STARTED, DISCONNECT
+--   or TAKEN_BY_ADMIN; LEAVE.
 local _, resource, session, user, client, how = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua

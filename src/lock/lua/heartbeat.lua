@@ -43,7 +43,7 @@ if not joined then
   return answer('NOT_JOINED', 0, l)
 elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client then
   return answer('LOST', 0, l, nil, nil, forgotten(token, 'NOT_HELD'))
-elseif not right then
+elseif token ~= 0 and token ~= l[TOKEN] then
   return answer('LOST', 0, l, nil, nil, forgotten(token, 'STALE_TOKEN'))
 elseif l[STATE] == 'held' then
   -- Something else was due: of those who wait, say.

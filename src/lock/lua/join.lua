@@ -7,7 +7,7 @@
 -- Reply: as acquire where the lock was tried, else NONE; flag joined; lost; members; waiting (all places). VIEWERS_FULL
 --   (limit): nothing of this happened.
 -- Events: what was due; JOIN, unless this session was in already; BACK and RESERVED of who waits; then as acquire, or
---   GRACE_STARTED where the lock's own tab comes back to view.
+--   GRACE_STARTED or TAKEN_BY_ADMIN where the lock's own tab comes back to view.
 local _, resource, session, user, client, name, made, policy, ttl, idle, tab_limit, try, tell_after, token, limit,
   listed, most = unpack_values(ARGV[1])
 --@include publish.lua
@@ -44,15 +44,15 @@ if applies[verdict] then
   flags, previous = apply(verdict, l, tell_after)
   verdict = 'GRANTED'
 elseif own_tab and not again and l[STATE] == 'held' then
-  if l[TAKEOVER] ~= '' then
-    finish(resource, l, 'DISCONNECT', session)
-  else
-    start_grace(resource, l, session)
-  end
+  lose_owner(resource, l, session, true)
 elseif l[QUEUED] > 0 then
-  places_of(resource, l).arrive(id, session)
+  local places = places_of(resource, l)
+  places.arrive(id, session)
+  places.serve(session)
 end
-if verdict == 'QUEUED' then
+if verdict == 'TAB_LIMIT' then
+  pass_turn(l)
+elseif verdict == 'QUEUED' then
   verdict = queue(l, most)
 end
 local waiting

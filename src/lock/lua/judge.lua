@@ -10,7 +10,7 @@ local function held_elsewhere()
       local other = document .. ':' .. child
       local l = read_lock(tag .. 'lock:' .. other)
       settle(other, l)
-      if l[USER] == user then
+      if l[USER] == user and l[STATE] ~= 'reserved' then
         names[#names + 1] = other
       else
         call('HDEL', KEYS[8], child)
@@ -20,9 +20,18 @@ local function held_elsewhere()
   return names
 end
 
--- Whether the caller may have a lock whose holder has gone, under `prompt`: whoever waits longest, if somebody does.
+-- Whether the caller may have a lock whose holder has gone, under `prompt`: not what an administrator waits for, and
+-- only whoever waits longest, if somebody does.
 local function may_claim(l)
-  return l[QUEUED] == 0 or places_of(resource, l).first() == client .. ':' .. user
+  local first = l[QUEUED] > 0 and places_of(resource, l).first()
+  return l[TAKEOVER] == '' and (not first or first == client .. ':' .. user)
+end
+
+-- Who may have no more locks lets pass what is reserved for it.
+local function pass_turn(l)
+  if l[STATE] == 'reserved' and l[USER] == user then
+    places_of(resource, l).decline('LEFT', session)
+  end
 end
 
 -- What the caller may do: grant, renew, resume, retoken, move, take over from who has gone (claim), or wait (QUEUED);
@@ -58,13 +67,10 @@ local function judge(l, limit, connected, how, most, token)
     and call('HLEN', KEYS[8]) - (same_user and has and 1 or 0) >= limit then
     local names = held_elsewhere()
     if #names >= limit then
-      if state == 'reserved' and same_user then
-        places_of(resource, l).decline('LEFT', session)
-      end
       return 'TAB_LIMIT', names
     end
   end
-  if how == 0 and most ~= 0 and (verdict == 'HELD' or verdict == 'GRACE' or verdict == 'RESERVED') then
+  if how ~= 2 and most ~= 0 and (verdict == 'HELD' or verdict == 'GRACE' or verdict == 'RESERVED') then
     return 'QUEUED'
   end
   return verdict

@@ -32,14 +32,10 @@ local function depart(resource, l, id, value, how, actor)
     places_of(resource, l).depart(id, how == 'LEAVE' or how == 'LEFT', actor)
   end
   if l[USER] == user and l[CLIENT] == client and (l[STATE] == 'held' or l[STATE] == 'grace') then
-    local _, _, _, _, disconnect = policy_of(l)
-    if how == 'LEAVE' then
-      finish(resource, l, 'RELEASED', actor)
-    elseif how == 'LEFT'
-      or (l[STATE] == 'held' and (l[TAKEOVER] ~= '' or (how == 'LOST' and disconnect == 'release'))) then
-      finish(resource, l, 'DISCONNECT', actor)
+    if how == 'LEAVE' or how == 'LEFT' then
+      finish(resource, l, how == 'LEAVE' and 'RELEASED' or 'DISCONNECT', actor)
     elseif l[STATE] == 'held' then
-      start_grace(resource, l, actor, how == 'LOST' and disconnect == 'prompt')
+      lose_owner(resource, l, actor, how == 'SERVER')
     end
   end
   local _, instance = split_member(value)

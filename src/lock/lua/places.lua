@@ -29,10 +29,36 @@ local function takeover_of()
   return l[TAKEOVER] ~= '' and cmsgpack.unpack(l[TAKEOVER]) or nil
 end
 
--- Notes in the lock how many wait and when the next of them is due.
+local function is_here(id)
+  return call('HEXISTS', member_key, id) == 1
+end
+
+-- What the next event's tick will be: a new token, or a place behind all others.
+local function next_tick()
+  return us > tick and us or tick + 1
+end
+
+-- The one that the lock is reserved for, if it is.
+local function beneficiary()
+  return l[STATE] == 'reserved' and l[CLIENT] .. ':' .. l[USER] or nil
+end
+
+-- The first who is here.
+local function first()
+  for _, id in ipairs(call('ZRANGE', queue_key, 0, -1)) do
+    if is_here(id) then
+      return id
+    end
+  end
+  return nil
+end
+
+-- Notes in the lock how many wait and when the next of them is due: at once where nobody has the lock and it is wanted,
+-- which is what a window leaves behind.
 local function count()
   local ids, list = all_waiters()
-  local earliest = 0
+  local earliest, t = 0, takeover_of()
+  local wanted = t ~= nil
   local function due_at(at)
     if at > 0 and (earliest == 0 or at < earliest) then
       earliest = at
@@ -41,9 +67,11 @@ local function count()
   for i = 1, #ids do
     due_at(list[i][6])
     due_at(list[i][8])
+    wanted = wanted or (list[i][8] == 0 and is_here(ids[i]))
   end
-  local t = takeover_of()
-  if t then
+  if l[STATE] == 'free' and wanted then
+    due_at(now)
+  elseif t then
     due_at(t[6])
   end
   l[QUEUED], l[OTHER] = #ids, earliest
@@ -112,7 +140,7 @@ local function give_to_admin(t, cause, actor, ending, decision)
   local ttl, idle = policy_of(l)
   t[11] = decision
   l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[TAKEOVER], l[PROMPT] = 'held', t[2], t[3], t[4], t[10], '', 0
-  l[TOKEN], l[SINCE], l[TOLD], l[DIRTY], l[UNTIL] = us > tick and us or tick + 1, now, now, 0, 0
+  l[TOKEN], l[SINCE], l[TOLD], l[DIRTY], l[UNTIL] = next_tick(), now, now, 0, 0
   l[EXPIRES], l[IDLE] = now + ttl, idle > 0 and now + idle or 0
   remove(t[4] .. ':' .. t[2])
   local key, child = held_by(resource, t[2])
@@ -130,16 +158,17 @@ end
 
 local decisions = {TRANSFERRED = 'APPROVED', RELEASED = 'HOLDER_RELEASED'}
 
+-- Inside a window nobody is given anything: the lock is free, and what is due then.
 function places.pass_on(cause, actor, ending, decision)
   local t = takeover_of()
-  if t and call('HEXISTS', member_key, t[4] .. ':' .. t[2]) == 1 then
-    return give_to_admin(t, cause, actor, ending, decision or decisions[cause] or 'HOLDER_GONE')
-  end
-  l[TAKEOVER] = ''
-  local ids, list = all_waiters()
-  for i = 1, #ids do
-    if call('HEXISTS', member_key, ids[i]) == 1 then
-      return reserve(ids[i], list[i], cause, actor, ending)
+  if window == 0 then
+    if t and is_here(t[4] .. ':' .. t[2]) then
+      return give_to_admin(t, cause, actor, ending, decision or decisions[cause] or 'HOLDER_GONE')
+    end
+    l[TAKEOVER] = ''
+    local id = first()
+    if id then
+      return reserve(id, waiter_of(id), cause, actor, ending)
     end
   end
   for i = 1, 8 do
@@ -152,7 +181,7 @@ end
 
 -- The one it is reserved for does not take it.
 function places.decline(cause, actor)
-  local id = l[CLIENT] .. ':' .. l[USER]
+  local id = beneficiary()
   local w = waiter_of(id)
   if w then
     call('HDEL', waiter_key, id)
@@ -164,34 +193,27 @@ end
 -- Somebody has got the lock: it waits no more, and who had it reserved is served.
 function places.taken(id)
   if l[STATE] == 'reserved' then
-    call('HDEL', waiter_key, l[CLIENT] .. ':' .. l[USER])
+    call('HDEL', waiter_key, beneficiary())
   end
   remove(id)
   count()
 end
 
--- Somebody else got what is reserved: its beneficiary is the head of the queue again.
+-- Somebody else got what is reserved: its beneficiary is the head of the queue again, its request as good as approved.
 function places.back_to_head()
-  local id = l[CLIENT] .. ':' .. l[USER]
+  local id = beneficiary()
   local w = waiter_of(id)
   if w then
-    local first = call('ZRANGE', queue_key, 0, 0, 'WITHSCORES')[2]
-    w[2] = math.min(w[2], (first or w[2]) - 1)
+    local least = call('ZRANGE', queue_key, 0, 0, 'WITHSCORES')[2]
+    w[2] = math.min(w[2], (least or w[2]) - 1)
+    w[6], w[8] = 0, is_here(id) and 0 or now + w[9]
     put_waiter(id, w)
     call('ZADD', queue_key, w[2], id)
     tell_place('QUEUED', id, w, true, '')
   end
 end
 
--- The first who is here.
-function places.first()
-  for _, id in ipairs(call('ZRANGE', queue_key, 0, -1)) do
-    if call('HEXISTS', member_key, id) == 1 then
-      return id
-    end
-  end
-  return nil
-end
+places.first = first
 
 -- Where this one stands, from 1; nil: nowhere.
 function places.position(id)
@@ -204,17 +226,13 @@ function places.reply(id, listed)
   local w = id and waiter_of(id)
   local all = {}
   if listed then
-    for _, name in ipairs({'queue', 'turn'}) do
-      local ids, list = all_waiters()
-      if name == 'turn' then
-        ids = l[STATE] == 'reserved' and {l[CLIENT] .. ':' .. l[USER]} or {}
-        list = {ids[1] and waiter_of(ids[1]) or nil}
-      end
-      for i = 1, #ids do
-        if list[i] then
-          all[#all + 1] = ids[i]
-          all[#all + 1] = list[i]
-        end
+    local ids, list = all_waiters()
+    ids[#ids + 1] = beneficiary()
+    list[#ids] = list[#ids] or waiter_of(ids[#ids] or '')
+    for i = 1, #ids do
+      if list[i] then
+        all[#all + 1] = ids[i]
+        all[#all + 1] = list[i]
       end
     end
   end
@@ -228,7 +246,7 @@ function places.add(id, name, kind, most, request, message, length, grace, made,
     if most >= 0 and l[QUEUED] >= most then
       return false
     end
-    w = {name, us > tick and us or tick + 1, kind, '', '', 0, 0, 0, grace, made, now}
+    w = {name, next_tick(), kind, '', '', 0, 0, 0, grace, made, now}
   elseif w[3] == kind or w[3] == BOTH then
     return true
   else
@@ -254,22 +272,19 @@ function places.find(request, user)
   return nil
 end
 
--- A connection goes. `on_purpose`: its place goes with it. True if the lock was reserved for it and is no more.
+-- A connection goes. `on_purpose`: its place goes with it.
 function places.depart(id, on_purpose, actor)
   local t = takeover_of()
   if t and t[4] .. ':' .. t[2] == id then
-    l[TAKEOVER] = ''
-    count()
-    t[11] = 'ADMIN_GONE'
-    tell_takeover('CANCELLED', t, actor)
+    places.cancel_takeover(t, 'ADMIN_GONE', actor)
   end
   local w = waiter_of(id)
-  if not w then
-    return
-  elseif l[STATE] == 'reserved' and l[CLIENT] .. ':' .. l[USER] == id then
+  if beneficiary() == id then
     if on_purpose then
       places.decline('LEFT', actor)
     end
+  elseif not w then
+    return
   elseif on_purpose then
     remove(id)
     tell_place('LEFT', id, w, false, actor)
@@ -288,18 +303,24 @@ function places.arrive(id, actor)
     put_waiter(id, w)
     tell_place('BACK', id, w, true, actor)
   end
-  if l[STATE] == 'free' and window == 0 and w then
-    places.pass_on('RESERVED', actor)
-  end
 end
 
--- The place of who does not want to wait any more. False: it has none of that kind.
+-- Nobody has the lock: does anybody wait for it who is here?
+function places.serve(actor)
+  if l[STATE] == 'free' and window == 0 and (l[TAKEOVER] ~= '' or first()) then
+    places.pass_on('RESERVED', actor)
+    return true
+  end
+  return false
+end
+
+-- The place of who does not want to wait any more, or its turn. False: it has none of that kind.
 function places.withdraw(id, kind, cause, actor)
   local w = waiter_of(id)
-  if not w or (w[3] ~= kind and w[3] ~= BOTH) then
-    return false
-  elseif l[STATE] == 'reserved' and l[CLIENT] .. ':' .. l[USER] == id then
+  if beneficiary() == id then
     places.decline(cause, actor)
+  elseif not w or (w[3] ~= kind and w[3] ~= BOTH) then
+    return false
   else
     drop(id, w, kind, cause, actor)
   end
@@ -312,10 +333,10 @@ end
 
 -- The holder gives the lock up for this request.
 function places.approve(id, w, actor, revision)
-  w[2], w[3], w[6] = us - 9000000000000000, REQUESTS, 0
+  w[2], w[3], w[6] = next_tick() - 9000000000000000, REQUESTS, 0
   put_waiter(id, w)
   call('ZADD', queue_key, w[2], id)
-  if l[TAKEOVER] ~= '' then
+  if l[TAKEOVER] ~= '' or first() ~= id then -- it has to wait on
     tell_place('APPROVED', id, w, true, actor)
   else
     count()
@@ -323,7 +344,7 @@ function places.approve(id, w, actor, revision)
   local t = takeover_of()
   local ending = end_grant(resource, l, 'TRANSFERRED', revision, t and t[3] or w[1], w[4])
   call('HDEL', held_by(resource, l[USER]))
-  places.pass_on('TRANSFERRED', actor, ending)
+  places.pass_on('TRANSFERRED', actor, ending, 'HOLDER_RELEASED')
 end
 
 function places.takeover()
@@ -358,9 +379,13 @@ end
 -- Lets happen what is due at `at`, which is the earliest.
 function places.settle(at)
   local t = takeover_of()
-  if t and t[6] == at then
+  if places.serve('') then
+    return
+  elseif t and t[6] == at then
     local later = effective(at, t[8])
-    if later <= now then
+    if later <= now and not is_here(t[4] .. ':' .. t[2]) then
+      return places.cancel_takeover(t, 'ADMIN_GONE', '')
+    elseif later <= now then
       local ending = end_grant(resource, l, 'TAKEN_BY_ADMIN', nil, t[3], t[1])
       call('HDEL', held_by(resource, l[USER]))
       return places.pass_on('TAKEN_BY_ADMIN', '', ending, t[9] == 1 and 'DENIED' or 'TIMED_OUT')
@@ -393,13 +418,20 @@ end
 
 -- A place that an instance remembers, after the store lost it.
 function places.restore(id, w, policy)
-  local client, user = string.match(id, '^([^:]*):(.*)$')
-  local beneficiary = l[STATE] == 'reserved' and l[CLIENT] == client and l[USER] == user
-  local owner = (l[STATE] == 'held' or l[STATE] == 'grace') and l[CLIENT] == client and l[USER] == user
+  local turn = beneficiary() == id
+  if w[3] == QUEUES then -- what was told of a request that is over
+    w[4], w[5], w[6] = '', '', 0
+  end
+  local owner = l[STATE] ~= 'free' and not turn and l[CLIENT] .. ':' .. l[USER] == id
+  if turn or is_here(id) then
+    w[8] = 0
+  elseif w[8] == 0 then
+    w[8] = now + w[9]
+  end
   if owner or call('HSETNX', waiter_key, id, pack(w)) == 0 then
     return
   end
-  if not beneficiary then
+  if not turn then
     call('ZADD', queue_key, w[2], id)
   end
   if l[POLICY] == '' then
@@ -408,10 +440,25 @@ function places.restore(id, w, policy)
   tell_place('RECOVERED', id, w, true, '')
 end
 
--- After a takeover or a place came back.
-function places.recount()
+-- An instance remembers whose turn it is.
+function places.restore_turn(id)
+  local w = waiter_of(id)
+  call('ZREM', queue_key, id)
+  if w then
+    w[8] = 0
+    put_waiter(id, w)
+  end
   count()
-  store(resource, l)
 end
+
+-- An instance remembers who has the lock: it does not wait, and it is nobody's turn.
+function places.restore_owner(id)
+  if beneficiary() and beneficiary() ~= id then
+    places.back_to_head()
+  end
+  remove(id)
+end
+
+places.recount = count
 
 return places

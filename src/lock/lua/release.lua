@@ -3,7 +3,7 @@
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 token or 0, 7 revision, or
 --   false.
 -- Reply: RELEASED · NOT_HOLDER · NOT_JOINED · RECOVERING.
--- Events: what was due; RELEASED; RESERVATION_EXPIRED.
+-- Events: what was due; RELEASED or TAKEN_BY_ADMIN; LEFT and RESERVATION_EXPIRED.
 local _, resource, session, user, client, token, revision = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua

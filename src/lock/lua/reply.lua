@@ -3,8 +3,8 @@
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 requestId, 12 APPROVE, DENY or IGNORE, 13
 --   revision, or false, 14 TAKEOVER or REQUEST: what is answered.
 -- Reply: REPLIED · NOT_HOLDER · UNKNOWN · RECOVERING · NOT_JOINED.
--- Events: what was due; RESUMED where it comes from grace; DENIED; TRANSFERRED, before it APPROVED where a takeover
---   is pending.
+-- Events: what was due; RESUMED where it comes from grace; DENIED; TRANSFERRED, before it APPROVED where somebody
+--   else has the lock before the asker: an administrator, or who was approved earlier.
 local _, resource, session, user, client, name, made, policy, ttl, idle, request, action, revision, what =
   unpack_values(ARGV[1])
 --@include publish.lua
@@ -25,18 +25,20 @@ if what == 'TAKEOVER' then
 else
   id, w = places.find(request)
 end
+if t then
+  id = t[4] .. ':' .. t[2]
+end
 local has = l[STATE] == 'held' or l[STATE] == 'grace'
-if not has or not (t or w) then
+local known = has and (t or w)
+if not known or l[USER] ~= user or l[CLIENT] ~= client then
   for _, packed in ipairs(call('LRANGE', KEYS[7], '0', '15')) do
     local ending = unpack_values(packed)
-    if ending[11] == request and ending[1] == user and action == 'APPROVE' then
+    if ending[11] == request and ending[1] == user and ending[5] == 'TRANSFERRED' and action == 'APPROVE' then
       return answer('REPLIED', 0, l)
     end
   end
-  return answer('UNKNOWN', 0, l)
-elseif l[USER] ~= user or l[CLIENT] ~= client then
-  return answer('NOT_HOLDER', 0, l)
-elseif w and action == 'APPROVE' and call('HEXISTS', KEYS[6], id) == 0 then
+  return answer(known and 'NOT_HOLDER' or 'UNKNOWN', 0, l)
+elseif action == 'APPROVE' and call('HEXISTS', KEYS[6], id) == 0 then
   return answer('UNKNOWN', 0, l)
 end
 if l[STATE] == 'grace' then
@@ -46,9 +48,9 @@ if action == 'APPROVE' and t then
   finish(resource, l, 'TRANSFERRED', session, revision, t[3], request)
 elseif action == 'APPROVE' then
   places.approve(id, w, session, revision)
-elseif action == 'DENY' and t then
+elseif action == 'DENY' and t and t[9] == 0 then
   places.deny_takeover(t, session)
-elseif action == 'DENY' then
+elseif action == 'DENY' and w then
   places.deny(id, w, session)
 end
 return answer('REPLIED', 0, l)

@@ -10,7 +10,8 @@
 --   room already.
 -- Reply: NONE; members; lost where the reported lock is not its owner's any more; names: sessions whose place a
 --   newer session of the same tab has. AHEAD.
--- Events: what was due; RECOVERED of places; JOIN; RECOVERED (outside a window: where it is held), RESUMED.
+-- Events: what was due; JOIN; BACK of who waits; RECOVERED of the lock (outside a window: where it is held) and of
+--   places, QUEUED of who is not the one that it is reserved for; RESUMED; RESERVED.
 local arg = {unpack_values(ARGV[1])}
 --@include publish.lua
 --@include settle.lua
@@ -44,6 +45,9 @@ for i = 21 + 2 * arg[20], #arg, 5 do
     replaced[#replaced + 1] = session
   elseif other ~= session then
     enter(resource, id, session, ARGV[2], joined, arg[i + 1], '', member)
+    if l[QUEUED] > 0 then
+      places_of(resource, l).arrive(id, '')
+    end
   end
 end
 
@@ -59,7 +63,7 @@ local function confirm()
     l[TOLD] = now
     change(resource, l, 'RECOVERED', '')
   elseif held and l[STATE] == 'grace' then
-    l[STATE], l[UNTIL], l[TOLD], l[EXPIRES], l[IDLE] = 'held', 0, now, now + arg[6], idle
+    l[STATE], l[UNTIL], l[TOLD], l[EXPIRES], l[IDLE], l[PROMPT] = 'held', 0, now, now + arg[6], idle, 0
     change(resource, l, 'RESUMED', '')
   end
   return nil
@@ -76,23 +80,27 @@ local function restore()
     if lost or r.token < l[TOKEN] then
       return lost or forgotten(r.token, 'STALE_TOKEN')
     end
-    if l[STATE] ~= 'free' then
+    if l[QUEUED] > 0 or l[STATE] == 'reserved' then
+      places_of(resource, l).restore_owner(r.client .. ':' .. r.user)
+    end
+    if l[STATE] == 'held' or l[STATE] == 'grace' then
       ending = end_grant(resource, l, 'STORE_LOST')
       call('HDEL', held_by(resource, l[USER]))
     end
+    l[TAKEOVER] = ''
     l[USER], l[NAME], l[CLIENT], l[MADE], l[TOKEN], l[SINCE] = r.user, r.name, r.client, r.made, r.token, r.since
     local key, child = held_by(resource, r.user)
     call('HSET', key, child, '')
   end
   l[STATE], l[EXPIRES], l[DIRTY], l[TOLD], l[POLICY] = 'held', r.expires, r.dirty, now, arg[5]
   l[IDLE], l[UNTIL], l[PROMPT] = idle, 0, 0
-  if held and arg[18] ~= '' then
-    l[TAKEOVER] = arg[18]
-  end
+  l[TAKEOVER] = l[TAKEOVER] ~= '' and l[TAKEOVER] or arg[18]
   if not held then
-    l[PROMPT] = arg[19]
     local _, _, grace = policy_of(l)
-    l[STATE], l[IDLE], l[UNTIL] = 'grace', 0, r.grace > 0 and r.grace or now + grace
+    l[STATE], l[IDLE], l[UNTIL], l[PROMPT] = 'grace', 0, r.grace > 0 and r.grace or now + grace, arg[19]
+  end
+  if l[QUEUED] > 0 or l[OTHER] > 0 or l[TAKEOVER] ~= '' then
+    places_of(resource, l).recount()
   end
   change(resource, l, 'RECOVERED', '', ending)
   return nil
@@ -100,24 +108,26 @@ end
 
 -- Who waits, and whose turn it is, as far as the store has forgotten it.
 local function restore_places()
-  if arg[9] == 'reserved' and l[STATE] == 'free' then
-    l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[UNTIL], l[POLICY], l[TOLD] =
-      'reserved', r.user, r.name, r.client, r.made, r.grace, arg[5], now
-    change(resource, l, 'RECOVERED', '')
-  end
   local places = places_of(resource, l)
   for i = 21, 20 + 2 * arg[20], 2 do
     places.restore(arg[i], cmsgpack.unpack(arg[i + 1]), arg[5])
   end
-  places.recount()
+  if arg[9] == 'reserved' and l[STATE] == 'free' and l[TAKEOVER] == '' then
+    l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[UNTIL], l[POLICY], l[TOLD] =
+      'reserved', r.user, r.name, r.client, r.made, r.grace, arg[5], now
+    places.restore_turn(r.client .. ':' .. r.user)
+    change(resource, l, 'RECOVERED', '')
+  end
 end
 
 local lost, waiting
 if r.token ~= 0 then
   lost = (window > 0 and restore or confirm)()
 end
-if window > 0 and (arg[9] == 'reserved' or arg[20] > 0 or l[TAKEOVER] ~= '') then
+if window > 0 and (arg[9] == 'reserved' or arg[20] > 0) then
   restore_places()
+elseif l[QUEUED] > 0 then
+  places_of(resource, l).serve('')
 end
 if l[QUEUED] > 0 or l[STATE] == 'reserved' then
   waiting = places_of(resource, l).reply(nil, true)

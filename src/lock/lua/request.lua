@@ -22,15 +22,13 @@ end
 local places = places_of(resource, l)
 local found = places.find(request, user)
 if not found then
-  if l[POLICY] == '' then
+  if l[STATE] == 'free' then
     l[POLICY] = policy
   end
   local _, _, grace = string.match(policy, '^(%S+) (%S+) (%S+)')
   if not places.add(id, name, 2, most, request, message, length, grace + 0, made, session) then
     return answer('QUEUE_FULL', 0, l)
   end
-  if l[STATE] == 'free' then
-    places.pass_on('RESERVED', session)
-  end
+  places.serve(session)
 end
 return answer('REQUESTED', 0, l, nil, nil, nil, nil, nil, nil, places.reply(found or id))

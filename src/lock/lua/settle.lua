@@ -32,10 +32,10 @@ local function tell(resource, l, cause, actor, ending, takeover)
   end
 end
 
--- Writes a lock, or takes it away where it is free and nobody waits, and puts down when something is due.
+-- Writes a lock, or takes it away where it is free and nobody wants it, and puts down when something is due.
 local function store(resource, l)
   local key, at = tag .. 'lock:' .. resource, deadline(l)
-  if l[STATE] == 'free' and l[QUEUED] == 0 then
+  if l[STATE] == 'free' and l[QUEUED] == 0 and l[TAKEOVER] == '' then
     call('DEL', key)
     l[18] = false
   else
@@ -92,9 +92,15 @@ local function finish(resource, l, reason, actor, revision, by, request, decisio
   pass_on(resource, l, reason, actor, ending, decision)
 end
 
-local function start_grace(resource, l, actor, prompt)
-  local _, _, grace = policy_of(l)
-  l[STATE], l[UNTIL], l[IDLE], l[TOLD], l[PROMPT] = 'grace', now + grace, 0, now, prompt and 1 or 0
+-- The owner of a held lock has lost its connection. A pending takeover has the lock then, but inside a window nobody
+-- is given anything. `plain`: grace, whatever the type says.
+local function lose_owner(resource, l, actor, plain)
+  local _, _, grace, _, disconnect = policy_of(l)
+  if window == 0 and l[TAKEOVER] ~= '' or (l[TAKEOVER] == '' and not plain and disconnect == 'release') then
+    return finish(resource, l, 'DISCONNECT', actor)
+  end
+  l[STATE], l[UNTIL], l[IDLE], l[TOLD] = 'grace', now + grace, 0, now
+  l[PROMPT] = not plain and disconnect == 'prompt' and 1 or 0
   change(resource, l, 'GRACE_STARTED', actor)
 end
 
