@@ -68,21 +68,43 @@ static void request(struct shard *s, const struct redis_script *script, struct s
     }
 }
 
-/* Arguments 1 to 5 of everything that a session does. */
-static void add_caller(struct script_args *a, const struct shard *s,
-                       const struct lock_caller *caller) {
-    args_not_after(a, s->store);
+/* The keys, and arguments 1 to 5, of everything that a session does in a room; gives its shard. */
+static struct shard *begin(struct lock_store *store, struct script_args *a,
+                           const struct lock_caller *caller) {
+    struct shard *s = shard_of(store, caller->resource);
+
+    args_init(a, &store->packed);
+    args_keys_room(a, &s->keys, caller->resource, caller->user_id);
+    args_not_after(a, store);
     args_str(a, caller->resource);
     args_str(a, caller->session_id);
     args_str(a, caller->user_id);
     args_str(a, caller->client_id);
+    return s;
+}
+
+/* The same about a room, from nobody in it. */
+static struct shard *begin_outside(struct lock_store *store, struct script_args *a,
+                                   struct str resource) {
+    struct shard *s = shard_of(store, resource);
+
+    args_init(a, &store->packed);
+    args_keys_room(a, &s->keys, resource, (struct str){NULL, 0});
+    args_not_after(a, store);
+    args_str(a, resource);
+    return s;
+}
+
+/* Arguments 6 to 8 of what a lock or a place is to remember. */
+static void add_person(struct script_args *a, const struct lock_caller *caller) {
+    args_str(a, caller->username);
+    args_flag(a, caller->client_made);
+    args_policy(a, caller->policy);
 }
 
 /* Arguments 6 to 10 of what may grant or renew. */
 static void add_terms(struct script_args *a, const struct lock_caller *caller) {
-    args_str(a, caller->username);
-    args_flag(a, caller->client_made);
-    args_policy(a, caller->policy);
+    add_person(a, caller);
     args_int(a, caller->policy->lock_ttl_ms);
     args_int(a, caller->policy->idle_release_ms);
 }
@@ -99,13 +121,10 @@ static void add_tell(struct script_args *a, const struct lock_caller *caller) {
 
 void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
                int64_t token, lock_cb cb, void *arg) {
-    struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
+    struct shard *s = begin(store, &a, caller);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
     args_keys_members(&a, &s->keys, caller->resource);
-    add_caller(&a, s, caller);
     add_terms(&a, caller);
     args_int(&a, caller->policy->max_tab_locks);
     args_flag(&a, try_lock);
@@ -118,24 +137,18 @@ void lock_join(struct lock_store *store, const struct lock_caller *caller, bool 
 }
 
 void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock_cb cb, void *arg) {
-    struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
+    struct shard *s = begin(store, &a, caller);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
     args_keys_members(&a, &s->keys, caller->resource);
-    add_caller(&a, s, caller);
     request(s, &lock_script_leave, &a, cb, arg);
 }
 
 void lock_acquire(struct lock_store *store, const struct lock_caller *caller, enum lock_how how,
                   lock_cb cb, void *arg) {
-    struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
+    struct shard *s = begin(store, &a, caller);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
-    add_caller(&a, s, caller);
     add_terms(&a, caller);
     args_int(&a, caller->policy->max_tab_locks);
     args_int(&a, (int64_t)how);
@@ -146,12 +159,9 @@ void lock_acquire(struct lock_store *store, const struct lock_caller *caller, en
 
 void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                     bool active, int dirty, lock_cb cb, void *arg) {
-    struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
+    struct shard *s = begin(store, &a, caller);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
-    add_caller(&a, s, caller);
     add_terms(&a, caller);
     args_int(&a, token);
     args_flag(&a, active);
@@ -162,12 +172,9 @@ void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, 
 
 void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                   struct str revision, lock_cb cb, void *arg) {
-    struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
+    struct shard *s = begin(store, &a, caller);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
-    add_caller(&a, s, caller);
     args_int(&a, token);
     args_optional(&a, revision);
     request(s, &lock_script_release, &a, cb, arg);
@@ -175,15 +182,10 @@ void lock_release(struct lock_store *store, const struct lock_caller *caller, in
 
 void lock_request(struct lock_store *store, const struct lock_caller *caller, struct str request_id,
                   struct str message, lock_cb cb, void *arg) {
-    struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
+    struct shard *s = begin(store, &a, caller);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
-    add_caller(&a, s, caller);
-    args_str(&a, caller->username);
-    args_flag(&a, caller->client_made);
-    args_policy(&a, caller->policy);
+    add_person(&a, caller);
     args_str(&a, request_id);
     args_str(&a, message);
     args_int(&a, caller->policy->request_timeout_ms);
@@ -206,12 +208,9 @@ static struct str action_word(enum lock_action action) {
 void lock_reply(struct lock_store *store, const struct lock_caller *caller, bool takeover,
                 struct str request_id, enum lock_action action, struct str revision, lock_cb cb,
                 void *arg) {
-    struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
+    struct shard *s = begin(store, &a, caller);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
-    add_caller(&a, s, caller);
     add_terms(&a, caller);
     args_str(&a, request_id);
     args_str(&a, action_word(action));
@@ -234,12 +233,9 @@ static struct str what_word(enum lock_what what) {
 
 void lock_withdraw(struct lock_store *store, const struct lock_caller *caller, enum lock_what what,
                    struct str request_id, lock_cb cb, void *arg) {
-    struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
+    struct shard *s = begin(store, &a, caller);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
-    add_caller(&a, s, caller);
     args_str(&a, what_word(what));
     args_str(&a, request_id);
     request(s, &lock_script_withdraw, &a, cb, arg);
@@ -248,12 +244,9 @@ void lock_withdraw(struct lock_store *store, const struct lock_caller *caller, e
 void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
                    struct str request_id, struct str reason, bool wait, bool urgent, lock_cb cb,
                    void *arg) {
-    struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
+    struct shard *s = begin(store, &a, caller);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
-    add_caller(&a, s, caller);
     add_terms(&a, caller);
     add_tell(&a, caller);
     args_str(&a, request_id);
@@ -264,25 +257,17 @@ void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
 }
 
 void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void *arg) {
-    struct shard *s = shard_of(store, resource);
     struct script_args a;
+    struct shard *s = begin_outside(store, &a, resource);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, resource, (struct str){NULL, 0});
-    args_not_after(&a, store);
-    args_str(&a, resource);
     request(s, &lock_script_status, &a, cb, arg);
 }
 
 void lock_verify(struct lock_store *store, struct str resource, int64_t token, lock_cb cb,
                  void *arg) {
-    struct shard *s = shard_of(store, resource);
     struct script_args a;
+    struct shard *s = begin_outside(store, &a, resource);
 
-    args_init(&a, &store->packed);
-    args_keys_room(&a, &s->keys, resource, (struct str){NULL, 0});
-    args_not_after(&a, store);
-    args_str(&a, resource);
     args_int(&a, token);
     request(s, &lock_script_verify, &a, cb, arg);
 }

@@ -56,16 +56,12 @@ struct room_event *room_event_copy(const struct lock_event *event) {
     return copy;
 }
 
-static bool owns(const struct lock_view *lock) {
-    return lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
-}
-
 /* The one who lost it, unless it was given back, or goes on with the same tab under a new token. */
 static void tell_loser(struct room *room, const struct lock_event *e) {
     const struct lock_ending *end = &e->ended;
     if (!end->present || end->reason == LOCK_CAUSE_RELEASED)
         return;
-    if (owns(&e->lock) && str_eq(e->lock.user_id, end->user_id) &&
+    if (lock_is_owned(&e->lock) && str_eq(e->lock.user_id, end->user_id) &&
         str_eq(e->lock.client_id, end->client_id))
         return;
     room_tell_lost(room, end->user_id, end->client_id, e->rev, end->token, end->reason, end->by);
@@ -94,11 +90,11 @@ static void apply_lock(struct room *room, const struct lock_event *e) {
         room_recovered(room, &e->lock, true, LOCK_CAUSE_STORE_LOST);
         return;
     }
-    bool had_owner = owns(&room->lock.view);
+    bool had_owner = lock_is_owned(&room->lock.view);
     bool new_holder = e->lock.state == LOCK_STATE_HELD && e->lock.token != room->lock.view.token;
     room_set_lock(room, &e->lock);
     room_tell_lock(room, e->cause);
-    if ((had_owner || e->ended.present) && !owns(&e->lock))
+    if ((had_owner || e->ended.present) && !lock_is_owned(&e->lock))
         room_tell_released(room, e);
     if (e->takeover.present)
         room_tell_taken(room, e);

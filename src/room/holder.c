@@ -6,19 +6,14 @@
 
 #define IDLE_NOTICE_MS 60000 /* protocol §6: a minute before, or half of idleRelease if less */
 
-static bool owns(const struct lock_view *lock) {
-    return lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
-}
-
 void room_holder_find(struct room *room) {
     const struct lock_view *v = &room->lock.view;
     room->holder = NULL;
-    if (!owns(v))
+    if (!lock_is_owned(v))
         return;
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (sub->member && str_eq(sub->client_id, v->client_id) &&
-            str_eq(sub->user_id, v->user_id)) {
+        if (sub->member && room_is_tab(sub, v->user_id, v->client_id)) {
             room->holder = sub;
             return;
         }

@@ -81,6 +81,16 @@ void room_drop_held(struct room_sub *sub) {
     free_held(sub, false);
 }
 
+void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
+                   struct frame *frame) {
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        if (room_is_tab(sub, user_id, client_id))
+            room_send(sub, rev, frame);
+    }
+    frame_unref(frame);
+}
+
 static void send_all(struct room *room, int64_t rev, struct frame *frame) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         room_send(CONTAINER_OF(it, struct room_sub, node), rev, frame);
@@ -144,7 +154,7 @@ void room_tell_lost(struct room *room, struct str user_id, struct str client_id,
     struct held_frame lost = {.rev = rev, .lost_token = token, .lost_reason = reason};
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (!str_eq(sub->client_id, client_id) || !str_eq(sub->user_id, user_id))
+        if (!room_is_tab(sub, user_id, client_id))
             continue;
         if (!lost.frame)
             lost.frame = wire_lost(&to, &at, token, lock_cause_text(reason),
@@ -166,20 +176,15 @@ void room_tell_taken(struct room *room, const struct lock_event *e) {
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->rev);
     struct wire_person admin = {t->user_id, t->username};
-    struct frame *frame = wire_taken_by_admin(&to, &at, &admin, t->reason);
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (str_eq(sub->client_id, e->ended.client_id) && str_eq(sub->user_id, e->ended.user_id))
-            room_send(sub, room->rev, frame);
-    }
-    frame_unref(frame);
+    room_send_tab(room, e->ended.user_id, e->ended.client_id, room->rev,
+                  wire_taken_by_admin(&to, &at, &admin, t->reason));
 }
 
 void room_tell_admin(struct room *room, const struct lock_event *e) {
     struct wire_at at = room_at(room, room->rev);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (!str_eq(sub->client_id, e->lock.client_id) || !str_eq(sub->user_id, e->lock.user_id))
+        if (!room_is_tab(sub, e->lock.user_id, e->lock.client_id))
             continue;
         struct frame *frame = sub->ops->granted(sub, &at, e);
         if (frame)

@@ -102,6 +102,11 @@ static inline struct str room_resource(const struct room *room) {
     return str_of(room->resource);
 }
 
+static inline bool room_is_tab(const struct room_sub *sub, struct str user_id,
+                               struct str client_id) {
+    return str_eq(sub->client_id, client_id) && str_eq(sub->user_id, user_id);
+}
+
 /* state.c */
 void room_set_lock(struct room *room, const struct lock_view *lock);
 void room_apply_members(struct room *room, const struct lock_snapshot *snapshot);
@@ -122,6 +127,9 @@ void room_replay_waiting(struct room *room);
 
 /* notify.c: to the subscribers. */
 void room_send(struct room_sub *sub, int64_t rev, struct frame *frame);
+/* To the connections of one tab; takes over the caller's reference. */
+void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
+                   struct frame *frame);
 void room_tell_lock(struct room *room, enum lock_cause cause);
 /* RECOVERED where no event says so: above all that the subscribers were told, or they would drop
  * it.
@@ -149,6 +157,18 @@ void room_waiting_place(struct room *room, const struct lock_event *e);
 void room_takeover_event(struct room *room, const struct lock_event *e);
 /* Makes the view's takeover the room's own. */
 void room_keep_takeover(struct room *room, struct lock_takeover *view);
+/* What waiting.c and pending.c share. Open: the holder is still to answer it. */
+bool room_request_is_open(const struct room_waiter *rw);
+struct wire_open_request room_open_request(const struct lock_waiter *w);
+/* Until the lock may come to the one at `position`; -1: nobody knows. */
+int64_t room_wait_ms(const struct room *room, int64_t position);
+void room_tell_position(struct room *room, struct room_sub *sub, int64_t position, int64_t rev);
+struct frame *room_turn_frame(const struct room *room, const struct room_waiter *rw, int64_t rev);
+struct frame *room_received_frame(const struct room *room, const struct lock_waiter *w,
+                                  int64_t rev);
+struct frame *room_takeover_frame(const struct room *room, int64_t rev);
+
+/* pending.c */
 /* For lock_report; *waiters is heap (mem_free), its strings are the room's. */
 void room_report_waiting(const struct room *room, struct lock_report_waiting *out,
                          struct lock_waiter **waiters);

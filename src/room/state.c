@@ -18,7 +18,7 @@ static void keep(char **mine, struct str *view) {
 
 static void mark_holder(struct room *room, bool has_lock) {
     const struct lock_view *v = &room->lock.view;
-    if (v->state != LOCK_STATE_HELD && v->state != LOCK_STATE_GRACE)
+    if (!lock_is_owned(v))
         return;
     struct room_user *user = map_get(room->user_map, v->user_id);
     if (user && user->has_lock != has_lock) {
@@ -72,8 +72,7 @@ static struct room_user *user_get(struct room *room, const struct lock_member *m
     list_push_back(&room->users, &user->node);
     map_set(room->user_map, m->user_id, user);
     const struct lock_view *v = &room->lock.view;
-    user->has_lock = (v->state == LOCK_STATE_HELD || v->state == LOCK_STATE_GRACE) &&
-                     str_eq(v->user_id, m->user_id);
+    user->has_lock = lock_is_owned(v) && str_eq(v->user_id, m->user_id);
     return user;
 }
 

@@ -89,46 +89,32 @@ void room_keep_takeover(struct room *room, struct lock_takeover *view) {
 
 /* ---- who is told ---- */
 
-static void to_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
-                   struct frame *frame) {
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (str_eq(sub->client_id, client_id) && str_eq(sub->user_id, user_id))
-            room_send(sub, rev, frame);
-    }
-    frame_unref(frame);
-}
-
 static void to_waiter(struct room *room, const struct lock_waiter *w, int64_t rev,
                       struct frame *frame) {
-    to_tab(room, w->user_id, w->client_id, rev, frame);
+    room_send_tab(room, w->user_id, w->client_id, rev, frame);
 }
 
 static void to_holder(struct room *room, int64_t rev, struct frame *frame) {
     const struct lock_view *v = &room->lock.view;
     if (v->state == LOCK_STATE_HELD)
-        to_tab(room, v->user_id, v->client_id, rev, frame);
+        room_send_tab(room, v->user_id, v->client_id, rev, frame);
     else
         frame_unref(frame);
 }
 
-static bool waits_in_queue(const struct room_waiter *rw) {
-    return rw->w.queues && !rw->turn;
-}
-
-static struct wire_open_request open_request(const struct lock_waiter *w) {
+struct wire_open_request room_open_request(const struct lock_waiter *w) {
     return (struct wire_open_request){.request_id = w->request_id,
                                       .from = {w->user_id, w->username},
                                       .message = w->message,
                                       .expires_ms = w->ends_ms};
 }
 
-static bool is_open(const struct room_waiter *rw) {
+bool room_request_is_open(const struct room_waiter *rw) {
     return rw->w.requests && !rw->turn && rw->w.ends_ms > 0;
 }
 
 /* Until the lock may come to the one at `position`; -1: nobody knows. */
-static int64_t estimated_wait_ms(const struct room *room, int64_t position) {
+int64_t room_wait_ms(const struct room *room, int64_t position) {
     const struct lock_view *v = &room->lock.view;
     int64_t now_ms = lock_store_now_ms(room->rooms->store), first = -1, each;
     if (room->median_ms >= 0) {
@@ -136,7 +122,7 @@ static int64_t estimated_wait_ms(const struct room *room, int64_t position) {
         first = v->since_ms > 0 ? each - (now_ms - v->since_ms) : each;
     } else {
         each = room->policy->lock_ttl_ms;
-        if (v->state == LOCK_STATE_HELD || v->state == LOCK_STATE_GRACE)
+        if (lock_is_owned(v))
             first = v->expires_ms - now_ms;
     }
     if (first < 0 && room->median_ms < 0 && v->since_ms == 0)
@@ -144,11 +130,11 @@ static int64_t estimated_wait_ms(const struct room *room, int64_t position) {
     return (first > 0 ? first : 0) + (position - 1) * each;
 }
 
-static void tell_position(struct room *room, struct room_sub *sub, int64_t position, int64_t rev) {
+void room_tell_position(struct room *room, struct room_sub *sub, int64_t position, int64_t rev) {
     sub->told_position = position;
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, rev);
-    struct frame *frame = wire_queued(&to, &at, position, estimated_wait_ms(room, position));
+    struct frame *frame = wire_queued(&to, &at, position, room_wait_ms(room, position));
     room_send(sub, rev, frame);
     frame_unref(frame);
 }
@@ -156,7 +142,7 @@ static void tell_position(struct room *room, struct room_sub *sub, int64_t posit
 static struct room_sub *sub_of(struct room *room, const struct lock_waiter *w) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (str_eq(sub->client_id, w->client_id) && str_eq(sub->user_id, w->user_id))
+        if (room_is_tab(sub, w->user_id, w->client_id))
             return sub;
     }
     return NULL;
@@ -172,12 +158,11 @@ static void tell_positions(struct room *room) {
         struct room_sub *sub = rw->w.queues ? sub_of(room, &rw->w) : NULL;
         /* One that is pending is told when its join has been answered. */
         if (sub && sub->active && sub->told_position != position)
-            tell_position(room, sub, position, room->rev);
+            room_tell_position(room, sub, position, room->rev);
     }
 }
 
-static struct frame *turn_frame(const struct room *room, const struct room_waiter *rw,
-                                int64_t rev) {
+struct frame *room_turn_frame(const struct room *room, const struct room_waiter *rw, int64_t rev) {
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, rev);
     int64_t until_ms = room->lock.view.reserved_until_ms;
@@ -186,15 +171,15 @@ static struct frame *turn_frame(const struct room *room, const struct room_waite
                : wire_your_turn(&to, &at, until_ms);
 }
 
-static struct frame *received_frame(const struct room *room, const struct lock_waiter *w,
-                                    int64_t rev) {
+struct frame *room_received_frame(const struct room *room, const struct lock_waiter *w,
+                                  int64_t rev) {
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, rev);
-    struct wire_open_request request = open_request(w);
+    struct wire_open_request request = room_open_request(w);
     return wire_request_received(&to, &at, &request);
 }
 
-static struct frame *takeover_frame(const struct room *room, int64_t rev) {
+struct frame *room_takeover_frame(const struct room *room, int64_t rev) {
     const struct lock_takeover *t = &room->lock.view.takeover;
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, rev);
@@ -215,7 +200,7 @@ static void tell_refusal(struct room *room, const struct lock_waiter *w, const c
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->rev);
     struct wire_person holder = {0};
-    if (v->state == LOCK_STATE_HELD || v->state == LOCK_STATE_GRACE)
+    if (lock_is_owned(v))
         holder = (struct wire_person){v->user_id, v->username};
     to_waiter(room, w, room->rev, wire_request_timeout(&to, &at, w->request_id, reason, &holder));
 }
@@ -225,7 +210,7 @@ static void tell_place(struct room *room, const struct lock_event *e) {
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->rev);
     if (e->cause == LOCK_CAUSE_REQUESTED) {
-        to_holder(room, room->rev, received_frame(room, w, room->rev));
+        to_holder(room, room->rev, room_received_frame(room, w, room->rev));
     } else if (e->cause == LOCK_CAUSE_DENIED) {
         remember_closed(room, w->request_id);
         tell_refusal(room, w, "DENIED");
@@ -278,7 +263,7 @@ static void settle_turns(struct room *room, enum lock_cause cause, bool tell) {
             rw->approved = cause == LOCK_CAUSE_TRANSFERRED;
             forget_position(room, &rw->w);
             if (tell)
-                to_waiter(room, &rw->w, room->rev, turn_frame(room, rw, room->rev));
+                to_waiter(room, &rw->w, room->rev, room_turn_frame(room, rw, room->rev));
         } else if (!reserved && (named || rw->turn)) {
             forget_position(room, &rw->w);
             drop(room, rw);
@@ -291,14 +276,14 @@ static void tell_new_holder(struct room *room) {
     int64_t rev = room->rev;
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        if (!is_open(rw))
+        if (!room_request_is_open(rw))
             continue;
-        to_holder(room, rev, received_frame(room, &rw->w, rev));
+        to_holder(room, rev, room_received_frame(room, &rw->w, rev));
         if (room->holder)
             rev = room_notice_rev(room, room->holder);
     }
     if (room->lock.view.takeover.present)
-        to_holder(room, rev, takeover_frame(room, rev));
+        to_holder(room, rev, room_takeover_frame(room, rev));
 }
 
 void room_waiting_lock(struct room *room, enum lock_cause cause, bool new_holder) {
@@ -319,7 +304,7 @@ void room_waiting_snapshot(struct room *room, const struct lock_snapshot *s) {
 /* ---- takeovers ---- */
 
 static void to_admin(struct room *room, const struct lock_takeover *t, struct frame *frame) {
-    to_tab(room, t->user_id, t->client_id, room->rev, frame);
+    room_send_tab(room, t->user_id, t->client_id, room->rev, frame);
 }
 
 void room_takeover_event(struct room *room, const struct lock_event *e) {
@@ -351,163 +336,7 @@ void room_takeover_event(struct room *room, const struct lock_event *e) {
         to_admin(room, t, wire_takeover_denied(&to, t->request_id, by, t->force_at_ms));
         return;
     }
-    to_holder(room, room->rev, takeover_frame(room, room->rev));
+    to_holder(room, room->rev, room_takeover_frame(room, room->rev));
     if (e->cause == LOCK_CAUSE_RECOVERED)
         to_admin(room, t, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
-}
-
-/* ---- what is asked for, or told again ---- */
-
-static bool is_tab(const struct room_sub *sub, struct str user_id, struct str client_id) {
-    return str_eq(sub->client_id, client_id) && str_eq(sub->user_id, user_id);
-}
-
-static bool holds(const struct room *room, const struct room_sub *sub) {
-    const struct lock_view *v = &room->lock.view;
-    return (v->state == LOCK_STATE_HELD || v->state == LOCK_STATE_GRACE) &&
-           is_tab(sub, v->user_id, v->client_id);
-}
-
-void room_pending(const struct room_sub *sub, struct wire_pending *out,
-                  struct wire_open_request **received) {
-    const struct room *room = sub->room;
-    memset(out, 0, sizeof *out);
-    *received = NULL;
-    if (!room || !room->synced)
-        return;
-    const struct lock_view *v = &room->lock.view;
-    bool holder = holds(room, sub);
-    int64_t position = 0;
-    size_t count = 0;
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        position += rw->turn ? 0 : 1;
-        count++;
-        if (!is_tab(sub, rw->w.user_id, rw->w.client_id))
-            continue;
-        if (rw->turn)
-            out->claim_by_ms = v->reserved_until_ms;
-        if (waits_in_queue(rw)) {
-            out->position = position;
-            out->wait_ms = estimated_wait_ms(room, position);
-        }
-        if (rw->w.requests)
-            out->own = open_request(&rw->w);
-    }
-    if (holder && count > 0) {
-        *received = mem_calloc(count, sizeof **received);
-        LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-            const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-            if (is_open(rw))
-                (*received)[out->received_count++] = open_request(&rw->w);
-        }
-        out->received = *received;
-    }
-    const struct lock_takeover *t = &v->takeover;
-    if (t->present && (holder || is_tab(sub, t->user_id, t->client_id))) {
-        out->takeover_id = t->request_id;
-        out->admin = (struct wire_person){t->user_id, t->username};
-        out->takeover_reason = t->reason;
-        out->force_at_ms = t->force_at_ms;
-    }
-}
-
-static void send_notice(struct room_sub *sub, int64_t rev, struct frame *frame) {
-    room_send(sub, rev, frame);
-    frame_unref(frame);
-}
-
-void room_tell_again(struct room_sub *sub) {
-    struct room *room = sub->room;
-    if (!room || !sub->active || !room->synced)
-        return;
-    const struct lock_view *v = &room->lock.view;
-    struct wire_to to = room_to(room);
-    bool holder = holds(room, sub);
-    int64_t position = 0;
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        bool own = is_tab(sub, rw->w.user_id, rw->w.client_id);
-        position += rw->turn ? 0 : 1;
-        if (own && rw->turn) {
-            int64_t rev = room_notice_rev(room, sub);
-            send_notice(sub, rev, turn_frame(room, rw, rev));
-        } else if (own && rw->w.queues && sub->told_position != position) {
-            tell_position(room, sub, position, room_notice_rev(room, sub));
-        }
-        if (own && is_open(rw)) {
-            struct wire_at at = room_at(room, room_notice_rev(room, sub));
-            send_notice(sub, at.rev,
-                        wire_requested(&to, &at, rw->w.request_id, rw->w.ends_ms,
-                                       lock_state_text(v->state)));
-        } else if (holder && is_open(rw)) {
-            int64_t rev = room_notice_rev(room, sub);
-            send_notice(sub, rev, received_frame(room, &rw->w, rev));
-        }
-    }
-    const struct lock_takeover *t = &v->takeover;
-    if (!t->present)
-        return;
-    if (holder) {
-        int64_t rev = room_notice_rev(room, sub);
-        send_notice(sub, rev, takeover_frame(room, rev));
-    } else if (is_tab(sub, t->user_id, t->client_id)) {
-        struct wire_at at = room_at(room, room_notice_rev(room, sub));
-        send_notice(sub, at.rev, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
-    }
-}
-
-void room_note_position(struct room_sub *sub, int64_t position) {
-    sub->told_position = position;
-}
-
-int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int64_t median_ms) {
-    struct room *room = sub->room;
-    if (!room)
-        return -1;
-    room->median_ms = median_ms;
-    return estimated_wait_ms(room, position);
-}
-
-bool room_knows_request(const struct room_sub *sub, struct str request_id) {
-    const struct room *room = sub->room;
-    if (!room)
-        return false;
-    const struct lock_takeover *t = &room->lock.view.takeover;
-    if (t->present && str_eq(t->request_id, request_id))
-        return true;
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        if (str_eq(CONTAINER_OF(it, struct room_waiter, node)->w.request_id, request_id))
-            return true;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(room->closed); i++)
-        if (room->closed[i][0] != '\0' && str_eqz(request_id, room->closed[i]))
-            return true;
-    return false;
-}
-
-/* ---- resynchronising ---- */
-
-void room_report_waiting(const struct room *room, struct lock_report_waiting *out,
-                         struct lock_waiter **waiters) {
-    const struct lock_view *v = &room->lock.view;
-    *out = (struct lock_report_waiting){.prompt = v->prompt};
-    *waiters = NULL;
-    for (const struct list *it = room->waiters.next; it != &room->waiters; it = it->next)
-        out->waiter_count++;
-    if (out->waiter_count > 0) {
-        size_t n = 0;
-        *waiters = mem_calloc(out->waiter_count, sizeof **waiters);
-        for (const struct list *it = room->waiters.next; it != &room->waiters; it = it->next)
-            (*waiters)[n++] = CONTAINER_OF(it, struct room_waiter, node)->w;
-        out->waiters = *waiters;
-    }
-    if (v->takeover.present)
-        out->takeover = v->takeover.packed;
-    if (v->state == LOCK_STATE_RESERVED) {
-        out->reserved_until_ms = v->reserved_until_ms;
-        out->user_id = v->user_id;
-        out->username = v->username;
-        out->client_id = v->client_id;
-    }
 }

@@ -36,6 +36,18 @@ struct membership *call_membership(struct call *call, struct session *s) {
     return membership_by_seq(s, call->member_seq);
 }
 
+void call_finish(struct call *call, const struct lock_result *result, call_answer answer) {
+    struct session *s = call_session(call);
+    trail_events(call->gateway, s, result);
+    struct membership *m = s ? call_membership(call, s) : NULL;
+    const char *outcome = "gone";
+    if (m && result->status == LOCK_OK)
+        outcome = answer(s, m, call, result);
+    else if (s)
+        outcome = session_room_gone(s, call, result);
+    call_end(call, outcome);
+}
+
 void call_end(struct call *call, const char *outcome) {
     const char *event = wire_request_name(call->kind);
     double seconds = (double)(clock_boot_us() - call->started_us) / 1e6;

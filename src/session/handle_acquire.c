@@ -3,17 +3,13 @@
 
 #include "wslock/metrics/metrics.h"
 
+static const char *answer(struct session *s, struct membership *m, struct call *call,
+                          const struct lock_result *result) {
+    return session_tell_acquire(s, m, call, &call->ref, result);
+}
+
 static void on_result(void *arg, const struct lock_result *result) {
-    struct call *call = arg;
-    struct session *s = call_session(call);
-    trail_events(call->gateway, s, result);
-    struct membership *m = s ? call_membership(call, s) : NULL;
-    const char *outcome = "gone";
-    if (m && result->status == LOCK_OK)
-        outcome = session_tell_acquire(s, m, call, &call->ref, result);
-    else if (s)
-        outcome = session_room_gone(s, call, result);
-    call_end(call, outcome);
+    call_finish(arg, result, answer);
 }
 
 /* Decided by the token's roles alone: the lock is told as the room knows it. */

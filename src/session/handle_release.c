@@ -22,16 +22,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
 }
 
 static void on_result(void *arg, const struct lock_result *result) {
-    struct call *call = arg;
-    struct session *s = call_session(call);
-    trail_events(call->gateway, s, result);
-    struct membership *m = s ? call_membership(call, s) : NULL;
-    const char *outcome = "gone";
-    if (m && result->status == LOCK_OK)
-        outcome = answer(s, m, call, result);
-    else if (s)
-        outcome = session_room_gone(s, call, result);
-    call_end(call, outcome);
+    call_finish(arg, result, answer);
 }
 
 void handle_release(struct session *s, const struct wire_request *r, struct membership *m,

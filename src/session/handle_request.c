@@ -50,21 +50,6 @@ static struct call *begin(struct session *s, const struct wire_request *r, struc
     return call;
 }
 
-typedef const char *(*answer_fn)(struct session *s, struct membership *m, struct call *call,
-                                 const struct lock_result *result);
-
-static void finish(struct call *call, const struct lock_result *result, answer_fn answer) {
-    struct session *s = call_session(call);
-    trail_events(call->gateway, s, result);
-    struct membership *m = s ? call_membership(call, s) : NULL;
-    const char *outcome = "gone";
-    if (m && result->status == LOCK_OK)
-        outcome = answer(s, m, call, result);
-    else if (s)
-        outcome = session_room_gone(s, call, result);
-    call_end(call, outcome);
-}
-
 /* ---- lock:queue_leave ---- */
 
 static const char *answer_leave(struct session *s, struct membership *m, struct call *call,
@@ -82,7 +67,7 @@ static const char *answer_leave(struct session *s, struct membership *m, struct 
 }
 
 static void on_left(void *arg, const struct lock_result *result) {
-    finish(arg, result, answer_leave);
+    call_finish(arg, result, answer_leave);
 }
 
 void handle_queue_leave(struct session *s, const struct wire_request *r, struct membership *m,
@@ -117,7 +102,7 @@ static const char *answer_request(struct session *s, struct membership *m, struc
 }
 
 static void on_requested(void *arg, const struct lock_result *result) {
-    finish(arg, result, answer_request);
+    call_finish(arg, result, answer_request);
 }
 
 void handle_request(struct session *s, const struct wire_request *r, struct membership *m,
@@ -162,7 +147,7 @@ static const char *answer_reply(struct session *s, struct membership *m, struct 
 }
 
 static void on_replied(void *arg, const struct lock_result *result) {
-    finish(arg, result, answer_reply);
+    call_finish(arg, result, answer_reply);
 }
 
 static void reply(struct session *s, const struct wire_request *r, bool takeover) {
@@ -202,7 +187,7 @@ static const char *answer_cancel(struct session *s, struct membership *m, struct
 }
 
 static void on_cancelled(void *arg, const struct lock_result *result) {
-    finish(arg, result, answer_cancel);
+    call_finish(arg, result, answer_cancel);
 }
 
 static void cancel(struct session *s, const struct wire_request *r, enum lock_what what) {

@@ -183,6 +183,11 @@ struct call *call_begin(struct session *s, const struct wire_request *r, struct 
 /* The session, or NULL if it is gone or closing: then nobody waits for the answer. */
 struct session *call_session(struct call *call);
 struct membership *call_membership(struct call *call, struct session *s);
+/* What most results come to: recorded, answered if the session is in the room still, counted,
+ * freed. The answer gives the outcome. */
+typedef const char *(*call_answer)(struct session *s, struct membership *m, struct call *call,
+                                   const struct lock_result *result);
+void call_finish(struct call *call, const struct lock_result *result, call_answer answer);
 /* Counts the outcome (metrics) and frees. outcome: "ok", a denial's reason or an error's code. */
 void call_end(struct call *call, const char *outcome);
 

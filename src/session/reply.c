@@ -95,7 +95,7 @@ void session_tell_denied(struct session *s, struct membership *m, const struct w
     gateway_make_ref(s->gateway, error_ref);
     struct wire_to to = session_to(s, ref, m->policy);
     struct wire_lock shown;
-    bool held = lock && (lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE);
+    bool held = lock && lock_is_owned(lock);
     if (held)
         room_wire_lock(lock, -1, &shown);
     metrics_add(METRIC_DENIED, 1, m->policy->type, reason);

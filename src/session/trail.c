@@ -60,10 +60,6 @@ static bool lock_action(enum lock_cause cause, enum audit_action *out) {
     return false;
 }
 
-static bool owned(const struct lock_view *lock) {
-    return lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
-}
-
 static void fill_ending(const struct gateway *g, struct audit_record *r,
                         const struct lock_ending *end) {
     r->held_ms = end->ended_ms > end->since_ms ? end->ended_ms - end->since_ms : 0;
@@ -76,19 +72,19 @@ static void fill_ending(const struct gateway *g, struct audit_record *r,
 static bool fill_lock(const struct gateway *g, struct audit_record *r, const struct lock_event *e) {
     const struct lock_view *now = &e->lock;
     const struct lock_ending *end = &e->ended;
-    if (!lock_action(e->cause, &r->action) || (!owned(now) && !end->present))
+    if (!lock_action(e->cause, &r->action) || (!lock_is_owned(now) && !end->present))
         return false; /* a free lock confirmed after an outage, say */
-    if (owned(now)) {
+    if (lock_is_owned(now)) {
         r->user = (struct audit_person){now->user_id, now->username};
         r->client_id = now->client_id;
         r->fence = now->token;
     }
     if (end->present) {
         fill_ending(g, r, end);
-        if (owned(now))
+        if (lock_is_owned(now))
             r->previous_holder = (struct audit_person){end->user_id, end->username};
     }
-    if (!owned(now)) {
+    if (!lock_is_owned(now)) {
         r->user = (struct audit_person){end->user_id, end->username};
         r->client_id = end->client_id;
         r->fence = end->token;

@@ -25,15 +25,22 @@ test('queue', { concurrency: 12 }, async (t) => {
     await h.view(client, r);
     return client;
   };
+  const holder = async (r) => {
+    const ann = await open(one, 'ann');
+    await h.take(ann, r);
+    return ann;
+  };
   const wait = (client, resourceId) => client.expect('lock:acquire', { resourceId }, 'lock:queued');
+  const waits = async (r, ...clients) => {
+    for (const client of clients) await wait(client, r);
+  };
   const turn = (client) => client.waitFor('lock:your_turn');
   const queued = (client, position) => client.waitFor('lock:queued', (x) => x.position === position);
 
   await h.together(t, {
     'in order, positions told as they change, over both daemons': async () => {
       const r = 'document:q-order:main';
-      const ann = await open(one, 'ann');
-      await h.take(ann, r);
+      const ann = await holder(r);
       const bob = await open(two, 'bob');
       const { joined, answer } = await h.edit(bob, r); // a join as editor queues, as a viewer until its turn
       assert.strictEqual(joined.mode, 'viewer');
@@ -68,12 +75,10 @@ test('queue', { concurrency: 12 }, async (t) => {
     },
     'who does not claim in time is passed over': async () => {
       const r = 'document:q-noshow:main';
-      const ann = await open(one, 'ann');
-      await h.take(ann, r);
+      const ann = await holder(r);
       const bob = await inRoom(one, 'bob', r);
       const cy = await inRoom(two, 'cy', r);
-      await wait(bob, r);
-      await wait(cy, r);
+      await waits(r, bob, cy);
       await ann.expect('lock:release', { resourceId: r }, 'lock:released');
       await turn(bob);
       assert.strictEqual((await bob.waitFor('lock:queue_left')).data.reason, 'CLAIM_EXPIRED');
@@ -84,12 +89,10 @@ test('queue', { concurrency: 12 }, async (t) => {
     },
     'leaving the queue, and leaving the room': async () => {
       const r = 'document:q-leave:main';
-      const ann = await open(one, 'ann');
-      await h.take(ann, r);
+      const ann = await holder(r);
       const [bob, cy, dan] = [await inRoom(one, 'bob', r), await inRoom(one, 'cy', r), await inRoom(two, 'dan', r)];
       await h.refused(bob, 'lock:queue_leave', { resourceId: r }, 'NOT_QUEUED');
-      await wait(bob, r);
-      await wait(cy, r);
+      await waits(r, bob, cy);
       await wait(dan, r);
       assert.strictEqual((await bob.expect('lock:queue_leave', { resourceId: r }, 'lock:queue_left')).reason, 'LEFT');
       await h.refused(bob, 'lock:queue_leave', { resourceId: r }, 'NOT_QUEUED');
@@ -106,12 +109,10 @@ test('queue', { concurrency: 12 }, async (t) => {
     },
     'a waiter who comes back within the grace has its place': async () => {
       const r = 'long:q-back:main';
-      const ann = await open(one, 'ann');
-      await h.take(ann, r);
+      const ann = await holder(r);
       const bob = await inRoom(one, 'bob', r);
       const cy = await inRoom(two, 'cy', r);
-      await wait(bob, r);
-      await wait(cy, r);
+      await waits(r, bob, cy);
       await bob.terminate();
       await cy.waitFor('presence:diff', (p) => p.left.some((u) => u.userId === 'bob'));
       await ann.expect('lock:release', { resourceId: r }, 'lock:released');
@@ -131,12 +132,10 @@ test('queue', { concurrency: 12 }, async (t) => {
     },
     'a waiter who stays away loses its place': async () => {
       const r = 'document:q-gone:main';
-      const ann = await open(one, 'ann');
-      await h.take(ann, r);
+      const ann = await holder(r);
       const bob = await inRoom(one, 'bob', r);
       const cy = await inRoom(two, 'cy', r);
-      await wait(bob, r);
-      await wait(cy, r);
+      await waits(r, bob, cy);
       await bob.terminate();
       await queued(cy, 1);
       const back = await open(two, 'bob', { clientId: bob.options.clientId });
@@ -145,8 +144,7 @@ test('queue', { concurrency: 12 }, async (t) => {
     },
     'a lock that became free while its only waiter was away is reserved when that comes back': async () => {
       const r = 'long:q-free:main';
-      const ann = await open(one, 'ann');
-      await h.take(ann, r);
+      const ann = await holder(r);
       const bob = await inRoom(one, 'bob', r);
       await wait(bob, r);
       await bob.terminate();
@@ -160,8 +158,7 @@ test('queue', { concurrency: 12 }, async (t) => {
     },
     'an expired lock goes to the head; a full queue; the limit of tabs': async () => {
       const r = 'short:q-expire:main';
-      const ann = await open(one, 'ann');
-      await h.take(ann, r);
+      const ann = await holder(r);
       const bob = await inRoom(two, 'bob', r);
       await wait(bob, r);
       await turn(bob);
@@ -185,8 +182,7 @@ test('queue', { concurrency: 12 }, async (t) => {
     },
     'the estimate is what holders took, in the middle': async () => {
       const r = 'document:q-median:main';
-      const ann = await open(one, 'ann');
-      await h.take(ann, r);
+      const ann = await holder(r);
       for (let i = 0; i < 3; i++) {
         await ann.expect('lock:release', { resourceId: r }, 'lock:released');
         await ann.expect('lock:acquire', { resourceId: r }, 'lock:acquired');
@@ -198,8 +194,7 @@ test('queue', { concurrency: 12 }, async (t) => {
     },
     'the audit has it': async () => {
       const r = 'document:q-audit:main';
-      const ann = await open(one, 'ann');
-      await h.take(ann, r);
+      const ann = await holder(r);
       const bob = await inRoom(one, 'bob', r);
       await wait(bob, r);
       await ann.expect('lock:release', { resourceId: r }, 'lock:released');

@@ -68,6 +68,11 @@ struct lock_view {
     struct lock_takeover takeover; /* held: pending */
 };
 
+/* Somebody has it, if only in grace. */
+static inline bool lock_is_owned(const struct lock_view *lock) {
+    return lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
+}
+
 /* How a lock ended: `previous`, `lost`. */
 struct lock_ending {
     bool present;

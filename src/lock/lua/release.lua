@@ -8,14 +8,8 @@ local _, resource, session, user, client, token, revision = unpack_values(ARGV[1
 --@include publish.lua
 --@include settle.lua
 --@include recall.lua
-local l = read_lock(KEYS[5])
-settle(resource, l)
-local member = call('HGET', KEYS[6], client .. ':' .. user)
-if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
-  return answer('NOT_JOINED', 0, l)
-elseif window > 0 then
-  return answer('RECOVERING', 0, l)
-elseif l[STATE] == 'reserved' and l[USER] == user and l[CLIENT] == client then
+--@include in_room.lua
+if l[STATE] == 'reserved' and l[USER] == user and l[CLIENT] == client then
   places_of(resource, l).decline('LEFT', session)
   return answer('RELEASED', 0, l)
 elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client or (token ~= 0 and token ~= l[TOKEN]) then

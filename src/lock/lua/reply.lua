@@ -10,23 +10,16 @@ local _, resource, session, user, client, name, made, policy, ttl, idle, request
 --@include publish.lua
 --@include grant.lua
 --@include settle.lua
-local l = read_lock(KEYS[5])
-settle(resource, l)
-local member = call('HGET', KEYS[6], client .. ':' .. user)
-if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
-  return answer('NOT_JOINED', 0, l)
-elseif window > 0 then
-  return answer('RECOVERING', 0, l)
-end
-local places, id, w, t = places_of(resource, l), nil, nil, nil
+--@include in_room.lua
+local places, target, w, t = places_of(resource, l), nil, nil, nil
 if what == 'TAKEOVER' then
   t = places.takeover()
   t = t and t[1] == request and t
 else
-  id, w = places.find(request)
+  target, w = places.find(request)
 end
 if t then
-  id = t[4] .. ':' .. t[2]
+  target = t[4] .. ':' .. t[2]
 end
 local has = l[STATE] == 'held' or l[STATE] == 'grace'
 local known = has and (t or w)
@@ -38,7 +31,7 @@ if not known or l[USER] ~= user or l[CLIENT] ~= client then
     end
   end
   return answer(known and 'NOT_HOLDER' or 'UNKNOWN', 0, l)
-elseif action == 'APPROVE' and call('HEXISTS', KEYS[6], id) == 0 then
+elseif action == 'APPROVE' and call('HEXISTS', KEYS[6], target) == 0 then
   return answer('UNKNOWN', 0, l)
 end
 if l[STATE] == 'grace' then
@@ -47,10 +40,10 @@ end
 if action == 'APPROVE' and t then
   finish(resource, l, 'TRANSFERRED', session, revision, t[3], request)
 elseif action == 'APPROVE' then
-  places.approve(id, w, session, revision)
+  places.approve(target, w, session, revision)
 elseif action == 'DENY' and t and t[9] == 0 then
   places.deny_takeover(t, session)
 elseif action == 'DENY' and w then
-  places.deny(id, w, session)
+  places.deny(target, w, session)
 end
 return answer('REPLIED', 0, l)

@@ -8,15 +8,8 @@
 local _, resource, session, user, client, name, made, policy, request, message, length, most = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
-local l = read_lock(KEYS[5])
-settle(resource, l)
-local id = client .. ':' .. user
-local member = call('HGET', KEYS[6], id)
-if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
-  return answer('NOT_JOINED', 0, l)
-elseif window > 0 then
-  return answer('RECOVERING', 0, l)
-elseif l[STATE] ~= 'free' and l[USER] == user then
+--@include in_room.lua
+if l[STATE] ~= 'free' and l[USER] == user then
   return answer('OWN', 0, l)
 end
 local places = places_of(resource, l)

@@ -11,14 +11,7 @@ local _, resource, session, user, client, name, made, policy, ttl, idle, tell_af
 --@include grant.lua
 --@include settle.lua
 --@include judge.lua
-local l = read_lock(KEYS[5])
-settle(resource, l)
-local member = call('HGET', KEYS[6], client .. ':' .. user)
-if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
-  return answer('NOT_JOINED', 0, l)
-elseif window > 0 then
-  return answer('RECOVERING', 0, l)
-end
+--@include in_room.lua
 local has = l[STATE] == 'held' or l[STATE] == 'grace'
 if l[STATE] == 'free' or (has and l[USER] == user) or (l[STATE] == 'reserved' and l[USER] == user) then
   local verdict = judge(l, -1, true, 1, 0)

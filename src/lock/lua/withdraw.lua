@@ -6,15 +6,7 @@
 local _, resource, session, user, client, what, request = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
-local l = read_lock(KEYS[5])
-settle(resource, l)
-local id = client .. ':' .. user
-local member = call('HGET', KEYS[6], id)
-if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
-  return answer('NOT_JOINED', 0, l)
-elseif window > 0 then
-  return answer('RECOVERING', 0, l)
-end
+--@include in_room.lua
 local places = places_of(resource, l)
 if what == 'QUEUE' then
   return answer(places.withdraw(id, 1, 'LEFT', session) and 'WITHDRAWN' or 'NOT_QUEUED', 0, l)
