@@ -26,10 +26,13 @@ static const char DEV_TEXT[] =
     "  keys: [{kid: dev, alg: HS256, secretFile: @/dev-key}]\n"
     "  claims: {userId: sub, username: name, roles: roles}\n"
     "audit: {file: @/audit.jsonl}\n"
+    "default: {urgentTakeover: true}\n"
     "resourceTypes:\n"
     "  document: {maxConcurrentTabLocksPerUser: 3, maxViewersPerChild: 50}\n"
+    "  patient-chart: {maxConcurrentTabLocksPerUser: 10, upgrade: queue}\n"
     "  operation-report: {maxViewersPerChild: 10, lockTtl: 10m, upgrade: request}\n"
-    "  patient-chart: {maxConcurrentTabLocksPerUser: 10, upgrade: queue}\n";
+    "  care-plan: {requests: true, disconnect: prompt}\n"
+    "  prescription: {takeover: immediate}\n";
 
 /* DEV_TEXT with each `@/name` made a quoted path in the state directory. */
 static void append_text(const char *state_dir, bool embedded, struct buf *out) {

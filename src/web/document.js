@@ -1,31 +1,48 @@
-// The document of the demo, kept in this browser. Stands for an application's store: it remembers the
-// highest fencing token that it has seen, and refuses to be written with a lower one.
+// A document of the demo, kept in this browser. Stands for an application's store: it remembers the highest
+// fencing token that it has seen, and refuses to be written with a lower one. Beside it lies what each
+// person has typed and not saved, so that nothing of it is lost with the lock, the tab or the browser.
 
-const KEY = "wslock-demo:document";
-const EMPTY = { text: "Chest X-ray, 12 March: no infiltrates.", fence: 0, revision: "r1" };
-const listeners = new Set();
+const PREFIX = "wslock-demo";
 
-export function loadDocument() {
-  try {
-    return { ...EMPTY, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
-  } catch {
-    return EMPTY;
+export class SharedDocument extends EventTarget {
+  constructor(resourceId, text) {
+    super();
+    this.key = `${PREFIX}:document:${resourceId}`;
+    this.drafts = `${PREFIX}:draft:${resourceId}`;
+    this.empty = { text, fence: 0, revision: "r1" };
+    window.addEventListener("storage", (event) => {
+      if (event.key === this.key || event.key?.startsWith(this.drafts)) this.#changed();
+    });
+  }
+
+  load() {
+    try {
+      return { ...this.empty, ...JSON.parse(localStorage.getItem(this.key) ?? "{}") };
+    } catch {
+      return this.empty;
+    }
+  }
+
+  save(text, fence) {
+    const now = this.load();
+    if (!fence || fence < now.fence) return false;
+    const revision = `r${Number(now.revision.slice(1)) + 1}`;
+    localStorage.setItem(this.key, JSON.stringify({ text, fence, revision }));
+    this.#changed();
+    return true;
+  }
+
+  draft(userId) {
+    return localStorage.getItem(`${this.drafts}:${userId}`);
+  }
+
+  keepDraft(userId, text) {
+    if (text === null) localStorage.removeItem(`${this.drafts}:${userId}`);
+    else localStorage.setItem(`${this.drafts}:${userId}`, text);
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
   }
 }
-
-export function saveDocument(text, fence) {
-  const now = loadDocument();
-  if (!fence || fence < now.fence) return false;
-  const revision = `r${Number(now.revision.slice(1)) + 1}`;
-  localStorage.setItem(KEY, JSON.stringify({ text, fence, revision }));
-  listeners.forEach((listener) => listener());
-  return true;
-}
-
-export function onDocumentChanged(listener) {
-  listeners.add(listener);
-}
-
-window.addEventListener("storage", (event) => {
-  if (event.key === KEY) listeners.forEach((listener) => listener());
-});

@@ -45,11 +45,22 @@ export class LockClient extends EventTarget {
     this.socket?.close(code);
   }
 
-  acquire(takeOwn = false) { this.send("lock:acquire", { resourceId: this.resourceId, ...(takeOwn && { takeOwn }) }); }
-  release(revision) { this.send("lock:release", { resourceId: this.resourceId, ...(revision && { revision }) }); }
-  heartbeat(dirty) {
-    this.send("lock:heartbeat", { resourceId: this.resourceId, ...(this.token && { token: this.token }), active: true, dirty });
-  }
+  // ---- requests about the document ----
+  acquire(takeOwn = false) { this.#ask("lock:acquire", takeOwn && { takeOwn }); }
+  claim() { this.#ask("lock:claim"); }
+  release(revision) { this.#ask("lock:release", revision && { revision }); }
+  heartbeat(dirty) { this.#ask("lock:heartbeat", { ...(this.token && { token: this.token }), active: true, dirty }); }
+  leaveQueue() { this.#ask("lock:queue_leave"); }
+  request(message) { this.#ask("lock:request", message && { message }); }
+  takeOver(reason, urgent) { this.#ask("lock:takeover", { reason, ...(urgent && { urgent }) }); }
+
+  // ---- and about what is pending ----
+  answer(requestId, action, revision) { this.send("lock:request_reply", { requestId, action, ...(revision && { revision }) }); }
+  withdraw(requestId) { this.send("lock:request_cancel", { requestId }); }
+  answerTakeover(requestId, action, revision) { this.send("lock:takeover_reply", { requestId, action, ...(revision && { revision }) }); }
+  cancelTakeover(requestId) { this.send("lock:takeover_cancel", { requestId }); }
+
+  #ask(event, more) { this.send(event, { resourceId: this.resourceId, ...more }); }
 
   send(event, data) {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
@@ -57,7 +68,7 @@ export class LockClient extends EventTarget {
     this.sentAt.set(id, performance.now());
     const text = JSON.stringify({ event, id, data });
     this.socket.send(text);
-    this.#tell("frame", { way: "out", text: event === "auth" ? text.replace(/"token":"[^"]*"/, '"token":"…"') : text });
+    this.#tell("frame", { way: "out", text: event.startsWith("auth") ? text.replace(/"token":"[^"]*"/, '"token":"…"') : text });
   }
 
   #tell(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
@@ -135,6 +146,9 @@ export class LockClient extends EventTarget {
         data.left.forEach((u) => this.users.delete(u.userId));
         [...data.joined, ...data.changed].forEach((u) => this.users.set(u.userId, u));
         this.viewers = data.viewers;
+        break;
+      case "auth:expiring":
+        this.fetchToken().then((token) => this.send("auth:refresh", { token }), () => {}); // else 4401, and a new try
         break;
       case "server:draining":
         this.pause = data.reconnectInMs;

@@ -1,6 +1,7 @@
 // One person's tab on the page: what the lock client says, in words and buttons.
 import { LockClient } from "./lock-client.js";
-import { loadDocument, saveDocument, onDocumentChanged } from "./document.js";
+import { Flows } from "./flows.js";
+import { Prompts, clockText } from "./prompts.js";
 
 const FRAMES_KEPT = 60;
 const LOST = {
@@ -11,6 +12,8 @@ const LOST = {
   STORE_LOST: "The server could not confirm the lock in time.",
   STALE_TOKEN: "Somebody else has had the lock meanwhile.",
   NOT_HELD: "The lock is not yours any more.",
+  CLAIMED: "You were cut off, and somebody else claimed the lock.",
+  TRANSFERRED: "You have handed the lock over.",
 };
 const DENIED = {
   HELD: "is editing",
@@ -19,20 +22,21 @@ const DENIED = {
 };
 
 export class Pane {
-  constructor({ person, number, resourceId, onTwin }) {
+  constructor({ person, number, kind, shared, onTwin, onPolicy }) {
     const root = document.getElementById("pane-template").content.firstElementChild.cloneNode(true);
-    this.root = root;
-    this.person = person;
-    this.key = `wslock-demo:${person.id}:${number}`;
+    Object.assign(this, { root, person, shared, onPolicy });
+    this.key = `wslock-demo:${kind.type}:${person.id}:${number}`;
     this.$ = (selector) => root.querySelector(selector);
     this.$(".name").textContent = person.name;
-    this.$(".tab").textContent = `tab ${number}`;
+    this.$(".tab").textContent = `${person.admin ? "administrator, " : ""}tab ${number}`;
+    this.$(".text-label").textContent = kind.label;
     root.setAttribute("aria-label", `${person.name}, tab ${number}`);
     this.dirty = false;
     this.frames = 0;
+    this.prompts = new Prompts(this.$(".prompts"));
     this.client = new LockClient({
       url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
-      resourceId,
+      resourceId: kind.resourceId,
       clientId: this.#clientId(),
       fetchToken: () => fetchToken(person),
       store: {
@@ -40,11 +44,24 @@ export class Pane {
         save: (token) => sessionStorage.setItem(`${this.key}:token`, token ?? ""),
       },
     });
+    this.flows = new Flows({
+      client: this.client, prompts: this.prompts, notice: (text) => this.#notice(text), saved: () => this.#saved(),
+    });
     this.#wire(onTwin);
-    onDocumentChanged(() => this.#showDocument());
+    this.ended = new AbortController();
+    shared.addEventListener("change", () => this.#documentChanged(), { signal: this.ended.signal });
     this.#showDocument();
     this.ticker = setInterval(() => this.#tick(), 250);
     this.client.connect().catch((problem) => this.#notice(`No token: ${problem.message}`));
+  }
+
+  // The tab is closed for good, as when its window is: on purpose.
+  end() {
+    clearInterval(this.ticker);
+    clearInterval(this.beat);
+    this.ended.abort();
+    this.client.disconnect(1000);
+    this.root.remove();
   }
 
   #clientId() {
@@ -62,14 +79,41 @@ export class Pane {
     on(".edit", () => client.acquire());
     on(".move", () => client.acquire(true));
     on(".save", () => this.#save());
-    on(".release", () => { if (!this.dirty || this.#save()) client.release(loadDocument().revision); });
+    on(".release", () => { const revision = this.#saved(); if (revision !== null) client.release(revision); });
     on(".offline", () => this.#toggleOffline());
     on(".reload", () => this.#reload());
     on(".close", () => this.#close());
     on(".twin", () => onTwin(this.person));
+    this.#wireForm("request", () => client.request(this.$(".message").value));
+    this.#wireForm("takeover", () => client.takeOver(this.$(".reason").value, this.$(".urgent").checked));
     this.$("textarea").addEventListener("input", () => this.#typed());
     client.addEventListener("frame", (e) => this.#frame(e.detail));
     client.addEventListener("change", (e) => this.#changed(e.detail));
+  }
+
+  // A button that opens a form, and the form.
+  #wireForm(name, action) {
+    const [button, form] = [this.$(`.${name}`), this.$(`.${name}-form`)];
+    const open = (yes) => {
+      form.hidden = !yes;
+      button.setAttribute("aria-expanded", String(yes));
+    };
+    button.addEventListener("click", () => {
+      open(form.hidden);
+      if (!form.hidden) form.querySelector("input").focus();
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      action();
+      form.reset();
+      open(false);
+      this.$(".prompts").focus();
+    });
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      open(false);
+      button.focus();
+    });
   }
 
   #toggleOffline() {
@@ -83,7 +127,7 @@ export class Pane {
     this.client.disconnect();
     this.offline = this.closed = false;
     this.dirty = false;
-    this.#showDocument(true);
+    this.#showDocument();
     this.client.connect();
   }
 
@@ -93,35 +137,70 @@ export class Pane {
     if (this.closed) this.client.disconnect(1000);
     else this.client.connect();
     this.dirty = false;
-    this.#showDocument(true);
+    this.#showDocument();
     this.#render();
   }
 
+  // ---- the text ----
   #typed() {
-    if (!this.dirty) {
-      this.dirty = true;
-      this.client.heartbeat(true);
-    }
-    this.#render();
+    const first = !this.dirty;
+    this.dirty = true;
+    this.shared.keepDraft(this.person.id, this.$("textarea").value);
+    if (first) this.client.heartbeat(true);
   }
 
   // As an application's save handler does it: a fencing token lower than the highest seen is refused.
   #save() {
-    const saved = saveDocument(this.$("textarea").value, this.client.token);
-    if (!saved) {
+    if (!this.shared.save(this.$("textarea").value, this.client.token)) {
       this.#notice("Not saved: somebody with a newer lock has written since. Your text is still here.");
       return false;
     }
     this.dirty = false;
+    this.shared.keepDraft(this.person.id, null);
     this.client.heartbeat(false);
-    this.#render();
     return true;
   }
 
-  #showDocument(force) {
-    if (force || !this.dirty) this.$("textarea").value = loadDocument().text;
+  // Saves what is unsaved; the revision of what is saved then, or null.
+  #saved() {
+    return !this.dirty || this.#save() ? this.shared.load().revision : null;
   }
 
+  #documentChanged() {
+    this.#showDocument();
+    this.#render();
+  }
+
+  #showDocument() {
+    if (!this.dirty) this.$("textarea").value = this.shared.load().text;
+  }
+
+  // What was typed under a lock that is gone: kept, shown, and put back if its user edits again.
+  #offerDraft() {
+    const { client } = this;
+    const draft = this.shared.draft(this.person.id);
+    const elsewhere = !client.editing && client.lock.holder?.userId === this.person.id;
+    if (this.dirty || draft === null || draft === this.shared.load().text || elsewhere) {
+      this.prompts.drop("draft");
+      return;
+    }
+    const discard = ["Discard it", () => this.shared.keepDraft(this.person.id, null)];
+    const mine = client.connected && client.editing;
+    this.prompts.show("draft", {
+      title: "Unsaved text",
+      text: mine ? "What you had typed and not saved:" : "What you had typed and not saved is kept. Edit again to put it back:",
+      quote: draft,
+      actions: mine ? [["Put it back", () => this.#putBack(draft)], discard] : [discard],
+    });
+  }
+
+  #putBack(draft) {
+    this.$("textarea").value = draft;
+    this.#typed();
+    this.$("textarea").focus();
+  }
+
+  // ---- what the server says ----
   #changed({ event, data, reply }) {
     if (event === "lock:acquired") {
       this.#notice("");
@@ -130,12 +209,15 @@ export class Pane {
     }
     if (event === "lock:expiring" && this.$(".alive").checked) this.client.heartbeat(this.dirty);
     if (event === "lock:denied" && reply) this.#denied(data);
+    if (event === "lock:state" && this.denied && data.cause !== "RENEWED") this.#notice("");
     if (event === "system:degraded") this.#notice("The server has lost its store: nothing can be confirmed until it is back.");
     if (event === "system:recovered") this.#notice("");
     if (event === "error") this.#notice(`${data.code}: ${data.message}`);
-    if (event === "lock:lost" && data.reason !== "RELEASED") this.#lost(data);
+    if (event === "lock:lost") this.#lost(data);
     if (event === "resource:joined" && data.lost) this.#lost(data.lost);
     if (event === "resource:joined" && data.lock.mine) this.#scheduleHeartbeat(data.policy.heartbeatIntervalMs);
+    if (event === "resource:joined" || event === "resource:policy") this.onPolicy(data.policy);
+    this.flows.handle(event, data, reply);
     this.#render();
   }
 
@@ -147,20 +229,26 @@ export class Pane {
   }
 
   #denied(data) {
-    this.$(".move").hidden = data.reason !== "HELD_BY_YOU";
     if (data.reason === "HELD_BY_YOU") this.#notice("You are editing this in another tab.");
     else this.#notice(`Not now: ${data.currentHolder ?? "the server"} ${DENIED[data.reason] ?? data.reason}.`);
+    this.$(".move").hidden = data.reason !== "HELD_BY_YOU";
+    this.denied = true;
   }
 
   #lost({ reason }) {
-    this.#notice(`${LOST[reason] ?? reason} ${this.dirty ? "Your unsaved text is still in the box." : ""}`);
+    const kept = this.dirty ? " What you had not saved is kept below." : "";
+    this.dirty = false;
+    this.#showDocument();
+    const told = reason === "TAKEN_BY_ADMIN" && this.$(".notice").textContent; // lock:taken_by_admin came before
+    this.#notice((told || LOST[reason] || `The lock is gone (${reason}).`) + kept);
   }
 
   #notice(text) {
     const box = this.$(".notice");
     box.textContent = text;
     box.hidden = text === "";
-    if (text === "") this.$(".move").hidden = true;
+    this.denied = false;
+    this.$(".move").hidden = true;
   }
 
   #frame({ way, text }) {
@@ -173,6 +261,7 @@ export class Pane {
     this.$(".count").textContent = ++this.frames;
   }
 
+  // ---- what is shown ----
   #lockText() {
     const { client } = this;
     const { lock } = client;
@@ -181,17 +270,20 @@ export class Pane {
     if (!client.connected) return client.token ? "Cut off: the lock is unconfirmed." : "Not connected.";
     if (client.editing) return "You are editing.";
     if (lock.state === "free") return "Free: nobody is editing.";
-    if (lock.state === "held") return `${holder} is editing${lock.dirty ? " (unsaved changes)" : ""}.`;
-    if (lock.state === "grace") return `${holder} was cut off; the lock is kept for a while.`;
+    const waiting = lock.queueLength ? ` ${lock.queueLength} waiting.` : "";
+    if (lock.state === "held") return `${holder} is editing${lock.dirty ? " (unsaved changes)" : ""}.${waiting}`;
+    if (lock.state === "grace") return `${holder} was cut off; the lock is kept for a while.${waiting}`;
+    if (lock.state === "reserved") return `Kept for ${lock.reservedFor.username}, whose turn it is.${waiting}`;
     return "…";
   }
 
   #render() {
-    const { client } = this;
-    const mine = client.connected && client.editing;
+    const { client, flows } = this;
     const { state } = client.lock;
+    const mine = client.connected && client.editing;
+    const others = client.connected && !mine && state !== "free" && state !== "unknown";
     this.root.classList.toggle("mine", mine);
-    this.root.classList.toggle("other", client.connected && !mine && (state === "held" || state === "grace"));
+    this.root.classList.toggle("other", others);
     this.root.classList.toggle("free", client.connected && state === "free");
     this.$(".connection").textContent = client.connected ? "connected" : this.offline ? "offline" : "not connected";
     this.$(".connection").classList.toggle("on", client.connected);
@@ -201,15 +293,26 @@ export class Pane {
     this.$(".dirty").hidden = !this.dirty;
     this.$("textarea").readOnly = !mine;
     this.$(".edit").hidden = mine;
-    this.$(".edit").disabled = !client.connected;
+    this.$(".edit").disabled = !client.connected || flows.waiting;
     this.$(".save").hidden = this.$(".release").hidden = !mine;
     this.$(".save").disabled = !this.dirty;
+    const asked = client.policy?.requests || client.policy?.upgrade === "request";
+    this.#offerForm("request", others && asked && !flows.asking && client.lock.holder?.userId !== this.person.id);
+    this.#offerForm("takeover", others && this.person.admin && client.policy?.takeover !== "never");
     this.$(".offline").textContent = this.offline ? "Go online" : "Go offline";
     this.$(".offline").setAttribute("aria-pressed", String(Boolean(this.offline)));
     this.$(".offline").disabled = Boolean(this.closed);
     this.$(".close").textContent = this.closed ? "Open again" : "Close";
+    this.#offerDraft();
     this.#renderPeople();
     this.#tick();
+  }
+
+  #offerForm(name, offered) {
+    this.$(`.${name}`).hidden = !offered;
+    if (offered) return;
+    this.$(`.${name}-form`).hidden = true;
+    this.$(`.${name}`).setAttribute("aria-expanded", "false");
   }
 
   #renderPeople() {
@@ -222,18 +325,20 @@ export class Pane {
     const { client } = this;
     const left = client.endsAt ? Math.max(0, client.endsAt - performance.now()) : null;
     const shown = client.connected && left !== null && client.lock.state !== "free";
+    this.prompts.tick();
     this.$(".clock").hidden = !shown && !this.dirty;
     this.$(".clock progress").hidden = this.$(".countdown").hidden = !shown;
     if (!shown) return;
-    const whole = client.lock.state === "grace" ? client.policy?.gracePeriodMs : client.policy?.ttlMs;
+    const { gracePeriodMs, claimWindowMs, ttlMs } = client.policy ?? {};
+    const whole = { grace: gracePeriodMs, reserved: claimWindowMs }[client.lock.state] ?? ttlMs;
     this.$("progress").value = whole ? Math.min(1, left / whole) : 0;
-    const seconds = Math.ceil(left / 1000);
-    this.$(".countdown").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left`;
+    this.$(".countdown").textContent = clockText(left);
   }
 }
 
-async function fetchToken({ id, name }) {
-  const response = await fetch(`/dev/token?user=${encodeURIComponent(id)}&name=${encodeURIComponent(name)}`);
+async function fetchToken({ id, name, admin }) {
+  const query = new URLSearchParams({ user: id, name, ...(admin && { admin: 1 }) });
+  const response = await fetch(`/dev/token?${query}`);
   if (!response.ok) throw new Error(`${response.status}`);
   return (await response.json()).token;
 }

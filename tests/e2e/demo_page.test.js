@@ -12,13 +12,26 @@ class Pane {
   constructor(page, name, tab = 1) {
     this.page = page;
     this.box = page.getByRole('region', { name: `${name}, tab ${tab}` });
-    this.text = this.box.getByRole('textbox', { name: 'Findings' });
+    this.text = this.box.locator('textarea');
   }
   button(name) {
     return this.box.getByRole('button', { name, exact: true });
   }
   press(name) {
     return this.button(name).click();
+  }
+  /* A question that the box asks, and its answer. */
+  prompt(name) {
+    return this.box.getByRole('group', { name, exact: true });
+  }
+  async asks(name, text) {
+    await this.prompt(name).getByText(text).waitFor();
+  }
+  async answers(name, label) {
+    await this.prompt(name).getByRole('button', { name: label, exact: true }).click();
+  }
+  gone(name) {
+    return this.prompt(name).waitFor({ state: 'hidden' });
   }
   /* Waits until the box says so. */
   says(text) {
@@ -47,6 +60,7 @@ async function open(t, launched, d, options) {
 test('the demo page', { timeout: 180_000 * h.SLOW }, async (top) => {
   const launched = await h.browser(top);
   await top.test('two people and a third', (t) => people(t, launched));
+  await top.test('every way a lock changes hands, in three windows', (t) => hands(t, launched));
   await top.test('by keyboard alone, on a narrow screen', (t) => keyboard(t, launched));
   await top.test('both colour schemes can be read', (t) => schemes(t, launched));
 });
@@ -157,7 +171,12 @@ async function people(t, launched) {
     await anna.press('Go online');
     await anna.says('You were away longer than the grace period.');
     await anna.says('Nurse Bruno Weiss is editing.');
-    assert.strictEqual(await anna.text.inputValue(), 'Not saved in time.');
+    await anna.holds('Typed before the cut.'); // what the others see
+    await anna.asks('Unsaved text', 'Not saved in time.');
+    assert.strictEqual(await anna.prompt('Unsaved text').getByRole('button', { name: 'Put it back' }).count(), 0);
+    await page.reload();
+    await anna.asks('Unsaved text', 'Not saved in time.');
+    await bruno.edits();
   });
 
   await t.test('no heartbeats: the lock runs out', async () => {
@@ -165,6 +184,19 @@ async function people(t, launched) {
     await bruno.says('The lock ran out, because no heartbeat came in time.');
     await anna.says('Free: nobody is editing.');
     await bruno.box.getByRole('checkbox', { name: 'sends heartbeats' }).check();
+  });
+
+  await t.test('the unsaved text is put back by who edits again', async () => {
+    await anna.press('Edit');
+    await anna.edits();
+    await anna.answers('Unsaved text', 'Put it back');
+    await anna.holds('Not saved in time.');
+    await anna.says('unsaved changes');
+    await anna.press('Save');
+    await bruno.holds('Not saved in time.');
+    await anna.gone('Unsaved text');
+    await anna.press('Stop editing');
+    await bruno.says('Free: nobody is editing.');
   });
 
   await t.test('frames are shown as they pass, without the token', async () => {
@@ -190,6 +222,172 @@ async function people(t, launched) {
     await popup.close(); // as people do
     await bruno.says(/Free: nobody is editing\.|Dr\. Carla Meier was cut off; the lock is kept for a while\./);
     await bruno.says('Free: nobody is editing.');
+  });
+
+  assert.deepStrictEqual(problems, [], 'the console has nothing to complain of');
+  await context.close();
+}
+
+/* The main window has Anna and Bruno, the second Carla, the third an administrator. */
+async function hands(t, launched) {
+  const d = await h.devDaemon(t, { default: { takeoverTimeout: h.ms(2500), claimWindow: h.ms(30_000) } });
+  const { page, context, problems, anna, bruno } = await open(t, launched, d);
+  const more = async (link, name) => {
+    const [popup] = await Promise.all([context.waitForEvent('page'), page.getByRole('link', { name: link }).click()]);
+    const pane = new Pane(popup, name);
+    await pane.says('connected');
+    return pane;
+  };
+  const choose = (window, label) => window.getByRole('combobox', { name: 'What is edited' }).selectOption({ label });
+  const queue = 'Patient chart: people queue';
+  await choose(page, queue);
+  await page.getByText(/While somebody edits, people queue/).waitFor();
+  const carla = await more(/third person/, 'Dr. Carla Meier');
+  const dora = await more(/administrator/, 'Dora Keller');
+  const all = [anna, bruno, carla, dora];
+  const type = async (label) => {
+    for (const window of [page, carla.page, dora.page]) await choose(window, label);
+    for (const pane of all) await pane.says('Free: nobody is editing.');
+  };
+  assert.ok((await carla.page.evaluate('location.search')).includes('type=patient-chart'), 'the same document in each window');
+
+  await t.test('queue: a place, a turn, a turn passed on', async () => {
+    await anna.press('Edit');
+    await anna.edits();
+    await bruno.press('Edit');
+    await bruno.asks('Queue', /You are number 1 in the queue/);
+    await carla.press('Edit');
+    await carla.asks('Queue', /You are number 2 in the queue/);
+    assert.ok(await bruno.button('Edit').isDisabled());
+    await anna.text.fill('Allergic to penicillin and latex.');
+    await dora.says('Dr. Anna Rossi is editing (unsaved changes). 2 waiting.');
+    await anna.press('Stop editing'); // saves
+    await bruno.asks('Your turn', /0:\d\d left/);
+    await carla.asks('Queue', /You are number 1 in the queue/);
+    await anna.says('Kept for Nurse Bruno Weiss, whose turn it is.');
+    await bruno.answers('Your turn', 'Take the lock');
+    await bruno.edits();
+    await bruno.holds('Allergic to penicillin and latex.');
+    await bruno.gone('Your turn');
+    await anna.press('Edit');
+    await anna.asks('Queue', /You are number 2 in the queue/);
+    await carla.answers('Queue', 'Leave the queue');
+    await carla.gone('Queue');
+    await anna.asks('Queue', /You are number 1 in the queue/);
+    await anna.press('Reload'); // the place is kept
+    await anna.asks('Queue', /You are number 1 in the queue/);
+    await bruno.press('Stop editing');
+    await anna.answers('Your turn', 'No, thanks');
+    await carla.says('Free: nobody is editing.');
+    await anna.gone('Your turn');
+  });
+
+  await t.test('request: refused, withdrawn, granted with what was unsaved', async () => {
+    await type('Operation report: ask whoever edits');
+    await anna.press('Edit');
+    await anna.edits();
+    await bruno.press('Ask for it…');
+    await bruno.box.getByRole('textbox', { name: 'Message' }).fill('Need to add the count of swabs');
+    await bruno.press('Send');
+    await bruno.asks('Your request', /You have asked for the lock/);
+    await bruno.asks('Your request', /[12]:\d\d left/);
+    await anna.asks('Request from Nurse Bruno Weiss', 'Need to add the count of swabs');
+    await anna.answers('Request from Nurse Bruno Weiss', 'Not now');
+    await bruno.says('Your request was refused: Dr. Anna Rossi is still editing.');
+    await bruno.gone('Your request');
+    await anna.gone('Request from Nurse Bruno Weiss');
+    await carla.press('Ask for it…');
+    await carla.press('Send');
+    await anna.asks('Request from Dr. Carla Meier', /asks you for the lock/);
+    await carla.answers('Your request', 'Withdraw');
+    await anna.says('The request was withdrawn.');
+    await anna.gone('Request from Dr. Carla Meier');
+    await anna.text.fill('Incision 08:31.');
+    await bruno.press('Ask for it…');
+    await bruno.press('Send');
+    await page.reload(); // a request is asked again of whoever comes back
+    await anna.asks('Request from Nurse Bruno Weiss', /asks you for the lock/);
+    await bruno.asks('Your request', /You have asked for the lock/);
+    await anna.answers('Unsaved text', 'Put it back');
+    await anna.answers('Request from Nurse Bruno Weiss', 'Save and hand over');
+    await anna.says('You have handed the lock over.');
+    await bruno.answers('Your turn', 'Take the lock');
+    await bruno.edits();
+    await bruno.holds('Incision 08:31.');
+    await bruno.press('Stop editing');
+    await anna.says('Free: nobody is editing.');
+  });
+
+  await t.test('prompt: who is cut off may be followed', async () => {
+    await type('Care plan: anybody may step in when a connection breaks');
+    await anna.press('Edit');
+    await anna.edits();
+    await anna.text.fill('Room 4: call the doctor.');
+    await carla.says('Dr. Anna Rossi is editing (unsaved changes).');
+    await anna.press('Go offline');
+    await bruno.asks('Connection lost', 'Dr. Anna Rossi was cut off.');
+    await carla.answers('Connection lost', 'Wait');
+    await carla.gone('Connection lost');
+    await bruno.answers('Connection lost', 'Claim now');
+    await bruno.edits();
+    await anna.press('Go online');
+    await anna.says('You were cut off, and somebody else claimed the lock. What you had not saved is kept below.');
+    await anna.asks('Unsaved text', 'Room 4: call the doctor.');
+    await anna.answers('Unsaved text', 'Discard it');
+    await anna.gone('Unsaved text');
+    await bruno.press('Stop editing');
+    await anna.says('Free: nobody is editing.');
+  });
+
+  await t.test('takeover: asked, refused, cancelled, forced; urgent at once', async () => {
+    await type('Document: whoever comes second is told');
+    const take = async (reason, urgent) => {
+      await dora.press('Take over…');
+      await dora.box.getByRole('textbox', { name: 'Reason' }).fill(reason);
+      if (urgent) await dora.box.getByRole('checkbox', { name: 'urgent' }).check();
+      await dora.press('Take the lock');
+    };
+    assert.strictEqual(await carla.button('Take over…').isVisible(), false);
+    await anna.press('Edit');
+    await anna.edits();
+    await take('Discharge at noon');
+    await dora.asks('Takeover', 'Whoever edits has been told to save.');
+    await anna.asks('Takeover by Dora Keller', 'Discharge at noon');
+    await anna.answers('Takeover by Dora Keller', 'Refuse');
+    await dora.asks('Takeover', 'Dr. Anna Rossi refuses.');
+    await anna.asks('Takeover', 'You have refused.');
+    await dora.answers('Takeover', 'Cancel the takeover');
+    await anna.says('The takeover was withdrawn.');
+    await anna.gone('Takeover');
+    await anna.text.fill('Saved at the last moment.');
+    await take('Discharge at one');
+    await anna.answers('Takeover by Dora Keller', 'Save and hand over');
+    await dora.edits();
+    await dora.holds('Saved at the last moment.');
+    await anna.says('You have handed the lock over.');
+    await dora.press('Stop editing');
+    await anna.press('Edit');
+    await anna.edits();
+    await anna.text.fill('Never saved.');
+    await take('Nobody answers'); // and so it is forced
+    await dora.edits();
+    await anna.says('Dora Keller (administrator) has taken the lock: “Nobody answers”. What you had not saved is kept below.');
+    await anna.asks('Unsaved text', 'Never saved.');
+    await anna.answers('Unsaved text', 'Discard it');
+    await dora.press('Stop editing');
+    await bruno.press('Edit');
+    await bruno.edits();
+    await take('Resuscitation', true);
+    await dora.edits();
+    await bruno.says('Dora Keller (administrator) has taken the lock: “Resuscitation”.');
+    await d.waitForAudit((a) => a.action === 'LOCK_TAKEOVER' && a.user.id === 'dora' && JSON.stringify(a).includes('Resuscitation'));
+    await dora.press('Stop editing');
+    await type('Prescription: an administrator takes over at once');
+    await anna.press('Edit');
+    await anna.edits();
+    await take('Wrong dose');
+    await dora.edits();
+    await anna.says('Dora Keller (administrator) has taken the lock: “Wrong dose”.');
   });
 
   assert.deepStrictEqual(problems, [], 'the console has nothing to complain of');

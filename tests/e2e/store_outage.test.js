@@ -318,7 +318,7 @@ async function d2audit(d) {
 test('a stray member is taken out, a forgotten one is put back', async (t) => {
   const redis = await h.redis(t);
   await h.layOut(redis, { shards: 256 });
-  const d = await h.lockDaemon(t, { redis, config: config({ redis: { shards: 256, lease: '6s', commandTimeout: '2s' } }) });
+  const d = await h.lockDaemon(t, { redis, config: config({ redis: { shards: 256, lease: h.ms(6000), commandTimeout: h.ms(2000) } }) });
   const bob = await d.client({ user: 'bob', name: 'Bob', clientId: h.tab() });
   // In one of the last shards, so that there is time before they are looked at.
   let r;

@@ -67,7 +67,7 @@ static void test_alone(void **state) {
     assert_string_equal(c->allowed_origins.items[2], "http://[::1]:8080");
     assert_string_equal(c->auth.keys[0].kid, "dev");
     assert_string_equal(c->auth.keys[0].secret_file, d->key);
-    assert_int_equal(c->type_count, 3);
+    assert_int_equal(c->type_count, 5);
     config_unref(&c);
     buf_fini(&problems);
 
@@ -106,7 +106,7 @@ static void test_file_over_it(void **state) {
     assert_non_null(strstr(c->ops.socket, "/a/b/ops.sock"));
     assert_false(c->redis.embedded);
     assert_int_equal(c->redis.port, 16379);
-    assert_int_equal(c->type_count, 4);
+    assert_int_equal(c->type_count, 6);
     assert_int_equal(config_policy_for(c, str_of("document"))->lock_ttl_ms, 180000);
     assert_int_equal(config_policy_for(c, str_of("document"))->max_viewers, 50);
     config_unref(&c);
