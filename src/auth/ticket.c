@@ -109,6 +109,13 @@ static bool pair_matches(EVP_PKEY *pkey) {
     return ok;
 }
 
+static bool has_key(const struct ticket_keys *keys, const char *kid) {
+    for (size_t i = 0; i < keys->count; i++)
+        if (strcmp(keys->items[i].key->kid, kid) == 0)
+            return true;
+    return false;
+}
+
 static const char *add_key(struct ticket_keys *keys, EVP_PKEY *pkey, struct jsonw *jwks) {
     struct ticket_key *slot = &keys->items[keys->count];
     struct buf x, y, kid;
@@ -125,6 +132,8 @@ static const char *add_key(struct ticket_keys *keys, EVP_PKEY *pkey, struct json
              !read_coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, &y) ||
              !make_thumbprint(buf_cstr(&x), buf_cstr(&y), &kid) || !pair_matches(pkey))
         why = "holds a key that is not on the curve P-256, or not valid";
+    else if (has_key(keys, buf_cstr(&kid)))
+        why = "holds a key twice";
     else
         slot->key = auth_key_create_public(AUTH_ALG_ES256, buf_cstr(&kid), pkey, &why);
     if (!why) {
@@ -137,6 +146,24 @@ static const char *add_key(struct ticket_keys *keys, EVP_PKEY *pkey, struct json
     buf_fini(&y);
     buf_fini(&kid);
     return why;
+}
+
+/* How many private keys begin in the file, whether they can be read or not. */
+static size_t count_begun(const struct buf *pem) {
+    static const char BEGIN[] = "-----BEGIN ", END[] = "PRIVATE KEY-----";
+    struct str rest = {pem->data, pem->len}, line;
+    size_t count = 0;
+
+    while (rest.len > 0) {
+        if (!str_cut(&rest, '\n', &line)) {
+            line = rest;
+            rest.len = 0;
+        }
+        if (line.len >= sizeof BEGIN - 1 && memcmp(line.p, BEGIN, sizeof BEGIN - 1) == 0 &&
+            memmem(line.p, line.len, END, sizeof END - 1))
+            count++;
+    }
+    return count;
 }
 
 static const char *read_keys(struct ticket_keys *keys, const struct buf *pem) {
@@ -155,6 +182,8 @@ static const char *read_keys(struct ticket_keys *keys, const struct buf *pem) {
     }
     jsonw_array_close(&w);
     jsonw_object_close(&w);
+    if (!why && keys->count > 0 && keys->count < count_begun(pem))
+        why = "holds a further key that is damaged, or has a passphrase";
     if (!why && keys->count == 0)
         why = "holds no private key in PEM without a passphrase (BEGIN PRIVATE KEY)";
     ERR_clear_error();
@@ -281,19 +310,26 @@ static bool read_number(const json_t *claims, const char *name, int64_t max, int
     return json_is_integer(value) && *out >= 1 && *out <= max;
 }
 
+static bool read_text(const json_t *claims, const char *name, size_t size, char *out) {
+    const json_t *value = json_object_get(claims, name);
+    struct str text = json_is_string(value) ? auth_json_str(value) : (struct str){NULL, 0};
+
+    if (text.len == 0 || text.len >= size || memchr(text.p, '\0', text.len))
+        return false;
+    memcpy(out, text.p, text.len);
+    out[text.len] = '\0';
+    return true;
+}
+
 /* Our own signature is on them, but perhaps from another use of the key. */
 static const char *read_claims(const json_t *claims, struct ticket_claims *out) {
-    const json_t *resource = json_object_get(claims, "res");
-    struct str text = json_is_string(resource) ? auth_json_str(resource) : (struct str){NULL, 0};
     int64_t expires_s;
 
-    if (text.len == 0 || text.len >= sizeof out->resource || memchr(text.p, '\0', text.len) ||
-        !json_is_string(json_object_get(claims, "sub")) ||
+    if (!read_text(claims, "sub", sizeof out->user_id, out->user_id) ||
+        !read_text(claims, "res", sizeof out->resource, out->resource) ||
         !read_number(claims, "fence", FENCE_MAX, &out->fence) ||
         !read_number(claims, "exp", SECONDS_MAX, &expires_s))
         return "the claims are not those of a ticket";
-    memcpy(out->resource, text.p, text.len);
-    out->resource[text.len] = '\0';
     out->expires_unix_ms = expires_s * 1000;
     return NULL;
 }

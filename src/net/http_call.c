@@ -53,6 +53,9 @@ int http_call_begin(struct conn *c, const struct http_request *request, http_cal
         return refuse(c, 413, "BODY_TOO_LONG", "the body is longer than 16 KiB");
     if (len == 0)
         return refuse(c, 400, "INVALID_ARGUMENT", "the body is empty");
+    if (c->net->calls_open >= NET_OPS_CALLS)
+        return refuse(c, 503, "TOO_MANY_REQUESTS", "as many requests as may are being answered");
+    c->net->calls_open++;
     struct http_call *call = mem_zalloc(sizeof *call);
     call->conn = c;
     call->handle = handle;
@@ -77,6 +80,7 @@ int http_call_body(struct conn *c, const char *data, size_t len) {
 static int send_answer(struct http_call *call) {
     struct conn *c = call->conn;
     c->call = NULL;
+    c->net->calls_open--;
     int result = http_send(c, &call->response, false); /* frees its buffers */
     call->answered = false;
     call_free(call);
@@ -120,6 +124,7 @@ void http_call_abandon(struct conn *c) {
     if (call == NULL)
         return;
     c->call = NULL;
+    c->net->calls_open--;
     call->conn = NULL;
     if (!call->asked || call->answered)
         call_free(call);

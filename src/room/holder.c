@@ -56,8 +56,8 @@ static int64_t next_notice_at(const struct room *room, struct room_sub *holder) 
     return room->lock.view.state == LOCK_STATE_HELD ? notice_at(room, &ends_ms) : INT64_MAX;
 }
 
-int64_t room_notice_rev(struct room *room, const struct room_sub *holder) {
-    int64_t rev = room->rev > holder->min_rev ? room->rev : holder->min_rev + 1;
+int64_t room_notice_rev(struct room *room, const struct room_sub *sub) {
+    int64_t rev = room->rev > sub->min_rev ? room->rev : sub->min_rev + 1;
     if (rev <= room->notice_rev)
         rev = room->notice_rev + 1;
     if (rev < room->presence_rev)

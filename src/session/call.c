@@ -13,6 +13,7 @@ struct call *call_begin(struct session *s, const struct wire_request *r, struct 
     call->kind = r->kind;
     call->ref = r->ref;
     call->resource = m ? m->resource : r->resource;
+    call->names_resource = wire_resource_str(&r->resource).len > 0;
     call->policy = policy;
     call->member_seq = m ? m->seq : 0;
     call->started_us = clock_boot_us();
@@ -34,6 +35,15 @@ struct session *call_session(struct call *call) {
 
 struct membership *call_membership(struct call *call, struct session *s) {
     return membership_by_seq(s, call->member_seq);
+}
+
+struct wire_error_extra call_error_extra(const struct call *call, int64_t rev) {
+    struct wire_error_extra extra = {0};
+    if (call->names_resource) {
+        extra.resource = wire_resource_str(&call->resource);
+        extra.rev = rev;
+    }
+    return extra;
 }
 
 void call_finish(struct call *call, const struct lock_result *result, call_answer answer) {

@@ -49,8 +49,22 @@ static void on_result(void *arg, const struct lock_result *result) {
     call_finish(arg, result, answer);
 }
 
+/* What it holds it may keep until it ends, but who may not edit takes no lock up again. */
+static void deny_role(struct session *s, const struct wire_request *r, struct membership *m) {
+    struct str resource = wire_resource_str(&m->resource);
+    struct wire_at at = {resource, lock_store_rev(s->gateway->store, resource),
+                         lock_store_now_ms(s->gateway->store)};
+    struct wire_to to = session_to(s, &r->ref, m->policy);
+    metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "NOT_HELD");
+    session_send(s, wire_lost(&to, &at, r->token, "NOT_HELD", (struct str){NULL, 0}));
+}
+
 void handle_heartbeat(struct session *s, const struct wire_request *r, struct membership *m,
                       const struct config_policy *policy) {
+    if (m->token == 0 && !membership_may_edit(m)) {
+        deny_role(s, r, m);
+        return;
+    }
     struct lock_caller caller;
     membership_caller(m, &caller);
     lock_heartbeat(s->gateway->store, &caller, r->token, r->active, r->dirty, on_result,

@@ -65,16 +65,6 @@ static const char *not_joined(struct session *s, struct call *call,
     return wire_error_name(code);
 }
 
-/* What was held comes when no further join is under way: nothing before the last one's answer. */
-static void resume(struct membership *m, int64_t rev) {
-    if (m->joins_open > 0)
-        room_told(&m->sub, rev);
-    else if (!room_activate(&m->sub, rev))
-        session_close(m->session, WIRE_CLOSE_TOO_SLOW);
-    else if (rev > 0)
-        room_tell_again(&m->sub);
-}
-
 /* The state first, then what the lock said to an editor, then what happened meanwhile. */
 static const char *joined(struct session *s, struct membership *m, struct call *call,
                           const struct lock_result *result) {
@@ -97,17 +87,17 @@ static const char *joined(struct session *s, struct membership *m, struct call *
                result->snapshot.lock.state == LOCK_STATE_HELD) { /* viewing never resumes */
         membership_granted(m, &result->snapshot.lock, result->rev);
     }
-    resume(m, result->rev);
+    membership_resume(m, result->rev);
     return "ok";
 }
 
 /* Not in by this join: in as before it, waiting for a further one, or out. */
 static void not_in(struct membership *m, bool unknown) {
     if (m->state == MEMBER_IN) {
-        resume(m, 0);
+        membership_resume(m, 0);
         return;
     }
-    if (m->joins_open > 0)
+    if (m->answers_open > 0)
         return;
     if (unknown) { /* it may have joined: ended until the store has said so */
         m->session->gave_up = true;
@@ -123,7 +113,7 @@ static void on_result(void *arg, const struct lock_result *result) {
     const char *outcome = "gone";
     struct membership *m = s ? call_membership(call, s) : NULL;
     if (m)
-        m->joins_open--;
+        m->answers_open--;
     if (m && session_failed(s, call, result)) {
         outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
         not_in(m, result->status == LOCK_UNKNOWN);
@@ -160,9 +150,8 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
     }
     if (s->gave_up)
         farewell_cancel(s, extra.resource);
-    m->joins_open++;
     m->sub.presence = r->presence;
-    room_pause(&m->sub);
+    membership_hold(m);
     struct call *call = call_begin(s, r, m, policy);
     call->refused_editor = r->editor && !membership_may_edit(m);
     struct lock_caller caller;

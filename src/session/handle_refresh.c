@@ -9,7 +9,6 @@ static void refuse(struct session *s, const struct wire_request *r, enum wire_er
     static struct log_limit limit;
     if (log_limit_pass(&limit, 60))
         log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
-    trail_session(s, AUDIT_AUTH_FAILED, why);
     struct wire_error_extra extra = {0};
     session_refuse(s, r->kind, &r->ref, code, why, &extra);
 }
@@ -44,15 +43,19 @@ void handle_refresh(struct session *s, const struct wire_request *r, struct memb
     case AUTH_OK:
         break;
     case AUTH_EXPIRED:
+        trail_session(s, AUDIT_AUTH_FAILED, why);
         refuse(s, r, WIRE_ERR_TOKEN_EXPIRED, why);
         return;
     case AUTH_INVALID:
+        trail_session(s, AUDIT_AUTH_FAILED, why);
         refuse(s, r, WIRE_ERR_TOKEN_INVALID, why);
         return;
     }
     if (!str_eqz(str_of(identity->user_id), s->identity->user_id)) {
+        why = "the token is another user's";
+        trail_refused_user(s, identity, why);
         auth_identity_destroy(&identity);
-        refuse(s, r, WIRE_ERR_FORBIDDEN, "the token is another user's");
+        refuse(s, r, WIRE_ERR_FORBIDDEN, why);
         return;
     }
     accept(s, r, identity);

@@ -6,8 +6,7 @@
 const char *session_answer_error(struct session *s, const struct call *call,
                                  const struct lock_result *result, enum wire_error_code code,
                                  const char *message) {
-    struct wire_error_extra extra = {.resource = wire_resource_str(&call->resource),
-                                     .rev = result->rev};
+    struct wire_error_extra extra = call_error_extra(call, result->rev);
     session_error(s, &call->ref, code, message, &extra);
     return wire_error_name(code);
 }
@@ -30,11 +29,16 @@ const char *session_other_answer(struct session *s, const struct call *call,
                                 "The store gave an answer that was not asked for.");
 }
 
+static bool knows_request(const struct membership *m, struct str id) {
+    return id.len > 0 && id.len <= RAND_ID_LEN &&
+           (str_eqz(id, m->request_id) || str_eqz(id, m->takeover_id) ||
+            room_knows_request(&m->sub, id));
+}
+
 struct membership *session_request_room(struct session *s, const struct wire_request *r) {
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
-        if (m->state == MEMBER_IN && r->request_id.len <= RAND_ID_LEN &&
-            room_knows_request(&m->sub, r->request_id))
+        if (m->state == MEMBER_IN && knows_request(m, r->request_id))
             return m;
     }
     session_refuse(s, r->kind, &r->ref, WIRE_ERR_UNKNOWN_REQUEST,
@@ -85,6 +89,7 @@ static const char *answer_request(struct session *s, struct membership *m, struc
     struct wire_at at = session_at(call, result);
     if (result->outcome == LOCK_OUT_REQUESTED) {
         struct wire_to to = session_to(s, &call->ref, m->policy);
+        membership_note_id(m->request_id, result->request_id);
         session_send(s, wire_requested(&to, &at, result->request_id, result->ends_ms,
                                        lock_state_text(result->lock.state)));
         return "ok";

@@ -1,6 +1,6 @@
 /*
  * lock:takeover: an administrator takes a lock, or asks for it. Its answer waits until the audit
- * has it on disk.
+ * has it on disk, and what the room says after it waits for the answer.
  */
 #include "private.h"
 
@@ -24,6 +24,7 @@ struct owed {
 static void on_audited(void *arg, bool ok) {
     struct owed *owed = arg;
     struct session *s = owed->gateway ? gateway_session(owed->gateway, owed->session_id) : NULL;
+    struct membership *m = s ? membership_by_seq(s, owed->member_seq) : NULL;
     list_remove(&owed->node);
     if (!ok)
         log_error("takeover_not_on_disk", LFS("resource", wire_resource_str(&owed->resource)),
@@ -31,11 +32,12 @@ static void on_audited(void *arg, bool ok) {
     if (s && s->state == SESSION_READY) {
         session_send(s, owed->frame);
         owed->frame = NULL;
-        struct membership *m = membership_by_seq(s, owed->member_seq);
         owed->at.resource = wire_resource_str(&owed->resource);
         if (m && owed->token != 0)
             membership_check_lost(m, &owed->at, owed->token);
     }
+    if (m && --m->answers_open == 0 && m->state == MEMBER_IN)
+        membership_resume(m, 0);
     frame_unref(owed->frame);
     mem_free(owed);
 }
@@ -58,6 +60,7 @@ static void answer_when_audited(struct session *s, struct membership *m, const s
     owed->at = *at;
     owed->token = token;
     owed->frame = frame;
+    membership_hold(m);
     audit_sync(s->gateway->parts.audit, on_audited, owed);
 }
 
@@ -73,6 +76,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     if (result->outcome == LOCK_OUT_PENDING) {
         struct wire_to to = session_to(s, &call->ref, m->policy);
         const struct lock_takeover *t = &result->lock.takeover;
+        membership_note_id(m->takeover_id, t->request_id);
         answer_when_audited(s, m, &at, 0,
                             wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
         return "pending";

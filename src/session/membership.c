@@ -107,6 +107,30 @@ struct membership *membership_by_seq(struct session *s, uint64_t seq) {
     return NULL;
 }
 
+void membership_hold(struct membership *m) {
+    m->answers_open++;
+    room_pause(&m->sub);
+}
+
+void membership_resume(struct membership *m, int64_t rev) {
+    m->tell_again = m->tell_again || rev > 0;
+    if (m->answers_open > 0) {
+        room_told(&m->sub, rev);
+    } else if (!room_activate(&m->sub, rev)) {
+        session_close(m->session, WIRE_CLOSE_TOO_SLOW);
+    } else if (m->tell_again) {
+        m->tell_again = false;
+        room_tell_again(&m->sub);
+    }
+}
+
+void membership_note_id(char slot[RAND_ID_LEN + 1], struct str id) {
+    size_t len = id.len <= RAND_ID_LEN ? id.len : 0;
+    if (len > 0)
+        memcpy(slot, id.p, len);
+    slot[len] = '\0';
+}
+
 void membership_caller(const struct membership *m, struct lock_caller *out) {
     const struct session *s = m->session;
     *out = (struct lock_caller){

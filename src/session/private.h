@@ -90,8 +90,11 @@ struct membership {
     struct wire_resource resource;
     const struct config_policy *policy;
     enum { MEMBER_JOINING, MEMBER_IN, MEMBER_LEAVING } state;
-    unsigned joins_open; /* joins without an answer */
-    unsigned compared;   /* the last comparison in which the store had it */
+    unsigned answers_open; /* joins and takeovers without theirs, before which no event comes */
+    bool tell_again;       /* after the last of them */
+    char request_id[RAND_ID_LEN + 1];  /* of the last lock:request and takeover, as answered: the */
+    char takeover_id[RAND_ID_LEN + 1]; /* room may hear of it later */
+    unsigned compared;                 /* the last comparison in which the store had it */
     struct room_sub sub;
     int64_t joined_ms;
     int64_t token; /* of the lock this tab holds here, as far as it was told; 0: none */
@@ -108,6 +111,7 @@ struct call {
     enum wire_request_kind kind;
     struct wire_ref ref;
     struct wire_resource resource;
+    bool names_resource; /* the request did; else it is that of the room with its requestId */
     const struct config_policy *policy;
     uint64_t member_seq; /* 0: needs no membership */
     uint64_t started_us;
@@ -183,6 +187,8 @@ struct call *call_begin(struct session *s, const struct wire_request *r, struct 
 /* The session, or NULL if it is gone or closing: then nobody waits for the answer. */
 struct session *call_session(struct call *call);
 struct membership *call_membership(struct call *call, struct session *s);
+/* What an error says of the resource, where the request named it. */
+struct wire_error_extra call_error_extra(const struct call *call, int64_t rev);
 /* What most results come to: recorded, answered if the session is in the room still, counted,
  * freed. The answer gives the outcome. */
 typedef const char *(*call_answer)(struct session *s, struct membership *m, struct call *call,
@@ -197,6 +203,11 @@ bool comparison_member(void *ctx, struct str session_id, struct str resource);
 void comparison_end(void *ctx);
 
 /* membership.c */
+/* An answer is awaited: what the room says is held until membership_resume, which the caller calls
+ * after sending it and counting it down in answers_open. rev: of the join's reply, else 0. */
+void membership_hold(struct membership *m);
+void membership_resume(struct membership *m, int64_t rev);
+void membership_note_id(char slot[RAND_ID_LEN + 1], struct str id);
 struct membership *membership_find(struct session *s, struct str resource);
 struct membership *membership_by_seq(struct session *s, uint64_t seq);
 struct membership *membership_create(struct session *s, const struct wire_resource *resource,

@@ -46,10 +46,8 @@ struct wire_at session_at(const struct call *call, const struct lock_result *res
 
 void session_unavailable(struct session *s, const struct call *call) {
     const struct config *c = s->gateway->parts.config;
-    struct wire_error_extra extra = {
-        .resource = wire_resource_str(&call->resource),
-        .retry_after_ms = c->redis.command_timeout_ms,
-    };
+    struct wire_error_extra extra = call_error_extra(call, 0);
+    extra.retry_after_ms = c->redis.command_timeout_ms;
     session_error(s, &call->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
                   "The store is away or did not answer; whether it was carried out is not known.",
                   &extra);
@@ -70,8 +68,7 @@ const char *session_room_gone(struct session *s, const struct call *call,
                               const struct lock_result *result) {
     if (session_failed(s, call, result))
         return wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
-    struct wire_error_extra extra = {.resource = wire_resource_str(&call->resource),
-                                     .rev = result->rev};
+    struct wire_error_extra extra = call_error_extra(call, result->rev);
     session_error(s, &call->ref, WIRE_ERR_NOT_JOINED, "This connection is not in the room.",
                   &extra);
     return wire_error_name(WIRE_ERR_NOT_JOINED);

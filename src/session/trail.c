@@ -100,6 +100,7 @@ static void fill_member(struct audit_record *r, const struct lock_event *e) {
     r->client_id = e->member.client_id;
 }
 
+/* Of one that was approved the lock's event tells. */
 static bool place_action(const struct lock_event *e, enum audit_action *out) {
     static const struct {
         enum lock_cause cause;
@@ -107,7 +108,6 @@ static bool place_action(const struct lock_event *e, enum audit_action *out) {
     } table[] = {
         {LOCK_CAUSE_QUEUED, AUDIT_LOCK_QUEUED},
         {LOCK_CAUSE_REQUESTED, AUDIT_LOCK_REQUESTED},
-        {LOCK_CAUSE_APPROVED, AUDIT_LOCK_REQUEST_APPROVED},
         {LOCK_CAUSE_DENIED, AUDIT_LOCK_REQUEST_DENIED},
         {LOCK_CAUSE_TIMEOUT, AUDIT_LOCK_REQUEST_TIMED_OUT},
         {LOCK_CAUSE_CANCELLED, AUDIT_QUEUE_LEFT},
@@ -158,6 +158,7 @@ static void fill_takeover(const struct gateway *g, struct audit_record *r,
         r->action = AUDIT_LOCK_TAKEOVER;
         r->failure = true;
         r->decision = str_of("DENIED");
+        r->previous_holder = r->user; /* who said no has it still */
     } else {
         r->action = AUDIT_TAKEOVER_CANCELLED;
         r->detail = e->takeover.ended;
@@ -174,15 +175,45 @@ static const char *decision_text(struct str decision) {
     return "other";
 }
 
-static void put(struct gateway *g, struct audit_record *r, const struct lock_event *e,
+static void put(struct gateway *g, const struct audit_record *record, const struct lock_event *e,
                 bool recovered) {
+    struct audit_record r = *record;
     char event_id[32];
     snprintf(event_id, sizeof event_id, "%lld-0", (long long)e->rev);
-    r->resource_id = e->resource;
-    r->rev = e->rev;
-    r->event_id = str_of(event_id);
-    r->recovered = recovered;
-    audit_write(g->parts.audit, r);
+    r.resource_id = e->resource;
+    r.rev = e->rev;
+    r.event_id = str_of(event_id);
+    r.recovered = recovered;
+    audit_write(g->parts.audit, &r);
+}
+
+/* Whether the user of the record is the one who did it. Often it is the other party: the holder
+ * answers, or lets go, and it is the asker's request, or the administrator's lock. */
+static bool by_its_user(const struct audit_record *r, const struct session *s,
+                        const struct lock_event *e) {
+    if (s && s->identity)
+        return str_eqz(r->user.id, s->identity->user_id);
+    if (e->kind == LOCK_EVENT_PLACE)
+        return e->cause != LOCK_CAUSE_DENIED;
+    return e->kind != LOCK_EVENT_LOCK || !e->takeover.present ||
+           str_eqz(e->takeover.ended, "IMMEDIATE") || str_eqz(e->takeover.ended, "URGENT");
+}
+
+/* The connection, roles and token of whoever did it, where that is the user of the record. */
+static void add_actor(struct audit_record *r, const struct session *s, const struct lock_event *e) {
+    const struct audit_person user = r->user;
+    const struct str client = r->client_id;
+    if (!str_eqz(e->actor_session_id, s ? s->id : ""))
+        s = NULL;
+    if (!by_its_user(r, s, e))
+        return;
+    if (s)
+        add_session(r, s);
+    else if (r->session_id.len == 0)
+        r->session_id = e->actor_session_id;
+    r->user = user;
+    if (client.p)
+        r->client_id = client;
 }
 
 /* A lock that moved by a takeover: both parties, and how it came to it. */
@@ -190,20 +221,33 @@ static void write_moved(struct gateway *g, const struct session *s, const struct
                         bool recovered) {
     struct audit_record r = blank(AUDIT_LOCK_TAKEOVER, false);
     const struct lock_ending *end = &e->ended;
-    if (s && str_eqz(e->actor_session_id, s->id))
-        add_session(&r, s);
-    else
-        r.session_id = e->actor_session_id;
     r.user = (struct audit_person){e->lock.user_id, e->lock.username};
     r.client_id = e->lock.client_id;
     r.fence = e->lock.token;
+    add_actor(&r, s, e);
     if (end->present) {
         fill_ending(g, &r, end);
         r.previous_holder = (struct audit_person){end->user_id, end->username};
     }
     fill_admin(g, &r, &e->takeover);
     r.decision = e->takeover.ended;
-    metrics_add(METRIC_TAKEOVERS, 1, decision_text(e->takeover.ended), NULL);
+    if (!recovered)
+        metrics_add(METRIC_TAKEOVERS, 1, decision_text(e->takeover.ended), NULL);
+    put(g, &r, e, recovered);
+}
+
+/* The lock was given up for a request, but an administrator who waited came first. */
+static void write_approved(struct gateway *g, const struct session *s, const struct lock_event *e,
+                           bool recovered) {
+    struct audit_record r = blank(AUDIT_LOCK_REQUEST_APPROVED, false);
+    const struct lock_ending *end = &e->ended;
+    r.user = (struct audit_person){end->user_id, end->username};
+    r.client_id = end->client_id;
+    r.fence = end->token;
+    r.reason = str_of(lock_cause_text(end->reason));
+    if (s && str_eqz(e->actor_session_id, s->id))
+        add_actor(&r, s, e);
+    fill_ending(g, &r, end);
     put(g, &r, e, recovered);
 }
 
@@ -214,40 +258,57 @@ static void write_reserved(struct gateway *g, const struct lock_event *e, bool r
     put(g, &r, e, recovered);
 }
 
-static void write_event(struct gateway *g, const struct session *s, const struct lock_event *e,
-                        bool recovered) {
-    struct audit_record r = blank(AUDIT_LOCK_ACQUIRED, false);
-    bool told = true;
+/* Who wants the lock stands as `admin`; the user is whoever asked, refused or called it off. */
+static void write_takeover(struct gateway *g, const struct session *s, const struct lock_event *e,
+                           bool recovered) {
+    struct audit_record r = blank(AUDIT_LOCK_TAKEOVER_REQUESTED, false);
     if (s && str_eqz(e->actor_session_id, s->id))
         add_session(&r, s);
     else
         r.session_id = e->actor_session_id;
+    fill_takeover(g, &r, e);
+    put(g, &r, e, recovered);
+}
+
+static void write_lock(struct gateway *g, const struct session *s, const struct lock_event *e,
+                       bool recovered) {
+    struct audit_record r = blank(AUDIT_LOCK_ACQUIRED, false);
+    if (e->takeover.present) {
+        write_moved(g, s, e, recovered);
+        if (e->ended.request_id.len > 0 && !str_eq(e->ended.request_id, e->takeover.request_id))
+            write_approved(g, s, e, recovered);
+        return;
+    }
+    if (fill_lock(g, &r, e)) {
+        add_actor(&r, s, e);
+        put(g, &r, e, recovered);
+    }
+    if (e->lock.state == LOCK_STATE_RESERVED && e->cause != LOCK_CAUSE_RECOVERED)
+        write_reserved(g, e, recovered);
+}
+
+static void write_event(struct gateway *g, const struct session *s, const struct lock_event *e,
+                        bool recovered) {
+    struct audit_record r = blank(AUDIT_LOCK_ACQUIRED, false);
     switch (e->kind) {
     case LOCK_EVENT_LOCK:
-        if (e->takeover.present) {
-            write_moved(g, s, e, recovered);
-            return;
-        }
-        told = fill_lock(g, &r, e);
-        break;
+        write_lock(g, s, e, recovered);
+        return;
+    case LOCK_EVENT_TAKEOVER:
+        if (e->cause != LOCK_CAUSE_RECOVERED)
+            write_takeover(g, s, e, recovered);
+        return;
     case LOCK_EVENT_JOIN:
     case LOCK_EVENT_LEAVE:
         fill_member(&r, e);
         break;
     case LOCK_EVENT_PLACE:
-        told = fill_place(g, &r, e);
-        break;
-    case LOCK_EVENT_TAKEOVER:
-        told = e->cause != LOCK_CAUSE_RECOVERED;
-        if (told)
-            fill_takeover(g, &r, e);
+        if (!fill_place(g, &r, e))
+            return;
         break;
     }
-    if (told)
-        put(g, &r, e, recovered);
-    if (e->kind == LOCK_EVENT_LOCK && e->lock.state == LOCK_STATE_RESERVED &&
-        e->cause != LOCK_CAUSE_RECOVERED)
-        write_reserved(g, e, recovered);
+    add_actor(&r, s, e);
+    put(g, &r, e, recovered);
 }
 
 void trail_event(struct gateway *g, const struct session *s, const struct lock_event *e) {

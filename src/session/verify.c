@@ -63,6 +63,7 @@ bool gateway_read_ticket(struct gateway *g, struct str ticket, struct verify_que
         return false;
     }
     question->token = claims.fence;
+    memcpy(question->ticket_user, claims.user_id, sizeof question->ticket_user);
     question->ticket_expires_ms = claims.expires_unix_ms;
     return true;
 }
@@ -81,15 +82,22 @@ static struct verify_grant latest_after(int64_t token, const struct lock_result 
 static void judge_current(const struct verification *v, const struct lock_result *result,
                           struct verify_answer *answer) {
     const struct lock_view *lock = &result->lock;
-    /* Its last second counts in full: a ticket tells no parts of one. */
-    if (v->question.ticket_expires_ms && result->now_ms >= v->question.ticket_expires_ms + 1000) {
-        answer->verdict = VERIFY_INVALID;
+    const struct verify_question *q = &v->question;
+    bool grace = lock->state == LOCK_STATE_GRACE, ticket = q->ticket_expires_ms != 0;
+    answer->verdict = VERIFY_INVALID;
+    if (ticket && !str_eqz(lock->user_id, q->ticket_user)) {
+        answer->reason = "TICKET_INVALID";
+        return;
+    }
+    /* Its last second counts in full: a ticket tells no parts of one. In grace nobody can get a
+     * newer one. */
+    if (ticket && !grace && result->now_ms >= q->ticket_expires_ms + 1000) {
         answer->reason = "TICKET_EXPIRED";
         return;
     }
     answer->verdict = VERIFY_VALID;
     answer->holder = (struct verify_grant){lock->token, lock->user_id, lock->username};
-    answer->expires_ms = lock->expires_ms;
+    answer->expires_ms = grace ? lock->grace_until_ms : lock->expires_ms;
 }
 
 static void judge_lost(const struct verification *v, const struct lock_result *result,

@@ -262,7 +262,7 @@ async function hands(t, launched) {
     await anna.text.fill('Allergic to penicillin and latex.');
     await dora.says('Dr. Anna Rossi is editing (unsaved changes). 2 waiting.');
     await anna.press('Stop editing'); // saves
-    await bruno.asks('Your turn', /0:\d\d left/);
+    await bruno.asks('Your turn', /\d:\d\d left/);
     await carla.asks('Queue', /You are number 1 in the queue/);
     await anna.says('Kept for Nurse Bruno Weiss, whose turn it is.');
     await bruno.answers('Your turn', 'Take the lock');

@@ -75,6 +75,9 @@ test('request', { concurrency: 12 }, async (t) => {
       const closed = await ann.waitFor('lock:request_closed');
       assert.deepStrictEqual(closed.data, { requestId: second.requestId, outcome: 'TIMEOUT' });
       await ann.expect('lock:heartbeat', { resourceId: r }, 'lock:renewed');
+      const denied = await one.waitForAudit((a) => a.action === 'LOCK_REQUEST_DENIED' && a.lockRequestId === first.requestId);
+      assert.deepStrictEqual([denied.user, denied.sessionId, denied.address], [{ id: 'bob', name: 'Bob' }, undefined, undefined],
+        'nothing of the holder, who said no, stands under the asker’s name');
       await two.waitForAudit((a) => a.action === 'LOCK_REQUESTED' && a.lockRequestId === second.requestId && a.detail === 'Need to add diagnosis');
     },
     'cancelled, and an asker who leaves': async () => {

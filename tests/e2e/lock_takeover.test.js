@@ -1,6 +1,7 @@
 'use strict';
 /* Takeovers by administrators, and `disconnect: prompt`. Two daemons on one store. */
 const assert = require('node:assert');
+const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
 
@@ -23,7 +24,7 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
   const admin = (d, user = 'root') => open(d, user, { roles: ['lock-admin'] });
   /* Ann holds on one daemon, an administrator is in the room on the other. */
   const scene = async (r) => {
-    const ann = await open(one, 'ann');
+    const ann = await open(one, 'ann', { roles: ['nurse'] });
     const { token } = await h.take(ann, r);
     const root = await admin(two);
     await h.view(root, r);
@@ -48,6 +49,8 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
       assert.ok(reply.data.token > token);
       assert.strictEqual(reply.data.previous.reason, 'TAKEN_BY_ADMIN');
       assert.ok(written, 'the record is there when the answer is');
+      assert.deepStrictEqual([written.user, written.sessionId],
+        [{ id: 'root', name: 'Root', roles: ['lock-admin'] }, root.welcome.sessionId]);
       assert.deepStrictEqual([written.admin, written.previousHolder, written.reason, written.decision, written.fence],
         [{ id: 'root', name: 'Root' }, { id: 'ann', name: 'Ann' }, 'Cardiac arrest', 'IMMEDIATE', reply.data.token]);
       const told = (await ann.waitFor('lock:taken_by_admin')).data;
@@ -72,7 +75,9 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
       assert.strictEqual((await ann.waitFor('lock:lost')).data.reason, 'TRANSFERRED');
       assert.strictEqual(ann.received('lock:taken_by_admin').length, 0);
       await root.expect('lock:heartbeat', { resourceId: r, token: got.token }, 'lock:renewed');
-      await record(one, r, { decision: 'APPROVED', lockRequestId: requestId });
+      const moved = await record(one, r, { decision: 'APPROVED', lockRequestId: requestId });
+      assert.deepStrictEqual([moved.user, moved.sessionId, moved.address], [{ id: 'root', name: 'Root' }, undefined, undefined],
+        'nothing of the holder, who did it, stands under the administrator’s name');
     },
     'denied: told, forced all the same': async () => {
       const r = 'hasty:t-deny:main';
@@ -84,7 +89,9 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
       await root.waitFor('lock:acquired');
       await ann.waitFor('lock:taken_by_admin');
       assert.strictEqual((await ann.waitFor('lock:lost')).data.reason, 'TAKEN_BY_ADMIN');
-      await record(one, r, { decision: 'DENIED', outcome: 'failure' });
+      const no = await record(one, r, { decision: 'DENIED', outcome: 'failure' });
+      assert.deepStrictEqual([no.user, no.sessionId, no.previousHolder, no.admin.id],
+        [{ id: 'ann', name: 'Ann', roles: ['nurse'] }, ann.welcome.sessionId, { id: 'ann', name: 'Ann' }, 'root']);
       await h.eventually(() => [one, two].some((d) => d.audit().some((a) => a.action === 'LOCK_TAKEOVER' && a.resourceId === r
         && a.decision === 'DENIED' && a.outcome === 'success')), 'that it was forced');
     },
@@ -210,6 +217,34 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
       await root.waitFor('lock:acquired');
       await root.expect('lock:release', { resourceId: r }, 'lock:released');
       await bob.waitFor('lock:available');
+      const approved = await one.waitForAudit((a) => a.action === 'LOCK_REQUEST_APPROVED' && a.resourceId === r);
+      assert.deepStrictEqual([approved.user.id, approved.lockRequestId], ['ann', asks.requestId]);
+    },
+    'approved behind one who was approved earlier: recorded once': async () => {
+      const r = 'asks:t-second:main';
+      const { ann, root } = await scene(r);
+      const [bob, cy] = [await open(one, 'bob'), await open(two, 'cy')];
+      const ask = async (client) => {
+        await h.view(client, r);
+        return (await client.expect('lock:request', { resourceId: r }, 'lock:requested')).requestId;
+      };
+      const approve = async (client, requestId) => {
+        await client.waitFor('lock:request_received', (x) => x.requestId === requestId);
+        await client.expect('lock:request_reply', { requestId, action: 'APPROVE' }, 'lock:request_replied');
+      };
+      const first = await ask(bob);
+      await approve(ann, first);
+      await bob.waitFor('lock:available');
+      assert.strictEqual((await take(root, r)).event, 'lock:acquired'); // Bob is the next after that
+      const second = await ask(cy);
+      await approve(root, second);
+      await bob.waitFor('lock:available');
+      await bob.expect('lock:claim', { resourceId: r }, 'lock:acquired');
+      await bob.expect('lock:release', { resourceId: r }, 'lock:released');
+      await cy.waitFor('lock:available');
+      await two.waitForAudit((a) => a.action === 'LOCK_REQUEST_APPROVED' && a.lockRequestId === second);
+      const approved = [one, two].flatMap((d) => d.audit()).filter((a) => a.action === 'LOCK_REQUEST_APPROVED' && a.resourceId === r);
+      assert.deepStrictEqual(approved.map((a) => a.lockRequestId), [first, second]);
     },
     'prompt: the room is asked, exactly one claim wins': async () => {
       const r = 'prompt:p-claim:main';
@@ -271,4 +306,27 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
     },
   });
   await h.checkAll(one, two);
+});
+
+test('what happens while the answer waits for the disk comes after it', async (t) => {
+  const d = await h.lockDaemon(t, {
+    env: { LD_PRELOAD: path.join(process.env.WSLOCK_BUILD_DIR || path.join(h.ROOT, 'build'), 'tests/slow-disk.so'), WSLOCK_TEST_DISK_MS: String(300 * h.SLOW) },
+    config: { auth: { adminRoles: ['lock-admin'] } },
+  });
+  const ann = await d.client({ user: 'ann', name: 'Ann', clientId: h.tab() });
+  const root = await d.client({ user: 'root', name: 'Root', clientId: h.tab(), roles: ['lock-admin'] });
+  /* What the administrator was told, from the request to the last of `until`. */
+  const scene = async (r, action, until) => {
+    await h.take(ann, r);
+    await h.view(root, r);
+    const start = root.frames.length;
+    const reply = root.request('lock:takeover', { resourceId: r, reason: 'Cardiac arrest' });
+    const { requestId } = (await ann.waitFor('lock:takeover_requested', (x) => x.resourceId === r)).data;
+    await ann.expect('lock:takeover_reply', { requestId, action }, 'lock:takeover_replied');
+    await reply;
+    await root.waitFor(until, (x) => x.requestId === requestId || x.resourceId === r);
+    return root.frames.slice(start).filter((f) => f.dir === 'in').map((f) => f.message.event).filter((event) => /^lock:(takeover|acquired)/.test(event));
+  };
+  assert.deepStrictEqual(await scene('document:d-approve:main', 'APPROVE', 'lock:acquired'), ['lock:takeover_pending', 'lock:acquired']);
+  assert.deepStrictEqual(await scene('document:d-deny:main', 'DENY', 'lock:takeover_denied'), ['lock:takeover_pending', 'lock:takeover_denied']);
 });

@@ -75,6 +75,25 @@ test('a newer token', { concurrency: 12 }, async (t) => {
       assert.strictEqual(closed.tokenId, 'second');
       assert.strictEqual(closed.issuer, iss);
     },
+    'who may no longer edit keeps the lock, but takes none up again': async () => {
+      const r = 'guarded:refresh-demoted';
+      const clientId = h.tab();
+      const c = await open({ user: 'demoted', roles: ['writer'], clientId });
+      const { token: fence } = await h.take(c, r);
+      await refresh(c, { user: 'demoted', roles: ['reader'] });
+      await c.expect('lock:heartbeat', { resourceId: r, token: fence }, 'lock:renewed');
+      const watcher = await open({ user: 'demoted-watcher' });
+      await h.view(watcher, r);
+      await c.terminate();
+      await watcher.waitFor('lock:state', (s) => s.cause === 'GRACE_STARTED');
+      const back = await open({ user: 'demoted', roles: ['reader'], clientId });
+      assert.strictEqual((await h.edit(back, r, { token: fence })).answer.data.reason, 'NOT_AN_EDITOR');
+      for (const token of [undefined, fence]) {
+        const lost = await back.expect('lock:heartbeat', { resourceId: r, token }, 'lock:lost');
+        assert.strictEqual(lost.reason, 'NOT_HELD');
+      }
+      assert.strictEqual((await watcher.expect('lock:status', { resourceId: r }, 'lock:state')).lock.state, 'grace');
+    },
     'rooms go on with the connection as it was': async () => {
       const c = await open({ user: 'rooms' });
       const watcher = await open({ user: 'rooms-watcher' });
@@ -103,7 +122,9 @@ test('a newer token', { concurrency: 12 }, async (t) => {
       const { tokenExpiresAt } = await refresh(c, { user: 'kept', ttl: 600 });
       assert.ok(tokenExpiresAt >= c.welcome.tokenExpiresAt);
       const failed = () => d.audit().filter((r) => r.action === 'AUTH_FAILED' && r.sessionId === c.welcome.sessionId);
-      await h.eventually(() => failed().length === 5, 'five failures in the audit');
+      await h.eventually(() => failed().length === 4, 'four failures in the audit');
+      const denied = await d.waitForAudit((r) => r.action === 'ACCESS_DENIED' && r.sessionId === c.welcome.sessionId);
+      assert.deepStrictEqual([denied.user.id, denied.outcome], ['somebody-else', 'failure'], 'whose token it was');
       for (const record of failed()) {
         assert.strictEqual(record.outcome, 'failure');
         assert.strictEqual(record.user.id, 'kept');

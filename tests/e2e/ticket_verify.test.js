@@ -56,12 +56,20 @@ test('verifying', { concurrency: 8 }, async (t) => {
       for (const name of ['document:v-valid:main', 'document%3Av-valid%3Amain']) {
         assert.strictEqual((await verdict(d, name, { token: lock.token })).valid, true, name);
       }
-      await ann.terminate();
-      await h.eventually(async () => {
-        const { json } = await ask(d, 'document:v-valid', { token: lock.token });
-        return json.valid === true;
-      }, 'in grace it is still theirs');
       assert.deepStrictEqual(stale('document:v-valid:main'), []);
+    },
+    'in grace it is still theirs, also when the lock would have ended': async () => {
+      const ann = await d.client({ user: 'v-grace' });
+      const bob = await d.client({ user: 'v-grace-bob' });
+      const lock = await h.take(ann, 'brief:v-grace');
+      await h.view(bob, 'brief:v-grace');
+      await ann.terminate();
+      const { lock: grace } = (await bob.waitFor('lock:state', (s) => s.cause === 'GRACE_STARTED')).data;
+      await h.eventually(() => Date.now() > lock.expiresAt + 1500, 'the lock would have ended');
+      const answer = await verdict(d, 'brief:v-grace', { token: lock.token });
+      assert.deepStrictEqual([answer.valid, answer.expiresAt], [true, grace.graceUntil]);
+      assert.strictEqual((await verdict(d, 'brief:v-grace', { ticket: lock.ticket })).valid, true);
+      assert.deepStrictEqual(stale('brief:v-grace:main'), []);
     },
     'stale: who came after, how and when it ended': async () => {
       const ann = await d.client({ user: 'v-ann' });
@@ -133,6 +141,7 @@ test('verifying', { concurrency: 8 }, async (t) => {
         'no signature': `${head}.${body}.`,
         'not signed': `${Buffer.from('{"alg":"none"}').toString('base64url')}.${body}.`,
         'the public key as a secret': await new jose.SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid }).sign(publicKey.export({ type: 'spki', format: 'der' })),
+        'another user': await forge({ ...claims, sub: 'v-other' }),
         'no ticket': await forge({ sub: 'v-forged', exp: claims.exp }),
         'a fence that is no number': await forge({ ...claims, fence: String(claims.fence) }),
         'an access token': await d.token({ user: 'v-forged' }),

@@ -66,23 +66,26 @@ static inline bool redis_server_ask(const struct redis_server *s, const char *co
  * `--name`, `value`, ended by NULL; may be NULL. Starting again uses the same directory. */
 static inline void redis_server_start(struct redis_server *s, const char *const *options) {
     const char *other = getenv("WSLOCK_TEST_REDIS");
-    const char *argv[40] = {other ? other : "redis-server",
-                            "--port",
-                            "0",
-                            "--unixsocket",
-                            s->socket,
-                            "--dir",
-                            s->dir,
-                            "--save",
-                            "",
-                            "--appendonly",
-                            "yes",
-                            "--logfile",
-                            "redis.log",
-                            "--maxmemory-policy",
-                            "noeviction"};
+    const char *argv[40] = {
+        other ? other : "redis-server",
+        "--port",
+        "0",
+        "--unixsocket",
+        s->socket,
+        "--dir",
+        s->dir,
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+        "--appendfsync", /* so that a write never waits for the disk: what was */
+        "no",            /* answered outlives SIGKILL */
+        "--logfile",
+        "redis.log",
+        "--maxmemory-policy",
+        "noeviction"};
     char answer[256] = "";
-    size_t n = 15;
+    size_t n = 17;
 
     for (; options && *options; options++) {
         argv[n++] = *options;

@@ -5,11 +5,12 @@
 #include "wslock/auth/ticket.h"
 
 /* RFC 7515, appendix A.3. */
-static const char KEY_PEM[] = "-----BEGIN PRIVATE KEY-----\n"
-                              "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff\n"
-                              "H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp\n"
-                              "7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt\n"
-                              "-----END PRIVATE KEY-----\n";
+#define KEY_PEM                                                                                    \
+    "-----BEGIN PRIVATE KEY-----\n"                                                                \
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff\n"                           \
+    "H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp\n"                           \
+    "7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt\n"                                   \
+    "-----END PRIVATE KEY-----\n"
 static const char PUBLIC_PEM[] =
     "-----BEGIN PUBLIC KEY-----\n"
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV7\n"
@@ -184,7 +185,16 @@ static void a_key_that_does_not_do(void **state) {
         "AwEHoUQDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72b\n"
         "focs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==\n"
         "-----END EC PRIVATE KEY-----\n";
-    static const char *const TEXTS[] = {WRONG_PAIR, PUBLIC_PEM, "", "x"};
+    static const char *const TEXTS[] = {
+        WRONG_PAIR,
+        PUBLIC_PEM,
+        "",
+        "x",
+        KEY_PEM KEY_PEM,
+        KEY_PEM "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n",
+        KEY_PEM "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n"
+                "-----END ENCRYPTED PRIVATE KEY-----\n",
+    };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++) {

@@ -87,6 +87,7 @@ static void events_come_once_and_in_order(void **state) {
         assert_true(i == 0 || h->a.events[i].rev > h->a.events[i - 1].rev);
         assert_string_equal(h->a.events[i].resource, R);
         if (h->a.events[i].kind == LOCK_EVENT_LOCK) {
+            assert_true(locks < ARRAY_LEN(causes));
             assert_int_equal(h->a.events[i].cause, causes[locks++]);
         }
     }

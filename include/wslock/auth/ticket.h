@@ -15,6 +15,7 @@
 
 #define TICKET_KEYS_MAX 8
 #define TICKET_RESOURCE_MAX 320 /* a resource id with room to spare */
+#define TICKET_USER_MAX 320     /* the same of a user id */
 
 struct ticket_keys;
 
@@ -39,6 +40,7 @@ bool ticket_sign(const struct ticket_keys *keys, const struct ticket *ticket,
                  struct buf *out) MUST_CHECK;
 
 struct ticket_claims {
+    char user_id[TICKET_USER_MAX];
     char resource[TICKET_RESOURCE_MAX];
     int64_t fence;
     int64_t expires_unix_ms; /* when the second begins in which it ends */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wslock/auth/ticket.h"
 #include "wslock/base/macros.h"
 #include "wslock/wire/resource.h"
 
@@ -29,7 +30,7 @@ struct verify_grant {
 struct verify_answer {
     enum verify_verdict verdict;
     struct verify_grant holder; /* VALID */
-    int64_t expires_ms;         /* VALID; the store's clock, as are all */
+    int64_t expires_ms;         /* VALID: of the grace, where it is in that; the store's clock */
     const char *reason;         /* INVALID: a reason of lock:lost, or TICKET_… */
     int64_t ended_ms; /* INVALID: when its lock ended; 0: nobody remembers, or it has not */
     struct verify_grant superseded_by; /* INVALID: the latest grant after it */
@@ -41,6 +42,7 @@ typedef void (*verify_cb)(void *arg, const struct verify_answer *answer);
 struct verify_question {
     struct wire_resource resource; /* of a known type */
     int64_t token;
+    char ticket_user[TICKET_USER_MAX]; /* whose it is; empty: no ticket */
     int64_t ticket_expires_ms; /* when the second begins in which the ticket ends; 0: no ticket */
 };
 
