@@ -116,7 +116,7 @@ static const struct config_row POLICY_ROWS[] = {
      .null_means = "no limit", .doc = "How many connections may view one resource."},
     {CHOICE(POLICY, "upgrade", upgrade, UPGRADE), .fallback = "deny",
      .doc = "Who wants a held lock is refused, waits in a queue, or asks the holder."},
-    {COUNT(POLICY, "maxWaiters", max_waiters), .fallback = "100", .min = 1, .max = 10000,
+    {COUNT(POLICY, "maxWaiters", max_waiters), .fallback = "100", .min = 1, .max = 1000,
      .doc = "Length of the queue for one resource."},
     {BOOL(POLICY, "requests", requests), .fallback = "false",
      .doc = "Asking the holder is possible under `deny` and `queue` too."},

@@ -354,7 +354,7 @@ static void add_reserved_lock(struct script_args *a, const struct lock_report_wa
 
 /* Arguments 18 and on. */
 static void add_waiting(struct script_args *a, const struct lock_report_waiting *w) {
-    char id[64 + 1 + 256 + 1];
+    char id[LOCK_CLIENT_MAX + 1 + LOCK_USER_MAX + 1];
 
     args_str(a, w->takeover);
     args_flag(a, w->prompt);

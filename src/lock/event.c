@@ -74,7 +74,8 @@ bool lock_waiter_decode(struct str user_id, struct str client_id, struct str pac
     msgpack_int(&l); /* the server made the clientId */
     out->since_ms = msgpack_int(&l);
     msgpack_list_end(&l);
-    require(&m, kind >= 1 && kind <= 3);
+    require(&m, kind >= 1 && kind <= 3 && user_id.len >= 1 && user_id.len <= LOCK_USER_MAX &&
+                    client_id.len <= LOCK_CLIENT_MAX);
     return m.ok;
 }
 

@@ -71,6 +71,10 @@ void room_recovered(struct room *room, const struct lock_view *lock, bool by_eve
                     enum lock_cause lost_reason) {
     struct room_sub *was = room_believer(room);
     int64_t token = room->lock.view.token;
+    struct lock_takeover pending = room->lock.view.takeover;
+    char *packed = pending.present ? mem_strndup(pending.packed.p, pending.packed.len) : NULL;
+    if (packed && !lock_takeover_decode((struct str){packed, pending.packed.len}, &pending))
+        pending.present = false;
     room_set_lock(room, lock);
     if (by_event)
         room_tell_lock(room, LOCK_CAUSE_RECOVERED);
@@ -83,15 +87,17 @@ void room_recovered(struct room *room, const struct lock_view *lock, bool by_eve
                        token, lost_reason, (struct str){NULL, 0});
     }
     room_holder_rearm(room);
+    room_takeover_missed(room, &pending);
+    mem_free(packed);
 }
 
 static void apply_lock(struct room *room, const struct lock_event *e) {
     if (e->cause == LOCK_CAUSE_RECOVERED) {
         room_recovered(room, &e->lock, true, LOCK_CAUSE_STORE_LOST);
+        room_waiting_lock(room, e->cause);
         return;
     }
     bool had_owner = lock_is_owned(&room->lock.view);
-    bool new_holder = e->lock.state == LOCK_STATE_HELD && e->lock.token != room->lock.view.token;
     room_set_lock(room, &e->lock);
     room_tell_lock(room, e->cause);
     if ((had_owner || e->ended.present) && !lock_is_owned(&e->lock))
@@ -100,10 +106,10 @@ static void apply_lock(struct room *room, const struct lock_event *e) {
         room_tell_taken(room, e);
     tell_loser(room, e);
     if (e->takeover.present)
-        room_tell_admin(room, e);
+        room_tell_admin(room, e, room->rev);
     if (e->cause == LOCK_CAUSE_GRACE_STARTED && e->lock.prompt)
         room_tell_disconnected(room);
-    room_waiting_lock(room, e->cause, new_holder);
+    room_waiting_lock(room, e->cause);
 }
 
 static void count_members(struct room *room, int64_t count) {

@@ -13,10 +13,8 @@ void room_holder_find(struct room *room) {
         return;
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (sub->member && room_is_tab(sub, v->user_id, v->client_id)) {
-            room->holder = sub;
-            return;
-        }
+        if (sub->member && room_is_tab(sub, v->user_id, v->client_id))
+            room->holder = sub; /* the newest: others are being closed */
     }
 }
 

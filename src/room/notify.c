@@ -74,6 +74,8 @@ bool room_activate(struct room_sub *sub, int64_t rev) {
     room_holder_find(sub->room);
     free_held(sub, true);
     room_holder_rearm(sub->room);
+    if (rev == 0 && sub->room->rev > sub->min_rev)
+        room_catch_up(sub);
     return whole;
 }
 
@@ -129,15 +131,18 @@ void room_tell_lock(struct room *room, enum lock_cause cause) {
     tell_lock_at(room, room->rev, cause);
 }
 
-void room_confirm_lock(struct room *room) {
+int64_t room_next_notice(struct room *room) {
     int64_t rev = room->rev > room->notice_rev ? room->rev : room->notice_rev;
     rev = room->presence_rev > rev ? room->presence_rev : rev;
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         const struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         rev = sub->min_rev > rev ? sub->min_rev : rev;
     }
-    room->notice_rev = rev + 1;
-    tell_lock_at(room, room->notice_rev, LOCK_CAUSE_RECOVERED);
+    return room->notice_rev = rev + 1;
+}
+
+void room_confirm_lock(struct room *room) {
+    tell_lock_at(room, room_next_notice(room), LOCK_CAUSE_RECOVERED);
 }
 
 void room_tell_released(struct room *room, const struct lock_event *e) {
@@ -180,8 +185,8 @@ void room_tell_taken(struct room *room, const struct lock_event *e) {
                   wire_taken_by_admin(&to, &at, &admin, t->reason));
 }
 
-void room_tell_admin(struct room *room, const struct lock_event *e) {
-    struct wire_at at = room_at(room, room->rev);
+void room_tell_admin(struct room *room, const struct lock_event *e, int64_t rev) {
+    struct wire_at at = room_at(room, rev);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (!room_is_tab(sub, e->lock.user_id, e->lock.client_id))
@@ -193,10 +198,14 @@ void room_tell_admin(struct room *room, const struct lock_event *e) {
     }
 }
 
-void room_tell_disconnected(struct room *room) {
-    const struct lock_view *v = &room->lock.view;
+struct frame *room_disconnected_frame(const struct room *room, const struct lock_view *lock,
+                                      int64_t rev) {
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, room->rev);
-    struct wire_person holder = {v->user_id, v->username};
-    send_all(room, room->rev, wire_holder_disconnected(&to, &at, &holder, v->grace_until_ms));
+    struct wire_at at = room_at(room, rev);
+    struct wire_person holder = {lock->user_id, lock->username};
+    return wire_holder_disconnected(&to, &at, &holder, lock->grace_until_ms);
+}
+
+void room_tell_disconnected(struct room *room) {
+    send_all(room, room->rev, room_disconnected_frame(room, &room->lock.view, room->rev));
 }

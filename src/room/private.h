@@ -42,6 +42,14 @@ struct room_waiter {
     struct lock_waiter w; /* its strings lie behind it */
     bool turn;            /* the lock is reserved for it … */
     bool approved;        /* … by the holder, who was asked */
+    uint64_t told_to;     /* seq of the holder's subscription that was told of the request */
+};
+
+/* Those who wait, and for what: as the room has it, or as a snapshot. */
+struct room_places {
+    const struct list *waiters; /* room_waiter, in order */
+    const struct lock_view *lock;
+    int64_t median_ms; /* what holders took; -1: nobody knows */
 };
 
 #define ROOM_CLOSED_IDS 16
@@ -135,40 +143,52 @@ void room_tell_lock(struct room *room, enum lock_cause cause);
  * it.
  */
 void room_confirm_lock(struct room *room);
+/* The rev of a notice to all that no change brought. */
+int64_t room_next_notice(struct room *room);
 void room_tell_released(struct room *room, const struct lock_event *event);
 void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                     int64_t token, enum lock_cause reason, struct str by);
 /* A takeover moved the lock: who had it is told by whom, unless it was given up; who has it, that.
  */
 void room_tell_taken(struct room *room, const struct lock_event *e);
-void room_tell_admin(struct room *room, const struct lock_event *e);
+void room_tell_admin(struct room *room, const struct lock_event *e, int64_t rev);
 /* The holder's connection is gone, and the lock may be claimed. */
 void room_tell_disconnected(struct room *room);
+struct frame *room_disconnected_frame(const struct room *room, const struct lock_view *lock,
+                                      int64_t rev);
 void room_drop_held(struct room_sub *sub);
 struct wire_to room_to(const struct room *room);
 struct wire_at room_at(const struct room *room, int64_t rev);
 
 /* waiting.c */
 void room_waiting_clear(struct room *room);
+/* The room's first. */
 void room_waiting_snapshot(struct room *room, const struct lock_snapshot *s);
-/* After the lock's change was told. new_holder: it has been granted to somebody. */
-void room_waiting_lock(struct room *room, enum lock_cause cause, bool new_holder);
+/* A later one, after events were missed. settled: the lock is as the snapshot has it, so that what
+ * is over is told; else its event is still to come. */
+void room_waiting_resync(struct room *room, const struct lock_snapshot *s, bool settled);
+/* It was pending, and what became of it may have been missed. */
+void room_takeover_missed(struct room *room, const struct lock_takeover *takeover);
+/* After the lock's change was told. */
+void room_waiting_lock(struct room *room, enum lock_cause cause);
 void room_waiting_place(struct room *room, const struct lock_event *e);
 void room_takeover_event(struct room *room, const struct lock_event *e);
 /* Makes the view's takeover the room's own. */
 void room_keep_takeover(struct room *room, struct lock_takeover *view);
-/* What waiting.c and pending.c share. Open: the holder is still to answer it. */
-bool room_request_is_open(const struct room_waiter *rw);
-struct wire_open_request room_open_request(const struct lock_waiter *w);
-/* Until the lock may come to the one at `position`; -1: nobody knows. */
-int64_t room_wait_ms(const struct room *room, int64_t position);
-void room_tell_position(struct room *room, struct room_sub *sub, int64_t position, int64_t rev);
-struct frame *room_turn_frame(const struct room *room, const struct room_waiter *rw, int64_t rev);
-struct frame *room_received_frame(const struct room *room, const struct lock_waiter *w,
-                                  int64_t rev);
-struct frame *room_takeover_frame(const struct room *room, int64_t rev);
+/* A list of its own of what a snapshot has; ended by room_places_free. */
+void room_places_of(const struct lock_snapshot *s, struct list *waiters, struct room_places *out);
+void room_places_free(struct list *waiters);
 
 /* pending.c */
+struct room_places room_places(const struct room *room);
+/* The holder is still to answer it. */
+bool room_request_is_open(const struct room_waiter *rw);
+/* To every subscriber what it has not been told of what waits for it, after an event. */
+void room_tell_pending(struct room *room);
+/* The same to one, under revs of notices. */
+void room_catch_up(struct room_sub *sub);
+struct frame *room_takeover_frame(const struct room *room, const struct lock_takeover *takeover,
+                                  int64_t rev);
 /* For lock_report; *waiters is heap (mem_free), its strings are the room's. */
 void room_report_waiting(const struct room *room, struct lock_report_waiting *out,
                          struct lock_waiter **waiters);

@@ -8,11 +8,12 @@
 #include "wslock/base/mem.h"
 
 #define REPORT_MAX 100 /* members a call */
+#define AGAIN_MAX 100  /* reports that are made once more */
 
 struct resync { /* of one shard; counts the reports that are under way */
     struct rooms *rooms;
     unsigned shard;
-    size_t open;
+    size_t open, again;
     bool failed;
 };
 
@@ -39,31 +40,41 @@ static const struct lock_event *lock_event_of(const struct lock_result *result) 
 /*
  * Did the report change the lock, the event comes by the feed like every other, and the room stops
  * one short of it. Did it change nothing, the snapshot says what was missed, and is told from here.
- * Was the feed faster than the reply, the room knows better than the snapshot and only confirms.
+ * Was the feed faster than the reply, the room knows better than the snapshot and only confirms;
+ * but what it missed of members and places before that it does not know. False: it is to be
+ * reported again.
  */
-static void take_report(struct room *room, const struct lock_result *result) {
+static bool take_report(struct room *room, const struct lock_result *result) {
     const struct lock_snapshot *snapshot = &result->snapshot;
     const struct lock_event *event = lock_event_of(result);
     room->degraded = false;
     if (!room->synced)
-        return;
+        return true;
     if (snapshot->rev < room->rev) {
         if (!event)
             room_confirm_lock(room);
         room_give_up_disbelieved(room);
         room_holder_rearm(room);
-        return;
+        return false;
     }
     room_apply_members(room, snapshot);
+    if (event && event->rev > room->rev) {
+        room->rev = event->rev - 1;
+        room_waiting_resync(room, snapshot, false);
+        return true;
+    }
     if (event) {
-        room->rev = event->rev > room->rev ? event->rev - 1 : room->rev;
-        return;
+        room_waiting_resync(room, snapshot, true);
+        return true;
     }
     room->rev = snapshot->rev;
-    room_waiting_snapshot(room, snapshot);
     room_recovered(room, &snapshot->lock, false,
                    result->lost.present ? result->lost.reason : LOCK_CAUSE_STORE_LOST);
+    room_waiting_resync(room, snapshot, true);
+    return true;
 }
+
+static void report_room(void *ctx, struct str key, void *value);
 
 static void on_report(void *arg, const struct lock_result *result) {
     struct report *report = arg;
@@ -72,8 +83,8 @@ static void on_report(void *arg, const struct lock_result *result) {
     rs->rooms->on_reported(rs->rooms->on_reported_ctx, result);
     if (result->status != LOCK_OK)
         rs->failed = true;
-    else if (room)
-        take_report(room, result);
+    else if (room && !take_report(room, result) && rs->again++ < AGAIN_MAX)
+        report_room(rs, room_resource(room), room);
     mem_free(report->resource);
     mem_free(report);
     resync_end(rs);

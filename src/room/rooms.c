@@ -57,14 +57,28 @@ static void room_destroy(struct room *room) {
     mem_free(room);
 }
 
+/* It is told all that waits for it. */
+static void forget_told(struct room_sub *sub) {
+    sub->told_position = sub->told_turn_ms = 0;
+    sub->told_takeover[0] = '\0';
+    LIST_FOREACH_SAFE(it, tmp, &sub->room->waiters) {
+        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+        if (rw->told_to == sub->seq)
+            rw->told_to = 0;
+    }
+}
+
 void rooms_subscribe(struct rooms *r, struct str resource, const struct config_policy *policy,
                      struct room_sub *sub) {
+    static uint64_t seq;
     struct room *room = map_get(r->by_resource, resource);
     if (!room)
         room = room_create(r, resource, policy);
     sub->room = room;
     sub->active = sub->member = false;
-    sub->min_rev = sub->told_position = 0;
+    sub->min_rev = 0;
+    sub->seq = ++seq;
+    forget_told(sub);
     sub->held_count = 0;
     list_init(&sub->held);
     list_push_back(&room->subs, &sub->node);
@@ -92,7 +106,10 @@ void rooms_unsubscribe(struct rooms *r, struct room_sub *sub) {
 
 void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot) {
     struct room *room = sub->room;
-    if (!room || room->synced)
+    if (!room)
+        return;
+    forget_told(sub);
+    if (room->synced)
         return;
     room_apply_snapshot(room, snapshot);
     room_settle_presence(room);

@@ -1,6 +1,7 @@
 /*
- * Those who wait for the lock, and a pending takeover: the room's copy, and what is told to whom.
- * The order is the store's; a position is counted here, of all places.
+ * Those who wait for the lock, and a pending takeover: the room's copy, and what is told when
+ * something of it is over. What goes on waiting, and for whom, tells pending.c. The order is the
+ * store's.
  */
 #include "private.h"
 
@@ -25,8 +26,9 @@ static struct room_waiter *copy_waiter(const struct lock_waiter *w) {
     return copy;
 }
 
-static struct room_waiter *find(const struct room *room, struct str user_id, struct str client_id) {
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
+static struct room_waiter *find(const struct list *waiters, struct str user_id,
+                                struct str client_id) {
+    LIST_FOREACH_SAFE(it, tmp, waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         if (str_eq(rw->w.client_id, client_id) && str_eq(rw->w.user_id, user_id))
             return rw;
@@ -48,32 +50,52 @@ static void drop(struct room *room, struct room_waiter *rw) {
     mem_free(rw);
 }
 
-/* In its place by `order`; in that of the record that there was, if any. */
-static struct room_waiter *put(struct room *room, const struct lock_waiter *w) {
-    struct room_waiter *rw = copy_waiter(w), *old = find(room, rw->w.user_id, rw->w.client_id);
-    struct list *before = &room->waiters;
+/* In its place by `order`; in that of the record that there was, if any. What the holder was told
+ * of stays told; keep_turn: so does whose turn it is. */
+static void put(struct list *waiters, const struct lock_waiter *w, bool keep_turn) {
+    struct room_waiter *rw = copy_waiter(w), *old = find(waiters, rw->w.user_id, rw->w.client_id);
+    struct list *before = waiters;
     if (old) {
+        if (str_eq(old->w.request_id, rw->w.request_id))
+            rw->told_to = old->told_to;
+        rw->turn = keep_turn && old->turn;
+        rw->approved = keep_turn && old->approved;
         list_remove(&old->node);
         mem_free(old);
     }
-    for (struct list *it = room->waiters.prev; it != &room->waiters; it = it->prev) {
+    for (struct list *it = waiters->prev; it != waiters; it = it->prev) {
         if (CONTAINER_OF(it, struct room_waiter, node)->w.order <= rw->w.order)
             break;
         before = it;
     }
     list_push_back(before, &rw->node); /* a list's end is what stands before its head */
-    return rw;
 }
 
-static void clear(struct room *room) {
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
+void room_places_free(struct list *waiters) {
+    LIST_FOREACH_SAFE(it, tmp, waiters) {
         list_remove(it);
         mem_free(CONTAINER_OF(it, struct room_waiter, node));
     }
 }
 
+static bool has_it(const struct lock_view *v, const struct lock_waiter *w) {
+    return v->state != LOCK_STATE_FREE && str_eq(w->user_id, v->user_id) &&
+           str_eq(w->client_id, v->client_id);
+}
+
+void room_places_of(const struct lock_snapshot *s, struct list *waiters, struct room_places *out) {
+    list_init(waiters);
+    for (size_t i = 0; i < s->waiter_count; i++)
+        put(waiters, &s->waiters[i], false);
+    LIST_FOREACH_SAFE(it, tmp, waiters) {
+        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+        rw->turn = s->lock.state == LOCK_STATE_RESERVED && has_it(&s->lock, &rw->w);
+    }
+    *out = (struct room_places){waiters, &s->lock, s->median_ms};
+}
+
 void room_waiting_clear(struct room *room) {
-    clear(room);
+    room_places_free(&room->waiters);
     mem_free(room->takeover);
     room->takeover = NULL;
 }
@@ -102,203 +124,162 @@ static void to_holder(struct room *room, int64_t rev, struct frame *frame) {
         frame_unref(frame);
 }
 
-struct wire_open_request room_open_request(const struct lock_waiter *w) {
-    return (struct wire_open_request){.request_id = w->request_id,
-                                      .from = {w->user_id, w->username},
-                                      .message = w->message,
-                                      .expires_ms = w->ends_ms};
-}
-
-bool room_request_is_open(const struct room_waiter *rw) {
-    return rw->w.requests && !rw->turn && rw->w.ends_ms > 0;
-}
-
-/* Until the lock may come to the one at `position`; -1: nobody knows. */
-int64_t room_wait_ms(const struct room *room, int64_t position) {
-    const struct lock_view *v = &room->lock.view;
-    int64_t now_ms = lock_store_now_ms(room->rooms->store), first = -1, each;
-    if (room->median_ms >= 0) {
-        each = room->median_ms;
-        first = v->since_ms > 0 ? each - (now_ms - v->since_ms) : each;
-    } else {
-        each = room->policy->lock_ttl_ms;
-        if (lock_is_owned(v))
-            first = v->expires_ms - now_ms;
-    }
-    if (first < 0 && room->median_ms < 0 && v->since_ms == 0)
-        return -1;
-    return (first > 0 ? first : 0) + (position - 1) * each;
-}
-
-void room_tell_position(struct room *room, struct room_sub *sub, int64_t position, int64_t rev) {
-    sub->told_position = position;
-    struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, rev);
-    struct frame *frame = wire_queued(&to, &at, position, room_wait_ms(room, position));
-    room_send(sub, rev, frame);
-    frame_unref(frame);
-}
-
-static struct room_sub *sub_of(struct room *room, const struct lock_waiter *w) {
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (room_is_tab(sub, w->user_id, w->client_id))
-            return sub;
-    }
-    return NULL;
-}
-
-static void tell_positions(struct room *room) {
-    int64_t position = 0;
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        if (rw->turn)
-            continue;
-        position++;
-        struct room_sub *sub = rw->w.queues ? sub_of(room, &rw->w) : NULL;
-        /* One that is pending is told when its join has been answered. */
-        if (sub && sub->active && sub->told_position != position)
-            room_tell_position(room, sub, position, room->rev);
-    }
-}
-
-struct frame *room_turn_frame(const struct room *room, const struct room_waiter *rw, int64_t rev) {
-    struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, rev);
-    int64_t until_ms = room->lock.view.reserved_until_ms;
-    return rw->w.requests && (rw->approved || !rw->w.queues || rw->w.ends_ms == 0)
-               ? wire_available(&to, &at, until_ms)
-               : wire_your_turn(&to, &at, until_ms);
-}
-
-struct frame *room_received_frame(const struct room *room, const struct lock_waiter *w,
-                                  int64_t rev) {
-    struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, rev);
-    struct wire_open_request request = room_open_request(w);
-    return wire_request_received(&to, &at, &request);
-}
-
-struct frame *room_takeover_frame(const struct room *room, int64_t rev) {
-    const struct lock_takeover *t = &room->lock.view.takeover;
-    struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, rev);
-    struct wire_person admin = {t->user_id, t->username};
-    return wire_takeover_requested(&to, &at, t->request_id, &admin, t->reason, t->force_at_ms);
-}
-
 /* ---- events ---- */
 
-static void close_request(struct room *room, const struct lock_waiter *w, const char *outcome) {
+/* Also of a tab that waits on without it: its place is told as it was, without `requests`. */
+static void close_request(struct room *room, const struct lock_waiter *w, int64_t rev,
+                          const char *outcome) {
     struct wire_to to = room_to(room);
-    if (w->requests && w->ends_ms > 0)
-        to_holder(room, room->rev, wire_request_closed(&to, w->request_id, outcome));
+    if (w->request_id.len > 0 && w->ends_ms > 0)
+        to_holder(room, rev, wire_request_closed(&to, w->request_id, outcome));
 }
 
-static void tell_refusal(struct room *room, const struct lock_waiter *w, const char *reason) {
+static void tell_refusal(struct room *room, const struct lock_waiter *w, int64_t rev,
+                         const char *reason) {
     const struct lock_view *v = &room->lock.view;
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, room->rev);
+    struct wire_at at = room_at(room, rev);
     struct wire_person holder = {0};
     if (lock_is_owned(v))
         holder = (struct wire_person){v->user_id, v->username};
-    to_waiter(room, w, room->rev, wire_request_timeout(&to, &at, w->request_id, reason, &holder));
+    to_waiter(room, w, rev, wire_request_timeout(&to, &at, w->request_id, reason, &holder));
+}
+
+/* The tab lost its place, or its turn, without having done anything. */
+static void tell_out(struct room *room, const struct lock_waiter *w, int64_t rev,
+                     const char *reason) {
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, rev);
+    to_waiter(room, w, rev, wire_queue_left(&to, &at, reason));
+}
+
+/* To all connections of the tab but the one whose request it was, which is answered. */
+static void to_others(struct room *room, struct str user_id, struct str client_id, int64_t rev,
+                      struct str actor, struct frame *frame) {
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        struct lock_report_member m;
+        if (room_is_tab(sub, user_id, client_id) &&
+            !(sub->ops->describe(sub, &m) && str_eq(m.session_id, actor)))
+            room_send(sub, rev, frame);
+    }
+    frame_unref(frame);
 }
 
 static void tell_place(struct room *room, const struct lock_event *e) {
     const struct lock_waiter *w = &e->waiter;
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->rev);
-    if (e->cause == LOCK_CAUSE_REQUESTED) {
-        to_holder(room, room->rev, room_received_frame(room, w, room->rev));
+    if (e->cause == LOCK_CAUSE_QUEUED && !w->queues) { /* who had it reserved and lost it */
+        to_waiter(room, w, room->rev,
+                  wire_requested(&to, &at, w->request_id, w->ends_ms,
+                                 lock_state_text(room->lock.view.state)));
     } else if (e->cause == LOCK_CAUSE_DENIED) {
         remember_closed(room, w->request_id);
-        tell_refusal(room, w, "DENIED");
+        tell_refusal(room, w, room->rev, "DENIED");
     } else if (e->cause == LOCK_CAUSE_TIMEOUT) {
         remember_closed(room, w->request_id);
-        tell_refusal(room, w, "TIMEOUT");
-        close_request(room, w, "TIMEOUT");
+        tell_refusal(room, w, room->rev, "TIMEOUT");
+        close_request(room, w, room->rev, "TIMEOUT");
     } else if (e->cause == LOCK_CAUSE_CANCELLED) {
         remember_closed(room, w->request_id);
-        close_request(room, w, "CANCELLED");
+        close_request(room, w, room->rev, "CANCELLED");
+        to_others(room, w->user_id, w->client_id, room->rev, e->actor_session_id,
+                  wire_answered(&to, "lock:request_cancelled", w->request_id, NULL));
     } else if (e->cause == LOCK_CAUSE_CLAIM_EXPIRED) {
-        to_waiter(room, w, room->rev, wire_queue_left(&to, &at, "CLAIM_EXPIRED"));
+        tell_out(room, w, room->rev, "CLAIM_EXPIRED");
     } else if (!e->there) {
-        close_request(room, w, "LEFT");
+        close_request(room, w, room->rev, "LEFT");
+        if (e->cause == LOCK_CAUSE_GONE && w->queues)
+            tell_out(room, w, room->rev, "LEFT");
+        if (e->cause == LOCK_CAUSE_GONE && w->requests)
+            tell_refusal(room, w, room->rev, "TIMEOUT");
     }
 }
 
-static void forget_position(struct room *room, const struct lock_waiter *w) {
-    struct room_sub *sub = sub_of(room, w);
-    if (sub)
-        sub->told_position = 0;
+static void forget_told(struct room *room, const struct lock_waiter *w) {
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        if (room_is_tab(sub, w->user_id, w->client_id))
+            sub->told_position = sub->told_turn_ms = 0;
+    }
 }
 
 void room_waiting_place(struct room *room, const struct lock_event *e) {
     room->median_ms = e->median_ms;
     room->lock.view.queue_length = e->queue_length;
     if (e->there) {
-        put(room, &e->waiter);
+        put(&room->waiters, &e->waiter, e->cause == LOCK_CAUSE_RECOVERED);
     } else {
-        struct room_waiter *rw = find(room, e->waiter.user_id, e->waiter.client_id);
+        struct room_waiter *rw = find(&room->waiters, e->waiter.user_id, e->waiter.client_id);
         if (rw)
             drop(room, rw);
     }
     if (!e->there || !e->waiter.queues)
-        forget_position(room, &e->waiter);
+        forget_told(room, &e->waiter);
     tell_place(room, e);
-    tell_positions(room);
+    room_tell_pending(room);
 }
 
 /* Who has got the lock waits no more, and whose turn it was has had it. */
-static void settle_turns(struct room *room, enum lock_cause cause, bool tell) {
+static void settle_turns(struct room *room, enum lock_cause cause) {
     const struct lock_view *v = &room->lock.view;
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        bool named = v->state != LOCK_STATE_FREE && str_eq(rw->w.user_id, v->user_id) &&
-                     str_eq(rw->w.client_id, v->client_id);
-        bool reserved = named && v->state == LOCK_STATE_RESERVED;
+        bool named = has_it(v, &rw->w), reserved = named && v->state == LOCK_STATE_RESERVED;
         if (reserved && !rw->turn) {
             rw->turn = true;
             rw->approved = cause == LOCK_CAUSE_TRANSFERRED;
-            forget_position(room, &rw->w);
-            if (tell)
-                to_waiter(room, &rw->w, room->rev, room_turn_frame(room, rw, room->rev));
+            forget_told(room, &rw->w);
         } else if (!reserved && (named || rw->turn)) {
-            forget_position(room, &rw->w);
+            forget_told(room, &rw->w);
+            if (rw->turn && !named && lock_is_owned(v) && str_eq(rw->w.user_id, v->user_id))
+                tell_out(room, &rw->w, room->rev, "LEFT"); /* the user's other tab took it */
             drop(room, rw);
         }
     }
 }
 
-/* A new holder has everything to answer that the one before had. */
-static void tell_new_holder(struct room *room) {
-    int64_t rev = room->rev;
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        if (!room_request_is_open(rw))
-            continue;
-        to_holder(room, rev, room_received_frame(room, &rw->w, rev));
-        if (room->holder)
-            rev = room_notice_rev(room, room->holder);
-    }
-    if (room->lock.view.takeover.present)
-        to_holder(room, rev, room_takeover_frame(room, rev));
+void room_waiting_lock(struct room *room, enum lock_cause cause) {
+    if (cause == LOCK_CAUSE_RENEWED)
+        return;
+    settle_turns(room, cause);
+    room_tell_pending(room);
 }
 
-void room_waiting_lock(struct room *room, enum lock_cause cause, bool new_holder) {
-    settle_turns(room, cause, true);
-    if (new_holder)
-        tell_new_holder(room);
-    tell_positions(room);
+static void take_places(struct room *room, const struct lock_snapshot *s) {
+    room->median_ms = s->median_ms;
+    for (size_t i = 0; i < s->waiter_count; i++)
+        put(&room->waiters, &s->waiters[i],
+            s->lock.state == LOCK_STATE_RESERVED && has_it(&s->lock, &s->waiters[i]));
 }
 
 void room_waiting_snapshot(struct room *room, const struct lock_snapshot *s) {
-    clear(room);
-    room->median_ms = s->median_ms;
+    room_places_free(&room->waiters);
+    take_places(room, s);
+    settle_turns(room, LOCK_CAUSE_NONE);
+}
+
+/* A place, or a request of one, that is over: what was missed of its end. */
+static void tell_missed(struct room *room, const struct lock_snapshot *s,
+                        const struct lock_waiter *w, bool queued, int64_t rev) {
+    bool has = has_it(&s->lock, w);
+    if (queued && !has)
+        tell_out(room, w, rev, "LEFT");
+    if (!w->requests || w->ends_ms == 0)
+        return;
+    remember_closed(room, w->request_id);
+    close_request(room, w, rev, "LEFT");
+    if (!has)
+        tell_refusal(room, w, rev, "TIMEOUT");
+}
+
+static bool is_listed(const struct lock_snapshot *s, const struct lock_waiter *w) {
     for (size_t i = 0; i < s->waiter_count; i++)
-        put(room, &s->waiters[i]);
-    settle_turns(room, LOCK_CAUSE_NONE, false);
+        if (str_eq(s->waiters[i].user_id, w->user_id) &&
+            str_eq(s->waiters[i].client_id, w->client_id))
+            return true;
+    return false;
 }
 
 /* ---- takeovers ---- */
@@ -307,36 +288,81 @@ static void to_admin(struct room *room, const struct lock_takeover *t, struct fr
     room_send_tab(room, t->user_id, t->client_id, room->rev, frame);
 }
 
+static void close_takeover(struct room *room, const struct lock_takeover *t, struct str outcome,
+                           int64_t rev, struct str actor) {
+    struct wire_to to = room_to(room);
+    struct frame *closed = wire_takeover_closed(&to, t->request_id, outcome);
+    remember_closed(room, t->request_id);
+    frame_ref(closed);
+    to_holder(room, rev, closed);
+    to_others(room, t->user_id, t->client_id, rev, actor, closed);
+}
+
 void room_takeover_event(struct room *room, const struct lock_event *e) {
     struct lock_takeover *mine = &room->lock.view.takeover;
     const struct lock_takeover *t = &e->takeover;
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->rev);
     bool gone = t->ended.len > 0;
-    if (gone) {
-        remember_closed(room, t->request_id);
+    if (gone)
         memset(mine, 0, sizeof *mine);
-    } else {
+    else
         *mine = *t;
-    }
     room_keep_takeover(room, mine);
     if (gone) {
-        struct frame *closed = wire_takeover_closed(&to, t->request_id, t->ended);
-        frame_ref(closed);
-        to_holder(room, room->rev, closed);
-        if (str_eqz(t->ended, "OVERTAKEN"))
-            to_admin(room, t, closed);
-        else
-            frame_unref(closed);
-        return;
-    }
-    if (e->cause == LOCK_CAUSE_DENIED) {
+        close_takeover(room, t, t->ended, room->rev, e->actor_session_id);
+    } else if (e->cause == LOCK_CAUSE_DENIED) {
         const struct lock_view *v = &room->lock.view;
         struct str by = to.minimal || v->username.len == 0 ? v->user_id : v->username;
         to_admin(room, t, wire_takeover_denied(&to, t->request_id, by, t->force_at_ms));
+    } else if (e->cause == LOCK_CAUSE_RECOVERED) { /* its time has changed */
+        to_holder(room, room->rev, room_takeover_frame(room, t, room->rev));
+        to_admin(room, t, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
+    } else {
+        room_tell_pending(room);
+    }
+}
+
+/* ---- after events were missed ---- */
+
+void room_takeover_missed(struct room *room, const struct lock_takeover *t) {
+    const struct lock_view *v = &room->lock.view;
+    if (!t->present || (v->takeover.present && str_eq(v->takeover.request_id, t->request_id)))
+        return;
+    int64_t rev = room_next_notice(room);
+    if (v->state != LOCK_STATE_HELD || !str_eq(v->user_id, t->user_id) ||
+        !str_eq(v->client_id, t->client_id)) {
+        close_takeover(room, t, str_of("CANCELLED"), rev, (struct str){NULL, 0});
         return;
     }
-    to_holder(room, room->rev, room_takeover_frame(room, room->rev));
-    if (e->cause == LOCK_CAUSE_RECOVERED)
-        to_admin(room, t, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
+    struct lock_event moved = {.kind = LOCK_EVENT_LOCK, .rev = rev, .lock = *v};
+    room_tell_admin(room, &moved, rev);
+}
+
+void room_waiting_resync(struct room *room, const struct lock_snapshot *s, bool settled) {
+    int64_t rev = room_next_notice(room);
+    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
+        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+        if (is_listed(s, &rw->w))
+            continue;
+        list_remove(it);
+        tell_missed(room, s, &rw->w, rw->turn || rw->w.queues, rev);
+        forget_told(room, &rw->w);
+        mem_free(rw);
+    }
+    for (size_t i = 0; i < s->waiter_count; i++) {
+        struct room_waiter *old =
+            find(&room->waiters, s->waiters[i].user_id, s->waiters[i].client_id);
+        if (old && !str_eq(old->w.request_id, s->waiters[i].request_id))
+            tell_missed(room, s, &old->w, false, rev);
+    }
+    take_places(room, s);
+    if (!settled)
+        return; /* the event of the lock comes */
+    settle_turns(room, LOCK_CAUSE_NONE);
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        if (sub->active)
+            room_catch_up(sub);
+    }
 }

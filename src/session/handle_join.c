@@ -44,7 +44,7 @@ static void tell_joined(struct session *s, struct membership *m, struct call *ca
     struct wire_at at = session_at(call, result);
     struct wire_pending pending;
     struct wire_open_request *received;
-    room_pending(&m->sub, &pending, &received);
+    room_pending(&m->sub, snap, &pending, &received);
     session_send(s, wire_joined(&to, &at, holds, str_of(s->client_id), &lock, users, count,
                                 room_viewers(snap->member_count, &snap->lock), m->policy,
                                 result->lost.present ? &lost : NULL, &pending));
@@ -87,14 +87,14 @@ static const char *joined(struct session *s, struct membership *m, struct call *
                result->snapshot.lock.state == LOCK_STATE_HELD) { /* viewing never resumes */
         membership_granted(m, &result->snapshot.lock, result->rev);
     }
-    membership_resume(m, result->rev);
+    membership_resume(m, result->rev, &result->snapshot);
     return "ok";
 }
 
 /* Not in by this join: in as before it, waiting for a further one, or out. */
 static void not_in(struct membership *m, bool unknown) {
     if (m->state == MEMBER_IN) {
-        membership_resume(m, 0);
+        membership_resume(m, 0, NULL);
         return;
     }
     if (m->answers_open > 0)

@@ -23,7 +23,7 @@ static void on_result(void *arg, const struct lock_result *result) {
         struct wire_pending pending = {0};
         struct wire_open_request *received = NULL;
         if (m)
-            room_pending(&m->sub, &pending, &received);
+            room_pending(&m->sub, NULL, &pending, &received);
         session_send(s, wire_lock_state(&to, &at, &lock, NULL, &pending));
         mem_free(received);
         outcome = "ok";

@@ -37,7 +37,7 @@ static void on_audited(void *arg, bool ok) {
             membership_check_lost(m, &owed->at, owed->token);
     }
     if (m && --m->answers_open == 0 && m->state == MEMBER_IN)
-        membership_resume(m, 0);
+        membership_resume(m, 0, NULL);
     frame_unref(owed->frame);
     mem_free(owed);
 }

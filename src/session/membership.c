@@ -112,7 +112,7 @@ void membership_hold(struct membership *m) {
     room_pause(&m->sub);
 }
 
-void membership_resume(struct membership *m, int64_t rev) {
+void membership_resume(struct membership *m, int64_t rev, const struct lock_snapshot *snapshot) {
     m->tell_again = m->tell_again || rev > 0;
     if (m->answers_open > 0) {
         room_told(&m->sub, rev);
@@ -120,7 +120,7 @@ void membership_resume(struct membership *m, int64_t rev) {
         session_close(m->session, WIRE_CLOSE_TOO_SLOW);
     } else if (m->tell_again) {
         m->tell_again = false;
-        room_tell_again(&m->sub);
+        room_tell_again(&m->sub, snapshot);
     }
 }
 

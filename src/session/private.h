@@ -204,9 +204,10 @@ void comparison_end(void *ctx);
 
 /* membership.c */
 /* An answer is awaited: what the room says is held until membership_resume, which the caller calls
- * after sending it and counting it down in answers_open. rev: of the join's reply, else 0. */
+ * after sending it and counting it down in answers_open. rev, snapshot: of the join's reply, else 0
+ * and NULL. */
 void membership_hold(struct membership *m);
-void membership_resume(struct membership *m, int64_t rev);
+void membership_resume(struct membership *m, int64_t rev, const struct lock_snapshot *snapshot);
 void membership_note_id(char slot[RAND_ID_LEN + 1], struct str id);
 struct membership *membership_find(struct session *s, struct str resource);
 struct membership *membership_by_seq(struct session *s, uint64_t seq);

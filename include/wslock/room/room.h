@@ -15,6 +15,7 @@
 
 #include "wslock/base/frame.h"
 #include "wslock/base/list.h"
+#include "wslock/base/rand.h"
 #include "wslock/base/str.h"
 #include "wslock/base/wheel.h"
 #include "wslock/config/config.h"
@@ -54,7 +55,10 @@ struct room_sub {
     bool active;
     bool member;           /* has been active: is in the room, also while pending again */
     int64_t min_rev;       /* events up to it are in what it has been told */
+    uint64_t seq;          /* its own among all */
     int64_t told_position; /* in the queue; 0: none */
+    int64_t told_turn_ms;  /* until when it is its turn; 0: it is not */
+    char told_takeover[RAND_ID_LEN + 1]; /* for it to answer */
     struct list held;
     size_t held_count;
 };
@@ -72,8 +76,9 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_p
 /* Pending again, before a further join is sent. */
 void room_pause(struct room_sub *sub);
 /* The join's reply: the room learns the snapshot if it had none. After it the caller sends
- * resource:joined and then calls room_activate, which delivers what was held. False: more was held
- * than is kept (the subscriber must be ended as too slow). */
+ * resource:joined and then calls room_activate, which delivers what was held. rev 0: no join was
+ * answered, it only goes on. False: more was held than is kept (the subscriber must be ended as too
+ * slow). */
 void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot);
 bool room_activate(struct room_sub *sub, int64_t rev) MUST_CHECK;
 /* What is up to rev has been told; a further join is under way, so it stays pending. */
@@ -90,12 +95,12 @@ void room_note_lock(struct room_sub *sub, const struct lock_view *lock);
 void room_lock(const struct room_sub *sub, struct lock_view *out);
 int64_t room_rev(const struct room_sub *sub);
 
-/* What waits for this tab, or for its answer. *received is heap (mem_free); strings are the room's.
- */
-void room_pending(const struct room_sub *sub, struct wire_pending *out,
-                  struct wire_open_request **received);
+/* What waits for this tab, or for its answer, as the room knows it, or a newer snapshot (may be
+ * NULL). *received is heap (mem_free); strings are the room's or the snapshot's. */
+void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapshot,
+                  struct wire_pending *out, struct wire_open_request **received);
 /* The same as messages, to one that has just joined. */
-void room_tell_again(struct room_sub *sub);
+void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot);
 /* lock:queued was told in answer to a request. */
 void room_note_position(struct room_sub *sub, int64_t position);
 /* median_ms: what holders took, -1: nobody knows. The result < 0: nobody knows. */
