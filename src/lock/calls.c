@@ -272,6 +272,21 @@ void lock_verify(struct lock_store *store, struct str resource, int64_t token, l
     request(s, &lock_script_verify, &a, cb, arg);
 }
 
+void lock_operate(struct lock_store *store, struct str resource, const struct config_policy *policy,
+                  bool takeover, const struct lock_operation *operation, lock_cb cb, void *arg) {
+    struct script_args a;
+    struct shard *s = begin_outside(store, &a, resource);
+
+    args_str(&a, str_of(takeover ? "TAKEOVER" : "RELEASE"));
+    args_str(&a, operation->actor);
+    args_str(&a, operation->reason);
+    args_str(&a, operation->address);
+    args_int(&a, operation->uid);
+    args_policy(&a, policy);
+    args_str(&a, takeover ? operation->user_id : str_of(""));
+    request(s, &lock_script_operate, &a, cb, arg);
+}
+
 static struct str kind_word(enum lock_disconnect kind) {
     switch (kind) {
     case LOCK_DISCONNECT_LEFT:
@@ -280,6 +295,8 @@ static struct str kind_word(enum lock_disconnect kind) {
         return str_of("LOST");
     case LOCK_DISCONNECT_SERVER:
         return str_of("SERVER");
+    case LOCK_DISCONNECT_TERMINATED:
+        return str_of("TERMINATED");
     }
     return str_of("SERVER");
 }

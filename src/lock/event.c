@@ -135,6 +135,23 @@ void lock_ending_read(struct msgpack_list *list, struct lock_ending *out) {
     msgpack_list_end(&l);
 }
 
+static void read_operation(struct msgpack_list *list, struct lock_event *out) {
+    struct lock_operation *o = &out->operation;
+    struct msgpack_list l;
+
+    require(list->m, msgpack_list(list, &l));
+    o->actor = msgpack_str(&l);
+    o->reason = msgpack_str(&l);
+    o->address = msgpack_str(&l);
+    o->uid = msgpack_int(&l);
+    msgpack_list_end(&l);
+    lock_ending_read(list, &out->ended);
+    o->user_id = msgpack_str(list);
+    o->username = msgpack_str(list);
+    require(list->m, out->cause == LOCK_CAUSE_ADMIN_RELEASED ||
+                         (out->cause == LOCK_CAUSE_TAKEN_BY_ADMIN && o->user_id.len > 0));
+}
+
 static bool digits(struct str text, int64_t *out) {
     if (text.len == 0 || text.len > 15) {
         return false;
@@ -190,6 +207,10 @@ void lock_event_read(struct msgpack_list *list, struct lock_event *out) {
         read_takeover(list->m, msgpack_raw(list), &out->takeover);
         require(list->m, out->takeover.present);
         out->token = msgpack_int(list);
+    } else if (kind == LOCK_EVENT_OPERATION) {
+        out->kind = LOCK_EVENT_OPERATION;
+        out->cause = lock_cause_parse(msgpack_str(list));
+        read_operation(list, out);
     } else {
         require(list->m, kind == LOCK_EVENT_JOIN || kind == LOCK_EVENT_LEAVE);
         out->kind = kind == LOCK_EVENT_JOIN ? LOCK_EVENT_JOIN : LOCK_EVENT_LEAVE;

@@ -99,6 +99,15 @@ void http_response_init(struct http_response *response) {
     buf_init(&response->body);
 }
 
+void http_response_fini(struct http_response *response) {
+    buf_fini(&response->headers);
+    buf_fini(&response->body);
+}
+
+const char *http_method_name(enum http_method method) {
+    return METHOD_NAMES[method];
+}
+
 void http_error(struct http_response *response, int status, const char *code, const char *message) {
     struct jsonw w;
     response->status = status;
@@ -138,8 +147,7 @@ int http_send(struct conn *c, struct http_response *response, bool head_only) {
     /* What the socket does not take now, libwebsockets keeps and sends before it closes. */
     lws_write(c->wsi, (unsigned char *)out.data + LWS_PRE, out.len - LWS_PRE, LWS_WRITE_HTTP);
     buf_fini(&out);
-    buf_fini(&response->headers);
-    buf_fini(&response->body);
+    http_response_fini(response);
     return -1;
 }
 

@@ -3,6 +3,7 @@
 #define WSLOCK_NET_HTTP_H
 
 #include "private.h"
+#include "wslock/wire/resource.h"
 
 #define HTTP_METHODS(X)                                                                            \
     X(GET, WSI_TOKEN_GET_URI)                                                                      \
@@ -63,6 +64,9 @@ void http_error(struct http_response *response, int status, const char *code, co
 void http_not_found(const struct http_request *request, struct http_response *response);
 
 void http_response_init(struct http_response *response);
+void http_response_fini(struct http_response *response);
+/* "GET", …, "DELETE". */
+const char *http_method_name(enum http_method method);
 /* Sends it and frees its buffers. Non-zero: what the callback returns to have the connection
  * closed. */
 int http_send(struct conn *c, struct http_response *response, bool head_only);
@@ -74,16 +78,18 @@ int http_serve(struct conn *c, const struct http_site *site);
  * though the connection may be gone meanwhile.
  */
 struct http_call;
-/* body: borrowed, the whole of it. */
-typedef void (*http_call_handler)(struct http_call *call, struct net *n, const char *path,
+/* name, body (the whole of it): borrowed. */
+typedef void (*http_call_handler)(struct http_call *call, struct net *n, struct str name,
                                   struct str body);
 
 #define HTTP_CALL_BODY_MAX 16384
 
-/* From the callback for a request. time_ms: what the answer may take once the body is there.
- * Non-zero: the body is missing or too long, and the refusal has been sent. */
-int http_call_begin(struct conn *c, const struct http_request *request, http_call_handler handle,
-                    int64_t time_ms);
+/* From the callback for a request. name: what its path names, for the handler. time_ms: what the
+ * answer may take once the body is there. Non-zero: the body is missing or too long, and the
+ * refusal has been sent. */
+int http_call_begin(struct conn *c, struct str name, http_call_handler handle, int64_t time_ms);
+/* The connection of a call, inside its handler. */
+struct conn *http_call_conn(const struct http_call *call);
 /* Takes over the response. Never from within libwebsockets' callbacks for another connection. */
 void http_call_answer(struct http_call *call, struct http_response *response);
 /* libwebsockets' side; harmless where there is no call. */
@@ -92,11 +98,19 @@ int http_call_body_done(struct conn *c);
 int http_call_writable(struct conn *c);
 void http_call_abandon(struct conn *c);
 
-/* ops.c, ops_verify.c, page.c */
+/* ops.c, ops_call.c, ops_verify.c, ops_operate.c, page.c */
 /* Whether this connection may ask for more than the open paths; false: response says why not. */
 bool ops_authorize(const struct http_request *request, struct http_response *response);
 /* False: the request is none that takes a body or time. Else *result is the callback's. */
 bool ops_take_call(struct conn *c, int *result);
+/* False: there is no such resource, and response says so. */
+bool ops_read_resource(const struct net *n, struct str name, struct wire_resource *out,
+                       struct http_response *response);
+/* http_call_handlers; name: a resource, or a session. */
+void ops_verify(struct http_call *call, struct net *n, struct str name, struct str body);
+void ops_release(struct http_call *call, struct net *n, struct str name, struct str body);
+void ops_takeover(struct http_call *call, struct net *n, struct str name, struct str body);
+void ops_end_session(struct http_call *call, struct net *n, struct str name, struct str body);
 extern const struct http_site ops_site;
 extern const struct http_site public_site, dev_site;
 

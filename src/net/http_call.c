@@ -10,7 +10,7 @@ struct http_call {
     struct conn *conn; /* NULL: gone */
     http_call_handler handle;
     int64_t time_ms;
-    char *path;
+    char *name;
     size_t expected;
     struct buf body;
     bool handling; /* inside the handler */
@@ -20,12 +20,10 @@ struct http_call {
 };
 
 static void call_free(struct http_call *call) {
-    mem_free(call->path);
+    mem_free(call->name);
     buf_fini(&call->body);
-    if (call->answered) {
-        buf_fini(&call->response.headers);
-        buf_fini(&call->response.body);
-    }
+    if (call->answered)
+        http_response_fini(&call->response);
     mem_free(call);
 }
 
@@ -36,8 +34,7 @@ static int refuse(struct conn *c, int status, const char *code, const char *mess
     return http_send(c, &response, false);
 }
 
-int http_call_begin(struct conn *c, const struct http_request *request, http_call_handler handle,
-                    int64_t time_ms) {
+int http_call_begin(struct conn *c, struct str name, http_call_handler handle, int64_t time_ms) {
     char text[24], *end;
     unsigned long long len = 0;
     bool too_long = false, has_length;
@@ -60,11 +57,15 @@ int http_call_begin(struct conn *c, const struct http_request *request, http_cal
     call->conn = c;
     call->handle = handle;
     call->time_ms = time_ms;
-    call->path = str_dup(request->path);
+    call->name = str_dup(name);
     call->expected = (size_t)len;
     buf_init(&call->body);
     c->call = call;
     return 0;
+}
+
+struct conn *http_call_conn(const struct http_call *call) {
+    return call->conn;
 }
 
 int http_call_body(struct conn *c, const char *data, size_t len) {
@@ -101,7 +102,7 @@ int http_call_body_done(struct conn *c) {
     wheel_set(c->net->parts.wheel, &c->timer, (uint64_t)(call->time_ms + TIME_MORE_MS),
               on_too_slow);
     call->asked = call->handling = true;
-    call->handle(call, c->net, call->path, (struct str){call->body.data, call->body.len});
+    call->handle(call, c->net, str_of(call->name), (struct str){call->body.data, call->body.len});
     call->handling = false;
     return call->answered ? send_answer(call) : 0;
 }

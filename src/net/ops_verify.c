@@ -5,18 +5,7 @@
 #include "wslock/base/jsonw.h"
 #include "wslock/session/verify.h"
 
-#define PREFIX "/v1/locks/"
-#define SUFFIX "/verify"
 #define FENCE_MAX ((int64_t)9007199254740991)
-
-static bool is_verify(struct str path, struct str *resource) {
-    const size_t prefix = sizeof PREFIX - 1, suffix = sizeof SUFFIX - 1;
-    if (path.len < prefix + suffix || memcmp(path.p, PREFIX, prefix) != 0 ||
-        memcmp(path.p + path.len - suffix, SUFFIX, suffix) != 0)
-        return false;
-    *resource = (struct str){path.p + prefix, path.len - prefix - suffix};
-    return memchr(resource->p, '/', resource->len) == NULL;
-}
 
 /* ---- answers ---- */
 
@@ -93,84 +82,39 @@ static const char *read_body(const json_t *body, int64_t *token, struct str *tic
     return NULL;
 }
 
-struct refusal {
-    int status;
-    const char *code, *message;
-};
-
-static struct refusal read_resource(const struct net *n, const char *path,
-                                    struct verify_question *question) {
-    struct str text = {NULL, 0};
-    if (!is_verify(str_of(path), &text) ||
-        !wire_resource_parse(text, n->parts.config->reject_two_part_ids, &question->resource))
-        return (struct refusal){400, "INVALID_RESOURCE_ID",
-                                "the resource must be type:id or type:id:child"};
-    if (!gateway_knows_type(n->gateway, wire_resource_type(&question->resource)))
-        return (struct refusal){404, "UNKNOWN_RESOURCE_TYPE", "there is no such resource type"};
-    return (struct refusal){0, NULL, NULL};
-}
-
-/* True: *question can be put. False: refusal->status is set, or else answer says it all. */
-static bool read_question(struct net *n, const char *path, const json_t *body,
-                          struct verify_question *question, struct refusal *refusal,
+/* True: *question can be put. False: the response says what is wrong, or else answer says it all.
+ */
+static bool read_question(struct net *n, struct str name, const json_t *body,
+                          struct verify_question *question, struct http_response *response,
                           struct verify_answer *answer) {
     struct str ticket = {NULL, 0};
     const char *wrong;
-    *refusal = read_resource(n, path, question);
-    if (refusal->status != 0)
+    if (!ops_read_resource(n, name, &question->resource, response))
         return false;
     wrong = read_body(body, &question->token, &ticket);
     if (wrong == NULL && ticket.p != NULL && !gateway_has_tickets(n->gateway))
         wrong = "this server signs no tickets (tickets.signingKeyFile)";
     if (wrong != NULL) {
-        *refusal = (struct refusal){400, "INVALID_ARGUMENT", wrong};
+        http_error(response, 400, "INVALID_ARGUMENT", wrong);
         return false;
     }
-    *answer = (struct verify_answer){.verdict = VERIFY_INVALID};
-    return ticket.p == NULL || gateway_read_ticket(n->gateway, ticket, question, &answer->reason);
+    if (ticket.p == NULL || gateway_read_ticket(n->gateway, ticket, question, &answer->reason))
+        return true;
+    put_answer(answer, response);
+    return false;
 }
 
-static void verify(struct http_call *call, struct net *n, const char *path, struct str text) {
+void ops_verify(struct http_call *call, struct net *n, struct str name, struct str text) {
     struct verify_question question = {.token = 0};
-    struct verify_answer answer;
-    struct refusal refusal;
+    struct verify_answer answer = {.verdict = VERIFY_INVALID};
     struct http_response response;
     json_t *body = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-    bool ok = read_question(n, path, body, &question, &refusal, &answer);
-    json_decref(body);
-    if (ok) {
+    http_response_init(&response);
+    if (read_question(n, name, body, &question, &response, &answer)) {
+        http_response_fini(&response);
         gateway_verify_lock(n->gateway, &question, on_answer, call);
-        return;
+    } else {
+        http_call_answer(call, &response);
     }
-    http_response_init(&response);
-    if (refusal.status != 0)
-        http_error(&response, refusal.status, refusal.code, refusal.message);
-    else
-        put_answer(&answer, &response);
-    http_call_answer(call, &response);
-}
-
-static void method_not_allowed(struct http_response *response) {
-    http_error(response, 405, "METHOD_NOT_ALLOWED", "this path has no such method");
-    buf_append_str(&response->headers, "Allow: POST\r\n");
-}
-
-bool ops_take_call(struct conn *c, int *result) {
-    struct http_request request;
-    struct http_response response;
-    struct str resource;
-    http_request_read(c, &request);
-    if (!is_verify(request.path, &resource))
-        return false;
-    http_response_init(&response);
-    bool allowed = ops_authorize(&request, &response);
-    if (allowed && request.method == HTTP_POST) {
-        *result =
-            http_call_begin(c, &request, verify, c->net->parts.config->redis.command_timeout_ms);
-        return true;
-    }
-    if (allowed)
-        method_not_allowed(&response);
-    *result = http_send(c, &response, request.method == HTTP_HEAD);
-    return true;
+    json_decref(body);
 }

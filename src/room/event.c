@@ -5,21 +5,24 @@
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 
-#define EVENT_STRINGS 24
+#define EVENT_STRINGS 27
 
 static void event_strings(struct lock_event *e, struct str *out[EVENT_STRINGS]) {
     struct str *all[EVENT_STRINGS] = {
-        &e->resource,         &e->actor_session_id,
-        &e->lock.user_id,     &e->lock.username,
-        &e->lock.client_id,   &e->ended.user_id,
-        &e->ended.username,   &e->ended.client_id,
-        &e->ended.revision,   &e->ended.by,
-        &e->member.user_id,   &e->member.username,
-        &e->member.client_id, &e->member.session_id,
-        &e->member.instance,  &e->old_session_id,
-        &e->ended.request_id, &e->waiter.user_id,
-        &e->waiter.client_id, &e->waiter.packed,
-        &e->takeover.packed,  &e->lock.takeover.packed,
+        &e->resource,           &e->actor_session_id,
+        &e->lock.user_id,       &e->lock.username,
+        &e->lock.client_id,     &e->ended.user_id,
+        &e->ended.username,     &e->ended.client_id,
+        &e->ended.revision,     &e->ended.by,
+        &e->member.user_id,     &e->member.username,
+        &e->member.client_id,   &e->member.session_id,
+        &e->member.instance,    &e->old_session_id,
+        &e->ended.request_id,   &e->waiter.user_id,
+        &e->waiter.client_id,   &e->waiter.packed,
+        &e->takeover.packed,    &e->lock.takeover.packed,
+        &e->operation.actor,    &e->operation.reason,
+        &e->operation.address,  &e->operation.user_id,
+        &e->operation.username,
     };
     memcpy(out, all, sizeof all);
 }
@@ -140,6 +143,9 @@ void room_apply_event(struct room *room, const struct lock_event *e) {
         break;
     case LOCK_EVENT_TAKEOVER:
         room_takeover_event(room, e);
+        break;
+    case LOCK_EVENT_OPERATION:
+        room_tell_operation(room, e);
         break;
     }
 }

@@ -169,6 +169,23 @@ void room_tell_lost(struct room *room, struct str user_id, struct str client_id,
     frame_unref(lost.frame);
 }
 
+void room_tell_ended(struct room_sub *sub, int64_t token, enum lock_cause reason) {
+    struct room *room = sub->room;
+    if (!room)
+        return;
+    int64_t rev = room_notice_rev(room, sub);
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, rev);
+    struct held_frame lost = {
+        .rev = rev,
+        .frame = wire_lost(&to, &at, token, lock_cause_text(reason), (struct str){NULL, 0}),
+        .lost_token = token,
+        .lost_reason = reason,
+    };
+    send_or_hold(sub, &lost);
+    frame_unref(lost.frame);
+}
+
 static bool was_forced(struct str decision) {
     return !str_eqz(decision, "APPROVED") && !str_eqz(decision, "HOLDER_RELEASED") &&
            !str_eqz(decision, "HOLDER_GONE");
@@ -183,6 +200,16 @@ void room_tell_taken(struct room *room, const struct lock_event *e) {
     struct wire_person admin = {t->user_id, t->username};
     room_send_tab(room, e->ended.user_id, e->ended.client_id, room->rev,
                   wire_taken_by_admin(&to, &at, &admin, t->reason));
+}
+
+void room_tell_operation(struct room *room, const struct lock_event *e) {
+    if (e->cause != LOCK_CAUSE_TAKEN_BY_ADMIN || !e->ended.present)
+        return;
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, room->rev);
+    struct wire_person admin = {e->operation.actor, e->operation.actor};
+    room_send_tab(room, e->ended.user_id, e->ended.client_id, room->rev,
+                  wire_taken_by_admin(&to, &at, &admin, e->operation.reason));
 }
 
 void room_tell_admin(struct room *room, const struct lock_event *e, int64_t rev) {

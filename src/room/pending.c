@@ -17,6 +17,12 @@ bool room_request_is_open(const struct room_waiter *rw) {
     return rw->w.requests && !rw->turn && rw->w.ends_ms > 0;
 }
 
+/* An operator has the lock reserved for this user, on whatever tab. */
+static bool is_users_turn(const struct lock_view *v, const struct room_sub *sub) {
+    return v->state == LOCK_STATE_RESERVED && v->client_id.len == 0 &&
+           str_eq(v->user_id, sub->user_id);
+}
+
 static bool holds(const struct lock_view *v, const struct room_sub *sub) {
     return lock_is_owned(v) && room_is_tab(sub, v->user_id, v->client_id);
 }
@@ -83,6 +89,8 @@ static void describe(const struct room *room, const struct room_places *p,
     bool holder = holds(v, sub);
     int64_t position = 0;
     size_t count = 0;
+    if (is_users_turn(v, sub))
+        out->claim_by_ms = v->reserved_until_ms;
     LIST_FOREACH_SAFE(it, tmp, p->waiters) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         position += rw->turn ? 0 : 1;
@@ -179,14 +187,14 @@ static void tell(const struct telling *t, int64_t rev, struct frame *frame) {
     frame_unref(frame);
 }
 
-static void tell_turn(struct telling *t, const struct room_waiter *rw) {
+/* asked: it was given by the holder, or is what was asked for. */
+static void tell_turn(struct telling *t, bool asked) {
     int64_t until_ms = t->places->lock->reserved_until_ms;
     if (t->sub->told_turn_ms == until_ms)
         return;
     t->sub->told_turn_ms = until_ms;
     struct wire_to to = room_to(t->room);
     struct wire_at at = room_at(t->room, next_rev(t));
-    bool asked = rw->w.requests && (rw->approved || !rw->w.queues || rw->w.ends_ms == 0);
     tell(t, at.rev,
          asked ? wire_available(&to, &at, until_ms) : wire_your_turn(&to, &at, until_ms));
 }
@@ -202,7 +210,7 @@ static void tell_position(struct telling *t, int64_t position) {
 
 static void tell_own(struct telling *t, struct room_waiter *rw, int64_t position) {
     if (rw->turn)
-        tell_turn(t, rw);
+        tell_turn(t, rw->w.requests && (rw->approved || !rw->w.queues || rw->w.ends_ms == 0));
     else if (rw->w.queues)
         tell_position(t, position);
     if (t->again && rw->w.requests && !rw->turn) {
@@ -261,6 +269,8 @@ static void tell_all(struct telling *t) {
     const struct lock_view *v = t->places->lock;
     bool holder = holds(v, t->sub) && (t->again || v->state == LOCK_STATE_HELD);
     int64_t position = 0;
+    if (is_users_turn(v, t->sub))
+        tell_turn(t, false);
     LIST_FOREACH_SAFE(it, tmp, t->places->waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         position += rw->turn ? 0 : 1;
@@ -288,7 +298,8 @@ static void note_received(struct room *room, const struct room_sub *sub) {
 }
 
 void room_tell_pending(struct room *room) {
-    if (list_empty(&room->waiters) && !room->lock.view.takeover.present)
+    if (list_empty(&room->waiters) && !room->lock.view.takeover.present &&
+        room->lock.view.state != LOCK_STATE_RESERVED)
         return;
     struct room_places p = room_places(room);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {

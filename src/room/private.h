@@ -110,9 +110,11 @@ static inline struct str room_resource(const struct room *room) {
     return str_of(room->resource);
 }
 
+/* client_id empty: any tab of the user, for whom an operator has the lock reserved. */
 static inline bool room_is_tab(const struct room_sub *sub, struct str user_id,
                                struct str client_id) {
-    return str_eq(sub->client_id, client_id) && str_eq(sub->user_id, user_id);
+    return (client_id.len == 0 || str_eq(sub->client_id, client_id)) &&
+           str_eq(sub->user_id, user_id);
 }
 
 /* state.c */
@@ -152,6 +154,8 @@ void room_tell_lost(struct room *room, struct str user_id, struct str client_id,
  */
 void room_tell_taken(struct room *room, const struct lock_event *e);
 void room_tell_admin(struct room *room, const struct lock_event *e, int64_t rev);
+/* An operator takes the lock: who has it is told by whom. */
+void room_tell_operation(struct room *room, const struct lock_event *e);
 /* The holder's connection is gone, and the lock may be claimed. */
 void room_tell_disconnected(struct room *room);
 struct frame *room_disconnected_frame(const struct room *room, const struct lock_view *lock,

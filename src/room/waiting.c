@@ -188,6 +188,8 @@ static void tell_place(struct room *room, const struct lock_event *e) {
                   wire_answered(&to, "lock:request_cancelled", w->request_id, NULL));
     } else if (e->cause == LOCK_CAUSE_CLAIM_EXPIRED) {
         tell_out(room, w, room->rev, "CLAIM_EXPIRED");
+    } else if (e->cause == LOCK_CAUSE_ADMIN_RELEASED) {
+        tell_out(room, w, room->rev, "ADMIN_RELEASED");
     } else if (!e->there) {
         close_request(room, w, room->rev, "LEFT");
         if (e->cause == LOCK_CAUSE_GONE && w->queues)
@@ -198,10 +200,14 @@ static void tell_place(struct room *room, const struct lock_event *e) {
 }
 
 static void forget_told(struct room *room, const struct lock_waiter *w) {
+    bool named = w->client_id.len > 0; /* else an operator reserved it for the user */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (room_is_tab(sub, w->user_id, w->client_id))
-            sub->told_position = sub->told_turn_ms = 0;
+        if (!room_is_tab(sub, w->user_id, w->client_id))
+            continue;
+        sub->told_turn_ms = 0;
+        if (named)
+            sub->told_position = 0;
     }
 }
 

@@ -17,6 +17,7 @@ struct farewell {
     struct wire_resource resource;
     char *user_id, *username, *client_id, *session_id;
     bool client_made;
+    bool awaited;   /* an operator waits for the first answer */
     bool settled;   /* went through once */
     bool again;     /* calls of the session were open: once more when they cannot run any more */
     bool calling;   /* the store owes an answer */
@@ -49,6 +50,10 @@ static void on_result(void *arg, const struct lock_result *result) {
     struct farewell *f = arg;
     f->calling = false;
     trail_events(f->gateway, NULL, result);
+    if (f->awaited) {
+        f->awaited = false;
+        operate_room_ended(f->gateway, f->session_id, result->status == LOCK_OK);
+    }
     if (f->abandoned) {
         farewell_free(f);
         return;
@@ -93,6 +98,7 @@ void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_
     f->client_id = mem_strdup(s->client_id);
     f->session_id = mem_strdup(s->id);
     f->client_made = s->client_made;
+    f->awaited = kind == LOCK_DISCONNECT_TERMINATED;
     f->again = calls_open;
     f->retry_ms = RETRY_FIRST_MS;
     wheel_timer_init(&f->timer);

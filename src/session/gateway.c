@@ -151,6 +151,7 @@ struct gateway *gateway_create(const struct gateway_parts *parts,
     g->user_count = map_create();
     list_init(&g->farewells);
     list_init(&g->owed);
+    list_init(&g->terminations);
     char id[RAND_ID_LEN + 1];
     rand_id(id);
     memcpy(g->ref_prefix, id, sizeof g->ref_prefix - 1);
@@ -193,6 +194,7 @@ void gateway_destroy(struct gateway **gateway) {
     map_each(g->sessions, free_session, NULL);
     farewell_stop_all(g);
     takeover_forget_all(g);
+    operate_forget_all(g);
     lock_store_destroy(&g->store);
     rooms_destroy(&g->rooms);
     map_destroy(&g->sessions);

@@ -96,11 +96,6 @@ static bool may_take_over(const struct session *s, const struct config_policy *p
                                   auth_identity_has_role(s->identity, &policy->takeover_roles));
 }
 
-static bool audit_refuses(const struct gateway *g, bool urgent) {
-    return g->parts.config->audit.on_failure != CONFIG_ON_FAILURE_CONTINUE && !urgent &&
-           !audit_healthy(g->parts.audit);
-}
-
 void handle_takeover(struct session *s, const struct wire_request *r, struct membership *m,
                      const struct config_policy *policy) {
     struct wire_error_extra extra = {.resource = wire_resource_str(&m->resource)};
@@ -116,7 +111,7 @@ void handle_takeover(struct session *s, const struct wire_request *r, struct mem
                        "Locks of this type are never taken over.", &extra);
         return;
     }
-    if (audit_refuses(s->gateway, urgent)) {
+    if (!urgent && trail_forbids_admin(s->gateway)) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
                        "The audit cannot be written, and without it nobody takes a lock over.",
                        &extra);

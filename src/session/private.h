@@ -29,10 +29,11 @@ struct gateway {
     struct gateway_parts parts;
     struct lock_store *store;
     struct rooms *rooms;
-    struct map *sessions;   /* session id → struct session */
-    struct map *user_count; /* user id → struct user_count */
-    struct list farewells;  /* disconnects that have not gone through */
-    struct list owed;       /* answers to takeovers that wait for the audit */
+    struct map *sessions;     /* session id → struct session */
+    struct map *user_count;   /* user id → struct user_count */
+    struct list farewells;    /* disconnects that have not gone through */
+    struct list owed;         /* answers to takeovers that wait for the audit */
+    struct list terminations; /* answers to operators that wait for the store */
     void (*on_fatal)(void *ctx, const char *problem);
     void *on_fatal_ctx;
     bool started, degraded, draining;
@@ -131,6 +132,8 @@ void gateway_make_ref(struct gateway *g, char out[32]);
 
 /* session.c */
 void session_close(struct session *s, enum wire_close close);
+/* READY: an operator ends it, and what it has in its rooms ends at once. */
+void session_terminate(struct session *s);
 void session_accept(struct session *s, struct auth_identity *identity, const struct wire_ref *ref);
 /* READY: the newer token of the same user counts from here on. Takes over identity. */
 void session_swap_identity(struct session *s, struct auth_identity *identity);
@@ -269,6 +272,10 @@ void handle_status(struct session *s, const struct wire_request *r, struct membe
 /* farewell.c: ends a membership in the store, repeated until it went through; outlives the session.
  */
 void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_open);
+/* operate.c: a room of a session that an operator has ended; ok: the store knows. */
+void operate_room_ended(struct gateway *g, const char *session_id, bool ok);
+/* Nobody is told any more. */
+void operate_forget_all(struct gateway *g);
 /* The session joins this room again: nothing may end the membership any more. */
 void farewell_cancel(struct session *s, struct str resource);
 void farewell_stop_all(struct gateway *g);
@@ -292,6 +299,10 @@ void trail_stale(struct session *s, const struct call *call, const char *reason)
 /* ACCESS_DENIED of somebody whose token is good. */
 void trail_refused_user(const struct session *s, const struct auth_identity *identity,
                         const char *reason);
+/* SESSION_TERMINATED; its user is the session's. */
+void trail_terminated(struct session *s, const struct lock_operation *by);
+/* The audit cannot be written, and an administrator may do nothing without it. */
+bool trail_forbids_admin(const struct gateway *g);
 void trail_simple(struct gateway *g, enum audit_action action, bool failure, const char *reason);
 
 #endif

@@ -274,6 +274,21 @@ void session_close(struct session *s, enum wire_close close) {
         wheel_set(s->gateway->parts.wheel, &s->life_timer, CLOSE_FLUSH_MS, on_flush_deadline);
 }
 
+/* Its rooms do not wait for the connection, which may take its time. */
+void session_terminate(struct session *s) {
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        struct membership *m = CONTAINER_OF(it, struct membership, node);
+        if (m->token != 0)
+            room_tell_ended(&m->sub, m->token, LOCK_CAUSE_SESSION_TERMINATED);
+    }
+    session_close(s, WIRE_CLOSE_TERMINATED);
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        struct membership *m = CONTAINER_OF(it, struct membership, node);
+        farewell_start(m, LOCK_DISCONNECT_TERMINATED, s->calls_open > 0);
+        membership_destroy(m);
+    }
+}
+
 /* Protocol §6: leaving on purpose has no grace; an end that the server caused has plain grace. */
 static enum lock_disconnect disconnect_kind(const struct session *s, uint16_t close_code) {
     if (s->close_set) {
@@ -286,6 +301,8 @@ static enum lock_disconnect disconnect_kind(const struct session *s, uint16_t cl
         case WIRE_CLOSE_PING_TIMEOUT:
         case WIRE_CLOSE_SUPERSEDED:
             return LOCK_DISCONNECT_SERVER;
+        case WIRE_CLOSE_TERMINATED:
+            return LOCK_DISCONNECT_TERMINATED;
         case WIRE_CLOSE_BINARY:
         case WIRE_CLOSE_TOO_BIG:
         case WIRE_CLOSE_RATE_LIMITED:

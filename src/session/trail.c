@@ -9,6 +9,8 @@
 #include "wslock/base/clock.h"
 #include "wslock/metrics/metrics.h"
 
+#define OPERATOR_DETAIL 32
+
 static struct audit_record blank(enum audit_action action, bool failure) {
     struct audit_record r = {
         .action = action, .failure = failure, .held_ms = -1, .previous_dirty = -1};
@@ -42,6 +44,7 @@ static bool lock_action(enum lock_cause cause, enum audit_action *out) {
         {LOCK_CAUSE_ACQUIRED, AUDIT_LOCK_ACQUIRED},
         {LOCK_CAUSE_RELEASED, AUDIT_LOCK_RELEASED},
         {LOCK_CAUSE_DISCONNECT, AUDIT_LOCK_RELEASED},
+        {LOCK_CAUSE_SESSION_TERMINATED, AUDIT_LOCK_RELEASED},
         {LOCK_CAUSE_EXPIRED, AUDIT_LOCK_EXPIRED},
         {LOCK_CAUSE_GRACE_STARTED, AUDIT_LOCK_GRACE_STARTED},
         {LOCK_CAUSE_GRACE_PERIOD_EXPIRED, AUDIT_LOCK_GRACE_EXPIRED},
@@ -114,6 +117,7 @@ static bool place_action(const struct lock_event *e, enum audit_action *out) {
         {LOCK_CAUSE_LEFT, AUDIT_QUEUE_LEFT},
         {LOCK_CAUSE_GONE, AUDIT_QUEUE_LEFT},
         {LOCK_CAUSE_CLAIM_EXPIRED, AUDIT_RESERVATION_EXPIRED},
+        {LOCK_CAUSE_ADMIN_RELEASED, AUDIT_RESERVATION_EXPIRED},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         if (table[i].cause == e->cause) {
@@ -258,6 +262,41 @@ static void write_reserved(struct gateway *g, const struct lock_event *e, bool r
     put(g, &r, e, recovered);
 }
 
+/* Who it was and from where. detail: at least 32 bytes, borrowed by the record. */
+static void fill_operator(const struct gateway *g, struct audit_record *r,
+                          const struct lock_operation *o, char *detail) {
+    r->admin = (struct audit_person){o->actor, {NULL, 0}};
+    r->address = o->address;
+    if (o->uid >= 0) {
+        snprintf(detail, OPERATOR_DETAIL, "uid %lld", (long long)o->uid);
+        r->detail = str_of(detail);
+    }
+    if (!g->parts.config->audit.omit_free_text)
+        r->reason = o->reason;
+}
+
+static void write_operation(struct gateway *g, const struct lock_event *e, bool recovered) {
+    bool takeover = e->cause == LOCK_CAUSE_TAKEN_BY_ADMIN;
+    struct audit_record r =
+        blank(takeover ? AUDIT_LOCK_TAKEOVER : AUDIT_LOCK_ADMIN_RELEASED, false);
+    const struct lock_ending *end = &e->ended;
+    char detail[OPERATOR_DETAIL];
+    r.user = (struct audit_person){e->operation.user_id, e->operation.username};
+    if (end->present) {
+        fill_ending(g, &r, end);
+        r.previous_holder = (struct audit_person){end->user_id, end->username};
+        r.client_id = end->client_id;
+        r.fence = end->token;
+    }
+    fill_operator(g, &r, &e->operation, detail);
+    if (takeover) {
+        r.decision = str_of("IMMEDIATE");
+        if (!recovered)
+            metrics_add(METRIC_TAKEOVERS, 1, "IMMEDIATE", NULL);
+    }
+    put(g, &r, e, recovered);
+}
+
 /* Who wants the lock stands as `admin`; the user is whoever asked, refused or called it off. */
 static void write_takeover(struct gateway *g, const struct session *s, const struct lock_event *e,
                            bool recovered) {
@@ -306,6 +345,9 @@ static void write_event(struct gateway *g, const struct session *s, const struct
         if (!fill_place(g, &r, e))
             return;
         break;
+    case LOCK_EVENT_OPERATION:
+        write_operation(g, e, recovered);
+        return;
     }
     add_actor(&r, s, e);
     put(g, &r, e, recovered);
@@ -334,6 +376,19 @@ void trail_session(struct session *s, enum audit_action action, const char *reas
     add_session(&r, s);
     r.reason = str_of(reason);
     audit_write(s->gateway->parts.audit, &r);
+}
+
+void trail_terminated(struct session *s, const struct lock_operation *by) {
+    struct audit_record r = blank(AUDIT_SESSION_TERMINATED, false);
+    char detail[OPERATOR_DETAIL];
+    add_session(&r, s);
+    fill_operator(s->gateway, &r, by, detail);
+    audit_write(s->gateway->parts.audit, &r);
+}
+
+bool trail_forbids_admin(const struct gateway *g) {
+    return g->parts.config->audit.on_failure != CONFIG_ON_FAILURE_CONTINUE &&
+           !audit_healthy(g->parts.audit);
 }
 
 void trail_denied(struct membership *m, const char *reason, const char *ref,

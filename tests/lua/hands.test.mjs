@@ -72,6 +72,9 @@ const toDee = (ended, reason) => (r, p) => {
     assert.ok(e.rev > p.token);
 };
 
+const operate = (w, what, user = '', { policy = w.policy, ...options } = {}) => w.s.operate(DOC, what, user, policy, options);
+const terminate = (who) => (w, p) => w.s.disconnect(DOC, p[who], 'TERMINATED');
+
 // [event, state, options of the party, what happens, what it answers, causes of the events, more checks (reply, p, w)]
 const CELLS = [
     // ---- acquire, and joining as an editor ----
@@ -533,6 +536,148 @@ const CELLS = [
         return w.s.status(DOC);
     }, LOCK('held', 'dee', { queued: 1 }), ['TAKEN_BY_ADMIN'], toDee(denied ? 'DENIED' : 'TIMED_OUT', 'TAKEN_BY_ADMIN')]),
 
+    // ---- an operator ----
+    ['operator’s release', 'held', { waits: ['bob', 'cy'] },
+        (w) => operate(w, 'RELEASE', '', { reason: 'left for the day', address: '10.0.0.7', uid: 1000 }),
+        { outcome: 'RELEASED', ...LOCK('reserved', 'bob', { queued: 1, until: START + 30000, token: 0 }),
+            previous: { user: 'ann', reason: 'ADMIN_RELEASED', by: 'op' } },
+        ['ADMIN_RELEASED', 'ADMIN_RELEASED'], async (r, p, w) => {
+            has(r.events[0], {
+                kind: 'OPERATION', actor: '', operator: { actor: 'op', reason: 'left for the day', address: '10.0.0.7', uid: 1000 },
+                ended: { user: 'ann', token: p.token }, user: '',
+            });
+            has(r.events[1], { kind: 'LOCK', ended: { user: 'ann', token: p.token, reason: 'ADMIN_RELEASED' } });
+            has(await w.s.heartbeat(DOC, p.ann, { token: p.token }), { outcome: 'LOST' });
+            assert.deepEqual(await w.redis.command('HKEYS', w.s.key('held:doc:1:ann')), []);
+        }],
+    ['operator’s release, nobody waits', 'held', {}, (w) => operate(w, 'RELEASE'), { outcome: 'RELEASED', ...FREE },
+        ['ADMIN_RELEASED', 'ADMIN_RELEASED'], async (r, p, w) => assert.deepEqual(await waitingKeys(w), [])],
+    ['operator’s release, takeover pending', 'held', { waits: ['bob'] },
+        async (w, p) => { await pend(w, p); return operate(w, 'RELEASE'); },
+        { outcome: 'RELEASED', ...LOCK('held', 'dee', { queued: 1 }), previous: { user: 'ann' } },
+        ['ADMIN_RELEASED', 'TAKEN_BY_ADMIN'], toDee('HOLDER_GONE', 'ADMIN_RELEASED')],
+    ['operator’s release, the head is absent', 'held', { waits: ['bob', 'cy'] }, async (w, p) => {
+        await w.s.disconnect(DOC, p.bob, 'LOST');
+        return operate(w, 'RELEASE');
+    }, { outcome: 'RELEASED', ...LOCK('reserved', 'cy', { queued: 1 }) }, ['ADMIN_RELEASED', 'ADMIN_RELEASED']],
+    ['operator’s release', 'grace', { waits: ['bob'] }, (w) => operate(w, 'RELEASE'),
+        { outcome: 'RELEASED', ...LOCK('reserved', 'bob'), previous: { user: 'ann', reason: 'ADMIN_RELEASED' } },
+        ['ADMIN_RELEASED', 'ADMIN_RELEASED']],
+    ['operator’s release', 'reserved', { waits: ['bob', 'cy'] }, (w) => operate(w, 'RELEASE'),
+        { outcome: 'RELEASED', ...LOCK('reserved', 'cy', { queued: 0 }), previous: null },
+        ['ADMIN_RELEASED', 'ADMIN_RELEASED', 'ADMIN_RELEASED'], (r) => {
+            has(r.events[0], { kind: 'OPERATION', user: 'bob', name: 'Bob', ended: null });
+            has(r.events[1], { kind: 'PLACE', waiter: { user: 'bob' }, there: false });
+            has(r.events[2], { kind: 'LOCK', ended: null });
+        }],
+    ['operator’s takeover for another', 'free', {}, (w) => operate(w, 'TAKEOVER', 'bob'),
+        { outcome: 'RESERVED', joined: true, ...LOCK('reserved', 'bob', { name: 'Bob', client: '', until: START + 30000 }),
+            previous: null, next: START + 30000 },
+        ['TAKEN_BY_ADMIN', 'RESERVED'], (r) => has(r.events[0], { kind: 'OPERATION', user: 'bob', name: 'Bob', ended: null })],
+    ['operator’s takeover, absent waiters are left', 'free', {}, async (w, p) => {
+        await w.s.acquire(DOC, p.ann);
+        await w.s.acquire(DOC, p.bob);
+        await w.s.disconnect(DOC, p.bob, 'LOST');
+        await w.s.release(DOC, p.ann);
+        return operate(w, 'TAKEOVER', 'cy');
+    }, { outcome: 'RESERVED', ...LOCK('reserved', 'cy', { queued: 1 }) }, ['TAKEN_BY_ADMIN', 'RESERVED'], async (r, p, w) => {
+        has(await w.s.join(DOC, w.again(p.bob)), { ...LOCK('reserved', 'cy'), place: { position: 1 } });
+    }],
+    ...['held', 'grace'].map((state) => ['operator’s takeover for another', state, { waits: ['bob', 'cy'] },
+        (w) => operate(w, 'TAKEOVER', 'dee', { policy: { ...w.policy, claim: 9000 } }),
+        { outcome: 'RESERVED', ...LOCK('reserved', 'dee', { queued: 2, until: START + 9000, token: 0 }),
+            previous: { user: 'ann', reason: 'TAKEN_BY_ADMIN', by: 'op' } },
+        ['TAKEN_BY_ADMIN', 'TAKEN_BY_ADMIN'], async (r, p, w) => {
+            has(r.events[0], { kind: 'OPERATION', user: 'dee', ended: { token: p.token } });
+            has(r.events[1], { kind: 'LOCK', ended: { user: 'ann', token: p.token, reason: 'TAKEN_BY_ADMIN', by: 'op' } });
+            assert.deepEqual(await w.redis.command('HKEYS', w.s.key('held:doc:1:ann')), []);
+            has(await w.s.acquire(DOC, { ...p.ann, policy: { ...w.policy, waiters: 0 } }),
+                { outcome: state === 'held' ? 'RESERVED' : 'NOT_JOINED' });
+            has(await w.s.acquire(DOC, p.dee), { outcome: 'GRANTED', ...LOCK('held', 'dee', { queued: 2 }) });
+        }]),
+    ['operator’s takeover for another', 'reserved', { waits: ['bob', 'cy'] }, (w) => operate(w, 'TAKEOVER', 'dee'),
+        { outcome: 'RESERVED', ...LOCK('reserved', 'dee', { queued: 2 }) }, ['QUEUED', 'TAKEN_BY_ADMIN', 'TAKEN_BY_ADMIN'],
+        async (r, p, w) => assert.deepEqual(await order(w), [idOf(p.bob), idOf(p.cy)])],
+    ['operator’s takeover, takeover pending', 'held', {},
+        async (w, p) => { await pend(w, p); return operate(w, 'TAKEOVER', 'bob'); },
+        { outcome: 'RESERVED', ...LOCK('reserved', 'bob', { takeover: null }) }, ['CANCELLED', 'TAKEN_BY_ADMIN', 'TAKEN_BY_ADMIN'],
+        (r, p) => has(r.events[0], { takeover: { request: 't1', ended: 'OVERTAKEN' }, token: p.token })],
+    ['operator’s takeover for the holder’s user', 'held', {}, (w) => operate(w, 'TAKEOVER', 'ann'),
+        { outcome: 'RESERVED', ...LOCK('reserved', 'ann', { client: '' }), previous: { user: 'ann' } },
+        ['TAKEN_BY_ADMIN', 'TAKEN_BY_ADMIN']],
+    ['operator’s takeover for who is not there, who then comes to edit', 'held', {}, async (w) => {
+        has(await operate(w, 'TAKEOVER', 'zoe: of the night shift'),
+            { outcome: 'RESERVED', joined: false, ...LOCK('reserved', 'zoe: of the night shift', { name: 'zoe: of the night shift' }) });
+        return w.s.join(DOC, w.tab('zoe: of the night shift'), { edit: true });
+    }, { outcome: 'GRANTED', ...LOCK('held', 'zoe: of the night shift') }, ['JOIN', 'CLAIMED']],
+    ['operator’s takeover for who waits: another tab claims', 'held', { waits: ['bob', 'cy'] }, async (w, p) => {
+        has(await operate(w, 'TAKEOVER', 'bob'), LOCK('reserved', 'bob', { queued: 2 }));
+        const other = w.tab('bob', 2);
+        await w.s.join(DOC, other);
+        p.other = await w.s.claim(DOC, other);
+        return w.s.claim(DOC, p.bob);
+    }, { outcome: 'HELD', ...LOCK('held', 'bob', { client: 'tab-bob-2', queued: 2 }) }, [],
+    (r, p) => has(p.other, { outcome: 'GRANTED' })],
+    ['operator’s takeover for who waits: that tab claims', 'held', { waits: ['bob', 'cy'] }, async (w, p) => {
+        await operate(w, 'TAKEOVER', 'bob');
+        return w.s.claim(DOC, p.bob);
+    }, { outcome: 'GRANTED', ...LOCK('held', 'bob', { queued: 1 }) }, ['CLAIMED']],
+    ['what an operator reserved is claimed by another', 'held', {}, async (w, p) => {
+        await operate(w, 'TAKEOVER', 'bob');
+        return w.s.claim(DOC, p.cy);
+    }, { outcome: 'RESERVED' }, []],
+    ...[['release', (w, p) => w.s.release(DOC, p.dee), 'RELEASED'],
+        ['queue_leave', (w, p) => w.s.withdraw(DOC, p.dee, 'QUEUE'), 'WITHDRAWN']].map(([how, act, outcome]) =>
+        [`what an operator reserved is declined: ${how}`, 'held', { waits: ['bob'] },
+            async (w, p) => { await operate(w, 'TAKEOVER', 'dee'); return act(w, p); },
+            { outcome, ...LOCK('reserved', 'bob') }, ['LEFT', 'RESERVATION_EXPIRED'],
+            (r) => has(r.events[0], { waiter: { user: 'dee', client: '' }, there: false })]),
+    ['queue_leave of a waiter whose user an operator prefers', 'held', { waits: ['bob'] }, async (w, p) => {
+        await operate(w, 'TAKEOVER', 'bob');
+        return w.s.withdraw(DOC, p.bob, 'QUEUE');
+    }, { outcome: 'WITHDRAWN', ...LOCK('reserved', 'bob', { queued: 0 }) }, ['LEFT']],
+    ['what an operator reserved: the user leaves', 'held', { waits: ['bob'] },
+        async (w, p) => { await operate(w, 'TAKEOVER', 'dee'); return w.s.leave(DOC, p.dee); },
+        LOCK('reserved', 'dee'), ['LEAVE']],
+    ['what an operator reserved: claimBy', 'held', { waits: ['bob'] },
+        async (w) => { await operate(w, 'TAKEOVER', 'zoe'); await w.pass(30000); return w.s.status(DOC); },
+        LOCK('reserved', 'bob', { client: 'tab-bob-1' }), ['CLAIM_EXPIRED', 'RESERVATION_EXPIRED'],
+        (r) => has(r.events[0], { waiter: { user: 'zoe', client: '' } })],
+    ['what an operator reserved: for another instead', 'held', {},
+        async (w) => { await operate(w, 'TAKEOVER', 'bob'); return operate(w, 'TAKEOVER', 'cy'); },
+        { ...LOCK('reserved', 'cy', { queued: 0 }) }, ['TAKEN_BY_ADMIN', 'TAKEN_BY_ADMIN']],
+    ['what an operator reserved: an administrator takes it', 'held', {},
+        async (w, p) => { await operate(w, 'TAKEOVER', 'bob'); return w.s.takeover(DOC, p.dee, 't1'); },
+        { outcome: 'GRANTED', ...LOCK('held', 'dee', { queued: 0 }) }, ['TAKEN_BY_ADMIN']],
+    ['what an operator reserved: released', 'held', {},
+        async (w) => { await operate(w, 'TAKEOVER', 'bob'); return operate(w, 'RELEASE'); },
+        FREE, ['ADMIN_RELEASED', 'ADMIN_RELEASED', 'ADMIN_RELEASED'],
+        (r) => has(r.events[1], { waiter: { user: 'bob', client: '' }, there: false })],
+    ['ended by an administrator', 'held', { waits: ['bob', 'cy'] }, terminate('ann'), LOCK('reserved', 'bob', { queued: 1 }),
+        ['SESSION_TERMINATED', 'LEAVE'], (r, p) => has(r.events[0], { ended: { token: p.token, reason: 'SESSION_TERMINATED' } })],
+    ['ended by an administrator, a type with prompt', 'held', { disconnect: 'prompt' }, terminate('ann'), FREE,
+        ['SESSION_TERMINATED', 'LEAVE']],
+    ['ended by an administrator, takeover pending', 'held', {},
+        async (w, p) => { await pend(w, p); return terminate('ann')(w, p); }, LOCK('held', 'dee'), ['TAKEN_BY_ADMIN', 'LEAVE'],
+        toDee('HOLDER_GONE', 'SESSION_TERMINATED')],
+    ['ended by an administrator, another connection has its place', 'held', {}, async (w, p) => {
+        await w.s.join(DOC, w.again(p.ann), { edit: true, token: p.token });
+        return terminate('ann')(w, p);
+    }, LOCK('held', 'ann'), []],
+    ['ended by an administrator', 'grace', { waits: ['bob'] },
+        async (w, p) => { await annViews(w, p); return terminate('ann')(w, p); }, LOCK('reserved', 'bob'),
+        ['SESSION_TERMINATED', 'LEAVE']],
+    ['ended by an administrator', 'reserved', { waits: ['bob', 'cy'] }, terminate('bob'), LOCK('reserved', 'cy', { queued: 0 }),
+        ['LEFT', 'SESSION_TERMINATED', 'LEAVE']],
+    ...['held', 'grace', 'reserved'].map((state) =>
+        ['a waiter ended by an administrator', state, { waits: ['bob', 'cy'] }, async (w, p) => {
+            has(await w.s.request(DOC, p.cy, 'r1'), { outcome: 'REQUESTED' });
+            return terminate('cy')(w, p);
+        }, { lock: { state, queued: state === 'reserved' ? 0 : 1 } }, ['LEFT', 'LEAVE']]),
+    ['an administrator whose takeover is pending ended by another', 'held', {},
+        async (w, p) => { await pend(w, p); return terminate('dee')(w, p); }, LOCK('held', 'ann', { takeover: null }),
+        ['CANCELLED', 'LEAVE'], (r) => has(r.events[0], { takeover: { ended: 'ADMIN_GONE' } })],
+
     // ---- time ----
     ['TTL ends', 'held', { waits: ['bob', 'cy'] }, async (w) => { await w.pass(300000); return w.s.status(DOC); },
         LOCK('reserved', 'bob', { queued: 1, until: START + 330000 }), ['EXPIRED'],
@@ -598,6 +743,7 @@ const REFUSED = [
     ["the holder's own request", 'held', (w, p) => w.s.request(DOC, p.ann, 'r2'), 'OWN'],
     ['a second takeover', 'held', (w, p) => w.s.takeover(DOC, p.cy, 't2'), 'TAKEOVER_IN_PROGRESS'],
     ['queueing twice', 'held', async (w, p) => w.s.acquire(DOC, p.eve), 'QUEUED'],
+    ['operator’s release of what nobody has', 'free', (w) => operate(w, 'RELEASE'), 'NOT_HOLDER'],
     ['an asker who is absent approved', 'absent', (w, p) => w.s.reply(DOC, p.ann, 'REQUEST', 'r1', 'APPROVE'), 'UNKNOWN'],
     ...['acquire', 'claim'].map((call) => [`${call} from outside`, 'held', (w) => w.s[call](DOC, w.tab('zoe')), 'NOT_JOINED']),
     ['request from outside', 'held', (w) => w.s.request(DOC, w.tab('zoe'), 'r2'), 'NOT_JOINED'],
@@ -613,6 +759,7 @@ const REFUSED = [
         ['request_cancel', (w, p) => w.s.withdraw(DOC, p.bob, 'REQUEST', 'r1')],
             ['takeover_cancel', (w, p) => w.s.withdraw(DOC, p.dee, 'TAKEOVER', 't1')],
         ['takeover', (w, p) => w.s.takeover(DOC, p.dee, 't2', { urgent: true })],
+        ['operator’s release', (w) => operate(w, 'RELEASE')], ['operator’s takeover', (w) => operate(w, 'TAKEOVER', 'bob')],
     ].map(([what, act]) => [`${what} in a recovery window`, 'window', act, 'RECOVERING']),
 ];
 
@@ -717,6 +864,16 @@ const RACES = [
         ['RENEWED', 'NONE'], ['held', 'ann']],
     ['TTL, then a heartbeat', 'held', { waits: ['bob'] }, null, at(300000, (w, p) => w.s.heartbeat(DOC, p.ann)), status,
         ['LOST', 'NONE'], ['reserved', 'bob']],
+    ['operator’s release, then the holder’s', 'held', {}, null, (w) => operate(w, 'RELEASE'), release('ann'),
+        ['RELEASED', 'NOT_HOLDER'], ['free', '']],
+    ['the holder’s release, then the operator’s', 'held', {}, null, release('ann'), (w) => operate(w, 'RELEASE'),
+        ['RELEASED', 'NOT_HOLDER'], ['free', '']],
+    ['operator’s takeover, then the claim', 'reserved', {}, null, (w) => operate(w, 'TAKEOVER', 'dee'), claim('bob'),
+        ['RESERVED', 'RESERVED'], ['reserved', 'dee']],
+    ['the claim, then an operator’s takeover', 'reserved', {}, null, claim('bob'), (w) => operate(w, 'TAKEOVER', 'dee'),
+        ['GRANTED', 'RESERVED'], ['reserved', 'dee']],
+    ['ended by an administrator, then TTL', 'held', {}, null, at(299999, terminate('ann')), at(300000, status),
+        ['NONE', 'NONE'], ['free', '']],
     ['a takeover, then the claim', 'reserved', {}, null, (w, p) => w.s.takeover(DOC, p.dee, 't1'), claim('bob'),
         ['GRANTED', 'HELD'], ['held', 'dee']],
     ['the claim, then a takeover', 'reserved', {}, null, claim('bob'), (w, p) => w.s.takeover(DOC, p.dee, 't1'),
@@ -745,12 +902,13 @@ const member = (t, joined = START) => ({ user: t.user, name: t.name, client: t.c
 
 test('in a window nothing is passed on; when it closes, what is left is', async () => {
     for (const [how, act] of [['leave', (w, p) => w.s.leave(DOC, p.ann)],
-        ['close 1000', (w, p) => w.s.disconnect(DOC, p.ann, 'LEFT')]]) {
+        ['close 1000', (w, p) => w.s.disconnect(DOC, p.ann, 'LEFT')],
+        ['ended by an administrator', (w, p) => w.s.disconnect(DOC, p.ann, 'TERMINATED')]]) {
         const { w, ...p } = await party('held', { waits: ['bob', 'cy'] });
         await openWindow(w);
         const r = await act(w, p);
         has(r, { ...LOCK('free', '', { queued: 2 }), next: w.s.ms });
-        assert.deepEqual(told(r), [how === 'leave' ? 'RELEASED' : 'DISCONNECT', 'LEAVE']);
+        assert.deepEqual(told(r), [{ leave: 'RELEASED', 'close 1000': 'DISCONNECT' }[how] ?? 'SESSION_TERMINATED', 'LEAVE']);
         has(await w.s.sweep(), { events: [] });
         await closeWindow(w);
         const swept = await w.s.sweep();
@@ -888,6 +1046,23 @@ test('restored by reports: places in order, the turn, requests, who is absent', 
     has(await w.s.claim(DOC, p.bob), { outcome: 'GRANTED' });
     has(await w.s.reply(DOC, p.bob, 'REQUEST', 'r1', 'APPROVE'), { outcome: 'REPLIED', ...LOCK('reserved', 'dee') });
     has(await w.s.claim(DOC, p.dee), { outcome: 'GRANTED', lock: { queued: 2 } });
+});
+
+test('restored by reports: what an operator reserved for a user', async () => {
+    for (const lockToo of [false, true]) {
+        const { w, ...p } = await party('held', { waits: ['bob'] });
+        has(await operate(w, 'TAKEOVER', 'cy'), LOCK('reserved', 'cy', { queued: 1 }));
+        const known = await forgotten(w, p);
+        has(await report(w, known, [p.bob, p.cy]), LOCK('reserved', 'cy', { client: '', until: START + 30000, queued: 1 }));
+        if (lockToo) {
+            const lock = { ...known.lock, state: 'held', user: 'dee', name: 'Dee', client: p.dee.client, token: known.rev + 7,
+                since: START, expires: START + 300000, until: 0 };
+            has(await report(w, { ...known, waiters: [] }, [p.dee], { instance: 'i2', lock }), LOCK('held', 'dee', { queued: 1 }));
+            assert.deepEqual(await order(w), [idOf(p.bob)]);
+        }
+        await closeWindow(w);
+        has(await w.s.claim(DOC, p.cy), { outcome: lockToo ? 'HELD' : 'GRANTED' });
+    }
 });
 
 test('restored by reports: the lock of the highest token wins over a turn, whichever comes first', async () => {

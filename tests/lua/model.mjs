@@ -251,14 +251,28 @@ export class Model {
         return lock.state === 'reserved' && idOf(lock) === idOf(t);
     }
 
-    decline(resource, cause, actor) {
+    // An operator has it reserved for this one, on whatever tab.
+    isUsersTurn(resource, t) {
+        const { lock } = this.room(resource);
+        return lock.state === 'reserved' && lock.client === '' && lock.user === t.user;
+    }
+
+    decline(resource, cause, actor, why = 'RESERVATION_EXPIRED') {
         const room = this.room(resource);
-        const place = room.turn;
+        const place = room.turn ?? (room.lock.client === '' ? this.nowhere(room.lock) : null);
         room.turn = null;
         if (place) {
             this.tellPlace(resource, cause, place, false, actor);
         }
-        this.passOn(resource, 'RESERVATION_EXPIRED', actor);
+        this.passOn(resource, why, actor);
+    }
+
+    // What is told as the place of who has the lock reserved without having waited.
+    nowhere({ user, client, name }) {
+        return {
+            user, client, name, order: 0, kind: QUEUES, request: '', message: '', ends: 0, length: 0, until: 0, grace: 0, made: 0,
+            since: this.now,
+        };
     }
 
     back(resource, t, actor) {
@@ -663,7 +677,7 @@ export class Model {
         if (this.window > 0) {
             return this.answer(resource, { outcome: 'RECOVERING' });
         }
-        if (this.isTurn(resource, t)) {
+        if (this.isTurn(resource, t) || this.isUsersTurn(resource, t)) {
             this.decline(resource, 'LEFT', t.session);
             return this.answer(resource, { outcome: 'RELEASED' });
         }
@@ -794,7 +808,8 @@ export class Model {
         const queue = what === 'QUEUE';
         const place = queue ? this.place(resource, t)
             : [...places, turn].find((p) => p && p.kind !== QUEUES && p.request === request && p.user === t.user);
-        if (queue ? this.isTurn(resource, t) : place && place === turn) {
+        const its = queue ? this.isTurn(resource, t) || (!place && this.isUsersTurn(resource, t)) : place && place === turn;
+        if (its) {
             this.decline(resource, queue ? 'LEFT' : 'CANCELLED', t.session);
         } else if (!place || (queue && place.kind === REQUESTS)) {
             return done(queue ? 'NOT_QUEUED' : 'UNKNOWN');
@@ -842,6 +857,57 @@ export class Model {
         return this.answer(resource, { outcome: 'GRANTED', previous: room.ended[0] ?? null });
     }
 
+    // An operator releases the lock, or has it reserved for a user.
+    operate(resource, what, user, policy, { actor = 'op', reason = 'must', address = '', uid = -1, notAfter = 0 } = {}) {
+        if (this.begin(notAfter)) {
+            return this.late();
+        }
+        this.settle(resource);
+        if (this.window > 0) {
+            return this.answer(resource, { outcome: 'RECOVERING' });
+        }
+        const room = this.room(resource);
+        const { lock } = room;
+        const { state } = lock;
+        const end = (reason) => {
+            if (!isOwned(lock)) {
+                return null;
+            }
+            this.children(resource, lock.user).delete(resource);
+            return this.remember(resource, reason, { by: actor });
+        };
+        const tell = (cause, ended, whose) => this.events.push({
+            kind: 'OPERATION', ...this.nextTick(), resource, actor: '', cause, operator: { actor, reason, address, uid }, ended, ...whose,
+        });
+        if (what === 'RELEASE' && state === 'free') {
+            return this.answer(resource, { outcome: 'NOT_HOLDER' });
+        }
+        if (what === 'RELEASE') {
+            const previous = end('ADMIN_RELEASED');
+            const turn = state === 'reserved';
+            tell('ADMIN_RELEASED', previous, turn ? { user: lock.user, name: lock.name } : { user: '', name: '' });
+            if (turn) {
+                this.decline(resource, 'ADMIN_RELEASED', '', 'ADMIN_RELEASED');
+            } else {
+                this.passOn(resource, 'ADMIN_RELEASED', '', previous);
+            }
+            return this.answer(resource, { outcome: 'RELEASED', previous });
+        }
+        if (lock.takeover) {
+            this.cancelTakeover(resource, 'OVERTAKEN', '');
+        }
+        const previous = end('TAKEN_BY_ADMIN');
+        if (state === 'reserved') {
+            this.backToHead(resource);
+        }
+        const here = [...room.members.values()].find((m) => m.user === user);
+        const name = here ? here.name : user;
+        tell('TAKEN_BY_ADMIN', previous, { user, name });
+        room.lock = { ...FREE, state: 'reserved', user, name, until: this.now + policy.claim, told: this.now, policy };
+        this.tellLock(resource, state === 'free' ? 'RESERVED' : 'TAKEN_BY_ADMIN', '', previous);
+        return this.answer(resource, { outcome: 'RESERVED', previous, joined: here !== undefined });
+    }
+
     // Whose turn it was waits again, before all others, and needs no approval any more.
     backToHead(resource) {
         const room = this.room(resource);
@@ -860,14 +926,15 @@ export class Model {
 
     depart(resource, member, how, actor) {
         const room = this.room(resource);
-        const onPurpose = how === 'LEAVE' || how === 'LEFT';
+        const reason = { LEAVE: 'RELEASED', LEFT: 'DISCONNECT', TERMINATED: 'SESSION_TERMINATED' }[how];
+        const onPurpose = reason !== undefined;
         if (room.lock.takeover && idOf(room.lock.takeover) === idOf(member)) {
             this.cancelTakeover(resource, 'ADMIN_GONE', actor);
         }
         const place = room.places.find((p) => idOf(p) === idOf(member));
         if (this.isTurn(resource, member)) {
             if (onPurpose) {
-                this.decline(resource, 'LEFT', actor);
+                this.decline(resource, 'LEFT', actor, how === 'TERMINATED' ? reason : undefined);
             }
         } else if (place && onPurpose) {
             this.drop(resource, place);
@@ -879,7 +946,7 @@ export class Model {
         const { lock } = room;
         if (isOwned(lock) && idOf(lock) === idOf(member)) {
             if (onPurpose) {
-                this.end(resource, how === 'LEAVE' ? 'RELEASED' : 'DISCONNECT', actor);
+                this.end(resource, reason, actor);
             } else if (lock.state === 'held') {
                 this.loseOwner(resource, actor, how === 'SERVER');
             }

@@ -145,7 +145,7 @@ export function memberOf(id, value) {
 
 export function eventOf(packed) {
     const v = Array.isArray(packed) ? packed : unpack(packed);
-    const head = { kind: ['LOCK', 'JOIN', 'LEAVE', 'PLACE', 'TAKEOVER'][v[0]], rev: v[1], prev: v[2], resource: v[3], actor: v[4] };
+    const head = { kind: ['LOCK', 'JOIN', 'LEAVE', 'PLACE', 'TAKEOVER', 'OPERATION'][v[0]], rev: v[1], prev: v[2], resource: v[3], actor: v[4] };
     if (v[0] === 0) {
         return { ...head, cause: v[5], lock: lockOf(v[6]), ended: endingOf(v[7]), ...(v[8] && { takeover: takeoverOf(v[8]) }) };
     }
@@ -154,6 +154,10 @@ export function eventOf(packed) {
     }
     if (v[0] === 4) {
         return { ...head, cause: v[5], takeover: takeoverOf(v[6]), token: v[7] };
+    }
+    if (v[0] === 5) {
+        const [actor, reason, address, uid] = v[6];
+        return { ...head, cause: v[5], operator: { actor, reason, address, uid }, ended: endingOf(v[7]), user: v[8], name: v[9] };
     }
     return { ...head, member: memberOf(v[5], v[6]), oldSession: v[7], oldInstance: v[8], count: v[9] };
 }
@@ -314,6 +318,11 @@ export class Scripts {
         const p = t.policy;
         return this.room('takeover', t.instance, resource, t.user, [0, resource, t.session, t.user, t.client, t.name, t.made,
             stored(p), p.ttl, p.idle, p.heartbeat / 2, request, reason, length, urgent]);
+    }
+
+    // what: RELEASE or TAKEOVER, which has a user.
+    operate(resource, what, user, policy, { actor = 'op', reason = 'must', address = '', uid = -1, notAfter = 0, instance = 'i1' } = {}) {
+        return this.room('operate', instance, resource, '', [notAfter, resource, what, actor, reason, address, uid, stored(policy), user]);
     }
 
     verify(resource, token, { notAfter = 0 } = {}) {

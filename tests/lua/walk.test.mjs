@@ -220,6 +220,11 @@ class Walk {
             lock.takeover = e.takeover.ended === '' ? e.takeover : null;
             return;
         }
+        if (e.kind === 'OPERATION') {
+            const what = `operator: ${e.cause}${e.ended ? ' of a grant' : ''}`;
+            this.counts[what] = (this.counts[what] ?? 0) + 1;
+            return;
+        }
         if (e.kind !== 'LOCK') {
             const id = `${e.member.client}:${e.member.user}`;
             assert.equal(members.get(id)?.session ?? '', e.kind === 'JOIN' ? e.oldSession : e.member.session);
@@ -264,7 +269,7 @@ class Walk {
         if (e.lock.state === 'held') {
             assert.ok(members.has(`${e.lock.client}:${e.lock.user}`), 'held by someone who is not there');
         }
-        if (before?.state !== 'reserved' && e.lock.state === 'reserved' && e.cause !== 'RECOVERED') {
+        if (before?.state !== 'reserved' && e.lock.state === 'reserved' && e.cause !== 'RECOVERED' && e.lock.client !== '') {
             assert.ok(members.has(`${e.lock.client}:${e.lock.user}`), 'reserved for someone who is not there');
         }
         this.shown.locks.set(e.resource, e.lock);
@@ -383,12 +388,15 @@ class Walk {
             const here = this.connections.filter((c) => this.m.isIn(room, c));
             return here.length > 0 ? this.hand(room, this.with(room, this.pick(here))) : undefined;
         }
+        if (this.chance(0.02)) {
+            return this.operate(this.chance(0.9) ? resource : this.pick(RESOURCES), notAfter);
+        }
         const [call, options] = this.request(resource, notAfter, outside);
         if (call === 'verify') {
             const token = this.token(resource);
             this.same(await this.s.verify(resource, token, options), this.m.verify(resource, token, options), 'verify');
         } else if (call === 'disconnect') {
-            const how = this.pick(['LEFT', 'LOST', 'LOST', 'SERVER']);
+            const how = this.pick(['LEFT', 'LOST', 'LOST', 'SERVER', 'TERMINATED']);
             this.same(await this.s.disconnect(resource, t, how), this.m.disconnect(resource, t, how), `disconnect ${how}`);
         } else if (call === 'status') {
             this.same(await this.s.status(resource, options), this.m.status(resource, options), 'status');
@@ -397,6 +405,12 @@ class Walk {
             this.same(real, this.m[call](resource, t, options), `${call} ${resource} ${JSON.stringify([t, options])}`);
         }
         return undefined;
+    }
+
+    operate(resource, notAfter) {
+        const what = this.pick(['RELEASE', 'TAKEOVER']);
+        const user = what === 'TAKEOVER' ? this.pick([...USERS, 'zoe']) : '';
+        return this.both('operate', resource, what, user, this.policies[resource.slice(0, 3)], { notAfter, uid: this.pick([-1, 0, 1000]) });
     }
 
     // What makes a lock change hands: requests and takeovers, their answers, their end. Often by who may.
@@ -586,6 +600,8 @@ test(`a walk of ${STEPS} steps, seed ${SEED}`, { timeout: 300000 }, async (t) =>
         'NOT_JOINED', 'NOT_HOLDER', 'LOST', 'VIEWERS_FULL', 'EXPIRED', 'GRACE_PERIOD_EXPIRED', 'RESUMED', 'MOVED',
         'DISCONNECT', 'RECOVERED', 'GRACE_STARTED', 'QUEUED', 'QUEUE_FULL', 'REQUESTED', 'OWN', 'REPLIED', 'WITHDRAWN', 'NOT_QUEUED',
         'UNKNOWN', 'PENDING', 'TAKEOVER_IN_PROGRESS', 'RESERVED', 'CLAIMED', 'TRANSFERRED', 'TAKEN_BY_ADMIN', 'RESERVATION_EXPIRED',
+        'ADMIN_RELEASED', 'SESSION_TERMINATED', 'place ADMIN_RELEASED',
+        ...['ADMIN_RELEASED', 'TAKEN_BY_ADMIN'].flatMap((cause) => [`operator: ${cause}`, `operator: ${cause} of a grant`]),
         ...['QUEUED', 'REQUESTED', 'APPROVED', 'DENIED', 'TIMEOUT', 'CANCELLED', 'LEFT', 'ABSENT', 'BACK', 'GONE', 'CLAIM_EXPIRED',
             'RECOVERED'].map((cause) => `place ${cause}`),
         ...['REQUESTED', 'DENIED', 'RECOVERED', 'CANCELLED', 'ADMIN_GONE', 'OVERTAKEN'].map((cause) => `takeover ${cause}`),

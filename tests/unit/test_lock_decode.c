@@ -84,6 +84,20 @@ static void make_join_event(struct buf *b) {
     msgpack_put_int(b, 2);
 }
 
+static void make_operation_event(struct buf *b) {
+    buf_reset(b);
+    put_event_head(b, 10, 5, 1763953000000003, 1763953000000002);
+    put_str(b, "TAKEN_BY_ADMIN");
+    put_list(b, 4);
+    put_str(b, "ops");
+    put_str(b, "left for the day");
+    put_str(b, "");
+    msgpack_put_int(b, 1000);
+    put_ending(b);
+    put_str(b, "u:2");
+    put_str(b, "Bob");
+}
+
 static void lock_events_are_read(void **state) {
     struct buf b;
     struct lock_event e;
@@ -112,6 +126,26 @@ static void lock_events_are_read(void **state) {
     buf_fini(&b);
 }
 
+static void operation_events_are_read(void **state) {
+    struct buf b;
+    struct lock_event e;
+
+    (void)state;
+    buf_init(&b);
+    make_operation_event(&b);
+    assert_true(lock_event_decode(view(&b), &e));
+    assert_int_equal(e.kind, LOCK_EVENT_OPERATION);
+    assert_int_equal(e.cause, LOCK_CAUSE_TAKEN_BY_ADMIN);
+    assert_true(str_eqz(e.operation.actor, "ops"));
+    assert_true(str_eqz(e.operation.reason, "left for the day"));
+    assert_int_equal(e.operation.address.len, 0);
+    assert_int_equal(e.operation.uid, 1000);
+    assert_true(str_eqz(e.operation.user_id, "u:2"));
+    assert_true(str_eqz(e.operation.username, "Bob"));
+    assert_true(e.ended.present);
+    buf_fini(&b);
+}
+
 static void member_events_are_read(void **state) {
     struct buf b;
     struct lock_event e;
@@ -135,7 +169,7 @@ static void member_events_are_read(void **state) {
 /* Every truncation and every single wrong byte: refused or read, never a fault (under the
  * sanitizers). */
 static void damage_is_survived(void **state) {
-    void (*const makers[])(struct buf *) = {make_lock_event, make_join_event};
+    void (*const makers[])(struct buf *) = {make_lock_event, make_join_event, make_operation_event};
     struct lock_event e;
     struct buf b;
     size_t refused = 0;
@@ -363,6 +397,7 @@ static void documents_are_two_parts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lock_events_are_read),
+        cmocka_unit_test(operation_events_are_read),
         cmocka_unit_test(member_events_are_read),
         cmocka_unit_test(damage_is_survived),
         cmocka_unit_test(impossible_events_are_refused),

@@ -30,7 +30,7 @@ enum lock_outcome {
     LOCK_OUT_HELD, /* denials: see lock for the holder */
     LOCK_OUT_HELD_BY_YOU,
     LOCK_OUT_GRACE,
-    LOCK_OUT_RESERVED,
+    LOCK_OUT_RESERVED,   /* operate: it is, for the user now */
     LOCK_OUT_RECOVERING, /* a recovery window is open */
     LOCK_OUT_TAB_LIMIT,  /* limit and held are set */
     LOCK_OUT_NOT_JOINED, /* this session is not in the room (any more) */
@@ -57,7 +57,8 @@ struct lock_result {
     int64_t now_ms; /* store time of the decision */
     bool resumed;
     struct lock_view lock;       /* after the call (status OK) */
-    struct lock_ending previous; /* GRANTED: how the lock before this one ended */
+    struct lock_ending previous; /* GRANTED: how the lock before this one ended; operate: the one
+                                    that ended by it */
     struct lock_ending lost;     /* join with a wrong token; heartbeat LOST */
     int64_t limit;
     const struct str *held; /* TAB_LIMIT: the resources that the user holds in the document */
@@ -65,7 +66,7 @@ struct lock_result {
     int64_t position, median_ms; /* QUEUED: from 1; what holders took, -1: nobody knows */
     struct str request_id;       /* REQUESTED */
     int64_t ends_ms;
-    bool joined;                   /* join: the session is in the room now */
+    bool joined;                   /* join: the session is in the room now; operate: the user is */
     struct lock_snapshot snapshot; /* join, report */
     const struct lock_event
         *events; /* what the call changed, in order; for the audit, not for clients */
@@ -193,13 +194,19 @@ void lock_release(struct lock_store *store, const struct lock_caller *caller, in
  * ended after it; RECOVERING: nobody can say. Needs no membership. */
 void lock_verify(struct lock_store *store, struct str resource, int64_t token, lock_cb cb,
                  void *arg);
+/* An operator has the lock reserved for operation->user_id (takeover), or releases it: RESERVED ·
+ * RELEASED · NOT_HOLDER: there was nothing to release · RECOVERING. Needs no membership; who may
+ * has been looked at. */
+void lock_operate(struct lock_store *store, struct str resource, const struct config_policy *policy,
+                  bool takeover, const struct lock_operation *operation, lock_cb cb, void *arg);
 /* Needs no membership. */
 void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void *arg);
 
 enum lock_disconnect {
-    LOCK_DISCONNECT_LEFT,   /* on purpose: no grace */
-    LOCK_DISCONNECT_LOST,   /* the connection ended: by the type's `disconnect` */
-    LOCK_DISCONNECT_SERVER, /* an end that the server caused: plain grace */
+    LOCK_DISCONNECT_LEFT,       /* on purpose: no grace */
+    LOCK_DISCONNECT_LOST,       /* the connection ended: by the type's `disconnect` */
+    LOCK_DISCONNECT_SERVER,     /* an end that the server caused: plain grace */
+    LOCK_DISCONNECT_TERMINATED, /* by an operator: no grace */
 };
 /* Ends the membership if this session still has it. Carries no notAfter: repeat it until LOCK_OK.
  * It is let through while a shard is being resynchronised. */

@@ -54,6 +54,14 @@ struct lock_waiter {
     struct str packed; /* as it came, to be reported */
 };
 
+/* What an operator did to a lock, and for whom. */
+struct lock_operation {
+    struct str actor, reason;
+    struct str address;           /* it came from there; empty: over the unix socket … */
+    int64_t uid;                  /* … from a process of this user; -1: not over that */
+    struct str user_id, username; /* a takeover: for whom; a release: whose turn ended, or empty */
+};
+
 /* A lock at one moment. Fields that the state does not have are 0 or empty. */
 struct lock_view {
     enum lock_state state;
@@ -101,7 +109,8 @@ enum lock_event_kind {
     LOCK_EVENT_LEAVE, /* a member went */
     LOCK_EVENT_PLACE, /* somebody waits, waits otherwise or waits no more. Who gets a lock, or has
                          it reserved for them, waits no more without one of these. */
-    LOCK_EVENT_TAKEOVER, /* a pending takeover came, changed or went without the lock moving */
+    LOCK_EVENT_TAKEOVER,  /* a pending takeover came, changed or went without the lock moving */
+    LOCK_EVENT_OPERATION, /* an operator did what the LOCK that follows tells */
 };
 
 /* One change, as it stands in the shard's stream and in the reply of the script that made it. */
@@ -130,6 +139,8 @@ struct lock_event {
     /* TAKEOVER (cause), and LOCK where it moved by one */
     struct lock_takeover takeover;
     int64_t token; /* TAKEOVER: of the lock that it is about */
+    /* OPERATION: ADMIN_RELEASED or TAKEN_BY_ADMIN (cause); ended as in the LOCK */
+    struct lock_operation operation;
 };
 
 /* The whole room at `rev`. */

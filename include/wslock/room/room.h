@@ -101,6 +101,8 @@ void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapsh
                   struct wire_pending *out, struct wire_open_request **received);
 /* The same as messages, to one that has just joined. */
 void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot);
+/* lock:lost to this one alone, for what the store is being told. */
+void room_tell_ended(struct room_sub *sub, int64_t token, enum lock_cause reason);
 /* lock:queued was told in answer to a request. */
 void room_note_position(struct room_sub *sub, int64_t position);
 /* median_ms: what holders took, -1: nobody knows. The result < 0: nobody knows. */

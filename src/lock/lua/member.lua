@@ -24,16 +24,17 @@ local function enter(resource, id, session, instance, joined, name, actor, old)
   tell_member(1, resource, actor, id, value, old_session, old_instance)
 end
 
--- A member goes. `how`: LEAVE and LEFT (on purpose: the lock ends), LOST (by the type's `disconnect`), SERVER
--- (plain grace).
+-- A member goes. `how`: LEAVE, LEFT (on purpose) and TERMINATED (by an operator): the lock ends; LOST (by the type's
+-- `disconnect`), SERVER (plain grace).
 local function depart(resource, l, id, value, how, actor)
   local client, user = string.match(id, '^([^:]*):(.*)$')
+  local reason = ({LEAVE = 'RELEASED', LEFT = 'DISCONNECT', TERMINATED = 'SESSION_TERMINATED'})[how]
   if l[QUEUED] > 0 or l[TAKEOVER] ~= '' or l[STATE] == 'reserved' then
-    places_of(resource, l).depart(id, how == 'LEAVE' or how == 'LEFT', actor)
+    places_of(resource, l).depart(id, reason ~= nil, actor, how == 'TERMINATED' and reason)
   end
   if l[USER] == user and l[CLIENT] == client and (l[STATE] == 'held' or l[STATE] == 'grace') then
-    if how == 'LEAVE' or how == 'LEFT' then
-      finish(resource, l, how == 'LEAVE' and 'RELEASED' or 'DISCONNECT', actor)
+    if reason then
+      finish(resource, l, reason, actor)
     elseif l[STATE] == 'held' then
       lose_owner(resource, l, actor, how == 'SERVER')
     end

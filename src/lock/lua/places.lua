@@ -179,15 +179,28 @@ function places.pass_on(cause, actor, ending, decision)
   change(resource, l, cause, actor, ending)
 end
 
--- The one it is reserved for does not take it.
-function places.decline(cause, actor)
+-- The one it is reserved for does not take it. `why`: the lock's cause.
+function places.decline(cause, actor, why)
   local id = beneficiary()
   local w = waiter_of(id)
+  if not w and l[CLIENT] == '' then -- it never waited
+    w = {l[NAME], 0, QUEUES, '', '', 0, 0, 0, 0, 0, now}
+  end
   if w then
     call('HDEL', waiter_key, id)
     tell_place(cause, id, w, false, actor)
   end
-  places.pass_on('RESERVATION_EXPIRED', actor)
+  places.pass_on(why or 'RESERVATION_EXPIRED', actor)
+end
+
+-- An operator gives it to this user, on whatever tab.
+function places.reserve_for(user, name, cause, ending)
+  reserve(':' .. user, {name, 0, QUEUES, '', '', 0, 0, 0, 0, 0}, cause, '', ending)
+end
+
+-- Whether it is the turn of the user of this tab, on whatever tab.
+local function is_users_turn(id)
+  return l[STATE] == 'reserved' and l[CLIENT] == '' and string.match(id, '^[^:]*:(.*)$') == l[USER]
 end
 
 -- Somebody has got the lock: it waits no more, and who had it reserved is served.
@@ -272,8 +285,8 @@ function places.find(request, user)
   return nil
 end
 
--- A connection goes. `on_purpose`: its place goes with it.
-function places.depart(id, on_purpose, actor)
+-- A connection goes. `on_purpose`: its place goes with it. `why`: the lock's cause where its turn goes.
+function places.depart(id, on_purpose, actor, why)
   local t = takeover_of()
   if t and t[4] .. ':' .. t[2] == id then
     places.cancel_takeover(t, 'ADMIN_GONE', actor)
@@ -281,7 +294,7 @@ function places.depart(id, on_purpose, actor)
   local w = waiter_of(id)
   if beneficiary() == id then
     if on_purpose then
-      places.decline('LEFT', actor)
+      places.decline('LEFT', actor, why)
     end
   elseif not w then
     return
@@ -317,7 +330,7 @@ end
 -- The place of who does not want to wait any more, or its turn. False: it has none of that kind.
 function places.withdraw(id, kind, cause, actor)
   local w = waiter_of(id)
-  if beneficiary() == id then
+  if beneficiary() == id or (not w and kind == QUEUES and is_users_turn(id)) then
     places.decline(cause, actor)
   elseif not w or (w[3] ~= kind and w[3] ~= BOTH) then
     return false

@@ -9,7 +9,7 @@ local _, resource, session, user, client, token, revision = unpack_values(ARGV[1
 --@include settle.lua
 --@include recall.lua
 --@include in_room.lua
-if l[STATE] == 'reserved' and l[USER] == user and l[CLIENT] == client then
+if l[STATE] == 'reserved' and l[USER] == user and (l[CLIENT] == client or l[CLIENT] == '') then
   places_of(resource, l).decline('LEFT', session)
   return answer('RELEASED', 0, l)
 elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client or (token ~= 0 and token ~= l[TOKEN]) then

@@ -1,0 +1,65 @@
+-- Operate: an operator releases a lock, or has it reserved for a user, whoever has it.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 RELEASE or TAKEOVER, 4 actor, 5 reason, 6 address, 7 uid or -1,
+--   8 POLICY, 9 userId ('' for RELEASE).
+-- Reply: RELEASED (previous) · RESERVED (previous; flag joined: the user is in the room) · NOT_HOLDER: there is nothing
+--   to release · RECOVERING.
+-- Events: what was due; CANCELLED of a takeover, QUEUED of who had the lock reserved (TAKEOVER); the OPERATION;
+--   ADMIN_RELEASED of a turn; ADMIN_RELEASED, TAKEN_BY_ADMIN or RESERVED of the lock.
+local _, resource, what, operator, reason, address, uid, policy, user = unpack_values(ARGV[1])
+--@include publish.lua
+--@include settle.lua
+local l = read_lock(KEYS[5])
+settle(resource, l)
+if window > 0 then
+  return answer('RECOVERING', 0, l)
+elseif what == 'RELEASE' and l[STATE] == 'free' then
+  return answer('NOT_HOLDER', 0, l)
+end
+local places, ending = places_of(resource, l), nil
+
+local function end_it(cause)
+  if l[STATE] == 'held' or l[STATE] == 'grace' then
+    ending = end_grant(resource, l, cause, nil, operator)
+    call('HDEL', held_by(resource, l[USER]))
+  end
+end
+
+-- Whose turn it was, or is to be, stands in it; who had the lock, in the ending.
+local function tell_operation(cause, whose, name)
+  local by = pack({operator, reason, address, uid})
+  publish(154, 5, resource, '', cause, by .. (ending or '\194') .. pack(whose, name))
+end
+
+-- The name of the user in the room, or nil.
+local function name_in_room()
+  for _, id in ipairs(call('HKEYS', KEYS[6])) do
+    if string.match(id, '^[^:]*:(.*)$') == user then
+      return string.match(call('HGET', KEYS[6], id), '^%S+ %S+ %S+ (.*)$')
+    end
+  end
+  return nil
+end
+
+if what == 'RELEASE' then
+  local turn = l[STATE] == 'reserved'
+  end_it('ADMIN_RELEASED')
+  tell_operation('ADMIN_RELEASED', turn and l[USER] or '', turn and l[NAME] or '')
+  if turn then
+    places.decline('ADMIN_RELEASED', '', 'ADMIN_RELEASED')
+  else
+    places.pass_on('ADMIN_RELEASED', '', ending)
+  end
+  return answer('RELEASED', 0, l, nil, ending)
+end
+local cause, name, pending = l[STATE] == 'free' and 'RESERVED' or 'TAKEN_BY_ADMIN', name_in_room(), places.takeover()
+if pending then
+  places.cancel_takeover(pending, 'OVERTAKEN', '')
+end
+end_it('TAKEN_BY_ADMIN')
+if l[STATE] == 'reserved' then
+  places.back_to_head()
+end
+l[POLICY] = policy
+tell_operation('TAKEN_BY_ADMIN', user, name or user)
+places.reserve_for(user, name or user, cause, ending)
+return answer('RESERVED', name and 4 or 0, l, nil, ending)

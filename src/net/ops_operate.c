@@ -1,0 +1,192 @@
+/*
+ * What an operator does: DELETE /v1/locks/{resourceId}, POST /v1/locks/{resourceId}/takeover,
+ * DELETE /v1/sessions/{sessionId}. Answered when the audit has it on disk.
+ */
+#include <jansson.h>
+#include <sys/socket.h>
+
+#include "http.h"
+#include "wslock/base/jsonw.h"
+#include "wslock/base/mem.h"
+#include "wslock/session/operate.h"
+
+#define REASON_MAX 500 /* characters */
+#define ID_MAX 256     /* bytes */
+
+enum operation_kind { RELEASE, TAKEOVER, END_SESSION };
+
+/* What is known of a request until it has been answered. */
+struct operation {
+    struct http_call *call;
+    struct gateway *gateway;
+    enum operation_kind kind;
+    char *name; /* the resource, in three parts, or the session */
+    struct http_response response;
+};
+
+/* ---- answers ---- */
+
+static void put_person(struct jsonw *w, const char *key, struct str user_id, struct str username,
+                       int64_t token) {
+    jsonw_key(w, key);
+    jsonw_object_open(w);
+    jsonw_kstr(w, "userId", user_id);
+    jsonw_kstr(w, "username", username.len > 0 ? username : user_id);
+    if (token != 0)
+        jsonw_ki64(w, "token", token);
+    jsonw_object_close(w);
+}
+
+static void put_lock(struct jsonw *w, const struct lock_view *v) {
+    jsonw_key(w, "lock");
+    jsonw_object_open(w);
+    jsonw_kcstr(w, "state", lock_state_text(v->state));
+    if (lock_is_owned(v)) {
+        put_person(w, "holder", v->user_id, v->username, v->token);
+        jsonw_ki64(w, "expiresAt", v->expires_ms);
+    } else if (v->state == LOCK_STATE_RESERVED) {
+        put_person(w, "reservedFor", v->user_id, v->username, 0);
+        jsonw_ki64(w, "reservedUntil", v->reserved_until_ms);
+    }
+    if (v->state != LOCK_STATE_FREE)
+        jsonw_ki64(w, "queueLength", v->queue_length);
+    jsonw_object_close(w);
+}
+
+static void put_done(const struct operation *o, const struct operate_answer *answer,
+                     struct http_response *response) {
+    struct jsonw w;
+    response->type = "application/json";
+    buf_append_str(&response->headers, "Cache-Control: no-store\r\n");
+    jsonw_init(&w, &response->body);
+    jsonw_object_open(&w);
+    if (o->kind == END_SESSION) {
+        jsonw_kcstr(&w, "sessionId", o->name);
+        jsonw_kstr(&w, "userId", answer->user_id);
+        jsonw_kstr(&w, "username", answer->username);
+        jsonw_ki64(&w, "rooms", (int64_t)answer->rooms);
+        jsonw_kbool(&w, "complete", answer->complete);
+    } else {
+        jsonw_kcstr(&w, "resourceId", o->name);
+        if (answer->ended->present) {
+            put_person(&w, "previousHolder", answer->ended->user_id, answer->ended->username,
+                       answer->ended->token);
+        } else {
+            jsonw_key(&w, "previousHolder");
+            jsonw_null(&w);
+        }
+        put_lock(&w, answer->lock);
+        if (o->kind == TAKEOVER)
+            jsonw_kbool(&w, "inRoom", answer->in_room);
+    }
+    jsonw_object_close(&w);
+}
+
+static void send_answer(void *arg) {
+    struct operation *o = arg;
+    http_call_answer(o->call, &o->response);
+    mem_free(o->name);
+    mem_free(o);
+}
+
+static void on_answer(void *arg, const struct operate_answer *answer) {
+    struct operation *o = arg;
+    switch (answer->verdict) {
+    case OPERATE_DONE:
+        put_done(o, answer, &o->response);
+        gateway_when_audited(o->gateway, send_answer, o);
+        return;
+    case OPERATE_NOTHING:
+        http_error(&o->response, 404, "NOT_FOUND",
+                   o->kind == END_SESSION ? "this instance has no such session"
+                                          : "nobody has this lock");
+        break;
+    case OPERATE_UNAVAILABLE:
+        http_error(&o->response, 503, "BACKEND_UNAVAILABLE",
+                   "the store is away or recovering: look at the lock before you try again");
+        buf_append_str(&o->response.headers, "Retry-After: 1\r\n");
+        break;
+    case OPERATE_UNAUDITED:
+        http_error(&o->response, 503, "AUDIT_UNAVAILABLE",
+                   "the audit cannot be written, and without it nothing is done");
+        break;
+    }
+    send_answer(o);
+}
+
+/* ---- the request ---- */
+
+static bool read_text(const json_t *body, const char *key, struct str *out) {
+    const json_t *value = json_object_get(body, key);
+    *out = (struct str){json_string_value(value), json_string_length(value)};
+    return json_is_string(value) && out->len > 0;
+}
+
+/* NULL, or what is wrong. */
+static const char *read_body(const json_t *body, bool takeover, struct lock_operation *out) {
+    if (!json_is_object(body))
+        return "the body must be one JSON object that has no key twice and no U+0000 in it";
+    if (!read_text(body, "reason", &out->reason) ||
+        utf8_length(out->reason.p, out->reason.len) > REASON_MAX)
+        return "reason must be a string of 1 to 500 characters";
+    if (!read_text(body, "actor", &out->actor) || out->actor.len > ID_MAX)
+        return "actor must be a string of 1 to 256 bytes";
+    if (takeover && (!read_text(body, "userId", &out->user_id) || out->user_id.len > ID_MAX))
+        return "userId must be a string of 1 to 256 bytes";
+    return NULL;
+}
+
+/* Where it comes from. address is borrowed by *out. */
+static void read_peer(const struct conn *c, char address[ADDRESS_TEXT_MAX],
+                      struct lock_operation *out) {
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    out->uid = -1;
+    if (c->listener->unix_path == NULL) {
+        address_format(&c->peer, address);
+        out->address = str_of(address);
+    } else if (getsockopt(lws_get_socket_fd(c->wsi), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) {
+        out->uid = peer.uid;
+    }
+}
+
+static void begin(struct http_call *call, struct net *n, struct str name, struct str text,
+                  enum operation_kind kind) {
+    struct lock_operation by = {.uid = -1};
+    struct wire_resource resource;
+    struct http_response response;
+    char address[ADDRESS_TEXT_MAX];
+    json_t *body = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES, NULL);
+    const char *wrong = read_body(body, kind == TAKEOVER, &by);
+    http_response_init(&response);
+    bool ok = kind == END_SESSION || ops_read_resource(n, name, &resource, &response);
+    if (ok && wrong != NULL)
+        http_error(&response, 400, "INVALID_ARGUMENT", wrong);
+    if (!ok || wrong != NULL) {
+        http_call_answer(call, &response);
+        json_decref(body);
+        return;
+    }
+    read_peer(http_call_conn(call), address, &by);
+    struct operation *o = mem_zalloc(sizeof *o);
+    *o = (struct operation){.call = call, .gateway = n->gateway, .kind = kind};
+    o->name = str_dup(kind == END_SESSION ? name : wire_resource_str(&resource));
+    o->response = response;
+    if (kind == END_SESSION)
+        gateway_end_session(n->gateway, name, &by, on_answer, o);
+    else
+        gateway_operate_lock(n->gateway, &resource, kind == TAKEOVER, &by, on_answer, o);
+    json_decref(body);
+}
+
+void ops_release(struct http_call *call, struct net *n, struct str name, struct str body) {
+    begin(call, n, name, body, RELEASE);
+}
+
+void ops_takeover(struct http_call *call, struct net *n, struct str name, struct str body) {
+    begin(call, n, name, body, TAKEOVER);
+}
+
+void ops_end_session(struct http_call *call, struct net *n, struct str name, struct str body) {
+    begin(call, n, name, body, END_SESSION);
+}

@@ -1,0 +1,146 @@
+/* What an operator does from outside (include/wslock/session/operate.h). */
+#include "wslock/session/operate.h"
+
+#include "private.h"
+
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+
+static void refuse(operate_cb cb, void *arg, enum operate_verdict verdict) {
+    const struct operate_answer answer = {.verdict = verdict};
+    cb(arg, &answer);
+}
+
+/* ---- a lock ---- */
+
+struct operation {
+    struct gateway *gateway;
+    operate_cb cb;
+    void *arg;
+};
+
+static void on_result(void *arg, const struct lock_result *result) {
+    static struct log_limit limit;
+    struct operation *o = arg;
+    struct operate_answer answer = {
+        .verdict = OPERATE_UNAVAILABLE,
+        .lock = &result->lock,
+        .ended = &result->previous,
+        .in_room = result->joined,
+    };
+    trail_events(o->gateway, NULL, result);
+    if (result->status != LOCK_OK && log_limit_pass(&limit, 60))
+        log_warn("store_call_failed", LF("event", "operate"), LF("error", result->error));
+    if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NOT_HOLDER)
+        answer.verdict = OPERATE_NOTHING;
+    else if (result->status == LOCK_OK && result->outcome != LOCK_OUT_RECOVERING)
+        answer.verdict = OPERATE_DONE;
+    o->cb(o->arg, &answer);
+    mem_free(o);
+}
+
+void gateway_operate_lock(struct gateway *g, const struct wire_resource *resource, bool takeover,
+                          const struct lock_operation *operation, operate_cb cb, void *arg) {
+    struct str name = wire_resource_str(resource);
+    const struct config_policy *policy =
+        config_policy_for(g->parts.config, wire_resource_type(resource));
+    if (trail_forbids_admin(g)) {
+        refuse(cb, arg, OPERATE_UNAUDITED);
+        return;
+    }
+    struct operation *o = mem_alloc(sizeof *o);
+    *o = (struct operation){g, cb, arg};
+    lock_operate(g->store, name, policy, takeover, operation, on_result, o);
+}
+
+/* ---- a session ---- */
+
+/* It has been ended; the answer waits for what the store says of its rooms. */
+struct termination {
+    struct list node; /* of the gateway */
+    char session_id[RAND_ID_LEN + 1];
+    char *user_id, *username;
+    size_t rooms, open; /* rooms that the store has not answered about once */
+    bool failed;
+    operate_cb cb;
+    void *arg;
+};
+
+static void termination_end(struct termination *t, enum operate_verdict verdict) {
+    const struct operate_answer answer = {
+        .verdict = verdict,
+        .user_id = str_of(t->user_id),
+        .username = str_of(t->username),
+        .rooms = t->rooms,
+        .complete = !t->failed,
+    };
+    list_remove(&t->node);
+    t->cb(t->arg, &answer);
+    mem_free(t->user_id);
+    mem_free(t->username);
+    mem_free(t);
+}
+
+void operate_room_ended(struct gateway *g, const char *session_id, bool ok) {
+    LIST_FOREACH_SAFE(it, tmp, &g->terminations) {
+        struct termination *t = CONTAINER_OF(it, struct termination, node);
+        if (strcmp(t->session_id, session_id) != 0)
+            continue;
+        t->failed = t->failed || !ok;
+        if (--t->open == 0)
+            termination_end(t, OPERATE_DONE);
+        return;
+    }
+}
+
+void operate_forget_all(struct gateway *g) {
+    LIST_FOREACH_SAFE(it, tmp, &g->terminations) {
+        termination_end(CONTAINER_OF(it, struct termination, node), OPERATE_UNAVAILABLE);
+    }
+}
+
+void gateway_end_session(struct gateway *g, struct str session_id, const struct lock_operation *by,
+                         operate_cb cb, void *arg) {
+    struct session *s = map_get(g->sessions, session_id);
+    if (!s || s->state != SESSION_READY) {
+        refuse(cb, arg, OPERATE_NOTHING);
+        return;
+    }
+    if (trail_forbids_admin(g)) {
+        refuse(cb, arg, OPERATE_UNAUDITED);
+        return;
+    }
+    struct termination *t = mem_zalloc(sizeof *t);
+    memcpy(t->session_id, s->id, sizeof t->session_id);
+    t->user_id = mem_strdup(s->identity->user_id);
+    t->username = mem_strdup(s->identity->username);
+    t->rooms = t->open = s->membership_count;
+    t->cb = cb;
+    t->arg = arg;
+    list_push_back(&g->terminations, &t->node);
+    trail_terminated(s, by);
+    session_terminate(s);
+    if (t->rooms == 0)
+        termination_end(t, OPERATE_DONE);
+}
+
+/* ---- the audit ---- */
+
+struct audited {
+    void (*done)(void *arg);
+    void *arg;
+};
+
+static void on_audited(void *arg, bool ok) {
+    struct audited *a = arg;
+    if (!ok)
+        log_error("operation_not_on_disk", LF("effect", "its record waits in memory"));
+    a->done(a->arg);
+    mem_free(a);
+}
+
+void gateway_when_audited(struct gateway *g, void (*done)(void *arg), void *arg) {
+    struct audited *a = mem_alloc(sizeof *a);
+    *a = (struct audited){done, arg};
+    audit_sync(g->parts.audit, on_audited, a);
+}
