@@ -1,10 +1,31 @@
 /* What comes out of the store: events of the streams and replies of the scripts, whatever they
  * hold. */
+#include <stdlib.h>
+
 #include "../../src/lock/decode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static volatile size_t sum; /* what was found is touched, for the sanitizers */
+
+static void touch(struct str text) {
+    sum += text.len > 0 ? (size_t)text.p[0] + (size_t)text.p[text.len - 1] : 0;
+}
+
+static void touch_takeover(const struct lock_takeover *t) {
+    touch(t->user_id);
+    touch(t->reason);
+    touch(t->packed);
+}
+
+/* What is reported of it again has to fit (lock_report). */
+static void touch_waiter(const struct lock_waiter *w) {
+    if (w->user_id.len > LOCK_USER_MAX || w->client_id.len > LOCK_CLIENT_MAX)
+        abort();
+    touch(w->username);
+    touch(w->message);
+    touch(w->packed);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct str packed = {(const char *)data, size};
@@ -14,17 +35,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct lock_result result;
 
     if (lock_event_decode(packed, &event)) {
-        sum += event.resource.len > 0 ? (size_t)event.resource.p[event.resource.len - 1] : 0;
+        touch(event.resource);
+        touch(event.ended.request_id);
+        touch(event.operation.reason);
+        touch_takeover(&event.takeover);
+        touch_takeover(&event.lock.takeover);
+        if (event.kind == LOCK_EVENT_PLACE)
+            touch_waiter(&event.waiter);
     }
     if (script_reply_decode(packed, &scratch, &head, &result)) {
-        for (size_t i = 0; i < result.held_count; i++) {
-            sum += result.held[i].len > 0 ? (size_t)result.held[i].p[0] : 0;
-        }
-        for (size_t i = 0; i < result.snapshot.member_listed; i++) {
-            const struct str *name = &result.snapshot.members[i].username;
-
-            sum += name->len > 0 ? (size_t)name->p[name->len - 1] : 0;
-        }
+        for (size_t i = 0; i < result.held_count; i++)
+            touch(result.held[i]);
+        for (size_t i = 0; i < result.snapshot.member_listed; i++)
+            touch(result.snapshot.members[i].username);
+        for (size_t i = 0; i < result.snapshot.waiter_count; i++)
+            touch_waiter(&result.snapshot.waiters[i]);
+        touch_takeover(&result.lock.takeover);
     }
     return 0;
 }
