@@ -15,6 +15,10 @@ const LOST = {
   CLAIMED: "You were cut off, and somebody else claimed the lock.",
   TRANSFERRED: "You have handed the lock over.",
 };
+const CLOSED = {
+  4403: "An administrator has ended this session.",
+  4409: "Another connection of this tab has taken over.",
+};
 const DENIED = {
   HELD: "is editing",
   GRACE: "was cut off and may come back",
@@ -212,6 +216,7 @@ export class Pane {
     if (event === "lock:state" && this.denied && data.cause !== "RENEWED") this.#notice("");
     if (event === "system:degraded") this.#notice("The server has lost its store: nothing can be confirmed until it is back.");
     if (event === "system:recovered") this.#notice("");
+    if (event === "closed" && CLOSED[data.code]) this.#notice(CLOSED[data.code]);
     if (event === "error") this.#notice(`${data.code}: ${data.message}`);
     if (event === "lock:lost") this.#lost(data);
     if (event === "resource:joined" && data.lost) this.#lost(data.lost);

@@ -57,12 +57,14 @@ async function open(t, launched, d, options) {
   return { ...window, anna: new Pane(window.page, 'Dr. Anna Rossi'), bruno: new Pane(window.page, 'Nurse Bruno Weiss') };
 }
 
-test('the demo page', { timeout: 180_000 * h.SLOW }, async (top) => {
+test('the demo page', { timeout: 180_000 * h.SLOW, concurrency: 4 }, async (top) => {
   const launched = await h.browser(top);
-  await top.test('two people and a third', (t) => people(t, launched));
-  await top.test('every way a lock changes hands, in three windows', (t) => hands(t, launched));
-  await top.test('by keyboard alone, on a narrow screen', (t) => keyboard(t, launched));
-  await top.test('both colour schemes can be read', (t) => schemes(t, launched));
+  await h.together(top, {
+    'two people and a third': (t) => people(t, launched),
+    'every way a lock changes hands, in three windows': (t) => hands(t, launched),
+    'by keyboard alone, on a narrow screen': (t) => keyboard(t, launched),
+    'both colour schemes can be read': (t) => schemes(t, launched),
+  });
 });
 
 async function people(t, launched) {

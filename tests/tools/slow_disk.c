@@ -4,12 +4,12 @@
 #include <time.h>
 #include <unistd.h>
 
-int fdatasync(int fd) {
+int fdatasync(int fildes) {
     const char *text = getenv("WSLOCK_TEST_DISK_MS");
     long ms = text ? strtol(text, NULL, 10) : 0;
     struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
     int (*next)(int);
     *(void **)&next = dlsym(RTLD_NEXT, "fdatasync");
     nanosleep(&pause, NULL);
-    return next(fd);
+    return next(fildes);
 }

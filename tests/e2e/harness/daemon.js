@@ -7,7 +7,7 @@ const {
 } = require('./basics');
 const { Client } = require('./client');
 const { httpGet } = require('./raw');
-const { redis } = require('./redis');
+const { layOut, redis } = require('./redis');
 const { SECRET, token } = require('./tokens');
 
 const SANITIZER = /(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:|ERROR SUMMARY: [1-9]/;
@@ -198,7 +198,11 @@ async function newDaemon(t, options = {}) {
   d.dir = tempDir(t);
   cleanup(t, () => d.finish());
   if (options.args) return d;
-  d.redis = options.redis === undefined ? await redis(t) : options.redis;
+  d.redis = options.redis;
+  if (d.redis === undefined) {
+    d.redis = await redis(t);
+    await layOut(d.redis, options.config?.redis);
+  }
   d.auditFile = path.join(d.dir, 'audit.jsonl');
   d.configFile = path.join(d.dir, 'wslockd.yaml');
   const secretFile = path.join(d.dir, 'jwt.secret');

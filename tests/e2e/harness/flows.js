@@ -4,7 +4,6 @@ const assert = require('node:assert');
 const { SLOW, eventually } = require('./basics');
 const { newDaemon } = require('./daemon');
 const { httpGet } = require('./raw');
-const { redis } = require('./redis');
 
 /*
  * What the protocol promises of every connection, whatever the test was about. Takes the client's frames
@@ -77,18 +76,6 @@ function watch(d) {
   return d;
 }
 
-/*
- * A store that no one has used opens a recovery window of 3 s: it cannot be told from one that was emptied. Makes
- * this one look as if a daemon had just been there. Only saves time: lockDaemon waits for the window's end anyway.
- */
-async function layOut(server, { shards = 16, keyPrefix = 'wslock' } = {}) {
-  const replid = /master_replid:(\w+)/.exec(await server.command('INFO', 'replication'))[1];
-  for (let n = 0; n < shards; n++) {
-    await server.command('HSET', `{${keyPrefix}:${n}}:meta`, 'replid', replid, 'valid', Date.now() + 20_000,
-      'window', 1, 'from', 1, 'to', 1);
-  }
-}
-
 /* /readyz says that it can grant locks. */
 function granting(d) {
   return eventually(async () => (await httpGet(d.opsUrl('/readyz'))).status === 200, 'the daemon grants locks');
@@ -96,9 +83,7 @@ function granting(d) {
 
 /* A watched daemon (options of newDaemon) that can grant locks. */
 async function lockDaemon(t, options = {}) {
-  const server = options.redis || (await redis(t));
-  if (!options.redis) await layOut(server, options.config?.redis);
-  const d = watch(await newDaemon(t, { ...options, redis: server }));
+  const d = watch(await newDaemon(t, options));
   await d.start();
   await granting(d);
   return d;
@@ -181,5 +166,5 @@ async function elapsed(promise) {
 }
 
 module.exports = {
-  checkAll, checkFrames, edit, elapsed, granting, layOut, lockDaemon, ms, refused, status, tab, take, together, view, watch,
+  checkAll, checkFrames, edit, elapsed, granting, lockDaemon, ms, refused, status, tab, take, together, view, watch,
 };
