@@ -34,6 +34,15 @@ static int refuse(struct conn *c, int status, const char *code, const char *mess
     return http_send(c, &response, false);
 }
 
+static int refuse_busy(struct conn *c) {
+    struct http_response response;
+    http_response_init(&response);
+    http_error(&response, 503, "TOO_MANY_REQUESTS",
+               "as many requests as may are being answered: try again");
+    buf_append_str(&response.headers, "Retry-After: 1\r\n");
+    return http_send(c, &response, false);
+}
+
 int http_call_begin(struct conn *c, struct str name, http_call_handler handle, int64_t time_ms) {
     char text[24], *end;
     unsigned long long len = 0;
@@ -50,9 +59,6 @@ int http_call_begin(struct conn *c, struct str name, http_call_handler handle, i
         return refuse(c, 413, "BODY_TOO_LONG", "the body is longer than 16 KiB");
     if (len == 0)
         return refuse(c, 400, "INVALID_ARGUMENT", "the body is empty");
-    if (c->net->calls_open >= NET_OPS_CALLS)
-        return refuse(c, 503, "TOO_MANY_REQUESTS", "as many requests as may are being answered");
-    c->net->calls_open++;
     struct http_call *call = mem_zalloc(sizeof *call);
     call->conn = c;
     call->handle = handle;
@@ -81,7 +87,8 @@ int http_call_body(struct conn *c, const char *data, size_t len) {
 static int send_answer(struct http_call *call) {
     struct conn *c = call->conn;
     c->call = NULL;
-    c->net->calls_open--;
+    if (call->asked)
+        c->listener->calls_open--;
     int result = http_send(c, &call->response, false); /* frees its buffers */
     call->answered = false;
     call_free(call);
@@ -98,6 +105,12 @@ int http_call_body_done(struct conn *c) {
         return 0;
     if (call->body.len != call->expected)
         return -1;
+    if (c->listener->calls_open >= NET_OPS_CALLS) {
+        c->call = NULL;
+        call_free(call);
+        return refuse_busy(c);
+    }
+    c->listener->calls_open++;
     lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
     wheel_set(c->net->parts.wheel, &c->timer, (uint64_t)(call->time_ms + TIME_MORE_MS),
               on_too_slow);
@@ -125,7 +138,8 @@ void http_call_abandon(struct conn *c) {
     if (call == NULL)
         return;
     c->call = NULL;
-    c->net->calls_open--;
+    if (call->asked)
+        c->listener->calls_open--;
     call->conn = NULL;
     if (!call->asked || call->answered)
         call_free(call);

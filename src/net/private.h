@@ -25,7 +25,7 @@
 #define NET_HANDSHAKE_ROOM 256
 /* Descriptors that clients may never use: Redis, audit file, listeners, operations endpoint. */
 #define NET_RESERVED_DESCRIPTORS 64
-#define NET_OPS_CALLS 16       /* that wait for an answer: room is left for /healthz */
+#define NET_OPS_CALLS 16 /* of a listener, that wait for an answer: room is left for /healthz */
 #define NET_OPS_CONNECTIONS 24 /* a listener: TCP does not keep the unix socket busy */
 #define NET_USER_AGENT_MAX 256
 
@@ -45,7 +45,8 @@ struct listener {
     struct address_ranges trusted;
     char *address; /* for the log */
     int port;
-    size_t count; /* open sockets */
+    size_t count;      /* open sockets */
+    size_t calls_open; /* requests that wait for their answer (http_call.c) */
 };
 
 struct conn {
@@ -84,7 +85,6 @@ struct net {
     struct list conns;
     size_t public_count; /* open sockets of public listeners */
     size_t public_max;
-    size_t calls_open;  /* http_call.c */
     int descriptor_max; /* the first descriptor that is too high for libwebsockets */
     int spare;          /* a descriptor to let go when there is no other */
     bool draining;

@@ -54,13 +54,20 @@ static int64_t next_notice_at(const struct room *room, struct room_sub *holder) 
     return room->lock.view.state == LOCK_STATE_HELD ? notice_at(room, &ends_ms) : INT64_MAX;
 }
 
-int64_t room_notice_rev(struct room *room, const struct room_sub *sub) {
-    int64_t rev = room->rev > sub->min_rev ? room->rev : sub->min_rev + 1;
+int64_t room_notice_rev(struct room *room, struct room_sub *sub) {
+    int64_t rev = room->rev;
+    if (room->rev <= sub->min_rev) { /* it is ahead of the others: this is no number for them */
+        rev = (sub->notice_rev > sub->min_rev ? sub->notice_rev : sub->min_rev) + 1;
+        sub->notice_rev = rev;
+        return rev;
+    }
     if (rev <= room->notice_rev)
         rev = room->notice_rev + 1;
+    if (rev <= sub->notice_rev)
+        rev = sub->notice_rev + 1;
     if (rev < room->presence_rev)
         rev = room->presence_rev;
-    room->notice_rev = rev;
+    room->notice_rev = sub->notice_rev = rev;
     return rev;
 }
 
@@ -75,7 +82,7 @@ static void tell_expiring(struct room *room, struct room_sub *holder) {
     frame_unref(frame);
 }
 
-static void tell_disbelief(struct room *room, const struct room_sub *holder) {
+static void tell_disbelief(struct room *room, struct room_sub *holder) {
     room->belief_lost = true;
     room_tell_lost(room, holder->user_id, holder->client_id, room_notice_rev(room, holder),
                    room->lock.view.token, LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});

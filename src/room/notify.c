@@ -137,6 +137,7 @@ int64_t room_next_notice(struct room *room) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         const struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         rev = sub->min_rev > rev ? sub->min_rev : rev;
+        rev = sub->notice_rev > rev ? sub->notice_rev : rev;
     }
     return room->notice_rev = rev + 1;
 }

@@ -214,7 +214,7 @@ struct room_sub *room_believer(const struct room *room);
 void room_holder_rearm(struct room *room);
 /* The rev of a notice that no change brought: above what this subscriber was told before, so that
  * it is not taken for an old one. The next change is later by the clock, and so higher. */
-int64_t room_notice_rev(struct room *room, const struct room_sub *sub);
+int64_t room_notice_rev(struct room *room, struct room_sub *sub);
 
 /* giveup.c: when the store is back. Harmless where the holder's belief stands. */
 void room_give_up_disbelieved(struct room *room);

@@ -168,7 +168,8 @@ static void rewind_room(void *ctx, struct str key, void *value) {
     if (!room->synced)
         room_replay_waiting(room); /* drops them */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        CONTAINER_OF(it, struct room_sub, node)->min_rev = 0;
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        sub->min_rev = sub->notice_rev = 0;
     }
 }
 

@@ -76,7 +76,7 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_p
         room = room_create(r, resource, policy);
     sub->room = room;
     sub->active = sub->member = false;
-    sub->min_rev = 0;
+    sub->min_rev = sub->notice_rev = 0;
     sub->seq = ++seq;
     forget_told(sub);
     sub->held_count = 0;

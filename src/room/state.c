@@ -31,10 +31,25 @@ static bool same_holder(const struct lock_view *a, const struct lock_view *b) {
     return a->state == b->state && str_eq(a->user_id, b->user_id);
 }
 
+/* Whoever gets the lock is asked what its last holder was asked, though it has been the holder
+ * before. */
+static void ask_again(struct room *room) {
+    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
+        CONTAINER_OF(it, struct room_waiter, node)->told_to = 0;
+    }
+}
+
+static bool same_owner(const struct lock_view *a, const struct lock_view *b) {
+    return lock_is_owned(a) && lock_is_owned(b) && str_eq(a->user_id, b->user_id) &&
+           str_eq(a->client_id, b->client_id);
+}
+
 void room_set_lock(struct room *room, const struct lock_view *lock) {
     struct room_lock_copy *mine = &room->lock;
     if (mine->view.token != lock->token)
         room->belief_lost = false;
+    if (!same_owner(&mine->view, lock))
+        ask_again(room);
     if ((mine->view.state == LOCK_STATE_HELD) != (lock->state == LOCK_STATE_HELD))
         room_presence_changed(room); /* who edits is no viewer */
     bool same = same_holder(&mine->view, lock) && str_eq(mine->view.client_id, lock->client_id);

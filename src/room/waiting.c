@@ -170,7 +170,8 @@ static void tell_place(struct room *room, const struct lock_event *e) {
     const struct lock_waiter *w = &e->waiter;
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->rev);
-    if (e->cause == LOCK_CAUSE_QUEUED && !w->queues) { /* who had it reserved and lost it */
+    if (e->cause == LOCK_CAUSE_APPROVED || (e->cause == LOCK_CAUSE_QUEUED && !w->queues)) {
+        /* It has to wait behind an administrator; or it had it reserved, and lost it to one. */
         to_waiter(room, w, room->rev,
                   wire_requested(&to, &at, w->request_id, w->ends_ms,
                                  lock_state_text(room->lock.view.state)));
@@ -199,29 +200,29 @@ static void tell_place(struct room *room, const struct lock_event *e) {
     }
 }
 
+/* Its place or turn is over: a later one is told. Not of those whose join told what came after. */
 static void forget_told(struct room *room, const struct lock_waiter *w) {
-    bool named = w->client_id.len > 0; /* else an operator reserved it for the user */
+    bool named = w->client_id.len > 0; /* else an operator reserved it, for that time only */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (!room_is_tab(sub, w->user_id, w->client_id))
+        if (room->rev <= sub->min_rev || !room_is_tab(sub, w->user_id, w->client_id))
             continue;
-        sub->told_turn_ms = 0;
+        sub->told_position = 0;
         if (named)
-            sub->told_position = 0;
+            sub->told_turn_ms = 0;
     }
 }
 
 void room_waiting_place(struct room *room, const struct lock_event *e) {
     room->median_ms = e->median_ms;
     room->lock.view.queue_length = e->queue_length;
-    if (e->there) {
+    struct room_waiter *old = find(&room->waiters, e->waiter.user_id, e->waiter.client_id);
+    bool queued = old && old->w.queues;
+    if (e->there)
         put(&room->waiters, &e->waiter, e->cause == LOCK_CAUSE_RECOVERED);
-    } else {
-        struct room_waiter *rw = find(&room->waiters, e->waiter.user_id, e->waiter.client_id);
-        if (rw)
-            drop(room, rw);
-    }
-    if (!e->there || !e->waiter.queues)
+    else if (old)
+        drop(room, old);
+    if (!e->there || (queued && !e->waiter.queues))
         forget_told(room, &e->waiter);
     tell_place(room, e);
     room_tell_pending(room);

@@ -21,6 +21,14 @@ struct owed {
     struct frame *frame;
 };
 
+/* One answer less that the room's messages wait for. */
+static void go_on(struct gateway *g, const char *session_id, uint64_t member_seq) {
+    struct session *s = gateway_session(g, session_id);
+    struct membership *m = s ? membership_by_seq(s, member_seq) : NULL;
+    if (m && --m->answers_open == 0 && m->state == MEMBER_IN)
+        membership_resume(m, 0, NULL);
+}
+
 static void on_audited(void *arg, bool ok) {
     struct owed *owed = arg;
     struct session *s = owed->gateway ? gateway_session(owed->gateway, owed->session_id) : NULL;
@@ -36,8 +44,8 @@ static void on_audited(void *arg, bool ok) {
         if (m && owed->token != 0)
             membership_check_lost(m, &owed->at, owed->token);
     }
-    if (m && --m->answers_open == 0 && m->state == MEMBER_IN)
-        membership_resume(m, 0, NULL);
+    if (owed->gateway)
+        go_on(owed->gateway, owed->session_id, owed->member_seq);
     frame_unref(owed->frame);
     mem_free(owed);
 }
@@ -88,7 +96,9 @@ static const char *answer(struct session *s, struct membership *m, struct call *
 }
 
 static void on_result(void *arg, const struct lock_result *result) {
+    const struct call call = *(struct call *)arg;
     call_finish(arg, result, answer);
+    go_on(call.gateway, call.session_id, call.member_seq);
 }
 
 static bool may_take_over(const struct session *s, const struct config_policy *policy) {
@@ -121,6 +131,7 @@ void handle_takeover(struct session *s, const struct wire_request *r, struct mem
     rand_id(id);
     struct lock_caller caller;
     membership_caller(m, &caller);
+    membership_hold(m); /* what it causes is not told before the answer */
     lock_takeover(s->gateway->store, &caller, str_of(id), r->reason,
                   policy->takeover == CONFIG_TAKEOVER_REQUEST, urgent, on_result,
                   call_begin(s, r, m, policy));

@@ -276,6 +276,9 @@ void session_close(struct session *s, enum wire_close close) {
 
 /* Its rooms do not wait for the connection, which may take its time. */
 void session_terminate(struct session *s) {
+    /* Who reads slowly is told at least this. */
+    if (s->queue_bytes > (size_t)s->gateway->parts.config->limits.send_queue_bytes / 2)
+        session_queue_clear(s);
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
         if (m->token != 0)

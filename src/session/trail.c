@@ -382,6 +382,7 @@ void trail_terminated(struct session *s, const struct lock_operation *by) {
     struct audit_record r = blank(AUDIT_SESSION_TERMINATED, false);
     char detail[OPERATOR_DETAIL];
     add_session(&r, s);
+    r.user_agent = (struct str){NULL, 0}; /* the address is the operator's */
     fill_operator(s->gateway, &r, by, detail);
     audit_write(s->gateway->parts.audit, &r);
 }

@@ -12,7 +12,7 @@ const PEOPLE = {
 
 const $ = (id) => document.getElementById(id);
 const parameters = new URLSearchParams(location.search);
-const alone = PEOPLE[parameters.get("as")];
+const alone = Object.hasOwn(PEOPLE, parameters.get("as")) ? PEOPLE[parameters.get("as")] : null;
 const tabs = new Map();
 let panes = [];
 let kind;

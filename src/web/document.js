@@ -1,6 +1,6 @@
 // A document of the demo, kept in this browser. Stands for an application's store: it remembers the highest
-// fencing token that it has seen, and refuses to be written with a lower one. Beside it lies what each
-// person has typed and not saved, so that nothing of it is lost with the lock, the tab or the browser.
+// fencing token that it has seen, and refuses to be written with a lower one. Beside it lie drafts: what
+// each person has typed and not saved, so that nothing of it is lost with the lock, the tab or the browser.
 
 const PREFIX = "wslock-demo";
 
@@ -9,6 +9,7 @@ export class SharedDocument extends EventTarget {
     super();
     this.key = `${PREFIX}:document:${resourceId}`;
     this.drafts = `${PREFIX}:draft:${resourceId}`;
+    this.unstored = new Map();
     this.empty = { text, fence: 0, revision: "r1" };
     window.addEventListener("storage", (event) => {
       if (event.key === this.key || event.key?.startsWith(this.drafts)) this.#changed();
@@ -23,23 +24,49 @@ export class SharedDocument extends EventTarget {
     }
   }
 
+  // Null, or why it was not saved.
   save(text, fence) {
     const now = this.load();
-    if (!fence || fence < now.fence) return false;
+    if (!fence || fence < now.fence) return "somebody with a newer lock has written since";
     const revision = `r${Number(now.revision.slice(1)) + 1}`;
-    localStorage.setItem(this.key, JSON.stringify({ text, fence, revision }));
+    try {
+      localStorage.setItem(this.key, JSON.stringify({ text, fence, revision }));
+    } catch {
+      return "this browser's storage is full";
+    }
     this.#changed();
-    return true;
+    return null;
   }
 
-  draft(userId) {
-    return localStorage.getItem(`${this.drafts}:${userId}`);
+  // What this user has typed and not saved, in whatever tab: id to text.
+  draftsOf(userId) {
+    const prefix = `${this.drafts}:${userId}:`;
+    const found = new Map(this.unstored);
+    for (let i = 0; i < localStorage.length; i++) {
+      const key = localStorage.key(i);
+      if (key.startsWith(prefix)) found.set(key, localStorage.getItem(key));
+    }
+    return new Map([...found].filter(([key]) => key.startsWith(prefix)).sort());
   }
 
-  keepDraft(userId, text) {
-    if (text === null) localStorage.removeItem(`${this.drafts}:${userId}`);
-    else localStorage.setItem(`${this.drafts}:${userId}`, text);
+  newDraft(userId) {
+    return `${this.drafts}:${userId}:${Date.now()}-${crypto.randomUUID().slice(0, 8)}`;
+  }
+
+  // False: only this page has it, for the storage is full.
+  keepDraft(draft, text) {
+    let stored = true;
+    this.unstored.delete(draft);
+    try {
+      if (text === null) localStorage.removeItem(draft);
+      else localStorage.setItem(draft, text);
+    } catch {
+      localStorage.removeItem(draft); // an earlier text of it
+      this.unstored.set(draft, text);
+      stored = false;
+    }
     this.#changed();
+    return stored;
   }
 
   #changed() {

@@ -9,6 +9,11 @@ const CLOSED = {
   OVERTAKEN: "is over: another administrator was faster",
 };
 
+const LEFT = {
+  CLAIM_EXPIRED: "Your turn is over, because you did not take the lock in time.",
+  ADMIN_RELEASED: "An administrator has ended your turn.",
+};
+
 export class Flows {
   // saved: saves what is unsaved, and returns the revision of what is saved, or null if that failed.
   constructor({ client, prompts, notice, saved }) {
@@ -18,7 +23,7 @@ export class Flows {
 
   handle(event, data, reply) {
     const on = {
-      "resource:joined": () => this.#joined(data),
+      "resource:joined": () => this.prompts.dropAll("flow:"), // what waits for this tab comes after it
       "lock:queued": () => this.#queued(data),
       "lock:queue_left": () => this.#queueLeft(data, reply),
       "lock:your_turn": () => this.#turn(data),
@@ -37,7 +42,7 @@ export class Flows {
       "lock:takeover_replied": () => this.#takeoverReplied(data),
       "lock:takeover_closed": () => this.#takeoverClosed(data),
       "lock:taken_by_admin": () => this.notice(`${data.adminUsername} (administrator) has taken the lock: “${data.reason}”.`),
-      "lock:acquired": () => this.prompts.dropAll("flow:"),
+      "lock:acquired": () => this.#acquired(),
       "lock:lost": () => this.#lost(),
       "lock:state": () => this.#state(data.lock),
       "closed": () => this.prompts.dropAll("flow:"),
@@ -52,12 +57,9 @@ export class Flows {
     return performance.now() + (at - serverTime);
   }
 
-  // What else waits for this tab comes in messages of its own after this.
-  #joined({ lock, pending, serverTime }) {
-    this.prompts.dropAll("flow:");
-    if (pending?.request?.expiresAt) {
-      this.#asked({ ...pending.request, holderState: lock.state, serverTime: lock.serverTime ?? serverTime });
-    }
+  // Not what the new holder is asked: that may have come before.
+  #acquired() {
+    for (const key of ["queue", "turn", "asked", "pending", "claim"]) this.prompts.drop(`flow:${key}`);
   }
 
   #queued({ position, estimatedWait }) {
@@ -69,9 +71,11 @@ export class Flows {
   }
 
   #queueLeft({ reason }, reply) {
+    const turn = this.prompts.has("flow:turn");
     this.prompts.drop("flow:queue");
     this.prompts.drop("flow:turn");
-    if (!reply && reason === "CLAIM_EXPIRED") this.notice("Your turn is over, because you did not take the lock in time.");
+    if (turn) this.prompts.drop("flow:asked");
+    if (!reply) this.notice(LEFT[reason] ?? "You are not waiting any more.");
   }
 
   #turn({ claimBy, serverTime }) {
@@ -84,14 +88,15 @@ export class Flows {
   }
 
   #asked({ requestId, expiresAt, serverTime, holderState }) {
+    if (this.prompts.has("flow:turn")) return; // which came before the answer
     this.prompts.show("flow:asked", {
       title: "Your request",
-      text: {
+      text: expiresAt === null ? "Your request is granted: you get the lock next." : {
         held: "You have asked for the lock.",
         grace: "Whoever edits was cut off and cannot answer: you get the lock if nobody comes back.",
         reserved: "You have asked for the lock; somebody else is about to edit.",
       }[holderState] ?? "You have asked for the lock.",
-      until: this.#deadline(expiresAt, serverTime),
+      until: expiresAt === null ? null : this.#deadline(expiresAt, serverTime),
       actions: [["Withdraw", () => this.client.withdraw(requestId)]],
     });
   }

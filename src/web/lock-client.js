@@ -19,16 +19,26 @@ export class LockClient extends EventTarget {
     this.sentAt = new Map();
     this.pause = RECONNECT_FIRST_MS;
     this.wanted = false;
+    this.attempt = 0;
   }
 
   get connected() { return this.socket?.readyState === WebSocket.OPEN && this.welcomed; }
   get editing() { return this.lock.mine === true && this.lock.state === "held"; }
 
   async connect() {
+    const attempt = ++this.attempt;
     this.wanted = true;
     clearTimeout(this.retry);
-    const jwt = await this.fetchToken();
-    if (!this.wanted) return;
+    let jwt;
+    try {
+      jwt = await this.fetchToken();
+    } catch (problem) {
+      if (attempt !== this.attempt) return;
+      this.#tell("change", { event: "problem", data: { message: `No token: ${problem.message}` } });
+      this.#connectLater();
+      return;
+    }
+    if (attempt !== this.attempt) return;
     const socket = new WebSocket(this.url, "wslock.v1");
     this.socket = socket;
     this.welcomed = false;
@@ -39,10 +49,14 @@ export class LockClient extends EventTarget {
 
   // code undefined: as if the network had gone; 1000: on purpose.
   disconnect(code) {
+    const socket = this.socket;
+    this.attempt++;
     this.wanted = false;
     clearTimeout(this.retry);
     if (code === 1000) this.#setToken(null);
-    this.socket?.close(code);
+    if (!socket) return;
+    socket.close(code);
+    this.#closed(socket, { code: code ?? 1005, reason: "" });
   }
 
   // ---- requests about the document ----
@@ -170,12 +184,17 @@ export class LockClient extends EventTarget {
 
   #closed(socket, event) {
     if (socket !== this.socket) return;
+    this.socket = null; // of one that closes slowly nothing more is heard
     this.welcomed = false;
     clearTimeout(this.retry);
     this.#tell("frame", { way: "info", text: `closed ${event.code} ${event.reason}` });
     this.#tell("change", { event: "closed", data: { code: event.code, reason: event.reason } });
     if (!this.wanted || NO_RECONNECT.has(event.code)) return;
-    this.retry = setTimeout(() => this.connect().catch(() => this.#closed(socket, event)), this.pause);
+    this.#connectLater();
+  }
+
+  #connectLater() {
+    this.retry = setTimeout(() => this.connect(), this.pause);
     this.pause = Math.min(this.pause * 2, RECONNECT_MAX_MS);
   }
 }

@@ -14,6 +14,8 @@ const LOST = {
   NOT_HELD: "The lock is not yours any more.",
   CLAIMED: "You were cut off, and somebody else claimed the lock.",
   TRANSFERRED: "You have handed the lock over.",
+  ADMIN_RELEASED: "An administrator has released the lock.",
+  SESSION_TERMINATED: "An administrator has ended this session.",
 };
 const CLOSED = {
   4403: "An administrator has ended this session.",
@@ -36,6 +38,8 @@ export class Pane {
     this.$(".text-label").textContent = kind.label;
     root.setAttribute("aria-label", `${person.name}, tab ${number}`);
     this.dirty = false;
+    this.draft = null; // where what is typed is kept until it is saved
+    this.typedHere = new Set();
     this.frames = 0;
     this.prompts = new Prompts(this.$(".prompts"));
     this.client = new LockClient({
@@ -56,7 +60,7 @@ export class Pane {
     shared.addEventListener("change", () => this.#documentChanged(), { signal: this.ended.signal });
     this.#showDocument();
     this.ticker = setInterval(() => this.#tick(), 250);
-    this.client.connect().catch((problem) => this.#notice(`No token: ${problem.message}`));
+    this.client.connect();
   }
 
   // The tab is closed for good, as when its window is: on purpose.
@@ -130,8 +134,7 @@ export class Pane {
   #reload() {
     this.client.disconnect();
     this.offline = this.closed = false;
-    this.dirty = false;
-    this.#showDocument();
+    this.#letGo();
     this.client.connect();
   }
 
@@ -140,8 +143,7 @@ export class Pane {
     this.offline = false;
     if (this.closed) this.client.disconnect(1000);
     else this.client.connect();
-    this.dirty = false;
-    this.#showDocument();
+    this.#letGo();
     this.#render();
   }
 
@@ -149,20 +151,34 @@ export class Pane {
   #typed() {
     const first = !this.dirty;
     this.dirty = true;
-    this.shared.keepDraft(this.person.id, this.$("textarea").value);
+    this.draft ??= this.shared.newDraft(this.person.id);
+    this.typedHere.add(this.draft);
+    if (!this.shared.keepDraft(this.draft, this.$("textarea").value)) {
+      this.#notice("This browser's storage is full: what you type is kept only while this page is open. Save often.");
+    }
     if (first) this.client.heartbeat(true);
   }
 
   // As an application's save handler does it: a fencing token lower than the highest seen is refused.
   #save() {
-    if (!this.shared.save(this.$("textarea").value, this.client.token)) {
-      this.#notice("Not saved: somebody with a newer lock has written since. Your text is still here.");
+    const problem = this.shared.save(this.$("textarea").value, this.client.token);
+    if (problem) {
+      this.#notice(`Not saved: ${problem}. Your text is still here.`);
       return false;
     }
+    const { draft } = this;
     this.dirty = false;
-    this.shared.keepDraft(this.person.id, null);
+    this.draft = null;
+    this.shared.keepDraft(draft, null);
     this.client.heartbeat(false);
     return true;
+  }
+
+  // What was typed is a draft from now on, and the box shows the document.
+  #letGo() {
+    this.dirty = false;
+    this.draft = null;
+    this.#showDocument();
   }
 
   // Saves what is unsaved; the revision of what is saved then, or null.
@@ -179,27 +195,31 @@ export class Pane {
     if (!this.dirty) this.$("textarea").value = this.shared.load().text;
   }
 
-  // What was typed under a lock that is gone: kept, shown, and put back if its user edits again.
-  #offerDraft() {
-    const { client } = this;
-    const draft = this.shared.draft(this.person.id);
-    const elsewhere = !client.editing && client.lock.holder?.userId === this.person.id;
-    if (this.dirty || draft === null || draft === this.shared.load().text || elsewhere) {
-      this.prompts.drop("draft");
-      return;
-    }
-    const discard = ["Discard it", () => this.shared.keepDraft(this.person.id, null)];
+  // What was typed under locks that are gone: kept, shown, and put back if its user edits again.
+  #offerDrafts() {
+    const { client, shared } = this;
     const mine = client.connected && client.editing;
-    this.prompts.show("draft", {
-      title: "Unsaved text",
-      text: mine ? "What you had typed and not saved:" : "What you had typed and not saved is kept. Edit again to put it back:",
-      quote: draft,
-      actions: mine ? [["Put it back", () => this.#putBack(draft)], discard] : [discard],
-    });
+    const drafts = shared.draftsOf(this.person.id);
+    drafts.delete(this.draft);
+    // Where this user edits in another tab, one of them is being typed there.
+    const elsewhere = !client.editing && client.lock.holder?.userId === this.person.id;
+    for (const draft of drafts.keys()) if (elsewhere && !this.typedHere.has(draft)) drafts.delete(draft);
+    this.prompts.keepOnly("draft:", drafts);
+    for (const [draft, text] of drafts) {
+      const discard = ["Discard it", () => shared.keepDraft(draft, null)];
+      this.prompts.show(`draft:${draft}`, {
+        title: "Unsaved text",
+        text: mine ? "What you had typed and not saved:" : "What you had typed and not saved is kept. Edit again to put it back:",
+        quote: text,
+        actions: mine ? [["Put it back", () => this.#putBack(draft, text)], discard] : [discard],
+      });
+    }
   }
 
-  #putBack(draft) {
-    this.$("textarea").value = draft;
+  // What is in the box meanwhile, and not saved, becomes a draft in its turn.
+  #putBack(draft, text) {
+    this.$("textarea").value = text;
+    this.draft = draft;
     this.#typed();
     this.$("textarea").focus();
   }
@@ -207,7 +227,7 @@ export class Pane {
   // ---- what the server says ----
   #changed({ event, data, reply }) {
     if (event === "lock:acquired") {
-      this.#notice("");
+      if (reply || this.denied) this.#notice(""); // what a join has told of a loss stays
       this.#showDocument();
       this.#scheduleHeartbeat(data.heartbeatIntervalMs);
     }
@@ -216,6 +236,7 @@ export class Pane {
     if (event === "lock:state" && this.denied && data.cause !== "RENEWED") this.#notice("");
     if (event === "system:degraded") this.#notice("The server has lost its store: nothing can be confirmed until it is back.");
     if (event === "system:recovered") this.#notice("");
+    if (event === "problem") this.#notice(data.message);
     if (event === "closed" && CLOSED[data.code]) this.#notice(CLOSED[data.code]);
     if (event === "error") this.#notice(`${data.code}: ${data.message}`);
     if (event === "lock:lost") this.#lost(data);
@@ -242,8 +263,7 @@ export class Pane {
 
   #lost({ reason }) {
     const kept = this.dirty ? " What you had not saved is kept below." : "";
-    this.dirty = false;
-    this.#showDocument();
+    this.#letGo();
     const told = reason === "TAKEN_BY_ADMIN" && this.$(".notice").textContent; // lock:taken_by_admin came before
     this.#notice((told || LOST[reason] || `The lock is gone (${reason}).`) + kept);
   }
@@ -283,6 +303,19 @@ export class Pane {
   }
 
   #render() {
+    const active = document.activeElement;
+    this.#show();
+    // A pressed button that goes away does not throw whoever pressed it back to the top of the page.
+    if (this.root.contains(active) && (active.disabled || active.closest("[hidden]"))) this.#focusNext();
+  }
+
+  #focusNext() {
+    if (this.client.connected && this.client.editing) this.$("textarea").focus();
+    else if (!this.$(".edit").disabled) this.$(".edit").focus();
+    else this.$(".prompts").focus();
+  }
+
+  #show() {
     const { client, flows } = this;
     const { state } = client.lock;
     const mine = client.connected && client.editing;
@@ -308,7 +341,7 @@ export class Pane {
     this.$(".offline").setAttribute("aria-pressed", String(Boolean(this.offline)));
     this.$(".offline").disabled = Boolean(this.closed);
     this.$(".close").textContent = this.closed ? "Open again" : "Close";
-    this.#offerDraft();
+    this.#offerDrafts();
     this.#renderPeople();
     this.#tick();
   }

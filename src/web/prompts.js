@@ -24,7 +24,11 @@ export class Prompts {
     item.quote.hidden = !quote;
     item.until = until ?? null;
     const labels = actions.map(([label]) => label).join("|");
-    if (item.labels !== labels) item.buttons.replaceChildren(...actions.map((_, i) => this.#button(item, actions, i)));
+    if (item.labels !== labels) {
+      const focused = item.buttons.contains(document.activeElement);
+      item.buttons.replaceChildren(...actions.map((_, i) => this.#button(item, actions, i)));
+      if (focused) (item.buttons.firstElementChild ?? this.box).focus();
+    }
     item.labels = labels;
     item.actions = actions;
     if (!known) this.box.append(item.root);
@@ -43,6 +47,13 @@ export class Prompts {
 
   dropAll(prefix = "") {
     [...this.shown.keys()].filter((key) => key.startsWith(prefix)).forEach((key) => this.drop(key));
+  }
+
+  // Of those with this prefix only the ones whose rest is in `wanted`.
+  keepOnly(prefix, wanted) {
+    for (const key of [...this.shown.keys()]) {
+      if (key.startsWith(prefix) && !wanted.has(key.slice(prefix.length))) this.drop(key);
+    }
   }
 
   tick() {

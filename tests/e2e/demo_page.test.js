@@ -62,6 +62,7 @@ test('the demo page', { timeout: 180_000 * h.SLOW, concurrency: 4 }, async (top)
   await h.together(top, {
     'two people and a third': (t) => people(t, launched),
     'every way a lock changes hands, in three windows': (t) => hands(t, launched),
+    'what was typed and not saved': (t) => drafts(t, launched),
     'by keyboard alone, on a narrow screen': (t) => keyboard(t, launched),
     'both colour schemes can be read': (t) => schemes(t, launched),
   });
@@ -396,6 +397,94 @@ async function hands(t, launched) {
   await context.close();
 }
 
+async function drafts(t, launched) {
+  const d = await h.devDaemon(t, { resourceTypes: { document: { ...POLICY, gracePeriod: h.ms(1500) } } });
+  const { page, context, problems, anna, bruno } = await open(t, launched, d);
+  const twin = new Pane(page, 'Dr. Anna Rossi', 2);
+  const away = async () => {
+    await anna.press('Go offline');
+    await bruno.says('Free: nobody is editing.');
+    await anna.press('Go online');
+    await anna.edits(); // at once, for nobody had it meanwhile
+    await anna.says(/What you had not saved is kept below\.$/);
+  };
+  await anna.says('connected');
+  await bruno.says('connected');
+
+  await t.test('is not overwritten by what is typed before it is put back', async () => {
+    await anna.press('Edit');
+    await anna.edits();
+    await anna.text.fill('First, unsaved.');
+    await away();
+    await anna.asks('Unsaved text', 'First, unsaved.');
+    await anna.text.fill('Second.');
+    await anna.asks('Unsaved text', 'First, unsaved.');
+    await anna.answers('Unsaved text', 'Put it back');
+    await anna.holds('First, unsaved.');
+    await anna.asks('Unsaved text', 'Second.');
+    await anna.press('Save');
+    await bruno.holds('First, unsaved.');
+    await anna.answers('Unsaved text', 'Discard it');
+    await anna.gone('Unsaved text');
+  });
+
+  await t.test('outlives what another tab saves', async () => {
+    await anna.text.fill('Of tab one.');
+    await anna.press('Same user in another tab');
+    await twin.says('connected');
+    await twin.press('Edit');
+    await twin.press('Edit here instead');
+    await twin.edits();
+    await anna.asks('Unsaved text', 'Of tab one.');
+    await twin.text.fill('Of tab two.');
+    await twin.press('Save');
+    await bruno.holds('Of tab two.');
+    await twin.answers('Unsaved text', 'Put it back');
+    await twin.press('Save');
+    await bruno.holds('Of tab one.');
+    await anna.gone('Unsaved text');
+    await twin.press('Close');
+    await bruno.says('Free: nobody is editing.');
+  });
+
+  await t.test('is kept in the page where the browser has no room for it', async () => {
+    await anna.press('Edit');
+    await anna.edits();
+    await page.evaluate(() => {
+      for (const piece of ['q'.repeat(1 << 20), 'z'.repeat(100), 'y']) {
+        try {
+          for (let i = 0; ; i++) localStorage.setItem(`fill-${piece.length}-${i}`, piece);
+        } catch { /* full */ }
+      }
+    });
+    await anna.text.fill('Typed while the storage is full.');
+    await anna.says(/storage is full/);
+    await bruno.says('Dr. Anna Rossi is editing (unsaved changes).');
+    await anna.press('Save');
+    await anna.says("Not saved: this browser's storage is full. Your text is still here.");
+    await away();
+    await anna.asks('Unsaved text', 'Typed while the storage is full.');
+    await page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('fill-')).forEach((key) => localStorage.removeItem(key)));
+    await anna.answers('Unsaved text', 'Put it back');
+    await anna.press('Save');
+    await bruno.holds('Typed while the storage is full.');
+  });
+
+  await t.test('reloading opens one connection', async () => {
+    const opened = () => d.audit().filter((a) => a.action === 'SESSION_OPENED' && a.user.id === 'anna').length;
+    const before = opened();
+    await anna.press('Reload');
+    await anna.edits();
+    await anna.press('Stop editing');
+    await bruno.says('Free: nobody is editing.');
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // a second one would come after 300 ms
+    assert.strictEqual(opened(), before + 1);
+  });
+
+  assert.deepStrictEqual(problems, []);
+  await context.close();
+}
+
 async function keyboard(t, launched) {
   const d = await h.devDaemon(t, { resourceTypes: { document: { ...POLICY, gracePeriod: h.ms(1000) } } });
   const { page, problems, anna, bruno, context } = await open(t, launched, d, { viewport: { width: 390, height: 844 }, hasTouch: true });
@@ -417,13 +506,15 @@ async function keyboard(t, launched) {
   assert.notStrictEqual(outline, 'none', 'the focus is seen');
   await page.keyboard.press('Enter');
   await anna.edits();
-  await tabTo(anna.text);
+  const focused = (locator, what) => h.eventually(() => locator.evaluate((element) => element === document.activeElement), what);
+  await focused(anna.text, 'the text has the focus');
   await page.keyboard.press('End');
   await page.keyboard.type(' Typed without a mouse.');
   await anna.says('unsaved changes');
   await tabTo(anna.button('Save'));
   await page.keyboard.press('Space');
   await anna.silent('unsaved changes');
+  await focused(anna.text, 'and has it after saving');
   await h.eventually(async () => /Typed without a mouse/.test(await bruno.text.inputValue()));
   await tabTo(anna.button('Same user in another tab'));
   await page.keyboard.press('Enter');
@@ -436,6 +527,7 @@ async function keyboard(t, launched) {
   await twin.edits();
   await tabTo(twin.button('Stop editing'));
   await page.keyboard.press('Enter');
+  await focused(twin.button('Edit'), 'the way back');
   await bruno.says('Free: nobody is editing.');
   await twin.box.getByText(/^Frames/).focus();
   await page.keyboard.press('Enter');

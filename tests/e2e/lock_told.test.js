@@ -106,6 +106,56 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
       const [a, b] = bob.received('lock:request_received').map((m) => m.data.rev);
       assert.ok(b > a);
     },
+    'a holder who has the lock once more is asked once more': async () => {
+      const r = 'ask:w-more:main';
+      const ann = await holder(one, r);
+      const [bob, cy] = [await room(two, 'bob', r), await room(two, 'cy', r)];
+      const approve = async (c, requestId) => {
+        await c.waitFor('lock:request_received', (x) => x.requestId === requestId);
+        await c.expect('lock:request_reply', { requestId, action: 'APPROVE' }, 'lock:request_replied');
+      };
+      const [first, open2] = [await ask(bob, r), await ask(cy, r)];
+      await ann.waitFor('lock:request_received', (x) => x.requestId === open2);
+      await approve(ann, first);
+      await bob.waitFor('lock:available');
+      await bob.expect('lock:claim', { resourceId: r }, 'lock:acquired');
+      await approve(bob, await ask(ann, r));
+      await ann.waitFor('lock:available');
+      await ann.expect('lock:claim', { resourceId: r }, 'lock:acquired');
+      await ann.waitFor('lock:request_received', (x) => x.requestId === open2);
+    },
+    'approved while an administrator comes first: told so': async () => {
+      const r = 'hasty:w-behind:main';
+      const ann = await holder(one, r);
+      const [bob, root] = [await room(two, 'bob', r), await room(one, 'root', r, ADMIN)];
+      const requestId = await ask(bob, r);
+      await ann.waitFor('lock:request_received');
+      await takeOver(root, r);
+      await ann.waitFor('lock:takeover_requested');
+      await ann.expect('lock:request_reply', { requestId, action: 'APPROVE' }, 'lock:request_replied');
+      await root.waitFor('lock:acquired');
+      assert.strictEqual((await bob.waitFor('lock:requested')).data.expiresAt, null);
+    },
+    'a turn that an operator gave ends once, and one’s own place stands': async () => {
+      const r = 'document:w-operator:main';
+      const ann = await holder(one, r);
+      const [bob, cy] = [await room(two, 'bob', r), await room(one, 'cy', r)];
+      await queue(cy, r);
+      await queue(bob, r);
+      const operate = async (method, path, body) => {
+        const text = JSON.stringify({ reason: 'x', actor: 'ops', ...body });
+        const answer = await h.httpGet({ socketPath: one.ops.socket, path: `/v1/locks/${r}${path}` },
+          { method, body: text, headers: { 'content-length': Buffer.byteLength(text) } });
+        assert.strictEqual(answer.status, 200, answer.body);
+      };
+      await operate('POST', '/takeover', { userId: 'bob' });
+      await ann.waitFor('lock:lost');
+      await bob.waitFor('lock:your_turn');
+      const from = bob.frames.length;
+      await operate('DELETE', '', {});
+      await cy.waitFor('lock:your_turn');
+      assert.deepStrictEqual(await told(bob, ['lock:your_turn', 'lock:queue_left', 'lock:queued'], from), ['lock:queue_left ADMIN_RELEASED', 'lock:queued 2', 'lock:queued 1']);
+    },
     'a request of who queues too: its end is told to the holder': async () => {
       const r = 'hasty:w-both:main';
       const ann = await holder(one, r);
@@ -134,7 +184,7 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
     },
     'called off from another tab of the same user: told to the tab that asked': async () => {
       const r = 'document:w-tabs:main';
-      const ann = await holder(one, r);
+      const ann = await holder(two, r); // what she has heard of, her daemon has
       const tab = await room(one, 'root', r, ADMIN);
       const other = await room(two, 'root', r, ADMIN);
       const { requestId } = await takeOver(tab, r);

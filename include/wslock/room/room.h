@@ -55,6 +55,7 @@ struct room_sub {
     bool active;
     bool member;           /* has been active: is in the room, also while pending again */
     int64_t min_rev;       /* events up to it are in what it has been told */
+    int64_t notice_rev;    /* of the last notice to it that no change brought */
     uint64_t seq;          /* its own among all */
     int64_t told_position; /* in the queue; 0: none */
     int64_t told_turn_ms;  /* until when it is its turn; 0: it is not */
