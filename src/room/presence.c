@@ -96,10 +96,15 @@ static struct frame *encode_full(struct room *room, int64_t viewers) {
     return frame;
 }
 
-/* Above the last diff's also where only a resynchronisation brought news, or it would be dropped.
- */
+/* Above the last diff's also where only a resynchronisation brought news, or it would be dropped;
+ * and not below the notices of those for whom it is no old news. */
 static int64_t next_rev(struct room *room) {
     int64_t rev = room->rev > room->notice_rev ? room->rev : room->notice_rev;
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        const struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        if (sub->min_rev <= room->rev && sub->notice_rev > rev)
+            rev = sub->notice_rev;
+    }
     if (rev <= room->presence_rev)
         rev = room->presence_rev + 1;
     room->presence_rev = rev;

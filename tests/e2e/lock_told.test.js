@@ -38,11 +38,18 @@ const queue = (c, resourceId) => c.expect('lock:acquire', { resourceId }, 'lock:
 const ask = async (c, resourceId) => (await c.expect('lock:request', { resourceId, message: c.options.user }, 'lock:requested')).requestId;
 const takeOver = (c, resourceId, reply = 'lock:takeover_pending') => c.expect('lock:takeover', { resourceId, reason: 'x' }, reply);
 const pending = async (c, r) => (await c.expect('lock:status', { resourceId: r }, 'lock:state')).pending;
-/* The events of these names that came by themselves, from frame `from` on, when nothing more comes. */
-const told = async (c, names, from = 0) => {
-  await new Promise((resolve) => setTimeout(resolve, QUIET));
-  return c.frames.slice(from).filter((f) => f.dir === 'in' && f.message.id === undefined && names.includes(f.message.event))
+/* The events of these names that came by themselves, from frame `from` on: when there are as many as wanted, and
+ * nothing more comes. */
+const told = async (c, names, wanted, from = 0) => {
+  const list = () => c.frames.slice(from).filter((f) => f.dir === 'in' && f.message.id === undefined && names.includes(f.message.event))
     .map(({ message: { event, data } }) => [event, data.position ?? data.requestId ?? data.reason].filter((x) => x !== undefined).join(' '));
+  await h.eventually(() => list().length >= wanted, `${wanted} of ${names}`);
+  await new Promise((resolve) => setTimeout(resolve, QUIET));
+  return list();
+};
+/* Just these, in this order. */
+const justTold = async (c, names, wanted, from = 0, why = undefined) => {
+  assert.deepStrictEqual(await told(c, names, wanted.length, from), wanted, why);
 };
 const WAITING = ['lock:queued', 'lock:your_turn', 'lock:available', 'lock:acquired', 'lock:queue_left', 'lock:request_received', 'lock:requested'];
 
@@ -64,7 +71,7 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
         const again = await back(one, bob);
         const joined = await again.expect('resource:join', { resourceId: r, mode }, 'resource:joined');
         assert.strictEqual(joined.pending?.position, undefined);
-        assert.deepStrictEqual(await told(again, WAITING), wanted, mode);
+        await justTold(again, WAITING, wanted, 0, mode);
       }
     },
     'the turn is taken by joining to edit': async () => {
@@ -78,7 +85,7 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
       await ann.waitFor('presence:diff', (p) => p.left.some((u) => u.userId === 'bob'));
       const again = await back(one, bob);
       await again.expect('resource:join', { resourceId: r, mode: 'editor' }, 'resource:joined');
-      assert.deepStrictEqual(await told(again, WAITING), ['lock:acquired']);
+      await justTold(again, WAITING, ['lock:acquired']);
     },
     'a holder who comes back is asked once for each request, and by a later one once more': async () => {
       const r = 'ask:w-holder:main';
@@ -88,7 +95,7 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
       for (const id of ids) await ann.waitFor('lock:request_received', (x) => x.requestId === id);
       const again = await back(one, ann);
       await again.expect('resource:join', { resourceId: r, mode: 'editor' }, 'resource:joined');
-      assert.deepStrictEqual(await told(again, ['lock:request_received']), ids.map((id) => `lock:request_received ${id}`));
+      await justTold(again, ['lock:request_received'], ids.map((id) => `lock:request_received ${id}`));
       const revs = again.received('lock:request_received').map((m) => m.data.rev);
       assert.deepStrictEqual(revs, [...new Set(revs)].sort((a, b) => a - b), 'each above the one before');
     },
@@ -102,7 +109,7 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
       await ann.expect('lock:request_reply', { requestId: id, action: 'APPROVE' }, 'lock:request_replied');
       await bob.waitFor('lock:available');
       await bob.expect('lock:claim', { resourceId: r }, 'lock:acquired');
-      assert.strictEqual((await told(bob, ['lock:request_received'])).length, 2);
+      assert.strictEqual((await told(bob, ['lock:request_received'], 2)).length, 2);
       const [a, b] = bob.received('lock:request_received').map((m) => m.data.rev);
       assert.ok(b > a);
     },
@@ -154,7 +161,7 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
       const from = bob.frames.length;
       await operate('DELETE', '', {});
       await cy.waitFor('lock:your_turn');
-      assert.deepStrictEqual(await told(bob, ['lock:your_turn', 'lock:queue_left', 'lock:queued'], from), ['lock:queue_left ADMIN_RELEASED', 'lock:queued 2', 'lock:queued 1']);
+      await justTold(bob, ['lock:your_turn', 'lock:queue_left', 'lock:queued'], ['lock:queue_left ADMIN_RELEASED', 'lock:queued 2', 'lock:queued 1'], from);
     },
     'a request of who queues too: its end is told to the holder': async () => {
       const r = 'hasty:w-both:main';
@@ -198,7 +205,7 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
       const again = await takeOver(tab, r);
       await ann.waitFor('lock:takeover_requested');
       await tab.expect('lock:takeover_cancel', { requestId: again.requestId }, 'lock:takeover_cancelled');
-      assert.deepStrictEqual(await told(tab, ['lock:takeover_closed']), [`lock:takeover_closed ${requestId}`], 'one’s own is answered, and that is all');
+      await justTold(tab, ['lock:takeover_closed'], [`lock:takeover_closed ${requestId}`], 0, 'one’s own is answered, and that is all');
     },
     'a turn that the user’s other tab takes': async () => {
       const r = 'document:w-other:main';
@@ -385,8 +392,8 @@ test('after events were missed', { concurrency: 4 }, async (top) => {
       const from = [cy, dan].map((c) => c.frames.length);
       await redis.command('FLUSHALL');
       await dan.waitFor('lock:state', (s) => s.cause === 'RECOVERED' && s.lock.state === 'reserved');
-      assert.deepStrictEqual((await told(cy, ['lock:queued'], from[0])).filter((x) => x !== 'lock:queued 1'), []);
-      assert.deepStrictEqual((await told(dan, ['lock:queued'], from[1])).filter((x) => x !== 'lock:queued 2'), []);
+      assert.deepStrictEqual((await told(cy, ['lock:queued'], 0, from[0])).filter((x) => x !== 'lock:queued 1'), []);
+      assert.deepStrictEqual((await told(dan, ['lock:queued'], 0, from[1])).filter((x) => x !== 'lock:queued 2'), []);
     }),
     top.test('what is no place is not taken for one', async (t) => {
       const { redis, one } = await apart(t);
