@@ -47,4 +47,6 @@ configure_and_build build -DWSLOCK_SANITIZE=OFF -DWSLOCK_TESTS=ON -DWSLOCK_TEST_
 configure_and_build build-asan -DWSLOCK_SANITIZE=ON -DWSLOCK_TESTS=ON -DCMAKE_C_COMPILER=clang
 
 echo "== tests"
-exec ctest --test-dir build --output-on-failure --timeout 400 -j "$jobs"
+# Most of them wait more than they compute. Under valgrind (--all) they take their time.
+[ $all = ON ] && timeout=1500 || timeout=400
+exec ctest --test-dir build --output-on-failure --timeout $timeout -j $((jobs + 1))
