@@ -3,6 +3,8 @@
 #define WSLOCK_NET_HTTP_H
 
 #include "private.h"
+
+#include "wslock/base/jsonw.h"
 #include "wslock/wire/resource.h"
 
 #define HTTP_METHODS(X)                                                                            \
@@ -107,7 +109,10 @@ bool ops_take_call(struct conn *c, int *result);
 bool ops_read_resource(const struct net *n, struct str name, struct wire_resource *out,
                        struct http_response *response);
 /* http_call_handlers; name: a resource, or a session. */
-void ops_verify(struct http_call *call, struct net *n, struct str name, struct str body);
+/* {userId, username, token?}: token 0: left out. */
+void ops_put_person(struct jsonw *w, const char *key, struct str user_id, struct str username,
+                    int64_t token);
+void ops_verify(struct http_call *call, struct net *n, struct str name, struct str text);
 void ops_release(struct http_call *call, struct net *n, struct str name, struct str body);
 void ops_takeover(struct http_call *call, struct net *n, struct str name, struct str body);
 void ops_end_session(struct http_call *call, struct net *n, struct str name, struct str body);

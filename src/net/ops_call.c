@@ -42,6 +42,17 @@ bool ops_read_resource(const struct net *n, struct str name, struct wire_resourc
     return true;
 }
 
+void ops_put_person(struct jsonw *w, const char *key, struct str user_id, struct str username,
+                    int64_t token) {
+    jsonw_key(w, key);
+    jsonw_object_open(w);
+    jsonw_kstr(w, "userId", user_id);
+    jsonw_kstr(w, "username", username.len > 0 ? username : user_id);
+    if (token != 0)
+        jsonw_ki64(w, "token", token);
+    jsonw_object_close(w);
+}
+
 static void method_not_allowed(const struct call_route *route, struct http_response *response) {
     http_error(response, 405, "METHOD_NOT_ALLOWED", "this path has no such method");
     buf_printf(&response->headers, "Allow: %s\r\n", http_method_name(route->method));

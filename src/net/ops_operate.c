@@ -26,26 +26,15 @@ struct operation {
 
 /* ---- answers ---- */
 
-static void put_person(struct jsonw *w, const char *key, struct str user_id, struct str username,
-                       int64_t token) {
-    jsonw_key(w, key);
-    jsonw_object_open(w);
-    jsonw_kstr(w, "userId", user_id);
-    jsonw_kstr(w, "username", username.len > 0 ? username : user_id);
-    if (token != 0)
-        jsonw_ki64(w, "token", token);
-    jsonw_object_close(w);
-}
-
 static void put_lock(struct jsonw *w, const struct lock_view *v) {
     jsonw_key(w, "lock");
     jsonw_object_open(w);
     jsonw_kcstr(w, "state", lock_state_text(v->state));
     if (lock_is_owned(v)) {
-        put_person(w, "holder", v->user_id, v->username, v->token);
+        ops_put_person(w, "holder", v->user_id, v->username, v->token);
         jsonw_ki64(w, "expiresAt", v->expires_ms);
     } else if (v->state == LOCK_STATE_RESERVED) {
-        put_person(w, "reservedFor", v->user_id, v->username, 0);
+        ops_put_person(w, "reservedFor", v->user_id, v->username, 0);
         jsonw_ki64(w, "reservedUntil", v->reserved_until_ms);
     }
     if (v->state != LOCK_STATE_FREE)
@@ -69,8 +58,8 @@ static void put_done(const struct operation *o, const struct operate_answer *ans
     } else {
         jsonw_kcstr(&w, "resourceId", o->name);
         if (answer->ended->present) {
-            put_person(&w, "previousHolder", answer->ended->user_id, answer->ended->username,
-                       answer->ended->token);
+            ops_put_person(&w, "previousHolder", answer->ended->user_id, answer->ended->username,
+                           answer->ended->token);
         } else {
             jsonw_key(&w, "previousHolder");
             jsonw_null(&w);

@@ -11,17 +11,12 @@
 
 static void put_grant(struct jsonw *w, const char *key, const struct verify_grant *grant,
                       bool with_token) {
-    jsonw_key(w, key);
-    if (grant->token == 0) {
+    if (grant->token != 0) {
+        ops_put_person(w, key, grant->user_id, grant->username, with_token ? grant->token : 0);
+    } else {
+        jsonw_key(w, key);
         jsonw_null(w);
-        return;
     }
-    jsonw_object_open(w);
-    jsonw_kstr(w, "userId", grant->user_id);
-    jsonw_kstr(w, "username", grant->username.len > 0 ? grant->username : grant->user_id);
-    if (with_token)
-        jsonw_ki64(w, "token", grant->token);
-    jsonw_object_close(w);
 }
 
 static void put_answer(const struct verify_answer *answer, struct http_response *response) {

@@ -16,9 +16,7 @@ static void on_result(void *arg, const struct lock_result *result) {
 static void deny_role(struct session *s, const struct wire_request *r, struct membership *m) {
     struct lock_view lock;
     room_lock(&m->sub, &lock);
-    struct str resource = wire_resource_str(&m->resource);
-    struct wire_at at = {resource, lock_store_rev(s->gateway->store, resource),
-                         lock_store_now_ms(s->gateway->store)};
+    struct wire_at at = session_at_now(m);
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "NOT_AN_EDITOR");
     session_tell_denied(s, m, &r->ref, &at, "NOT_AN_EDITOR", &lock);
 }

@@ -51,9 +51,7 @@ static void on_result(void *arg, const struct lock_result *result) {
 
 /* What it holds it may keep until it ends, but who may not edit takes no lock up again. */
 static void deny_role(struct session *s, const struct wire_request *r, struct membership *m) {
-    struct str resource = wire_resource_str(&m->resource);
-    struct wire_at at = {resource, lock_store_rev(s->gateway->store, resource),
-                         lock_store_now_ms(s->gateway->store)};
+    struct wire_at at = session_at_now(m);
     struct wire_to to = session_to(s, &r->ref, m->policy);
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "NOT_HELD");
     session_send(s, wire_lost(&to, &at, r->token, "NOT_HELD", (struct str){NULL, 0}));

@@ -4,9 +4,9 @@
  */
 #include "private.h"
 
-#include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
+#include "wslock/session/operate.h"
 
 /* An answer that waits for the audit. The lock has moved, or is asked for, whatever the disk says.
  */
@@ -29,14 +29,11 @@ static void go_on(struct gateway *g, const char *session_id, uint64_t member_seq
         membership_resume(m, 0, NULL);
 }
 
-static void on_audited(void *arg, bool ok) {
+static void on_audited(void *arg) {
     struct owed *owed = arg;
     struct session *s = owed->gateway ? gateway_session(owed->gateway, owed->session_id) : NULL;
     struct membership *m = s ? membership_by_seq(s, owed->member_seq) : NULL;
     list_remove(&owed->node);
-    if (!ok)
-        log_error("takeover_not_on_disk", LFS("resource", wire_resource_str(&owed->resource)),
-                  LF("effect", "its record waits in memory"));
     if (s && s->state == SESSION_READY) {
         session_send(s, owed->frame);
         owed->frame = NULL;
@@ -69,7 +66,7 @@ static void answer_when_audited(struct session *s, struct membership *m, const s
     owed->token = token;
     owed->frame = frame;
     membership_hold(m);
-    audit_sync(s->gateway->parts.audit, on_audited, owed);
+    gateway_when_audited(s->gateway, on_audited, owed);
 }
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,

@@ -134,7 +134,7 @@ struct audited {
 static void on_audited(void *arg, bool ok) {
     struct audited *a = arg;
     if (!ok)
-        log_error("operation_not_on_disk", LF("effect", "its record waits in memory"));
+        log_error("admin_action_not_on_disk", LF("effect", "its record waits in memory"));
     a->done(a->arg);
     mem_free(a);
 }

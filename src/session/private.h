@@ -160,6 +160,8 @@ void session_refuse(struct session *s, enum wire_request_kind kind, const struct
 void session_error(struct session *s, const struct wire_ref *ref, enum wire_error_code code,
                    const char *message, const struct wire_error_extra *extra);
 struct wire_at session_at(const struct call *call, const struct lock_result *result);
+/* The same where the daemon answers by itself. */
+struct wire_at session_at_now(const struct membership *m);
 /* What lock:acquire and an editor's join are told: acquired, denied or error. ref NULL: as an
  * event. */
 const char *session_tell_acquire(struct session *s, struct membership *m, const struct call *call,

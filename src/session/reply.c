@@ -44,6 +44,12 @@ struct wire_at session_at(const struct call *call, const struct lock_result *res
     return at;
 }
 
+struct wire_at session_at_now(const struct membership *m) {
+    struct lock_store *store = m->session->gateway->store;
+    struct str resource = wire_resource_str(&m->resource);
+    return (struct wire_at){resource, lock_store_rev(store, resource), lock_store_now_ms(store)};
+}
+
 void session_unavailable(struct session *s, const struct call *call) {
     const struct config *c = s->gateway->parts.config;
     struct wire_error_extra extra = call_error_extra(call, 0);

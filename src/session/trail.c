@@ -249,8 +249,7 @@ static void write_approved(struct gateway *g, const struct session *s, const str
     r.client_id = end->client_id;
     r.fence = end->token;
     r.reason = str_of(lock_cause_text(end->reason));
-    if (s && str_eqz(e->actor_session_id, s->id))
-        add_actor(&r, s, e);
+    add_actor(&r, s, e);
     fill_ending(g, &r, end);
     put(g, &r, e, recovered);
 }

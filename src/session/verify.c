@@ -71,8 +71,7 @@ bool gateway_read_ticket(struct gateway *g, struct str ticket, struct verify_que
 static struct verify_grant latest_after(int64_t token, const struct lock_result *result) {
     const struct lock_view *now = &result->lock;
     const struct lock_ending *last = &result->previous;
-    bool owned = now->state == LOCK_STATE_HELD || now->state == LOCK_STATE_GRACE;
-    if (owned && now->token > token)
+    if (lock_is_owned(now) && now->token > token)
         return (struct verify_grant){now->token, now->user_id, now->username};
     if (last->present && last->token > token)
         return (struct verify_grant){last->token, last->user_id, last->username};

@@ -19,7 +19,7 @@ const config = (instance) => ({
 test('queue', { concurrency: 12 }, async (t) => {
   const one = await h.lockDaemon(t, { config: config('one') });
   const two = await h.lockDaemon(t, { redis: one.redis, config: config('two') });
-  const open = (d, user, more) => d.client({ user, name: user[0].toUpperCase() + user.slice(1), clientId: h.tab(), ...more });
+  const open = h.person;
   const inRoom = async (d, user, r) => {
     const client = await open(d, user);
     await h.view(client, r);

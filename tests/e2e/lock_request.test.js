@@ -16,7 +16,7 @@ const config = (instance) => ({
 test('request', { concurrency: 12 }, async (t) => {
   const one = await h.lockDaemon(t, { config: config('one') });
   const two = await h.lockDaemon(t, { redis: one.redis, config: config('two') });
-  const open = (d, user, more) => d.client({ user, name: user[0].toUpperCase() + user.slice(1), clientId: h.tab(), ...more });
+  const open = h.person;
   /* The holder on one daemon, the asker on the other. */
   const scene = async (r) => {
     const ann = await open(one, 'ann');

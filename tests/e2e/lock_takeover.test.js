@@ -20,7 +20,7 @@ const config = (instance) => ({
 test('takeover and prompt', { concurrency: 12 }, async (t) => {
   const one = await h.lockDaemon(t, { config: config('one') });
   const two = await h.lockDaemon(t, { redis: one.redis, config: config('two') });
-  const open = (d, user, more) => d.client({ user, name: user[0].toUpperCase() + user.slice(1), clientId: h.tab(), ...more });
+  const open = h.person;
   const admin = (d, user = 'root') => open(d, user, { roles: ['lock-admin'] });
   /* Ann holds on one daemon, an administrator is in the room on the other. */
   const scene = async (r) => {

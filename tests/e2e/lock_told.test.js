@@ -22,7 +22,7 @@ const config = (instance, more = {}) => ({
   ...(more.redis && { redis: more.redis }),
 });
 
-const open = (d, user, more) => d.client({ user, name: user[0].toUpperCase() + user.slice(1), clientId: h.tab(), ...more });
+const open = h.person;
 const room = async (d, user, r, more) => {
   const c = await open(d, user, more);
   await h.view(c, r);
@@ -150,9 +150,7 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
       await queue(cy, r);
       await queue(bob, r);
       const operate = async (method, path, body) => {
-        const text = JSON.stringify({ reason: 'x', actor: 'ops', ...body });
-        const answer = await h.httpGet({ socketPath: one.ops.socket, path: `/v1/locks/${r}${path}` },
-          { method, body: text, headers: { 'content-length': Buffer.byteLength(text) } });
+        const answer = await h.opsCall(one, method, `/v1/locks/${r}${path}`, { reason: 'x', actor: 'ops', ...body });
         assert.strictEqual(answer.status, 200, answer.body);
       };
       await operate('POST', '/takeover', { userId: 'bob' });

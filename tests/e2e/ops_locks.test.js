@@ -15,12 +15,7 @@ const config = (instance) => ({
   unknownResourceTypes: 'reject',
 });
 
-function call(d, method, pathname, body = WHY, options = {}) {
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const target = options.tcp ? d.opsUrl(pathname) : { socketPath: d.ops.socket, path: pathname };
-  // Node sends no length with a DELETE by itself.
-  return h.httpGet(target, { method, headers: { 'Content-Length': Buffer.byteLength(text), ...options.headers }, body: text });
-}
+const call = (d, method, pathname, body = WHY, options = {}) => h.opsCall(d, method, pathname, body, options);
 const release = (d, r, body, options) => call(d, 'DELETE', `/v1/locks/${r}`, body, options);
 const takeover = (d, r, userId, body, options) => call(d, 'POST', `/v1/locks/${r}/takeover`, { ...WHY, userId, ...body }, options);
 const end = (d, session, body, options) => call(d, 'DELETE', `/v1/sessions/${session}`, body, options);
@@ -43,7 +38,7 @@ async function refused(promise, status, code) {
 test('an operator', { concurrency: 12 }, async (t) => {
   const one = await h.lockDaemon(t, { config: config('one') });
   const two = await h.lockDaemon(t, { redis: one.redis, config: config('two') });
-  const open = (d, user, more) => d.client({ user, name: user[0].toUpperCase() + user.slice(1), clientId: h.tab(), ...more });
+  const open = h.person;
   const records = (d, r, action) => d.audit().filter((a) => a.action === action && a.resourceId === r);
   const queue = async (d, user, r) => {
     const client = await open(d, user);

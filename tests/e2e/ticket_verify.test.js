@@ -10,14 +10,8 @@ const h = require('./harness');
 
 const MEANING = 'asked by the application';
 
-function ask(d, resourceId, body, options = {}) {
-  const target = options.tcp
-    ? d.opsUrl(`/v1/locks/${resourceId}/verify`)
-    : { socketPath: d.ops.socket, path: `/v1/locks/${resourceId}/verify` };
-  return h.httpGet(target, {
-    method: options.method || 'POST', headers: options.headers, body: typeof body === 'string' ? body : JSON.stringify(body),
-  });
-}
+const ask = (d, resourceId, body, { method = 'POST', ...options } = {}) =>
+  h.opsCall(d, method, `/v1/locks/${resourceId}/verify`, body, options);
 
 async function verdict(d, resourceId, body) {
   const answer = await ask(d, resourceId, body);

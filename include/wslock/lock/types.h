@@ -29,10 +29,10 @@ const char *lock_cause_text(enum lock_cause cause);
 /* LOCK_CAUSE_NONE for an unknown text. */
 enum lock_cause lock_cause_parse(struct str text);
 
-/* An administrator's pending takeover, or the one by which a lock moved. */
 #define LOCK_USER_MAX 256 /* bytes of a userId, and of a clientId, in the store */
 #define LOCK_CLIENT_MAX 64
 
+/* An administrator's pending takeover, or the one by which a lock moved. */
 struct lock_takeover {
     bool present;
     struct str request_id, user_id, username, client_id, reason;

@@ -114,6 +114,20 @@ function tab() {
   return `tab-${process.pid}-${String(++tabs).padStart(6, '0')}`;
 }
 
+/* A user with a tab and a display name of its own. */
+function person(d, user, more) {
+  return d.client({ user, name: user[0].toUpperCase() + user.slice(1), clientId: tab(), ...more });
+}
+
+/* A request with a body to the operations endpoint; over its socket, or with {tcp: true}. */
+function opsCall(d, method, pathname, body, options = {}) {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const target = options.tcp ? d.opsUrl(pathname) : { socketPath: d.ops.socket, path: pathname };
+  // Node sends no length with a DELETE by itself.
+  const length = text === undefined ? {} : { 'Content-Length': Buffer.byteLength(text) };
+  return httpGet(target, { method, headers: { ...length, ...options.headers }, body: text });
+}
+
 /* Joins as viewer; gives resource:joined's data. */
 function view(client, resourceId, more) {
   return client.expect('resource:join', { resourceId, ...more }, 'resource:joined');
@@ -166,5 +180,5 @@ async function elapsed(promise) {
 }
 
 module.exports = {
-  checkAll, checkFrames, edit, elapsed, granting, lockDaemon, ms, refused, status, tab, take, together, view, watch,
+  checkAll, checkFrames, edit, elapsed, granting, lockDaemon, ms, opsCall, person, refused, status, tab, take, together, view, watch,
 };
