@@ -268,6 +268,7 @@ async function hands(t, launched) {
     await bruno.asks('Your turn', /\d:\d\d left/);
     await carla.asks('Queue', /You are number 1 in the queue/);
     await anna.says('Kept for Nurse Bruno Weiss, whose turn it is.');
+    await bruno.says('Kept for you: it is your turn.');
     await bruno.answers('Your turn', 'Take the lock');
     await bruno.edits();
     await bruno.holds('Allergic to penicillin and latex.');
