@@ -154,7 +154,7 @@ void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapsh
     describe(room, &p, sub, out, received);
     if (out->own.request_id.len > 0)
         borrow(&out->own, snapshot);
-    for (size_t i = 0; i < out->received_count; i++)
+    for (size_t i = 0; *received && i < out->received_count; i++)
         borrow(&(*received)[i], snapshot);
     room_places_free(&waiters);
 }
