@@ -12,6 +12,7 @@
 #include "wslock/base/mem.h"
 
 #define CHUNK_BYTES ((size_t)1024 * 1024)
+#define GATHER_MS 10
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS 1000
 #define STOP_PATIENCE_MS 2000
@@ -33,7 +34,8 @@ struct writer {
     /* Under the mutex. */
     struct buf pending; /* entries */
     struct writer_state state;
-    bool idle; /* the thread waits for records */
+    bool idle;      /* the thread waits for records */
+    bool gathering; /* the thread has some and lets more come, since nobody waits for them */
     bool stopping;
     bool notify_commits;
 
@@ -48,6 +50,7 @@ struct writer {
     char chunk_mark_hash[CHAIN_HASH_LEN + 1];
     uint64_t committed_seq;
     int retry_ms;
+    struct timespec gather_until;
 };
 
 static struct timespec monotonic_in(int ms) {
@@ -71,7 +74,13 @@ static void empty_buffer(struct buf *b) {
     buf_reset(b);
 }
 
-/* Waits for records and takes them; false when there are none and none will come. */
+/* Under the mutex: whether what is there goes out without waiting for more. */
+static bool is_urgent(const struct writer *w) {
+    return w->stopping || w->notify_commits || w->pending.len >= CHUNK_BYTES;
+}
+
+/* Waits for records and takes them, GATHER_MS after the last time at the earliest unless somebody
+ * waits for them; false when there are none and none will come. */
 static bool take_pending(struct writer *w) {
     empty_buffer(&w->taken);
     pthread_mutex_lock(&w->mutex);
@@ -80,6 +89,12 @@ static bool take_pending(struct writer *w) {
         pthread_cond_wait(&w->wake, &w->mutex);
     }
     w->idle = false;
+    w->gathering = true;
+    while (!is_urgent(w) &&
+           pthread_cond_timedwait(&w->wake, &w->mutex, &w->gather_until) != ETIMEDOUT) {
+    }
+    w->gathering = false;
+    w->gather_until = monotonic_in(GATHER_MS);
     const struct buf swap = w->pending;
     w->pending = w->taken;
     w->taken = swap;
@@ -271,7 +286,7 @@ bool writer_push(struct writer *w, uint64_t seq, const char *data, size_t len, b
 
 void writer_kick(struct writer *w) {
     pthread_mutex_lock(&w->mutex);
-    const bool wake = w->idle && w->pending.len > 0;
+    const bool wake = w->pending.len > 0 && (w->idle || (w->gathering && is_urgent(w)));
     pthread_mutex_unlock(&w->mutex);
     if (wake) {
         pthread_cond_signal(&w->wake);

@@ -1,6 +1,7 @@
 /*
  * The thread that chains and writes records. The loop's thread pushes; whatever has gathered while
- * a write was under way goes out as the next one (group commit).
+ * a write was under way, or within 10 ms of its beginning where nobody waits for a commit, goes out
+ * as the next one (group commit).
  */
 #ifndef WSLOCK_AUDIT_WRITER_H
 #define WSLOCK_AUDIT_WRITER_H
