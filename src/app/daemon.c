@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "systemd.h"
@@ -21,6 +22,8 @@
 #define TICK_MS 20
 /* Of the drain time, what is kept for the connections that did not go by themselves. */
 #define DRAIN_LAST_MS 1000
+/* How long a failing disk is tried for at the end. */
+#define FLUSH_MS 2000
 /* How long the loop may take to close its handles at the end. */
 #define TEARDOWN_MS 5000
 
@@ -50,6 +53,7 @@ struct daemon {
     uint64_t reached_ms;  /* when the store had been reached, 0: not yet */
     uint64_t last_tick_ms;
     bool closed_all;
+    bool flushing; /* the audit, the last of a drain */
     enum exit_code exit_code;
 };
 
@@ -107,20 +111,30 @@ static void drain(struct daemon *d) {
     gateway_drain(d->gateway);
 }
 
+static void on_flushed(void *ctx, bool ok) {
+    struct daemon *d = ctx;
+    if (d->phase != PHASE_DRAINING)
+        return;
+    if (ok)
+        log_info("drained");
+    end(d, EXIT_CLEAN);
+}
+
 static void go_on_draining(struct daemon *d, uint64_t now_ms) {
     uint64_t last_ms = (uint64_t)d->config->drain_timeout_ms / 5;
-    if (gateway_drained(d->gateway)) {
-        log_info("drained");
-        end(d, EXIT_CLEAN);
-        return;
-    }
+    bool drained = gateway_drained(d->gateway);
     if (last_ms > DRAIN_LAST_MS)
         last_ms = DRAIN_LAST_MS;
-    if (!d->closed_all && now_ms + last_ms >= d->deadline_ms) {
+    bool late = now_ms + last_ms >= d->deadline_ms;
+    if (drained && !d->flushing) {
+        d->flushing = true;
+        audit_sync(d->audit, on_flushed, d);
+    }
+    if (late && !d->closed_all) {
         d->closed_all = true;
         gateway_close_all(d->gateway);
     }
-    if (now_ms >= d->deadline_ms) {
+    if (now_ms >= d->deadline_ms || (drained && late)) {
         log_warn("drain_incomplete", LFI("sessions", gateway_session_count(d->gateway)));
         end(d, EXIT_CLEAN);
     }
@@ -247,13 +261,21 @@ static void start_clocks(struct daemon *d) {
         uv_signal_start(&d->signals[i], on_signal, SIGNALS[i]);
 }
 
+/* Something still uses what would have to be freed. */
+static void leave(struct daemon *d) {
+    redis_embedded_stop(&d->embedded);
+    log_info("stopped", LFI("exit_code", d->exit_code));
+    _exit((int)d->exit_code);
+}
+
 static void on_teardown_late(uv_timer_t *timer) {
     log_error("teardown_late", LF("effect", "handles are left open"));
-    uv_stop(timer->loop);
+    leave(timer->data);
 }
 
 /* Until every handle is closed. */
 static void run_out(struct daemon *d, uv_timer_t *guard) {
+    uv_update_time(&d->loop);
     uv_timer_start(guard, on_teardown_late, TEARDOWN_MS, 0);
     uv_run(&d->loop, UV_RUN_DEFAULT);
     uv_timer_stop(guard);
@@ -262,12 +284,13 @@ static void run_out(struct daemon *d, uv_timer_t *guard) {
 static void stop_modules(struct daemon *d) {
     uv_timer_t guard;
     uv_timer_init(&d->loop, &guard);
+    guard.data = d;
     uv_unref((uv_handle_t *)&guard);
     if (d->net != NULL)
         net_shutdown(d->net);
     gateway_destroy(&d->gateway);
-    if (d->audit != NULL)
-        audit_close(&d->audit);
+    if (!audit_close(&d->audit, d->flushing ? DRAIN_LAST_MS : FLUSH_MS))
+        leave(d);
     ticket_keys_destroy(&d->tickets);
     auth_destroy(&d->auth);
     redis_embedded_stop(&d->embedded);

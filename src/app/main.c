@@ -1,8 +1,10 @@
+#include <fcntl.h>
 #include <jansson.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon.h"
 #include "options.h"
@@ -56,6 +58,15 @@ static enum exit_code with_config(const struct options *o) {
     return EXIT_CLEAN;
 }
 
+/* A descriptor that is free below 3 would be given to a socket or a file, into which the next
+ * message on standard output or error would go. */
+static void open_standard_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            _exit(EXIT_RESOURCE);
+    }
+}
+
 /* What holds for the process, before anything is created. */
 static void prepare_process(void) {
     umask(0027);
@@ -67,6 +78,7 @@ static void prepare_process(void) {
 
 int main(int argc, char **argv) {
     struct options options;
+    open_standard_descriptors();
     options_parse(argc, argv, &options);
     switch (options.action) {
     case OPTIONS_WRONG:

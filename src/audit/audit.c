@@ -62,6 +62,7 @@ struct audit {
 
     uint64_t failures_told;
     bool told_unhealthy;
+    bool told_moved;
     uint64_t mark_told;
     struct log_limit failure_lines;
 };
@@ -152,6 +153,22 @@ static void tell_failures(struct audit *a, const struct writer_state *state) {
     }
 }
 
+/* Renamed or removed under us: no record is lost yet, but nobody finds them where they should be.
+ */
+static void tell_moved(struct audit *a, const struct writer_state *state) {
+    if (state->moved == a->told_moved) {
+        return;
+    }
+    a->told_moved = state->moved;
+    if (!state->moved) {
+        log_info("audit_file_back", LFI("seq", state->durable_seq));
+        return;
+    }
+    metrics_add(METRIC_AUDIT_ERRORS, 1, NULL, NULL);
+    log_error("audit_file_moved", LFI("seq", state->durable_seq),
+              LF("effect", "records go on into the file that was open"));
+}
+
 /* The chain's head in the operator's log shows later whether the file's end was cut. */
 static void tell_mark(struct audit *a, const struct writer_state *state) {
     if (state->mark_seq > a->mark_told) {
@@ -211,6 +228,7 @@ static void look_at_writer(struct audit *a, uint64_t deadlines_ms) {
         a->stalled = false;
     }
     tell_failures(a, &state);
+    tell_moved(a, &state);
     tell_mark(a, &state);
     end_gap(a, &state);
     complete_waiters(a, &state, deadlines_ms);
@@ -296,13 +314,13 @@ static bool open_sink(const struct config *config, struct chain *chain, struct s
     if (strcmp(config->audit.file, "-") == 0) {
         *tail = (struct tail){.fd = -1};
         memcpy(tail->head.hash, CHAIN_GENESIS, sizeof CHAIN_GENESIS);
-        sink_init(sink, STDOUT_FILENO, false, sync);
+        sink_init(sink, STDOUT_FILENO, NULL, sync);
         return true;
     }
     if (!tail_open(tail, config->audit.file, chain, !config->audit.omit_free_text, problem)) {
         return false;
     }
-    sink_init(sink, tail->fd, true, sync);
+    sink_init(sink, tail->fd, config->audit.file, sync);
     return true;
 }
 
@@ -404,16 +422,16 @@ bool audit_healthy(const struct audit *a) {
     return !a->stalled && a->dropped == 0 && writer_is_healthy(a->writer);
 }
 
-void audit_close(struct audit **audit) {
+bool audit_close(struct audit **audit, int patience_ms) {
     struct audit *a = *audit;
     if (!a) {
-        return;
+        return true;
     }
     struct writer_state state;
     writer_get_state(a->writer, &state);
     end_gap(a, &state);
     (void)push_own(a, AUDIT_AUDIT_STOPPED, "");
-    writer_stop(&a->writer, &state);
+    const bool ended = writer_stop(&a->writer, patience_ms, &state);
     tell_failures(a, &state);
     tell_mark(a, &state);
     if (state.durable_seq < a->last_seq || a->dropped > 0) {
@@ -422,6 +440,9 @@ void audit_close(struct audit **audit) {
     }
     complete_waiters(a, &state, UINT64_MAX);
     assert(list_empty(&a->waiters));
-    close_handles(a);
+    if (ended) {
+        close_handles(a);
+    }
     *audit = NULL;
+    return ended;
 }

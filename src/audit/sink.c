@@ -11,14 +11,14 @@
 
 #define STREAM_WAIT_MS 1000
 
-void sink_init(struct sink *s, int fd, bool owns_fd, bool sync) {
+void sink_init(struct sink *s, int fd, const char *path, bool sync) {
     struct stat st;
-    *s = (struct sink){.fd = fd, .owns_fd = owns_fd, .sync = sync};
+    *s = (struct sink){.fd = fd, .path = path, .sync = sync};
     s->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 void sink_fini(struct sink *s) {
-    if (s->owns_fd && s->fd >= 0) {
+    if (s->path && s->fd >= 0) {
         close(s->fd);
     }
     s->fd = -1;
@@ -79,6 +79,13 @@ static void mark_dirty(struct sink *s, off_t from) {
     s->dirty_from = from;
 }
 
+/* Somebody has renamed or removed it. It is written on with all the same. */
+static bool is_elsewhere(const struct sink *s, const struct stat *open_file) {
+    struct stat st;
+    return s->path && (stat(s->path, &st) != 0 || st.st_ino != open_file->st_ino ||
+                       st.st_dev != open_file->st_dev);
+}
+
 /* Cuts off what an earlier call could not; the file's end in *end. */
 static bool settle_end(struct sink *s, off_t *end) {
     struct stat st;
@@ -92,6 +99,7 @@ static bool settle_end(struct sink *s, off_t *end) {
         st.st_size = s->dirty_from;
     }
     s->dirty = false;
+    s->moved = is_elsewhere(s, &st);
     *end = st.st_size;
     return true;
 }

@@ -11,15 +11,16 @@
 
 struct sink {
     int fd;
-    bool owns_fd;
     bool regular;
     bool sync;        /* fdatasync before bytes count as committed (regular files) */
+    bool moved;       /* path is another file by now, or none (regular files) */
     bool dirty;       /* bytes behind dirty_from are not whole lines, or not known to be on disk */
     off_t dirty_from; /* cut back to here before the next write */
+    const char *path; /* NULL: none */
 };
 
-/* A sink on fd, which must be open for appending. */
-void sink_init(struct sink *s, int fd, bool owns_fd, bool sync);
+/* A sink on fd, which must be open for appending, and owned if it has a path (borrowed). */
+void sink_init(struct sink *s, int fd, const char *path, bool sync);
 void sink_fini(struct sink *s);
 
 /*

@@ -15,7 +15,7 @@
 #define GATHER_MS 10
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS 1000
-#define STOP_PATIENCE_MS 2000
+#define STOP_SLACK_MS 500
 
 /* In front of each record in the queue. */
 struct entry {
@@ -37,6 +37,7 @@ struct writer {
     bool idle;      /* the thread waits for records */
     bool gathering; /* the thread has some and lets more come, since nobody waits for them */
     bool stopping;
+    struct timespec give_up; /* no attempt after it, once stopping */
     bool notify_commits;
 
     /* The thread's own. */
@@ -131,6 +132,8 @@ static void publish(struct writer *w, int error, bool whole) {
                         w->chunk_mark_seq != w->state.mark_seq;
     w->state.durable_seq = w->committed_seq;
     w->state.healthy = error == 0;
+    const bool moved = w->sink.moved != w->state.moved;
+    w->state.moved = w->sink.moved;
     if (error != 0) {
         w->state.failures++;
         w->state.last_error = error;
@@ -142,15 +145,20 @@ static void publish(struct writer *w, int error, bool whole) {
     if (whole) {
         w->state.queued_bytes -= w->chunk_entry_bytes;
     }
-    const bool tell = w->notify_commits || error != 0 || !was_healthy || marked;
+    const bool tell = w->notify_commits || error != 0 || !was_healthy || marked || moved;
     pthread_mutex_unlock(&w->mutex);
     if (tell) {
         w->notify(w->notify_ctx);
     }
 }
 
+static bool is_past(const struct timespec *t) {
+    const struct timespec now = monotonic_in(0);
+    return now.tv_sec > t->tv_sec || (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
+}
+
 /* Waits before the next attempt; false when the writer is to stop and there is no more time. */
-static bool wait_for_retry(struct writer *w, struct timespec *give_up) {
+static bool wait_for_retry(struct writer *w) {
     const struct timespec until = monotonic_in(w->retry_ms);
     w->retry_ms = w->retry_ms * 2 < RETRY_MAX_MS ? w->retry_ms * 2 : RETRY_MAX_MS;
     pthread_mutex_lock(&w->mutex);
@@ -158,17 +166,9 @@ static bool wait_for_retry(struct writer *w, struct timespec *give_up) {
     while (w->stopping == was_stopping &&
            pthread_cond_timedwait(&w->wake, &w->mutex, &until) != ETIMEDOUT) {
     }
-    const bool stopping = w->stopping;
+    const bool go_on = !w->stopping || !is_past(&w->give_up);
     pthread_mutex_unlock(&w->mutex);
-    if (!stopping) {
-        return true;
-    }
-    if (give_up->tv_sec == 0) {
-        *give_up = monotonic_in(STOP_PATIENCE_MS);
-    }
-    const struct timespec now = monotonic_in(0);
-    return now.tv_sec < give_up->tv_sec ||
-           (now.tv_sec == give_up->tv_sec && now.tv_nsec < give_up->tv_nsec);
+    return go_on;
 }
 
 static uint64_t count_lines(const char *data, size_t len) {
@@ -181,7 +181,7 @@ static uint64_t count_lines(const char *data, size_t len) {
 }
 
 /* Brings the chunk to the sink; false when it had to give up. */
-static bool commit_chunk(struct writer *w, struct timespec *give_up) {
+static bool commit_chunk(struct writer *w) {
     size_t at = 0;
     while (at < w->chunk.len) {
         int error = 0;
@@ -191,7 +191,7 @@ static bool commit_chunk(struct writer *w, struct timespec *give_up) {
         publish(w, error, at == w->chunk.len);
         if (error == 0) {
             w->retry_ms = RETRY_FIRST_MS;
-        } else if (!wait_for_retry(w, give_up)) {
+        } else if (!wait_for_retry(w)) {
             return false;
         }
     }
@@ -200,11 +200,10 @@ static bool commit_chunk(struct writer *w, struct timespec *give_up) {
 
 static void *writer_main(void *arg) {
     struct writer *w = arg;
-    struct timespec give_up = {0, 0};
     while (take_pending(w)) {
         for (size_t at = 0; at < w->taken.len;) {
             at = fill_chunk(w, at);
-            if (!commit_chunk(w, &give_up)) {
+            if (!commit_chunk(w)) {
                 return NULL;
             }
         }
@@ -312,16 +311,21 @@ void writer_notify_commits(struct writer *w, bool on) {
     pthread_mutex_unlock(&w->mutex);
 }
 
-void writer_stop(struct writer **writer, struct writer_state *last) {
+bool writer_stop(struct writer **writer, int patience_ms, struct writer_state *last) {
     struct writer *w = *writer;
+    const struct timespec until = monotonic_in(patience_ms + STOP_SLACK_MS);
+    *writer = NULL;
     pthread_mutex_lock(&w->mutex);
     w->stopping = true;
+    w->give_up = monotonic_in(patience_ms);
     pthread_mutex_unlock(&w->mutex);
     pthread_cond_signal(&w->wake);
-    pthread_join(w->thread, NULL);
-    *last = w->state;
-    chain_destroy(&w->chain);
-    sink_fini(&w->sink);
-    writer_free(w);
-    *writer = NULL;
+    const bool ended = pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+    writer_get_state(w, last);
+    if (ended) {
+        chain_destroy(&w->chain);
+        sink_fini(&w->sink);
+        writer_free(w);
+    }
+    return ended;
 }

@@ -23,6 +23,7 @@ struct writer_state {
     uint64_t failures;    /* failed attempts */
     int last_error;       /* errno of the last failure */
     bool healthy;         /* false from a failed attempt to the next one that succeeds */
+    bool moved;           /* what is written is not where its path leads */
     uint64_t mark_seq;    /* the marked record last committed, and its hash; 0: none */
     char mark_hash[CHAIN_HASH_LEN + 1];
     size_t queued_bytes;
@@ -46,8 +47,9 @@ bool writer_is_healthy(struct writer *w);
 /* Whether each commit is to be notified. */
 void writer_notify_commits(struct writer *w, bool on);
 
-/* Writes what is queued, giving up two seconds after the first failure; joins the thread, closes
- * the sink and frees. */
-void writer_stop(struct writer **w, struct writer_state *last);
+/* Writes what is queued, trying again after a failure for patience_ms; ends the thread, closes the
+ * sink and frees. False: the thread is stuck in a write and keeps everything, also what notify
+ * needs; the process must not do more than _exit. */
+bool writer_stop(struct writer **w, int patience_ms, struct writer_state *last) MUST_CHECK;
 
 #endif

@@ -23,26 +23,32 @@ static bool second_byte_fits(unsigned char first, unsigned char second) {
     return is_continuation(second);
 }
 
+/* How long a sequence is that begins with this byte, 0 when none does. */
+static size_t sequence_length(unsigned char first) {
+    if (first < 0x80)
+        return 1;
+    if (first >= 0xc2 && first <= 0xdf)
+        return 2;
+    if (first >= 0xe0 && first <= 0xef)
+        return 3;
+    return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+}
+
+/* Whether the first len bytes at b fit the sequence that the first one begins. */
+static bool sequence_fits(const unsigned char *b, size_t len) {
+    if (len > 1 && !second_byte_fits(b[0], b[1]))
+        return false;
+    for (size_t i = 2; i < len; i++) {
+        if (!is_continuation(b[i]))
+            return false;
+    }
+    return true;
+}
+
 size_t utf8_sequence(const char *p, size_t len) {
     const unsigned char *b = (const unsigned char *)p;
-    size_t need;
-    if (b[0] < 0x80)
-        return 1;
-    if (b[0] >= 0xc2 && b[0] <= 0xdf)
-        need = 2;
-    else if (b[0] >= 0xe0 && b[0] <= 0xef)
-        need = 3;
-    else if (b[0] >= 0xf0 && b[0] <= 0xf4)
-        need = 4;
-    else
-        return 0;
-    if (len < need || !second_byte_fits(b[0], b[1]))
-        return 0;
-    for (size_t i = 2; i < need; i++) {
-        if (!is_continuation(b[i]))
-            return 0;
-    }
-    return need;
+    size_t need = sequence_length(b[0]);
+    return need <= len && sequence_fits(b, need) ? need : 0;
 }
 
 /* True when the eight bytes at p are all ASCII. */
@@ -52,19 +58,29 @@ static bool eight_ascii(const char *p) {
     return (word & UINT64_C(0x8080808080808080)) == 0;
 }
 
-bool utf8_valid(const char *p, size_t len) {
-    size_t i = 0;
+bool utf8_check(const char *p, size_t len, size_t *whole) {
+    size_t i = *whole;
     while (i < len) {
         if (len - i >= 8 && eight_ascii(p + i)) {
             i += 8;
             continue;
         }
-        size_t step = utf8_sequence(p + i, len - i);
-        if (step == 0)
+        const unsigned char *b = (const unsigned char *)p + i;
+        size_t need = sequence_length(b[0]);
+        size_t have = need < len - i ? need : len - i;
+        if (need == 0 || !sequence_fits(b, have))
             return false;
-        i += step;
+        if (have < need)
+            break;
+        i += need;
     }
+    *whole = i;
     return true;
+}
+
+bool utf8_valid(const char *p, size_t len) {
+    size_t whole = 0;
+    return utf8_check(p, len, &whole) && whole == len;
 }
 
 size_t utf8_length(const char *p, size_t len) {

@@ -7,6 +7,8 @@
 
 #include "tree.h"
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 struct reader {
     yaml_parser_t yaml;
     const char *file;
@@ -270,7 +272,7 @@ static struct config_node *root_mapping(struct reader *r, struct config_node *ro
 
 struct config_node *config_tree_parse(const char *file, const char *text, size_t len,
                                       struct config_problems *problems) {
-    struct reader r = {.file = file, .text = text, .len = len, .problems = problems};
+    struct reader r = {.file = file, .text = text ? text : "", .len = len, .problems = problems};
     size_t before = problems->count;
     struct config_node *root;
 
@@ -278,12 +280,17 @@ struct config_node *config_tree_parse(const char *file, const char *text, size_t
         config_problems_add(problems, file, 0, "", "longer than %u bytes", CONFIG_MAX_FILE_BYTES);
         return NULL;
     }
+    const size_t mark = strlen(BYTE_ORDER_MARK);
+    if (len >= mark && memcmp(text, BYTE_ORDER_MARK, mark) == 0) {
+        r.text += mark;
+        r.len -= mark;
+    }
     if (!yaml_parser_initialize(&r.yaml)) {
         config_problems_add(problems, file, 0, "", "out of memory");
         return NULL;
     }
     yaml_parser_set_encoding(&r.yaml, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.yaml, (const unsigned char *)(text ? text : ""), len);
+    yaml_parser_set_input_string(&r.yaml, (const unsigned char *)r.text, r.len);
     root = parse_stream(&r);
     yaml_parser_delete(&r.yaml);
     if (!root && problems->count > before)

@@ -164,10 +164,21 @@ int conn_open_session(struct conn *c) {
     return c->session == NULL ? -1 : 0;
 }
 
-static void violate(struct conn *c, enum wire_close close) {
+static void drop_received(struct conn *c) {
     buf_fini(&c->rx);
     buf_init(&c->rx);
+    c->rx_whole = 0;
+}
+
+static void violate(struct conn *c, enum wire_close close) {
+    drop_received(c);
     session_on_violation(c->session, close);
+}
+
+/* What the WebSocket itself forbids is not announced (protocol §7). */
+static void break_off(struct conn *c, enum lws_close_status code) {
+    drop_received(c);
+    transport_close(c, (uint16_t)code, NULL);
 }
 
 void conn_receive(struct conn *c, const char *data, size_t len) {
@@ -179,18 +190,27 @@ void conn_receive(struct conn *c, const char *data, size_t len) {
         violate(c, WIRE_CLOSE_BINARY);
         return;
     }
-    if (first)
+    if (first) {
         buf_reset(&c->rx);
+        c->rx_whole = 0;
+    }
     /* What the frame's header has announced counts before it has come. */
     if (c->rx.len + len + lws_remaining_packet_payload(c->wsi) > max) {
         violate(c, WIRE_CLOSE_TOO_BIG);
         return;
     }
     if (first && final) {
-        session_on_message(c->session, len > 0 ? data : "", len);
+        if (utf8_valid(data, len))
+            session_on_message(c->session, len > 0 ? data : "", len);
+        else
+            break_off(c, LWS_CLOSE_STATUS_INVALID_PAYLOAD);
         return;
     }
     buf_append(&c->rx, data, len);
+    if (!utf8_check(c->rx.data, c->rx.len, &c->rx_whole) || (final && c->rx_whole < c->rx.len)) {
+        break_off(c, LWS_CLOSE_STATUS_INVALID_PAYLOAD);
+        return;
+    }
     if (!final)
         return;
     /* The session may be closed inside; the bytes stay ours until it returns. */
@@ -217,6 +237,10 @@ void conn_writable(struct conn *c) {
 int conn_peer_closes(struct conn *c, const unsigned char *payload, size_t len) {
     if (c->close_sent)
         return -1;
+    if (len == 1 || (len > 2 && !utf8_valid((const char *)payload + 2, len - 2))) {
+        break_off(c, len == 1 ? LWS_CLOSE_STATUS_PROTOCOL_ERR : LWS_CLOSE_STATUS_INVALID_PAYLOAD);
+        return -1;
+    }
     c->ending = c->peer_closed = true;
     if (len >= 2)
         c->peer_code = (uint16_t)(payload[0] << 8 | payload[1]);
@@ -226,19 +250,15 @@ int conn_peer_closes(struct conn *c, const unsigned char *payload, size_t len) {
 
 /* The close frame that libwebsockets made itself is kept where a client's would be. */
 enum session_end conn_end(const struct conn *c) {
+    const unsigned char *payload = lws_get_close_payload(c->wsi);
+    int code = c->close_code;
     if (c->peer_closed)
         return SESSION_END_CLIENT;
-    if (lws_get_close_length(c->wsi) < 2)
-        return SESSION_END_LOST;
-    const unsigned char *payload = lws_get_close_payload(c->wsi);
-    switch (payload[0] << 8 | payload[1]) {
-    case LWS_CLOSE_STATUS_PROTOCOL_ERR:
-        return SESSION_END_PROTOCOL_ERROR;
-    case LWS_CLOSE_STATUS_INVALID_PAYLOAD:
+    if (code == 0 && lws_get_close_length(c->wsi) >= 2)
+        code = payload[0] << 8 | payload[1];
+    if (code == LWS_CLOSE_STATUS_INVALID_PAYLOAD)
         return SESSION_END_BAD_UTF8;
-    default:
-        return SESSION_END_LOST;
-    }
+    return code == LWS_CLOSE_STATUS_PROTOCOL_ERR ? SESSION_END_PROTOCOL_ERROR : SESSION_END_LOST;
 }
 
 void conn_closed(struct conn *c, enum session_end end) {

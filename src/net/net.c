@@ -54,7 +54,7 @@ static bool create_context(struct net *n, char **problem) {
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8 |
+                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
         .foreign_loops = loops,
         .max_http_header_data2 = MAX_HEADER_BYTES,
@@ -75,7 +75,7 @@ static struct lws_vhost *create_vhost(struct net *n, const char *name,
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .vhost_name = name,
         .protocols = net_protocols,
-        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8 |
+        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                    LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS, /* we verify nobody's certificate */
         .keepalive_timeout = 5,
         .timeout_secs_ah_idle = LWS_TIMEOUT_S,

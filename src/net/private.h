@@ -61,6 +61,7 @@ struct conn {
     struct auth_identity *identity; /* of a token in the handshake, until the session has it */
     struct address peer; /* the socket's; after the upgrade the one behind trusted proxies */
     struct buf rx;       /* of a message that came in pieces */
+    size_t rx_whole;     /* how much of it is whole characters */
     uint16_t close_code; /* ours */
     uint16_t peer_code;  /* the client's; 0: none */
     char close_reason[24];

@@ -67,14 +67,14 @@ static bool diff_add(struct room *room, struct diff *d, struct room_user *u, boo
     return true;
 }
 
-/* The holder, then the newest up to presenceMaxListed, in the order of coming. */
+/* The holder and the newest, presenceMaxListed in all, in the order of coming. */
 static struct frame *encode_full(struct room *room, int64_t viewers) {
     size_t max = (size_t)room->policy->presence_max_listed;
-    struct wire_user *users = mem_calloc(max + 1, sizeof *users);
-    size_t at_slot = max + 1;
+    struct wire_user *users = mem_calloc(max, sizeof *users);
+    size_t at_slot = max;
     bool holder_listed = false;
     struct list *it = room->users.prev;
-    for (; it != &room->users && at_slot > 1; it = it->prev) {
+    for (; it != &room->users && at_slot > 0; it = it->prev) {
         struct room_user *u = CONTAINER_OF(it, struct room_user, node);
         if (u->connections == 0)
             continue;
@@ -85,13 +85,12 @@ static struct frame *encode_full(struct room *room, int64_t viewers) {
         struct room_user *u = CONTAINER_OF(it, struct room_user, node);
         if (u->connections == 0 || !u->has_lock)
             continue;
-        users[--at_slot] = wire_of(room, u);
+        users[at_slot] = wire_of(room, u); /* in the place of the oldest */
         holder_listed = true;
     }
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->presence_rev);
-    struct frame *frame =
-        wire_presence_update(&to, &at, users + at_slot, max + 1 - at_slot, viewers);
+    struct frame *frame = wire_presence_update(&to, &at, users + at_slot, max - at_slot, viewers);
     mem_free(users);
     return frame;
 }

@@ -69,11 +69,6 @@ static bool within_rate(struct session *s, const char *event, const struct wire_
     return false;
 }
 
-static bool audit_stops_all(const struct gateway *g) {
-    return g->parts.config->audit.on_failure == CONFIG_ON_FAILURE_STOP_ALL &&
-           !audit_healthy(g->parts.audit);
-}
-
 static void dispatch_request(struct session *s, const struct wire_request *r) {
     const struct command *command = &commands[r->kind];
     const char *event = wire_request_name(r->kind);
@@ -87,7 +82,7 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
                "Send auth with a valid token before anything else.", &extra);
         return;
     }
-    if (command->begins && audit_stops_all(s->gateway)) {
+    if (command->begins && trail_stops_all(s->gateway)) {
         refuse(s, event, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
                "The audit cannot be written, and without it nothing begins here.", &extra);
         return;

@@ -282,7 +282,7 @@ bool gateway_drained(const struct gateway *g) {
 }
 
 size_t gateway_not_ready(const struct gateway *g, const char **reasons, size_t max) {
-    const char *found[5];
+    const char *found[6];
     size_t n = 0;
     uint64_t since = lock_store_down_since_boot_ms(g->store);
     if (!g->started)
@@ -295,6 +295,8 @@ size_t gateway_not_ready(const struct gateway *g, const char **reasons, size_t m
         found[n++] = "draining";
     if (!auth_ready(g->parts.auth))
         found[n++] = "no key to verify tokens with";
+    if (trail_stops_all(g))
+        found[n++] = "the audit cannot be written";
     if (n > max)
         n = max;
     memcpy(reasons, found, n * sizeof *found);

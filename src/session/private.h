@@ -305,6 +305,8 @@ void trail_refused_user(const struct session *s, const struct auth_identity *ide
 void trail_terminated(struct session *s, const struct lock_operation *by);
 /* The audit cannot be written, and an administrator may do nothing without it. */
 bool trail_forbids_admin(const struct gateway *g);
+/* Whether nothing may begin. */
+bool trail_stops_all(const struct gateway *g);
 void trail_simple(struct gateway *g, enum audit_action action, bool failure, const char *reason);
 
 #endif

@@ -391,6 +391,11 @@ bool trail_forbids_admin(const struct gateway *g) {
            !audit_healthy(g->parts.audit);
 }
 
+bool trail_stops_all(const struct gateway *g) {
+    return g->parts.config->audit.on_failure == CONFIG_ON_FAILURE_STOP_ALL &&
+           !audit_healthy(g->parts.audit);
+}
+
 void trail_denied(struct membership *m, const char *reason, const char *ref,
                   const struct lock_view *lock) {
     struct audit_record r = blank(AUDIT_LOCK_DENIED, true);

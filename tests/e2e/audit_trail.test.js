@@ -228,6 +228,8 @@ test('onFailure: stop-all: nothing begins while the trail cannot be written', as
       await ann.request('resource:leave', { resourceId: `document:n${i}` });
     }
     const after = await ann.request('resource:join', { resourceId: 'document:after' });
+    const ready = await h.httpGet(d.opsUrl('/readyz'));
+    assert.deepStrictEqual(ready.json.reasons, stops ? ['the audit cannot be written'] : []);
     if (stops) {
       assert.strictEqual(after.data.code, 'AUDIT_UNAVAILABLE');
       assert.strictEqual((await ann.request('lock:acquire', { resourceId: 'document:before' })).data.code, 'AUDIT_UNAVAILABLE');
@@ -239,6 +241,43 @@ test('onFailure: stop-all: nothing begins while the trail cannot be written', as
     assert.strictEqual((await ann.request('lock:release', { resourceId: 'document:before' })).event, 'lock:released');
     await d.kill();
   }
+});
+
+test('a stop waits for a slow disk, but not for ever', async (t) => {
+  await t.test('slow: everything is written', async (st) => {
+    const d = await h.lockDaemon(st, { env: h.slowDisk(700), config: { drainTimeout: '1h' } });
+    await h.take(await d.client({ user: 'ann' }), 'document:slow');
+    assert.deepStrictEqual(await d.stop(), { code: 0, signal: null });
+    assert.strictEqual(verify(d.auditFile).at(-1).action, 'AUDIT_STOPPED');
+  });
+  await t.test('stuck: exit 0 after drainTimeout, and it says what it does not know', async (st) => {
+    const d = await h.lockDaemon(st, { env: h.slowDisk(600_000), config: { drainTimeout: '1s' } });
+    await h.take(await d.client({ user: 'ann' }), 'document:stuck');
+    assert.deepStrictEqual(await d.stop(), { code: 0, signal: null });
+    assert.match(d.tail(), /audit_records_lost/);
+  });
+  await t.test('stuck: a second signal ends the waiting', async (st) => {
+    const d = await h.lockDaemon(st, { env: h.slowDisk(600_000), config: { drainTimeout: '1h' } });
+    d.signal('SIGTERM');
+    await d.waitForLog(/^draining/);
+    d.signal('SIGTERM');
+    assert.deepStrictEqual(await d.end(), { code: 0, signal: null });
+  });
+});
+
+test('a file that is moved away while it is written is told', async (t) => {
+  const d = await h.lockDaemon(t);
+  const ann = await d.client({ user: 'ann' });
+  const aside = `${d.auditFile}.1`;
+  fs.renameSync(d.auditFile, aside);
+  await h.take(ann, 'document:moved');
+  await d.waitForLog(/^audit_file_moved/);
+  assert.strictEqual(await d.metric('wslock_audit_errors_total'), 1);
+  fs.renameSync(aside, d.auditFile);
+  await ann.expect('lock:release', { resourceId: 'document:moved' }, 'lock:released');
+  await d.waitForLog(/^audit_file_back/);
+  await d.stop();
+  assert.ok(verify(d.auditFile).some((a) => a.action === 'LOCK_ACQUIRED'), 'nothing is lost');
 });
 
 test('killed with -9: what it had written is not written again', async (t) => {

@@ -1,7 +1,6 @@
 'use strict';
 /* Takeovers by administrators, and `disconnect: prompt`. Two daemons on one store. */
 const assert = require('node:assert');
-const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
 
@@ -310,7 +309,7 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
 
 test('what happens while the answer waits for the disk comes after it', async (t) => {
   const d = await h.lockDaemon(t, {
-    env: { LD_PRELOAD: path.join(process.env.WSLOCK_BUILD_DIR || path.join(h.ROOT, 'build'), 'tests/slow-disk.so'), WSLOCK_TEST_DISK_MS: String(300 * h.SLOW) },
+    env: h.slowDisk(300 * h.SLOW),
     config: { auth: { adminRoles: ['lock-admin'] } },
   });
   const ann = await d.client({ user: 'ann', name: 'Ann', clientId: h.tab() });

@@ -115,27 +115,68 @@ test('what is no message', async (t) => {
     raw.write(h.wsFrame(CONTINUATION, Buffer.from([0x22]), true));
     assert.strictEqual((await raw.closeFrame()).code, 1007);
   });
-  await t.test('a character split over two fragments is none', async (st) => {
+  await t.test('a text that ends inside a character closes with 1007, whatever its last fragment is', async (st) => {
+    for (const last of [Buffer.alloc(0), Buffer.from([0x82])]) {
+      const raw = await open(st, d);
+      raw.write(h.wsFrame(TEXT, Buffer.from([0x22, 0xe2]), false));
+      raw.write(h.wsFrame(CONTINUATION, last, true));
+      const close = await raw.closeFrame();
+      assert.strictEqual(close && close.code, 1007);
+    }
+  });
+  await t.test('a character split over fragments is none, whatever comes between', async (st) => {
+    for (const between of [null, h.wsFrame(PING, 'é'), h.wsFrame(PONG, ''), h.wsFrame(PONG, 'zz')]) {
+      const raw = await open(st, d);
+      const text = Buffer.from(JSON.stringify({ event: 'test:sync', id: 1, data: { clef: '𝄞' } }));
+      const at = text.indexOf(0xf0);
+      raw.write(h.wsFrame(TEXT, text.subarray(0, at + 1), false));
+      for (const i of [1, 2, 3]) {
+        if (between) raw.write(between);
+        raw.write(h.wsFrame(CONTINUATION, text.subarray(at + i, at + i + 1), false));
+      }
+      raw.write(h.wsFrame(CONTINUATION, text.subarray(at + 4), true));
+      assert.strictEqual((await reply(raw)).id, 1);
+    }
+  });
+  await t.test('a pong may have any bytes', async (st) => {
     const raw = await open(st, d);
-    const text = Buffer.from(JSON.stringify({ event: 'test:sync', id: 1, data: { euro: '€' } }));
-    const at = text.indexOf(0xe2) + 1;
-    raw.write(h.wsFrame(TEXT, text.subarray(0, at), false));
-    raw.write(h.wsFrame(CONTINUATION, text.subarray(at), true));
+    raw.write(h.wsFrame(TEXT, message(100)));
+    assert.strictEqual((await reply(raw)).id, 1);
+    raw.write(h.wsFrame(PONG, Buffer.from([0xff])));
+    raw.write(h.wsFrame(TEXT, message(100)));
     assert.strictEqual((await reply(raw)).id, 1);
   });
   for (const [name, bytes] of [
     ['a reserved opcode', h.wsFrame(3, 'x')],
     ['a reserved bit', Buffer.from(h.wsFrame(TEXT, 'x').map((b, i) => (i ? b : b | 0x40)))],
     ['a continuation of nothing', h.wsFrame(CONTINUATION, 'x')],
-    ['a ping of 126 bytes', h.wsFrame(PING, 'x'.repeat(126))],
     ['a ping in fragments', h.wsFrame(PING, 'x', false)],
+    ['half a close code', h.wsFrame(CLOSE, Buffer.from([3]))],
+    ['a close code that may not be sent', h.wsFrame(CLOSE, Buffer.from([3, 0xed]))],
   ]) {
     await t.test(`${name} closes with 1002`, async (st) => {
       const raw = await open(st, d);
       raw.write(bytes);
       const frame = await raw.closeFrame();
-      if (frame) assert.strictEqual(frame.code, 1002);
+      assert.strictEqual(frame && frame.code, 1002);
       raw.write(h.wsFrame(CLOSE, Buffer.from([3, 234])));
+      await h.deadline(raw.closed, 'the end');
+    });
+  }
+  await t.test('bad UTF-8 in a close frame closes with 1007', async (st) => {
+    const raw = await open(st, d);
+    raw.write(h.wsFrame(CLOSE, Buffer.from([3, 232, 0x78, 0xff])));
+    const frame = await raw.closeFrame();
+    assert.strictEqual(frame && frame.code, 1007);
+    await h.deadline(raw.closed, 'the end');
+  });
+  for (const [name, bytes] of [
+    ['a ping of 126 bytes', h.wsFrame(PING, 'x'.repeat(126))],
+    ['a length of 2^63', Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],
+  ]) {
+    await t.test(`${name} ends the connection`, async (st) => {
+      const raw = await open(st, d);
+      raw.write(bytes);
       await h.deadline(raw.closed, 'the end');
     });
   }
@@ -143,18 +184,29 @@ test('what is no message', async (t) => {
 
 test('what ended a connection is counted and audited by its reason', async (t) => {
   const d = await h.daemon(t);
+  const reserved = (bit) => Buffer.from(h.wsFrame(TEXT, 'x').map((b, i) => (i ? b : b | bit)));
   const ends = [
     ['PROTOCOL_ERROR', (raw) => raw.write(h.wsFrame(3, 'x'))],
-    ['BAD_UTF8', (raw) => raw.write(h.wsFrame(TEXT, Buffer.from([0x22, 0xff])))],
+    ['PROTOCOL_ERROR', (raw) => raw.write(reserved(0x40))],
+    ['PROTOCOL_ERROR', (raw) => raw.write(reserved(0x10))],
+    ['PROTOCOL_ERROR', (raw) => raw.write(h.wsFrame(CLOSE, Buffer.from([3])))],
+    ['BAD_UTF8', (raw) => {
+      raw.write(h.wsFrame(TEXT, Buffer.from([0x22, 0xff])));
+      raw.write(h.wsFrame(CLOSE, Buffer.from([3, 239]))); /* the client's answer: 1007 */
+    }],
     ['CONNECTION_LOST', (raw) => raw.socket.destroy()],
     ['CLIENT', (raw) => raw.write(h.wsFrame(CLOSE, ''))],
   ];
-  for (const [reason, end] of ends) {
+  for (const [i, [reason, end]] of ends.entries()) {
     const raw = await open(t, d);
     end(raw);
-    const record = await d.waitForAudit((r) => r.action === 'SESSION_CLOSED' && r.reason === reason);
+    const closed = () => d.audit().filter((r) => r.action === 'SESSION_CLOSED');
+    await h.eventually(() => closed().length === i + 1, 'its record');
+    const record = closed().at(-1);
+    assert.strictEqual(record.reason, reason);
     assert.strictEqual(record.outcome, 'success');
-    assert.strictEqual(await d.metric('wslock_closed_total', `reason="${reason}"`), 1);
+    const before = ends.slice(0, i).filter((e) => e[0] === reason).length;
+    assert.strictEqual(await d.metric('wslock_closed_total', `reason="${reason}"`), before + 1);
   }
   const c = await d.client({ user: 'ann' });
   await c.close(1000);

@@ -53,6 +53,8 @@ test('a bad configuration: exit 1, with file, line and key', async (t) => {
     assert.strictEqual(end.code, 1);
     assert.match(end.stderr, /bad\.yaml:4: limits\.maxConnections: /);
   }
+  fs.writeFileSync(file, `\ufeff${fs.readFileSync(file)}`);
+  assert.match((await h.run(['--check-config', '--config', file])).stderr, /bad\.yaml:4: limits\.maxConnections: /, 'a byte order mark is no text');
   const missing = await h.run(['--config', path.join(dir, 'none.yaml')]);
   assert.strictEqual(missing.code, 1);
   assert.match(missing.stderr, /none\.yaml/);
@@ -192,6 +194,12 @@ test('healthy but not ready before the store is there', async (t) => {
   assert.strictEqual(ready.status, 503);
   assert.ok(ready.json.reasons.length > 0);
   assert.deepStrictEqual(await d.stop(), { code: 0, signal: null }, 'SIGTERM ends the waiting');
+});
+
+test('started without standard input and output: nothing else gets their numbers', async (t) => {
+  const d = await h.daemon(t, { redirect: '0<&- 1>&-' });
+  for (const fd of [0, 1]) assert.strictEqual(fs.readlinkSync(`/proc/${d.child.pid}/fd/${fd}`), '/dev/null');
+  assert.deepStrictEqual(await d.stop(), { code: 0, signal: null });
 });
 
 test('SIGTERM: draining is told, closes 1001, exit 0', async (t) => {

@@ -167,7 +167,7 @@ static UNUSED_OK struct audit *open_audit(struct fixture *f) {
 }
 
 static UNUSED_OK void close_audit(struct fixture *f, struct audit **a) {
-    audit_close(a);
+    assert_true(audit_close(a, 2000));
     assert_null(*a);
     uv_run(&f->loop, UV_RUN_NOWAIT);
 }

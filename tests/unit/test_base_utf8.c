@@ -99,6 +99,11 @@ static void test_every_code_point(void **state) {
             fail_msg("U+%04X has the wrong length", (unsigned)code);
         if (len > 1 && utf8_valid(bytes, len - 1))
             fail_msg("U+%04X is accepted cut short", (unsigned)code);
+        for (size_t part = 1; valid && part < len; part++) {
+            size_t whole = 0;
+            if (!utf8_check(bytes, part, &whole) || whole != 0)
+                fail_msg("U+%04X cannot come in pieces", (unsigned)code);
+        }
     }
 }
 
@@ -121,6 +126,11 @@ static void test_stays_inside(void **state) {
             at += step;
         }
         assert_int_equal(utf8_valid(bytes, len), at == len);
+        size_t whole = 0;
+        bool may = true;
+        for (size_t part = 1; may && part <= len; part++)
+            may = utf8_check(bytes, part, &whole);
+        assert_int_equal(may && whole == len, at == len);
         free(bytes);
     }
 }

@@ -84,10 +84,12 @@ void audit_sync(struct audit *a, void (*on_done)(void *ctx, bool ok), void *ctx)
  * again, while the disk does not answer, and while records are dropped. */
 bool audit_healthy(const struct audit *a);
 
-/* Writes AUDIT_STOPPED, flushes (giving up 2 s after a write failed), joins the thread, closes;
- * open audit_syncs complete inside, and must not call back into the log. Blocking; for teardown.
- * The handles are closed: run the loop once more after it, which frees the rest. NULL is fine. */
-void audit_close(struct audit **a);
+/* Writes AUDIT_STOPPED, flushes (trying a write that fails again for patience_ms), joins the
+ * thread, closes; open audit_syncs complete inside, and must not call back into the log. Blocking;
+ * for teardown. The handles are closed: run the loop once more after it, which frees the rest. NULL
+ * is fine. False: the disk has not answered for half a second more; a thread still waits for it, so
+ * that nothing is left to do but _exit. */
+bool audit_close(struct audit **a, int patience_ms) MUST_CHECK;
 
 /*
  * Checks a chain of files in order, oldest first (also the code behind `wslockctl audit verify`).

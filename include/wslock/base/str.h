@@ -38,6 +38,10 @@ char *str_dup(struct str s);
 
 /* Strict UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool utf8_valid(const char *p, size_t len);
+/* The same for a text that comes in pieces: goes on at *whole (0 at first) and leaves there how
+ * many bytes are whole characters; what is behind them, up to three bytes, may become one. False
+ * when nothing that follows can make the text valid. */
+bool utf8_check(const char *p, size_t len, size_t *whole);
 /* Length in bytes (1 to 4) of the valid UTF-8 sequence at p, 0 when what stands there is none; len
  * > 0. */
 size_t utf8_sequence(const char *p, size_t len);

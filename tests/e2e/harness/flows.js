@@ -1,7 +1,8 @@
 'use strict';
 /* What the tests of whole flows share: what must hold for every frame, joining, sub-tests side by side. */
 const assert = require('node:assert');
-const { SLOW, eventually } = require('./basics');
+const path = require('node:path');
+const { ROOT, SLOW, eventually } = require('./basics');
 const { newDaemon } = require('./daemon');
 const { httpGet } = require('./raw');
 
@@ -119,6 +120,12 @@ function person(d, user, more) {
   return d.client({ user, name: user[0].toUpperCase() + user.slice(1), clientId: tab(), ...more });
 }
 
+/* An environment for the daemon: each sync of the disk takes that long. */
+function slowDisk(milliseconds) {
+  const build = process.env.WSLOCK_BUILD_DIR || path.join(ROOT, 'build');
+  return { LD_PRELOAD: path.join(build, 'tests/slow-disk.so'), WSLOCK_TEST_DISK_MS: String(milliseconds) };
+}
+
 /* A request with a body to the operations endpoint; over its socket, or with {tcp: true}. */
 function opsCall(d, method, pathname, body, options = {}) {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
@@ -180,5 +187,5 @@ async function elapsed(promise) {
 }
 
 module.exports = {
-  checkAll, checkFrames, edit, elapsed, granting, lockDaemon, ms, opsCall, person, refused, status, tab, take, together, view, watch,
+  checkAll, checkFrames, edit, elapsed, granting, lockDaemon, ms, opsCall, person, refused, slowDisk, status, tab, take, together, view, watch,
 };
