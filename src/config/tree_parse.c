@@ -281,7 +281,7 @@ struct config_node *config_tree_parse(const char *file, const char *text, size_t
         return NULL;
     }
     const size_t mark = strlen(BYTE_ORDER_MARK);
-    if (len >= mark && memcmp(text, BYTE_ORDER_MARK, mark) == 0) {
+    if (len >= mark && memcmp(r.text, BYTE_ORDER_MARK, mark) == 0) {
         r.text += mark;
         r.len -= mark;
     }

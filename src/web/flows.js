@@ -89,14 +89,19 @@ export class Flows {
 
   #asked({ requestId, expiresAt, serverTime, holderState }) {
     if (this.prompts.has("flow:turn")) return; // which came before the answer
+    this.asked = { requestId, until: expiresAt === null ? null : this.#deadline(expiresAt, serverTime) };
+    this.#showAsked(holderState);
+  }
+
+  #showAsked(holderState) {
+    const { requestId, until } = this.asked;
     this.prompts.show("flow:asked", {
       title: "Your request",
-      text: expiresAt === null ? "Your request is granted: you get the lock next." : {
-        held: "You have asked for the lock.",
+      text: until === null ? "Your request is granted: you get the lock next." : {
         grace: "Whoever edits was cut off and cannot answer: you get the lock if nobody comes back.",
         reserved: "You have asked for the lock; somebody else is about to edit.",
       }[holderState] ?? "You have asked for the lock.",
-      until: expiresAt === null ? null : this.#deadline(expiresAt, serverTime),
+      until,
       actions: [["Withdraw", () => this.client.withdraw(requestId)]],
     });
   }
@@ -184,6 +189,7 @@ export class Flows {
   }
 
   #state(lock) {
+    if (this.asking) this.#showAsked(lock.state);
     if (lock.state !== "grace") this.prompts.drop("flow:claim");
     if (lock.state !== "reserved" || lock.reservedFor.userId !== this.client.user) this.prompts.drop("flow:turn");
   }

@@ -202,7 +202,7 @@ export class Pane {
     const drafts = shared.draftsOf(this.person.id);
     drafts.delete(this.draft);
     // Where this user edits in another tab, one of them is being typed there.
-    const elsewhere = !client.editing && client.lock.holder?.userId === this.person.id;
+    const elsewhere = client.connected && !client.editing && client.lock.holder?.userId === this.person.id;
     for (const draft of drafts.keys()) if (elsewhere && !this.typedHere.has(draft)) drafts.delete(draft);
     this.prompts.keepOnly("draft:", drafts);
     for (const [draft, text] of drafts) {
@@ -250,7 +250,7 @@ export class Pane {
   #scheduleHeartbeat(interval) {
     clearInterval(this.beat);
     this.beat = setInterval(() => {
-      if (this.client.editing && this.$(".alive").checked) this.client.heartbeat(this.dirty);
+      if ((this.client.editing || this.client.stopped) && this.$(".alive").checked) this.client.heartbeat(this.dirty);
     }, interval);
   }
 
@@ -293,6 +293,8 @@ export class Pane {
     const holder = lock.holder?.username ?? lock.holder?.userId;
     if (this.closed) return "This tab is closed.";
     if (!client.connected) return client.token ? "Cut off: the lock is unconfirmed." : "Not connected.";
+    if (client.stopped) return "No answer: the lock is unconfirmed. What you typed is kept.";
+    if (client.unconfirmed) return "You are editing, but the server does not answer.";
     if (client.editing) return "You are editing.";
     if (lock.state === "free") return "Free: nobody is editing.";
     const waiting = lock.queueLength ? ` ${lock.queueLength} waiting.` : "";
@@ -320,7 +322,7 @@ export class Pane {
     const { client, flows } = this;
     const { state } = client.lock;
     const mine = client.connected && client.editing;
-    const others = client.connected && !mine && state !== "free" && state !== "unknown";
+    const others = client.connected && !mine && !client.stopped && state !== "free" && state !== "unknown";
     this.root.classList.toggle("mine", mine);
     this.root.classList.toggle("other", others);
     this.root.classList.toggle("free", client.connected && state === "free");
@@ -332,7 +334,7 @@ export class Pane {
     this.$(".dirty").hidden = !this.dirty;
     this.$("textarea").readOnly = !mine;
     this.$(".edit").hidden = mine;
-    this.$(".edit").disabled = !client.connected || flows.waiting;
+    this.$(".edit").disabled = !client.connected || client.stopped || flows.waiting;
     this.$(".save").hidden = this.$(".release").hidden = !mine;
     this.$(".save").disabled = !this.dirty;
     const asked = client.policy?.requests || client.policy?.upgrade === "request";

@@ -63,10 +63,31 @@ test('the demo page', { timeout: 180_000 * h.SLOW, concurrency: 4 }, async (top)
     'two people and a third': (t) => people(t, launched),
     'every way a lock changes hands, in three windows': (t) => hands(t, launched),
     'what was typed and not saved': (t) => drafts(t, launched),
+    'a server that does not answer': (t) => silence(t, launched),
     'by keyboard alone, on a narrow screen': (t) => keyboard(t, launched),
     'both colour schemes can be read': (t) => schemes(t, launched),
   });
 });
+
+async function silence(t, launched) {
+  const d = await h.devDaemon(t, { resourceTypes: { document: { lockTtl: '5m', heartbeatInterval: '500ms', gracePeriod: h.ms(8000) } } });
+  const { anna } = await open(t, launched, d);
+  await anna.press('Edit');
+  await anna.edits();
+  const token = await anna.token();
+  await anna.text.fill('Written before the silence.');
+  await anna.says('unsaved changes');
+  d.signal('SIGSTOP');
+  t.after(() => d.signal('SIGCONT'));
+  await anna.says('You are editing, but the server does not answer.');
+  assert.ok(await anna.text.isEditable(), 'the server keeps the lock that long');
+  await anna.says('No answer: the lock is unconfirmed. What you typed is kept.');
+  assert.ok(!(await anna.text.isEditable()));
+  d.signal('SIGCONT');
+  await anna.edits();
+  await anna.holds('Written before the silence.');
+  assert.strictEqual(await anna.token(), token);
+}
 
 async function people(t, launched) {
   const d = await h.devDaemon(t, { resourceTypes: { document: POLICY } });

@@ -1,0 +1,60 @@
+'use strict';
+/* The README's JavaScript, as it is printed. */
+const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const vm = require('node:vm');
+const { WebSocket } = require('ws');
+const h = require('./harness');
+
+const [, SCRIPT] = /^## How a browser connects\n\n```js\n(.*?)^```$/ms.exec(fs.readFileSync(path.join(h.ROOT, 'README.md'), 'utf8'));
+
+/* A page that has nothing but the script, and what the script leaves to its page. */
+function page(t, d, user) {
+  const url = 'wss://locks.example.org:8443/ws';
+  assert.ok(SCRIPT.includes(url));
+  const it = { editor: { readOnly: true }, kept: [], shown: [], locks: [], sessionStorage: {} };
+  const timers = [];
+  vm.runInNewContext(SCRIPT.replace(url, d.url()), {
+    ...it, WebSocket: class extends WebSocket {
+      constructor(...args) {
+        super(...args);
+        it.socket = this;
+      }
+    },
+    crypto: globalThis.crypto || require('node:crypto').webcrypto,
+    getAccessToken: () => h.token({ user, name: user }),
+    setInterval: (...args) => {
+      timers.push(setInterval(...args));
+      return timers.at(-1);
+    },
+    clearInterval,
+    show: (text) => it.shown.push(text),
+    showHolder: (lock) => it.locks.push(lock),
+    keepUnsavedText: (why) => it.kept.push(why),
+  });
+  t.after(() => {
+    timers.forEach(clearInterval);
+    it.socket.terminate();
+  });
+  return it;
+}
+
+test("the README's client edits, sees who edits, and stops when it is cut off", async (t) => {
+  const d = await h.lockDaemon(t, { config: { resourceTypes: { document: { lockTtl: h.ms(2000), heartbeatInterval: h.ms(400) } } } });
+  const ann = page(t, d, 'ann');
+  await h.eventually(() => !ann.editor.readOnly, 'she edits');
+  assert.ok(ann.sessionStorage.fence > 0);
+  const bob = page(t, d, 'bob');
+  await h.eventually(() => bob.shown.length, 'he is told');
+  assert.match(bob.shown[0], /^ann is editing$/);
+  assert.ok(bob.editor.readOnly);
+  const seen = await d.client({ user: 'eva' });
+  await h.view(seen, 'document:4711:findings');
+  await seen.waitFor('lock:state', (x) => x.cause === 'RENEWED');
+  assert.deepStrictEqual([ann.kept, ann.editor.readOnly], [[], false]);
+  await d.kill();
+  await h.eventually(() => ann.editor.readOnly, 'she stops');
+  assert.strictEqual(ann.kept.length, 1);
+});
