@@ -22,8 +22,9 @@
 #define TICK_MS 20
 /* Of the drain time, what is kept for the connections that did not go by themselves. */
 #define DRAIN_LAST_MS 1000
-/* How long a failing disk is tried for at the end. */
-#define FLUSH_MS 2000
+/* How long a failing disk is tried for at the end: at least, and if time is left of the drain. */
+#define FLUSH_MS 1000
+#define FLUSH_MAX_MS 5000
 /* How long the loop may take to close its handles at the end. */
 #define TEARDOWN_MS 5000
 
@@ -54,6 +55,7 @@ struct daemon {
     uint64_t last_tick_ms;
     bool closed_all;
     bool flushing; /* the audit, the last of a drain */
+    bool flushed;
     enum exit_code exit_code;
 };
 
@@ -115,6 +117,7 @@ static void on_flushed(void *ctx, bool ok) {
     struct daemon *d = ctx;
     if (d->phase != PHASE_DRAINING)
         return;
+    d->flushed = ok;
     if (ok)
         log_info("drained");
     end(d, EXIT_CLEAN);
@@ -135,7 +138,8 @@ static void go_on_draining(struct daemon *d, uint64_t now_ms) {
         gateway_close_all(d->gateway);
     }
     if (now_ms >= d->deadline_ms || (drained && late)) {
-        log_warn("drain_incomplete", LFI("sessions", gateway_session_count(d->gateway)));
+        if (!drained)
+            log_warn("drain_incomplete", LFI("sessions", gateway_session_count(d->gateway)));
         end(d, EXIT_CLEAN);
     }
 }
@@ -281,6 +285,13 @@ static void run_out(struct daemon *d, uv_timer_t *guard) {
     uv_timer_stop(guard);
 }
 
+/* What is left of a drain, within bounds. */
+static int flush_ms(const struct daemon *d) {
+    uint64_t now_ms = clock_boot_ms();
+    uint64_t left_ms = d->flushed && d->deadline_ms > now_ms ? d->deadline_ms - now_ms : 0;
+    return left_ms > FLUSH_MAX_MS ? FLUSH_MAX_MS : left_ms > FLUSH_MS ? (int)left_ms : FLUSH_MS;
+}
+
 static void stop_modules(struct daemon *d) {
     uv_timer_t guard;
     uv_timer_init(&d->loop, &guard);
@@ -289,7 +300,7 @@ static void stop_modules(struct daemon *d) {
     if (d->net != NULL)
         net_shutdown(d->net);
     gateway_destroy(&d->gateway);
-    if (!audit_close(&d->audit, d->flushing ? DRAIN_LAST_MS : FLUSH_MS))
+    if (!audit_close(&d->audit, flush_ms(d)))
         leave(d);
     ticket_keys_destroy(&d->tickets);
     auth_destroy(&d->auth);

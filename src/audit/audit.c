@@ -433,6 +433,7 @@ bool audit_close(struct audit **audit, int patience_ms) {
     (void)push_own(a, AUDIT_AUDIT_STOPPED, "");
     const bool ended = writer_stop(&a->writer, patience_ms, &state);
     tell_failures(a, &state);
+    tell_moved(a, &state);
     tell_mark(a, &state);
     if (state.durable_seq < a->last_seq || a->dropped > 0) {
         log_error("audit_records_lost", LFI("afterSeq", state.durable_seq),

@@ -82,8 +82,11 @@ static void mark_dirty(struct sink *s, off_t from) {
 /* Somebody has renamed or removed it. It is written on with all the same. */
 static bool is_elsewhere(const struct sink *s, const struct stat *open_file) {
     struct stat st;
-    return s->path && (stat(s->path, &st) != 0 || st.st_ino != open_file->st_ino ||
-                       st.st_dev != open_file->st_dev);
+    if (s->path == NULL)
+        return false;
+    if (stat(s->path, &st) != 0)
+        return errno == ENOENT || errno == ENOTDIR || s->moved;
+    return st.st_ino != open_file->st_ino || st.st_dev != open_file->st_dev;
 }
 
 /* Cuts off what an earlier call could not; the file's end in *end. */

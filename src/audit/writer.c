@@ -15,7 +15,7 @@
 #define GATHER_MS 10
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS 1000
-#define STOP_SLACK_MS 500
+#define STOP_SLACK_MS 1200 /* a stream's write waits for a second */
 
 /* In front of each record in the queue. */
 struct entry {
@@ -152,21 +152,23 @@ static void publish(struct writer *w, int error, bool whole) {
     }
 }
 
-static bool is_past(const struct timespec *t) {
-    const struct timespec now = monotonic_in(0);
-    return now.tv_sec > t->tv_sec || (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
+static bool is_before(struct timespec a, struct timespec b) {
+    return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
 }
 
 /* Waits before the next attempt; false when the writer is to stop and there is no more time. */
 static bool wait_for_retry(struct writer *w) {
-    const struct timespec until = monotonic_in(w->retry_ms);
+    struct timespec until = monotonic_in(w->retry_ms);
     w->retry_ms = w->retry_ms * 2 < RETRY_MAX_MS ? w->retry_ms * 2 : RETRY_MAX_MS;
     pthread_mutex_lock(&w->mutex);
     const bool was_stopping = w->stopping;
+    if (was_stopping && is_before(w->give_up, until)) {
+        until = w->give_up;
+    }
     while (w->stopping == was_stopping &&
            pthread_cond_timedwait(&w->wake, &w->mutex, &until) != ETIMEDOUT) {
     }
-    const bool go_on = !w->stopping || !is_past(&w->give_up);
+    const bool go_on = !w->stopping || is_before(monotonic_in(0), w->give_up);
     pthread_mutex_unlock(&w->mutex);
     return go_on;
 }

@@ -181,6 +181,7 @@ static void break_off(struct conn *c, enum lws_close_status code) {
     transport_close(c, (uint16_t)code, NULL);
 }
 
+/* UTF-8 is checked here: libwebsockets' own check takes a pong between two fragments for text. */
 void conn_receive(struct conn *c, const char *data, size_t len) {
     size_t max = (size_t)c->net->parts.config->limits.max_message_bytes;
     bool first = lws_is_first_fragment(c->wsi) != 0, final = lws_is_final_fragment(c->wsi) != 0;
@@ -216,6 +217,7 @@ void conn_receive(struct conn *c, const char *data, size_t len) {
     /* The session may be closed inside; the bytes stay ours until it returns. */
     struct buf whole = c->rx;
     buf_init(&c->rx);
+    c->rx_whole = 0;
     session_on_message(c->session, whole.len > 0 ? whole.data : "", whole.len);
     buf_fini(&whole);
 }

@@ -300,7 +300,7 @@ export class Pane {
     const waiting = lock.queueLength ? ` ${lock.queueLength} waiting.` : "";
     if (lock.state === "held") return `${holder} is editing${lock.dirty ? " (unsaved changes)" : ""}.${waiting}`;
     if (lock.state === "grace") return `${holder} was cut off; the lock is kept for a while.${waiting}`;
-    if (lock.state === "reserved" && lock.reservedFor.userId === this.person.id) return "Kept for you: it is your turn.";
+    if (lock.state === "reserved" && this.prompts.has("flow:turn")) return "Kept for you: it is your turn.";
     if (lock.state === "reserved") return `Kept for ${lock.reservedFor.username}, whose turn it is.${waiting}`;
     return "…";
   }

@@ -87,7 +87,7 @@ bool audit_healthy(const struct audit *a);
 /* Writes AUDIT_STOPPED, flushes (trying a write that fails again for patience_ms), joins the
  * thread, closes; open audit_syncs complete inside, and must not call back into the log. Blocking;
  * for teardown. The handles are closed: run the loop once more after it, which frees the rest. NULL
- * is fine. False: the disk has not answered for half a second more; a thread still waits for it, so
+ * is fine. False: the disk has not answered for a second more; a thread still waits for it, so
  * that nothing is left to do but _exit. */
 bool audit_close(struct audit **a, int patience_ms) MUST_CHECK;
 
