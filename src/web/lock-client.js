@@ -131,6 +131,7 @@ export class LockClient extends EventTarget {
       this.lastRev.set(event, data.rev);
     }
     const reply = id !== undefined;
+    if (event === "lock:lost" && reply && this.token === null) return; // why has been told already
     this.#handle(event, data, asked ?? performance.now(), reply);
     this.#tell("change", { event, data, reply });
   }

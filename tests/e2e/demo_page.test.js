@@ -172,10 +172,14 @@ async function people(t, launched) {
     await bruno.says(/Dr\. Anna Rossi ×2/);
     await twin.press('Edit');
     await twin.says('You are editing this in another tab.');
+    // A heartbeat under way would be answered with STALE_TOKEN, perhaps before the reason comes.
+    const beats = anna.box.getByRole('checkbox', { name: 'sends heartbeats' });
+    await beats.uncheck();
     await twin.press('Edit here instead');
     await twin.edits();
     assert.ok((await twin.token()) > token);
     await anna.says('You went on editing in another tab.');
+    await beats.check();
     await anna.silent('You are editing.');
     assert.strictEqual(await anna.text.isEditable(), false);
     await twin.press('Close');
