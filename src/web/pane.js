@@ -59,6 +59,7 @@ export class Pane {
     this.ended = new AbortController();
     shared.addEventListener("change", () => this.#documentChanged(), { signal: this.ended.signal });
     this.#showDocument();
+    this.#render();
     this.ticker = setInterval(() => this.#tick(), 250);
     this.client.connect();
   }
@@ -334,7 +335,7 @@ export class Pane {
     this.$(".dirty").hidden = !this.dirty;
     this.$("textarea").readOnly = !mine;
     this.$(".edit").hidden = mine;
-    this.$(".edit").disabled = !client.connected || client.stopped || flows.waiting;
+    this.$(".edit").disabled = !client.connected || state === "unknown" || client.stopped || flows.waiting;
     this.$(".save").hidden = this.$(".release").hidden = !mine;
     this.$(".save").disabled = !this.dirty;
     const asked = client.policy?.requests || client.policy?.upgrade === "request";

@@ -72,6 +72,7 @@ test('the demo page', { timeout: 180_000 * h.SLOW, concurrency: 4 }, async (top)
 async function silence(t, launched) {
   const d = await h.devDaemon(t, { resourceTypes: { document: { lockTtl: '5m', heartbeatInterval: '500ms', gracePeriod: '9s' } } });
   const { anna } = await open(t, launched, d);
+  await anna.says('Free: nobody is editing.');
   await anna.press('Edit');
   await anna.edits();
   const token = await anna.token();
