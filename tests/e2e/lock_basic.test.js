@@ -12,6 +12,7 @@ test('the lock', { concurrency: 16 }, async (t) => {
     config: {
       default: { lockTtl: '60s', heartbeatInterval: '20s', maxConcurrentTabLocksPerUser: 2 },
       resourceTypes: {
+        kept: { lockTtl: `${TTL * 2}ms`, heartbeatInterval: `${TTL * 0.8}ms` },
         short: { lockTtl: `${TTL}ms`, heartbeatInterval: `${TTL * 0.4}ms` },
         idle: { lockTtl: '60s', heartbeatInterval: `${IDLE / 2}ms`, idleRelease: `${IDLE}ms` },
       },
@@ -198,10 +199,10 @@ test('the lock', { concurrency: 16 }, async (t) => {
       assert.strictEqual(record.previousDirty, false);
     },
     'heartbeats keep it beyond its ttl': async () => {
-      const r = 'short:keep';
+      const r = 'kept:1';
       const [ann, bob] = await pair('keep', r);
       const { token, expiresAt } = await acquire(ann, r);
-      for (let renewed = expiresAt; renewed < expiresAt + TTL;) {
+      for (let renewed = expiresAt; renewed < expiresAt + TTL * 2;) {
         await ann.waitFor('lock:expiring'); // answers at the last moment
         renewed = (await beat(ann, r, { token })).expiresAt;
       }
