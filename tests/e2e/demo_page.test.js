@@ -475,15 +475,16 @@ async function drafts(t, launched) {
   });
 
   await t.test('is kept in the page where the browser has no room for it', async () => {
-    await anna.press('Edit');
-    await anna.edits();
+    /* Before anybody edits, for the page cannot send heartbeats meanwhile. */
     await page.evaluate(() => {
-      for (const piece of ['q'.repeat(1 << 20), 'z'.repeat(100), 'y']) {
+      for (let size = 1 << 22; size >= 1; size >>= 1) {
         try {
-          for (let i = 0; ; i++) localStorage.setItem(`fill-${piece.length}-${i}`, piece);
-        } catch { /* full */ }
+          for (let i = 0; ; i++) localStorage.setItem(`fill-${size}-${i}`, 'q'.repeat(size));
+        } catch { /* no room for one of that size */ }
       }
     });
+    await anna.press('Edit');
+    await anna.edits();
     await anna.text.fill('Typed while the storage is full.');
     await anna.says(/storage is full/);
     await bruno.says('Dr. Anna Rossi is editing (unsaved changes).');
