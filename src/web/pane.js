@@ -251,7 +251,7 @@ export class Pane {
   #scheduleHeartbeat(interval) {
     clearInterval(this.beat);
     this.beat = setInterval(() => {
-      if ((this.client.editing || this.client.stopped) && this.$(".alive").checked) this.client.heartbeat(this.dirty);
+      if (this.client.editing && this.$(".alive").checked) this.client.heartbeat(this.dirty);
     }, interval);
   }
 
@@ -294,8 +294,6 @@ export class Pane {
     const holder = lock.holder?.username ?? lock.holder?.userId;
     if (this.closed) return "This tab is closed.";
     if (!client.connected) return client.token ? "Cut off: the lock is unconfirmed." : "Not connected.";
-    if (client.stopped) return "No answer: the lock is unconfirmed. What you typed is kept.";
-    if (client.unconfirmed) return "You are editing, but the server does not answer.";
     if (client.editing) return "You are editing.";
     if (lock.state === "free") return "Free: nobody is editing.";
     const waiting = lock.queueLength ? ` ${lock.queueLength} waiting.` : "";
@@ -323,7 +321,7 @@ export class Pane {
     const { client, flows } = this;
     const { state } = client.lock;
     const mine = client.connected && client.editing;
-    const others = client.connected && !mine && !client.stopped && state !== "free" && state !== "unknown";
+    const others = client.connected && !mine && state !== "free" && state !== "unknown";
     this.root.classList.toggle("mine", mine);
     this.root.classList.toggle("other", others);
     this.root.classList.toggle("free", client.connected && state === "free");
@@ -335,7 +333,7 @@ export class Pane {
     this.$(".dirty").hidden = !this.dirty;
     this.$("textarea").readOnly = !mine;
     this.$(".edit").hidden = mine;
-    this.$(".edit").disabled = !client.connected || state === "unknown" || client.stopped || flows.waiting;
+    this.$(".edit").disabled = !client.connected || state === "unknown" || flows.waiting;
     this.$(".save").hidden = this.$(".release").hidden = !mine;
     this.$(".save").disabled = !this.dirty;
     const asked = client.policy?.requests || client.policy?.upgrade === "request";

@@ -42,7 +42,7 @@ test('every action, with its fields', async (t) => {
     config: {
       instance: 'gw-7',
       auth: { issuer: 'https://id.example.org' },
-      redis: { commandTimeout: h.ms(400), lease: h.ms(1200) },
+      redis: { commandTimeout: h.ms(1000), lease: h.ms(3000) },
       audit: { checkpoint: h.ms(1000) },
       resourceTypes: {
         brief: { gracePeriod: h.ms(300) },

@@ -57,7 +57,7 @@ test('killed with -9 and started again: everyone who returns has the same lock a
 test('killed with -9, and its editors do not return', async (t) => {
   const config = {
     default: { lockTtl: '60s', heartbeatInterval: '20s', gracePeriod: h.ms(800), disconnect: 'release' },
-    redis: { lease: h.ms(1200), commandTimeout: h.ms(400) },
+    redis: { lease: h.ms(3000), commandTimeout: h.ms(1000) },
   };
   const one = await h.lockDaemon(t, { config: { ...config, instance: 'one' } });
   const two = await h.lockDaemon(t, { redis: one.redis, config: { ...config, instance: 'two' } });
@@ -80,13 +80,13 @@ test('a store without anyone for long: the grace of those who return begins anew
   const d = await h.lockDaemon(t, {
     config: {
       default: { lockTtl: '60s', heartbeatInterval: '20s', gracePeriod: h.ms(1500) },
-      redis: { lease: h.ms(600), commandTimeout: h.ms(250) },
+      redis: { lease: h.ms(1500), commandTimeout: h.ms(500) },
     },
   });
   const list = await editors(d, 2);
   await d.kill();
   const killed = Date.now();
-  await h.eventually(() => Date.now() - killed > 3000 * h.SLOW); // lease and grace are over, nobody has settled it
+  await h.eventually(() => Date.now() - killed > 4500 * h.SLOW); // lease and grace are over, nobody has settled it
   await d.restart();
   for (const e of list) {
     e.client = await d.client(e);
@@ -101,7 +101,7 @@ test('stalled past its lease, then going on', async (t) => {
   const config = {
     default: { lockTtl: '60s', heartbeatInterval: '20s', gracePeriod: h.ms(1000) },
     resourceTypes: { patient: { gracePeriod: '60s' } },
-    redis: { lease: h.ms(1200), commandTimeout: h.ms(400) },
+    redis: { lease: h.ms(3000), commandTimeout: h.ms(1000) },
   };
   const one = await h.lockDaemon(t, { config: { ...config, instance: 'one' } });
   const two = await h.lockDaemon(t, { redis: one.redis, config: { ...config, instance: 'two' } });

@@ -259,7 +259,7 @@ static inline struct harness *harness_create(void) {
 
 static inline void harness_start(struct harness *h) {
     harness_open(h, &h->a);
-    RUN_UNTIL(&h->loop, h->a.recovered == 1, 5000);
+    RUN_UNTIL(&h->loop, h->a.recovered == 1);
 }
 
 static inline void harness_destroy(struct harness *h) {
@@ -313,7 +313,7 @@ static inline void harness_on_result(void *arg, const struct lock_result *result
         memset((seen), 0, sizeof *(seen));                                                         \
         call;                                                                                      \
         assert_int_equal((seen)->count, 0);                                                        \
-        RUN_UNTIL(&(h)->loop, (seen)->count == 1, 5000);                                           \
+        RUN_UNTIL(&(h)->loop, (seen)->count == 1);                                                 \
     } while (0)
 #define CB harness_on_result
 

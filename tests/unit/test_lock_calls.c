@@ -72,14 +72,14 @@ static void events_come_once_and_in_order(void **state) {
 
     harness_start(h);
     harness_open(h, &h->b);
-    RUN_UNTIL(&h->loop, h->b.recovered == 1, 5000);
+    RUN_UNTIL(&h->loop, h->b.recovered == 1);
     ann = harness_caller(h, "ann", "s1", R);
     again = harness_caller(h, "ann", "s9", R);
     CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
     CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
     CALL(h, &r, lock_join(h->b.store, &again, false, 0, CB, &r)); /* the tab's other connection */
     CALL(h, &r, lock_leave(h->b.store, &again, CB, &r));
-    RUN_UNTIL(&h->loop, h->a.event_count == 5 && h->b.event_count == 5, 3000);
+    RUN_UNTIL(&h->loop, h->a.event_count == 5 && h->b.event_count == 5);
     for (size_t i = 0; i < 5; i++) { /* the same for both instances, whoever caused it */
         assert_int_equal(h->a.events[i].rev, h->b.events[i].rev);
         assert_true(i == 0 || h->a.events[i].rev > h->a.events[i - 1].rev);
@@ -111,12 +111,12 @@ static void expiry_is_told_promptly(void **state) {
     ann = harness_caller(h, "ann", "s1", R);
     CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
     begin = clock_boot_ms();
-    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_EXPIRED), 3000);
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_EXPIRED));
     assert_in_range(clock_boot_ms() - begin, 300, 700);
     e = harness_find(&h->a, LOCK_CAUSE_EXPIRED);
     assert_int_equal(e->state, LOCK_STATE_FREE);
     assert_int_equal(e->ended.token, r.result.lock.token);
-    RUN_UNTIL(&h->loop, h->a.settled_count == 1, 1000); /* for the audit */
+    RUN_UNTIL(&h->loop, h->a.settled_count == 1); /* for the audit */
     assert_int_equal(h->a.settled[0].rev, e->rev);
 }
 
@@ -226,7 +226,7 @@ static void another_layout_is_fatal_at_start(void **state) {
     harness_start(h);
     h->config.redis.shards = 8;
     harness_open(h, &h->b);
-    RUN_UNTIL(&h->loop, h->b.fatal > 0, 3000);
+    RUN_UNTIL(&h->loop, h->b.fatal > 0);
     assert_int_equal(h->b.fatal, 1);
     assert_non_null(strstr(h->b.problem, "4 shards"));
     assert_int_equal(h->b.recovered, 0);

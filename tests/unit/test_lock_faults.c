@@ -75,7 +75,7 @@ static void a_killed_store_comes_back_with_its_locks(void **state) {
     ann = hold(h, &r);
     token = r.result.lock.token;
     redis_server_kill(&h->server, SIGKILL);
-    RUN_UNTIL(&h->loop, h->a.degraded == 1, 2000);
+    RUN_UNTIL(&h->loop, h->a.degraded == 1);
     assert_true(lock_store_down_since_boot_ms(h->a.store) > 0);
     begin = clock_boot_ms();
     CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
@@ -83,14 +83,14 @@ static void a_killed_store_comes_back_with_its_locks(void **state) {
     assert_true(clock_boot_ms() - begin < 200);
     CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE);
-    RUN_UNTIL(&h->loop, strstr(lock_store_problem(h->a.store), "redis.sock"), 2000);
+    RUN_UNTIL(&h->loop, strstr(lock_store_problem(h->a.store), "redis.sock"));
     redis_server_start(&h->server, NULL);
-    RUN_UNTIL(&h->loop, h->a.recovered == 2, 8000);
+    RUN_UNTIL(&h->loop, h->a.recovered == 2);
     assert_int_equal(lock_store_down_since_boot_ms(h->a.store), 0);
     CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
     assert_int_equal(r.result.lock.token, token);
-    RUN_UNTIL(&h->loop, !lock_store_window_open(h->a.store), 3000);
+    RUN_UNTIL(&h->loop, !lock_store_window_open(h->a.store));
     assert_int_equal(h->a.degraded, 1);
 }
 
@@ -101,16 +101,16 @@ static void each_loss_is_told(void **state) {
 
     harness_start(h);
     redis_server_kill(&h->server, SIGKILL);
-    RUN_UNTIL(&h->loop, h->a.degraded == 1, 2000);
+    RUN_UNTIL(&h->loop, h->a.degraded == 1);
     h->a.hold_reports = true;
     before = h->a.resyncs;
     redis_server_start(&h->server, NULL);
-    RUN_UNTIL(&h->loop, h->a.resyncs > before, 8000);
+    RUN_UNTIL(&h->loop, h->a.resyncs > before);
     redis_server_kill(&h->server, SIGKILL);
-    RUN_UNTIL(&h->loop, h->a.degraded == 2, 2000);
+    RUN_UNTIL(&h->loop, h->a.degraded == 2);
     h->a.hold_reports = false;
     redis_server_start(&h->server, NULL);
-    RUN_UNTIL(&h->loop, h->a.recovered == 2, 8000);
+    RUN_UNTIL(&h->loop, h->a.recovered == 2);
     assert_int_equal(h->a.degraded, 2);
 }
 
@@ -145,9 +145,9 @@ static void an_emptied_store_is_told_again(void **state) {
     bob = harness_caller(h, "bob", "s2", R);
     token = r.result.lock.token;
     ask_server(h, "FLUSHALL", answer, sizeof answer);
-    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RECOVERED), 5000);
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RECOVERED));
     assert_int_equal(harness_find(&h->a, LOCK_CAUSE_RECOVERED)->token, token);
-    RUN_UNTIL(&h->loop, !lock_store_window_open(h->a.store), 5000);
+    RUN_UNTIL(&h->loop, !lock_store_window_open(h->a.store));
     /* Each shard notices by itself; until then its calls are answered UNAVAILABLE. */
     do {
         CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
@@ -167,18 +167,18 @@ static void a_report_that_raises_the_clock_is_enough(void **state) {
 
     harness_start(h);
     ann = hold(h, &r);
-    RUN_UNTIL(&h->loop, h->a.event_count == 2, 2000);
+    RUN_UNTIL(&h->loop, h->a.event_count == 2);
     snprintf(command, sizeof command, "HINCRBY {wslock:%u}:meta tick 5000000",
              lock_store_shard(h->a.store, str_of(R)));
     ask_server(h, command, answer, sizeof answer);
     CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r)); /* it knows a tick without an event */
     ask_server(h, "FLUSHALL", answer, sizeof answer);
-    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RECOVERED), 5000);
-    RUN_UNTIL(&h->loop, h->a.resyncs >= 8 && !lock_store_window_open(h->a.store), 5000);
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RECOVERED));
+    RUN_UNTIL(&h->loop, h->a.resyncs >= 8 && !lock_store_window_open(h->a.store));
     do {
         CALL(h, &r, lock_heartbeat(h->a.store, &ann, 0, true, 1, CB, &r));
     } while (r.status != LOCK_OK);
-    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RENEWED), 2000);
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RENEWED));
     assert_int_equal(h->a.resyncs, 8); /* each shard at the start and for the window */
 }
 
@@ -197,7 +197,7 @@ static void a_clock_that_was_ahead_does_not_block_for_ever(void **state) {
     ann = hold(h, &r);
     token = r.result.lock.token;
     assert_true(token > ahead);
-    RUN_UNTIL(&h->loop, h->a.event_count == 2, 2000);
+    RUN_UNTIL(&h->loop, h->a.event_count == 2);
     ask_server(h, "FLUSHALL", answer, sizeof answer);
     do { /* the lock is lost, its holder is in the room again */
         CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
@@ -209,7 +209,7 @@ static void a_clock_that_was_ahead_does_not_block_for_ever(void **state) {
     CALL(h, &r, lock_acquire(h->a.store, &ann, LOCK_ACQUIRE, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     assert_true(r.result.lock.token < token);
-    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_ACQUIRED), 8000); /* told, too */
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_ACQUIRED)); /* told, too */
 }
 
 static void a_grace_lock_is_restored_too(void **state) {
@@ -253,8 +253,8 @@ static void two_instances_refill_an_emptied_store(void **state) {
     h->config.default_policy.grace_period_ms = 15000;
     harness_start(h);
     harness_open(h, &h->b);
-    RUN_UNTIL(&h->loop, h->b.recovered == 1 && !lock_store_window_open(h->b.store), 8000);
-    RUN_UNTIL(&h->loop, !lock_store_window_open(h->a.store), 8000);
+    RUN_UNTIL(&h->loop, h->b.recovered == 1 && !lock_store_window_open(h->b.store));
+    RUN_UNTIL(&h->loop, !lock_store_window_open(h->a.store));
     /* Ann through a, Bob through b, in the same document. */
     ann = hold(h, &r);
     token = r.result.lock.token;
@@ -309,7 +309,7 @@ static void a_lapsed_lease_is_no_longer_served(void **state) {
     skew_us = 3500000; /* the machine slept */
     CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE);
-    RUN_UNTIL(&h->loop, h->a.resyncs > before, 3000);
+    RUN_UNTIL(&h->loop, h->a.resyncs > before);
     do {
         CALL(h, &r, lock_heartbeat(h->a.store, &ann, 0, true, -1, CB, &r));
     } while (r.status != LOCK_OK);
@@ -327,11 +327,11 @@ static void a_dead_instance_is_swept(void **state) {
     h->wheel = frozen; /* it never renews its lease */
     harness_open(h, &h->b);
     h->wheel = own;
-    RUN_UNTIL(&h->loop, h->b.recovered == 1, 3000);
+    RUN_UNTIL(&h->loop, h->b.recovered == 1);
     CALL(h, &r, lock_join(h->b.store, &ann, true, 0, CB, &r));
-    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_GRACE_STARTED), 6000);
-    RUN_UNTIL(&h->loop, h->a.events[h->a.event_count - 1].kind == LOCK_EVENT_LEAVE, 2000);
-    RUN_UNTIL(&h->loop, h->a.settled_count >= 2, 2000);
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_GRACE_STARTED));
+    RUN_UNTIL(&h->loop, h->a.events[h->a.event_count - 1].kind == LOCK_EVENT_LEAVE);
+    RUN_UNTIL(&h->loop, h->a.settled_count >= 2);
     lock_store_destroy(&h->b.store);
     wheel_destroy(&frozen);
 }
@@ -346,14 +346,14 @@ static void a_missed_event_is_noticed(void **state) {
 
     harness_start(h);
     ann = hold(h, &r);
-    RUN_UNTIL(&h->loop, h->a.event_count == 2, 2000);
+    RUN_UNTIL(&h->loop, h->a.event_count == 2);
     shard = lock_store_shard(h->a.store, str_of(R));
     before = h->a.resyncs;
     /* The clock goes on without an event that could be read. */
     snprintf(command, sizeof command, "HINCRBY {wslock:%u}:meta tick 5", shard);
     ask_server(h, command, answer, sizeof answer);
     CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
-    RUN_UNTIL(&h->loop, h->a.resyncs == before + 1, 3000);
+    RUN_UNTIL(&h->loop, h->a.resyncs == before + 1);
     assert_non_null(harness_find(&h->a, LOCK_CAUSE_RELEASED)); /* and it is told all the same */
 }
 
@@ -370,11 +370,11 @@ static void a_malformed_event_is_skipped(void **state) {
     snprintf(command, sizeof command, "XADD {wslock:%u}:events %lld-0 e junk",
              lock_store_shard(h->a.store, str_of(R)), (long long)r.result.rev + 1);
     ask_server(h, command, answer, sizeof answer);
-    RUN_UNTIL(&h->loop, h->a.resyncs == before + 1, 3000);
+    RUN_UNTIL(&h->loop, h->a.resyncs == before + 1);
     do {
         CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
     } while (r.status != LOCK_OK);
-    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RELEASED), 2000);
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RELEASED));
 }
 
 static void a_full_store_is_a_lost_store(void **state) {
@@ -388,9 +388,9 @@ static void a_full_store_is_a_lost_store(void **state) {
     CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE); /* certainly nothing happened */
     assert_non_null(strstr(r.error, "OOM"));
-    RUN_UNTIL(&h->loop, h->a.degraded == 1, 1000);
+    RUN_UNTIL(&h->loop, h->a.degraded == 1);
     ask_server(h, "CONFIG SET maxmemory 0", answer, sizeof answer);
-    RUN_UNTIL(&h->loop, h->a.recovered == 2, 3000);
+    RUN_UNTIL(&h->loop, h->a.recovered == 2);
     CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
     assert_int_equal(r.status, LOCK_OK);
 }
@@ -409,7 +409,7 @@ static void a_script_that_fails_is_an_unknown_outcome(void **state) {
     ask_server(h, command, answer, sizeof answer);
     CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     assert_int_equal(r.status, LOCK_UNKNOWN);
-    RUN_UNTIL(&h->loop, h->a.resyncs == before + 1, 2000);
+    RUN_UNTIL(&h->loop, h->a.resyncs == before + 1);
     assert_int_equal(h->a.degraded, 0);
 }
 
@@ -426,9 +426,9 @@ static void a_stopped_store_is_given_up_in_time(void **state) {
     CALL(h, &r, lock_heartbeat(h->a.store, &ann, 0, true, -1, CB, &r));
     assert_int_equal(r.status, LOCK_UNKNOWN);
     assert_true(clock_boot_ms() - begin < 1500); /* commandTimeout is 1 s */
-    RUN_UNTIL(&h->loop, h->a.degraded == 1, 1000);
+    RUN_UNTIL(&h->loop, h->a.degraded == 1);
     kill(h->server.pid, SIGCONT);
-    RUN_UNTIL(&h->loop, h->a.recovered == 2, 8000);
+    RUN_UNTIL(&h->loop, h->a.recovered == 2);
 }
 
 /* What arrives after its time must not run. */
@@ -466,7 +466,7 @@ static void the_feed_goes_on_after_its_connection_broke(void **state) {
     snprintf(command, sizeof command, "CLIENT KILL ID %ld", strtol(id + 3, NULL, 10));
     ask_server(h, command, answer, sizeof answer);
     CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
-    RUN_UNTIL(&h->loop, h->a.event_count == 2, 3000);
+    RUN_UNTIL(&h->loop, h->a.event_count == 2);
     assert_int_equal(h->a.resyncs, 4); /* nothing was missed */
     assert_int_equal(h->a.degraded, 0);
 }
@@ -489,7 +489,7 @@ static void failed_reports_are_asked_for_again(void **state) {
     snprintf(command, sizeof command, "SADD {wslock:%u}:lock:" R " wrong", shard);
     ask_server(h, command, answer, sizeof answer);
     CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
-    RUN_UNTIL(&h->loop, h->a.resyncs >= before + 3, 5000); /* each report fails */
+    RUN_UNTIL(&h->loop, h->a.resyncs >= before + 3); /* each report fails */
     CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE);
     snprintf(command, sizeof command, "RENAME {wslock:%u}:kept {wslock:%u}:lock:" R, shard, shard);

@@ -62,7 +62,7 @@ static void ask(struct fixture *f, struct answer *a, const char *w1, const char 
 
     memset(a, 0, sizeof *a);
     redis_link_command(f->link, w3 ? 3 : 2, argv, 2000, on_answer, a);
-    RUN_UNTIL(&f->loop, a->done, 3000);
+    RUN_UNTIL(&f->loop, a->done);
 }
 
 static pid_t pid_in(const struct fixture *f) {
@@ -110,17 +110,17 @@ static void keeps_data_over_a_restart(void **state) {
     struct answer a;
 
     connect_link(f, e);
-    RUN_UNTIL(&f->loop, f->up == 1, 5000);
+    RUN_UNTIL(&f->loop, f->up == 1);
     ask(f, &a, "SET", "k", "v");
     assert_string_equal(a.text, "OK");
     redis_embedded_stop(&e);
     assert_null(e);
-    RUN_UNTIL(&f->loop, !redis_link_is_up(f->link), 2000);
+    RUN_UNTIL(&f->loop, !redis_link_is_up(f->link));
     assert_int_equal(kill(pid_in(f), 0), -1);
     uv_run(&f->loop, UV_RUN_NOWAIT);
     e = start(f);
     f->config.redis.unix_path = (char *)(uintptr_t)redis_embedded_socket(e);
-    RUN_UNTIL(&f->loop, f->up == 2, 8000);
+    RUN_UNTIL(&f->loop, f->up == 2);
     ask(f, &a, "GET", "k", NULL);
     assert_string_equal(a.text, "v");
     redis_embedded_stop(&e);
@@ -133,11 +133,11 @@ static void a_killed_server_is_started_again(void **state) {
     pid_t first;
 
     connect_link(f, e);
-    RUN_UNTIL(&f->loop, f->up == 1, 5000);
+    RUN_UNTIL(&f->loop, f->up == 1);
     ask(f, &a, "SET", "k", "v");
     first = pid_in(f);
     assert_int_equal(kill(first, SIGKILL), 0);
-    RUN_UNTIL(&f->loop, f->up == 2, 8000);
+    RUN_UNTIL(&f->loop, f->up == 2);
     assert_int_not_equal(pid_in(f), first);
     ask(f, &a, "GET", "k", NULL);
     assert_string_equal(a.text, "v");
@@ -194,9 +194,9 @@ static void a_killed_daemon_leaves_nothing(void **state) {
     }
     assert_int_equal(pid_in(f), leftover); /* none beside it */
     kill(leftover, SIGCONT);               /* the signal of our death waits for it */
-    RUN_UNTIL(&f->loop, pid_in(f) != leftover, 5000);
+    RUN_UNTIL(&f->loop, pid_in(f) != leftover);
     connect_link(f, e);
-    RUN_UNTIL(&f->loop, f->up == 1, 5000);
+    RUN_UNTIL(&f->loop, f->up == 1);
     redis_embedded_stop(&e);
 }
 

@@ -115,13 +115,13 @@ static void commands_are_answered(void **state) {
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     ask(f, &set, 2000, "SET k v");
     ask(f, &get, 2000, "GET k");
     ask(f, &missing, 2000, "GET nothing");
     ask(f, &count, 2000, "STRLEN k");
     ask(f, &wrong, 2000, "INCR k");
-    RUN_UNTIL(&f->loop, wrong.count == 1, 2000);
+    RUN_UNTIL(&f->loop, wrong.count == 1);
     assert_string_equal(set.text, "OK");
     assert_string_equal(get.text, "v");
     assert_true(missing.nil && missing.status == REDIS_OK);
@@ -141,11 +141,11 @@ static void auth_select_and_name(void **state) {
     f->config.redis.password = (char *)(uintptr_t) "secret";
     f->config.redis.database = 3;
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     ask(f, &name, 2000, "CLIENT GETNAME");
     ask(f, &who, 2000, "ACL WHOAMI");
     ask(f, &info, 2000, "CLIENT INFO");
-    RUN_UNTIL(&f->loop, info.count == 1, 2000);
+    RUN_UNTIL(&f->loop, info.count == 1);
     assert_string_equal(name.text, "test-link");
     assert_string_equal(who.text, "app");
     assert_non_null(strstr(info.text, " db=3 "));
@@ -158,7 +158,7 @@ static void wrong_password_is_told(void **state) {
     redis_server_start(&f->server, options);
     f->config.redis.password = (char *)(uintptr_t) "wrong";
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.failed >= 2, 3000);
+    RUN_UNTIL(&f->loop, f->seen.failed >= 2);
     assert_int_equal(f->seen.up, 0);
     assert_int_equal(f->seen.down, 0);
     assert_non_null(strstr(f->seen.reason, "WRONGPASS"));
@@ -170,22 +170,22 @@ static void reconnects_after_the_server_was_killed(void **state) {
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     ask(f, &blocked, 20000, "BLPOP list 0");
     uv_run(&f->loop, UV_RUN_NOWAIT);
     redis_server_kill(&f->server, SIGKILL);
-    RUN_UNTIL(&f->loop, f->seen.down == 1, 2000);
+    RUN_UNTIL(&f->loop, f->seen.down == 1);
     assert_int_equal(blocked.count, 1);
     assert_int_equal(blocked.status, REDIS_UNKNOWN);
     ask(f, &refused, 2000, "PING");
     assert_int_equal(refused.count, 0);
-    RUN_UNTIL(&f->loop, refused.count == 1, 100);
+    RUN_UNTIL(&f->loop, refused.count == 1);
     assert_int_equal(refused.status, REDIS_UNSENT);
-    RUN_UNTIL(&f->loop, f->seen.failed >= 1, 2000); /* nobody listens on the socket that is left */
+    RUN_UNTIL(&f->loop, f->seen.failed >= 1); /* nobody listens on the socket that is left */
     redis_server_start(&f->server, NULL);
-    RUN_UNTIL(&f->loop, f->seen.up == 2, 6000);
+    RUN_UNTIL(&f->loop, f->seen.up == 2);
     ask(f, &after, 2000, "PING");
-    RUN_UNTIL(&f->loop, after.count == 1, 2000);
+    RUN_UNTIL(&f->loop, after.count == 1);
     assert_string_equal(after.text, "PONG");
 }
 
@@ -196,19 +196,19 @@ static void a_stopped_server_costs_the_deadline(void **state) {
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     kill(f->server.pid, SIGSTOP);
     begin = uv_hrtime();
     ask(f, &first, 300, "PING");
     ask(f, &second, 5000, "PING");
-    RUN_UNTIL(&f->loop, f->seen.down == 1, 2000);
+    RUN_UNTIL(&f->loop, f->seen.down == 1);
     assert_in_range((uv_hrtime() - begin) / 1000000, 299, 1000);
     assert_int_equal(first.status, REDIS_UNKNOWN);
     assert_int_equal(second.status, REDIS_UNKNOWN);
     assert_int_equal(first.count + second.count, 2);
     assert_non_null(strstr(f->seen.reason, "in time"));
     kill(f->server.pid, SIGCONT);
-    RUN_UNTIL(&f->loop, f->seen.up == 2, 6000);
+    RUN_UNTIL(&f->loop, f->seen.up == 2);
 }
 
 /* A connection that the kernel accepts and nobody answers must not hang the attempt. */
@@ -219,10 +219,10 @@ static void a_silent_server_is_given_up(void **state) {
     kill(f->server.pid, SIGSTOP);
     f->config.redis.command_timeout_ms = 200;
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.failed == 1, 2000);
+    RUN_UNTIL(&f->loop, f->seen.failed == 1);
     assert_non_null(strstr(f->seen.reason, "timed out"));
     kill(f->server.pid, SIGCONT);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
 }
 
 /* When it was we who stood still, the replies are there and count. */
@@ -232,11 +232,11 @@ static void a_stall_of_ours_is_no_timeout(void **state) {
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     ask(f, &a, 100, "PING");
     uv_run(&f->loop, UV_RUN_NOWAIT); /* sent */
     redis_server_nap(300);
-    RUN_UNTIL(&f->loop, a.count == 1, 2000);
+    RUN_UNTIL(&f->loop, a.count == 1);
     assert_int_equal(a.status, REDIS_OK);
     assert_int_equal(f->seen.down, 0);
 }
@@ -253,13 +253,13 @@ static void closed_port_fails_at_once(void **state) {
     f->config.redis.host = (char *)(uintptr_t) "127.0.0.1";
     f->config.redis.port = ntohs(address.sin_port);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.failed == 1, 1000);
+    RUN_UNTIL(&f->loop, f->seen.failed == 1);
     assert_non_null(strstr(f->seen.reason, "refused"));
     redis_link_destroy(&f->link);
     f->config.redis.host =
         (char *)(uintptr_t) "localhost"; /* through the resolver, every address */
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.failed == 2, 2000);
+    RUN_UNTIL(&f->loop, f->seen.failed == 2);
     assert_non_null(strstr(f->seen.reason, "refused"));
     close(fd);
 }
@@ -269,7 +269,7 @@ static void unsupported_configurations_say_so(void **state) {
 
     f->config.redis.sentinel_master = (char *)(uintptr_t) "mymaster";
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.failed == 1, 1000);
+    RUN_UNTIL(&f->loop, f->seen.failed == 1);
     assert_non_null(strstr(f->seen.reason, "sentinel"));
 }
 
@@ -289,10 +289,10 @@ static void sign(struct fixture *f, const struct redis_script *script) {
     struct answer flushed = {0};
 
     redis_link_command(f->link, 3, argv, 2000, on_answer, &a);
-    RUN_UNTIL(&f->loop, a.count == 1, 2000);
+    RUN_UNTIL(&f->loop, a.count == 1);
     memcpy(((struct redis_script *)(uintptr_t)script)->sha1, a.text, 41);
     ask(f, &flushed, 2000, "SCRIPT FLUSH");
-    RUN_UNTIL(&f->loop, flushed.count == 1, 2000);
+    RUN_UNTIL(&f->loop, flushed.count == 1);
 }
 
 static void noscript_loads_once(void **state) {
@@ -304,13 +304,13 @@ static void noscript_loads_once(void **state) {
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     sign(f, script);
     assert_true(redis_server_ask(&f->server, "CONFIG RESETSTAT", stats, sizeof stats));
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
         redis_link_eval(f->link, script, 1, &key, 0, NULL, 2000, on_answer, &answers[i]);
     }
-    RUN_UNTIL(&f->loop, answers[19].count == 1, 2000);
+    RUN_UNTIL(&f->loop, answers[19].count == 1);
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
         assert_int_equal(answers[i].status, REDIS_OK);
         assert_int_equal(answers[i].number, i + 1);
@@ -328,15 +328,15 @@ static void a_failing_script_is_an_unknown_outcome(void **state) {
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     sign(f, script);
     redis_link_eval(f->link, script, 1, &key, 0, NULL, 2000, on_answer, &a);
-    RUN_UNTIL(&f->loop, a.count == 1, 2000);
+    RUN_UNTIL(&f->loop, a.count == 1);
     assert_int_equal(a.status, REDIS_UNKNOWN);
     /* Out of memory is said before the first write. */
     ask(f, &limit, 2000, "CONFIG SET maxmemory 1");
     redis_link_eval(f->link, script, 1, &key, 0, NULL, 2000, on_answer, &full);
-    RUN_UNTIL(&f->loop, full.count == 1, 2000);
+    RUN_UNTIL(&f->loop, full.count == 1);
     assert_int_equal(full.status, REDIS_REFUSED);
     assert_memory_equal(full.text, "OOM", 3);
 }
@@ -349,11 +349,11 @@ static void flight_is_bounded_and_order_kept(void **state) {
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     for (size_t i = 0; i < COUNT; i++) {
         ask(f, &answers[i], 5000, "INCR n");
     }
-    RUN_UNTIL(&f->loop, answers[COUNT - 1].count == 1, 5000);
+    RUN_UNTIL(&f->loop, answers[COUNT - 1].count == 1);
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(answers[i].count, 1);
         assert_int_equal(answers[i].number, i + 1);
@@ -365,7 +365,7 @@ static void flight_is_bounded_and_order_kept(void **state) {
         ask(f, &answers[i], 5000, "INCR n");
     }
     ask(f, &late, 100, "INCR n");
-    RUN_UNTIL(&f->loop, late.count == 1, 2000);
+    RUN_UNTIL(&f->loop, late.count == 1);
     assert_int_equal(late.status, REDIS_UNSENT);
     assert_int_equal(answers[0].count, 0);
     /* And past the bound of the queue too. */
@@ -373,7 +373,7 @@ static void flight_is_bounded_and_order_kept(void **state) {
     for (size_t i = 0; i < 65537; i++) {
         ask(f, &flood[i], 60000, "PING");
     }
-    RUN_UNTIL(&f->loop, flood[65536].count == 1, 2000);
+    RUN_UNTIL(&f->loop, flood[65536].count == 1);
     assert_int_equal(flood[65536].status, REDIS_UNSENT);
     assert_int_equal(flood[65535].count, 0);
     redis_link_destroy(&f->link);
@@ -395,7 +395,7 @@ static void what_waited_for_half_its_time_is_not_sent(void **state) {
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     memset(slow, 0, sizeof slow);
     ask(f, &slow[0], 5000, "BLPOP nothing 0.7");
     for (size_t i = 1; i < FLIGHT; i++) {
@@ -403,7 +403,7 @@ static void what_waited_for_half_its_time_is_not_sent(void **state) {
     }
     ask(f, &waiting, 1200, "INCR n");
     ask(f, &patient, 5000, "INCR n");
-    RUN_UNTIL(&f->loop, waiting.count == 1 && patient.count == 1, 4000);
+    RUN_UNTIL(&f->loop, waiting.count == 1 && patient.count == 1);
     assert_int_equal(waiting.status, REDIS_UNSENT);
     assert_int_equal(patient.status, REDIS_OK);
     assert_int_equal(patient.number, 1);
@@ -420,11 +420,11 @@ static void large_commands_go_out_in_pieces(void **state) {
     memset((char *)(uintptr_t)argv[2].p, 'x', SIZE);
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     for (size_t i = 0; i < COUNT; i++) {
         redis_link_command(f->link, 3, argv, 20000, on_answer, &answers[i]);
     }
-    RUN_UNTIL(&f->loop, answers[COUNT - 1].count == 1, 20000);
+    RUN_UNTIL(&f->loop, answers[COUNT - 1].count == 1);
     assert_int_equal(answers[COUNT - 1].number, (int64_t)COUNT * SIZE);
     assert_int_equal(f->seen.down, 0);
     free((char *)(uintptr_t)argv[2].p);
@@ -444,10 +444,10 @@ static void reset_drops_and_connects_again(void **state) {
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.up == 1, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
     redis_link_command(f->link, 1, &ping, 2000, reset_from_a_callback, &a);
     ask(f, &blocked, 20000, "BLPOP list 0");
-    RUN_UNTIL(&f->loop, f->seen.up == 2, 3000);
+    RUN_UNTIL(&f->loop, f->seen.up == 2);
     assert_int_equal(f->seen.down, 1);
     assert_string_equal(f->seen.reason, "test says so");
     assert_int_equal(blocked.status, REDIS_UNKNOWN);

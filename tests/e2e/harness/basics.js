@@ -10,7 +10,7 @@ const ROOT = path.resolve(__dirname, '../../..');
 const PROGRAM = process.env.WSLOCKD || path.join(ROOT, 'build/wslockd');
 const WRAPPER = (process.env.WSLOCKD_WRAPPER || '').split(' ').filter(Boolean);
 const SLOW = Number(process.env.WSLOCK_TEST_SLOW || (WRAPPER.length ? 5 : 1));
-const TIMEOUT = 10_000 * SLOW;
+const TIMEOUT = 20_000 * SLOW; // only bounds a failure
 
 function deadline(promise, what, timeout = TIMEOUT) {
   let timer;

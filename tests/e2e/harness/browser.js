@@ -2,7 +2,7 @@
 /* Debian's Chromium, and a daemon with the demo page. */
 const fs = require('node:fs');
 const path = require('node:path');
-const { SLOW, cleanup, freePort, tempDir } = require('./basics');
+const { TIMEOUT, cleanup, freePort, tempDir } = require('./basics');
 const { newDaemon } = require('./daemon');
 const { watch } = require('./flows');
 
@@ -37,7 +37,7 @@ async function devDaemon(t, over = {}) {
 /* A window of its own (storage and all) on the demo; problems: what its console complained of. */
 async function demoWindow(launched, d, options = {}) {
   const context = await launched.newContext({ viewport: { width: 1200, height: 900 }, ...options });
-  context.setDefaultTimeout(10_000 * SLOW);
+  context.setDefaultTimeout(TIMEOUT);
   const problems = [];
   context.on('page', (page) => {
     page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
