@@ -119,12 +119,13 @@ export class LockClient extends EventTarget {
     }
     const reply = id !== undefined;
     if (event === "lock:lost" && reply && this.token === null) return; // why has been told already
+    if (event === "error" && reply && id === this.joining) this.#joinLater(data.retryAfterMs);
     this.#handle(event, data, asked ?? performance.now(), reply);
     this.#tell("change", { event, data, reply });
   }
 
   #join() {
-    this.send("resource:join", {
+    this.joining = this.send("resource:join", {
       resourceId: this.resourceId, clientId: this.clientId,
       mode: this.token ? "editor" : "viewer", ...(this.token && { token: this.token }),
     });
@@ -134,7 +135,12 @@ export class LockClient extends EventTarget {
   // the server is putting its locks together again.
   #denied({ reason, retryAfterMs }) {
     if (reason !== "RECOVERING") this.#setToken(null);
-    else if (this.token) this.retry = setTimeout(() => this.#join(), retryAfterMs ?? 1000);
+    else if (this.token) this.#joinLater(retryAfterMs ?? 1000);
+  }
+
+  // pauseMs undefined: asking again would bring the same.
+  #joinLater(pauseMs) {
+    if (pauseMs !== undefined) this.retry = setTimeout(() => this.#join(), pauseMs);
   }
 
   #handle(event, data, asked, reply) {

@@ -99,6 +99,22 @@ async function silence(t, launched) {
     await keptThrough(token, 'Written before the silence.');
   });
 
+  await t.test('nor does its store', async () => {
+    const token = await edited('Written before the store stood still.');
+    const line = d.log.find((l) => l.startsWith('embedded_redis_started'));
+    const store = Number(/pid=(\d+)/.exec(line)[1]);
+    await anna.press('Go offline');
+    await bruno.says('Dr. Anna Rossi was cut off; the lock is kept for a while.');
+    process.kill(store, 'SIGSTOP');
+    try {
+      await anna.press('Go online');
+      await anna.says(/^BACKEND_UNAVAILABLE: /);
+    } finally {
+      process.kill(store, 'SIGCONT');
+    }
+    await keptThrough(token, 'Written before the store stood still.');
+  });
+
   await t.test('the network swallows what is sent, and a new connection works', async () => {
     let swallows = false;
     await page.routeWebSocket(/\/ws/, (ws) => {
