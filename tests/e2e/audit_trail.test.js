@@ -300,7 +300,7 @@ test('killed with -9: what it had written is not written again', async (t) => {
 async function fullDisk(t, end) {
   const redis = await h.redis(t);
   await h.layOut(redis);
-  const config = { redis: { lease: h.ms(1500), commandTimeout: h.ms(400) }, audit: { onFailure: 'continue' }, limits };
+  const config = { redis: { lease: h.ms(3000), commandTimeout: h.ms(1000) }, audit: { onFailure: 'continue' }, limits };
   const one = await h.lockDaemon(t, { redis, config: { ...config, instance: 'gw-1' }, fsize: 16384 });
   const two = await h.lockDaemon(t, { redis, config: { ...config, instance: 'gw-2' } });
   const ann = await one.client({ user: 'ann', name: 'Ann', clientId: h.tab() });

@@ -71,7 +71,7 @@ test('the store', { concurrency: 12 }, async (t) => {
         assert.strictEqual(reply.data.resourceId, 'document:silent:main');
       }
       const took = performance.now() - start;
-      assert.ok(took < COMMAND_TIMEOUT + 800 * h.SLOW, `${took} ms`);
+      assert.ok(took < COMMAND_TIMEOUT + 4000 * h.SLOW, `${took} ms`);
       // From now on at once, for everything that needs the store.
       const late = await d.client({ user: 'silent-late' });
       assert.deepStrictEqual((await late.waitFor('system:degraded')).data, { confirmedUntil: null });
@@ -106,7 +106,7 @@ test('the store', { concurrency: 12 }, async (t) => {
       const { ann } = await scene(d, 'idle', 'document:noticed');
       redis.pause();
       const took = await h.elapsed(ann.waitFor('system:degraded'));
-      assert.ok(took < LEASE / 3 + COMMAND_TIMEOUT + 1000 * h.SLOW, `${took} ms`);
+      assert.ok(took < LEASE / 3 + COMMAND_TIMEOUT + 4000 * h.SLOW, `${took} ms`);
       redis.resume();
       await ann.waitFor('system:recovered');
       await h.checkAll(d);
@@ -125,7 +125,7 @@ test('the store', { concurrency: 12 }, async (t) => {
         const { data: lost } = await ann.waitFor('lock:lost');
         const late = Date.now() - Math.max(degraded.confirmedUntil, told);
         assert.deepStrictEqual([lost.token, lost.reason], [token, 'STORE_LOST']);
-        assert.ok(late > -60 && late < 500 * h.SLOW, `told ${late} ms after confirmedUntil`);
+        assert.ok(late > -60 && late < 2000 * h.SLOW, `told ${late} ms after confirmedUntil`);
       }
       assert.strictEqual(brief.bob.received('lock:lost').length, 0);
       redis.resume();
