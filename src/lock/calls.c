@@ -170,14 +170,25 @@ void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, 
     request(s, &lock_script_heartbeat, &a, cb, arg);
 }
 
-void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
-                  struct str revision, lock_cb cb, void *arg) {
+static void release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
+                    struct str revision, enum lock_cause reason, lock_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
     args_int(&a, token);
     args_optional(&a, revision);
+    args_str(&a, str_of(lock_cause_text(reason)));
     request(s, &lock_script_release, &a, cb, arg);
+}
+
+void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
+                  struct str revision, lock_cb cb, void *arg) {
+    release(store, caller, token, revision, LOCK_CAUSE_RELEASED, cb, arg);
+}
+
+void lock_give_up(struct lock_store *store, const struct lock_caller *caller, int64_t token,
+                  lock_cb cb, void *arg) {
+    release(store, caller, token, (struct str){NULL, 0}, LOCK_CAUSE_STORE_LOST, cb, arg);
 }
 
 void lock_request(struct lock_store *store, const struct lock_caller *caller, struct str request_id,

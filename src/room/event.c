@@ -70,25 +70,41 @@ static void tell_loser(struct room *room, const struct lock_event *e) {
     room_tell_lost(room, end->user_id, end->client_id, e->rev, end->token, end->reason, end->by);
 }
 
+/* Who believed in a lock that the room, as it is now, gives to nobody or to another, and was not
+ * told by the event how it ended: the feed was cut there. */
+static void tell_missed_losers(struct room *room, const struct room_belief had[2],
+                               const struct lock_ending *told, int64_t rev,
+                               enum lock_cause reason) {
+    const struct lock_view *now = &room->lock.view;
+    for (int i = 0; i < 2; i++) {
+        struct room_sub *sub = had[i].sub;
+        if (!sub || sub == room->ahead || now->token == had[i].token ||
+            (told->present && told->token >= had[i].token) ||
+            (lock_is_owned(now) && room_is_tab(sub, now->user_id, now->client_id)))
+            continue;
+        room_tell_lost(room, sub->user_id, sub->client_id,
+                       rev != 0 ? rev : room_notice_rev(room, sub), had[i].token, reason,
+                       (struct str){NULL, 0});
+    }
+}
+
 void room_recovered(struct room *room, const struct lock_view *lock, bool by_event,
                     enum lock_cause lost_reason) {
-    struct room_sub *was = room_believer(room);
-    int64_t token = room->lock.view.token;
+    static const struct lock_ending none;
+    struct room_belief had[2];
+    room_beliefs(room, had);
     struct lock_takeover pending = room->lock.view.takeover;
     char *packed = pending.present ? mem_strndup(pending.packed.p, pending.packed.len) : NULL;
     if (packed && !lock_takeover_decode((struct str){packed, pending.packed.len}, &pending))
         pending.present = false;
     room_set_lock(room, lock);
-    if (by_event)
+    if (room_is_disbelieved(room))
+        room_give_up_later(room, 1); /* that would confirm a lock that was declared lost */
+    else if (by_event)
         room_tell_lock(room, LOCK_CAUSE_RECOVERED);
     else
         room_confirm_lock(room);
-    bool still = was && room->holder == was && room->lock.view.token == token;
-    room_give_up_disbelieved(room);
-    if (was && !still) {
-        room_tell_lost(room, was->user_id, was->client_id, by_event ? room->rev : room->notice_rev,
-                       token, lost_reason, (struct str){NULL, 0});
-    }
+    tell_missed_losers(room, had, &none, by_event ? room->rev : 0, lost_reason);
     room_holder_rearm(room);
     room_takeover_missed(room, &pending);
     mem_free(packed);
@@ -101,6 +117,8 @@ static void apply_lock(struct room *room, const struct lock_event *e) {
         return;
     }
     bool had_owner = lock_is_owned(&room->lock.view);
+    struct room_belief had[2];
+    room_beliefs(room, had);
     room_set_lock(room, &e->lock);
     room_tell_lock(room, e->cause);
     if ((had_owner || e->ended.present) && !lock_is_owned(&e->lock))
@@ -108,6 +126,8 @@ static void apply_lock(struct room *room, const struct lock_event *e) {
     if (e->takeover.present)
         room_tell_taken(room, e);
     tell_loser(room, e);
+    tell_missed_losers(room, had, &e->ended, e->rev, LOCK_CAUSE_STORE_LOST);
+    room_give_up_later(room, 1);
     if (e->takeover.present)
         room_tell_admin(room, e, room->rev);
     if (e->cause == LOCK_CAUSE_GRACE_STARTED && e->lock.prompt)

@@ -27,7 +27,7 @@ static void on_released(void *arg, const struct lock_result *result) {
         struct room_sub *holder = room->holder;
         if (!went_through(result))
             room_give_up_later(room, RETRY_MS);
-        else if (!room->belief_lost && holder && result->outcome == LOCK_OUT_RELEASED)
+        else if (!room_is_disbelieved(room) && holder && result->outcome == LOCK_OUT_RELEASED)
             room_tell_lost(room, holder->user_id, holder->client_id, result->rev, g->token,
                            LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});
     }
@@ -38,7 +38,7 @@ static void on_released(void *arg, const struct lock_result *result) {
 static void give_up(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, give_up_timer);
     struct room_sub *holder = room->holder;
-    if (!room->belief_lost || room->degraded || !holder)
+    if (!room_is_disbelieved(room) || room->degraded || !holder)
         return;
     struct lock_report_member m = {0};
     if (!holder->ops->describe(holder, &m))
@@ -56,14 +56,10 @@ static void give_up(struct wheel_timer *timer) {
     g->rooms = room->rooms;
     g->token = room->lock.view.token;
     g->resource = mem_strdup(room->resource);
-    lock_release(room->rooms->store, &caller, g->token, (struct str){NULL, 0}, on_released, g);
+    lock_give_up(room->rooms->store, &caller, g->token, on_released, g);
 }
 
 void room_give_up_later(struct room *room, uint64_t delay_ms) {
-    if (room->belief_lost)
+    if (room_is_disbelieved(room))
         wheel_set(room->rooms->wheel, &room->give_up_timer, delay_ms, give_up);
-}
-
-void room_give_up_disbelieved(struct room *room) {
-    room_give_up_later(room, 1);
 }

@@ -16,13 +16,29 @@ void room_holder_find(struct room *room) {
         if (sub->member && room_is_tab(sub, v->user_id, v->client_id))
             room->holder = sub; /* the newest: others are being closed */
     }
+    if (room->holder)
+        room->ours = v->token;
 }
 
-struct room_sub *room_believer(const struct room *room) {
-    struct lock_report_member m;
-    if (!room->holder || room->belief_lost || !room->holder->ops->describe(room->holder, &m))
+static struct room_sub *believes(const struct room *room, struct room_sub *sub, int64_t token,
+                                 struct lock_report_member *out) {
+    if (!sub || token == room->disbelieved || !sub->ops->describe(sub, out))
         return NULL;
-    return m.token == room->lock.view.token ? room->holder : NULL;
+    return out->token == token ? sub : NULL;
+}
+
+struct room_sub *room_believer(const struct room *room, struct lock_report_member *out) {
+    if (room->ahead)
+        return believes(room, room->ahead, room->ahead_token, out);
+    return believes(room, room->holder, room->lock.view.token, out);
+}
+
+void room_beliefs(const struct room *room, struct room_belief out[2]) {
+    struct lock_report_member m;
+    out[0] = (struct room_belief){.token = room->lock.view.token};
+    out[1] = (struct room_belief){.token = room->ahead_token};
+    out[0].sub = believes(room, room->holder, out[0].token, &m);
+    out[1].sub = believes(room, room->ahead, out[1].token, &m);
 }
 
 /* When the holder should hear that its lock is about to end, by whichever end is the earlier. */
@@ -41,17 +57,19 @@ static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
 
 int64_t room_confirmed_until_ms(const struct room_sub *sub) {
     const struct room *room = sub->room;
-    if (!room || room_believer(room) != sub)
+    struct lock_report_member m;
+    if (!room || room_believer(room, &m) != sub)
         return 0;
-    return lock_store_confirmed_until_ms(room->rooms->store, room->lock.view.expires_ms,
-                                         room->policy);
+    return lock_store_confirmed_until_ms(room->rooms->store, m.expires_ms, room->policy);
 }
 
 static int64_t next_notice_at(const struct room *room, struct room_sub *holder) {
     int64_t ends_ms;
     if (room->degraded)
         return room_confirmed_until_ms(holder);
-    return room->lock.view.state == LOCK_STATE_HELD ? notice_at(room, &ends_ms) : INT64_MAX;
+    if (room->ahead || room->lock.view.state != LOCK_STATE_HELD)
+        return INT64_MAX;
+    return notice_at(room, &ends_ms);
 }
 
 int64_t room_notice_rev(struct room *room, struct room_sub *sub) {
@@ -82,20 +100,21 @@ static void tell_expiring(struct room *room, struct room_sub *holder) {
     frame_unref(frame);
 }
 
-static void tell_disbelief(struct room *room, struct room_sub *holder) {
-    room->belief_lost = true;
-    room_tell_lost(room, holder->user_id, holder->client_id, room_notice_rev(room, holder),
-                   room->lock.view.token, LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});
+static void tell_disbelief(struct room *room, struct room_sub *holder, int64_t token) {
+    room->disbelieved = token;
+    room_tell_lost(room, holder->user_id, holder->client_id, room_notice_rev(room, holder), token,
+                   LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});
 }
 
 static void on_timer(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, holder_timer);
-    struct room_sub *holder = room_believer(room);
+    struct lock_report_member m;
+    struct room_sub *holder = room_believer(room, &m);
     if (!holder)
         return;
     if (next_notice_at(room, holder) <= lock_store_now_ms(room->rooms->store)) {
         if (room->degraded)
-            tell_disbelief(room, holder);
+            tell_disbelief(room, holder, m.token);
         else
             tell_expiring(room, holder);
     }
@@ -104,7 +123,8 @@ static void on_timer(struct wheel_timer *timer) {
 
 void room_holder_rearm(struct room *room) {
     wheel_cancel(&room->holder_timer);
-    struct room_sub *holder = room_believer(room);
+    struct lock_report_member m;
+    struct room_sub *holder = room_believer(room, &m);
     if (!holder)
         return;
     int64_t at = next_notice_at(room, holder);
@@ -116,9 +136,17 @@ void room_holder_rearm(struct room *room) {
 
 void room_note_lock(struct room_sub *sub, const struct lock_view *lock) {
     struct room *room = sub->room;
-    if (!room || room->holder != sub || room->lock.view.token != lock->token)
+    if (!room)
         return;
-    room->belief_lost = false; /* it asked again, and has it */
+    if (room->disbelieved == lock->token)
+        room->disbelieved = 0; /* it asked again, and has it */
+    if (lock->token > room->rev && lock->token != room->lock.view.token) {
+        room->ahead = sub;
+        room->ahead_token = lock->token;
+        room_holder_rearm(room);
+    }
+    if (room->holder != sub || room->lock.view.token != lock->token)
+        return;
     room->lock.view.expires_ms = lock->expires_ms;
     room->lock.view.idle_until_ms = lock->idle_until_ms;
     room->lock.view.dirty = lock->dirty;

@@ -91,10 +91,14 @@ struct room {
 
     struct wheel_timer holder_timer; /* lock:expiring, STORE_LOST */
     struct room_sub *holder;         /* of held and grace, where it is connected here; else NULL */
-    int64_t warned_ms;               /* the end that lock:expiring has spoken of */
-    int64_t notice_rev;              /* of the last notice that no change brought */
+    struct room_sub *ahead; /* was granted the lock by a reply that the feed has not reached … */
+    int64_t ahead_token;    /* … under this token, which is the grant's rev; NULL: nobody */
+    int64_t warned_ms;      /* the end that lock:expiring has spoken of */
+    int64_t ours;           /* the last lock that a holder here had; 0: none */
+    int64_t notice_rev;     /* of the last notice that no change brought */
     bool degraded;
-    bool belief_lost; /* the local holder was told STORE_LOST, and has not asked again since */
+    int64_t disbelieved; /* of the lock whose holder here was told STORE_LOST, and has not asked
+                            again since; 0: none */
     struct wheel_timer give_up_timer;
 };
 
@@ -109,6 +113,9 @@ struct rooms {
 static inline struct str room_resource(const struct room *room) {
     return str_of(room->resource);
 }
+
+/* rooms.c: nobody is in it any more, and it has no lock in grace that only we might know of. */
+void room_drop_if_done(struct room *room);
 
 /* client_id empty: any tab of the user, for whom an operator has the lock reserved. */
 static inline bool room_is_tab(const struct room_sub *sub, struct str user_id,
@@ -209,15 +216,25 @@ void room_presence_fini(struct room *room);
 /* holder.c */
 /* Sets room->holder; after the owner or the subscribers changed. */
 void room_holder_find(struct room *room);
-/* The holder that is connected here and believes in the lock as the room has it; or NULL. */
-struct room_sub *room_believer(const struct room *room);
+/* The holder that is connected here and believes that it has the lock, also before the feed has
+ * said so, and what there is to report of it; or NULL. */
+struct room_sub *room_believer(const struct room *room, struct lock_report_member *out);
+/* Both of whom that could be: the holder that the feed has told of, and who is ahead of it. */
+struct room_belief {
+    struct room_sub *sub; /* NULL: nobody here */
+    int64_t token;
+};
+void room_beliefs(const struct room *room, struct room_belief out[2]);
+/* The lock as the room has it is one that its holder was told is lost. */
+static inline bool room_is_disbelieved(const struct room *room) {
+    return room->disbelieved != 0 && room->disbelieved == room->lock.view.token;
+}
 void room_holder_rearm(struct room *room);
 /* The rev of a notice that no change brought: above what this subscriber was told before, so that
  * it is not taken for an old one. The next change is later by the clock, and so higher. */
 int64_t room_notice_rev(struct room *room, struct room_sub *sub);
 
 /* giveup.c: when the store is back. Harmless where the holder's belief stands. */
-void room_give_up_disbelieved(struct room *room);
 void room_give_up_later(struct room *room, uint64_t delay_ms);
 
 #endif

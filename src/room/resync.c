@@ -51,9 +51,10 @@ static bool take_report(struct room *room, const struct lock_result *result) {
     if (!room->synced)
         return true;
     if (snapshot->rev < room->rev) {
-        if (!event)
+        if (room_is_disbelieved(room))
+            room_give_up_later(room, 1);
+        else if (!event)
             room_confirm_lock(room);
-        room_give_up_disbelieved(room);
         room_holder_rearm(room);
         return false;
     }
@@ -85,6 +86,8 @@ static void on_report(void *arg, const struct lock_result *result) {
         rs->failed = true;
     else if (room && !take_report(room, result) && rs->again++ < AGAIN_MAX)
         report_room(rs, room_resource(room), room);
+    else if (room)
+        room_drop_if_done(room);
     mem_free(report->resource);
     mem_free(report);
     resync_end(rs);
@@ -129,16 +132,17 @@ static void report_room(void *ctx, struct str key, void *value) {
     struct room *room = value;
     if (lock_store_shard(rs->rooms->store, key) != rs->shard)
         return;
-    struct lock_report_member members[REPORT_MAX];
+    struct lock_report_member members[REPORT_MAX], had;
     struct lock_report_waiting waiting;
     struct lock_waiter *waiters;
-    size_t n = describe_grace(room, &members[0]) ? 1 : 0;
+    const struct room_sub *believer = room_believer(room, &had);
+    size_t n = !room->ahead && describe_grace(room, &members[0]) ? 1 : 0;
     room_report_waiting(room, &waiting, &waiters);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (!sub->ops->describe(sub, &members[n]))
             continue; /* its join has not been answered, or is refused */
-        if (room->belief_lost || room->holder != sub)
+        if (sub != believer)
             members[n].token = 0;
         if (++n == REPORT_MAX) {
             send_report(rs, room, members, n, &waiting);
@@ -148,6 +152,10 @@ static void report_room(void *ctx, struct str key, void *value) {
     if (n > 0)
         send_report(rs, room, members, n, &waiting);
     mem_free(waiters);
+    if (n == 0 && room->sub_count == 0) { /* what became of its lock cannot be known from here */
+        room->ours = 0;
+        room_drop_if_done(room);
+    }
 }
 
 void rooms_resync(struct rooms *r, unsigned shard) {

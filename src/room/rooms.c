@@ -1,4 +1,8 @@
-/* The rooms of this instance: made by the first subscriber, gone with the last. */
+/*
+ * The rooms of this instance: made by the first subscriber, gone with the last, but kept while the
+ * lock of somebody who was connected here may be in grace: it is to be reported when the store has
+ * lost it.
+ */
 #include "private.h"
 #include "wslock/base/mem.h"
 
@@ -16,9 +20,35 @@ struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
     return r;
 }
 
+static void room_destroy(struct room *room) {
+    map_remove(room->rooms->by_resource, room_resource(room));
+    room_presence_fini(room);
+    wheel_cancel(&room->holder_timer);
+    wheel_cancel(&room->give_up_timer);
+    room->synced = false;
+    room_replay_waiting(room);
+    room_clear(room);
+    mem_free(room->resource);
+    mem_free(room);
+}
+
+static void destroy_empty(void *ctx, struct str key, void *value) {
+    (void)ctx;
+    (void)key;
+    room_destroy(value);
+}
+
+void room_drop_if_done(struct room *room) {
+    const struct lock_view *v = &room->lock.view;
+    bool kept = room->synced && lock_is_owned(v) && v->token == room->ours;
+    if (room->sub_count == 0 && !kept)
+        room_destroy(room);
+}
+
 void rooms_destroy(struct rooms **r) {
     if (!*r)
         return;
+    map_each((*r)->by_resource, destroy_empty, NULL);
     map_destroy(&(*r)->by_resource);
     mem_free(*r);
     *r = NULL;
@@ -43,18 +73,6 @@ static struct room *room_create(struct rooms *r, struct str resource,
     wheel_timer_init(&room->give_up_timer);
     map_set(r->by_resource, resource, room);
     return room;
-}
-
-static void room_destroy(struct room *room) {
-    map_remove(room->rooms->by_resource, room_resource(room));
-    room_presence_fini(room);
-    wheel_cancel(&room->holder_timer);
-    wheel_cancel(&room->give_up_timer);
-    room->synced = false;
-    room_replay_waiting(room);
-    room_clear(room);
-    mem_free(room->resource);
-    mem_free(room);
 }
 
 /* It is told all that waits for it. */
@@ -98,10 +116,12 @@ void rooms_unsubscribe(struct rooms *r, struct room_sub *sub) {
     list_remove(&sub->node);
     sub->room = NULL;
     sub->active = sub->member = false;
+    if (room->ahead == sub)
+        room->ahead = NULL;
     if (room->holder == sub)
         room_holder_find(room);
-    if (--room->sub_count == 0)
-        room_destroy(room);
+    room->sub_count--;
+    room_drop_if_done(room);
 }
 
 void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot) {
@@ -124,6 +144,7 @@ void rooms_on_event(struct rooms *r, const struct lock_event *event) {
         room_apply_event(room, event);
     else
         room_wait_event(room, event);
+    room_drop_if_done(room);
 }
 
 void room_lock(const struct room_sub *sub, struct lock_view *out) {

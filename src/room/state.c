@@ -46,8 +46,8 @@ static bool same_owner(const struct lock_view *a, const struct lock_view *b) {
 
 void room_set_lock(struct room *room, const struct lock_view *lock) {
     struct room_lock_copy *mine = &room->lock;
-    if (mine->view.token != lock->token)
-        room->belief_lost = false;
+    if (room->rev >= room->ahead_token)
+        room->ahead = NULL;
     if (!same_owner(&mine->view, lock))
         ask_again(room);
     if ((mine->view.state == LOCK_STATE_HELD) != (lock->state == LOCK_STATE_HELD))

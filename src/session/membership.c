@@ -28,6 +28,7 @@ static bool describe(struct room_sub *sub, struct lock_report_member *out) {
     struct session *s = m->session;
     struct lock_view lock;
     room_lock(sub, &lock);
+    bool known = lock.token == m->token; /* to the feed */
     *out = (struct lock_report_member){
         .user_id = str_of(s->identity->user_id),
         .username = str_of(s->identity->username),
@@ -37,8 +38,8 @@ static bool describe(struct room_sub *sub, struct lock_report_member *out) {
         .joined_ms = m->joined_ms,
         .token = m->token,
         .since_ms = m->since_ms,
-        .expires_ms = lock.expires_ms,
-        .dirty = lock.dirty,
+        .expires_ms = known ? lock.expires_ms : m->expires_ms,
+        .dirty = known ? lock.dirty : m->dirty,
     };
     return m->joined_ms != 0;
 }
@@ -149,6 +150,8 @@ void membership_granted(struct membership *m, const struct lock_view *lock, int6
         m->lost_token = lock->token - 1; /* told STORE_LOST, and confirmed after all */
     m->token = lock->token;
     m->since_ms = lock->since_ms;
+    m->expires_ms = lock->expires_ms;
+    m->dirty = lock->dirty;
     room_note_lock(&m->sub, lock);
 }
 

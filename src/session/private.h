@@ -99,7 +99,8 @@ struct membership {
     struct room_sub sub;
     int64_t joined_ms;
     int64_t token; /* of the lock this tab holds here, as far as it was told; 0: none */
-    int64_t since_ms;
+    int64_t since_ms, expires_ms;
+    bool dirty;
     int64_t lost_token; /* the highest token that it was told it lost, at which rev, and why */
     int64_t lost_rev;
     enum lock_cause lost_reason;

@@ -293,6 +293,24 @@ test('after events were missed', { concurrency: 4 }, async (top) => {
       assert.ok((await pending(bob, r)).claimBy > 0);
       await bob.expect('lock:claim', { resourceId: r }, 'lock:acquired');
     }),
+    top.test('how a lock ended, and that somebody else has it', async (t) => {
+      const { one, two, wire, redis } = await apart(t);
+      const r = 'document:m-lost:main';
+      const ann = await holder(two, r);
+      const there = await room(one, 'there', r);
+      wire.hold(':feed');
+      const twin = await one.client({ user: 'ann', clientId: h.tab() });
+      await h.view(twin, r);
+      await twin.expect('lock:acquire', { resourceId: r, takeOwn: true }, 'lock:acquired');
+      await twin.expect('lock:release', { resourceId: r }, 'lock:released');
+      await there.expect('lock:acquire', { resourceId: r }, 'lock:acquired');
+      for (let n = 0; n < 16; n++) await redis.command('XTRIM', `{wslock:${n}}:events`, 'MAXLEN', '0');
+      await there.expect('lock:heartbeat', { resourceId: r, dirty: true }, 'lock:renewed');
+      wire.release();
+      await ann.waitFor('lock:state', (x) => x.lock.holder?.userId === 'there');
+      const { data: lost } = await ann.waitFor('lock:lost');
+      assert.strictEqual(lost.reason, 'STORE_LOST');
+    }),
     top.test('requests and a takeover', async (t) => {
       const { one, two, gap } = await apart(t);
       const r = 'document:m-asked:main';

@@ -132,7 +132,11 @@ test('the store', { concurrency: 12 }, async (t) => {
       for (const { ann, bob } of [brief, abrupt]) {
         await ann.waitFor('system:recovered');
         const resourceId = bob === brief.bob ? 'brief:1' : 'abrupt:1';
-        await bob.waitFor('lock:released', (x) => x.resourceId === `${resourceId}:main`);
+        const released = await bob.waitFor('lock:released', (x) => x.resourceId === `${resourceId}:main`);
+        assert.strictEqual(released.data.reason, 'STORE_LOST');
+        for (const who of [ann, bob]) {
+          assert.ok(who.received('lock:state').every((x) => x.data.cause !== 'RECOVERED'), 'declared lost, it is not confirmed');
+        }
         assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId })).event, 'lock:acquired', 'nobody waits for who has stopped editing');
       }
       assert.strictEqual((await settled(patient.ann, 'lock:heartbeat', { resourceId: 'document:patient', token: patient.token })).event, 'lock:renewed');
@@ -196,6 +200,51 @@ test('the store', { concurrency: 12 }, async (t) => {
       assert.ok(newer.token > third.token, 'tokens grow over the loss');
       await d2audit(one);
       await h.checkAll(one, two);
+    },
+
+    'a lock that was given, but not told yet, is restored': async (st) => {
+      const redis = await h.redis(st, { tcp: true });
+      await h.layOut(redis);
+      const wire = await h.proxy(st, redis.port);
+      const d = await h.lockDaemon(st, { redis, config: config({ redis: { url: `redis://127.0.0.1:${wire.port}/0` } }) });
+      const r = 'document:early:main';
+      const ann = await d.client({ user: 'early-ann', name: 'Ann', clientId: h.tab() });
+      const bob = await d.client({ user: 'early-bob', name: 'Bob', clientId: h.tab() });
+      await h.view(ann, r);
+      await h.view(bob, r);
+      await ann.waitFor('presence:diff', (x) => x.joined.some((u) => u.userId === 'early-bob'));
+      wire.hold(':feed');
+      const { token } = await ann.expect('lock:acquire', { resourceId: r }, 'lock:acquired');
+      await redis.restart('SIGKILL');
+      const { data: degraded } = await ann.waitFor('system:degraded');
+      assert.ok(degraded.confirmedUntil > Date.now(), 'she holds one');
+      await ann.waitFor('lock:state', (x) => x.cause === 'RECOVERED' && x.lock.holder.userId === 'early-ann');
+      assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
+      assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: r, token })).data.token, token);
+      assert.strictEqual(ann.received('lock:lost').length, 0);
+      await h.checkAll(d);
+    },
+
+    'emptied, with an editor in grace who was alone in the room': async (st) => {
+      const redis = await server(st);
+      const d = await h.lockDaemon(st, { redis, config: config() });
+      const r = 'document:alone';
+      const other = await d.client({ user: 'alone-other' });
+      const gone = await d.client({ user: 'alone-gone', clientId: h.tab() });
+      const { token } = await h.take(gone, r);
+      await gone.terminate();
+      await h.eventually(async () => (await h.status(other, r)).state === 'grace', 'grace');
+      await redis.restart('SIGKILL');
+      await other.waitFor('system:recovered');
+      assert.strictEqual((await settled(other, 'resource:join', { resourceId: r })).data.lock.state, 'grace');
+      assert.strictEqual((await settled(other, 'lock:acquire', { resourceId: r })).data.reason, 'GRACE');
+      const back = await d.client(gone.options);
+      const { answer } = await h.edit(back, r, { token });
+      assert.deepStrictEqual([answer.event, answer.data.token], ['lock:acquired', token]);
+      // Whose grace ends: nothing is kept, and nothing restored.
+      await back.terminate();
+      await other.waitFor('lock:released', (x) => x.reason === 'GRACE_PERIOD_EXPIRED');
+      await h.checkAll(d);
     },
 
     'emptied while running (FLUSHALL), with an editor in grace': async (st) => {

@@ -285,9 +285,9 @@ export class Scripts {
             t.made, stored(p), p.ttl, p.idle, token, active, p.heartbeat / 2, dirty]);
     }
 
-    release(resource, t, { token = 0, revision = null, notAfter = 0 } = {}) {
+    release(resource, t, { token = 0, revision = null, notAfter = 0, why = 'RELEASED' } = {}) {
         return this.room('release', t.instance, resource, t.user,
-            [notAfter, resource, t.session, t.user, t.client, token, revision]);
+            [notAfter, resource, t.session, t.user, t.client, token, revision, why]);
     }
 
     claim(resource, t) {

@@ -121,6 +121,8 @@ const CELLS = [
     ['release by the owner', 'held', (w, p) => w.s.release(DOC, p.ann, { token: p.token, revision: 'v7' }),
         { outcome: 'RELEASED', ...FREE }, ['RELEASED'], (r, p) => has(r.events[0].ended,
             { token: p.token, reason: 'RELEASED', revision: 'v7', since: START, user: 'ann', dirty: 0 })],
+    ['given up for an owner who was told STORE_LOST', 'held', (w, p) => w.s.release(DOC, p.ann, { token: p.token, why: 'STORE_LOST' }),
+        { outcome: 'RELEASED', ...FREE }, ['STORE_LOST'], (r, p) => has(r.events[0].ended, { token: p.token, reason: 'STORE_LOST' })],
     ['release by another', 'held', (w, p) => w.s.release(DOC, p.bob), { outcome: 'NOT_HOLDER' }, [], KEEPS],
     ['release with an old token', 'held', (w, p) => w.s.release(DOC, p.ann, { token: 7 }), { outcome: 'NOT_HOLDER' }, [], KEEPS],
     ['release, repeated', 'held', async (w, p) => {

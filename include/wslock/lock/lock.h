@@ -188,6 +188,9 @@ void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, 
  * none. revision.p NULL: none given. */
 void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                   struct str revision, lock_cb cb, void *arg);
+/* The same for an owner that was told STORE_LOST: it ends under that cause. */
+void lock_give_up(struct lock_store *store, const struct lock_caller *caller, int64_t token,
+                  lock_cb cb, void *arg);
 /* Whether token is that of the lock as it stands (held or in grace), for whoever stores what was
  * edited: NONE: it is; LOST: it is not: lost says how its grant ended (reason NOT_HELD, or
  * STALE_TOKEN where a later one was given, if nobody remembers), and previous the latest grant that

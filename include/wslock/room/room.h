@@ -89,7 +89,8 @@ void rooms_unsubscribe(struct rooms *r, struct room_sub *sub);
 
 /* From the feed. */
 void rooms_on_event(struct rooms *r, const struct lock_event *event);
-/* A heartbeat's or acquire's reply: the room's holder has a later end (for lock:expiring). */
+/* A reply says that it has the lock: the room's holder with a later end (for lock:expiring), or a
+ * new one, of which the feed has not told yet. `describe` must say so already. */
 void room_note_lock(struct room_sub *sub, const struct lock_view *lock);
 
 /* The lock as last told; strings live until the room's next change. */

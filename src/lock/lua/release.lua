@@ -1,20 +1,20 @@
 -- Release: the owner lets go, or who has the lock reserved does not want it. A repeat under the token of a grant that
--- was released is answered again.
+-- was released is answered again. Also the end of a lock whose owner was told that it is lost.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 token or 0, 7 revision, or
---   false.
+--   false, 8 why it ends: RELEASED, STORE_LOST.
 -- Reply: RELEASED · NOT_HOLDER · NOT_JOINED · RECOVERING.
--- Events: what was due; RELEASED or TAKEN_BY_ADMIN; LEFT and RESERVATION_EXPIRED.
-local _, resource, session, user, client, token, revision = unpack_values(ARGV[1])
+-- Events: what was due; RELEASED, STORE_LOST or TAKEN_BY_ADMIN; LEFT and RESERVATION_EXPIRED.
+local _, resource, session, user, client, token, revision, why = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
 --@include recall.lua
 --@include in_room.lua
-if l[STATE] == 'reserved' and l[USER] == user and (l[CLIENT] == client or l[CLIENT] == '') then
+if l[STATE] == 'reserved' and why == 'RELEASED' and l[USER] == user and (l[CLIENT] == client or l[CLIENT] == '') then
   places_of(resource, l).decline('LEFT', session)
   return answer('RELEASED', 0, l)
 elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client or (token ~= 0 and token ~= l[TOKEN]) then
   local _, reason = recall(user, token)
-  return answer(reason == 'RELEASED' and 'RELEASED' or 'NOT_HOLDER', 0, l)
+  return answer(reason == why and 'RELEASED' or 'NOT_HOLDER', 0, l)
 end
-finish(resource, l, 'RELEASED', session, revision)
+finish(resource, l, why, session, revision)
 return answer('RELEASED', 0, l)

@@ -24,7 +24,10 @@ class Proxy {
       return;
     }
     const far = net.connect(this.target);
-    const pair = { near, far };
+    const pair = { near, far, said: '' };
+    near.on('data', (data) => {
+      if (pair.said.length < 1000) pair.said += data;
+    });
     this.pairs.add(pair);
     const drop = () => {
       this.pairs.delete(pair);
@@ -58,10 +61,12 @@ class Proxy {
     this.refusing = on;
     if (on) this.cut();
   }
-  /* Bytes neither way, connections stay: what a dead cable looks like. */
-  hold() {
-    this.held = true;
-    for (const { near, far } of this.pairs) {
+  /* Bytes neither way, connections stay: what a dead cable looks like. By name: only of those that began with it
+   * somewhere, and of none that comes. */
+  hold(name = '') {
+    this.held = name === '';
+    for (const { near, far, said } of this.pairs) {
+      if (!said.includes(name)) continue;
       near.pause();
       far.pause();
     }
