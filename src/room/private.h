@@ -97,6 +97,7 @@ struct room {
     int64_t ours;           /* the last lock that a holder here had; 0: none */
     int64_t notice_rev;     /* of the last notice that no change brought */
     bool degraded;
+    bool doubtful;       /* the store has not the lock, but who holds it may still report it */
     int64_t disbelieved; /* of the lock whose holder here was told STORE_LOST, and has not asked
                             again since; 0: none */
     struct wheel_timer give_up_timer;
@@ -108,6 +109,7 @@ struct rooms {
     struct map *by_resource;
     void (*on_reported)(void *ctx, const struct lock_result *result);
     void *on_reported_ctx;
+    struct wheel_timer doubt_timer; /* while a room is doubtful */
 };
 
 static inline struct str room_resource(const struct room *room) {

@@ -9,6 +9,7 @@
 
 #define REPORT_MAX 100 /* members a call */
 #define AGAIN_MAX 100  /* reports that are made once more */
+#define DOUBT_MS 500
 
 struct resync { /* of one shard; counts the reports that are under way */
     struct rooms *rooms;
@@ -18,7 +19,8 @@ struct resync { /* of one shard; counts the reports that are under way */
 };
 
 struct report {
-    struct resync *resync;
+    struct rooms *rooms;
+    struct resync *resync; /* NULL: outside of one */
     char *resource;
 };
 
@@ -35,6 +37,51 @@ static const struct lock_event *lock_event_of(const struct lock_result *result) 
         if (result->events[i - 1].kind == LOCK_EVENT_LOCK)
             return &result->events[i - 1];
     return NULL;
+}
+
+/* ---- a lock that the store has not, and whose holder's instance may still report it ---- */
+
+static void on_doubt(struct wheel_timer *timer);
+
+static void doubt(struct room *room) {
+    room->doubtful = true;
+    wheel_set(room->rooms->wheel, &room->rooms->doubt_timer, DOUBT_MS, on_doubt);
+}
+
+static void on_status(void *arg, const struct lock_result *result) {
+    struct report *report = arg;
+    struct rooms *r = report->rooms;
+    struct room *room = map_get(r->by_resource, str_of(report->resource));
+    r->on_reported(r->on_reported_ctx, result);
+    if (room && room->doubtful) {
+        if (result->status != LOCK_OK || lock_store_window_open(r->store))
+            doubt(room);
+        else if (lock_is_owned(&result->lock))
+            room->doubtful = false; /* the event comes */
+        else
+            room_recovered(room, &result->lock, false, LOCK_CAUSE_STORE_LOST);
+        room_drop_if_done(room);
+    }
+    mem_free(report->resource);
+    mem_free(report);
+}
+
+static void ask_of_doubtful(void *ctx, struct str key, void *value) {
+    const struct room *room = value;
+    if (!room->doubtful)
+        return;
+    struct report *report = mem_zalloc(sizeof *report);
+    report->rooms = ctx;
+    report->resource = mem_strdup(room->resource);
+    lock_status(report->rooms->store, key, on_status, report);
+}
+
+static void on_doubt(struct wheel_timer *timer) {
+    struct rooms *r = CONTAINER_OF(timer, struct rooms, doubt_timer);
+    if (lock_store_window_open(r->store))
+        wheel_set(r->wheel, timer, DOUBT_MS, on_doubt);
+    else
+        map_each(r->by_resource, ask_of_doubtful, r);
 }
 
 /*
@@ -69,6 +116,12 @@ static bool take_report(struct room *room, const struct lock_result *result) {
         return true;
     }
     room->rev = snapshot->rev;
+    if (lock_is_owned(&room->lock.view) && !lock_is_owned(&snapshot->lock) &&
+        !result->lost.present && lock_store_window_open(room->rooms->store)) {
+        doubt(room); /* nobody is told yet that it is free */
+        room_waiting_resync(room, snapshot, false);
+        return true;
+    }
     room_recovered(room, &snapshot->lock, false,
                    result->lost.present ? result->lost.reason : LOCK_CAUSE_STORE_LOST);
     room_waiting_resync(room, snapshot, true);
@@ -97,6 +150,7 @@ static void send_report(struct resync *rs, struct room *room,
                         const struct lock_report_member *members, size_t count,
                         const struct lock_report_waiting *waiting) {
     struct report *report = mem_zalloc(sizeof *report);
+    report->rooms = rs->rooms;
     report->resync = rs;
     report->resource = mem_strdup(room->resource);
     rs->open++;

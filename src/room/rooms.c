@@ -17,6 +17,7 @@ struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
     r->on_reported = on_reported;
     r->on_reported_ctx = ctx;
     r->by_resource = map_create();
+    wheel_timer_init(&r->doubt_timer);
     return r;
 }
 
@@ -48,6 +49,7 @@ void room_drop_if_done(struct room *room) {
 void rooms_destroy(struct rooms **r) {
     if (!*r)
         return;
+    wheel_cancel(&(*r)->doubt_timer);
     map_each((*r)->by_resource, destroy_empty, NULL);
     map_destroy(&(*r)->by_resource);
     mem_free(*r);

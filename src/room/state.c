@@ -46,6 +46,7 @@ static bool same_owner(const struct lock_view *a, const struct lock_view *b) {
 
 void room_set_lock(struct room *room, const struct lock_view *lock) {
     struct room_lock_copy *mine = &room->lock;
+    room->doubtful = false;
     if (room->rev >= room->ahead_token)
         room->ahead = NULL;
     if (!same_owner(&mine->view, lock))

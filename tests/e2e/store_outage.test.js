@@ -247,6 +247,45 @@ test('the store', { concurrency: 12 }, async (t) => {
       await h.checkAll(d);
     },
 
+    'emptied, and the holder’s daemon is the last to report: nobody is told that the lock is free': async (st) => {
+      const redis = await server(st);
+      const own = { default: { lockTtl: '120s', heartbeatInterval: '40s', gracePeriod: '30s', takeover: 'request', takeoverTimeout: '60s' } };
+      const long = { auth: { adminRoles: ['lock-admin'] }, ...config(own), redis: { lease: h.ms(5000), commandTimeout: h.ms(1000) } };
+      const one = await h.lockDaemon(st, { redis, config: { ...long, instance: 'one' } });
+      const two = await h.lockDaemon(st, { redis, config: { ...long, instance: 'two' } });
+      const r = 'document:last:main';
+      const gone = 'document:last-gone:main';
+      const ann = await one.client({ user: 'last-ann', clientId: h.tab() });
+      const { token } = await h.take(ann, r);
+      await h.take(ann, gone);
+      const root = await two.client({ user: 'last-root', clientId: h.tab(), roles: ['lock-admin'] });
+      await h.view(root, r);
+      await h.view(root, gone);
+      await root.expect('lock:takeover', { resourceId: r, reason: 'why' }, 'lock:takeover_pending');
+      await ann.waitFor('lock:takeover_requested');
+      one.signal('SIGSTOP');
+      try {
+        await redis.restart('SIGKILL');
+        await root.waitFor('system:recovered');
+        assert.strictEqual((await settled(root, 'lock:status', { resourceId: r })).data.lock.state, 'free', 'so far the store knows nothing');
+      } finally {
+        one.signal('SIGCONT');
+      }
+      const restored = (x) => x.cause === 'RECOVERED' && x.resourceId === r && x.lock.state === 'held';
+      await root.waitFor('lock:state', restored);
+      await h.eventually(async () => (await h.status(root, gone)).state === 'held');
+      assert.ok(root.received('lock:state').every((x) => x.id !== undefined || x.data.lock.state !== 'free'));
+      assert.strictEqual(root.received('lock:takeover_closed').length, 0);
+      assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: r, token })).data.token, token);
+      // And where it does not come back: told when the window closes.
+      await h.eventually(async () => (await root.request('lock:acquire', { resourceId: gone })).data.reason === 'HELD', 'the window is closed');
+      await one.kill();
+      await redis.restart('SIGKILL');
+      await root.waitFor('lock:state', (x) => x.resourceId === gone && x.lock.state === 'free' && x.cause === 'RECOVERED');
+      await root.waitFor('lock:takeover_closed', (x) => x.outcome === 'CANCELLED');
+      await h.checkAll(two);
+    },
+
     'emptied while running (FLUSHALL), with an editor in grace': async (st) => {
       const redis = await server(st);
       const d = await h.lockDaemon(st, { redis, config: config() });
