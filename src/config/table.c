@@ -276,7 +276,9 @@ static const struct config_row ROOT_ROWS[] = {
     {INT(ROOT, "redis.shards", redis.shards), .fallback = "16", .min = 1, .max = 4096, RESTART,
      .doc = "Parts that documents are spread over; the same for all daemons of one store."},
     {DURATION(ROOT, "redis.commandTimeout", redis.command_timeout_ms), .fallback = "2s",
-     .max = MINUTES(1), RESTART, .doc = "A command without an answer has failed after this."},
+     .max = MINUTES(1), RESTART,
+     .doc = "A command without an answer has failed after this, an attempt to connect after "
+            "this, at most 1s."},
     {DURATION(ROOT, "redis.startTimeout", redis.start_timeout_ms), .fallback = "10s",
      .max = HOURS(1), RESTART, .doc = "How long a start waits for the store before exit 3."},
     {DURATION(ROOT, "redis.lease", redis.lease_ms), .fallback = "10s", .max = MINUTES(10), RESTART,

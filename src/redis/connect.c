@@ -250,6 +250,7 @@ static const char *unsupported(const struct config *c) {
 static void attempt(struct redis_link *link) {
     const struct config *c = link->config;
     const char *missing = unsupported(c);
+    uint64_t limit_ms = (uint64_t)c->redis.command_timeout_ms;
     struct in6_addr ignored;
     char *problem = NULL;
 
@@ -265,7 +266,8 @@ static void attempt(struct redis_link *link) {
             return;
         }
     }
-    uv_timer_start(&link->attempt, on_attempt_timer, (uint64_t)c->redis.command_timeout_ms, 0);
+    limit_ms = limit_ms < LINK_ATTEMPT_MAX_MS ? limit_ms : LINK_ATTEMPT_MAX_MS;
+    uv_timer_start(&link->attempt, on_attempt_timer, limit_ms, 0);
     link->address_count = link->address_next = 0;
     if (c->redis.unix_path) {
         connect_next(link);

@@ -21,8 +21,11 @@
 #define LINK_MAX_LOADING 32
 #define LINK_ADDRESS_LEN 64
 #define LINK_REASON_LEN 256
+/* A recovery window that does not know of us closes after 3 s at the earliest: an attempt that
+ * hangs and the pause after it must be over well before that. */
 #define LINK_BACKOFF_MIN_MS 100
-#define LINK_BACKOFF_MAX_MS 5000
+#define LINK_BACKOFF_MAX_MS 1000
+#define LINK_ATTEMPT_MAX_MS 1000
 
 enum link_state {
     LINK_PAUSED,     /* until the next attempt */

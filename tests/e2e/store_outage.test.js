@@ -286,6 +286,28 @@ test('the store', { concurrency: 12 }, async (t) => {
       await h.checkAll(two);
     },
 
+    'emptied by a restart, when a daemon without a past is there first: one that was away long is waited for': async (st) => {
+      const redis = await server(st);
+      const one = await h.lockDaemon(st, { redis, config: config({ instance: 'one', default: { gracePeriod: h.ms(30_000) } }) });
+      const two = await h.lockDaemon(st, { redis, config: config({ instance: 'two', default: { gracePeriod: h.ms(30_000) } }) });
+      const { ann, token } = await scene(one, 'back', 'document:back');
+      await redis.stop('SIGKILL');
+      await two.kill();
+      await ann.waitFor('system:degraded');
+      // By then the pauses have grown to their longest; the last has just begun.
+      for (let i = 0; i < 7; i++) await one.waitForLog(/store_connect_failed/);
+      await redis.start();
+      await two.restart();
+      await h.granting(two);
+      const bob = await two.client({ user: 'back-late', name: 'Bob', clientId: h.tab() });
+      const joined = await settled(bob, 'resource:join', { resourceId: 'document:back', mode: 'editor' });
+      assert.strictEqual(joined.data.lock.state, 'held');
+      assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: 'document:back' })).data.reason, 'HELD');
+      assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: 'document:back', token })).event, 'lock:renewed');
+      assert.strictEqual(ann.received('lock:lost').length, 0);
+      await h.checkAll(one, two);
+    },
+
     'emptied while running (FLUSHALL), with an editor in grace': async (st) => {
       const redis = await server(st);
       const d = await h.lockDaemon(st, { redis, config: config() });

@@ -225,6 +225,35 @@ static void a_silent_server_is_given_up(void **state) {
     RUN_UNTIL(&f->loop, f->seen.up == 1);
 }
 
+/* Whoever is away is back in time for a recovery window, which may close after 3 s: between two
+ * attempts there is never more than a pause, and an attempt that hangs ends, whatever commands may
+ * take. */
+static void a_link_that_is_away_tries_often(void **state) {
+    struct fixture *f = *state;
+    uint64_t begin, last, longest_ms = 0;
+
+    redis_server_start(&f->server, NULL);
+    f->config.redis.command_timeout_ms = 60000;
+    kill(f->server.pid, SIGSTOP);
+    begin = uv_hrtime();
+    connect_link(f);
+    RUN_UNTIL(&f->loop, f->seen.failed == 1);
+    assert_in_range((uv_hrtime() - begin) / 1000000, 0, 1500);
+    assert_non_null(strstr(f->seen.reason, "timed out"));
+    kill(f->server.pid, SIGCONT);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
+    redis_server_kill(&f->server, SIGKILL);
+    RUN_UNTIL(&f->loop, f->seen.down == 1);
+    last = uv_hrtime();
+    for (int i = 2; i < 9; i++) {
+        RUN_UNTIL(&f->loop, f->seen.failed == i);
+        longest_ms = (uv_hrtime() - last) / 1000000 > longest_ms ? (uv_hrtime() - last) / 1000000
+                                                                 : longest_ms;
+        last = uv_hrtime();
+    }
+    assert_in_range(longest_ms, 0, 2000);
+}
+
 /* When it was we who stood still, the replies are there and count. */
 static void a_stall_of_ours_is_no_timeout(void **state) {
     struct fixture *f = *state;
@@ -474,6 +503,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(reconnects_after_the_server_was_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stopped_server_costs_the_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(a_silent_server_is_given_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_link_that_is_away_tries_often, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stall_of_ours_is_no_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(closed_port_fails_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(unsupported_configurations_say_so, setup, teardown),

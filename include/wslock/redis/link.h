@@ -1,7 +1,8 @@
 /*
  * One asynchronous connection to Redis on our libuv loop, reconnected with backoff (100 ms doubling
- * to 5 s, with jitter). Every command has a deadline and its callback runs exactly once, never from
- * within the call that issued it, also when the link is destroyed. The program must ignore SIGPIPE.
+ * to 1 s, with jitter; an attempt is given up after 1 s or the command timeout). Every command has
+ * a deadline and its callback runs exactly once, never from within the call that issued it, also
+ * when the link is destroyed. The program must ignore SIGPIPE.
  */
 #ifndef WSLOCK_REDIS_LINK_H
 #define WSLOCK_REDIS_LINK_H
