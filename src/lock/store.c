@@ -170,9 +170,16 @@ static void open_shards(struct lock_store *store) {
 static void on_reopen(struct wheel_timer *timer) {
     struct lock_store *store = CONTAINER_OF(timer, struct lock_store, reopen_timer);
 
-    if (redis_link_is_up(store->link)) {
+    if (store->other_server) {
+        redis_link_reset(store->link, "the server is not the master");
+    } else if (redis_link_is_up(store->link)) {
         open_shards(store);
     }
+}
+
+/* A replica now, which it may stay for good while the address leads to another already. */
+static bool is_no_master(const char *error) {
+    return strncmp(error, "READONLY ", 9) == 0 || strncmp(error, "MASTERDOWN ", 11) == 0;
 }
 
 void store_refused(struct lock_store *store, const char *error) {
@@ -180,6 +187,7 @@ void store_refused(struct lock_store *store, const char *error) {
         return; /* many calls are refused at once */
     }
     store_lost(store, error);
+    store->other_server = is_no_master(error);
     wheel_set(store->wheel, &store->reopen_timer, LOCK_RETRY_MS, on_reopen);
 }
 
@@ -247,6 +255,7 @@ static void check_memory_policy(struct lock_store *store) {
 static void on_up(void *ctx) {
     struct lock_store *store = ctx;
 
+    store->other_server = false;
     load_scripts(store);
     check_memory_policy(store);
     open_shards(store);
@@ -257,6 +266,7 @@ static void on_down(void *ctx, const char *reason) {
 
     wheel_cancel(&store->reopen_timer);
     store_lost(store, reason);
+    redis_link_reset(store->feed.link, "the other connection was lost"); /* as out of date */
 }
 
 static void on_fail(void *ctx, const char *reason) {

@@ -132,6 +132,7 @@ struct lock_store {
     uint64_t down_since_ms;
     char *problem;
     struct wheel_timer reopen_timer;
+    bool other_server; /* this connection leads to one that is not the master */
 
     int64_t clock_ms;     /* store time of the last reply … */
     uint64_t clock_at_ms; /* … and boot time when it came */

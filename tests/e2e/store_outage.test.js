@@ -359,6 +359,27 @@ test('the store', { concurrency: 12 }, async (t) => {
       await h.checkAll(d);
     },
 
+    'demoted behind its address, while the old connections live on: the new master is found': async (st) => {
+      const [old, replica] = [await server(st, { tcp: true }), await h.redis(st, { tcp: true })];
+      await replica.command('REPLICAOF', '127.0.0.1', old.port);
+      await h.eventually(async () => /master_link_status:up/.test(await replica.command('INFO', 'replication')), 'a copy');
+      const wire = await h.proxy(st, old.port);
+      const d = await h.lockDaemon(st, { redis: old, config: config({ redis: { url: `redis://127.0.0.1:${wire.port}/0` } }) });
+      const r = 'document:promoted';
+      const { ann, bob, token } = await scene(d, 'promoted', r);
+      await h.eventually(async () => (await replica.keys('*:lock:*')).length === 1, 'the lock is copied');
+      await replica.command('REPLICAOF', 'NO', 'ONE');
+      wire.target = { port: replica.port, host: '127.0.0.1' };
+      await old.command('REPLICAOF', '127.0.0.1', replica.port);
+      await ann.waitFor('system:recovered');
+      assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: r, token })).event, 'lock:renewed');
+      assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
+      await h.eventually(async () => /name=wslockd:test:feed /.test(await replica.command('CLIENT', 'LIST')), 'the feed came too');
+      await ann.expect('lock:release', { resourceId: r }, 'lock:released');
+      await bob.waitFor('lock:released');
+      await h.checkAll(d);
+    },
+
     'the connection to it is cut, again and again': async (st) => {
       const redis = await server(st, { tcp: true });
       const wire = await h.proxy(st, redis.port);
