@@ -13,10 +13,12 @@
 
 #define BLOCK_MS 5000
 #define BLOCK_TEXT "5000"
+#define LOOK_TEXT "1"    /* blocks no longer than that where it is not known to work */
 #define COUNT_TEXT "256" /* entries a stream and reply */
 #define RETRY_MS 1000
-#define TRIM_DOUBT_MS 30000 /* half of the age at which entries are trimmed */
+#define LOST_MS 4000 /* several attempts to connect; well before entries not read are trimmed */
 #define HEAD_ARGS 6
+#define BLOCK_ARG 4
 
 /* ---- entries ---- */
 
@@ -103,6 +105,62 @@ static bool take_reply(struct lock_store *store, const struct redis_reply *reply
     return true;
 }
 
+/* ---- away ---- */
+
+static bool positioned(const struct lock_store *store) {
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        if (!store->shards[i].positioned) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void note_away(const struct feed *feed) {
+    if (feed->away_since_ms != 0) {
+        metrics_set(METRIC_FEED_LAG, (double)(clock_boot_ms() - feed->away_since_ms) / 1000, NULL,
+                    NULL);
+    }
+}
+
+/* No change reaches a client but by the feed: without it the store is as good as away. */
+static void on_lost(struct wheel_timer *timer) {
+    struct lock_store *store = CONTAINER_OF(timer, struct lock_store, feed.lost_timer);
+
+    if (redis_link_is_up(store->link) && positioned(store)) {
+        store->feed.lost = true;
+        store_lost(store, "its events cannot be read");
+    }
+}
+
+static void away(struct lock_store *store) {
+    struct feed *feed = &store->feed;
+
+    if (feed->away_since_ms == 0) {
+        feed->away_since_ms = clock_boot_ms();
+    }
+    if (!feed->lost && !wheel_armed(&feed->lost_timer)) {
+        wheel_set(store->wheel, &feed->lost_timer, LOST_MS, on_lost);
+    }
+}
+
+void feed_forgive(struct lock_store *store) {
+    wheel_cancel(&store->feed.lost_timer);
+    store->feed.lost = false;
+}
+
+/* It was read. All shards are synchronised where it was lost. */
+static void back(struct lock_store *store) {
+    bool was_lost = store->feed.lost;
+
+    note_away(&store->feed);
+    store->feed.away_since_ms = 0;
+    feed_forgive(store);
+    if (was_lost) {
+        store_open(store);
+    }
+}
+
 /* ---- reading ---- */
 
 static void on_retry(struct wheel_timer *timer) {
@@ -122,6 +180,8 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
         if (log_limit_pass(&limit, 10)) {
             log_warn("feed_refused", LF("error", error));
         }
+        away(store);
+        note_away(&store->feed);
         wheel_set(store->wheel, &store->feed.retry_timer, RETRY_MS, on_retry);
         return;
     }
@@ -137,26 +197,29 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
             return;
         }
     }
+    if (status == REDIS_OK) {
+        back(store);
+    }
     store->feed.reading = false;
     feed_read(store);
-}
-
-static bool positioned(const struct lock_store *store) {
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        if (!store->shards[i].positioned) {
-            return false;
-        }
-    }
-    return true;
 }
 
 void feed_read(struct lock_store *store) {
     struct feed *feed = &store->feed;
     struct str *ids = feed->argv + HEAD_ARGS + store->shard_count;
+    uint64_t timeout_ms = (uint64_t)store->config->redis.command_timeout_ms;
+    bool look = feed->away_since_ms != 0;
 
-    if (feed->reading || store->closing || !redis_link_is_up(feed->link) || !positioned(store)) {
+    if (feed->reading || store->closing || !positioned(store)) {
         return;
     }
+    if (look) {
+        away(store);
+    }
+    if (!redis_link_is_up(feed->link)) {
+        return;
+    }
+    feed->argv[BLOCK_ARG] = str_of(look ? LOOK_TEXT : BLOCK_TEXT);
     for (unsigned i = 0; i < store->shard_count; i++) {
         int len =
             snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)store->shards[i].cursor);
@@ -165,34 +228,27 @@ void feed_read(struct lock_store *store) {
     }
     feed->reading = true;
     redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * store->shard_count), feed->argv,
-                       BLOCK_MS + (uint64_t)store->config->redis.command_timeout_ms, on_read,
-                       store);
+                       look ? timeout_ms : BLOCK_MS + timeout_ms, on_read, store);
 }
 
 /* ---- the link ---- */
 
 static void on_up(void *ctx) {
-    struct lock_store *store = ctx;
-    struct feed *feed = &store->feed;
-    bool long_away = clock_boot_ms() - feed->down_since_ms > TRIM_DOUBT_MS;
-
-    feed->down_since_ms = 0;
-    for (unsigned i = 0; long_away && i < store->shard_count; i++) {
-        shard_resync(&store->shards[i], "the feed was away");
-    }
-    feed_read(store);
+    feed_read(ctx);
 }
 
 static void on_down(void *ctx, const char *reason) {
     struct lock_store *store = ctx;
 
-    store->feed.down_since_ms = clock_boot_ms();
     log_info("feed_lost", LF("reason", reason));
+    away(store);
 }
 
 static void on_fail(void *ctx, const char *reason) {
-    (void)ctx;
+    struct lock_store *store = ctx;
+
     log_debug("feed_connect_failed", LF("reason", reason));
+    note_away(&store->feed);
 }
 
 void feed_init(struct lock_store *store, const char *name) {
@@ -210,12 +266,14 @@ void feed_init(struct lock_store *store, const char *name) {
         feed->argv[HEAD_ARGS + i] = store->shards[i].keys.events;
     }
     wheel_timer_init(&feed->retry_timer);
-    feed->down_since_ms = clock_boot_ms();
+    wheel_timer_init(&feed->lost_timer);
+    feed->away_since_ms = clock_boot_ms();
     feed->link = redis_link_create(store->loop, store->config, name, &callbacks);
 }
 
 void feed_fini(struct lock_store *store) {
     wheel_cancel(&store->feed.retry_timer);
+    wheel_cancel(&store->feed.lost_timer);
     redis_link_destroy(&store->feed.link);
     mem_free(store->feed.argv);
     mem_free(store->feed.ids);

@@ -145,7 +145,7 @@ void store_set_problem(struct lock_store *store, const char *problem) {
     buf_fini(&b);
 }
 
-static void store_lost(struct lock_store *store, const char *reason) {
+void store_lost(struct lock_store *store, const char *reason) {
     store_set_problem(store, reason);
     compare_stop(store);
     for (unsigned i = 0; i < store->shard_count; i++) {
@@ -161,7 +161,10 @@ static void store_lost(struct lock_store *store, const char *reason) {
     }
 }
 
-static void open_shards(struct lock_store *store) {
+void store_open(struct lock_store *store) {
+    if (!redis_link_is_up(store->link) || wheel_armed(&store->reopen_timer) || store->feed.lost) {
+        return;
+    }
     for (unsigned i = 0; i < store->shard_count; i++) {
         shard_open(&store->shards[i]);
     }
@@ -172,8 +175,8 @@ static void on_reopen(struct wheel_timer *timer) {
 
     if (store->other_server) {
         redis_link_reset(store->link, "the server is not the master");
-    } else if (redis_link_is_up(store->link)) {
-        open_shards(store);
+    } else {
+        store_open(store);
     }
 }
 
@@ -256,9 +259,10 @@ static void on_up(void *ctx) {
     struct lock_store *store = ctx;
 
     store->other_server = false;
+    feed_forgive(store);
     load_scripts(store);
     check_memory_policy(store);
-    open_shards(store);
+    store_open(store);
 }
 
 static void on_down(void *ctx, const char *reason) {

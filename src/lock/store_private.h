@@ -107,8 +107,10 @@ struct compare {
 struct feed {
     struct redis_link *link;
     bool reading;
-    uint64_t down_since_ms; /* boot; 0 while up */
+    bool lost;              /* for so long that nothing can be served */
+    uint64_t away_since_ms; /* boot time; 0 while it can be read */
     struct wheel_timer retry_timer;
+    struct wheel_timer lost_timer;
     struct str *argv; /* of XREAD; ids are written anew each time */
     char (*ids)[24];
 };
@@ -175,6 +177,10 @@ void script_decline(struct shard *s, const char *why, script_done done, lock_cb 
 /* Argument 1: the store time after which the call may not run any more. */
 void args_not_after(struct script_args *a, const struct lock_store *store);
 void store_set_problem(struct lock_store *store, const char *problem);
+/* Nothing can be served, for this reason. */
+void store_lost(struct lock_store *store, const char *reason);
+/* Opens every shard, unless something stands in the way. */
+void store_open(struct lock_store *store);
 /* The store answers that it cannot serve: everything is closed and opened again after a pause. */
 void store_refused(struct lock_store *store, const char *error);
 /* A shard came to be served. */
@@ -241,5 +247,7 @@ void feed_init(struct lock_store *store, const char *name);
 void feed_fini(struct lock_store *store);
 /* Reads on if it can: connected, every shard positioned, not reading already. */
 void feed_read(struct lock_store *store);
+/* The command link came up: the feed has its time again. */
+void feed_forgive(struct lock_store *store);
 
 #endif

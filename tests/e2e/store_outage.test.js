@@ -375,8 +375,29 @@ test('the store', { concurrency: 12 }, async (t) => {
       assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: r, token })).event, 'lock:renewed');
       assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
       await h.eventually(async () => /name=wslockd:test:feed /.test(await replica.command('CLIENT', 'LIST')), 'the feed came too');
-      await ann.expect('lock:release', { resourceId: r }, 'lock:released');
+      assert.strictEqual((await settled(ann, 'lock:release', { resourceId: r })).event, 'lock:released');
       await bob.waitFor('lock:released');
+      await h.checkAll(d);
+    },
+
+    'the connection for its events alone is gone: as if it were away, and made good afterwards': async (st) => {
+      const redis = await server(st, { tcp: true });
+      const d = await h.lockDaemon(st, { redis, config: config({ ops: { readyGrace: h.ms(300) } }) });
+      const r = 'document:unheard';
+      const { ann, bob, token } = await scene(d, 'unheard', r);
+      const list = (await redis.command('CLIENT', 'LIST')).split('\n').filter(Boolean);
+      await redis.command('CONFIG', 'SET', 'maxclients', list.length - 1);
+      await redis.command('CLIENT', 'KILL', 'ID', /id=(\d+)/.exec(list.find((line) => line.includes(':feed ')))[1]);
+      for (const c of [ann, bob]) await c.waitFor('system:degraded');
+      await h.refused(bob, 'lock:acquire', { resourceId: r }, 'BACKEND_UNAVAILABLE');
+      await h.eventually(async () => (await h.httpGet(d.opsUrl('/readyz'))).status === 503, '/readyz knows');
+      await h.eventually(async () => (await d.metric('wslock_feed_lag_seconds')) > 1, 'the lag grows');
+      await redis.command('CONFIG', 'SET', 'maxclients', 100);
+      for (const c of [ann, bob]) await c.waitFor('system:recovered');
+      assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: r, token })).event, 'lock:renewed');
+      assert.strictEqual((await settled(ann, 'lock:release', { resourceId: r })).event, 'lock:released');
+      await bob.waitFor('lock:released');
+      await h.granting(d);
       await h.checkAll(d);
     },
 

@@ -1,6 +1,8 @@
 /* What goes wrong with the store, and what the lock module makes of it. */
 #include "lock_harness.h"
 
+#include "wslock/metrics/metrics.h"
+
 #define R "contract:7:main"
 
 static uint64_t skew_us;   /* added to the clock of our own */
@@ -515,6 +517,30 @@ static void destroying_completes_what_is_outstanding(void **state) {
     kill(h->server.pid, SIGCONT);
 }
 
+/* Its events are the one way for a change to come here. */
+static void a_store_whose_events_cannot_be_read_is_away(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    char answer[64];
+
+    harness_start(h);
+    ann = hold(h, &r);
+    ask_server(h, "ACL SETUSER default -xread", answer, sizeof answer);
+    RUN_UNTIL(&h->loop, h->a.degraded == 1);
+    assert_non_null(strstr(lock_store_problem(h->a.store), "events"));
+    assert_true(metrics_value(METRIC_FEED_LAG, NULL, NULL) > 2);
+    assert_int_equal(h->a.recovered, 1);
+    ask_server(h, "ACL SETUSER default +xread", answer, sizeof answer);
+    RUN_UNTIL(&h->loop, h->a.recovered == 2);
+    do {
+        CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
+    } while (r.status != LOCK_OK);
+    assert_int_equal(r.result.outcome, LOCK_OUT_RELEASED);
+    RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RELEASED));
+    assert_int_equal(h->a.degraded, 1);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -536,6 +562,7 @@ int main(void) {
         T(a_stopped_store_is_given_up_in_time),
         T(a_late_call_changes_nothing),
         T(the_feed_goes_on_after_its_connection_broke),
+        T(a_store_whose_events_cannot_be_read_is_away),
         T(failed_reports_are_asked_for_again),
         T(destroying_completes_what_is_outstanding),
     };
