@@ -77,6 +77,28 @@ test('the window stays open for every live instance, and no longer than lease + 
     has(await w.s.renew('i1'), { window: 0 });
 });
 
+test('a clock that is set back: an open window begins anew, and who reported afterwards need not again', async () => {
+    const w = await shared();
+    await replaced(w);
+    const { window } = await w.s.status(DOC);
+    await w.s.setClock(w.s.ms - 120000);
+    await w.s.renew('i1');
+    const again = (await w.s.reportDone('i1', window)).window;
+    assert.equal(again, w.s.ms);
+    await w.s.reportDone('i1', again);
+    await w.s.advance(3000);
+    has(await w.s.renew('i1'), { window: 0 });
+
+    await w.s.setClock(w.s.ms - 600000);
+    await w.s.renew('i1');
+    await w.s.renew('i2'); // late: it is new
+    await w.s.reportDone('i2', 0);
+    await w.s.reportDone('i1', 0);
+    await w.s.advance(3000);
+    has(await w.s.renew('i1'), { late: false, window: 0 });
+    has(await w.s.renew('i2'), { late: false, window: 0 });
+});
+
 test('peers that an instance knows are waited for', async () => {
     const w = await shared();
     await w.redis.command('FLUSHALL');

@@ -31,7 +31,7 @@ end
 call('ZREM', KEYS[2], 'a:' .. incarnation) -- it was taken for dead
 local last = call('ZSCORE', KEYS[2], id)
 call('ZADD', KEYS[2], (sent > 0 and sent < now and sent or now) + lease, id)
-call('HSETNX', KEYS[5], incarnation, window > 0 and 0 or now - 1)
+call('HSETNX', KEYS[5], incarnation, window > 0 and 0 or knows_since())
 call('HSET', KEYS[1], 'renewed', now)
 try_close(incarnation, private, lease, longest_grace)
 local late = not last or last + 0 <= now

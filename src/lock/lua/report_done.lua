@@ -9,7 +9,7 @@ local arg = {unpack_values(ARGV[1])}
 local incarnation, lease, private, longest_grace, reported, contact = ARGV[2], arg[2], arg[3], arg[4], arg[5], arg[6]
 --@include shard.lua
 if window == 0 or window == reported then
-  call('HSET', KEYS[5], incarnation, reported > 0 and reported or now - 1)
+  call('HSET', KEYS[5], incarnation, reported > 0 and reported or knows_since())
 end
 if window > 0 and window == reported then
   for i = 7, #arg do

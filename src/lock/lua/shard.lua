@@ -5,11 +5,21 @@ local function trust(lease)
   call('HSET', KEYS[1], 'valid', now + math.floor(lease * 2 / 3))
 end
 
+-- Since when an instance that is told nothing of the past has known all, for `instances`: no window that is over is
+-- younger, wherever the clock was then.
+local function knows_since()
+  return math.max(now - 1, (call('HGET', KEYS[1], 'window') or 0) + 0)
+end
+
 -- Closes the window when every live instance, `incarnation` among them, has reported in it, or it has been open
 -- for as long as anyone could need. The gap ends here. Others of a private server are dead.
 local function try_close(incarnation, private, lease, longest_grace)
   local age = now - window
   if window == 0 then
+    return
+  elseif age < -1000 then -- the clock was set back: it begins anew
+    window = now
+    call('HSET', KEYS[1], 'valid', -window, 'window', window)
     return
   elseif age < lease + longest_grace then
     local waiting = {}
