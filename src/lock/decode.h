@@ -42,6 +42,7 @@ struct script_head {
     int64_t next_ms; /* the next deadline; 0: none */
     bool late;       /* lease: had run out, or was not there */
     bool more;       /* sweep: more is due already */
+    bool unreadable; /* sweep: something that is due could not be settled */
 };
 
 /* Arrays that a result points into; reused from reply to reply. */

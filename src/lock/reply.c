@@ -2,7 +2,7 @@
 
 #include "wslock/base/mem.h"
 
-enum { FLAG_RESUMED = 1, FLAG_JOINED = 4, FLAG_LATE = 8, FLAG_MORE = 16 };
+enum { FLAG_RESUMED = 1, FLAG_JOINED = 4, FLAG_LATE = 8, FLAG_MORE = 16, FLAG_UNREADABLE = 32 };
 
 static const char *const status_words[] = {"OK", "LATE", "SHARDS", "SCHEMA", "AHEAD"};
 
@@ -137,6 +137,7 @@ static void read_flags(struct msgpack_list *list, struct script_head *head,
     out->joined = (flags & FLAG_JOINED) != 0;
     head->late = (flags & FLAG_LATE) != 0;
     head->more = (flags & FLAG_MORE) != 0;
+    head->unreadable = (flags & FLAG_UNREADABLE) != 0;
 }
 
 bool script_reply_decode(struct str packed, struct decode_scratch *scratch,

@@ -86,6 +86,7 @@ struct shard {
     int64_t next_due_ms; /* the earliest deadline known; 0: none */
     uint64_t swept_ms;   /* boot time when last asked */
     bool sweeping;
+    unsigned sweeps_failed; /* the last so many */
     struct wheel_timer sweep_timer;
 
     size_t calls_open;  /* scripts without an answer */

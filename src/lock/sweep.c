@@ -9,7 +9,8 @@
 #define SWEEP_IDLE_MS 1000
 #define SWEEP_IDLE_MS_PER_SHARD 10
 #define SWEEP_JITTER_MS 500
-#define SWEEP_PAUSE_MS 50 /* between two sweeps of a shard */
+#define SWEEP_PAUSE_MS 50  /* between two sweeps of a shard; doubles with each that failed … */
+#define SWEEP_FAILED_MAX 9 /* … up to 25.6 s */
 #define SWEEP_MEMBERS 100
 #define SWEEP_EVENTS 100000 /* entries of a shard's streams that are kept at most */
 #define SWEEP_AUDIT 10000
@@ -29,6 +30,7 @@ void sweep_schedule(struct shard *s) {
     uint64_t wait_ms = SWEEP_IDLE_MS + (uint64_t)store->shard_count * SWEEP_IDLE_MS_PER_SHARD +
                        rand_below(SWEEP_JITTER_MS);
     uint64_t since_ms = clock_boot_ms() - s->swept_ms;
+    uint64_t pause_ms = (uint64_t)SWEEP_PAUSE_MS << s->sweeps_failed;
 
     if (s->state != SHARD_SERVING || s->sweeping) {
         return;
@@ -40,8 +42,8 @@ void sweep_schedule(struct shard *s) {
             wait_ms = until_ms > 0 ? (uint64_t)until_ms : 0;
         }
     }
-    if (wait_ms + since_ms < SWEEP_PAUSE_MS) {
-        wait_ms = SWEEP_PAUSE_MS - since_ms;
+    if (wait_ms + since_ms < pause_ms) {
+        wait_ms = pause_ms - since_ms;
     }
     wheel_set(store->wheel, &s->sweep_timer, wait_ms, on_timer);
 }
@@ -55,7 +57,14 @@ static void on_swept(struct script_call *call, const struct script_head *head,
     if (s->store->closing) {
         return;
     }
+    if (result->status == LOCK_UNKNOWN && s->sweeps_failed < SWEEP_FAILED_MAX) {
+        s->sweeps_failed++;
+    }
     if (result->status == LOCK_OK) {
+        s->sweeps_failed = 0;
+        if (head->unreadable) {
+            log_error("sweep_unreadable", LFI("shard", s->index), LF("advice", "see Redis's log"));
+        }
         s->next_due_ms = head->more ? head->now_ms : head->next_ms;
         for (size_t i = 0; i < result->event_count; i++) {
             callbacks->on_unasked(callbacks->ctx, &result->events[i], false);

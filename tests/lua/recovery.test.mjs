@@ -497,3 +497,20 @@ test('an instance that was taken for dead and is not is not handed out', async (
     await w.s.sweep();
     assert.equal((await w.s.sweep()).names[0], 'i2');
 });
+
+test('what is due and cannot be read is put off, and holds up nothing else', async () => {
+    const w = await World.create();
+    await w.given('grace');
+    for (const [resource, value] of [['doc:bad:a', 'garbage'], ['doc:bad:b', null]]) {
+        await (value ? w.redis.command('SET', w.s.key(`lock:${resource}`), value) : w.redis.command('LPUSH', w.s.key(`lock:${resource}`), 'x'));
+        await w.redis.command('ZADD', w.s.key('due'), w.s.ms, `r:${resource}`);
+    }
+    await w.pass(30000);
+    const r = await w.s.sweep();
+    has(r, { unreadable: true, more: false });
+    assert.deepEqual(causes(r), ['GRACE_PERIOD_EXPIRED']);
+    assert.ok(r.next > w.s.ms);
+    has(await w.s.sweep(), { unreadable: false });
+    await w.pass(60000);
+    has(await w.s.sweep(), { unreadable: true });
+});

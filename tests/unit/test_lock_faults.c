@@ -517,6 +517,25 @@ static void destroying_completes_what_is_outstanding(void **state) {
     kill(h->server.pid, SIGCONT);
 }
 
+static void sweeps_that_fail_pause_ever_longer(void **state) {
+    struct harness *h = *state;
+    char answer[64] = "";
+    uint64_t begin;
+    int before;
+
+    harness_start(h);
+    ask_server(h, "LPUSH {wslock:0}:lock:" R " damaged", answer, sizeof answer);
+    ask_server(h, "SADD {wslock:0}:instance:dead \"" R " x:x\"", answer, sizeof answer);
+    before = h->a.resyncs;
+    begin = clock_boot_ms();
+    ask_server(h, "ZADD {wslock:0}:due 1 i:dead", answer, sizeof answer);
+    RUN_UNTIL(&h->loop, h->a.resyncs >= before + 5);
+    assert_true(clock_boot_ms() - begin >= 100 + 200 + 400 + 800);
+    ask_server(h, "DEL {wslock:0}:lock:" R, answer, sizeof answer);
+    RUN_UNTIL(&h->loop, (ask_server(h, "EXISTS {wslock:0}:instance:dead", answer, sizeof answer),
+                         answer[1] == '0'));
+}
+
 /* Its events are the one way for a change to come here. */
 static void a_store_whose_events_cannot_be_read_is_away(void **state) {
     struct harness *h = *state;
@@ -562,6 +581,7 @@ int main(void) {
         T(a_stopped_store_is_given_up_in_time),
         T(a_late_call_changes_nothing),
         T(the_feed_goes_on_after_its_connection_broke),
+        T(sweeps_that_fail_pause_ever_longer),
         T(a_store_whose_events_cannot_be_read_is_away),
         T(failed_reports_are_asked_for_again),
         T(destroying_completes_what_is_outstanding),

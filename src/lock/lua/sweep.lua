@@ -1,10 +1,10 @@
 -- Sweep: lets happen what is due in the shard; correctness does not wait for it.
 -- KEYS: SHARD; others are built from what `due` names. Arguments: 1 notAfter, 2 due members at most, 3 lease ms,
 --   4 entries of `events` and 5 of `audit` to keep at most.
--- Reply: NONE; next is the shard's next deadline; flag more: call again at once; names: an instance that has died and
---   the id in the stream `audit` up to which its own audit is known to be on disk. Who gets them writes what
---   comes behind that and then takes the instance out of `written` and `a:<incarnation>` out of `due`; else they are
---   handed out again.
+-- Reply: NONE; next is the shard's next deadline; flags more: call again at once, and unreadable: a resource that was
+--   due could not be settled; names: an instance that has died and the id in the stream `audit` up to which its own
+--   audit is known to be on disk. Who gets them writes what comes behind that and then takes the instance out of
+--   `written` and `a:<incarnation>` out of `due`; else they are handed out again.
 -- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RESERVATION_EXPIRED, TAKEN_BY_ADMIN, RECOVERED; TIMEOUT and GONE of those
 --   who wait; of dead instances' members (100 a call) GRACE_STARTED and LEAVE.
 local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
@@ -22,6 +22,17 @@ local function settle_due(resource)
   else
     call('ZADD', KEYS[2], at, 'r:' .. resource)
   end
+end
+
+-- The same; what cannot be read (not ours, or damaged) is put off for a minute, so that it does not hold up the rest.
+local function try_settle_due(resource)
+  local ok, problem = pcall(settle_due, resource)
+  if not ok then
+    call('ZADD', KEYS[2], now + 60000, 'r:' .. resource)
+    redis.log(redis.LOG_WARNING, 'wslock: cannot settle ' .. resource .. ': '
+      .. (type(problem) == 'table' and problem.err or tostring(problem)))
+  end
+  return ok
 end
 
 -- A lease ended at `ended`: the instance's memberships end as if the server had closed them. True if some are left.
@@ -73,7 +84,7 @@ local function trim_audit()
   end
 end
 
-local more, dead = false, nil
+local more, dead, unreadable = false, nil, false
 if window == 0 then
   local due = call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
   more = #due == most * 2
@@ -82,7 +93,7 @@ if window == 0 then
     local name = string.sub(due[i], 3)
     local what = string.sub(due[i], 1, 2)
     if what == 'r:' then
-      settle_due(name)
+      unreadable = not try_settle_due(name) or unreadable
     elseif what == 'a:' and not dead then
       dead = hand_out(name)
     elseif what == 'a:' or reaped then
@@ -96,4 +107,4 @@ end
 call('XTRIM', KEYS[3], 'MINID', '~', us - 60000000)
 call('XTRIM', KEYS[3], 'MAXLEN', '~', keep_events)
 trim_audit()
-return answer_shard(more and 16 or 0, dead)
+return answer_shard((more and 16 or 0) + (unreadable and 32 or 0), dead)
