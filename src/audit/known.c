@@ -15,19 +15,26 @@
 #define STEP_BYTES ((off_t)1024 * 1024)
 #define LINE_BYTES ((off_t)128 * 1024) /* two of the longest lines */
 
+/* So many of the newest are known at least, and twice as many at most: more than an instance does
+ * in the time that is read back. */
+#define KNOWN_MIN 65536
+
 struct known {
     struct map *map;
+    struct map *older; /* those before, looked at too */
 };
 
 struct known *known_create(void) {
     struct known *known = mem_alloc(sizeof *known);
     known->map = map_create();
+    known->older = map_create();
     return known;
 }
 
 void known_destroy(struct known **known) {
     if (*known) {
         map_destroy(&(*known)->map);
+        map_destroy(&(*known)->older);
         mem_free(*known);
         *known = NULL;
     }
@@ -64,7 +71,9 @@ bool known_has(const struct known *known, struct str line) {
     struct buf key;
     buf_init(&key);
     make_key(&key, line);
-    const bool has = key.len > 0 && map_get(known->map, (struct str){key.data, key.len}) != NULL;
+    const struct str text = {key.data, key.len};
+    const bool has =
+        key.len > 0 && (map_get(known->map, text) != NULL || map_get(known->older, text) != NULL);
     buf_fini(&key);
     return has;
 }
@@ -76,6 +85,11 @@ void known_add(struct known *known, struct str line) {
     make_key(&key, line);
     if (key.len > 0) {
         map_set(known->map, (struct str){key.data, key.len}, &present);
+    }
+    if (map_count(known->map) >= KNOWN_MIN) {
+        map_destroy(&known->older);
+        known->older = known->map;
+        known->map = map_create();
     }
     buf_fini(&key);
 }

@@ -1,7 +1,7 @@
 /*
  * Which changes the log has a record of already, as far as they could be read back from the store
- * once more: those at the end of the file as it was found, and those read back before. A record
- * is known by its action, its resource and its event id.
+ * once more: those at the end of the file as it was found, and those read back before, the newest
+ * of them. A record is known by its action, its resource and its event id.
  */
 #ifndef WSLOCK_AUDIT_KNOWN_H
 #define WSLOCK_AUDIT_KNOWN_H

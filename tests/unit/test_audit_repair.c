@@ -1,6 +1,8 @@
 /* Opening what a crash, or something worse, left behind. */
 #include "test_audit_support.h"
 
+#include "../../src/audit/known.h"
+
 #include <dirent.h>
 #include <openssl/sha.h>
 #include <signal.h>
@@ -225,6 +227,29 @@ static void folder_missing(void **state) {
     free(problem);
 }
 
+static struct str known_line(char *out, size_t size, int number) {
+    snprintf(out, size,
+             "{\"action\":\"LOCK_ACQUIRED\",\"resourceId\":\"a:b:c\",\"eventId\":\"%d-0\"", number);
+    return str_of(out);
+}
+
+/* However many are recovered in the life of the daemon. */
+static void only_the_newest_records_are_remembered(void **state) {
+    struct known *known = known_create();
+    char line[128];
+    int count = 0;
+
+    (void)state;
+    known_add(known, known_line(line, sizeof line, 0));
+    while (known_has(known, known_line(line, sizeof line, 0))) {
+        known_add(known, known_line(line, sizeof line, ++count));
+        assert_in_range(count, 0, 200000);
+    }
+    assert_true(known_has(known, known_line(line, sizeof line, count)));
+    assert_true(known_has(known, known_line(line, sizeof line, count / 2 + 1)));
+    known_destroy(&known);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(torn_line_is_cut_off, setup, teardown),
@@ -237,6 +262,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_kept_is_quoted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_change_is_not_recovered_twice, setup, teardown),
+        cmocka_unit_test(only_the_newest_records_are_remembered),
         cmocka_unit_test_setup_teardown(folder_missing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
