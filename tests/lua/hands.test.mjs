@@ -94,13 +94,13 @@ const CELLS = [
         const other = w.tab('bob', 2);
         await w.s.join(DOC, other);
         return w.s.acquire(DOC, other, { takeOwn: true });
-    }, { outcome: 'GRANTED', moved: false, ...LOCK('held', 'bob') }, ['CLAIMED']],
+    }, { outcome: 'GRANTED', ...LOCK('held', 'bob') }, ['CLAIMED']],
     ['takeOwn while a takeover is pending', 'held', {}, async (w, p) => {
         await pend(w, p);
         const other = w.tab('ann', 2);
         await w.s.join(DOC, other);
         return w.s.acquire(DOC, other, { takeOwn: true });
-    }, { outcome: 'GRANTED', moved: true, ...LOCK('held', 'ann', { client: 'tab-ann-2', takeover: { request: 't1' } }) },
+    }, { outcome: 'GRANTED', ...LOCK('held', 'ann', { client: 'tab-ann-2', takeover: { request: 't1' } }) },
         ['MOVED']],
     ['the owner’s tab back while a takeover is pending', 'held', {}, async (w, p) => {
         await pend(w, p);
@@ -464,7 +464,7 @@ const CELLS = [
         const other = w.tab('ann', 2);
         await w.s.join(DOC, other);
         return w.s.takeover(DOC, other, 't1');
-    }, { outcome: 'GRANTED', moved: true, ...LOCK('held', 'ann', { client: 'tab-ann-2' }) }, ['MOVED']],
+    }, { outcome: 'GRANTED', ...LOCK('held', 'ann', { client: 'tab-ann-2' }) }, ['MOVED']],
     ['takeover, request', 'grace', {}, (w, p) => w.s.takeover(DOC, p.dee, 't1'),
         { outcome: 'GRANTED', ...LOCK('held', 'dee', { until: 0 }) },
         ['TAKEN_BY_ADMIN'], toDee('IMMEDIATE', 'TAKEN_BY_ADMIN')],

@@ -463,7 +463,7 @@ export class Model {
             this.grantLock(resource, cause[way], t.session, ending);
         }
         return {
-            outcome: 'GRANTED', resumed: way === 'resume' || way === 'retoken', moved: way === 'move',
+            outcome: 'GRANTED', resumed: way === 'resume' || way === 'retoken',
             previous: way === 'move' ? ending : previous,
         };
     }
@@ -471,7 +471,7 @@ export class Model {
     answer(resource, more) {
         return {
             status: 'OK', rev: this.tick, now: this.now, window: this.window, next: this.deadline(resource), resumed: false,
-            moved: false, joined: false, late: false, more: false, unreadable: false, lock: this.view(resource), limit: 0,
+            joined: false, late: false, more: false, unreadable: false, lock: this.view(resource), limit: 0,
             previous: null, lost: null, events: this.events, names: [], members: [], count: 0, ...more,
         };
     }

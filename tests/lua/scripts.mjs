@@ -181,7 +181,7 @@ export function replyOf(packed) {
     }
     const place = r[15] ? { position: r[15][0], request: r[15][1], ends: r[15][2] } : null;
     return {
-        ...reply, next: r[5], resumed: (r[6] & 1) !== 0, moved: (r[6] & 2) !== 0, joined: (r[6] & 4) !== 0,
+        ...reply, next: r[5], resumed: (r[6] & 1) !== 0, joined: (r[6] & 4) !== 0,
         late: (r[6] & 8) !== 0, more: (r[6] & 16) !== 0, unreadable: (r[6] & 32) !== 0,
         lock: lockOf(r[7]), limit: r[8], previous: endingOf(r[9]), lost: endingOf(r[10]), events: r[11].map(eventOf), names: r[12], members,
         count: r[14], ...(r.length === 18 && { place, median: r[16], waiters }),

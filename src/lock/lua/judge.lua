@@ -108,7 +108,7 @@ local function apply(verdict, l, tell_after)
     return 1
   end
   take(l, 'MOVED', true, ending)
-  return 2, ending
+  return 0, ending
 end
 
 -- The caller waits in the queue, at most `most` there: the outcome, and items 16 to 18 of the reply.
