@@ -167,11 +167,11 @@ static bool digits(struct str text, int64_t *out) {
 }
 
 void lock_member_read(struct msgpack_list *list, struct lock_member *out) {
-    struct str field = msgpack_str(list), value = msgpack_str(list), joined;
+    struct str field = msgpack_str(list), value = msgpack_str(list), instance, joined;
 
     require(list->m, str_cut(&field, ':', &out->client_id) &&
                          str_cut(&value, ' ', &out->session_id) &&
-                         str_cut(&value, ' ', &out->instance) && str_cut(&value, ' ', &joined) &&
+                         str_cut(&value, ' ', &instance) && str_cut(&value, ' ', &joined) &&
                          digits(joined, &out->joined_ms));
     out->user_id = field;
     out->username = value;

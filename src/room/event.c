@@ -5,24 +5,19 @@
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 
-#define EVENT_STRINGS 27
+#define EVENT_STRINGS 26
 
 static void event_strings(struct lock_event *e, struct str *out[EVENT_STRINGS]) {
     struct str *all[EVENT_STRINGS] = {
-        &e->resource,           &e->actor_session_id,
-        &e->lock.user_id,       &e->lock.username,
-        &e->lock.client_id,     &e->ended.user_id,
-        &e->ended.username,     &e->ended.client_id,
-        &e->ended.revision,     &e->ended.by,
-        &e->member.user_id,     &e->member.username,
-        &e->member.client_id,   &e->member.session_id,
-        &e->member.instance,    &e->old_session_id,
-        &e->ended.request_id,   &e->waiter.user_id,
-        &e->waiter.client_id,   &e->waiter.packed,
-        &e->takeover.packed,    &e->lock.takeover.packed,
-        &e->operation.actor,    &e->operation.reason,
-        &e->operation.address,  &e->operation.user_id,
-        &e->operation.username,
+        &e->resource,          &e->actor_session_id,   &e->lock.user_id,
+        &e->lock.username,     &e->lock.client_id,     &e->ended.user_id,
+        &e->ended.username,    &e->ended.client_id,    &e->ended.revision,
+        &e->ended.by,          &e->member.user_id,     &e->member.username,
+        &e->member.client_id,  &e->member.session_id,  &e->old_session_id,
+        &e->ended.request_id,  &e->waiter.user_id,     &e->waiter.client_id,
+        &e->waiter.packed,     &e->takeover.packed,    &e->lock.takeover.packed,
+        &e->operation.actor,   &e->operation.reason,   &e->operation.address,
+        &e->operation.user_id, &e->operation.username,
     };
     memcpy(out, all, sizeof all);
 }

@@ -158,7 +158,6 @@ static void member_events_are_read(void **state) {
     assert_true(str_eqz(e.member.client_id, "client-1"));
     assert_true(str_eqz(e.member.user_id, "u:1"));
     assert_true(str_eqz(e.member.session_id, "session-1"));
-    assert_true(str_eqz(e.member.instance, "inc-1"));
     assert_int_equal(e.member.joined_ms, 1763953000000);
     assert_true(str_eqz(e.member.username, "Ann  of Green Gables"));
     assert_true(str_eqz(e.old_session_id, "session-0"));

@@ -99,7 +99,7 @@ struct lock_ending {
 
 /* One membership: a (user, clientId) in a room, with the session that has it now. */
 struct lock_member {
-    struct str user_id, username, client_id, session_id, instance;
+    struct str user_id, username, client_id, session_id;
     int64_t joined_ms;
 };
 
