@@ -65,17 +65,19 @@ static bool range_parse(const char *text, struct address_range *out) {
     struct str base = {text, slash != NULL ? (size_t)(slash - text) : strlen(text)};
     if (!address_parse(base, &out->base))
         return false;
-    unsigned long max = out->base.len * 8U;
+    /* What of an IPv4-mapped prefix lies before the IPv4 address. */
+    unsigned long mapped = out->base.len == 4 && memchr(base.p, ':', base.len) != NULL ? 96 : 0;
+    unsigned long max = mapped + out->base.len * 8U;
     unsigned long bits = max;
     if (slash != NULL) {
         char *end;
         if (slash[1] < '0' || slash[1] > '9')
             return false;
         bits = strtoul(slash + 1, &end, 10);
-        if (*end != '\0' || bits > max)
+        if (*end != '\0' || bits < mapped || bits > max)
             return false;
     }
-    out->bits = (uint8_t)bits;
+    out->bits = (uint8_t)(bits - mapped);
     return true;
 }
 

@@ -107,13 +107,27 @@ static void test_ranges(void **state) {
     assert_true(contains("2001:db8::/33", "2001:db8:7fff::1"));
     assert_false(contains("2001:db8::/33", "2001:db8:8000::1"));
     assert_true(contains("::1/128", "::1"));
+    assert_true(contains("::ffff:10.0.0.1", "10.0.0.1"));
+    assert_true(contains("::ffff:10.0.0.1/128", "10.0.0.1"));
+    assert_false(contains("::ffff:10.0.0.1/128", "10.0.0.2"));
+    assert_true(contains("::ffff:10.0.0.0/104", "10.255.0.1"));
+    assert_false(contains("::ffff:10.0.0.0/104", "11.0.0.1"));
+    assert_true(contains("::ffff:0.0.0.0/96", "1.2.3.4"));
 }
 
 static void test_ranges_refuse(void **state) {
     (void)state;
-    static const char *const CASES[] = {
-        "",        "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x", "10.0.0.0/ 8",
-        "::1/129", "localhost"};
+    static const char *const CASES[] = {"",
+                                        "10.0.0.0/",
+                                        "10.0.0.0/33",
+                                        "10.0.0.0/-1",
+                                        "10.0.0.0/8x",
+                                        "10.0.0.0/ 8",
+                                        "::1/129",
+                                        "localhost",
+                                        "::ffff:10.0.0.0/95",
+                                        "::ffff:10.0.0.0/8",
+                                        "::ffff:10.0.0.0/129"};
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         char text[64];
         char *items[] = {text};
