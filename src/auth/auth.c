@@ -140,11 +140,9 @@ enum auth_result auth_verify(struct auth *a, struct str token, int64_t now_unix_
         *why = check_signature(a, &compact);
     if (*why)
         goto done;
-    claims = auth_json_read((struct str){compact.payload.data, compact.payload.len});
+    claims = auth_compact_claims(&compact, why);
     if (claims)
         result = auth_claims_read(claims, &a->rules, now_unix_ms, identity, why);
-    else
-        *why = "the payload is not one JSON object";
 done:
     json_decref(claims);
     auth_compact_fini(&compact);

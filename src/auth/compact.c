@@ -52,7 +52,7 @@ const char *auth_compact_read(struct str token, struct auth_compact *out) {
         return "not three parts between dots";
     buf_init(&header);
     if (auth_b64_decode(parts[0], &header))
-        out->header = auth_json_read((struct str){header.data, header.len});
+        out->header = auth_json_read((struct str){header.data, header.len}, NULL);
     buf_fini(&header);
     if (!out->header)
         return "the header is not base64url of one JSON object";
@@ -62,6 +62,24 @@ const char *auth_compact_read(struct str token, struct auth_compact *out) {
         return "the signature is missing or not base64url";
     out->signed_part = (struct str){token.p, parts[0].len + 1 + parts[1].len};
     return read_header(out);
+}
+
+json_t *auth_compact_claims(const struct auth_compact *compact, const char **why) {
+    const struct str payload = {compact->payload.data, compact->payload.len};
+    enum json_error_code code;
+    json_t *claims = auth_json_read(payload, &code);
+
+    if (claims)
+        return claims;
+    if (code == json_error_stack_overflow)
+        *why = "the payload has values nested more than 16 deep";
+    else if (code == json_error_numeric_overflow)
+        *why = "the payload has an integer beyond signed 64 bits or a number beyond a double";
+    else if (code == json_error_duplicate_key)
+        *why = "the payload has a name twice";
+    else
+        *why = "the payload is not one JSON object";
+    return NULL;
 }
 
 void auth_compact_fini(struct auth_compact *compact) {

@@ -21,6 +21,8 @@ struct auth_compact {
  * three parts of strict base64url, a header that is not one strict JSON object, an `alg` that is
  * not known, `crit`, `b64` other than true, a `kid` that is not a text, no signature. */
 const char *auth_compact_read(struct str token, struct auth_compact *out) MUST_CHECK;
+/* The payload's object, the caller's reference; NULL with a static sentence in *why. */
+json_t *auth_compact_claims(const struct auth_compact *compact, const char **why) MUST_CHECK;
 void auth_compact_fini(struct auth_compact *compact);
 
 #endif

@@ -24,12 +24,18 @@ static bool too_deep(struct str text) {
     return false;
 }
 
-json_t *auth_json_read(struct str text) {
+json_t *auth_json_read(struct str text, enum json_error_code *code) {
+    enum json_error_code ignored;
+    json_error_t error;
     json_t *value;
 
-    if (text.len == 0 || too_deep(text))
+    if (!code)
+        code = &ignored;
+    *code = json_error_stack_overflow;
+    if (too_deep(text))
         return NULL;
-    value = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    value = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    *code = value ? json_error_wrong_type : json_error_code(&error);
     if (!json_is_object(value)) {
         json_decref(value);
         return NULL;

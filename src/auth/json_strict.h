@@ -10,9 +10,10 @@
 
 #define AUTH_JSON_MAX_DEPTH 16
 
-/* One object, nested at most AUTH_JSON_MAX_DEPTH deep, no key twice, nothing behind it; NULL
- * otherwise. The caller's reference. */
-json_t *auth_json_read(struct str text) MUST_CHECK;
+/* One object, nested at most AUTH_JSON_MAX_DEPTH deep, no key twice, nothing behind it. The
+ * caller's reference; NULL otherwise, and *code (code may be NULL) says why: jansson's word, which
+ * is json_error_stack_overflow for too much nesting. */
+json_t *auth_json_read(struct str text, enum json_error_code *code) MUST_CHECK;
 /* A string's bytes (which may hold NULs); borrowed. */
 struct str auth_json_str(const json_t *string);
 /* Whether the value is a string that equals text. */

@@ -9,7 +9,7 @@ static const struct auth_key *find_key(struct auth_keystore *store, struct str j
                                        const struct auth_compact *compact, struct auth_key **owned,
                                        const char **why) {
     const struct auth_jwk_defaults defaults = {.rsa = compact->alg, .oct = compact->alg};
-    json_t *json = auth_json_read(jwk);
+    json_t *json = auth_json_read(jwk, NULL);
 
     *why = "the key is not one JSON object";
     if (json && json_object_get(json, "keys")) {

@@ -97,7 +97,7 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
 const char *auth_jwks_add(struct auth_keystore *store, struct str text,
                           const struct auth_jwk_defaults *defaults,
                           const struct config_strings *allowed, const char *source) {
-    json_t *set = auth_json_read(text);
+    json_t *set = auth_json_read(text, NULL);
     const json_t *keys = json_object_get(set, "keys");
     const char *problem = NULL;
 

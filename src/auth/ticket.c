@@ -342,10 +342,8 @@ bool ticket_read(const struct ticket_keys *keys, struct str text, struct ticket_
     *why = auth_compact_read(text, &compact);
     if (!*why)
         *why = check_signature(keys, &compact);
-    if (!*why) {
-        claims = auth_json_read((struct str){compact.payload.data, compact.payload.len});
-        *why = claims ? read_claims(claims, out) : "the claims are not one JSON object";
-    }
+    if (!*why && (claims = auth_compact_claims(&compact, why)))
+        *why = read_claims(claims, out);
     json_decref(claims);
     auth_compact_fini(&compact);
     return *why == NULL;

@@ -96,6 +96,45 @@ static void test_expired_and_forged(void **state) {
     fixture_fini(&f);
 }
 
+/* Claims that nobody reads are held to the bounds of JSON too, and the reason says so. */
+static void test_reason_for_unread_claims(void **state) {
+    static const struct {
+        const char *claim, *why;
+    } CASES[] = {
+        {"9223372036854775807", NULL},
+        {"9223372036854775808",
+         "the payload has an integer beyond signed 64 bits or a number beyond a double"},
+        {"-1e309", "the payload has an integer beyond signed 64 bits or a number beyond a double"},
+        {"[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]", NULL},
+        {"[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]", "the payload has values nested more than 16 deep"},
+        {"{\"b\":1,\"b\":2}", "the payload has a name twice"},
+        {"1 2", "the payload is not one JSON object"},
+    };
+    struct fixture f;
+
+    (void)state;
+    setup_fixture(&f);
+    fixture_load(&f);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct auth_identity *identity = NULL;
+        const char *why = NULL;
+        struct buf claims;
+        char *token;
+
+        buf_init(&claims);
+        buf_printf(&claims, "{\"sub\":\"a\",\"exp\":1800000060,\"x\":%s}", CASES[i].claim);
+        token = make_token(&SIGNER, NULL, (struct str){claims.data, claims.len});
+        assert_int_equal(auth_verify(f.auth, str_of(token), NOW_MS, &identity, &why),
+                         CASES[i].why ? AUTH_INVALID : AUTH_OK);
+        if (CASES[i].why)
+            assert_string_equal(why, CASES[i].why);
+        auth_identity_destroy(&identity);
+        buf_fini(&claims);
+        mem_free(token);
+    }
+    fixture_fini(&f);
+}
+
 static void test_issuer_and_audience(void **state) {
     static const struct claims_case CASES[] = {
         {"{\"sub\":\"a\",\"exp\":1800000060,\"iss\":\"me\",\"aud\":\"x\"}", AUTH_OK},
@@ -320,6 +359,7 @@ int main(void) {
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_expired_and_forged),
         cmocka_unit_test(test_issuer_and_audience),
+        cmocka_unit_test(test_reason_for_unread_claims),
         cmocka_unit_test(test_user),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_roles),
