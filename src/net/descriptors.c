@@ -4,11 +4,21 @@
 #include "private.h"
 #include "wslock/base/log.h"
 
+static rlim_t reserved_descriptors(const struct net *n) {
+    rlim_t count = NET_RESERVED_DESCRIPTORS + n->listener_count;
+    for (size_t i = 0; i < n->listener_count; i++) {
+        if (n->listeners[i].kind == LISTENER_OPS)
+            count += NET_OPS_CONNECTIONS;
+    }
+    return count;
+}
+
 /* The hard limit may be a thousand million, and libwebsockets makes tables of the soft one: so not
  * more than what is needed. */
 void descriptors_prepare(struct net *n) {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)n->limits.connections + NET_HANDSHAKE_ROOM + NET_RESERVED_DESCRIPTORS;
+    rlim_t reserved = reserved_descriptors(n);
+    rlim_t wanted = (rlim_t)n->limits.connections + NET_HANDSHAKE_ROOM + reserved;
     rlim_t got = 1024;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
@@ -17,7 +27,6 @@ void descriptors_prepare(struct net *n) {
         got = limit.rlim_cur;
     }
     n->descriptor_max = got < INT_MAX ? (int)got : INT_MAX;
-    rlim_t reserved = NET_RESERVED_DESCRIPTORS;
     n->public_max = (size_t)(got > 2 * reserved ? got - reserved : got / 2);
     if (got < wanted)
         log_warn("few_descriptors", LFI("limit", got), LFI("wanted", wanted),

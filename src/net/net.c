@@ -61,6 +61,7 @@ static bool create_context(struct net *n, char **problem) {
         .timeout_secs = LWS_TIMEOUT_S,
         .user = n,
     };
+    descriptors_prepare(n); /* before tables are made of the limit */
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     n->context = lws_create_context(&info);
     if (n->context == NULL)
@@ -158,7 +159,6 @@ struct net *net_create(const struct net_parts *parts, char **problem) {
     list_init(&n->conns);
     n->admit = admit_create();
     n->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    descriptors_prepare(n);
     if (read_ops_token(n, problem) && listeners_open(n, problem) && create_context(n, problem) &&
         create_vhosts(n, problem)) {
         config_bound_port(n->parts.config, net_port(n));

@@ -23,8 +23,9 @@
 #define NET_CLOSE_TIMEOUT_MS 5000
 /* Sockets beyond maxConnections that may be in their handshake or being told a refusal. */
 #define NET_HANDSHAKE_ROOM 256
-/* Descriptors that clients may never use: Redis, audit file, listeners, operations endpoint. */
-#define NET_RESERVED_DESCRIPTORS 64
+/* Descriptors that clients may never use, besides the listeners and what operators may open: an
+ * idle daemon has about 20 (event loop, Redis, audit file). */
+#define NET_RESERVED_DESCRIPTORS 32
 #define NET_OPS_CALLS 16 /* of a listener, that wait for an answer: room is left for /healthz */
 #define NET_OPS_CONNECTIONS 24 /* a listener: TCP does not keep the unix socket busy */
 #define NET_USER_AGENT_MAX 256
@@ -135,8 +136,8 @@ void listener_start(struct listener *l);
 void listener_stop(struct listener *l);
 void listener_log(const struct listener *l);
 
-/* descriptors.c: raises RLIMIT_NOFILE to what the limits need and sets public_max, descriptor_max.
- */
+/* descriptors.c: raises RLIMIT_NOFILE to what the limits and the listeners need and sets
+ * public_max, descriptor_max. */
 void descriptors_prepare(struct net *n);
 
 /* tls.c */

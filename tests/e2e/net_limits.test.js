@@ -139,6 +139,21 @@ function cpuMs(pid) {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
+test('what clients leave is enough for all that operators may open', async (t) => {
+  const d = await h.daemon(t, { nofile: '256:256', config: { listen: Array.from({ length: 10 }, () => plain()[0]) } });
+  const sockets = [];
+  for (let i = 0; i < 256; i++) sockets.push(await h.rawConnect(t, d.port));
+  const inUse = () => sockets.filter((s) => !s.ended).length;
+  await h.eventually(() => inUse() <= 192, 'the last are refused');
+  const idle = 23; // of the 24 that a listener takes
+  for (const place of [d.ops.port, d.ops.socket]) {
+    for (let i = 0; i < idle; i++) await h.rawConnect(t, place);
+    const target = typeof place === 'number' ? d.opsUrl('/healthz') : { socketPath: place, path: '/healthz' };
+    assert.strictEqual((await h.httpGet(target)).status, 200);
+  }
+  assert.ok(inUse() >= 128, `${inUse()} are kept`);
+});
+
 test('out of descriptors: refuses, says it once, does not spin, recovers', async (t) => {
   const d = await h.daemon(t, { nofile: '160:160' });
   assert.match(d.log.join('\n'), /few_descriptors/);
