@@ -119,8 +119,9 @@ static bool expect_kind(const struct binding *b, const struct config_node *node,
                         enum config_node_kind kind, const char *path) {
     if (node->kind == kind)
         return true;
-    config_problems_add(b->problems, node->file, node->line, path, "expected a %s",
-                        kind == CONFIG_NODE_LIST ? "list" : "mapping of keys");
+    if (!node->refused)
+        config_problems_add(b->problems, node->file, node->line, path, "expected a %s",
+                            kind == CONFIG_NODE_LIST ? "list" : "mapping of keys");
     return false;
 }
 

@@ -54,8 +54,10 @@ static const char *append_variable(struct expansion *e, const struct config_node
     return end + 1;
 }
 
-/* A value that grew out of a variable is typed as if it stood in the file without quotes. */
+/* A value that grew out of a variable is typed as if it stood in the file without quotes, but it is
+ * never null: an empty variable must not switch a check off. */
 static void expand_scalar(struct expansion *e, struct config_node *node) {
+    char quoted[CONFIG_QUOTE_BYTES];
     struct buf out;
     const char *p = node->text;
     bool variable = false;
@@ -81,6 +83,12 @@ static void expand_scalar(struct expansion *e, struct config_node *node) {
         config_problems_add(e->problems, node->file, node->line, e->path,
                             "not UTF-8, or longer than %u bytes, with its variables",
                             CONFIG_MAX_VALUE_BYTES);
+        goto done;
+    }
+    if (variable && config_text_is_null(buf_cstr(&out))) {
+        config_problems_add(e->problems, node->file, node->line, e->path,
+                            "%s is %s, and only a null in the file itself is one",
+                            config_quote(node->text, quoted), out.len > 0 ? "null" : "empty");
         goto done;
     }
     mem_free(node->text);

@@ -15,15 +15,17 @@ struct config_node *config_node_get(const struct config_node *node, struct str k
     return NULL;
 }
 
-bool config_node_is_null(const struct config_node *node) {
+bool config_text_is_null(const char *plain) {
     static const char *const NULLS[] = {"", "~", "null", "Null", "NULL"};
 
-    if (node->kind != CONFIG_NODE_SCALAR || !node->plain)
-        return false;
     for (size_t i = 0; i < ARRAY_LEN(NULLS); i++)
-        if (strcmp(node->text, NULLS[i]) == 0)
+        if (strcmp(plain, NULLS[i]) == 0)
             return true;
     return false;
+}
+
+bool config_node_is_null(const struct config_node *node) {
+    return node->kind == CONFIG_NODE_SCALAR && node->plain && config_text_is_null(node->text);
 }
 
 void config_tree_destroy(struct config_node **node) {

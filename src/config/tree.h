@@ -56,6 +56,8 @@ void config_path_item(char out[CONFIG_MAX_PATH_BYTES], const char *path, size_t 
 
 /* Borrowed; NULL when `node` is no mapping or has no such key. */
 struct config_node *config_node_get(const struct config_node *node, struct str key);
+/* Of a scalar without quotes. */
+bool config_text_is_null(const char *plain);
 bool config_node_is_null(const struct config_node *node);
 /* The node at a path such as "auth.keys[1].kid", or NULL. */
 const struct config_node *config_tree_find(const struct config_node *root, const char *path);

@@ -157,21 +157,60 @@ static void test_variables(void **state) {
     (void)state;
     setenv("WSLOCK_TEST_PORT", "4711", 1);
     setenv("WSLOCK_TEST_NAME", "gw", 1);
-    setenv("WSLOCK_TEST_EMPTY", "", 1);
     c = load_good(LISTEN KEYS "ops: {port: \"${WSLOCK_TEST_PORT}\"}\n"
                               "instance: ${WSLOCK_TEST_NAME}-${WSLOCK_TEST_PORT}\n"
                               "drainTimeout: ${WSLOCK_TEST_PORT}ms\n"
-                              "tickets: {signingKeyFile: \"${WSLOCK_TEST_EMPTY}\"}\n"
                               "audit: {file: \"/var/$${X}/$x\"}\n");
     assert_int_equal(c->ops.port, 4711);
     assert_string_equal(c->instance, "gw-4711");
     assert_int_equal(c->drain_timeout_ms, 4711);
-    assert_null(c->ticket_signing_key_file);
     assert_string_equal(c->audit.file, "/var/${X}/$x");
     config_unref(&c);
     unsetenv("WSLOCK_TEST_PORT");
     unsetenv("WSLOCK_TEST_NAME");
-    unsetenv("WSLOCK_TEST_EMPTY");
+}
+
+/* A variable never makes a value null, which would switch a check or a limit off. */
+static void test_null_variables(void **state) {
+    static const struct {
+        const char *text, *key;
+    } rows[] = {
+        {LISTEN "auth: {issuer: \"${V}\", jwks: {file: /j}}\n", "2 auth.issuer"},
+        {LISTEN "auth: {audience: \"${V}\", jwks: {file: /j}}\n", "2 auth.audience"},
+        {LISTEN "auth: {audience: [\"${V}\"], jwks: {file: /j}}\n", "2 auth.audience[0]"},
+        {LISTEN "auth: {cookie: \"${V}${V2}\", jwks: {file: /j}}\n", "2 auth.cookie"},
+        {LISTEN KEYS "default: {editorRoles: '${V}'}\n", "3 default.editorRoles"},
+        {LISTEN KEYS "default: {maxConcurrentTabLocksPerUser: '${V}'}\n",
+         "3 default.maxConcurrentTabLocksPerUser"},
+        {LISTEN KEYS "resourceTypes:\n  a: ${V}\n", "4 resourceTypes.a"},
+        {LISTEN KEYS "audit: {hmacKeyFile: '${V}'}\n", "3 audit.hmacKeyFile"},
+        {LISTEN KEYS "redis: {passwordFile: '${V}'}\n", "3 redis.passwordFile"},
+        {LISTEN KEYS "ops: {tokenFile: '${V}'}\n", "3 ops.tokenFile"},
+        {LISTEN KEYS "ops: ${V}\n", "3 ops"},
+        {LISTEN KEYS "tickets: {signingKeyFile: '${V}'}\n", "3 tickets.signingKeyFile"},
+    };
+    static const char *const values[] = {"", "~", "null", "Null", "NULL"};
+
+    (void)state;
+    setenv("V2", "", 1);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (size_t j = 0; j < ARRAY_LEN(values); j++) {
+            struct buf problems;
+            char expected[160];
+
+            setenv("V", values[j], 1);
+            (void)snprintf(expected, sizeof expected, "%s: ${V}%s is %s, and only a null in the ",
+                           rows[i].key, strstr(rows[i].text, "V2") ? "${V2}" : "",
+                           j == 0 ? "empty" : "null");
+            assert_null(load(rows[i].text, &problems));
+            if (strncmp(problems.data, expected, strlen(expected)) != 0 ||
+                problems.len != strcspn(problems.data, "\n") + 1)
+                fail_msg("%s: %s", expected, problems.data);
+            buf_fini(&problems);
+        }
+    }
+    unsetenv("V");
+    unsetenv("V2");
 }
 
 /* A variable cannot make lines, nor grow without bound. */
@@ -230,6 +269,7 @@ int main(void) {
         cmocka_unit_test(test_password_files),
         cmocka_unit_test(test_long_password_file),
         cmocka_unit_test(test_variables),
+        cmocka_unit_test(test_null_variables),
         cmocka_unit_test(test_hostile_variables),
         cmocka_unit_test(test_credentials),
     };
