@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "admin.h"
 #include "chain.h"
 #include "known.h"
 #include "problem.h"
@@ -56,6 +57,7 @@ struct audit {
     struct list waiters; /* oldest first */
     bool stalled;        /* a waiter's deadline passed; until a commit */
     uint64_t stalled_at_seq;
+    struct list watched; /* see admin.h */
 
     uint64_t dropped; /* records since the queue was full; 0: it takes records */
     int64_t dropped_from_us, dropped_to_us;
@@ -67,13 +69,17 @@ struct audit {
     struct log_limit failure_lines;
 };
 
-static uint64_t push(struct audit *a, const struct audit_record *r, int64_t wall_us, bool marked) {
-    const struct record_stamp stamp = {
+static struct record_stamp make_stamp(const struct audit *a, int64_t wall_us, uint64_t seq) {
+    return (struct record_stamp){
         .wall_us = wall_us,
-        .seq = a->last_seq + 1,
+        .seq = seq,
         .instance = str_of(a->instance),
         .omit_free_text = a->omit_free_text,
     };
+}
+
+static uint64_t push(struct audit *a, const struct audit_record *r, int64_t wall_us, bool marked) {
+    const struct record_stamp stamp = make_stamp(a, wall_us, a->last_seq + 1);
     buf_reset(&a->line);
     record_encode(&a->line, r, &stamp);
     const struct str line = {a->line.data, a->line.len};
@@ -105,7 +111,8 @@ static uint64_t push_own(struct audit *a, enum audit_action action, const char *
 }
 
 static void update_notify(struct audit *a) {
-    writer_notify_commits(a->writer, !list_empty(&a->waiters) || a->dropped > 0 || a->stalled);
+    writer_notify_commits(a->writer, !list_empty(&a->waiters) || !list_empty(&a->watched) ||
+                                         a->dropped > 0 || a->stalled);
 }
 
 static void drop(struct audit *a, int64_t wall_us) {
@@ -232,6 +239,7 @@ static void look_at_writer(struct audit *a, uint64_t deadlines_ms) {
     tell_mark(a, &state);
     end_gap(a, &state);
     complete_waiters(a, &state, deadlines_ms);
+    admin_look(&a->watched, &state, a->stalled);
     update_notify(a);
     arm_sync_timer(a);
 }
@@ -350,6 +358,7 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
     a->instance = mem_strdup(instance);
     a->omit_free_text = config->audit.omit_free_text;
     list_init(&a->waiters);
+    list_init(&a->watched);
     buf_init(&a->line);
     a->known = known_create();
     if (!open_sink(config, chain, &sink, &tail, problem)) {
@@ -381,12 +390,29 @@ fail:
     return NULL;
 }
 
+/* seq: 0 if it was dropped. */
+static void keep_in_sight(struct audit *a, const struct audit_record *r, int64_t wall_us,
+                          uint64_t seq) {
+    const struct record_stamp stamp = make_stamp(a, wall_us, seq);
+    struct writer_state state;
+    if (seq == 0 || !audit_healthy(a)) {
+        admin_tell(r, &stamp);
+        return;
+    }
+    writer_get_state(a->writer, &state);
+    admin_watch(&a->watched, r, &stamp, &state);
+    update_notify(a);
+}
+
 uint64_t audit_write(struct audit *a, const struct audit_record *r) {
     const int64_t wall_us = clock_wall_us();
     /* Once records are dropped, all are, until AUDIT_GAP can say so: one gap, not many. */
     const uint64_t seq = a->dropped > 0 ? 0 : push(a, r, wall_us, false);
     if (seq == 0) {
         drop(a, wall_us);
+    }
+    if (admin_is_action(r->action) && !r->recovered) {
+        keep_in_sight(a, r, wall_us, seq);
     }
     return seq;
 }
@@ -440,6 +466,7 @@ bool audit_close(struct audit **audit, int patience_ms) {
                   LFI("lost", a->last_seq - state.durable_seq + a->dropped));
     }
     complete_waiters(a, &state, UINT64_MAX);
+    admin_look(&a->watched, &state, true);
     assert(list_empty(&a->waiters));
     if (ended) {
         close_handles(a);

@@ -89,9 +89,9 @@ static uint32_t decode(const char *p, size_t len) {
 }
 
 /* A JSON string, in the text format too. */
-static void append_quoted(struct buf *out, struct str s) {
+static void append_quoted(struct buf *out, struct str s, size_t max_bytes) {
     buf_append_char(out, '"');
-    size_t end = s.len < VALUE_MAX_BYTES ? s.len : VALUE_MAX_BYTES;
+    size_t end = s.len < max_bytes ? s.len : max_bytes;
     size_t step;
     for (size_t i = 0; i < end; i += step) {
         step = utf8_sequence(s.p + i, s.len - i);
@@ -132,7 +132,7 @@ static bool is_bare(struct str s) {
 static void append_field(struct buf *out, const struct log_field *field) {
     if (current_format == LOG_FORMAT_JSON) {
         buf_append_char(out, ',');
-        append_quoted(out, str_of(field->key));
+        append_quoted(out, str_of(field->key), VALUE_MAX_BYTES);
         buf_append_char(out, ':');
     } else {
         buf_append_char(out, ' ');
@@ -144,7 +144,7 @@ static void append_field(struct buf *out, const struct log_field *field) {
     else if (current_format == LOG_FORMAT_TEXT && is_bare(field->s))
         buf_append(out, field->s.p, field->s.len);
     else
-        append_quoted(out, field->s);
+        append_quoted(out, field->s, field->whole ? SIZE_MAX : VALUE_MAX_BYTES);
 }
 
 /* RFC 3339 in UTC with milliseconds. */
@@ -191,7 +191,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (current_format == LOG_FORMAT_JSON) {
         buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time_text,
                    level_name(level));
-        append_quoted(&line, str_of(event));
+        append_quoted(&line, str_of(event), VALUE_MAX_BYTES);
     } else {
         buf_append_str(&line, event);
     }

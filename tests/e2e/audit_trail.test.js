@@ -243,6 +243,37 @@ test('onFailure: stop-all: nothing begins while the trail cannot be written', as
   }
 });
 
+test('an urgent takeover with a full disk: its record is in the log, once', async (t) => {
+  for (const freeText of ['keep', 'omit']) {
+    const d = await h.lockDaemon(t, {
+      config: { audit: { freeText }, auth: { adminRoles: ['lock-admin'] }, resourceTypes: { urgent: { urgentTakeover: true } }, limits },
+      fsize: 16384,
+    });
+    const r = 'urgent:full:main';
+    const ann = await d.client({ user: 'ann' });
+    const root = await d.client({ user: 'root', roles: ['lock-admin'], clientId: h.tab() });
+    await h.take(ann, r);
+    await h.view(root, r);
+    for (let i = 0; (await d.metric('wslock_audit_errors_total')) === 0; i++) {
+      await ann.request('resource:join', { resourceId: `document:n${i}` });
+      await ann.request('resource:leave', { resourceId: `document:n${i}` });
+    }
+    const take = { resourceId: r, reason: 'Cardiac "arrest"\nnow' };
+    await h.refused(root, 'lock:takeover', take, 'AUDIT_UNAVAILABLE');
+    const { data: lock } = await root.request('lock:takeover', { ...take, urgent: true });
+    const told = d.log.filter((line) => line.startsWith('admin_action_not_on_disk '));
+    assert.strictEqual(told.length, 1, told.join('\n'));
+    const record = JSON.parse(JSON.parse(/ record=("(?:[^"\\]|\\.)*")/.exec(told[0])[1]));
+    assert.deepStrictEqual(Object.keys(record), KEYS.filter((k) => k in record));
+    assert.deepStrictEqual([record.action, record.resourceId, record.fence, record.decision, record.eventId],
+      ['LOCK_TAKEOVER', r, lock.token, 'URGENT', `${lock.rev}-0`]);
+    assert.deepStrictEqual([record.user.id, record.admin.id, record.previousHolder.id, record.address, record.sessionId],
+      ['root', 'root', 'ann', '127.0.0.1', root.welcome.sessionId]);
+    assert.strictEqual(record.reason, freeText === 'keep' ? take.reason : undefined);
+    await d.kill();
+  }
+});
+
 test('a stop waits for a slow disk, but not for ever', async (t) => {
   await t.test('slow: everything is written', async (st) => {
     const d = await h.lockDaemon(st, { env: h.slowDisk(700), config: { drainTimeout: '1h' } });

@@ -274,18 +274,73 @@ static void full_queue_leaves_a_gap_record(void **state) {
     assert_int_equal(count_in_file(copy, "LOCK_ACQUIRED"), (int)written + 1);
 }
 
-/* The checkpoint's seq and hash stand in the operator's log, as in the file. */
-static void checkpoints_are_logged(void **state) {
-    struct fixture *f = *state;
-    char log_file[128];
-    (void)snprintf(log_file, sizeof log_file, "%s/log", f->dir);
+/* Standard error, for errors alone, goes to log_file until end_log gets what this returns. */
+static int begin_log(const struct fixture *f, char log_file[128]) {
+    (void)snprintf(log_file, 128, "%s/log", f->dir);
     (void)fflush(stderr);
     const int saved = dup(STDERR_FILENO);
     const int to = open(log_file, O_WRONLY | O_CREAT | O_APPEND, 0600);
     assert_true(saved >= 0 && to >= 0);
     assert_int_equal(dup2(to, STDERR_FILENO), STDERR_FILENO);
     close(to);
-    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT); /* they are told whatever the level is */
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    return saved;
+}
+
+static void end_log(int saved) {
+    (void)fflush(stderr);
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    close(saved);
+}
+
+/* Three takeovers: one that may be the first to fail, one while nothing can be written, one that is
+ * still waiting at the end. */
+static void late_admin_actions_are_logged(void **state) {
+    static const char *const devices[] = {"/dev/full", "/dev/null"};
+    struct fixture *f = *state;
+    char log_file[128], reason[6001];
+    memset(reason, '\1', sizeof reason - 1); /* grows sixfold: the line is never shortened */
+    reason[sizeof reason - 1] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(devices); i++) {
+        f->config.audit.file = (char *)devices[i];
+        f->config.audit.omit_free_text = false;
+        const int saved = begin_log(f, log_file);
+        struct audit *a = open_audit(f);
+        struct audit_record r = plain_record();
+        for (int n = 0; n < 2; n++) {
+            struct synced synced = {0};
+            (void)audit_write(a, &r); /* what users do is not told */
+            r.action = AUDIT_LOCK_TAKEOVER;
+            r.reason = str_of(n == 0 ? "\"cardiac\" arrest\nforged" : reason);
+            r.event_id = str_of(n == 0 ? "7-0" : "8-0");
+            assert_true(audit_write(a, &r) > 0);
+            audit_sync(a, on_synced, &synced);
+            assert_true(run_until(f, &synced.done));
+            assert_int_equal(synced.ok, i == 1);
+            r = plain_record();
+        }
+        r.action = AUDIT_SESSION_TERMINATED;
+        assert_true(audit_write(a, &r) > 0);
+        close_audit(f, &a);
+        end_log(saved);
+        const int told = i == 0;
+        assert_int_equal(count_in_file(log_file, "admin_action_not_on_disk record=\"{"), 3 * told);
+        assert_int_equal(count_in_file(log_file, "\\\"reason\\\":\\\"\\\\\\\"cardiac\\\\\\\" arrest"
+                                                 "\\\\nforged\\\","),
+                         told);
+        assert_int_equal(count_in_file(log_file, "\\\"eventId\\\":\\\"7-0\\\""), told);
+        assert_int_equal(count_in_file(log_file, "\\\"eventId\\\":\\\"8-0\\\""), told);
+        assert_int_equal(count_in_file(log_file, "SESSION_TERMINATED"), told);
+        assert_int_equal(count_in_file(log_file, "LOCK_ACQUIRED"), 0);
+        assert_int_equal(remove(log_file), 0);
+    }
+}
+
+/* The checkpoint's seq and hash stand in the operator's log, as in the file. */
+static void checkpoints_are_logged(void **state) {
+    struct fixture *f = *state;
+    char log_file[128];
+    const int saved = begin_log(f, log_file); /* they are told whatever the level is */
 
     f->config.audit.checkpoint_ms = 100;
     struct audit *a = open_audit(f);
@@ -294,9 +349,7 @@ static void checkpoints_are_logged(void **state) {
         run_a_moment(f);
     }
     close_audit(f, &a);
-    (void)fflush(stderr);
-    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
-    close(saved);
+    end_log(saved);
 
     assert_true(count_in_file(log_file, "audit_checkpoint ") >= 4);
     assert_true(count_in_file(f->file, "\"AUDIT_CHECKPOINT\"") >= 2);
@@ -336,6 +389,7 @@ int main(void) {
                                         teardown),
         cmocka_unit_test_setup_teardown(acknowledged_records_outlive_a_kill, setup, teardown),
         cmocka_unit_test_setup_teardown(full_queue_leaves_a_gap_record, setup, teardown),
+        cmocka_unit_test_setup_teardown(late_admin_actions_are_logged, setup, teardown),
         cmocka_unit_test_setup_teardown(checkpoints_are_logged, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,9 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
  * resource and event id). Never blocks. When the queue to the disk is full (bounded, 64 MiB) the
  * record is dropped, counted (wslock_audit_errors_total), 0 is returned, and an AUDIT_GAP says so
  * when half of the queue is free again; until then every record is dropped. Values over 2 KiB are
- * cut and end in `…`; a line has at most 64 KiB. */
+ * cut and end in `…`; a line has at most 64 KiB. A record of what an administrator did is also told
+ * in the operator's log, once, if an attempt to write fails before it is on disk, or it is dropped.
+ */
 uint64_t audit_write(struct audit *a, const struct audit_record *r);
 
 /* on_done(ctx, ok) runs on the loop when every record written so far is on disk (fsync: batch) or

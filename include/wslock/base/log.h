@@ -19,6 +19,7 @@ struct log_field {
     enum { LOG_FIELD_STR, LOG_FIELD_INT } type;
     struct str s;
     int64_t i;
+    bool whole; /* never shortened */
 };
 
 #define LF(k, text)                                                                                \
