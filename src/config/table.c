@@ -334,8 +334,8 @@ static const struct config_row ROOT_ROWS[] = {
     {CHOICE(ROOT, "audit.fsync", audit.fsync, FSYNC), .fallback = "batch",
      .doc = "`batch`: on disk before an administrator's action is answered."},
     {CHOICE(ROOT, "audit.onFailure", audit.on_failure, ON_FAILURE), .fallback = "stop-admin",
-     .doc = "What is refused while records cannot be written: administrators' actions, every "
-            "change, or nothing."},
+     .doc = "What is refused while records cannot be written: administrators' actions, whatever "
+            "begins something, or nothing ([exactly](audit.md#what-a-full-disk-stops))."},
     {SECRET_FILE(ROOT, "audit.hmacKeyFile", audit.hmac_key_file), .null_means = "plain SHA-256",
      .doc = "Makes the hash chain keyed (HMAC-SHA-256)."},
     {DURATION(ROOT, "audit.checkpoint", audit.checkpoint_ms), .fallback = "1h",

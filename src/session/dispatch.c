@@ -82,7 +82,9 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
                "Send auth with a valid token before anything else.", &extra);
         return;
     }
-    if (command->begins && trail_stops_all(s->gateway)) {
+    /* Who only views is given nothing, and goes on with a lock of their own by a heartbeat. */
+    bool begins = command->begins && (r->kind != WIRE_REQ_JOIN || r->editor);
+    if (begins && trail_stops_all(s->gateway)) {
         refuse(s, event, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
                "The audit cannot be written, and without it nothing begins here.", &extra);
         return;

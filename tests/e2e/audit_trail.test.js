@@ -218,8 +218,12 @@ test('a trail that was tampered with is not continued: exit 3', async (t) => {
 test('onFailure: stop-all: nothing begins while the trail cannot be written', async (t) => {
   for (const [onFailure, stops] of [['stop-all', true], ['continue', false]]) {
     const d = await h.lockDaemon(t, { config: { audit: { onFailure }, limits }, fsize: 16384 });
-    const ann = await d.client({ user: 'ann' });
-    await h.take(ann, 'document:before');
+    const clientId = h.tab();
+    const ann = await d.client({ user: 'ann', clientId });
+    const { token } = await h.take(ann, 'document:before');
+    const broken = await h.take(ann, 'document:broken');
+    const bob = await d.client({ user: 'bob' });
+    await h.view(bob, 'document:broken');
     let answer;
     for (let i = 0; i < 400; i++) {
       answer = await ann.request('lock:acquire', { resourceId: 'document:before' });
@@ -227,7 +231,7 @@ test('onFailure: stop-all: nothing begins while the trail cannot be written', as
       await ann.request('resource:join', { resourceId: `document:n${i}` });
       await ann.request('resource:leave', { resourceId: `document:n${i}` });
     }
-    const after = await ann.request('resource:join', { resourceId: 'document:after' });
+    const after = await ann.request('resource:join', { resourceId: 'document:after', mode: 'editor' });
     const ready = await h.httpGet(d.opsUrl('/readyz'));
     assert.deepStrictEqual(ready.json.reasons, stops ? ['the audit cannot be written'] : []);
     if (stops) {
@@ -236,9 +240,18 @@ test('onFailure: stop-all: nothing begins while the trail cannot be written', as
     } else {
       assert.strictEqual(after.event, 'resource:joined');
     }
-    // What is held goes on, and may be given up.
-    assert.strictEqual((await ann.request('lock:heartbeat', { resourceId: 'document:before' })).event, 'lock:renewed');
-    assert.strictEqual((await ann.request('lock:release', { resourceId: 'document:before' })).event, 'lock:released');
+    assert.strictEqual((await ann.request('resource:join', { resourceId: 'document:viewed' })).event, 'resource:joined');
+    // What is held goes on, also on a new connection, and may be given up.
+    ann.ws.terminate();
+    await bob.waitFor('lock:state', (state) => state.cause === 'GRACE_STARTED');
+    const back = await d.client({ user: 'ann', clientId });
+    if (stops) await h.refused(back, 'resource:join', { resourceId: 'document:broken', mode: 'editor' }, 'AUDIT_UNAVAILABLE');
+    await h.view(back, 'document:broken');
+    const renewed = await back.expect('lock:heartbeat', { resourceId: 'document:broken', token: broken.token }, 'lock:renewed');
+    assert.deepStrictEqual([renewed.resumed, renewed.token], [true, broken.token]);
+    await h.view(back, 'document:before');
+    await back.expect('lock:heartbeat', { resourceId: 'document:before', token }, 'lock:renewed');
+    await back.expect('lock:release', { resourceId: 'document:before' }, 'lock:released');
     await d.kill();
   }
 });
