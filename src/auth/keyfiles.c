@@ -153,6 +153,7 @@ char *auth_keys_load(struct auth_keystore *store, const struct config *config) {
     if (!problem && config->auth.jwks_file)
         problem = load_jwks(store, config);
     if (!problem && store->count == 0)
-        problem = mem_strdup("auth: no keys: auth.keys or auth.jwks must name some");
+        problem = mem_strdup("auth: no usable key: neither auth.keys nor auth.jwks has one for an "
+                             "algorithm in auth.algorithms");
     return problem;
 }

@@ -74,6 +74,27 @@ static void check_not_empty(const struct config_rules *r, const char *path,
         config_rules_complain(r, path, "an empty list would let no one in");
 }
 
+static bool is_allowed(const struct config_strings *algorithms, const char *alg) {
+    for (size_t i = 0; i < algorithms->count; i++)
+        if (strcmp(algorithms->items[i], alg) == 0)
+            return true;
+    return false;
+}
+
+/* Keys are there, but nothing could be verified with any of them. */
+static void check_usable(const struct config_rules *r) {
+    const struct config *c = r->config;
+
+    if (c->auth.jwks_url || c->auth.jwks_file || c->auth.key_count == 0 ||
+        c->auth.algorithms.count == 0)
+        return;
+    for (size_t i = 0; i < c->auth.key_count; i++)
+        if (!c->auth.keys[i].alg || is_allowed(&c->auth.algorithms, c->auth.keys[i].alg))
+            return;
+    config_rules_complain(r, "auth.keys",
+                          "no usable key: none has an alg that is in auth.algorithms");
+}
+
 void config_check_auth(const struct config_rules *r) {
     const struct config *c = r->config;
 
@@ -82,6 +103,7 @@ void config_check_auth(const struct config_rules *r) {
     check_jwks(r);
     if (c->auth.key_count == 0 && !c->auth.jwks_url && !c->auth.jwks_file)
         config_rules_complain(r, "auth", "no keys: auth.keys or auth.jwks must name some");
+    check_usable(r);
     check_not_empty(r, "auth.algorithms", &c->auth.algorithms);
     check_not_empty(r, "auth.audience", &c->auth.audience);
 }

@@ -60,7 +60,7 @@ static void test_key_not_allowed(void **state) {
     add_key(&f, NULL, "HS256", write_file(&f, "s", HMAC_SECRET, 32));
     free_strings(&f.config.auth.algorithms);
     f.config.auth.algorithms = strings_of("RS256", NULL);
-    expect_problem(&f, "no keys", "auth.keys");
+    expect_problem(&f, "no usable key", "auth.algorithms");
     fixture_fini(&f);
 }
 

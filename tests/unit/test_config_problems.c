@@ -26,6 +26,10 @@ static const struct bad CASES[] = {
     {KEYS "listen: []\n", {"2 listen: one listener"}},
     {LISTEN "auth:\n  keys: []\n", {"2 auth: no keys"}},
     {LISTEN "auth: {jwks: {refresh: 10m}}\n", {"2 auth: no keys"}},
+    {LISTEN "auth:\n  keys:\n  - {alg: HS256, secretFile: /s}\n",
+     {"3 auth.keys: no usable key: none has an alg that is in auth.algorithms"}},
+    {LISTEN "auth:\n  algorithms: [ES256]\n  keys: [{alg: RS256, publicKeyFile: /p}]\n",
+     {"4 auth.keys: no usable key"}},
     /* names */
     {LISTEN KEYS "lisen: 1\n", {"3 lisen: unknown key; is \"listen\" meant?"}},
     {LISTEN KEYS "ops:\n  prot: 1\n", {"4 ops.prot: unknown key; is \"port\" meant?"}},
