@@ -78,10 +78,12 @@ static void on_fatal(void *ctx, const char *problem) {
 static void print_dev_hints(const struct daemon *d) {
     const char *slash = strrchr(d->options->program, '/');
     int directory_len = slash != NULL ? (int)(slash - d->options->program) + 1 : 0;
-    printf("\nDemo page:  http://%s:%d/\n"
+    const char *address = d->config->listen[0].address;
+    bool v6 = strchr(address, ':') != NULL;
+    printf("\nDemo page:  http://%s%s%s:%d/\n"
            "A token:    %.*swslockctl --state-dir %s token --user ann --name Ann\n\n",
-           d->config->listen[0].address, net_port(d->net), directory_len, d->options->program,
-           d->config->state_dir);
+           v6 ? "[" : "", address, v6 ? "]" : "", net_port(d->net), directory_len,
+           d->options->program, d->config->state_dir);
     fflush(stdout);
 }
 

@@ -46,8 +46,12 @@ static enum exit_code with_config(const struct options *o) {
     struct config *config = load(o);
     if (config == NULL)
         return EXIT_CONFIGURATION;
-    if (o->action == OPTIONS_RUN)
-        return daemon_run(config, o);
+    if (o->action == OPTIONS_RUN) {
+        if (!o->dev || config_make_dev(config->state_dir, print_problem, NULL))
+            return daemon_run(config, o);
+        config_unref(&config);
+        return EXIT_RESOURCE;
+    }
     if (o->action == OPTIONS_PRINT_CONFIG) {
         print_config(config);
     } else {

@@ -15,6 +15,7 @@
 #include "value.h"
 
 static const char DEV_NAME[] = "--dev";
+static const char STATE_DIR_NAME[] = "--state-dir"; /* the file that problems with it name */
 
 /* `@/name` is a file in the state directory: see append_text. */
 static const char DEV_TEXT[] =
@@ -59,7 +60,7 @@ static void append_text(const char *state_dir, bool embedded, struct buf *out) {
 }
 
 static bool report_errno(struct config_problems *problems, const char *path) {
-    config_problems_add(problems, DEV_NAME, 0, "", "%.300s: %s", path, strerror(errno));
+    config_problems_add(problems, STATE_DIR_NAME, 0, "", "%.300s: %s", path, strerror(errno));
     return false;
 }
 
@@ -67,6 +68,7 @@ static bool report_errno(struct config_problems *problems, const char *path) {
 static bool make_directory(const char *path, struct config_problems *problems) {
     char *copy = mem_strdup(path);
     bool ok = *path != '\0';
+    struct stat st;
 
     errno = ENOENT;
     for (char *p = copy + 1; ok; p++) {
@@ -79,6 +81,10 @@ static bool make_directory(const char *path, struct config_problems *problems) {
         *p = c;
         if (c == '\0')
             break;
+    }
+    if (ok) {
+        ok = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+        errno = ENOTDIR;
     }
     if (!ok)
         report_errno(problems, path);
@@ -93,7 +99,7 @@ static bool check_key_file(const char *path, struct config_problems *problems) {
         return report_errno(problems, path);
     if (S_ISREG(st.st_mode) && (st.st_mode & 077) == 0 && st.st_size >= 32)
         return true;
-    config_problems_add(problems, DEV_NAME, 0, "",
+    config_problems_add(problems, STATE_DIR_NAME, 0, "",
                         "%.300s: not a signing key that only its user may read (remove it, and a "
                         "new one is made)",
                         path);
@@ -102,7 +108,7 @@ static bool check_key_file(const char *path, struct config_problems *problems) {
 
 /* Writes 256 random bits as text under another name first, so that the key is there whole or not at
  * all, also when two daemons start at once. */
-static bool make_key(const char *path, struct config_problems *problems) {
+static bool make_key(const char *state_dir, const char *path, struct config_problems *problems) {
     char text[2 * RAND_ID_LEN + 1];
     struct buf temporary;
     bool ok = false;
@@ -113,7 +119,7 @@ static bool make_key(const char *path, struct config_problems *problems) {
     buf_printf(&temporary, "%s.%s", path, text);
     fd = open(buf_cstr(&temporary), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        report_errno(problems, temporary.data);
+        report_errno(problems, state_dir);
         goto done;
     }
     rand_id(text);
@@ -137,7 +143,7 @@ static bool ensure_key(const char *state_dir, struct config_problems *problems) 
     buf_init(&path);
     buf_printf(&path, "%s/dev-key", state_dir);
     buf_cstr(&path);
-    ok = (access(path.data, F_OK) == 0 || make_key(path.data, problems)) &&
+    ok = (access(path.data, F_OK) == 0 || make_key(state_dir, path.data, problems)) &&
          check_key_file(path.data, problems);
     buf_fini(&path);
     return ok;
@@ -185,14 +191,20 @@ static struct config_node *dev_tree(const char *state_dir, struct config_node **
     return root;
 }
 
+bool config_make_dev(const char *state_dir, config_problem_cb on_problem, void *ctx) {
+    struct config_problems problems = {0};
+    bool ok = make_directory(state_dir, &problems) && ensure_key(state_dir, &problems);
+
+    config_problems_report(&problems, on_problem, ctx);
+    return ok;
+}
+
 struct config *config_load_dev(const char *state_dir, const char *path,
                                config_problem_cb on_problem, void *ctx) {
     struct config_problems problems = {0};
     struct config_node *over = NULL, *root = NULL;
     struct config *config = NULL;
 
-    if (!make_directory(state_dir, &problems) || !ensure_key(state_dir, &problems))
-        goto done;
     if (path) {
         over = config_load_tree(path, &problems);
         if (!over)

@@ -42,6 +42,16 @@ test('the page, its files, and nothing else', async (t) => {
   }
 });
 
+test('the page on an IPv6 address', async (t) => {
+  const dir = h.tempDir(t);
+  const over = path.join(dir, 'over.yaml');
+  fs.writeFileSync(over, 'listen: [{address: "::1", port: 0, plaintext: true}]\nops: {address: 127.0.0.1, port: 0}\n');
+  const d = await h.newDaemon(t, { args: ['--dev', '--state-dir', path.join(dir, 'state'), '--config', over] });
+  await d.start();
+  const [, url] = await h.eventually(() => /^Demo page: +(.*)\n/m.exec(d.stdout), 'the hints');
+  assert.strictEqual(url, `http://[::1]:${d.port}/`);
+});
+
 test('tokens for the page', async (t) => {
   const d = await devDaemon(t);
   await t.test('one that the daemon takes', async () => {

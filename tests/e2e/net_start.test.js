@@ -44,6 +44,20 @@ test('--version and --help', async () => {
   }
 });
 
+test('--dev: a state directory that cannot be used: exit 3; looking at the configuration makes none', async (t) => {
+  const dir = h.tempDir(t);
+  const file = path.join(dir, 'file');
+  fs.writeFileSync(file, '');
+  for (const state of [file, path.join(file, 'below')]) {
+    const end = await h.run(['--dev', '--state-dir', state]);
+    assert.deepStrictEqual([end.code, end.stderr], [3, `--state-dir: ${state}: Not a directory\n`]);
+  }
+  for (const option of ['--check-config', '--print-config']) {
+    assert.strictEqual((await h.run(['--dev', option, '--state-dir', path.join(dir, 'new')])).code, 0);
+    assert.deepStrictEqual(fs.readdirSync(dir), ['file']);
+  }
+});
+
 test('a bad configuration: exit 1, with file, line and key', async (t) => {
   const dir = h.tempDir(t);
   const file = path.join(dir, 'bad.yaml');

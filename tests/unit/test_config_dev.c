@@ -41,6 +41,8 @@ static struct config *load_dev(struct dev *d, const char *over, struct buf *prob
     if (over)
         write_file(d->file, over);
     struct config *c = config_load_dev(d->state, over ? d->file : NULL, gather, problems);
+    if (c && !config_make_dev(d->state, gather, problems))
+        config_unref(&c);
     buf_cstr(problems);
     return c;
 }
@@ -234,16 +236,27 @@ static void test_bad_key(void **state) {
     buf_fini(&problems);
 }
 
+/* Only config_make_dev makes anything, and says which directory it could not use. */
 static void test_bad_directory(void **state) {
+    struct dev *d = *state;
     struct buf problems;
+    char expected[128];
+    struct config *c = config_load_dev(d->state, NULL, gather, &problems);
 
-    (void)state;
+    assert_non_null(c);
+    config_unref(&c);
+    assert_int_not_equal(access(d->state, F_OK), 0);
     buf_init(&problems);
-    assert_null(config_load_dev("/dev/null/x", NULL, gather, &problems));
+    assert_false(config_make_dev("/dev/null/x", gather, &problems));
     assert_string_equal(buf_cstr(&problems), "0 : /dev/null/x: Not a directory\n");
     buf_reset(&problems);
-    assert_null(config_load_dev("", NULL, gather, &problems));
+    assert_false(config_make_dev("", gather, &problems));
     assert_true(problems.len > 0);
+    buf_reset(&problems);
+    write_file(d->file, "");
+    assert_false(config_make_dev(d->file, gather, &problems));
+    (void)snprintf(expected, sizeof expected, "0 : %s: Not a directory\n", d->file);
+    assert_string_equal(buf_cstr(&problems), expected);
     buf_fini(&problems);
 }
 
@@ -251,14 +264,9 @@ static void test_bad_directory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        DEV_TEST(test_alone),
-        DEV_TEST(test_file_over_it),
-        DEV_TEST(test_bound_port),
-        DEV_TEST(test_loopback_only),
-        DEV_TEST(test_bad_file),
-        DEV_TEST(test_bad_key),
-        cmocka_unit_test(test_bad_directory),
-        cmocka_unit_test(test_state_dir),
+        DEV_TEST(test_alone),         DEV_TEST(test_file_over_it),      DEV_TEST(test_bound_port),
+        DEV_TEST(test_loopback_only), DEV_TEST(test_bad_file),          DEV_TEST(test_bad_key),
+        DEV_TEST(test_bad_directory), cmocka_unit_test(test_state_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

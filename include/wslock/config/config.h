@@ -192,13 +192,15 @@ struct config *config_load_file(const char *path, config_problem_cb on_problem,
 /* The same from memory; `name` stands for the file in problems. */
 struct config *config_load_text(const char *name, const char *text, size_t len,
                                 config_problem_cb on_problem, void *ctx) MUST_CHECK;
-/* What --dev uses: see docs/configuration.md. Makes state_dir and the signing key in it: `dev-key`,
- * mode 0600, whose bytes are the secret of the HS256 key `dev`; roles stand in the claim `roles`.
+/* What --dev uses: see docs/configuration.md. Nothing is made: see config_make_dev. The file
+ * `dev-key` in state_dir is the secret of the HS256 key `dev`; roles stand in the claim `roles`.
  * The keys of the file `path`, when it is not NULL, go over the defaults of --dev; addresses other
  * than loopback are refused. allowedOrigins follows the first listener's port unless the file names
  * it. NULL with a problem reported. */
 struct config *config_load_dev(const char *state_dir, const char *path,
                                config_problem_cb on_problem, void *ctx) MUST_CHECK;
+/* Makes state_dir, mode 0700, and `dev-key` in it, mode 0600. False with a problem reported. */
+bool config_make_dev(const char *state_dir, config_problem_cb on_problem, void *ctx) MUST_CHECK;
 /* The state_dir of --dev and of the embedded Redis: the given one, or if that is NULL of
  * $STATE_DIRECTORY (systemd) the first, $XDG_STATE_HOME/wslockd, ~/.local/state/wslockd. Heap. */
 char *config_state_dir(const char *given) MUST_CHECK;
