@@ -1,8 +1,10 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,6 +44,14 @@ static void print_config(const struct config *config) {
     buf_fini(&out);
 }
 
+/* What was printed must have arrived: whoever reads a file with half a configuration is misled. */
+static enum exit_code printed(void) {
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_CLEAN;
+    fprintf(stderr, "wslockd: cannot write to standard output: %s\n", strerror(errno));
+    return EXIT_RESOURCE;
+}
+
 static enum exit_code with_config(const struct options *o) {
     struct config *config = load(o);
     if (config == NULL)
@@ -59,7 +69,7 @@ static enum exit_code with_config(const struct options *o) {
         puts("configuration ok");
     }
     config_unref(&config);
-    return EXIT_CLEAN;
+    return printed();
 }
 
 /* A descriptor that is free below 3 would be given to a socket or a file, into which the next
@@ -89,10 +99,10 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     case OPTIONS_HELP:
         options_print_help();
-        return EXIT_CLEAN;
+        return printed();
     case OPTIONS_VERSION:
         puts("wslockd " WSLOCK_VERSION);
-        return EXIT_CLEAN;
+        return printed();
     case OPTIONS_RUN:
     case OPTIONS_CHECK_CONFIG:
     case OPTIONS_PRINT_CONFIG:

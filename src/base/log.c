@@ -78,16 +78,6 @@ static bool is_unsafe(uint32_t code) {
            (code >= 0x2066 && code <= 0x2069);
 }
 
-static uint32_t decode(const char *p, size_t len) {
-    const unsigned char *b = (const unsigned char *)p;
-    if (len == 1)
-        return b[0];
-    uint32_t code = b[0] & (0x7fU >> len);
-    for (size_t i = 1; i < len; i++)
-        code = code << 6 | (b[i] & 0x3fU);
-    return code;
-}
-
 /* A JSON string, in the text format too. */
 static void append_quoted(struct buf *out, struct str s, size_t max_bytes) {
     buf_append_char(out, '"');
@@ -100,7 +90,7 @@ static void append_quoted(struct buf *out, struct str s, size_t max_bytes) {
             step = 1;
             continue;
         }
-        uint32_t code = decode(s.p + i, step);
+        uint32_t code = utf8_code(s.p + i, step);
         if (code == '"' || code == '\\') {
             buf_append_char(out, '\\');
             buf_append_char(out, (char)code);

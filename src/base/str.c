@@ -83,6 +83,18 @@ bool utf8_valid(const char *p, size_t len) {
     return utf8_check(p, len, &whole) && whole == len;
 }
 
+uint32_t utf8_code(const char *p, size_t len) {
+    const unsigned char *b = (const unsigned char *)p;
+    uint32_t code;
+
+    if (len == 1)
+        return b[0];
+    code = b[0] & (0x7fU >> len);
+    for (size_t i = 1; i < len; i++)
+        code = code << 6 | (b[i] & 0x3fU);
+    return code;
+}
+
 size_t utf8_length(const char *p, size_t len) {
     size_t count = 0;
     for (size_t i = 0; i < len; i++)

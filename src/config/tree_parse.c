@@ -16,6 +16,7 @@ struct reader {
     size_t len;
     struct config_problems *problems;
     size_t nodes;
+    char path[CONFIG_MAX_PATH_BYTES]; /* of what is being read */
 };
 
 static int line_of(yaml_mark_t mark) {
@@ -127,7 +128,10 @@ static bool parse_key(struct reader *r, char **key, int *line, bool *end) {
 static bool add_entry(struct reader *r, struct config_node *node, char *key, int line,
                       struct config_node *value) {
     if (key && config_node_get(node, str_of(key))) {
-        config_problems_add(r->problems, r->file, line, key, "this key is there already");
+        char path[CONFIG_MAX_PATH_BYTES];
+
+        config_path_name(path, r->path, key);
+        config_problems_add(r->problems, r->file, line, path, "this key is there already");
         mem_free(key);
         config_tree_destroy(&value);
         return true;
@@ -164,6 +168,7 @@ static struct config_node *parse_value(struct reader *r, int depth, bool *end) {
 
 /* Fills a list or mapping up to its end; false: no tree can be made. */
 static bool parse_entries(struct reader *r, struct config_node *node, int depth) {
+    size_t path_len = strlen(r->path);
     bool end = false;
 
     for (;;) {
@@ -173,7 +178,12 @@ static bool parse_entries(struct reader *r, struct config_node *node, int depth)
 
         if (node->kind == CONFIG_NODE_MAP && (!parse_key(r, &key, &line, &end) || end))
             return end;
+        if (key)
+            config_path_name(r->path, r->path, key);
+        else
+            config_path_item(r->path, r->path, node->count);
         value = parse_value(r, depth + 1, &end);
+        r->path[path_len] = '\0';
         if (!value) {
             mem_free(key);
             return end;

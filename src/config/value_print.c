@@ -4,14 +4,30 @@
 #include "unit.h"
 #include "value.h"
 
+/* What YAML folds or refuses where it stands as it is. */
+static bool needs_escape(uint32_t code) {
+    return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x2028 || code == 0x2029 ||
+           code == 0xfeff || code == 0xfffe || code == 0xffff;
+}
+
 void config_print_quoted(const char *text, struct buf *out) {
+    const char *end = text + strlen(text);
+    size_t step;
+
     buf_append_char(out, '"');
-    for (const char *p = text; *p; p++) {
-        if (*p == '"' || *p == '\\')
+    for (const char *p = text; p < end; p += step) {
+        step = utf8_sequence(p, (size_t)(end - p));
+        uint32_t code = step > 0 ? utf8_code(p, step) : 0xfffd; /* bytes that are no text stay */
+        if (step == 0)
+            step = 1;
+        if (code == '"' || code == '\\')
             buf_append_char(out, '\\');
         if (strncmp(p, "${", 2) == 0)
             buf_append_char(out, '$');
-        buf_append_char(out, *p);
+        if (needs_escape(code))
+            buf_printf(out, "\\u%04x", (unsigned)code);
+        else
+            buf_append(out, p, step);
     }
     buf_append_char(out, '"');
 }

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -192,6 +193,10 @@ int main(int argc, char **argv) {
     while ((id = getopt_long(argc, argv, "", OPTIONS, &index)) != -1)
         take(&parsed, id, OPTIONS[index].name);
     result = run(&parsed, argc - optind, argv + optind);
+    if (result == CTL_OK && (fflush(stdout) != 0 || ferror(stdout))) {
+        ctl_complain("cannot write to standard output: %s", strerror(errno));
+        result = CTL_FAILED;
+    }
     mem_free(parsed.options.roles);
     return (int)result;
 }

@@ -1,7 +1,7 @@
 'use strict';
 /* Starting, failing to start, and stopping. */
 const assert = require('node:assert');
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
@@ -56,6 +56,18 @@ test('--dev: a state directory that cannot be used: exit 3; looking at the confi
     assert.strictEqual((await h.run(['--dev', option, '--state-dir', path.join(dir, 'new')])).code, 0);
     assert.deepStrictEqual(fs.readdirSync(dir), ['file']);
   }
+});
+
+test('what it prints has arrived, or it fails', (t) => {
+  const full = fs.openSync('/dev/full', 'w');
+  t.after(() => fs.closeSync(full));
+  const dir = h.tempDir(t);
+  for (const args of [['--help'], ['--version'], ['--dev', '--state-dir', dir, '--check-config'], ['--dev', '--state-dir', dir, '--print-config']]) {
+    const end = spawnSync(h.PROGRAM, args, { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+    assert.deepStrictEqual([end.status, end.stderr], [3, 'wslockd: cannot write to standard output: No space left on device\n'], args.join(' '));
+  }
+  const ctl = spawnSync(path.join(path.dirname(h.PROGRAM), 'wslockctl'), ['--version'], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+  assert.deepStrictEqual([ctl.status, ctl.stderr], [1, 'wslockctl: cannot write to standard output: No space left on device\n']);
 });
 
 test('a bad configuration: exit 1, with file, line and key', async (t) => {

@@ -42,6 +42,28 @@ static void test_round_trip(void **state) {
     }
 }
 
+/* What YAML would fold, refuse or take for something else. */
+static void test_every_character(void **state) {
+    static const char odd[] =
+        "\"\\u0080\\u0085\\u009f\\u00a0\\u2028\\u2029\\ud7ff\\ufeff\\ufffe\\uffff"
+        "\\U0001ffff\\U0010ffff \\\\ ' \\\" # - \"";
+    struct config *c, *again;
+    char text[512];
+    struct buf out;
+
+    (void)state;
+    (void)snprintf(text, sizeof text, LISTEN KEYS "default: {editorRoles: [%s]}\n", odd);
+    c = load_good(text);
+    print(c, &out);
+    assert_null(strstr(out.data, "\xe2\x80\xa8"));
+    again = load_good(out.data);
+    assert_string_equal(again->default_policy.editor_roles.items[0],
+                        c->default_policy.editor_roles.items[0]);
+    buf_fini(&out);
+    config_unref(&again);
+    config_unref(&c);
+}
+
 static void test_masking(void **state) {
     static const struct {
         const char *url, *printed;
@@ -95,6 +117,7 @@ static void test_password_file_is_printed_by_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_every_character),
         cmocka_unit_test(test_masking),
         cmocka_unit_test(test_password_file_is_printed_by_name),
     };

@@ -37,7 +37,10 @@ static const struct bad CASES[] = {
     {LISTEN KEYS "resourceTypes: {document: {foo: 1}}\n",
      {"3 resourceTypes.document.foo: unknown key"}},
     {LISTEN KEYS "auth.clockSkew: 30s\n", {"3 auth.clockSkew: unknown key"}},
-    {LISTEN KEYS "log: {level: info, level: warn}\n", {"3 level: this key is there already"}},
+    {LISTEN KEYS "log: {level: info, level: warn}\n", {"3 log.level: this key is there already"}},
+    {"listen:\n  - {address: \"::\", port: 1, plaintext: true}\n"
+     "  - {address: \"::1\", port: 2, plaintext: true,\n     port: 3}\n" KEYS,
+     {"4 listen[1].port: this key is there already"}},
     {LISTEN KEYS "drainTimeout: 1s\n\ndrainTimeout: 2s\n", {"5 drainTimeout: this key is"}},
     /* types */
     {LISTEN KEYS "ops: 1\n", {"3 ops: expected a mapping"}},

@@ -45,6 +45,8 @@ bool utf8_check(const char *p, size_t len, size_t *whole);
 /* Length in bytes (1 to 4) of the valid UTF-8 sequence at p, 0 when what stands there is none; len
  * > 0. */
 size_t utf8_sequence(const char *p, size_t len);
+/* The code point of a whole sequence of that length. */
+uint32_t utf8_code(const char *p, size_t len);
 /* Number of code points of valid UTF-8. */
 size_t utf8_length(const char *p, size_t len);
 
