@@ -8,9 +8,7 @@
 #include "wslock/base/macros.h"
 #include "wslock/base/str.h"
 
-#define AUTH_JSON_MAX_DEPTH 16
-
-/* One object, nested at most AUTH_JSON_MAX_DEPTH deep, no key twice, nothing behind it. The
+/* One object, nested at most JSON_DEPTH_MAX deep, no key twice, nothing behind it. The
  * caller's reference; NULL otherwise, and *code (code may be NULL) says why: jansson's word, which
  * is json_error_stack_overflow for too much nesting. */
 json_t *auth_json_read(struct str text, enum json_error_code *code) MUST_CHECK;

@@ -21,7 +21,6 @@
 #define MAX_DER_BYTES 80 /* an ECDSA signature on P-256 has 72 at most */
 #define COORDINATE_BYTES 32
 #define HASH_BYTES 32
-#define FENCE_MAX ((int64_t)9007199254740991)
 #define SECONDS_MAX ((int64_t)253402300799) /* the end of the year 9999 */
 
 struct ticket_key {
@@ -327,7 +326,7 @@ static const char *read_claims(const json_t *claims, struct ticket_claims *out) 
 
     if (!read_text(claims, "sub", sizeof out->user_id, out->user_id) ||
         !read_text(claims, "res", sizeof out->resource, out->resource) ||
-        !read_number(claims, "fence", FENCE_MAX, &out->fence) ||
+        !read_number(claims, "fence", JSON_INTEGER_MAX, &out->fence) ||
         !read_number(claims, "exp", SECONDS_MAX, &expires_s))
         return "the claims are not those of a ticket";
     out->expires_unix_ms = expires_s * 1000;

@@ -6,6 +6,16 @@ char *str_dup(struct str s) {
     return mem_strndup(s.p, s.len);
 }
 
+struct str str_trim(struct str s) {
+    while (s.len > 0 && (*s.p == ' ' || *s.p == '\t')) {
+        s.p++;
+        s.len--;
+    }
+    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
 static bool is_continuation(unsigned char byte) {
     return (byte & 0xc0) == 0x80;
 }

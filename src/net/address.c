@@ -117,19 +117,9 @@ bool address_ranges_contain(const struct address_ranges *r, const struct address
     return false;
 }
 
-static struct str trim(struct str s) {
-    while (s.len > 0 && (*s.p == ' ' || *s.p == '\t')) {
-        s.p++;
-        s.len--;
-    }
-    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 /* "1.2.3.4", "1.2.3.4:56", "::1", "[::1]", "[::1]:56" */
 static bool parse_entry(struct str text, struct address *out) {
-    text = trim(text);
+    text = str_trim(text);
     if (text.len > 0 && text.p[0] == '[') {
         const char *end = memchr(text.p, ']', text.len);
         return end != NULL &&

@@ -20,23 +20,13 @@ static bool equals_ignoring_case(struct str s, const char *text) {
     return s.len == strlen(text) && strncasecmp(s.p, text, s.len) == 0;
 }
 
-static struct str trim(struct str s) {
-    while (s.len > 0 && (*s.p == ' ' || *s.p == '\t')) {
-        s.p++;
-        s.len--;
-    }
-    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 /* The next part of a list; false at its end. */
 static bool next_part(struct str *rest, char separator, struct str *part) {
     if (rest->p == NULL)
         return false;
     const char *end = rest->len > 0 ? memchr(rest->p, separator, rest->len) : NULL;
     size_t len = end != NULL ? (size_t)(end - rest->p) : rest->len;
-    *part = trim((struct str){rest->p, len});
+    *part = str_trim((struct str){rest->p, len});
     if (end != NULL)
         *rest = (struct str){end + 1, rest->len - len - 1};
     else
@@ -129,12 +119,12 @@ enum handshake_verdict handshake_check(const struct config *config,
 bool handshake_bearer(struct str authorization, struct str *token) {
     static const char SCHEME[] = "Bearer";
     const size_t len = sizeof SCHEME - 1;
-    struct str s = trim(authorization);
+    struct str s = str_trim(authorization);
     if (s.len < len || strncasecmp(s.p, SCHEME, len) != 0)
         return false;
     if (s.len > len && s.p[len] != ' ' && s.p[len] != '\t')
         return false;
-    *token = trim((struct str){s.p + len, s.len - len});
+    *token = str_trim((struct str){s.p + len, s.len - len});
     return true;
 }
 

@@ -5,8 +5,6 @@
 #include "wslock/base/jsonw.h"
 #include "wslock/session/verify.h"
 
-#define FENCE_MAX ((int64_t)9007199254740991)
-
 /* ---- answers ---- */
 
 static void put_grant(struct jsonw *w, const char *key, const struct verify_grant *grant,
@@ -72,7 +70,7 @@ static const char *read_body(const json_t *body, int64_t *token, struct str *tic
         return NULL;
     }
     *token = json_integer_value(t);
-    if (!json_is_integer(t) || *token < 1 || *token > FENCE_MAX)
+    if (!json_is_integer(t) || *token < 1 || *token > JSON_INTEGER_MAX)
         return "token must be a fencing token: an integer from 1 to 2^53 - 1";
     return NULL;
 }

@@ -3,8 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FENCE_MAX ((int64_t)9007199254740991) /* 2^53 - 1: what every JSON reader holds exactly */
-#define REVISION_MAX 128                      /* code points */
+#include "wslock/base/jsonw.h"
+
+#define REVISION_MAX 128 /* code points */
 #define WORDS_MAX 500
 #define REQUEST_ID_MAX 64
 
@@ -82,7 +83,7 @@ static bool read_fence(const json_t *value, const struct field *field,
         return false;
     }
     int64_t fence = json_integer_value(value);
-    if (fence < 1 || fence > FENCE_MAX) {
+    if (fence < 1 || fence > JSON_INTEGER_MAX) {
         return false;
     }
     *(int64_t *)slot = fence;

@@ -8,35 +8,7 @@
 #include "fields.h"
 #include "wslock/base/jsonw.h"
 
-#define DEPTH_MAX 16
 #define REF_CODE_POINTS_MAX 64
-
-/* Whether objects and arrays nest at most DEPTH_MAX deep, whatever else the text is. jansson would
- * go down to 2,048. Brackets inside strings do not count. */
-static bool depth_ok(const char *text, size_t len) {
-    size_t depth = 0;
-    bool in_string = false;
-
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (in_string) {
-            if (c == '\\') {
-                i++;
-            } else if (c == '"') {
-                in_string = false;
-            }
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > DEPTH_MAX) {
-                return false;
-            }
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return true;
-}
 
 /* The `id`, kept as the JSON that goes out again. False if it is neither absent nor as it must be.
  */
@@ -135,7 +107,7 @@ bool wire_decode_native(const char *text, size_t len, const struct wire_decode_o
     memset(out, 0, sizeof(*out));
     out->active = true;
     out->dirty = -1;
-    if (!depth_ok(text, len)) {
+    if (!json_depth_ok((struct str){text, len})) {
         refuse(&problem, WIRE_ERR_INVALID_MESSAGE, "The message is nested deeper than 16.");
         goto done;
     }

@@ -35,6 +35,8 @@ static inline bool str_cut(struct str *rest, char separator, struct str *out) {
 }
 /* NUL-terminated heap copy, owned by the caller. */
 char *str_dup(struct str s);
+/* Without the spaces and tabs around it. */
+struct str str_trim(struct str s);
 
 /* Strict UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool utf8_valid(const char *p, size_t len);
