@@ -30,27 +30,7 @@ static void free_strings(struct config_strings *strings) {
     mem_free(strings->items);
 }
 
-static char *check_path(const char *key, const char *path) {
-    const char *why = auth_claim_path_check(path);
-    struct buf b;
-
-    if (!why)
-        return NULL;
-    buf_init(&b);
-    buf_printf(&b, "auth.claims.%s: %s", key, why);
-    buf_cstr(&b);
-    return b.data;
-}
-
-static char *copy_rules(struct auth_claim_rules *rules, const struct config *config) {
-    char *problem = check_path("userId", config->auth.claim_user_id);
-
-    if (!problem)
-        problem = check_path("username", config->auth.claim_username);
-    if (!problem)
-        problem = check_path("roles", config->auth.claim_roles);
-    if (problem)
-        return problem;
+static void copy_rules(struct auth_claim_rules *rules, const struct config *config) {
     *rules = (struct auth_claim_rules){
         .issuer = config->auth.issuer ? mem_strdup(config->auth.issuer) : NULL,
         .audience = copy_strings(&config->auth.audience),
@@ -60,7 +40,6 @@ static char *copy_rules(struct auth_claim_rules *rules, const struct config *con
         .roles_path = mem_strdup(config->auth.claim_roles),
         .clock_skew_ms = config->auth.clock_skew_ms,
     };
-    return NULL;
 }
 
 struct auth *auth_create(const struct config *config, char **problem) {
@@ -68,9 +47,8 @@ struct auth *auth_create(const struct config *config, char **problem) {
 
     json_object_seed(0); /* hash keys from outside unpredictably; does nothing the second time */
     auth_keystore_init(&a->keys);
-    *problem = copy_rules(&a->rules, config);
-    if (!*problem)
-        *problem = auth_keys_load(&a->keys, config);
+    copy_rules(&a->rules, config);
+    *problem = auth_keys_load(&a->keys, config);
     if (*problem)
         auth_destroy(&a);
     return a;

@@ -4,17 +4,6 @@
 
 #include "wslock/base/buf.h"
 
-const char *auth_claim_path_check(const char *path) {
-    if (!path || !*path)
-        return "empty";
-    if (*path != '/')
-        return NULL;
-    for (const char *p = path; (p = strchr(p, '~')); p++)
-        if (p[1] != '0' && p[1] != '1')
-            return "not a JSON pointer: `~` stands before 0 or 1 only (RFC 6901)";
-    return NULL;
-}
-
 /* The next reference token, unescaped, NUL-terminated; *path moves behind it. */
 static const char *next_token(const char **path, struct buf *out) {
     const char *p = *path + 1;

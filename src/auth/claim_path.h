@@ -7,9 +7,7 @@
 
 #include "wslock/base/macros.h"
 
-/* NULL for a good path, or a static sentence. */
-const char *auth_claim_path_check(const char *path) MUST_CHECK;
-/* The value there, borrowed; NULL if there is none. path must be good. */
+/* The value there, borrowed; NULL if there is none. The configuration has checked the path. */
 const json_t *auth_claim_get(const json_t *claims, const char *path);
 /* Puts value (whose reference it takes) there, making the objects on the way. False if
  * something is there already, or something on the way is no object. */

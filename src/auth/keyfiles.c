@@ -11,8 +11,7 @@
 #define MAX_KEY_FILE_BYTES 65536
 #define MAX_JWKS_FILE_BYTES (1024 * 1024)
 
-/* A passphrase is never asked for: a public key has none, and a daemon has no one to ask. */
-static int no_passphrase(char *buf, int size, int writing, void *ctx) {
+int auth_no_passphrase(char *buf, int size, int writing, void *ctx) {
     (void)buf;
     (void)size;
     (void)writing;
@@ -23,7 +22,7 @@ static int no_passphrase(char *buf, int size, int writing, void *ctx) {
 static struct auth_key *read_public_key(enum auth_alg alg, const char *kid, struct buf *pem,
                                         const char **why) {
     BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->len);
-    EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
+    EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, auth_no_passphrase, NULL) : NULL;
     struct auth_key *key = NULL;
 
     if (pkey)
@@ -145,9 +144,6 @@ static char *load_jwks(struct auth_keystore *store, const struct config *config)
 char *auth_keys_load(struct auth_keystore *store, const struct config *config) {
     char *problem = NULL;
 
-    if (config->auth.jwks_url)
-        return mem_strdup("auth.jwks.url: not supported by this version: put the key set into a "
-                          "file and name it in auth.jwks.file");
     for (size_t i = 0; !problem && i < config->auth.key_count; i++)
         problem = load_key(store, config, i);
     if (!problem && config->auth.jwks_file)

@@ -18,9 +18,9 @@ struct auth_keystore {
 
 void auth_keystore_init(struct auth_keystore *store);
 void auth_keystore_fini(struct auth_keystore *store);
-/* Takes the key. False (the key is destroyed) when the store is full. */
 /* Whether auth.algorithms has it; NULL: every algorithm is allowed. */
 bool auth_alg_allowed(const struct config_strings *allowed, enum auth_alg alg);
+/* Takes the key. False (the key is destroyed) when the store is full. */
 bool auth_keystore_add(struct auth_keystore *store, struct auth_key *key);
 /* The only key of that algorithm that has the kid, or, without one (kid.p NULL), the only key of
  * that algorithm. NULL with a static sentence in *why if there is none or more than one. */

@@ -36,15 +36,6 @@ struct ticket_keys {
 
 /* ---- loading ---- */
 
-/* A daemon has no one to ask. */
-static int no_passphrase(char *buf, int size, int writing, void *ctx) {
-    (void)buf;
-    (void)size;
-    (void)writing;
-    (void)ctx;
-    return -1;
-}
-
 static bool read_coordinate(const EVP_PKEY *pkey, const char *name, struct buf *out) {
     unsigned char bytes[COORDINATE_BYTES];
     BIGNUM *number = NULL;
@@ -175,7 +166,7 @@ static const char *read_keys(struct ticket_keys *keys, const struct buf *pem) {
     jsonw_object_open(&w);
     jsonw_key(&w, "keys");
     jsonw_array_open(&w);
-    while (!why && bio && (pkey = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL))) {
+    while (!why && bio && (pkey = PEM_read_bio_PrivateKey(bio, NULL, auth_no_passphrase, NULL))) {
         why = add_key(keys, pkey, &w);
         EVP_PKEY_free(pkey);
     }

@@ -5,16 +5,11 @@
 
 #include "wslock/base/mem.h"
 
-struct frame *frame_create(size_t payload_len) {
-    assert(payload_len <= UINT32_MAX);
-    struct frame *f = mem_alloc(sizeof *f + FRAME_HEADROOM + payload_len);
-    f->refs = 1;
-    f->len = (uint32_t)payload_len;
-    return f;
-}
-
 struct frame *frame_from(const void *payload, size_t len) {
-    struct frame *f = frame_create(len);
+    assert(len <= UINT32_MAX);
+    struct frame *f = mem_alloc(sizeof *f + FRAME_HEADROOM + len);
+    f->refs = 1;
+    f->len = (uint32_t)len;
     if (len > 0)
         memcpy(frame_payload(f), payload, len);
     return f;

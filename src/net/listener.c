@@ -138,10 +138,6 @@ bool listeners_open(struct net *n, char **problem) {
             *problem = net_problem("listen: trustedProxies has an entry that is no address range");
             return false;
         }
-        if (c->listen[i].systemd_socket != NULL) {
-            *problem = net_problem("listen: systemdSocket is not supported yet");
-            return false;
-        }
         if (!open_tcp(l, c->listen[i].address, c->listen[i].port, problem))
             return false;
     }

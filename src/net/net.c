@@ -12,7 +12,6 @@
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
-#define MAX_HEADER_BYTES 16384 /* a token of 8 KiB and what else browsers send */
 #define OPS_TOKEN_MAX_BYTES 4096
 /* Behind our own deadline, which counts. */
 #define LWS_TIMEOUT_S (NET_HANDSHAKE_TIMEOUT_MS / 1000 + 5)
@@ -25,16 +24,11 @@ static const lws_retry_bo_t NO_TIMERS;
 
 char *net_problem(const char *fmt, ...) {
     va_list args;
-    struct buf out;
     char text[1024];
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    buf_init(&out);
-    buf_append_str(&out, text);
-    char *result = mem_strdup(buf_cstr(&out));
-    buf_fini(&out);
-    return result;
+    return mem_strdup(text);
 }
 
 /* What a client sends can make it write, so it is limited. */
@@ -57,7 +51,7 @@ static bool create_context(struct net *n, char **problem) {
                    LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
         .foreign_loops = loops,
-        .max_http_header_data2 = MAX_HEADER_BYTES,
+        .max_http_header_data2 = NET_MAX_HEADER_BYTES,
         .timeout_secs = LWS_TIMEOUT_S,
         .user = n,
     };

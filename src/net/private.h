@@ -27,7 +27,8 @@
  * idle daemon has about 20 (event loop, Redis, audit file). */
 #define NET_RESERVED_DESCRIPTORS 32
 #define NET_OPS_CALLS 16 /* of a listener, that wait for an answer: room is left for /healthz */
-#define NET_OPS_CONNECTIONS 24 /* a listener: TCP does not keep the unix socket busy */
+#define NET_OPS_CONNECTIONS 24     /* a listener: TCP does not keep the unix socket busy */
+#define NET_MAX_HEADER_BYTES 16384 /* a token of 8 KiB and what else browsers send */
 #define NET_USER_AGENT_MAX 256
 
 enum listener_kind { LISTENER_PUBLIC, LISTENER_OPS };

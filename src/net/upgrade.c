@@ -5,8 +5,6 @@
 #include "wslock/base/log.h"
 #include "wslock/metrics/metrics.h"
 
-#define MAX_HEADER 16384
-
 static struct session_peer peer_of(const struct conn *c, char text[ADDRESS_TEXT_MAX]) {
     address_format(&c->peer, text);
     return (struct session_peer){.address = str_of(text), .user_agent = str_of(c->net->user_agent)};
@@ -52,7 +50,7 @@ int upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
 }
 
 bool upgrade_admit_request(struct conn *c) {
-    static char forwarded[MAX_HEADER];
+    static char forwarded[NET_MAX_HEADER_BYTES];
     struct net *n = c->net;
     if (c->listener->trusted.count > 0 &&
         http_header(c, WSI_TOKEN_X_FORWARDED_FOR, forwarded, sizeof forwarded, NULL))
@@ -96,7 +94,7 @@ static void read_request(struct conn *c, struct handshake_request *r) {
 
 /* False: there is none. One that is too long for us is given back as too long for the verifier. */
 static bool find_token(struct conn *c, struct str *token) {
-    static char header[MAX_HEADER];
+    static char header[NET_MAX_HEADER_BYTES];
     const char *cookie = c->net->parts.config->auth.cookie;
     bool too_long = false;
     if (http_header(c, WSI_TOKEN_HTTP_AUTHORIZATION, header, sizeof header, &too_long) &&
@@ -156,7 +154,7 @@ static void tell_origin(struct conn *c) {
 
 /* libwebsockets cuts nothing for us: the first bytes are what says who it is. */
 static void read_user_agent(struct conn *c) {
-    static char header[MAX_HEADER];
+    static char header[NET_MAX_HEADER_BYTES];
     if (!http_header(c, WSI_TOKEN_HTTP_USER_AGENT, header, sizeof header, NULL))
         header[0] = '\0';
     snprintf(c->net->user_agent, sizeof c->net->user_agent, "%.*s", NET_USER_AGENT_MAX, header);

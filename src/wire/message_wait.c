@@ -29,7 +29,8 @@ static void wait_text(int64_t wait_ms, char out[48]) {
     }
 }
 
-void writer_put_wait(struct jsonw *w, int64_t wait_ms) {
+/* estimatedWaitMs and estimatedWait. */
+static void put_wait(struct jsonw *w, int64_t wait_ms) {
     char text[48];
 
     jsonw_key(w, "estimatedWaitMs");
@@ -49,7 +50,7 @@ struct frame *wire_queued(const struct wire_to *to, const struct wire_at *at, in
 
     writer_put_at(w, at);
     jsonw_ki64(w, "position", position);
-    writer_put_wait(w, wait_ms);
+    put_wait(w, wait_ms);
     return writer_close(w);
 }
 
@@ -273,7 +274,7 @@ void writer_put_pending(struct jsonw *w, const struct wire_pending *p, bool mini
     jsonw_object_open(w);
     if (p->position > 0) {
         jsonw_ki64(w, "position", p->position);
-        writer_put_wait(w, p->wait_ms);
+        put_wait(w, p->wait_ms);
     }
     if (p->claim_by_ms > 0) {
         jsonw_ki64(w, "claimBy", p->claim_by_ms);

@@ -31,8 +31,6 @@ struct str writer_display_name(const struct wire_person *person, bool minimal);
 void writer_put_lock(struct jsonw *w, const struct wire_lock *lock, bool minimal);
 /* The object `pending`, if there is anything in it. */
 void writer_put_pending(struct jsonw *w, const struct wire_pending *pending, bool minimal);
-/* estimatedWaitMs and estimatedWait. */
-void writer_put_wait(struct jsonw *w, int64_t wait_ms);
 /* The object `policy`. */
 void writer_put_policy(struct jsonw *w, const struct config_policy *policy);
 

@@ -142,8 +142,6 @@ static void test_bad_files(void **state) {
     fixture_fini(&f);
     fixture_init(&f);
     expect_problem(&f, "auth.keys", "auth.jwks");
-    f.config.auth.jwks_url = mem_strdup("https://id.example.org/certs");
-    expect_problem(&f, "auth.jwks.url", "not supported");
     fixture_fini(&f);
 }
 

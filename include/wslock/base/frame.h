@@ -17,8 +17,7 @@ struct frame {
     unsigned char bytes[];
 };
 
-/* A frame with one reference, payload uninitialised; frame_unref frees it at zero. */
-struct frame *frame_create(size_t payload_len);
+/* A frame with one reference; frame_unref frees it at zero. */
 struct frame *frame_from(const void *payload, size_t len);
 struct frame *frame_ref(struct frame *f);
 void frame_unref(struct frame *f); /* NULL is fine */
