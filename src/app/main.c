@@ -99,10 +99,10 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     case OPTIONS_HELP:
         options_print_help();
-        return printed();
+        return (int)printed();
     case OPTIONS_VERSION:
         puts("wslockd " WSLOCK_VERSION);
-        return printed();
+        return (int)printed();
     case OPTIONS_RUN:
     case OPTIONS_CHECK_CONFIG:
     case OPTIONS_PRINT_CONFIG:

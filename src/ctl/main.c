@@ -54,10 +54,11 @@ static const char HELP_HEAD[] =
 static const char HELP_TAIL[] =
     "\n"
     "Options:\n"
-    "  --config FILE    the daemon's configuration\n"
+    "  --config FILE    the daemon's configuration, as a rule /etc/wslockd/wslockd.yaml\n"
     "  --socket PATH    its operations socket (default: of the configuration, or DIR/ops.sock)\n"
     "  --state-dir DIR  of wslockd --dev (default: $XDG_STATE_HOME/wslockd, or\n"
     "                   ~/.local/state/wslockd)\n"
+    "  Without any of them it is the wslockd --dev of the default DIR.\n"
     "  --json           answers as JSON\n"
     "  --version, --help\n"
     "\n"

@@ -12,6 +12,7 @@
 struct place {
     struct config *config; /* or NULL */
     char *path;            /* or NULL */
+    bool guessed;          /* no option says where */
     struct ctl_endpoint endpoint;
 };
 
@@ -33,6 +34,7 @@ static bool find_place(const struct ctl_options *options, struct place *out) {
         ctl_complain("%s: ops has neither a socket nor a fixed port", options->config_file);
         return false;
     }
+    out->guessed = !options->state_dir;
     out->path = config_state_dir(options->state_dir);
     buf_init(&b);
     buf_printf(&b, "%s/ops.sock", out->path);
@@ -49,7 +51,8 @@ static void forget_place(struct place *place) {
 }
 
 /* GET path; false after having complained. A 503 is an answer too. */
-static bool ask(const struct ctl_endpoint *endpoint, const char *path, struct buf *body) {
+static bool ask(const struct place *place, const char *path, struct buf *body) {
+    const struct ctl_endpoint *endpoint = &place->endpoint;
     const char *why = NULL;
     int status = 0;
 
@@ -59,6 +62,9 @@ static bool ask(const struct ctl_endpoint *endpoint, const char *path, struct bu
         else
             ctl_complain("no answer from wslockd at %s port %d: %s", endpoint->address,
                          endpoint->port, why);
+        if (place->guessed)
+            ctl_complain("only wslockd --dev listens there: name another daemon's configuration "
+                         "(--config /etc/wslockd/wslockd.yaml) or its --socket");
         return false;
     }
     if (status != 200 && status != 503) {
@@ -176,8 +182,8 @@ enum ctl_exit ctl_status(const struct ctl_options *options) {
 
     buf_init(&ready);
     buf_init(&metrics);
-    if (!find_place(options, &place) || !ask(&place.endpoint, "/readyz", &ready) ||
-        !ask(&place.endpoint, "/metrics", &metrics))
+    if (!find_place(options, &place) || !ask(&place, "/readyz", &ready) ||
+        !ask(&place, "/metrics", &metrics))
         goto done;
     status = gather(&place, &ready, buf_cstr(&metrics));
     if (!status)

@@ -288,11 +288,10 @@ void metrics_render(struct buf *out) {
         [COUNTER] = "counter", [GAUGE] = "gauge", [PEAK] = "gauge", [HISTOGRAM] = "histogram"};
     for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
         const struct row *row = &rows[id];
-        /* What counts starts at 0; a gauge that nobody has set yet says nothing. */
+        /* What counts starts at 0; a gauge that nobody has set yet has no sample, nor has what is
+         * counted by labels before the first time. */
         if ((row->kind == COUNTER || row->kind == HISTOGRAM) && row->labels[0] == '\0')
             get_series(id, NULL, NULL);
-        if (metrics[id].count == 0)
-            continue;
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name,
                    kinds[row->kind]);
         for (size_t i = 0; i < metrics[id].count; i++)

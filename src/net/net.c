@@ -105,8 +105,7 @@ static bool create_vhosts(struct net *n, char **problem) {
             continue;
         int64_t end_s;
         snprintf(l->vhost_name, sizeof l->vhost_name, "tls%zu", i);
-        if (!tls_check_pair(c->listen[i].tls_certificate_file, c->listen[i].tls_key_file, &end_s,
-                            problem))
+        if (!tls_check_pair(c, i, &end_s, problem))
             return false;
         l->vhost = create_vhost(n, l->vhost_name, &c->listen[i], problem);
         if (l->vhost == NULL)

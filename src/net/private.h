@@ -142,9 +142,9 @@ void listener_log(const struct listener *l);
 void descriptors_prepare(struct net *n);
 
 /* tls.c */
-/* Reads the pair and checks that it belongs together. *ends_unix_s: when the certificate expires.
- */
-bool tls_check_pair(const char *certificate_file, const char *key_file, int64_t *ends_unix_s,
+/* Reads a listener's certificate and key and checks that they belong together and that OpenSSL
+ * takes them. *ends_unix_s: when the certificate expires. */
+bool tls_check_pair(const struct config *config, size_t listener, int64_t *ends_unix_s,
                     char **problem);
 
 /* "text: reason", heap. */

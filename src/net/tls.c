@@ -1,9 +1,13 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 
 #include "private.h"
+
+#define CERTIFICATE "listen[%zu].tls.certificate: %s: "
+#define KEY "listen[%zu].tls.key: %s: "
 
 static bool certificate_ends(X509 *certificate, int64_t *ends_unix_s) {
     struct tm tm;
@@ -13,16 +17,16 @@ static bool certificate_ends(X509 *certificate, int64_t *ends_unix_s) {
     return true;
 }
 
-static X509 *read_certificate(const char *file, char **problem) {
+static X509 *read_certificate(size_t listener, const char *file, char **problem) {
     FILE *f = fopen(file, "re");
     if (f == NULL) {
-        *problem = net_problem("certificate %s: %m", file);
+        *problem = net_problem(CERTIFICATE "%m", listener, file);
         return NULL;
     }
     X509 *certificate = PEM_read_X509(f, NULL, NULL, NULL);
     fclose(f);
     if (certificate == NULL)
-        *problem = net_problem("certificate %s: holds no PEM certificate", file);
+        *problem = net_problem(CERTIFICATE "holds no PEM certificate", listener, file);
     return certificate;
 }
 
@@ -35,36 +39,55 @@ static int no_passphrase(char *buf, int size, int writing, void *arg) {
     return -1;
 }
 
-static EVP_PKEY *read_key(const char *file, char **problem) {
+static EVP_PKEY *read_key(size_t listener, const char *file, char **problem) {
     FILE *f = fopen(file, "re");
     if (f == NULL) {
-        *problem = net_problem("private key %s: %m", file);
+        *problem = net_problem(KEY "%m", listener, file);
         return NULL;
     }
     EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
     fclose(f);
     if (key == NULL)
-        *problem = net_problem("private key %s: holds no PEM key without a passphrase", file);
+        *problem = net_problem(KEY "holds no PEM key without a passphrase", listener, file);
     return key;
 }
 
-bool tls_check_pair(const char *certificate_file, const char *key_file, int64_t *ends_unix_s,
+/* Whether OpenSSL serves them: it finds weak keys and signatures by its own rules. */
+static bool check_accepted(size_t listener, const char *certificate_file, const char *key_file,
+                           char **problem) {
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    ERR_clear_error();
+    if (context == NULL)
+        *problem = net_problem("OpenSSL cannot start TLS");
+    else if (SSL_CTX_use_certificate_chain_file(context, certificate_file) != 1)
+        *problem = net_problem(CERTIFICATE "%s", listener, certificate_file,
+                               ERR_reason_error_string(ERR_peek_error()));
+    else if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1)
+        *problem =
+            net_problem(KEY "%s", listener, key_file, ERR_reason_error_string(ERR_peek_error()));
+    SSL_CTX_free(context);
+    return *problem == NULL;
+}
+
+bool tls_check_pair(const struct config *config, size_t listener, int64_t *ends_unix_s,
                     char **problem) {
+    const char *certificate_file = config->listen[listener].tls_certificate_file;
+    const char *key_file = config->listen[listener].tls_key_file;
     bool ok = false;
     EVP_PKEY *key = NULL;
-    X509 *certificate = read_certificate(certificate_file, problem);
+    X509 *certificate = read_certificate(listener, certificate_file, problem);
     if (certificate == NULL)
         goto out;
-    key = read_key(key_file, problem);
+    key = read_key(listener, key_file, problem);
     if (key == NULL)
         goto out;
     if (X509_check_private_key(certificate, key) != 1)
-        *problem = net_problem("private key %s does not belong to certificate %s", key_file,
+        *problem = net_problem(KEY "does not belong to certificate %s", listener, key_file,
                                certificate_file);
     else if (!certificate_ends(certificate, ends_unix_s))
-        *problem = net_problem("certificate %s: its end cannot be read", certificate_file);
+        *problem = net_problem(CERTIFICATE "its end cannot be read", listener, certificate_file);
     else
-        ok = true;
+        ok = check_accepted(listener, certificate_file, key_file, problem);
 out:
     EVP_PKEY_free(key);
     X509_free(certificate);

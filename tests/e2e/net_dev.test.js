@@ -42,6 +42,20 @@ test('the page, its files, and nothing else', async (t) => {
   }
 });
 
+test('wslockctl status: of the daemon that is named, or else of --dev', async (t) => {
+  const d = await devDaemon(t);
+  const status = await h.run(['--state-dir', d.stateDir, 'status'], { program: CTL });
+  assert.strictEqual(status.code, 0, status.stderr);
+  const dir = h.tempDir(t);
+  const lost = await h.run(['status'], { program: CTL, env: { XDG_STATE_HOME: dir } });
+  assert.strictEqual(lost.code, 1);
+  assert.strictEqual(lost.stderr, `wslockctl: no answer from wslockd at ${dir}/wslockd/ops.sock: No such file or directory
+wslockctl: only wslockd --dev listens there: name another daemon's configuration (--config /etc/wslockd/wslockd.yaml) or its --socket
+`);
+  const named = await h.run(['--state-dir', dir, 'status'], { program: CTL });
+  assert.strictEqual(named.stderr, `wslockctl: no answer from wslockd at ${dir}/ops.sock: No such file or directory\n`);
+});
+
 test('the page on an IPv6 address', async (t) => {
   const dir = h.tempDir(t);
   const over = path.join(dir, 'over.yaml');

@@ -107,11 +107,14 @@ test('certificates that cannot be served: exit 3, and why', async (t) => {
   const good = h.certificate(dir, { name: 'good' });
   const other = h.certificate(dir, { name: 'other' });
   execFileSync('openssl', ['pkey', '-in', good.key, '-aes128', '-passout', 'pass:secret', '-out', `${dir}/locked.key`]);
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:512', '-nodes', '-subj', '/CN=weak', '-keyout', `${dir}/weak.key`, '-out', `${dir}/weak.crt`],
+    { stdio: 'ignore' });
   const cases = [
-    [{ certificate: `${dir}/none.crt`, key: good.key }, /none\.crt/],
-    [{ certificate: good.certificate, key: `${dir}/none.key` }, /none\.key/],
+    [{ certificate: `${dir}/none.crt`, key: good.key }, /listen\[0\]\.tls\.certificate: \S*none\.crt: No such file/],
+    [{ certificate: good.certificate, key: `${dir}/none.key` }, /listen\[0\]\.tls\.key: \S*none\.key: No such file/],
+    [{ certificate: `${dir}/weak.crt`, key: `${dir}/weak.key` }, /listen\[0\]\.tls\.certificate: \S*weak\.crt: ee key too small/],
     [{ certificate: good.key, key: good.key }, /good\.key/],
-    [{ certificate: good.certificate, key: other.key }, /other\.key does not belong/],
+    [{ certificate: good.certificate, key: other.key }, /other\.key: does not belong/],
     [{ certificate: good.certificate, key: `${dir}/locked.key` }, /locked\.key/],
   ];
   for (const [files, pattern] of cases) {

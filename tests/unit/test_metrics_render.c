@@ -49,7 +49,7 @@ static void test_counter_and_gauge(void **state) {
 /* What happened between two renderings shows, though it was over before the second. */
 static void test_peak(void **state) {
     (void)state;
-    assert_null(strstr(render(), "wslock_loop_lag_seconds"));
+    assert_null(strstr(render(), "\nwslock_loop_lag_seconds"));
     metrics_set(METRIC_LOOP_LAG, 0.25, NULL, NULL);
     metrics_set(METRIC_LOOP_LAG, 3.5, NULL, NULL);
     metrics_set(METRIC_LOOP_LAG, 0, NULL, NULL);
@@ -66,8 +66,13 @@ static void test_untouched(void **state) {
     /* a counter without labels is there from the start, a gauge that nobody set is not */
     assert_line("wslock_stale_tokens_total 0");
     assert_line("wslock_store_duration_seconds_count 0");
-    assert_null(strstr(render(), "wslock_tls_certificate_expiry"));
-    assert_null(strstr(render(), "wslock_requests_total"));
+    assert_null(strstr(render(), "\nwslock_tls_certificate_expiry"));
+    assert_null(strstr(render(), "\nwslock_closed_total"));
+    /* what they are can be read beforehand */
+    assert_line("# TYPE wslock_tls_certificate_expiry_timestamp_seconds gauge");
+    assert_line("# HELP wslock_closed_total Connections ended, by reason");
+    assert_line("# TYPE wslock_closed_total counter");
+    assert_line("# TYPE wslock_takeovers_total counter");
 }
 
 static void test_histogram(void **state) {
