@@ -312,8 +312,8 @@ static struct str kind_word(enum lock_disconnect kind) {
     return str_of("SERVER");
 }
 
-/* Takes away and grants nothing, so it needs neither a lease nor a synchronised shard, and no
- * notAfter. */
+/* Takes away and grants nothing, so it needs neither a lease nor a synchronised shard, and of a
+ * session that is gone no notAfter. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
                      enum lock_disconnect kind, lock_cb cb, void *arg) {
     struct shard *s = shard_of(store, caller->resource);
@@ -322,7 +322,11 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
     args_init(&a, &store->packed);
     args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
     args_keys_members(&a, &s->keys, caller->resource);
-    args_int(&a, 0);
+    if (caller->lives_on) {
+        args_not_after(&a, store);
+    } else {
+        args_int(&a, 0);
+    }
     args_str(&a, caller->resource);
     args_str(&a, caller->session_id);
     args_str(&a, caller->user_id);

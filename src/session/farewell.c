@@ -1,8 +1,10 @@
 /*
  * The end of a membership in the store: repeated with backoff until it went through, and once more
  * after the last moment at which an unanswered call of the same session could still be carried out.
+ * Where the session lives on it may join again only when none of these repeats can come after that.
  */
 #include "private.h"
+#include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
 
 #define RETRY_FIRST_MS 100
@@ -17,11 +19,14 @@ struct farewell {
     struct wire_resource resource;
     char *user_id, *username, *client_id, *session_id;
     bool client_made;
-    bool awaited;   /* an operator waits for the first answer */
-    bool settled;   /* went through once */
-    bool again;     /* calls of the session were open: once more when they cannot run any more */
-    bool calling;   /* the store owes an answer */
-    bool abandoned; /* freed by that answer */
+    bool lives_on;          /* the session: no attempt may come late */
+    bool awaited;           /* an operator waits for the first answer */
+    bool settled;           /* went through once */
+    bool again;             /* calls were unanswered: once more when they cannot run any more */
+    bool calling;           /* the store owes an answer */
+    bool abandoned;         /* freed by that answer */
+    uint64_t sent_ms;       /* boot time of the last attempt */
+    uint64_t late_until_ms; /* boot time: until then an unanswered one may still be carried out */
     uint64_t retry_ms;
     struct wheel_timer timer;
 };
@@ -46,6 +51,11 @@ static void wait(struct farewell *f, uint64_t delay_ms) {
     wheel_set(f->gateway->parts.wheel, &f->timer, delay_ms, on_timer);
 }
 
+/* From sending a call until it cannot be carried out any more, its notAfter being past. */
+static uint64_t call_life_ms(const struct farewell *f) {
+    return (uint64_t)f->gateway->parts.config->redis.command_timeout_ms + LATE_MARGIN_MS;
+}
+
 static void on_result(void *arg, const struct lock_result *result) {
     struct farewell *f = arg;
     f->calling = false;
@@ -58,6 +68,10 @@ static void on_result(void *arg, const struct lock_result *result) {
         farewell_free(f);
         return;
     }
+    if (result->status == LOCK_UNKNOWN && f->lives_on) {
+        f->late_until_ms = f->sent_ms + call_life_ms(f);
+        f->again = true;
+    }
     if (result->status != LOCK_OK) {
         f->retry_ms = f->retry_ms * 2 < RETRY_MAX_MS ? f->retry_ms * 2 : RETRY_MAX_MS;
         wait(f, f->retry_ms);
@@ -69,7 +83,7 @@ static void on_result(void *arg, const struct lock_result *result) {
         return;
     }
     f->again = false;
-    wait(f, (uint64_t)f->gateway->parts.config->redis.command_timeout_ms + LATE_MARGIN_MS);
+    wait(f, call_life_ms(f));
 }
 
 static void attempt(struct farewell *f) {
@@ -80,9 +94,11 @@ static void attempt(struct farewell *f) {
         .client_id = str_of(f->client_id),
         .session_id = str_of(f->session_id),
         .client_made = f->client_made,
+        .lives_on = f->lives_on,
         .policy = f->policy,
     };
     f->calling = true;
+    f->sent_ms = clock_boot_ms();
     lock_disconnect(f->gateway->store, &caller, f->kind, on_result, f);
 }
 
@@ -98,6 +114,7 @@ void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_
     f->client_id = mem_strdup(s->client_id);
     f->session_id = mem_strdup(s->id);
     f->client_made = s->client_made;
+    f->lives_on = s->state == SESSION_READY;
     f->awaited = kind == LOCK_DISCONNECT_TERMINATED;
     f->again = calls_open;
     f->retry_ms = RETRY_FIRST_MS;
@@ -115,12 +132,16 @@ static void farewell_end(struct farewell *f) {
         farewell_free(f);
 }
 
-void farewell_cancel(struct session *s, struct str resource) {
+bool farewell_cancel(struct session *s, struct str resource) {
     LIST_FOREACH_SAFE(it, tmp, &s->gateway->farewells) {
         struct farewell *f = CONTAINER_OF(it, struct farewell, node);
-        if (strcmp(f->session_id, s->id) == 0 && str_eq(wire_resource_str(&f->resource), resource))
-            farewell_end(f);
+        if (strcmp(f->session_id, s->id) != 0 || !str_eq(wire_resource_str(&f->resource), resource))
+            continue;
+        if (f->calling || clock_boot_ms() < f->late_until_ms)
+            return false;
+        farewell_end(f);
     }
+    return true;
 }
 
 void farewell_stop_all(struct gateway *g) {

@@ -4,6 +4,8 @@
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
+#define JOIN_RETRY_MS 500 /* while what an earlier join left behind is being ended */
+
 /* The tab's name: given once, or made by us. False: a different one than before. */
 static bool settle_client_id(struct session *s, const struct wire_request *r) {
     if (r->client_id.len == 0) {
@@ -138,18 +140,21 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
         return;
     }
     m = membership_find(s, extra.resource);
-    if (!m) {
-        int64_t limit = s->gateway->parts.config->limits.max_rooms_per_connection;
-        if ((int64_t)(s->membership_count - s->leaving_count) >= limit) {
-            extra.limit = limit;
-            session_refuse(s, r->kind, &r->ref, WIRE_ERR_TOO_MANY_ROOMS,
-                           "This connection is in as many rooms as the limit allows.", &extra);
-            return;
-        }
-        m = membership_create(s, &r->resource, policy, r->presence);
+    int64_t limit = s->gateway->parts.config->limits.max_rooms_per_connection;
+    if (!m && (int64_t)(s->membership_count - s->leaving_count) >= limit) {
+        extra.limit = limit;
+        session_refuse(s, r->kind, &r->ref, WIRE_ERR_TOO_MANY_ROOMS,
+                       "This connection is in as many rooms as the limit allows.", &extra);
+        return;
     }
-    if (s->gave_up)
-        farewell_cancel(s, extra.resource);
+    if (s->gave_up && !farewell_cancel(s, extra.resource)) {
+        extra.retry_after_ms = JOIN_RETRY_MS;
+        session_refuse(s, r->kind, &r->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
+                       "The end of an earlier join without an answer is under way.", &extra);
+        return;
+    }
+    if (!m)
+        m = membership_create(s, &r->resource, policy, r->presence);
     m->sub.presence = r->presence;
     membership_hold(m);
     struct call *call = call_begin(s, r, m, policy);

@@ -279,8 +279,9 @@ void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_
 void operate_room_ended(struct gateway *g, const char *session_id, bool ok);
 /* Nobody is told any more. */
 void operate_forget_all(struct gateway *g);
-/* The session joins this room again: nothing may end the membership any more. */
-void farewell_cancel(struct session *s, struct str resource);
+/* The session wants to join this room again: nothing may end the membership after that. False: what
+ * was sent still can, for at most commandTimeout and a margin. */
+bool farewell_cancel(struct session *s, struct str resource) MUST_CHECK;
 void farewell_stop_all(struct gateway *g);
 /* Every membership of a gone session has been ended once. */
 bool farewells_settled(const struct gateway *g);

@@ -445,6 +445,31 @@ test('the store', { concurrency: 12 }, async (t) => {
       await h.checkAll(d);
     },
 
+    'what ends a join without an answer undoes no later one, however late it comes': async (st) => {
+      const redis = await server(st, { tcp: true });
+      const wire = await h.proxy(st, redis.port);
+      const d = await h.lockDaemon(st, { redis, config: config({ redis: { url: `redis://127.0.0.1:${wire.port}/0` } }) });
+      for (const cut of [false, true]) { // its connection times out, or ends while it can still be carried out
+        const r = `document:late-${cut}`;
+        const ann = await d.client({ user: `late-ann-${cut}`, name: 'Ann', clientId: h.tab() });
+        await settled(ann, 'lock:status', { resourceId: r });
+        const join = wire.keep(new RegExp(`EVALSHA[^]*late-ann-${cut}`));
+        const first = ann.request('resource:join', { resourceId: r, mode: 'editor' });
+        await join;
+        const farewell = wire.keep(/\xa6SERVER/);
+        assert.strictEqual((await first).data.code, 'BACKEND_UNAVAILABLE');
+        await farewell;
+        if (cut) wire.cut();
+        assert.strictEqual((await settled(ann, 'resource:join', { resourceId: r, mode: 'editor' })).event, 'resource:joined');
+        const { token } = (await settled(ann, 'lock:acquire', { resourceId: r })).data;
+        await wire.deliver();
+        const beat = await settled(ann, 'lock:heartbeat', { resourceId: r, token });
+        assert.deepStrictEqual([beat.event, beat.data.token], ['lock:renewed', token], JSON.stringify(beat));
+        assert.strictEqual(ann.received('lock:lost').length, 0);
+      }
+      await h.checkAll(d);
+    },
+
     'a connection that ends meanwhile is ended in the store afterwards': async (st) => {
       const redis = await server(st);
       const d = await h.lockDaemon(st, { redis, config: config() });

@@ -81,6 +81,7 @@ struct lock_caller {
     struct str resource; /* normalised, three parts */
     struct str user_id, username, client_id, session_id;
     bool client_made; /* the server made the clientId */
+    bool lives_on;    /* disconnect: this session may join again */
     const struct config_policy *policy;
 };
 
@@ -211,8 +212,8 @@ enum lock_disconnect {
     LOCK_DISCONNECT_SERVER,     /* an end that the server caused: plain grace */
     LOCK_DISCONNECT_TERMINATED, /* by an operator: no grace */
 };
-/* Ends the membership if this session still has it. Carries no notAfter: repeat it until LOCK_OK.
- * It is let through while a shard is being resynchronised. */
+/* Ends the membership if this session still has it: repeat it until LOCK_OK. It is let through
+ * while a shard is being resynchronised. It carries a notAfter only where the session lives on. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
                      enum lock_disconnect kind, lock_cb cb, void *arg);
 

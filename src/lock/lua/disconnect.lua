@@ -1,7 +1,8 @@
 -- Disconnect: a session's connection has ended; one call a room, repeated until it went through. Harmless where
 -- the session is not in the room any more, or another has its place.
--- KEYS: ROOM+. Arguments: 1 notAfter (0), 2 resource, 3 session, 4 userId, 5 clientId, 6 LEFT (on purpose) or
---   TERMINATED (by an operator): the lock ends; LOST (by the `disconnect` stored with the lock); SERVER (plain grace).
+-- KEYS: ROOM+. Arguments: 1 notAfter (0 unless the session lives on), 2 resource, 3 session, 4 userId, 5 clientId,
+--   6 LEFT (on purpose) or TERMINATED (by an operator): the lock ends; LOST (by the `disconnect` stored with the
+--   lock); SERVER (plain grace).
 -- Reply: NONE.
 -- Events: what was due; CANCELLED of its takeover; ABSENT, or LEFT and RESERVATION_EXPIRED; GRACE_STARTED, DISCONNECT,
 --   SESSION_TERMINATED (also where a turn ends so) or TAKEN_BY_ADMIN; LEAVE.

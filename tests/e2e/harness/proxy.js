@@ -1,5 +1,5 @@
 'use strict';
-/* A TCP proxy that cuts, holds and delays. */
+/* A TCP proxy that cuts, holds, delays and delivers late. */
 const net = require('node:net');
 const { cleanup } = require('./basics');
 
@@ -10,6 +10,7 @@ class Proxy {
     this.delayMs = 0;
     this.held = false;
     this.refusing = false;
+    this.kept = []; // pairs whose bytes wait for deliver()
     this.server = net.createServer((near) => this.connect(near));
   }
   listen() {
@@ -24,7 +25,7 @@ class Proxy {
       return;
     }
     const far = net.connect(this.target);
-    const pair = { near, far, said: '' };
+    const pair = { near, far, said: '', kept: null };
     near.on('data', (data) => {
       if (pair.said.length < 1000) pair.said += data;
     });
@@ -32,12 +33,13 @@ class Proxy {
     const drop = () => {
       this.pairs.delete(pair);
       near.destroy();
-      far.destroy();
+      if (!pair.kept) far.destroy();
     };
     for (const [from, to] of [[near, far], [far, near]]) {
       from.on('error', drop);
       from.on('close', drop);
       from.on('data', (data) => {
+        if (from === near && this.isKept(pair, data)) return;
         const pass = () => {
           if (!to.destroyed && !to.write(data)) {
             from.pause();
@@ -50,11 +52,36 @@ class Proxy {
       if (this.held) from.pause();
     }
   }
+  isKept(pair, data) {
+    if (this.wanted?.test(data.toString('latin1'))) {
+      this.wanted = null;
+      pair.kept = [];
+      this.kept.push(pair);
+      this.onKept();
+    }
+    pair.kept?.push(data);
+    return pair.kept !== null;
+  }
+  /* Once something like this comes, it and what follows on its connection is on its way until deliver(), also when
+     the sender's end of the connection is gone. Resolves when it has come. */
+  keep(pattern) {
+    this.wanted = pattern;
+    return new Promise((resolve) => { this.onKept = resolve; });
+  }
+  /* Resolves when all of it was answered to nobody. */
+  async deliver() {
+    for (const { far, kept } of this.kept.splice(0)) {
+      const answered = new Promise((resolve) => far.once('data', resolve));
+      far.write(Buffer.concat(kept));
+      await answered;
+      far.destroy();
+    }
+  }
   /* Every connection ends at once (RST); new ones are taken unless refuse(). */
   cut() {
-    for (const { near, far } of this.pairs) {
+    for (const { near, far, kept } of this.pairs) {
       near.resetAndDestroy();
-      far.resetAndDestroy();
+      if (!kept) far.resetAndDestroy();
     }
   }
   refuse(on = true) {
@@ -83,6 +110,7 @@ class Proxy {
   }
   close() {
     this.cut();
+    for (const { far } of this.kept) far.destroy();
     return new Promise((resolve) => this.server.close(resolve));
   }
 }
