@@ -27,10 +27,13 @@ static bool mine(const struct session *s, const struct lock_view *lock) {
            str_eqz(lock->client_id, s->client_id);
 }
 
+static bool holds(const struct session *s, const struct lock_view *lock) {
+    return mine(s, lock) && lock->state == LOCK_STATE_HELD;
+}
+
 static void tell_joined(struct session *s, struct membership *m, struct call *call,
                         const struct lock_result *result) {
     const struct lock_snapshot *snap = &result->snapshot;
-    bool holds = mine(s, &snap->lock) && snap->lock.state == LOCK_STATE_HELD;
     struct wire_lock lock;
     room_wire_lock(&snap->lock, mine(s, &snap->lock), &lock);
     struct wire_user *users;
@@ -47,8 +50,8 @@ static void tell_joined(struct session *s, struct membership *m, struct call *ca
     struct wire_pending pending;
     struct wire_open_request *received;
     room_pending(&m->sub, snap, &pending, &received);
-    session_send(s, wire_joined(&to, &at, holds, str_of(s->client_id), &lock, users, count,
-                                room_viewers(snap->member_count, &snap->lock), m->policy,
+    session_send(s, wire_joined(&to, &at, holds(s, &snap->lock), str_of(s->client_id), &lock, users,
+                                count, room_viewers(snap->member_count, &snap->lock), m->policy,
                                 result->lost.present ? &lost : NULL, &pending));
     mem_free(received);
     mem_free(users);
@@ -80,14 +83,19 @@ static const char *joined(struct session *s, struct membership *m, struct call *
         metrics_add(METRIC_STALE_TOKENS, 1, NULL, NULL);
         trail_stale(s, call, lock_cause_text(result->lost.reason));
     }
+    const struct lock_view *lock = &result->snapshot.lock;
+    bool has = holds(s, lock); /* viewing never resumes */
     if (result->outcome != LOCK_OUT_NONE) {
         (void)session_tell_acquire(s, m, call, NULL, result);
+    } else if (has && call->refused_editor) { /* keeps what it has */
+        struct lock_result kept = *result;
+        kept.outcome = LOCK_OUT_GRANTED;
+        (void)session_tell_acquire(s, m, call, NULL, &kept);
+    } else if (has) {
+        membership_granted(m, lock, result->rev);
     } else if (call->refused_editor) {
         struct wire_at at = session_at(call, result);
-        session_tell_denied(s, m, NULL, &at, "NOT_AN_EDITOR", &result->snapshot.lock);
-    } else if (mine(s, &result->snapshot.lock) &&
-               result->snapshot.lock.state == LOCK_STATE_HELD) { /* viewing never resumes */
-        membership_granted(m, &result->snapshot.lock, result->rev);
+        session_tell_denied(s, m, NULL, &at, "NOT_AN_EDITOR", lock);
     }
     membership_resume(m, result->rev, &result->snapshot);
     return "ok";

@@ -82,6 +82,9 @@ test('a newer token', { concurrency: 12 }, async (t) => {
       const { token: fence } = await h.take(c, r);
       await refresh(c, { user: 'demoted', roles: ['reader'] });
       await c.expect('lock:heartbeat', { resourceId: r, token: fence }, 'lock:renewed');
+      const { joined, answer } = await h.edit(c, r);
+      assert.deepStrictEqual([joined.mode, joined.lock.mine], ['editor', true]);
+      assert.deepStrictEqual([answer.event, answer.data.token], ['lock:acquired', fence], 'in as before');
       const watcher = await open({ user: 'demoted-watcher' });
       await h.view(watcher, r);
       await c.terminate();
