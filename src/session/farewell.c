@@ -15,10 +15,8 @@ struct farewell {
     struct list node;
     struct gateway *gateway;
     enum lock_disconnect kind;
-    const struct config_policy *policy;
     struct wire_resource resource;
-    char *user_id, *username, *client_id, *session_id;
-    bool client_made;
+    char *user_id, *client_id, *session_id;
     bool lives_on;          /* the session: no attempt may come late */
     bool awaited;           /* an operator waits for the first answer */
     bool settled;           /* went through once */
@@ -37,7 +35,6 @@ static void farewell_free(struct farewell *f) {
     wheel_cancel(&f->timer);
     list_remove(&f->node);
     mem_free(f->user_id);
-    mem_free(f->username);
     mem_free(f->client_id);
     mem_free(f->session_id);
     mem_free(f);
@@ -90,12 +87,9 @@ static void attempt(struct farewell *f) {
     struct lock_caller caller = {
         .resource = wire_resource_str(&f->resource),
         .user_id = str_of(f->user_id),
-        .username = str_of(f->username),
         .client_id = str_of(f->client_id),
         .session_id = str_of(f->session_id),
-        .client_made = f->client_made,
         .lives_on = f->lives_on,
-        .policy = f->policy,
     };
     f->calling = true;
     f->sent_ms = clock_boot_ms();
@@ -107,13 +101,10 @@ void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_
     struct farewell *f = mem_zalloc(sizeof *f);
     f->gateway = s->gateway;
     f->kind = m->state == MEMBER_LEAVING ? LOCK_DISCONNECT_LEFT : kind;
-    f->policy = m->policy;
     f->resource = m->resource;
     f->user_id = mem_strdup(s->identity->user_id);
-    f->username = mem_strdup(s->identity->username);
     f->client_id = mem_strdup(s->client_id);
     f->session_id = mem_strdup(s->id);
-    f->client_made = s->client_made;
     f->lives_on = s->state == SESSION_READY;
     f->awaited = kind == LOCK_DISCONNECT_TERMINATED;
     f->again = calls_open;

@@ -139,7 +139,6 @@ void session_accept(struct session *s, struct auth_identity *identity, const str
 /* READY: the newer token of the same user counts from here on. Takes over identity. */
 void session_swap_identity(struct session *s, struct auth_identity *identity);
 void session_free(struct session *s);
-int64_t session_confirmed_until_ms(struct session *s);
 void session_tell_degraded(struct session *s);
 
 /* queue.c. Takes over the caller's reference. */

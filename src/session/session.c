@@ -228,7 +228,7 @@ void session_on_violation(struct session *s, enum wire_close close) {
     session_close(s, close);
 }
 
-int64_t session_confirmed_until_ms(struct session *s) {
+static int64_t confirmed_until_ms(const struct session *s) {
     int64_t earliest = 0;
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
@@ -243,7 +243,7 @@ void session_tell_degraded(struct session *s) {
     if (s->state != SESSION_READY)
         return;
     struct wire_to to = session_to(s, NULL, NULL);
-    session_send(s, wire_degraded(&to, session_confirmed_until_ms(s)));
+    session_send(s, wire_degraded(&to, confirmed_until_ms(s)));
 }
 
 /* ---- the end ---- */
