@@ -62,7 +62,10 @@ static void tell_loser(struct room *room, const struct lock_event *e) {
     if (lock_is_owned(&e->lock) && str_eq(e->lock.user_id, end->user_id) &&
         str_eq(e->lock.client_id, end->client_id))
         return;
-    room_tell_lost(room, end->user_id, end->client_id, e->rev, end->token, end->reason, end->by);
+    struct str by = end->by;
+    if (by.len > 0 && room->policy->presence == CONFIG_PRESENCE_MINIMAL)
+        by = lock_is_owned(&e->lock) ? e->lock.user_id : (struct str){NULL, 0};
+    room_tell_lost(room, end->user_id, end->client_id, e->rev, end->token, end->reason, by);
 }
 
 /* Who believed in a lock that the room, as it is now, gives to nobody or to another, and was not

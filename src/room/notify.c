@@ -163,8 +163,7 @@ void room_tell_lost(struct room *room, struct str user_id, struct str client_id,
         if (!room_is_tab(sub, user_id, client_id))
             continue;
         if (!lost.frame)
-            lost.frame = wire_lost(&to, &at, token, lock_cause_text(reason),
-                                   to.minimal ? (struct str){NULL, 0} : by);
+            lost.frame = wire_lost(&to, &at, token, lock_cause_text(reason), by);
         send_or_hold(sub, &lost);
     }
     frame_unref(lost.frame);

@@ -157,6 +157,7 @@ void room_confirm_lock(struct room *room);
 /* The rev of a notice to all that no change brought. */
 int64_t room_next_notice(struct room *room);
 void room_tell_released(struct room *room, const struct lock_event *event);
+/* by: as the room's presence allows it to be told. */
 void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                     int64_t token, enum lock_cause reason, struct str by);
 /* A takeover moved the lock: who had it is told by whom, unless it was given up; who has it, that.

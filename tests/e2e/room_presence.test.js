@@ -24,8 +24,9 @@ class Watcher {
 test('presence', { concurrency: 12 }, async (t) => {
   const d = await h.lockDaemon(t, {
     config: {
+      auth: { adminRoles: ['lock-admin'] },
       default: { gracePeriod: '20s' },
-      resourceTypes: { quiet: { presence: 'minimal' }, large: { presenceMaxListed: 3 }, brief: { gracePeriod: h.ms(300) } },
+      resourceTypes: { quiet: { presence: 'minimal', takeover: 'immediate' }, large: { presenceMaxListed: 3 }, brief: { gracePeriod: h.ms(300) } },
     },
   });
 
@@ -164,8 +165,12 @@ test('presence', { concurrency: 12 }, async (t) => {
       const { data: lost } = await bob.waitFor('lock:lost');
       assert.strictEqual(lost.reason, 'MOVED');
       assert.ok(lost.by === undefined || lost.by === 'min-bob');
+      const root = await d.client({ user: 'min-root', name: 'Root Secret', roles: ['lock-admin'] });
+      await h.view(root, 'quiet:1');
+      await root.expect('lock:takeover', { resourceId: 'quiet:1', reason: 'why' }, 'lock:acquired');
+      assert.strictEqual((await twin.waitFor('lock:lost', (x) => x.reason === 'TAKEN_BY_ADMIN')).data.by, 'min-root');
       await h.status(bob, 'quiet:1');
-      for (const c of [ann, bob, full, twin]) {
+      for (const c of [ann, bob, full, twin, root]) {
         await c.sync();
         const told = c.frames.filter((f) => f.dir === 'in' && f.message.event !== 'welcome').map((f) => f.text).join('\n');
         assert.ok(!told.includes('Secret'), told);
