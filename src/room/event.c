@@ -77,7 +77,7 @@ static void tell_missed_losers(struct room *room, const struct room_belief had[2
     for (int i = 0; i < 2; i++) {
         struct room_sub *sub = had[i].sub;
         if (!sub || sub == room->ahead || now->token == had[i].token ||
-            (told->present && told->token >= had[i].token) ||
+            (told->present && told->token == had[i].token) ||
             (lock_is_owned(now) && room_is_tab(sub, now->user_id, now->client_id)))
             continue;
         room_tell_lost(room, sub->user_id, sub->client_id,

@@ -228,9 +228,9 @@ struct room_belief {
     int64_t token;
 };
 void room_beliefs(const struct room *room, struct room_belief out[2]);
-/* The lock as the room has it is one that its holder was told is lost. */
+/* The lock as the room has it is one that its holder, who is here, was told is lost. */
 static inline bool room_is_disbelieved(const struct room *room) {
-    return room->disbelieved != 0 && room->disbelieved == room->lock.view.token;
+    return room->holder && room->disbelieved != 0 && room->disbelieved == room->lock.view.token;
 }
 void room_holder_rearm(struct room *room);
 /* The rev of a notice that no change brought: above what this subscriber was told before, so that

@@ -54,12 +54,14 @@ static void on_status(void *arg, const struct lock_result *result) {
     struct room *room = map_get(r->by_resource, str_of(report->resource));
     r->on_reported(r->on_reported_ctx, result);
     if (room && room->doubtful) {
-        if (result->status != LOCK_OK || lock_store_window_open(r->store))
+        if (result->status != LOCK_OK || lock_store_window_open(r->store)) {
             doubt(room);
-        else if (lock_is_owned(&result->lock))
+        } else if (lock_is_owned(&result->lock)) {
             room->doubtful = false; /* the event comes */
-        else
+        } else {
             room_recovered(room, &result->lock, false, LOCK_CAUSE_STORE_LOST);
+            room_waiting_lock(room, LOCK_CAUSE_RECOVERED);
+        }
         room_drop_if_done(room);
     }
     mem_free(report->resource);

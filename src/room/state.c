@@ -64,6 +64,8 @@ void room_set_lock(struct room *room, const struct lock_view *lock) {
     mark_holder(room, true);
     if (!same)
         room_holder_find(room);
+    if (room->holder)
+        room->ours = lock->token;
     room_holder_rearm(room);
 }
 

@@ -311,6 +311,23 @@ test('after events were missed', { concurrency: 4 }, async (top) => {
       const { data: lost } = await ann.waitFor('lock:lost');
       assert.strictEqual(lost.reason, 'STORE_LOST');
     }),
+    top.test('how a lock ended, and that a later holder let go', async (t) => {
+      const { one, two, wire, redis } = await apart(t);
+      const r = 'document:m-later:main';
+      const ann = await holder(two, r);
+      wire.hold(':feed');
+      const twin = await one.client({ user: 'ann', clientId: h.tab() });
+      const there = await room(one, 'there', r);
+      await h.view(twin, r);
+      await twin.expect('lock:acquire', { resourceId: r, takeOwn: true }, 'lock:acquired');
+      await twin.expect('lock:release', { resourceId: r }, 'lock:released');
+      await there.expect('lock:acquire', { resourceId: r }, 'lock:acquired');
+      for (let n = 0; n < 16; n++) await redis.command('XTRIM', `{wslock:${n}}:events`, 'MAXLEN', '0');
+      await there.expect('lock:release', { resourceId: r }, 'lock:released');
+      wire.release();
+      await ann.waitFor('lock:released', (x) => x.previousHolder === 'there');
+      await ann.waitFor('lock:lost');
+    }),
     top.test('requests and a takeover', async (t) => {
       const { one, two, gap } = await apart(t);
       const r = 'document:m-asked:main';

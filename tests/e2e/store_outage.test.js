@@ -241,8 +241,16 @@ test('the store', { concurrency: 12 }, async (t) => {
       const back = await d.client(gone.options);
       const { answer } = await h.edit(back, r, { token });
       assert.deepStrictEqual([answer.event, answer.data.token], ['lock:acquired', token]);
+      // Under a new token, which it has got while its connection still stood, no less.
+      const again = await d.client(gone.options);
+      const renewed = (await h.edit(again, r)).answer;
+      assert.ok(renewed.data.token > token, JSON.stringify(renewed));
+      await again.terminate();
+      await h.eventually(async () => (await h.status(other, r)).state === 'grace', 'grace again');
+      await other.expect('resource:leave', { resourceId: r }, 'resource:left');
+      await redis.command('FLUSHALL');
+      assert.strictEqual((await settled(other, 'resource:join', { resourceId: r })).data.lock.state, 'grace');
       // Whose grace ends: nothing is kept, and nothing restored.
-      await back.terminate();
       await other.waitFor('lock:released', (x) => x.reason === 'GRACE_PERIOD_EXPIRED');
       await h.checkAll(d);
     },

@@ -514,3 +514,21 @@ test('what is due and cannot be read is put off, and holds up nothing else', asy
     await w.pass(60000);
     has(await w.s.sweep(), { unreadable: true });
 });
+
+test('what a dead instance has in a room that cannot be read holds up nothing else', async () => {
+    const w = await World.create();
+    const ann = w.tab('ann', 1, { instance: 'i2' });
+    await w.report('i2');
+    const bad = 'doc:bad:a';
+    await w.s.join(DOC, ann, { edit: true });
+    await w.s.join(bad, ann);
+    await w.redis.command('HSET', w.s.key(`lock:${bad}`), 'x', 'y');
+    await w.s.renew('i2');
+    await w.pass(15000);
+    const r = await w.s.sweep();
+    has(r, { unreadable: true });
+    assert.deepEqual(causes(r), ['GRACE_STARTED', 'LEAVE']);
+    assert.equal(await w.redis.command('HLEN', w.s.key(`member:${bad}`)), 0);
+    assert.deepEqual(await w.redis.command('HKEYS', w.s.key('instances')), ['i1']);
+    has(await w.s.sweep(), { unreadable: false });
+});

@@ -13,6 +13,14 @@ local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
 --@include member.lua
 --@include shard.lua
 
+local unreadable = false
+
+local function cannot(what, resource, problem)
+  unreadable = true
+  redis.log(redis.LOG_WARNING, 'wslock: cannot ' .. what .. ' ' .. resource .. ': '
+    .. (type(problem) == 'table' and problem.err or tostring(problem)))
+end
+
 local function settle_due(resource)
   local l = read_lock(tag .. 'lock:' .. resource)
   settle(resource, l)
@@ -29,10 +37,19 @@ local function try_settle_due(resource)
   local ok, problem = pcall(settle_due, resource)
   if not ok then
     call('ZADD', KEYS[2], now + 60000, 'r:' .. resource)
-    redis.log(redis.LOG_WARNING, 'wslock: cannot settle ' .. resource .. ': '
-      .. (type(problem) == 'table' and problem.err or tostring(problem)))
+    cannot('settle', resource, problem)
   end
-  return ok
+end
+
+local function reap_member(set, entry, incarnation, resource, id)
+  local l = read_lock(tag .. 'lock:' .. resource)
+  settle(resource, l)
+  local value = call('HGET', tag .. 'member:' .. resource, id)
+  if value and select(2, split_member(value)) == incarnation then
+    depart(resource, l, id, value, 'SERVER', '')
+  else
+    call('SREM', set, entry)
+  end
 end
 
 -- A lease ended at `ended`: the instance's memberships end as if the server had closed them. True if some are left.
@@ -45,13 +62,12 @@ local function reap(incarnation, ended)
   local set = tag .. 'instance:' .. incarnation
   for _, entry in ipairs(call('SRANDMEMBER', set, 100)) do
     local resource, id = string.match(entry, '^(%S+) (.*)$')
-    local l = read_lock(tag .. 'lock:' .. resource)
-    settle(resource, l)
-    local value = call('HGET', tag .. 'member:' .. resource, id)
-    if value and select(2, split_member(value)) == incarnation then
-      depart(resource, l, id, value, 'SERVER', '')
-    else
+    local ok, problem = pcall(reap_member, set, entry, incarnation, resource, id)
+    if not ok then -- it goes without a word, so that the others can
+      redis.pcall('HDEL', tag .. 'member:' .. resource, id)
+      redis.pcall('ZREM', tag .. 'room:' .. resource, id)
       call('SREM', set, entry)
+      cannot('reap ' .. id .. ' from', resource, problem)
     end
   end
   return not forget_instance(incarnation)
@@ -84,7 +100,7 @@ local function trim_audit()
   end
 end
 
-local more, dead, unreadable = false, nil, false
+local more, dead = false, nil
 if window == 0 then
   local due = call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
   more = #due == most * 2
@@ -93,7 +109,7 @@ if window == 0 then
     local name = string.sub(due[i], 3)
     local what = string.sub(due[i], 1, 2)
     if what == 'r:' then
-      unreadable = not try_settle_due(name) or unreadable
+      try_settle_due(name)
     elseif what == 'a:' and not dead then
       dead = hand_out(name)
     elseif what == 'a:' or reaped then
