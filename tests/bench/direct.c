@@ -156,6 +156,7 @@ static void append_next(struct direct *d, unsigned room) {
     if (d->held[room]) {
         args_int(&a, 0);
         args_optional(&a, (struct str){NULL, 0});
+        args_str(&a, str_of("RELEASED"));
         append(d, &lock_script_release, &a);
     } else {
         add_terms(&a, &n);
