@@ -308,6 +308,8 @@ static struct str kind_word(enum lock_disconnect kind) {
         return str_of("SERVER");
     case LOCK_DISCONNECT_TERMINATED:
         return str_of("TERMINATED");
+    case LOCK_DISCONNECT_STRAY:
+        return str_of("STRAY");
     }
     return str_of("SERVER");
 }
@@ -315,7 +317,7 @@ static struct str kind_word(enum lock_disconnect kind) {
 /* Takes away and grants nothing, so it needs neither a lease nor a synchronised shard, and of a
  * session that is gone no notAfter. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
-                     enum lock_disconnect kind, lock_cb cb, void *arg) {
+                     enum lock_disconnect kind, uint64_t ago_ms, lock_cb cb, void *arg) {
     struct shard *s = shard_of(store, caller->resource);
     struct script_args a;
 
@@ -332,7 +334,12 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
     args_str(&a, caller->user_id);
     args_str(&a, caller->client_id);
     args_str(&a, kind_word(kind));
+    args_int(&a, (int64_t)ago_ms);
     script_send(s, &lock_script_disconnect, &a, on_done, cb, arg);
+}
+
+void lock_note_ending(struct lock_store *store, const struct lock_event *event) {
+    endings_note(shard_of(store, event->resource), event);
 }
 
 void lock_store_forgot(struct lock_store *store, struct str resource) {
@@ -384,12 +391,19 @@ static void add_reserved_lock(struct script_args *a, const struct lock_report_wa
     args_flag(a, false);
 }
 
-/* Arguments 18 and on. */
+/* Arguments 18 to 21. */
+static void add_knowledge(struct script_args *a, const struct shard *s,
+                          const struct lock_report_waiting *w, int64_t seen_token) {
+    args_str(a, w->takeover);
+    args_flag(a, w->prompt);
+    args_int(a, is_ahead(s, seen_token) ? 0 : seen_token);
+    args_int(a, s->cursor);
+}
+
+/* Arguments 22 and on. */
 static void add_waiting(struct script_args *a, const struct lock_report_waiting *w) {
     char id[LOCK_CLIENT_MAX + 1 + LOCK_USER_MAX + 1];
 
-    args_str(a, w->takeover);
-    args_flag(a, w->prompt);
     args_int(a, (int64_t)w->waiter_count);
     for (size_t i = 0; i < w->waiter_count; i++) {
         const struct lock_waiter *v = &w->waiters[i];
@@ -423,7 +437,8 @@ static void add_reported_lock(struct script_args *a, const struct lock_report_me
 
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
                  const struct lock_report_member *members, size_t count,
-                 const struct lock_report_waiting *waiting, lock_cb cb, void *arg) {
+                 const struct lock_report_waiting *waiting, int64_t seen_token, lock_cb cb,
+                 void *arg) {
     struct shard *s = shard_of(store, resource);
     const struct lock_report_member *owner = NULL;
     struct script_args a;
@@ -449,6 +464,7 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     } else {
         add_reported_lock(&a, owner);
     }
+    add_knowledge(&a, s, waiting, seen_token);
     add_waiting(&a, waiting);
     for (size_t i = 0; i < count; i++) {
         if (members[i].gone) {

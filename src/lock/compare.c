@@ -1,8 +1,9 @@
 /*
  * Whether the store and this instance agree on who is here: each entry of `instance:<incarnation>`
- * is held against the sessions, every five minutes and after each recovery. A member whose session
- * is gone is taken out as if the server had ended it; a session that the store has forgotten makes
- * its shard be reported again. Neither should ever be found: this is the net below the rest.
+ * is held against the sessions, every five minutes and after each recovery window. A member whose
+ * session is unknown here is taken out, and a lock that it holds ends: a store without its last
+ * writes brings back members that left. A session that the store has forgotten makes its shard be
+ * reported again.
  */
 #include "store_private.h"
 
@@ -39,7 +40,8 @@ static void wait(struct lock_store *store, uint64_t delay_ms) {
 
 static void stop(struct lock_store *store) {
     store->compare.running = false;
-    wait(store, INTERVAL_MS);
+    wait(store, store->compare.again ? PAUSE_MS : INTERVAL_MS);
+    store->compare.again = false;
 }
 
 /* ---- one member ---- */
@@ -60,7 +62,7 @@ static void take_out(struct lock_store *store, struct str resource, struct str i
     if (str_cut(&rest, ':', &caller.client_id)) {
         caller.user_id = rest;
         log_warn("stray_member", LFS("resource", resource), LFS("session", session));
-        lock_disconnect(store, &caller, LOCK_DISCONNECT_SERVER, on_taken_out, store);
+        lock_disconnect(store, &caller, LOCK_DISCONNECT_STRAY, 0, on_taken_out, store);
     }
 }
 
@@ -178,8 +180,16 @@ static void read_page(struct lock_store *store) {
 void compare_begin(struct lock_store *store) {
     struct compare *c = &store->compare;
 
-    if (!store->up || c->running) {
+    if (!store->up) {
         return; /* it is begun when the store is back */
+    }
+    if (c->running) {
+        c->again = true;
+        return;
+    }
+    if (lock_store_window_open(store)) { /* others may still report what these members have */
+        wait(store, LOCK_WINDOW_POLL_MS);
+        return;
     }
     c->running = true;
     c->round++;

@@ -1,5 +1,5 @@
 # Writes OUTPUT, a C file with every script of FOLDER and the table of them all. A script is prelude.lua and
-# behind it a file that no other includes, with each line `--@include FILE` replaced by that file.
+# behind it a file that no other includes, with each line `--@include FILE` in both replaced by that file.
 cmake_minimum_required(VERSION 3.25)
 file(GLOB files ${FOLDER}/*.lua)
 set(include_line "(^|\n) *--@include ([a-z_]+\\.lua)\n")
@@ -24,13 +24,13 @@ foreach(path ${files})
     continue()
   endif()
   file(READ ${path} text)
+  set(text "${prelude}${text}")
   while(text MATCHES "${include_line}")
     set(line "${CMAKE_MATCH_0}")
     set(before "${CMAKE_MATCH_1}")
     file(READ ${FOLDER}/${CMAKE_MATCH_2} part)
     string(REPLACE "${line}" "${before}${part}" text "${text}")
   endwhile()
-  set(text "${prelude}${text}")
   get_filename_component(name ${file} NAME_WE)
   string(SHA1 sha1 "${text}")
   string(HEX "${text}" bytes)

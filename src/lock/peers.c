@@ -1,42 +1,146 @@
 /*
- * Who else is there. A store that was emptied has forgotten the other instances, whose reports a
- * recovery window must wait for; so each remembers the others as of the last renewal outside a
- * window, and names them in report_done.
+ * Who else there is. A store that was emptied has forgotten the other instances, and a replica may
+ * know an older lease of theirs; but a recovery window must wait for their reports for as long as
+ * their editors may believe in their locks. So each instance remembers when the leases of the
+ * others end, as of its last renewals outside a window, and names them in report_done.
  */
 #include "store_private.h"
 
+#include <stdio.h>
+
+#include "wslock/base/clock.h"
+#include "wslock/base/map.h"
 #include "wslock/base/mem.h"
 
 #define PEERS_MAX 500 /* what report_done takes; more instances than that wait out the window */
 
+struct peer {
+    uint64_t lease_end_ms; /* boot time */
+};
+
+struct adding {
+    struct lock_store *store;
+    struct script_args *a;
+};
+
+void peers_init(struct lock_store *store) {
+    store->peers = map_create();
+}
+
+static void forget(void *ctx, struct str name, void *value) {
+    struct lock_store *store = ctx;
+
+    map_remove(store->peers, name);
+    mem_free(value);
+}
+
 void peers_fini(struct lock_store *store) {
-    for (size_t i = 0; i < store->peer_count; i++) {
-        mem_free(store->peers[i]);
+    map_each(store->peers, forget, store);
+    map_destroy(&store->peers);
+}
+
+/* Its editors believe until the longest grace after its lease. */
+static bool is_over(const struct lock_store *store, const struct peer *peer) {
+    return clock_boot_ms() >= peer->lease_end_ms + (uint64_t)store_longest_grace_ms(store);
+}
+
+static void forget_if_over(void *ctx, struct str name, void *value) {
+    if (is_over(ctx, value)) {
+        forget(ctx, name, value);
     }
-    mem_free(store->peers);
-    store->peers = NULL;
-    store->peer_count = 0;
+}
+
+/* The lease of an instance ends at `at_ms` of the store's clock. */
+static void note(struct lock_store *store, struct str name, int64_t at_ms) {
+    int64_t left_ms = at_ms - lock_store_now_ms(store), lease_ms = store->config->redis.lease_ms;
+    uint64_t end_ms = clock_boot_ms();
+    struct peer *peer = map_get(store->peers, name);
+
+    if (left_ms > 0) {
+        end_ms += (uint64_t)(left_ms < lease_ms ? left_ms : lease_ms);
+    }
+    if (!peer && map_count(store->peers) < PEERS_MAX) {
+        peer = mem_zalloc(sizeof *peer);
+        map_set(store->peers, name, peer);
+    }
+    if (peer && end_ms > peer->lease_end_ms) {
+        peer->lease_end_ms = end_ms;
+    }
+}
+
+/* What is remembered is better than what a store in a window knows. */
+static bool can_learn(const struct lock_store *store, enum redis_status status) {
+    const struct shard *s = &store->shards[0];
+
+    return status == REDIS_OK && s->state == SHARD_SERVING && s->window == 0;
+}
+
+/* When the leases of these end. */
+struct lease_question {
+    struct lock_store *store;
+    size_t count;
+    char names[][LOCK_INCARNATION_MAX + 1];
+};
+
+static void on_leases(void *arg, enum redis_status status, const struct redis_reply *reply,
+                      const char *error) {
+    struct lease_question *q = arg;
+
+    (void)error;
+    if (!q->store->closing && can_learn(q->store, status)) {
+        for (size_t i = 0; i < q->count; i++) {
+            int64_t at_ms;
+
+            if (redis_reply_int(redis_reply_at(reply, i), &at_ms)) {
+                note(q->store, str_of(q->names[i]), at_ms);
+            }
+        }
+        map_each(q->store->peers, forget_if_over, q->store);
+    }
+    mem_free(q);
+}
+
+static void ask_leases(struct lock_store *store, struct lease_question *q) {
+    struct str *argv = mem_calloc(q->count + 2, sizeof *argv);
+    char(*members)[LOCK_INCARNATION_MAX + 3] = mem_calloc(q->count, sizeof *members);
+
+    argv[0] = str_of("ZMSCORE");
+    argv[1] = store->shards[0].keys.due;
+    for (size_t i = 0; i < q->count; i++) {
+        snprintf(members[i], sizeof members[i], "i:%s", q->names[i]);
+        argv[i + 2] = str_of(members[i]);
+    }
+    redis_link_command(store->link, (int)q->count + 2, argv,
+                       (uint64_t)store->config->redis.command_timeout_ms, on_leases, q);
+    mem_free(members);
+    mem_free(argv);
 }
 
 static void on_peers(void *arg, enum redis_status status, const struct redis_reply *reply,
                      const char *error) {
     struct lock_store *store = arg;
-    const struct shard *s = &store->shards[0];
     size_t count = redis_reply_count(reply);
+    struct lease_question *q;
 
     (void)error;
-    if (status != REDIS_OK || count == 0 || s->state != SHARD_SERVING || s->window != 0) {
-        return; /* what is remembered is better */
+    if (store->closing || !can_learn(store, status) || count == 0) {
+        return;
     }
-    peers_fini(store);
-    store->peers = mem_calloc(count < PEERS_MAX ? count : PEERS_MAX, sizeof *store->peers);
-    for (size_t i = 0; i < count && store->peer_count < PEERS_MAX; i++) {
+    count = count < PEERS_MAX ? count : PEERS_MAX;
+    q = mem_zalloc(sizeof *q + count * sizeof q->names[0]);
+    q->store = store;
+    for (size_t i = 0; i < count; i++) {
         struct str name;
 
         if (redis_reply_str(redis_reply_at(reply, i), &name) && name.len > 0 &&
             name.len <= LOCK_INCARNATION_MAX && !str_eqz(name, store->incarnation)) {
-            store->peers[store->peer_count++] = mem_strndup(name.p, name.len);
+            memcpy(q->names[q->count++], name.p, name.len);
         }
+    }
+    if (q->count > 0) {
+        ask_leases(store, q);
+    } else {
+        mem_free(q);
     }
 }
 
@@ -45,4 +149,23 @@ void peers_refresh(struct lock_store *store) {
 
     redis_link_command(store->link, 2, argv, (uint64_t)store->config->redis.command_timeout_ms,
                        on_peers, store);
+}
+
+static void add(void *ctx, struct str name, void *value) {
+    const struct adding *adding = ctx;
+    const struct peer *peer = value;
+    struct lock_store *store = adding->store;
+    int64_t left_ms = (int64_t)peer->lease_end_ms - (int64_t)clock_boot_ms();
+
+    if (!is_over(store, peer)) {
+        args_str(adding->a, name);
+        /* It may have renewed the lease once more since that was read. */
+        args_int(adding->a, lock_store_now_ms(store) + left_ms + store->config->redis.lease_ms / 3);
+    }
+}
+
+void peers_add(struct lock_store *store, struct script_args *a) {
+    struct adding adding = {store, a};
+
+    map_each(store->peers, add, &adding);
 }

@@ -5,6 +5,9 @@
 
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+#define STEP_MIN_MS 2000 /* lock-states.md: what counts as a step of the store's clock */
 
 static void renew(struct shard *s);
 static void begin_sync(struct shard *s);
@@ -41,6 +44,7 @@ void shard_init(struct lock_store *store, unsigned index) {
     wheel_timer_init(&s->retry_timer);
     wheel_timer_init(&s->sweep_timer);
     unwritten_init(s);
+    endings_init(s);
 }
 
 void shard_away(struct shard *s) {
@@ -53,6 +57,7 @@ void shard_away(struct shard *s) {
 void shard_fini(struct shard *s) {
     shard_away(s);
     unwritten_fini(s);
+    endings_fini(s);
     mem_free(s->key_text);
 }
 
@@ -160,10 +165,54 @@ static void on_lease_timer(struct wheel_timer *timer) {
     renew(CONTAINER_OF(timer, struct shard, lease_timer));
 }
 
+/* Every shard notices; it is told once. */
+static void tell_step(struct lock_store *store, int64_t step_ms) {
+    uint64_t now_ms = clock_boot_ms();
+
+    if (store->stepped_ms == 0 ||
+        now_ms - store->stepped_ms > (uint64_t)store->config->redis.lease_ms) {
+        log_warn("store_clock_stepped", LFI("step_ms", step_ms));
+        metrics_add(METRIC_STORE_CLOCK_STEPS, 1, NULL, NULL);
+        store->callbacks.on_clock_step(store->callbacks.ctx, step_ms);
+    }
+    store->stepped_ms = now_ms;
+}
+
+/* Holds the store's time between two renewals against our own. The store looked at its clock at
+ * some time between sending and answer, so that only what lies outside of both is a step. */
+static void note_step(struct shard *s, const struct script_call *call, int64_t now_ms) {
+    uint64_t sent_ms = call->begin_us / 1000, came_ms = clock_boot_ms();
+
+    if (s->renewed_ms != 0) {
+        int64_t passed = now_ms - s->renewed_ms;
+        int64_t least = (int64_t)sent_ms - (int64_t)s->answered_ms;
+        int64_t most = (int64_t)came_ms - (int64_t)s->asked_ms;
+
+        if (passed > most + STEP_MIN_MS) {
+            s->step = s->window == 0 ? 1 : 0; /* an open window is answer enough */
+            tell_step(s->store, passed - most);
+        } else if (passed < least - STEP_MIN_MS) {
+            s->step = -1;
+            tell_step(s->store, passed - least);
+        }
+    }
+    s->renewed_ms = now_ms;
+    s->asked_ms = sent_ms;
+    s->answered_ms = came_ms;
+}
+
+static uint64_t renewal_pause_ms(const struct shard *s) {
+    uint64_t pause_ms = (uint64_t)s->store->config->redis.lease_ms / 3;
+
+    if (s->step != 0) {
+        return 1;
+    }
+    return s->window != 0 && pause_ms > LOCK_WINDOW_POLL_MS ? LOCK_WINDOW_POLL_MS : pause_ms;
+}
+
 static void on_renewed(struct script_call *call, const struct script_head *head,
                        const struct lock_result *result) {
     struct shard *s = call->shard;
-    uint64_t pause_ms = (uint64_t)s->store->config->redis.lease_ms / 3;
 
     s->renewing = false;
     if (s->state == SHARD_AWAY || s->store->closing) {
@@ -171,11 +220,12 @@ static void on_renewed(struct script_call *call, const struct script_head *head,
     }
     if (result->status == LOCK_OK) {
         s->lease_sent_ms = call->begin_us / 1000;
+        s->step = 0;
     }
-    if (s->window != 0 && pause_ms > LOCK_WINDOW_POLL_MS) {
-        pause_ms = LOCK_WINDOW_POLL_MS;
+    if (head->now_ms != 0) {
+        note_step(s, call, head->now_ms);
     }
-    wheel_set(s->store->wheel, &s->lease_timer, pause_ms, on_lease_timer);
+    wheel_set(s->store->wheel, &s->lease_timer, renewal_pause_ms(s), on_lease_timer);
     if (s->state == SHARD_OPENING) {
         if (result->status == LOCK_OK && leased(s)) {
             begin_sync(s);
@@ -204,6 +254,7 @@ static void send_lease(struct shard *s, int64_t lease_ms, int64_t written, scrip
     args_flag(&a, store->config->redis.embedded);
     args_int(&a, store_longest_grace_ms(store));
     args_int(&a, written);
+    args_int(&a, s->step);
     script_send(s, &lock_script_lease, &a, done, NULL, NULL);
 }
 
@@ -303,6 +354,7 @@ void shard_forget_tick(struct shard *s, int64_t tick) {
               LFI("the_stores", tick));
     s->tick = s->cursor = tick;
     unwritten_rewind(s, tick);
+    endings_forget(s);
 }
 
 static void on_reported(struct script_call *call, const struct script_head *head,
@@ -330,6 +382,9 @@ static void on_reported(struct script_call *call, const struct script_head *head
     sweep_schedule(s);
     feed_read(s->store);
     store_check_recovered(s->store);
+    if (s->sync_window != 0) {
+        compare_begin(s->store);
+    }
 }
 
 void lock_report_done(struct lock_store *store, unsigned shard) {
@@ -343,6 +398,9 @@ void lock_report_done(struct lock_store *store, unsigned shard) {
         retry_later(s);
         return;
     }
+    if (s->window != 0) {
+        endings_report(s);
+    }
     args_init(&a, &store->packed);
     args_keys_shard(&a, &s->keys);
     args_not_after(&a, store);
@@ -351,8 +409,6 @@ void lock_report_done(struct lock_store *store, unsigned shard) {
     args_int(&a, store_longest_grace_ms(store));
     args_int(&a, s->sync_window);
     args_int(&a, s->contact_ms);
-    for (size_t i = 0; i < store->peer_count; i++) {
-        args_str(&a, str_of(store->peers[i]));
-    }
+    peers_add(store, &a);
     script_send(s, &lock_script_report_done, &a, on_reported, NULL, NULL);
 }

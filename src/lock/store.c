@@ -86,6 +86,9 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
     if (result.status == LOCK_UNKNOWN && call->changes) {
         unwritten_doubt(s);
     }
+    for (size_t i = 0; i < result.event_count; i++) {
+        endings_note(s, &result.events[i]);
+    }
     s->calls_open--;
     call->done(call, &head, &result);
     mem_free(call);
@@ -295,6 +298,7 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struc
     store->down_since_ms = clock_boot_ms();
     rand_id(store->incarnation);
     list_init(&store->flushes);
+    peers_init(store);
     wheel_timer_init(&store->reopen_timer);
     wheel_timer_init(&store->compare.timer);
     store->shard_count = (unsigned)config->redis.shards;

@@ -11,6 +11,7 @@
  *
  * store.c: life, up and down. shard.c: these states. calls.c: the requests. sweep.c: what is due.
  * feed.c: the streams of events. unwritten.c: those of the audit. compare.c: who is here.
+ * peers.c: who else there is. endings.c: which grants have ended lately.
  */
 #ifndef WSLOCK_SRC_LOCK_STORE_PRIVATE_H
 #define WSLOCK_SRC_LOCK_STORE_PRIVATE_H
@@ -72,6 +73,9 @@ struct shard {
     uint64_t
         lease_sent_ms; /* boot time when the last renewal that went through was sent; 0: never */
     bool renewing;
+    int64_t renewed_ms;             /* store time of the last answer to a renewal, 0: none … */
+    uint64_t asked_ms, answered_ms; /* … and the boot times when it was sent and when it came */
+    int step; /* of the store's clock, that is to be told to the shard: 1 forward, -1 back */
     struct wheel_timer lease_timer;
     struct wheel_timer retry_timer; /* open again, or synchronise again */
 
@@ -92,12 +96,15 @@ struct shard {
     size_t calls_open;  /* scripts without an answer */
     uint64_t opened_ms; /* boot time when it was opened on this connection */
     struct unwritten unwritten;
+    struct list endings; /* endings.c, oldest first */
+    size_t ending_count;
 };
 
 /* compare.c: who the store says is here. */
 struct compare {
     struct wheel_timer timer; /* to the next page, or the next time */
     bool running;
+    bool again; /* a recovery window was open meanwhile */
     unsigned round;
     unsigned shard;
     char cursor[24]; /* of SSCAN */
@@ -139,6 +146,7 @@ struct lock_store {
 
     int64_t clock_ms;     /* store time of the last reply … */
     uint64_t clock_at_ms; /* … and boot time when it came */
+    uint64_t stepped_ms;  /* boot time when a step of that clock was last told */
 
     struct compare compare;
 
@@ -146,8 +154,7 @@ struct lock_store {
     bool flushing;                                           /* one for all shards among them */
     enum { FLUSH_NONE, FLUSH_ASKED, FLUSH_DONE } last_flush; /* before the end */
 
-    char **peers; /* incarnations of other instances, as last read */
-    size_t peer_count;
+    struct map *peers; /* peers.c: by incarnation */
 
     struct decode_scratch scratch; /* of the reply being dealt with */
     struct buf packed;             /* of the call being made */
@@ -236,9 +243,23 @@ void compare_begin(struct lock_store *store);
 void compare_stop(struct lock_store *store);
 
 /* ---- peers.c ---- */
+void peers_init(struct lock_store *store);
+void peers_fini(struct lock_store *store);
 /* Reads who else there is, for recovery windows. */
 void peers_refresh(struct lock_store *store);
-void peers_fini(struct lock_store *store);
+/* Arguments of report_done: each peer whose editors may still believe in their locks, and when its
+ * last lease ends, by the store's clock. */
+void peers_add(struct lock_store *store, struct script_args *a);
+
+/* ---- endings.c ---- */
+void endings_init(struct shard *s);
+void endings_fini(struct shard *s);
+/* An event that was told here. Keeps how a grant ended by it. */
+void endings_note(struct shard *s, const struct lock_event *event);
+/* Tells the store of those of the last minute; they count as reports of the shard's round. */
+void endings_report(struct shard *s);
+/* The shard's ticks begin anew. */
+void endings_forget(struct shard *s);
 
 /* ---- sweep.c ---- */
 void sweep_schedule(struct shard *s);

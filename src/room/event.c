@@ -86,6 +86,17 @@ static void tell_missed_losers(struct room *room, const struct room_belief had[2
     }
 }
 
+/* Who believed in its lock under a token that it has no more goes on under the new one. */
+static void tell_lifted(struct room *room, const struct room_belief had[2]) {
+    const struct lock_view *now = &room->lock.view;
+    for (int i = 0; i < 2; i++) {
+        struct room_sub *sub = had[i].sub;
+        if (sub && sub != room->ahead && now->state == LOCK_STATE_HELD &&
+            now->token > had[i].token && room_is_tab(sub, now->user_id, now->client_id))
+            room_tell_lifted(room, sub, room->rev);
+    }
+}
+
 void room_recovered(struct room *room, const struct lock_view *lock, bool by_event,
                     enum lock_cause lost_reason) {
     static const struct lock_ending none;
@@ -96,6 +107,7 @@ void room_recovered(struct room *room, const struct lock_view *lock, bool by_eve
     if (packed && !lock_takeover_decode((struct str){packed, pending.packed.len}, &pending))
         pending.present = false;
     room_set_lock(room, lock);
+    tell_lifted(room, had);
     if (room_is_disbelieved(room))
         room_give_up_later(room, 1); /* that would confirm a lock that was declared lost */
     else if (by_event)
@@ -151,6 +163,7 @@ void room_apply_event(struct room *room, const struct lock_event *e) {
     case LOCK_EVENT_JOIN:
         count_members(room, e->member_count);
         room_member_join(room, &e->member);
+        room_left_return(room, e->member.user_id, e->member.client_id);
         break;
     case LOCK_EVENT_LEAVE:
         count_members(room, e->member_count);

@@ -225,6 +225,13 @@ void room_tell_admin(struct room *room, const struct lock_event *e, int64_t rev)
     }
 }
 
+void room_tell_lifted(struct room *room, struct room_sub *holder, int64_t rev) {
+    struct wire_at at = room_at(room, rev);
+    struct frame *frame = holder->ops->lifted(holder, &at, &room->lock.view);
+    room_send(holder, rev, frame);
+    frame_unref(frame);
+}
+
 struct frame *room_disconnected_frame(const struct room *room, const struct lock_view *lock,
                                       int64_t rev) {
     struct wire_to to = room_to(room);

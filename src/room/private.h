@@ -52,6 +52,12 @@ struct room_places {
     int64_t median_ms; /* what holders took; -1: nobody knows */
 };
 
+/* A holder whose connection ended here, of which the store has not told yet. */
+struct room_left {
+    struct lock_report_member member; /* its strings lie behind it */
+    uint64_t left_ms;                 /* boot time */
+};
+
 #define ROOM_CLOSED_IDS 16
 
 struct room_event {
@@ -95,6 +101,8 @@ struct room {
     int64_t ahead_token;    /* … under this token, which is the grant's rev; NULL: nobody */
     int64_t warned_ms;      /* the end that lock:expiring has spoken of */
     int64_t ours;           /* the last lock that a holder here had; 0: none */
+    int64_t seen_token;     /* the highest that was told of */
+    struct room_left *left; /* NULL: nobody */
     int64_t notice_rev;     /* of the last notice that no change brought */
     bool degraded;
     bool doubtful;       /* the store has not the lock, but who holds it may still report it */
@@ -115,6 +123,14 @@ struct rooms {
 static inline struct str room_resource(const struct room *room) {
     return str_of(room->resource);
 }
+
+/* left.c */
+/* What is to be reported of it. False: nobody has left, or the store has told of it. */
+bool room_left_describe(const struct room *room, struct lock_report_member *out);
+/* The lock is as the store says. */
+void room_left_settle(struct room *room);
+/* This tab is in the room again. */
+void room_left_return(struct room *room, struct str user_id, struct str client_id);
 
 /* rooms.c: nobody is in it any more, and it has no lock in grace that only we might know of. */
 void room_drop_if_done(struct room *room);
@@ -164,6 +180,8 @@ void room_tell_lost(struct room *room, struct str user_id, struct str client_id,
  */
 void room_tell_taken(struct room *room, const struct lock_event *e);
 void room_tell_admin(struct room *room, const struct lock_event *e, int64_t rev);
+/* Who has the lock believes in it under another token. */
+void room_tell_lifted(struct room *room, struct room_sub *holder, int64_t rev);
 /* An operator takes the lock: who has it is told by whom. */
 void room_tell_operation(struct room *room, const struct lock_event *e);
 /* The holder's connection is gone, and the lock may be claimed. */

@@ -157,13 +157,15 @@ static void send_report(struct resync *rs, struct room *room,
     report->resource = mem_strdup(room->resource);
     rs->open++;
     lock_report(rs->rooms->store, room_resource(room), room->policy, members, count, waiting,
-                on_report, report);
+                room->seen_token, on_report, report);
 }
 
 /* A lock in grace that nobody here goes on with: who knows of it must tell. */
 static bool describe_grace(const struct room *room, struct lock_report_member *out) {
     const struct lock_view *v = &room->lock.view;
     struct room_sub *owner = room->holder;
+    if (room_left_describe(room, out))
+        return true;
     if (v->state != LOCK_STATE_GRACE)
         return false;
     if (owner && owner->ops->describe(owner, out) && out->token != 0)
@@ -194,15 +196,19 @@ static void report_room(void *ctx, struct str key, void *value) {
     const struct room_sub *believer = room_believer(room, &had);
     size_t n = !room->ahead && describe_grace(room, &members[0]) ? 1 : 0;
     room_report_waiting(room, &waiting, &waiters);
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (!sub->ops->describe(sub, &members[n]))
-            continue; /* its join has not been answered, or is refused */
-        if (sub != believer)
-            members[n].token = 0;
-        if (++n == REPORT_MAX) {
-            send_report(rs, room, members, n, &waiting);
-            n = 0;
+    for (int first = 1; first >= 0; first--) { /* the lock's owner is in the first call */
+        LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+            struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+            if ((sub == room->holder || sub == room->ahead) != first ||
+                !sub->ops->describe(sub, &members[n]))
+                continue; /* its turn is in the other round; its join has no answer, or is refused
+                           */
+            if (sub != believer)
+                members[n].token = 0;
+            if (++n == REPORT_MAX) {
+                send_report(rs, room, members, n, &waiting);
+                n = 0;
+            }
         }
     }
     if (n > 0)
@@ -228,7 +234,7 @@ static void rewind_room(void *ctx, struct str key, void *value) {
     struct room *room = value;
     if (lock_store_shard(rs->rooms->store, key) != rs->shard)
         return;
-    room->rev = 0;
+    room->rev = room->seen_token = 0;
     if (!room->synced)
         room_replay_waiting(room); /* drops them */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {

@@ -29,6 +29,7 @@ static void room_destroy(struct room *room) {
     room->synced = false;
     room_replay_waiting(room);
     room_clear(room);
+    mem_free(room->left);
     mem_free(room->resource);
     mem_free(room);
 }
@@ -41,7 +42,7 @@ static void destroy_empty(void *ctx, struct str key, void *value) {
 
 void room_drop_if_done(struct room *room) {
     const struct lock_view *v = &room->lock.view;
-    bool kept = room->synced && lock_is_owned(v) && v->token == room->ours;
+    bool kept = room->synced && ((lock_is_owned(v) && v->token == room->ours) || room->left);
     if (room->sub_count == 0 && !kept)
         room_destroy(room);
 }
@@ -142,6 +143,7 @@ void rooms_on_event(struct rooms *r, const struct lock_event *event) {
     struct room *room = map_get(r->by_resource, event->resource);
     if (!room)
         return;
+    lock_note_ending(r->store, event);
     if (room->synced)
         room_apply_event(room, event);
     else

@@ -56,6 +56,8 @@ void room_set_lock(struct room *room, const struct lock_view *lock) {
     bool same = same_holder(&mine->view, lock) && str_eq(mine->view.client_id, lock->client_id);
     if (!same_holder(&mine->view, lock)) /* a renewed lock is no change of presence */
         mark_holder(room, false);
+    if (lock->token > room->seen_token)
+        room->seen_token = lock->token;
     mine->view = *lock;
     keep(&mine->user_id, &mine->view.user_id);
     keep(&mine->username, &mine->view.username);
@@ -66,6 +68,7 @@ void room_set_lock(struct room *room, const struct lock_view *lock) {
         room_holder_find(room);
     if (room->holder)
         room->ours = lock->token;
+    room_left_settle(room);
     room_holder_rearm(room);
 }
 

@@ -23,6 +23,7 @@ struct farewell {
     bool again;             /* calls were unanswered: once more when they cannot run any more */
     bool calling;           /* the store owes an answer */
     bool abandoned;         /* freed by that answer */
+    uint64_t ended_ms;      /* boot time when the membership ended */
     uint64_t sent_ms;       /* boot time of the last attempt */
     uint64_t late_until_ms; /* boot time: until then an unanswered one may still be carried out */
     uint64_t retry_ms;
@@ -93,7 +94,13 @@ static void attempt(struct farewell *f) {
     };
     f->calling = true;
     f->sent_ms = clock_boot_ms();
-    lock_disconnect(f->gateway->store, &caller, f->kind, on_result, f);
+    lock_disconnect(f->gateway->store, &caller, f->kind, f->sent_ms - f->ended_ms, on_result, f);
+}
+
+/* Protocol §6. */
+static bool leaves_grace(enum lock_disconnect kind, const struct config_policy *policy) {
+    return kind == LOCK_DISCONNECT_SERVER ||
+           (kind == LOCK_DISCONNECT_LOST && policy->disconnect != CONFIG_DISCONNECT_RELEASE);
 }
 
 void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_open) {
@@ -109,6 +116,9 @@ void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_
     f->awaited = kind == LOCK_DISCONNECT_TERMINATED;
     f->again = calls_open;
     f->retry_ms = RETRY_FIRST_MS;
+    f->ended_ms = clock_boot_ms();
+    if (leaves_grace(f->kind, m->policy))
+        room_note_left(&m->sub);
     wheel_timer_init(&f->timer);
     list_push_back(&f->gateway->farewells, &f->node);
     attempt(f);

@@ -97,6 +97,15 @@ static void on_rewound(void *ctx, unsigned shard) {
     map_each(g->sessions, close_rewound, &rewind);
 }
 
+/* Clients do not see it: what they are told goes by the store's clock, also after this. */
+static void on_clock_step(void *ctx, int64_t step_ms) {
+    struct gateway *g = ctx;
+    char detail[96];
+    snprintf(detail, sizeof detail, "the store's clock was set %s by %lld ms",
+             step_ms < 0 ? "back" : "forward", (long long)(step_ms < 0 ? -step_ms : step_ms));
+    trail_simple(g, AUDIT_STORE_RECOVERED, false, "CLOCK_STEPPED", detail);
+}
+
 static void tell_degraded(void *ctx, struct str id, void *value) {
     (void)ctx;
     (void)id;
@@ -110,7 +119,7 @@ static void on_degraded(void *ctx) {
         return;
     g->degraded = true;
     log_warn("store_lost", LF("problem", lock_store_problem(g->store)));
-    trail_simple(g, AUDIT_STORE_LOST, true, lock_store_problem(g->store));
+    trail_simple(g, AUDIT_STORE_LOST, true, lock_store_problem(g->store), NULL);
     map_each(g->sessions, tell_degraded, NULL);
 }
 
@@ -131,7 +140,7 @@ static void on_recovered(void *ctx) {
         return;
     g->degraded = false;
     log_info("store_recovered");
-    trail_simple(g, AUDIT_STORE_RECOVERED, false, NULL);
+    trail_simple(g, AUDIT_STORE_RECOVERED, false, NULL, NULL);
     map_each(g->sessions, tell_recovered, NULL);
 }
 
@@ -165,6 +174,7 @@ struct gateway *gateway_create(const struct gateway_parts *parts,
         .compare_end = comparison_end,
         .on_resync = on_resync,
         .on_rewound = on_rewound,
+        .on_clock_step = on_clock_step,
         .on_degraded = on_degraded,
         .on_recovered = on_recovered,
         .on_fatal = on_fatal,
@@ -272,7 +282,7 @@ void gateway_drain(struct gateway *g) {
     if (g->draining)
         return;
     g->draining = true;
-    trail_simple(g, AUDIT_DRAIN_STARTED, false, NULL);
+    trail_simple(g, AUDIT_DRAIN_STARTED, false, NULL, NULL);
     struct drain drain = {g, drain_spread_ms(g->parts.config)};
     map_each(g->sessions, drain_session, &drain);
 }

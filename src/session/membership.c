@@ -53,8 +53,18 @@ static struct frame *granted(struct room_sub *sub, const struct wire_at *at,
     return session_acquired(m->session, m, NULL, at, &e->lock, &e->ended, false);
 }
 
-static const struct room_sub_ops ops = {
-    .deliver = deliver, .on_lost = on_lost, .granted = granted, .describe = describe};
+static struct frame *lifted(struct room_sub *sub, const struct wire_at *at,
+                            const struct lock_view *lock) {
+    static const struct lock_ending none;
+    struct membership *m = of_sub(sub);
+    return session_acquired(m->session, m, NULL, at, lock, &none, true);
+}
+
+static const struct room_sub_ops ops = {.deliver = deliver,
+                                        .on_lost = on_lost,
+                                        .granted = granted,
+                                        .lifted = lifted,
+                                        .describe = describe};
 
 struct membership *membership_create(struct session *s, const struct wire_resource *resource,
                                      const struct config_policy *policy,
@@ -153,6 +163,15 @@ void membership_granted(struct membership *m, const struct lock_view *lock, int6
     m->expires_ms = lock->expires_ms;
     m->dirty = lock->dirty;
     room_note_lock(&m->sub, lock);
+}
+
+void membership_released(struct membership *m, int64_t rev) {
+    if (m->token > m->lost_token) {
+        m->lost_token = m->token;
+        m->lost_rev = rev;
+        m->lost_reason = LOCK_CAUSE_RELEASED;
+    }
+    m->token = 0;
 }
 
 void membership_check_lost(struct membership *m, const struct wire_at *at, int64_t token) {

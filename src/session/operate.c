@@ -30,7 +30,7 @@ static void on_result(void *arg, const struct lock_result *result) {
     };
     trail_events(o->gateway, NULL, result);
     if (result->status != LOCK_OK && log_limit_pass(&limit, 60))
-        log_warn("store_call_failed", LF("event", "operate"), LF("error", result->error));
+        log_warn("store_call_failed", LF("request", "operate"), LF("error", result->error));
     if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NOT_HOLDER)
         answer.verdict = OPERATE_NOTHING;
     else if (result->status == LOCK_OK && result->outcome != LOCK_OUT_RECOVERING)

@@ -224,6 +224,8 @@ void membership_caller(const struct membership *m, struct lock_caller *out);
 /* The lock was granted or confirmed under this token. */
 void membership_granted(struct membership *m, const struct lock_view *lock, int64_t rev);
 /* What it was just told to have is known to be gone: says lock:lost after it. */
+/* It has given the lock up: no later word of that loss is news. */
+void membership_released(struct membership *m, int64_t rev);
 void membership_check_lost(struct membership *m, const struct wire_at *at, int64_t token);
 bool membership_may_edit(const struct membership *m);
 
@@ -308,6 +310,7 @@ void trail_terminated(struct session *s, const struct lock_operation *by);
 bool trail_forbids_admin(const struct gateway *g);
 /* Whether nothing may begin. */
 bool trail_stops_all(const struct gateway *g);
-void trail_simple(struct gateway *g, enum audit_action action, bool failure, const char *reason);
+void trail_simple(struct gateway *g, enum audit_action action, bool failure, const char *reason,
+                  const char *detail);
 
 #endif

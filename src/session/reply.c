@@ -64,7 +64,7 @@ bool session_failed(struct session *s, const struct call *call, const struct loc
         return false;
     static struct log_limit limit;
     if (log_limit_pass(&limit, 60))
-        log_warn("store_call_failed", LF("event", wire_request_name(call->kind)),
+        log_warn("store_call_failed", LF("request", wire_request_name(call->kind)),
                  LF("session", call->session_id), LF("error", result->error));
     session_unavailable(s, call);
     return true;

@@ -441,8 +441,10 @@ void trail_gap(struct gateway *g, const char *detail) {
     audit_write(g->parts.audit, &r);
 }
 
-void trail_simple(struct gateway *g, enum audit_action action, bool failure, const char *reason) {
+void trail_simple(struct gateway *g, enum audit_action action, bool failure, const char *reason,
+                  const char *detail) {
     struct audit_record r = blank(action, failure);
     r.reason = str_of(reason);
+    r.detail = str_of(detail);
     audit_write(g->parts.audit, &r);
 }

@@ -118,7 +118,7 @@ static void on_result(void *arg, const struct lock_result *result) {
     struct verify_answer answer = {.verdict = VERIFY_UNAVAILABLE};
     trail_events(v->gateway, NULL, result);
     if (result->status != LOCK_OK && log_limit_pass(&limit, 60))
-        log_warn("store_call_failed", LF("event", "verify"), LF("error", result->error));
+        log_warn("store_call_failed", LF("request", "verify"), LF("error", result->error));
     if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NONE)
         judge_current(v, result, &answer);
     else if (result->status == LOCK_OK && result->outcome == LOCK_OUT_LOST)

@@ -46,7 +46,7 @@ test('another layout is refused', async () => {
     assert.equal(await w.redis.command('ZSCORE', w.s.key('due'), 'i:i2'), null);
 });
 
-test('the window stays open for every live instance, and no longer than lease + longest grace', async () => {
+test('the window stays open for every instance whose editors may still believe, and no longer than lease + longest grace', async () => {
     const w = await shared();
     await w.s.renew('i2');
     await replaced(w);
@@ -63,7 +63,11 @@ test('the window stays open for every live instance, and no longer than lease + 
     const second = (await w.s.status(DOC)).window;
     assert.ok(second > window);
     await w.s.reportDone('i1', second);
-    await w.s.advance(10001); // i2 has died
+    await w.s.advance(10001); // i2 has died, but its editors may believe in their locks for the grace
+    has(await w.s.renew('i1'), { window: second });
+    await w.pass(25000);
+    has(await w.s.renew('i1'), { window: second });
+    await w.s.advance(5000);
     has(await w.s.renew('i1'), { window: 0 });
 
     await replaced(w);
@@ -90,10 +94,11 @@ test('a clock that is set back: an open window begins anew, and who reported aft
     has(await w.s.renew('i1'), { window: 0 });
 
     await w.s.setClock(w.s.ms - 600000);
-    await w.s.renew('i1');
+    const third = (await w.s.renew('i1')).window;
+    assert.equal(third, w.s.ms);
     await w.s.renew('i2'); // late: it is new
-    await w.s.reportDone('i2', 0);
-    await w.s.reportDone('i1', 0);
+    await w.s.reportDone('i2', third);
+    await w.s.reportDone('i1', third);
     await w.s.advance(3000);
     has(await w.s.renew('i1'), { late: false, window: 0 });
     has(await w.s.renew('i2'), { late: false, window: 0 });
@@ -105,10 +110,39 @@ test('peers that an instance knows are waited for', async () => {
     await w.s.setClock(w.s.ms);
     await w.s.renew('i1');
     const { window } = await w.s.status(DOC);
-    await w.s.reportDone('i1', window, { peers: ['i2'] });
+    await w.s.reportDone('i1', window, { peers: { i2: w.s.ms - 5000, i3: w.s.ms - 30000 } });
     await w.s.advance(4000);
     has(await w.s.renew('i1'), { window });
     has(await w.s.reportDone('i2', window), { window: 0 });
+    assert.deepEqual((await w.redis.command('HKEYS', w.s.key('instances'))).sort(), ['i1', 'i2']); // i3's editors have stopped
+});
+
+test('a silent peer is waited for until its last lease and the longest grace are over', async () => {
+    const w = await shared();
+    await w.redis.command('FLUSHALL');
+    await w.s.setClock(w.s.ms);
+    await w.s.renew('i1');
+    const { window } = await w.s.status(DOC);
+    await w.s.reportDone('i1', window, { peers: { i2: w.s.ms + 2000 } });
+    await w.pass(30000);
+    has(await w.s.renew('i1'), { window });
+    await w.s.advance(1999);
+    has(await w.s.renew('i1'), { window });
+    await w.s.advance(1);
+    has(await w.s.renew('i1'), { window: 0 });
+});
+
+test('where the store has lost nothing a dead instance is waited for no longer than its lease', async () => {
+    const w = await shared();
+    await w.s.renew('i2');
+    await w.s.advance(6667);
+    const { window } = await w.s.renew('i1'); // a gap
+    assert.equal(window, w.s.ms);
+    await w.s.reportDone('i1', window);
+    await w.s.advance(3332);
+    has(await w.s.renew('i1'), { window });
+    await w.s.advance(1);
+    has(await w.s.renew('i1'), { window: 0 });
 });
 
 test('no lease renewed for two intervals opens a window', async () => {
@@ -152,8 +186,10 @@ test('a lock that is resumed in a window without its token waits as a viewer, in
     has(await w.s.join(DOC, w.again(ann), { edit: true }), { outcome: 'RECOVERING', joined: true, lock: { state: 'grace', token } });
 });
 
-test('deadlines that fell into the gap count from its end, but a TTL does not', async () => {
+test('deadlines that fell into the gap count from its end, a TTL with what was left of it', async () => {
     const w = await shared();
+    await w.pass(6000);
+    w.start = w.s.ms;
     const { ann, token } = await w.given('grace'); // graceUntil: start + 30 s
     const cy = w.tab('cy');
     await w.s.join('doc:2:main', cy, { edit: true });
@@ -167,7 +203,8 @@ test('deadlines that fell into the gap count from its end, but a TTL does not', 
     has(await w.s.renew('i9'), { window: 0 });
     const end = w.s.ms;
     const r = await w.s.sweep();
-    assert.deepEqual(r.events.map((e) => [e.resource, e.cause]).sort(), [[DOC, 'RECOVERED'], ['doc:3:main', 'EXPIRED']]);
+    assert.deepEqual(r.events.map((e) => [e.resource, e.cause]).sort(), [[DOC, 'RECOVERED'], ['doc:3:main', 'RECOVERED']]);
+    has(await w.s.status('doc:3:main'), { lock: { state: 'held', expires: end + 40000 } });
     has(await w.s.status(DOC), { lock: { state: 'grace', until: end + 30000, token } });
     // The dead instance's lease counts from the gap's end too.
     has(await w.s.status('doc:2:main'), { lock: { state: 'held' } });
@@ -177,9 +214,33 @@ test('deadlines that fell into the gap count from its end, but a TTL does not', 
     }
     assert.deepEqual(causes(await w.s.sweep()), []);
     await w.s.advance(1);
-    assert.deepEqual(causes(await w.s.sweep()).sort(), ['GRACE_STARTED', 'LEAVE', 'LEAVE', 'LEAVE']);
+    assert.deepEqual(causes(await w.s.sweep()).sort(), ['GRACE_STARTED', 'GRACE_STARTED', 'LEAVE', 'LEAVE', 'LEAVE']);
     has(await w.s.status('doc:2:main'), { lock: { state: 'grace', until: end + 40000 } });
     has(await w.s.join(DOC, w.again(ann), { edit: true, token }), { resumed: true, lock: { token } });
+});
+
+test('two gaps with less than 5 s between them are one', async () => {
+    const w = await shared();
+    const { token } = await w.given('grace'); // graceUntil: start + 30 s
+    await w.s.advance(31000);
+    const gap = async () => {
+        const { window } = await w.s.renew('i1');
+        assert.equal(window, w.s.ms);
+        await w.s.reportDone('i1', window);
+        await w.s.advance(3000);
+        has(await w.s.renew('i1'), { window: 0 });
+    };
+    await gap();
+    await replaced(w); // before anything was settled
+    await gap();
+    const end = w.s.ms;
+    await w.s.sweep();
+    has(await w.s.status(DOC), { lock: { state: 'grace', until: end + 30000, token } });
+    await w.pass(20000);
+    await replaced(w);
+    await gap(); // far enough behind: nothing of the first counts again
+    await w.pass(7000);
+    has(await w.s.status(DOC), { lock: { state: 'free' } });
 });
 
 test('an idle release that fell into the gap counts from its end', async () => {
@@ -531,4 +592,283 @@ test('what a dead instance has in a room that cannot be read holds up nothing el
     assert.equal(await w.redis.command('HLEN', w.s.key(`member:${bad}`)), 0);
     assert.deepEqual(await w.redis.command('HKEYS', w.s.key('instances')), ['i1']);
     has(await w.s.sweep(), { unreadable: false });
+});
+
+// ---- the store's clock is set ----
+
+test('a step forward that is noticed opens a window, and no deadline is lost by it', async () => {
+    const w = await shared({ policy: { idle: 200000 } });
+    const { ann, token } = await w.given('held'); // expires: start + 300 s
+    await w.s.join('doc:2:main', w.tab('bob'), { edit: true });
+    await w.s.disconnect('doc:2:main', { ...w.tab('bob'), session: 's1' }, 'SERVER');
+    await w.s.setClock(w.s.ms + 3600000);
+    const { window } = await w.s.renew('i1', { step: 1 }); // also past `valid`
+    assert.equal(window, w.s.ms);
+    has(await w.s.heartbeat(DOC, ann, { token, active: false }), { outcome: 'RENEWED', lock: { token } });
+    await w.s.reportDone('i1', window);
+    await w.s.advance(3000);
+    has(await w.s.renew('i1'), { window: 0 });
+    assert.deepEqual([...new Set(causes(await w.s.sweep()))], ['RECOVERED']);
+    has(await w.s.heartbeat(DOC, ann, { token }), { outcome: 'RENEWED', lock: { token } });
+});
+
+test('a small step forward opens a window when an instance has noticed it', async () => {
+    const w = await shared({ policy: { ttl: 5000, heartbeat: 2000 } });
+    const { ann, token } = await w.given('held');
+    await w.s.setClock(w.s.ms + 4000);
+    const { window } = await w.s.renew('i1', { step: 1 });
+    assert.equal(window, w.s.ms);
+    await w.s.advance(2000); // the lock's time is up by the new clock
+    await w.s.reportDone('i1', window);
+    await w.s.advance(1000);
+    has(await w.s.renew('i1'), { window: 0 });
+    has(await w.s.heartbeat(DOC, ann, { token }), { outcome: 'RENEWED', lock: { token } });
+});
+
+test('a step back: nothing lies further ahead than its own length', async () => {
+    const w = await shared({ policy: { ttl: 60000, idle: 50000, waiters: 5, disconnect: 'grace' } });
+    const { ann, token } = await w.given('held');
+    const cy = w.tab('cy');
+    await w.s.join(DOC, cy, { edit: true }); // waits
+    await w.s.request(DOC, cy, 'r1', { message: 'please' });
+    const dan = w.tab('dan');
+    await w.s.join(DOC, dan, { edit: true });
+    await w.s.disconnect(DOC, dan, 'LOST'); // an absent waiter
+    await w.s.join('doc:2:main', ann, { edit: true });
+    await w.s.disconnect('doc:2:main', ann, 'LOST'); // grace
+    const admin = w.tab('eve');
+    await w.s.join('doc:3:main', ann, { edit: true });
+    await w.s.join('doc:3:main', admin);
+    await w.s.takeover('doc:3:main', admin, 'r2');
+    await w.s.operate('doc:4:main', 'TAKEOVER', 'zoe', w.policy); // reserved
+    await w.s.join('doc:5:main', w.tab('fay', 1, { instance: 'i2' }), { edit: true });
+    await w.s.renew('i2'); // and dies
+
+    await w.s.setClock(w.s.ms - 3600000);
+    const { window } = await w.s.renew('i1', { step: -1 });
+    assert.equal(window, w.s.ms);
+    assert.equal(await due(w, 'i:i1'), w.s.ms + 10000);
+    await w.s.reportDone('i1', window);
+    await w.s.advance(3000);
+    await w.s.renew('i1');
+    assert.equal(await due(w, 'i:i2'), w.s.ms + 10000, 'a lease counts from now');
+    await w.pass(10000);
+    has(await w.s.renew('i1'), { window: 0 });
+    let r;
+    do {
+        r = await w.s.sweep({ limit: 2 });
+    } while (r.more);
+    const end = w.s.ms;
+    has(await w.s.status(DOC), { lock: { state: 'held', token, expires: end + 60000, idle: end + 50000 } });
+    has(await w.s.status('doc:2:main'), { lock: { state: 'grace', until: end + 30000 } });
+    has(await w.s.status('doc:3:main'), { lock: { state: 'held', expires: end + 60000, takeover: { forceAt: end + 30000 } } });
+    has(await w.s.status('doc:4:main'), { lock: { state: 'reserved', until: end + 30000 } });
+    const { waiters } = await w.s.join(DOC, w.tab('gil'));
+    has(waiters.find((v) => v.user === 'cy'), { ends: end + 120000 });
+    has(waiters.find((v) => v.user === 'dan'), { until: end + 30000 });
+    has(await w.s.status('doc:5:main'), { lock: { state: 'grace', until: end + 30000 } }); // i2 was reaped
+    assert.equal(await w.redis.command('HGET', w.s.key('meta'), 'back'), null);
+    for (const [name, at] of Object.entries(await dues(w))) {
+        assert.ok(at <= end + 120000, `${name} is due at ${at}`);
+    }
+    await w.pass(31000);
+    await w.s.sweep();
+    has(await w.s.status('doc:2:main'), { lock: { state: 'free' } });
+});
+
+test('a step back that nobody was there to notice is seen by the first lease', async () => {
+    const w = await shared();
+    await w.given('grace');
+    await w.s.setClock(w.s.ms - 3600000);
+    const { window } = await w.s.renew('i9');
+    assert.equal(window, w.s.ms);
+    await w.s.reportDone('i9', window);
+    await w.s.advance(3000);
+    await w.s.renew('i9');
+    await w.s.advance(10000);
+    has(await w.s.renew('i9'), { window: 0 });
+    await w.s.sweep();
+    has(await w.s.status(DOC), { lock: { state: 'grace', until: w.s.ms + 30000 } });
+});
+
+async function dues(w) {
+    const all = await w.redis.command('ZRANGE', w.s.key('due'), 0, -1, 'WITHSCORES');
+    return Object.fromEntries(all.flatMap((name, i) => (i % 2 === 0 ? [[name, Number(all[i + 1])]] : [])));
+}
+
+// ---- a store without the last writes ----
+
+// ann has released what the store still says is hers; bob had it after her, under a higher token.
+async function rolledBack(release = true) {
+    const w = await shared();
+    const { ann, bob, token } = await w.given('held');
+    await w.snapshot();
+    await w.s.advance(1000);
+    const ended = [];
+    const higher = release ? null : token;
+    if (release) {
+        const released = await w.s.release(DOC, ann, { token, revision: 'v1' });
+        ended.push(released.events.find((e) => e.ended).ended);
+        const mine = await w.s.acquire(DOC, bob);
+        ended.push((await w.s.release(DOC, bob)).events.find((e) => e.ended).ended);
+        w.higher = mine.lock.token;
+    }
+    w.known = (await w.s.status(DOC)).rev;
+    await w.s.advance(1000);
+    await w.rollBack();
+    const { window, lock } = await w.s.status(DOC);
+    has(lock, { state: 'held', user: 'ann', token });
+    assert.equal(window, w.s.ms);
+    return { w, ann, bob, token, window, ended, higher };
+}
+
+async function closed(w, instance = 'i1') {
+    const { window } = await w.s.status(DOC);
+    await w.s.reportDone(instance, window);
+    await w.s.advance(3000);
+    has(await w.s.renew(instance), { window: 0 });
+}
+
+test('a lock that its owner has released and the store brings back is not valid: its owner is there and does not report it', async () => {
+    const { w, ann, bob, token } = await rolledBack();
+    const r = await w.s.report(DOC, 'i1', [member(ann), member(bob)], null, w.policy, { highest: w.known, known: w.known, seen: w.higher });
+    assert.deepEqual(causes(r), ['STORE_LOST']);
+    has(r, { lock: { state: 'free' } });
+    has(r.events[0].ended, { user: 'ann', token, reason: 'STORE_LOST' });
+    await closed(w);
+    const next = await w.s.acquire(DOC, bob);
+    has(next, { outcome: 'GRANTED' });
+    assert.ok(next.lock.token > w.higher);
+});
+
+test('a grant that an instance has not been told of is not ended because it does not report it', async () => {
+    const { w, ann, bob, token } = await rolledBack(false);
+    const r = await w.s.report(DOC, 'i1', [member(ann), member(bob)], null, w.policy, { known: token - 1 });
+    has(r, { events: [], lock: { state: 'held', token } });
+});
+
+test('whoever was told how a grant ended reports that: it ends so, and the next one is told what it would have been', async () => {
+    const { w, ann, bob, token, ended } = await rolledBack();
+    const r = await w.s.endings('i2', [[DOC, ended[1]], [DOC, ended[0]]], { highest: w.known });
+    // The higher token comes first: the lock goes on under a new one, until the instance tells how its own grant ended.
+    assert.deepEqual(causes(r), ['RECOVERED']);
+    const again = await w.s.endings('i2', [[DOC, ended[0]]]);
+    assert.deepEqual(causes(again), []);
+    has(await w.s.report(DOC, 'i1', [member(ann), member(bob)], null, w.policy, { highest: w.known, known: w.known }), { lock: { state: 'held' } });
+    assert.ok(token < w.higher);
+});
+
+test('endings come in the order of their tokens: the lock ends as its owner ended it', async () => {
+    const { w, bob, ended } = await rolledBack();
+    const r = await w.s.endings('i2', ended.map((e) => [DOC, e]), { highest: w.known });
+    assert.deepEqual(causes(r), ['RELEASED']);
+    has(r.events[0], { lock: { state: 'free' }, ended: { ...ended[0] } });
+    await closed(w);
+    has(await w.s.acquire(DOC, bob), { outcome: 'GRANTED', previous: { user: 'bob', token: w.higher, reason: 'RELEASED' } });
+    const list = await w.redis.command('LRANGE', w.s.key(`ended:${DOC}`), 0, -1);
+    assert.equal(list.length, 2);
+});
+
+test('endings count inside a window alone, and not from the far future', async () => {
+    const w = await shared();
+    const { ann, token } = await w.given('held');
+    const ending = { user: 'ann', name: 'Ann', client: ann.client, token, reason: 'RELEASED', dirty: 0, revision: null, since: START, ended: START, by: '', request: '' };
+    has(await w.s.endings('i2', [[DOC, ending]]), { status: 'OK', events: [] });
+    has(await w.s.status(DOC), { lock: { state: 'held', token } });
+    await replaced(w);
+    has(await w.s.endings('i2', [[DOC, ending]], { highest: w.s.ms * 1000 + 86400000001 }), { status: 'AHEAD' });
+    has(await w.s.status(DOC), { lock: { state: 'held', token } });
+});
+
+test('no lock is confirmed below a token that anybody has seen: it goes on under a new one, whoever reports first', async () => {
+    for (const order of ['owner first', 'witness first']) {
+        const { w, ann, token } = await rolledBack();
+        const lock = { token, since: w.start, expires: w.start + 300000, until: 0, dirty: 0 };
+        const owner = () => w.s.report(DOC, 'i1', [member(ann)], lockOf(ann, lock), w.policy, { highest: token, known: token });
+        const cy = w.tab('cy', 1, { instance: 'i2' });
+        const witness = () => w.s.report(DOC, 'i2', [member(cy)], null, w.policy, { highest: w.known, known: w.known, seen: w.higher });
+        for (const report of order === 'owner first' ? [owner, witness] : [witness, owner]) {
+            has(await report(), { status: 'OK', lost: null });
+        }
+        const { lock: now } = await w.s.status(DOC);
+        has(now, { state: 'held', user: 'ann' });
+        assert.ok(now.token > w.higher, order);
+        await w.s.renew('i2');
+        await w.s.reportDone('i2', (await w.s.status(DOC)).window);
+        await closed(w);
+        has(await w.s.heartbeat(DOC, ann, { token }), { outcome: 'LOST', lost: { reason: 'STALE_TOKEN' } });
+        has(await w.s.heartbeat(DOC, ann, { token: now.token }), { outcome: 'RENEWED' });
+    }
+});
+
+test('a lock that an emptied store gets back below a token that somebody has seen gets a new one', async () => {
+    const w = await shared();
+    const { ann, token } = await w.given('held');
+    await w.redis.command('FLUSHALL');
+    await w.s.advance(1000);
+    await w.s.renew('i1');
+    const cy = w.tab('cy', 1, { instance: 'i2' });
+    await w.s.report(DOC, 'i2', [member(cy)], null, w.policy, { highest: token + 50, seen: token + 50 });
+    const lock = { token, since: w.start, expires: w.start + 300000, until: 0, dirty: 0 };
+    const r = await w.s.report(DOC, 'i1', [member(ann)], lockOf(ann, lock), w.policy, { highest: token });
+    assert.deepEqual(causes(r), ['JOIN', 'RECOVERED', 'RECOVERED']);
+    assert.ok(r.lock.token > token + 50);
+    has(r.events[2].ended, { token, reason: 'MOVED' });
+});
+
+test('a connection that ended while the store was away is in grace for what is left of it', async () => {
+    const { w, ann, token } = await rolledBack(false);
+    const grace = { ...lockOf(ann, { token, since: w.start, expires: w.start + 300000, until: w.s.ms + 12000, dirty: 0 }), state: 'grace' };
+    const r = await w.s.report(DOC, 'i1', [], grace, w.policy, { known: w.known });
+    assert.deepEqual(causes(r), ['GRACE_STARTED', 'LEAVE', 'RECOVERED']);
+    has(r, { lock: { state: 'grace', token, until: w.s.ms + 12000 } });
+    // The disconnect itself comes late, and says since when.
+    const other = await rolledBack(false);
+    has(await other.w.s.disconnect(DOC, other.ann, 'LOST', { ago: 20000 }), { lock: { state: 'grace', until: other.w.s.ms + 10000 } });
+});
+
+test('a lock in grace by an instance that has not the owner’s connection does not end the connection that another has', async () => {
+    const { w, ann, token } = await rolledBack(false);
+    const grace = { ...lockOf(ann, { token, since: w.start, expires: w.start + 300000, until: w.s.ms + 12000, dirty: 0 }), state: 'grace' };
+    has(await w.s.report(DOC, 'i2', [], grace, w.policy, { known: w.known }), { lock: { state: 'held', token } });
+});
+
+test('a member that its own instance knows nothing of: its lock is not valid, but not before the window closes', async () => {
+    const { w, ann, token } = await rolledBack(false);
+    has(await w.s.disconnect(DOC, ann, 'STRAY'), { outcome: 'RECOVERING', lock: { state: 'held', token }, events: [] });
+    await closed(w);
+    const r = await w.s.disconnect(DOC, ann, 'STRAY');
+    assert.deepEqual(causes(r), ['STORE_LOST', 'LEAVE']);
+    has(r, { lock: { state: 'free' } });
+});
+
+test('what a window has seen of tokens is forgotten with it', async () => {
+    const { w, ann } = await rolledBack();
+    await w.s.report(DOC, 'i1', [member(ann)], null, w.policy, { highest: w.known, known: w.known, seen: w.higher });
+    assert.equal(await w.redis.command('EXISTS', w.s.key('seen')), 1);
+    await closed(w);
+    assert.equal(await w.redis.command('EXISTS', w.s.key('seen')), 0);
+});
+
+test('a store without memory to spare: nothing changes, and the sweep comes again', async () => {
+    const w = await shared({ policy: { waiters: 5 } });
+    const ann = w.tab('ann', 1, { instance: 'i2' });
+    const bob = w.tab('bob', 1, { instance: 'i2' });
+    await w.s.renew('i2');
+    await w.s.join(DOC, ann, { edit: true });
+    await w.s.join(DOC, bob, { edit: true }); // waits
+    await w.s.join(DOC, w.tab('cy'));
+    await w.pass(15000); // i2 has died
+    const before = await w.keys();
+    const { lock: held } = await w.s.status(DOC);
+    await w.redis.command('CONFIG', 'SET', 'maxmemory', 1);
+    for (const call of [() => w.s.sweep(), () => w.s.disconnect(DOC, ann, 'LOST'), () => w.s.leave(DOC, bob), () => w.s.release(DOC, ann),
+        () => w.s.renew('i1'), () => w.s.withdraw(DOC, bob, 'QUEUE')]) {
+        await assert.rejects(call, /OOM/);
+    }
+    await w.redis.command('CONFIG', 'SET', 'maxmemory', 0);
+    assert.deepEqual((await w.keys()).sort(), before.sort());
+    has(await w.s.status(DOC), { lock: held });
+    assert.deepEqual(causes(await w.s.sweep()).sort(), ['GRACE_STARTED', 'LEAVE', 'LEAVE', 'PLACE']);
+    has(await w.s.status(DOC), { lock: { state: 'grace', queued: 1 } });
 });

@@ -7,7 +7,7 @@ const FOLDER = new URL('../../src/lock/lua/', import.meta.url);
 const TAG = '{wslock:3}:';
 const HOW = ['acquire', 'takeOwn', 'claim'];
 
-// prelude.lua, then the script with each line `--@include FILE` replaced by that file.
+// prelude.lua, then the script, with each line `--@include FILE` replaced by that file.
 export function sources(withTestClock) {
     const included = new Set(['prelude.lua']);
     const read = (file) => readFileSync(new URL(file, FOLDER), 'utf8').replace(/^ *--@include (\S+)\n/gm, (_, name) => {
@@ -251,14 +251,22 @@ export class Scripts {
         return this.shard('open', 'i1', [0, shards, schema]);
     }
 
-    renew(instance, { sent = 0, lease = this.lease, written = 0 } = {}) {
+    // step: of the clock, that the instance has noticed: 1 forward, -1 back.
+    renew(instance, { sent = 0, lease = this.lease, written = 0, step = 0 } = {}) {
         return this.shard('lease', instance,
-            [0, lease, sent, this.shards, this.isPrivate, this.longestGrace, written]);
+            [0, lease, sent, this.shards, this.isPrivate, this.longestGrace, written, step]);
     }
 
-    reportDone(instance, window, { contact = 0, peers = [] } = {}) {
+    // peers: incarnation -> when its last lease ends.
+    reportDone(instance, window, { contact = 0, peers = {} } = {}) {
         return this.shard('report_done', instance,
-            [0, this.lease, this.isPrivate, this.longestGrace, window, contact, ...peers]);
+            [0, this.lease, this.isPrivate, this.longestGrace, window, contact, ...Object.entries(peers).flat()]);
+    }
+
+    // list: [resource, ending as a reply has it] each.
+    endings(instance, list, { highest = 0 } = {}) {
+        return this.shard('endings', instance, [0, highest, ...list.flatMap(([resource, e]) => [resource, packed([
+            e.user, e.name, e.client, e.token, e.reason, e.dirty, e.revision, e.since, e.ended, e.by, e.request])])]);
     }
 
     sweep({ limit = 100, keep = 100000, instance = 'i1' } = {}) {
@@ -338,20 +346,21 @@ export class Scripts {
             true);
     }
 
-    disconnect(resource, t, how) {
+    disconnect(resource, t, how, { ago = 0 } = {}) {
         return this.room('disconnect', t.instance, resource, t.user,
-            [0, resource, t.session, t.user, t.client, how], true);
+            [0, resource, t.session, t.user, t.client, how, ago], true);
     }
 
     // lock: {token, state, user, name, client, made, since, expires, until, dirty} or null.
-    // waiters: as a reply has them, in order.
-    report(resource, instance, members, lock, policy, { highest = 0, takeover = null, waiters = [] } = {}) {
+    // waiters: as a reply has them, in order. seen: the highest token of the resource that the instance has seen; known:
+    // the tick up to which it has read the events.
+    report(resource, instance, members, lock, policy, { highest = 0, takeover = null, waiters = [], seen = 0, known = 0 } = {}) {
         const l = lock ?? { token: 0, state: '', user: '', name: '', client: '', made: false, since: 0, expires: 0, until: 0, dirty: 0 };
         const rest = members.flatMap((m) => [m.user, m.name, m.client, m.session, m.joined]);
         return this.room('report', instance, resource, l.user, [0, resource, highest, policy.listed, stored(policy),
             policy.ttl, policy.idle, l.token, l.state, l.user, l.name, l.client, l.made, l.since, l.expires,
             l.until, l.dirty, takeover ? packed(Object.values(takeover).slice(0, 10)) : '', l.prompt ?? 0,
-            waiters.length, ...waiters.flatMap((v) => [`${v.client}:${v.user}`, packed(Object.values(v).slice(2))]), ...rest], true);
+            seen, known, waiters.length, ...waiters.flatMap((v) => [`${v.client}:${v.user}`, packed(Object.values(v).slice(2))]), ...rest], true);
     }
 
     async stream(name = 'events') {

@@ -63,6 +63,21 @@ export class World {
         return { ann, bob, token: r.lock.token };
     }
 
+    // As a replica has it that gets nothing any more.
+    async snapshot() {
+        await redis.command('EVAL', `for _, key in ipairs(redis.call('KEYS', '*')) do
+            redis.call('COPY', key, key, 'DB', 1, 'REPLACE')
+        end`, 0);
+    }
+
+    // That replica becomes the master.
+    async rollBack() {
+        await redis.command('FLUSHDB');
+        await redis.command('SWAPDB', 0, 1);
+        await this.s.setClock(this.s.ms);
+        await redis.command('HSET', this.s.key('meta'), 'replid', 'f'.repeat(40));
+    }
+
     // Time passes, the instance lives on.
     async pass(ms) {
         for (let left = ms; left > 0; left -= 5000) {

@@ -53,7 +53,8 @@ struct instance {
     struct seen_event read_back[HARNESS_EVENTS];
     size_t event_count, settled_count, read_back_count;
     int audit_gaps, compared, comparisons;
-    int degraded, recovered, resyncs, rewound, fatal;
+    int degraded, recovered, resyncs, rewound, fatal, clock_steps;
+    int64_t step_ms;
     char problem[256];
     struct harness_room rooms[4];
     size_t room_count;
@@ -174,7 +175,7 @@ static inline void harness_on_resync(void *ctx, unsigned shard) {
 
         if (lock_store_shard(i->store, str_of(room->resource)) == shard) {
             lock_report(i->store, str_of(room->resource), &i->world->config.default_policy,
-                        room->members, room->count, &nobody_waits, harness_on_report, NULL);
+                        room->members, room->count, &nobody_waits, 0, harness_on_report, NULL);
         }
     }
     lock_report_done(i->store, shard);
@@ -183,6 +184,12 @@ static inline void harness_on_resync(void *ctx, unsigned shard) {
 static inline void harness_on_rewound(void *ctx, unsigned shard) {
     (void)shard;
     ((struct instance *)ctx)->rewound++;
+}
+static inline void harness_on_clock_step(void *ctx, int64_t step_ms) {
+    struct instance *i = ctx;
+
+    i->clock_steps++;
+    i->step_ms = step_ms;
 }
 static inline void harness_on_degraded(void *ctx) {
     ((struct instance *)ctx)->degraded++;
@@ -207,6 +214,7 @@ static inline void harness_open(struct harness *h, struct instance *i) {
                                                    .compare_end = harness_compare_end,
                                                    .on_resync = harness_on_resync,
                                                    .on_rewound = harness_on_rewound,
+                                                   .on_clock_step = harness_on_clock_step,
                                                    .on_degraded = harness_on_degraded,
                                                    .on_recovered = harness_on_recovered,
                                                    .on_fatal = harness_on_fatal,

@@ -131,16 +131,16 @@ static void a_lost_connection_has_its_grace(void **state) {
     back = harness_caller(h, "ann", "s2", R);
     CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
     token = r.result.lock.token;
-    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r));
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r));
     assert_int_equal(r.status, LOCK_OK);
     assert_int_equal(r.result.lock.state, LOCK_STATE_GRACE);
     assert_int_equal(r.result.lock.grace_until_ms - r.result.now_ms, 5000);
-    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r)); /* harmless */
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r)); /* harmless */
     CALL(h, &r, lock_join(h->a.store, &back, true, token, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     assert_true(r.result.resumed);
     assert_int_equal(r.result.lock.token, token);
-    CALL(h, &r, lock_disconnect(h->a.store, &back, LOCK_DISCONNECT_LEFT, CB, &r));
+    CALL(h, &r, lock_disconnect(h->a.store, &back, LOCK_DISCONNECT_LEFT, 0, CB, &r));
     assert_int_equal(r.result.lock.state, LOCK_STATE_FREE);
     CALL(h, &r, lock_join(h->a.store, &ann, true, token, CB, &r)); /* too late with the old token */
     assert_true(r.result.lost.present);

@@ -83,7 +83,7 @@ static void a_killed_store_comes_back_with_its_locks(void **state) {
     CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE);
     assert_true(clock_boot_ms() - begin < 200);
-    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r));
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE);
     RUN_UNTIL(&h->loop, strstr(lock_store_problem(h->a.store), "redis.sock"));
     redis_server_start(&h->server, NULL);
@@ -225,7 +225,7 @@ static void a_grace_lock_is_restored_too(void **state) {
     harness_start(h);
     ann = hold(h, &r);
     token = r.result.lock.token;
-    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r));
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r));
     entry->gone = true;
     entry->grace_until_ms = r.result.lock.grace_until_ms;
     ask_server(h, "FLUSHALL", answer, sizeof answer);

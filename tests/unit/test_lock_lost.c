@@ -40,7 +40,7 @@ static void what_no_reply_told_is_read_back(void **state) {
     harness_start(h);
     CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
     kill(h->server.pid, SIGSTOP);
-    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, CB, &r));
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r));
     assert_int_equal(r.status, LOCK_UNKNOWN);
     RUN_UNTIL(&h->loop, h->a.degraded == 1);
     kill(h->server.pid, SIGCONT);
@@ -127,7 +127,7 @@ static void a_stray_member_is_taken_out(void **state) {
     RUN_UNTIL(&h->loop, h->a.comparisons == 2);
     assert_true(h->a.compared >= 251);
     RUN_UNTIL(&h->loop, h->a.settled_count == settled + 2);
-    assert_int_equal(h->a.settled[settled].cause, LOCK_CAUSE_GRACE_STARTED);
+    assert_int_equal(h->a.settled[settled].cause, LOCK_CAUSE_STORE_LOST);
     assert_int_equal(h->a.settled[settled + 1].kind, LOCK_EVENT_LEAVE);
     assert_string_equal(h->a.settled[settled + 1].user, "bob");
     assert_true(answers(h, "HLEN", "member:" R, ":1"));

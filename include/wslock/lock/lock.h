@@ -107,6 +107,9 @@ struct lock_store_callbacks {
     /* The shard's ticks begin anew, more than a day below those that were told (the store's clock
      * was ahead, and what it knew then is lost): whoever was told them must begin anew too. */
     void (*on_rewound)(void *ctx, unsigned shard);
+    /* The store's clock was set forward, or back (< 0), by about so much. A recovery window opens.
+     */
+    void (*on_clock_step)(void *ctx, int64_t step_ms);
     /* The store went away; also where it does so again before it was recovered. */
     void (*on_degraded)(void *ctx);
     void (*on_recovered)(void *ctx); /* it is back and every shard is resynchronised */
@@ -211,11 +214,16 @@ enum lock_disconnect {
     LOCK_DISCONNECT_LOST,       /* the connection ended: by the type's `disconnect` */
     LOCK_DISCONNECT_SERVER,     /* an end that the server caused: plain grace */
     LOCK_DISCONNECT_TERMINATED, /* by an operator: no grace */
+    LOCK_DISCONNECT_STRAY,      /* nobody here knows of it, so its lock is not valid */
 };
 /* Ends the membership if this session still has it: repeat it until LOCK_OK. It is let through
- * while a shard is being resynchronised. It carries a notAfter only where the session lives on. */
+ * while a shard is being resynchronised. It carries a notAfter only where the session lives on.
+ * ago_ms: since its connection ended, by which the grace is shorter. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
-                     enum lock_disconnect kind, lock_cb cb, void *arg);
+                     enum lock_disconnect kind, uint64_t ago_ms, lock_cb cb, void *arg);
+
+/* An event that was told here: how a grant ended by it is kept, for a store that loses it. */
+void lock_note_ending(struct lock_store *store, const struct lock_event *event);
 
 /* The store has not got somebody who is in this room: its shard is resynchronised. */
 void lock_store_forgot(struct lock_store *store, struct str resource);
@@ -240,10 +248,12 @@ struct lock_report_waiting {
     struct str user_id, username, client_id;
 };
 /* Restores the members (at most 100 a call) and, by the rules of the recovery window, the lock;
- * answers with the room's snapshot. */
+ * answers with the room's snapshot. The owner of a lock, where it is here, is among the members of
+ * the room's first call. seen_token: the highest that was told of here, 0: none. */
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
                  const struct lock_report_member *members, size_t count,
-                 const struct lock_report_waiting *waiting, lock_cb cb, void *arg);
+                 const struct lock_report_waiting *waiting, int64_t seen_token, lock_cb cb,
+                 void *arg);
 void lock_report_done(struct lock_store *store, unsigned shard);
 
 #endif

@@ -37,6 +37,10 @@ struct room_sub_ops {
      * request is answered with it anyway. */
     struct frame *(*granted)(struct room_sub *sub, const struct wire_at *at,
                              const struct lock_event *e);
+    /* Its lock goes on under a new token, since a higher one than its own has been seen; the
+     * message that says so. */
+    struct frame *(*lifted)(struct room_sub *sub, const struct wire_at *at,
+                            const struct lock_view *lock);
     /* What this instance reports of the member when a shard is resynchronised. False: it is not in
      * the room (yet). */
     bool (*describe)(struct room_sub *sub, struct lock_report_member *out);
@@ -84,6 +88,9 @@ void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapsh
 bool room_activate(struct room_sub *sub, int64_t rev) MUST_CHECK;
 /* What is up to rev has been told; a further join is under way, so it stays pending. */
 void room_told(struct room_sub *sub, int64_t rev);
+/* Its connection has ended, and if it has the lock that is in grace now: until the store says so,
+ * that is to be reported. */
+void room_note_left(struct room_sub *sub);
 /* Harmless when not subscribed. */
 void rooms_unsubscribe(struct rooms *r, struct room_sub *sub);
 

@@ -2,19 +2,23 @@
 -- the session is not in the room any more, or another has its place.
 -- KEYS: ROOM+. Arguments: 1 notAfter (0 unless the session lives on), 2 resource, 3 session, 4 userId, 5 clientId,
 --   6 LEFT (on purpose) or TERMINATED (by an operator): the lock ends; LOST (by the `disconnect` stored with the
---   lock); SERVER (plain grace).
--- Reply: NONE.
+--   lock); SERVER (plain grace); STRAY: its instance knows nothing of it, and a lock that it holds is not valid;
+--   7 ms since the connection ended.
+-- Reply: NONE · RECOVERING (STRAY, inside a window: another instance may still report the lock).
 -- Events: what was due; CANCELLED of its takeover; ABSENT, or LEFT and RESERVATION_EXPIRED; GRACE_STARTED, DISCONNECT,
---   SESSION_TERMINATED (also where a turn ends so) or TAKEN_BY_ADMIN; LEAVE.
-local _, resource, session, user, client, how = unpack_values(ARGV[1])
+--   SESSION_TERMINATED (also where a turn ends so), STORE_LOST or TAKEN_BY_ADMIN; LEAVE.
+local _, resource, session, user, client, how, ago = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
 --@include member.lua
 local id = client .. ':' .. user
 local l = read_lock(KEYS[5])
 settle(resource, l)
+if how == 'STRAY' and window > 0 then
+  return answer('RECOVERING', 0, l)
+end
 local member = call('HGET', KEYS[6], id)
 if member and string.sub(member, 1, #session + 1) == session .. ' ' then
-  depart(resource, l, id, member, how, session)
+  depart(resource, l, id, member, how, session, ago)
 end
 return answer('NONE', 0, l)

@@ -2,15 +2,17 @@
 -- Closes a recovery window that may be closed.
 -- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms (0: gives it up), 3 store ms when it was sent, a lower bound (0:
 --   unknown), 4 shards, 5 private server (0, 1), 6 longest grace of any type, ms, 7 the tick up to which its audit has
---   on disk what it did, 0: none yet, -1: all that it ever did (only where it gives the lease up).
+--   on disk what it did, 0: none yet, -1: all that it ever did (only where it gives the lease up), 8 a step of the
+--   store's clock that it has noticed since its last renewal, which opens a recovery window: 1 forward, -1 back, 0
+--   none.
 -- Reply: NONE; flag late: there was no lease to renew, or it had run out, or a recovery window has passed without its
 --   report: report every session before serving any. SHARDS.
 -- Events: none.
-local _, lease, sent, shards, private, longest_grace, written = unpack_values(ARGV[1])
+local _, lease, sent, shards, private, longest_grace, written, step = unpack_values(ARGV[1])
 --@include shard.lua
 local incarnation = ARGV[2]
 local id = 'i:' .. incarnation
-local found = call('HMGET', KEYS[1], 'shards', 'window')
+local found = call('HMGET', KEYS[1], 'shards', 'window', 'renewed')
 if found[1] and found[1] + 0 ~= shards then
   return pack({'SHARDS', 'NONE', found[1] + 0, now, window})
 end
@@ -27,6 +29,14 @@ if lease == 0 then
     call('ZADD', KEYS[2], now, id)
   end
   return answer_shard(0)
+end
+local back = step < 0 or (found[3] or 0) + 0 > now + 2000
+if window == 0 and (back or step > 0) then
+  local lost = 0
+  --@include window.lua
+end
+if back then -- the sweep pulls in what lies too far ahead
+  call('HSET', KEYS[1], 'back', '+inf')
 end
 call('ZREM', KEYS[2], 'a:' .. incarnation) -- it was taken for dead
 local last = call('ZSCORE', KEYS[2], id)

@@ -25,8 +25,9 @@ local function enter(resource, id, session, instance, joined, name, actor, old)
 end
 
 -- A member goes. `how`: LEAVE, LEFT (on purpose) and TERMINATED (by an operator): the lock ends; LOST (by the type's
--- `disconnect`), SERVER (plain grace).
-local function depart(resource, l, id, value, how, actor)
+-- `disconnect`), SERVER (plain grace); STRAY: its own instance knows nothing of it, so a lock that it holds is not
+-- valid. `ago`: ms since its connection ended.
+local function depart(resource, l, id, value, how, actor, ago)
   local client, user = string.match(id, '^([^:]*):(.*)$')
   local reason = ({LEAVE = 'RELEASED', LEFT = 'DISCONNECT', TERMINATED = 'SESSION_TERMINATED'})[how]
   if l[QUEUED] > 0 or l[TAKEOVER] ~= '' or l[STATE] == 'reserved' then
@@ -35,8 +36,10 @@ local function depart(resource, l, id, value, how, actor)
   if l[USER] == user and l[CLIENT] == client and (l[STATE] == 'held' or l[STATE] == 'grace') then
     if reason then
       finish(resource, l, reason, actor)
+    elseif l[STATE] == 'held' and how == 'STRAY' then
+      finish(resource, l, 'STORE_LOST', actor)
     elseif l[STATE] == 'held' then
-      lose_owner(resource, l, actor, how == 'SERVER')
+      lose_owner(resource, l, actor, how == 'SERVER', ago)
     end
   end
   local _, instance = split_member(value)

@@ -429,6 +429,27 @@ function places.settle(at)
   store(resource, l)
 end
 
+-- The clock was set back: what is further ahead than its own length counts from now.
+function places.pull_in()
+  local ids, list = all_waiters()
+  for i = 1, #ids do
+    local w = list[i]
+    local ends, absent = w and w[6] > now + w[7], w and w[8] > now + w[9]
+    if ends or absent then
+      w[6], w[8] = ends and now + w[7] or w[6], absent and now + w[9] or w[8]
+      put_waiter(ids[i], w)
+      tell_place('RECOVERED', ids[i], w, true, '')
+    end
+  end
+  local t = takeover_of()
+  if t and t[6] > now + t[8] then
+    t[6] = now + t[8]
+    l[TAKEOVER] = pack(t)
+    count()
+    tell_takeover('RECOVERED', t, '')
+  end
+end
+
 -- A place that an instance remembers, after the store lost it.
 function places.restore(id, w, policy)
   local turn = beneficiary() == id

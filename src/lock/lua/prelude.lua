@@ -1,11 +1,13 @@
--- Put in front of every script: reads the clock and `meta`, refuses what comes too late, opens a recovery window
--- where the store's past is in doubt, and reads, writes and answers with a lock. Keys, arguments, reply, events
--- and includes: README.md beside this file. KEYS[1..4]: meta, due, events, audit. ARGV: the arguments, the caller's
--- incarnation.
--- Redis spends more on handing values to Lua and back than on the work. Hence: all arguments in one, and one reply,
--- both packed; values unpacked onto the stack, not into tables; packing by `struct`, all at once (207: an integer of 8
--- bytes, 218: text of up to 65535, 205: an integer of 2 bytes); and a function at top level only where every script
--- needs it, since making it costs each call.
+#!lua
+-- Put in front of every script. The line above makes the server look at what it lacks before the script runs (memory,
+-- the right to write, replicas): a script that it refuses has changed nothing, since Lua does not roll back. Reads
+-- the clock and `meta`, refuses what comes too late, opens a recovery window where the store's past is in doubt, and
+-- reads, writes and answers with a lock. Keys, arguments, reply, events and includes: README.md beside this file.
+-- KEYS[1..4]: meta, due, events, audit. ARGV: the arguments, the caller's incarnation. Redis spends more on handing
+-- values to Lua and back than on the work. Hence: all arguments in one, and one reply, both packed; values unpacked
+-- onto the stack, not into tables; packing by `struct`, all at once (207: an integer of 8 bytes, 218: text of up to
+-- 65535, 205: an integer of 2 bytes); and a function at top level only where every script needs it, since making it
+-- costs each call.
 local call, pack, unpack_values, struct_pack = redis.call, cmsgpack.pack, cmsgpack.unpack, struct.pack
 local clock = call('TIME')
 local us = clock[1] * 1000000 + clock[2]
@@ -19,13 +21,10 @@ if not_after > 0 and now > not_after then
   return pack({'LATE', 'NONE', tick, now, window})
 end
 local replication = call('INFO', 'replication')
-if not string.find(replication, 'master_replid:' .. (meta[1] or ' '), 1, true) or (window == 0 and now > valid) then
-  -- The gap began with the last lease that anyone renewed.
-  local old = call('HMGET', KEYS[1], 'from', 'renewed')
-  local from = window > 0 and old[1] or old[2] or now
-  window = now > window and now or window + 1
-  call('HSET', KEYS[1], 'replid', string.match(replication, 'master_replid:(%x+)'), 'tick', tick, 'valid', -window,
-    'window', window, 'from', from)
+local same_store = string.find(replication, 'master_replid:' .. (meta[1] or ' '), 1, true)
+if not same_store or (window == 0 and now > valid) then
+  local lost = same_store and 0 or 1
+  --@include window.lua
 end
 
 -- A lock is an array: the LOCK and, as item 18, the packed form of that (false: free, and nobody waits).

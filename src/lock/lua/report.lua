@@ -5,36 +5,35 @@
 --   list, 5 POLICY, 6 ttl ms, 7 idle release ms or -1; the lock: 8 token (0: nothing about a lock, 9 to 17 are
 --   ignored; a reserved lock has none), 9 state (held, grace, reserved), 10 userId, 11 username, 12 clientId, 13 the
 --   server made the clientId, 14 since, 15 expires, 16 until, 17 dirty, 18 its pending takeover or '', 19 prompt; 20
+--   the highest token of the resource that it has seen, 21 the tick up to which it has read the shard's events; 22
 --   how many places; for each, in order, `<clientId>:<userId>` and its packed WAITER; then for each member, at most
 --   100: userId, username, clientId, session, joined ms. A held lock comes with its owner, or the owner is in the
---   room already.
+--   room already. A lock in grace has an owner whose connection to this instance has ended.
 -- Reply: NONE; members; lost where the reported lock is not its owner's any more; names: sessions whose place a
 --   newer session of the same tab has. AHEAD.
 -- Events: what was due; JOIN; BACK of who waits; RECOVERED of the lock (outside a window: where it is held) and of
---   places, QUEUED of who is not the one that it is reserved for; RESUMED; RESERVED.
+--   places, QUEUED of who is not the one that it is reserved for; RESUMED; RESERVED; STORE_LOST of a lock whose owner
+--   is here and knows nothing of it; GRACE_STARTED and LEAVE of an owner whose connection has ended.
 local arg = {unpack_values(ARGV[1])}
 --@include publish.lua
 --@include settle.lua
 --@include member.lua
 --@include recall.lua
+--@include seen.lua
 local resource = arg[2]
 local r = {
   token = arg[8], user = arg[10], name = arg[11], client = arg[12], made = arg[13], since = arg[14],
   expires = arg[15], grace = arg[16], dirty = arg[17],
 }
-local highest = math.max(arg[3], r.token)
-if highest > tick and highest > us + 86400000000 then
+if not raise_clock(math.max(arg[3], r.token)) then
   return pack({'AHEAD', 'NONE', tick, now, window})
-end
-if highest > tick then
-  tick = highest
-  call('HSET', KEYS[1], 'tick', tick)
 end
 local l = read_lock(KEYS[5])
 settle(resource, l)
 
-local replaced = {}
-for i = 21 + 2 * arg[20], #arg, 5 do
+local owner = r.client .. ':' .. r.user
+local replaced, here = {}, {} -- here: the session of each member that this instance has
+for i = 23 + 2 * arg[22], #arg, 5 do
   local id, session, joined = arg[i + 2] .. ':' .. arg[i], arg[i + 3], arg[i + 4]
   local member = call('HGET', KEYS[6], id)
   local other, _, since
@@ -43,15 +42,40 @@ for i = 21 + 2 * arg[20], #arg, 5 do
   end
   if other ~= session and other and since + 0 > joined then
     replaced[#replaced + 1] = session
-  elseif other ~= session then
-    enter(resource, id, session, ARGV[2], joined, arg[i + 1], '', member)
-    if l[QUEUED] > 0 then
-      places_of(resource, l).arrive(id, '')
+  else
+    here[id] = session
+    if other ~= session then
+      enter(resource, id, session, ARGV[2], joined, arg[i + 1], '', member)
+      if l[QUEUED] > 0 then
+        places_of(resource, l).arrive(id, '')
+      end
     end
   end
 end
 
-local held = arg[9] == 'held' and call('HEXISTS', KEYS[6], r.client .. ':' .. r.user) == 1
+-- The owner is here and says nothing of a lock that this instance was told of: it has ended since, and the store has
+-- lost that.
+local function is_disowned()
+  local id = l[CLIENT] .. ':' .. l[USER]
+  return is_owned(l) and here[id] and (r.token == 0 or id ~= owner) and l[TOKEN] <= arg[21]
+end
+
+-- The reported owner's connection ended here, and the store has lost that, or has not been told: what is left of the
+-- grace is as reported.
+local function end_connection()
+  local member, until_ms = call('HGET', KEYS[6], owner), l[UNTIL]
+  if member and not here[owner] and select(2, split_member(member)) == ARGV[2] then
+    depart(resource, l, owner, member, 'SERVER', '')
+    l[UNTIL] = until_ms
+  end
+end
+
+if window > 0 and is_disowned() then
+  finish(resource, l, 'STORE_LOST', '')
+elseif window > 0 and arg[9] == 'grace' and l[TOKEN] == r.token then
+  end_connection()
+end
+local held = arg[9] == 'held' and call('HEXISTS', KEYS[6], owner) == 1
 local idle = arg[7] > 0 and now + arg[7] or 0
 local same = l[TOKEN] == r.token and l[STATE] ~= 'free'
 
@@ -69,10 +93,11 @@ local function confirm()
   return nil
 end
 
--- Inside one the highest token wins, unless it is known to have ended.
+-- Inside one the highest token wins, unless it is known to have ended. A tab whose lock goes on under a new token may
+-- not have been told of it yet.
 local function restore()
   local ending
-  if same then
+  if same or (is_owned(l) and here[owner] and owner == l[CLIENT] .. ':' .. l[USER] and l[TOKEN] > r.token) then
     held = held or l[STATE] == 'held'
     r.expires, r.grace = math.max(r.expires, l[EXPIRES]), math.max(r.grace, l[UNTIL])
   else
@@ -81,7 +106,7 @@ local function restore()
       return lost or forgotten(r.token, 'STALE_TOKEN')
     end
     if l[QUEUED] > 0 or l[STATE] == 'reserved' then
-      places_of(resource, l).restore_owner(r.client .. ':' .. r.user)
+      places_of(resource, l).restore_owner(owner)
     end
     if l[STATE] == 'held' or l[STATE] == 'grace' then
       ending = end_grant(resource, l, 'STORE_LOST')
@@ -109,13 +134,13 @@ end
 -- Who waits, and whose turn it is, as far as the store has forgotten it.
 local function restore_places()
   local places = places_of(resource, l)
-  for i = 21, 20 + 2 * arg[20], 2 do
+  for i = 23, 22 + 2 * arg[22], 2 do
     places.restore(arg[i], cmsgpack.unpack(arg[i + 1]), arg[5])
   end
   if arg[9] == 'reserved' and l[STATE] == 'free' and l[TAKEOVER] == '' then
     l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[UNTIL], l[POLICY], l[TOLD] =
       'reserved', r.user, r.name, r.client, r.made, r.grace, arg[5], now
-    places.restore_turn(r.client .. ':' .. r.user)
+    places.restore_turn(owner)
     change(resource, l, 'RECOVERED', '')
   end
 end
@@ -124,7 +149,10 @@ local lost, waiting
 if r.token ~= 0 then
   lost = (window > 0 and restore or confirm)()
 end
-if window > 0 and (arg[9] == 'reserved' or arg[20] > 0) then
+if window > 0 then
+  lift_token(resource, l, highest_token(resource, math.max(arg[20], r.token)))
+end
+if window > 0 and (arg[9] == 'reserved' or arg[22] > 0) then
   restore_places()
 elseif l[QUEUED] > 0 then
   places_of(resource, l).serve('')

@@ -2,7 +2,8 @@
 -- closed.
 -- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms, 3 private server (0, 1), 4 longest grace of any type, ms, 5 the
 --   window that it reported in (item 5 of a reply), 6 store ms when the store last answered it before the window, 0:
---   unknown; 7… incarnations of peers that it knows and whose lease has not lapsed.
+--   unknown; then for each peer that it knows, whose editors may still believe in their locks: its incarnation, and the
+--   store ms when its last lease ends or has ended.
 -- Reply: NONE; window is 0 where it is closed now, another number where it must report again.
 -- Events: none.
 local arg = {unpack_values(ARGV[1])}
@@ -12,9 +13,11 @@ if window == 0 or window == reported then
   call('HSET', KEYS[5], incarnation, reported > 0 and reported or knows_since())
 end
 if window > 0 and window == reported then
-  for i = 7, #arg do
-    if call('HSETNX', KEYS[5], arg[i], 0) == 1 then
-      call('ZADD', KEYS[2], 'NX', now + lease, 'i:' .. arg[i])
+  local lost = call('HGET', KEYS[1], 'lost') == '1'
+  for i = 7, lost and #arg or 0, 2 do
+    if arg[i + 1] + longest_grace > now then
+      call('HSETNX', KEYS[5], arg[i], 0)
+      call('ZADD', KEYS[2], 'GT', math.min(arg[i + 1], now + lease), 'i:' .. arg[i])
     end
   end
   if contact > 0 and contact < call('HGET', KEYS[1], 'from') + 0 then

@@ -7,11 +7,12 @@ local function policy_of(l)
   return ttl + 0, idle + 0, grace + 0, claim + 0, disconnect
 end
 
--- A deadline that lies in the last gap counts as the gap's end plus `length`.
+-- A deadline that lies in the last gap counts from the gap's end: with `length`, or where that is nil with what was
+-- left when the gap began.
 local function effective(at, length)
   local gap = call('HMGET', KEYS[1], 'from', 'to')
   if gap[2] and at >= gap[1] + 0 and at <= gap[2] + 0 then
-    return gap[2] + length
+    return gap[2] + (length or at - gap[1])
   end
   return at
 end
@@ -93,13 +94,13 @@ local function finish(resource, l, reason, actor, revision, by, request, decisio
 end
 
 -- The owner of a held lock has lost its connection. A pending takeover has the lock then, but inside a window nobody
--- is given anything. `plain`: grace, whatever the type says.
-local function lose_owner(resource, l, actor, plain)
+-- is given anything. `plain`: grace, whatever the type says. `ago`: ms since the connection ended.
+local function lose_owner(resource, l, actor, plain, ago)
   local _, _, grace, _, disconnect = policy_of(l)
   if window == 0 and l[TAKEOVER] ~= '' or (l[TAKEOVER] == '' and not plain and disconnect == 'release') then
     return finish(resource, l, 'DISCONNECT', actor)
   end
-  l[STATE], l[UNTIL], l[IDLE], l[TOLD] = 'grace', now + grace, 0, now
+  l[STATE], l[UNTIL], l[IDLE], l[TOLD] = 'grace', now + math.max(grace - (ago or 0), 1), 0, now
   l[PROMPT] = not plain and disconnect == 'prompt' and 1 or 0
   change(resource, l, 'GRACE_STARTED', actor)
 end
@@ -110,17 +111,17 @@ local function settle(resource, l)
   while window == 0 and at > 0 and at <= now do
     if at == l[OTHER] then
       places_of(resource, l).settle(at)
-    elseif l[STATE] == 'held' and l[EXPIRES] <= now then
-      finish(resource, l, 'EXPIRED', '')
     else
       local _, idle, grace, claim = policy_of(l)
       local field, length, reason = UNTIL, grace, 'GRACE_PERIOD_EXPIRED'
-      if l[STATE] == 'held' then
+      if l[STATE] == 'held' and l[EXPIRES] <= now then
+        field, length, reason = EXPIRES, nil, 'EXPIRED'
+      elseif l[STATE] == 'held' then
         field, length, reason = IDLE, idle, 'EXPIRED'
       elseif l[STATE] == 'reserved' then
         length = claim
       end
-      local later = effective(at, length)
+      local later = effective(l[field], length)
       if later > now then
         l[field], l[TOLD] = later, now
         change(resource, l, 'RECOVERED', '')

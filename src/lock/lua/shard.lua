@@ -11,8 +11,21 @@ local function knows_since()
   return math.max(now - 1, (call('HGET', KEYS[1], 'window') or 0) + 0)
 end
 
--- Closes the window when every live instance, `incarnation` among them, has reported in it, or it has been open
--- for as long as anyone could need. The gap ends here. Others of a private server are dead.
+-- When the lease of an instance ends, 0: it has none. It is never further ahead than its length: where it is, the clock
+-- was set back, and it counts from now.
+local function lease_end(incarnation, lease)
+  local at = (call('ZSCORE', KEYS[2], 'i:' .. incarnation) or 0) + 0
+  if at > now + lease then
+    at = now + lease
+    call('ZADD', KEYS[2], at, 'i:' .. incarnation)
+  end
+  return at
+end
+
+-- Closes the window when every instance that may still have something to report has reported in it, `incarnation`
+-- among them, or it has been open for as long as anyone could need. That is every live one, and where the store may
+-- have lost writes also one that is silent, for as long as its editors may believe in their locks: its lease and the
+-- longest grace. The gap ends here. Others of a private server are dead.
 local function try_close(incarnation, private, lease, longest_grace)
   local age = now - window
   if window == 0 then
@@ -30,14 +43,16 @@ local function try_close(incarnation, private, lease, longest_grace)
     if waiting[incarnation] ~= false or (private == 0 and age < 3000) then
       return
     end
+    local believed = call('HGET', KEYS[1], 'lost') == '1' and longest_grace or 0
     for instance, waits in pairs(waiting) do
-      if waits and private == 0 and (call('ZSCORE', KEYS[2], 'i:' .. instance) or 0) + 0 > now then
+      if waits and private == 0 and lease_end(instance, lease) + believed > now then
         return
       end
     end
   end
   window = 0
   call('HSET', KEYS[1], 'to', now)
+  call('UNLINK', string.sub(KEYS[1], 1, -5) .. 'seen')
   trust(lease)
 end
 

@@ -5,6 +5,7 @@
 --   due could not be settled; names: an instance that has died and the id in the stream `audit` up to which its own
 --   audit is known to be on disk. Who gets them writes what comes behind that and then takes the instance out of
 --   `written` and `a:<incarnation>` out of `due`; else they are handed out again.
+-- After the clock was set back, what lies further ahead than its own length counts from now, `most` of `due` a call.
 -- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RESERVATION_EXPIRED, TAKEN_BY_ADMIN, RECOVERED; TIMEOUT and GONE of those
 --   who wait; of dead instances' members (100 a call) GRACE_STARTED and LEAVE.
 local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
@@ -50,6 +51,65 @@ local function reap_member(set, entry, incarnation, resource, id)
   else
     call('SREM', set, entry)
   end
+end
+
+-- The clock was set back.
+local function pull_in(resource)
+  local l = read_lock(tag .. 'lock:' .. resource)
+  if l[POLICY] ~= '' then
+    local ttl, idle, grace, claim = policy_of(l)
+    local changed = l[TOLD] > now
+    for field, length in pairs({[EXPIRES] = ttl, [IDLE] = idle, [UNTIL] = l[STATE] == 'grace' and grace or claim}) do
+      if l[field] > now + length then
+        l[field], changed = now + length, true
+      end
+    end
+    if changed then
+      l[TOLD] = now
+      change(resource, l, 'RECOVERED', '')
+    end
+    if l[QUEUED] > 0 or l[TAKEOVER] ~= '' then
+      places_of(resource, l).pull_in()
+    end
+  end
+  settle_due(resource)
+end
+
+local function pull_in_member(name, at)
+  local kind, rest = string.sub(name, 1, 2), string.sub(name, 3)
+  if kind == 'r:' then
+    local ok, problem = pcall(pull_in, rest)
+    if not ok then
+      call('ZADD', KEYS[2], now + 60000, name)
+      cannot('settle', rest, problem)
+    end
+  elseif at > now + lease then
+    call('ZADD', KEYS[2], now + lease, name)
+  end
+end
+
+-- From the furthest to the nearest; `back` in `meta` is where to go on. True if some are left.
+local function pull_in_some()
+  local from = call('HGET', KEYS[1], 'back')
+  if not from then
+    return false
+  end
+  local ahead = call('ZREVRANGEBYSCORE', KEYS[2], from, '(' .. now, 'WITHSCORES', 'LIMIT', 0, most)
+  local last = ahead[#ahead]
+  local left = #ahead == most * 2
+  if left then -- all that are due in the same millisecond
+    local rest = call('ZRANGEBYSCORE', KEYS[2], last, last, 'WITHSCORES')
+    for i = 1, #rest do
+      ahead[#ahead + 1] = rest[i]
+    end
+    call('HSET', KEYS[1], 'back', '(' .. last)
+  else
+    call('HDEL', KEYS[1], 'back')
+  end
+  for i = 1, #ahead, 2 do
+    pull_in_member(ahead[i], ahead[i + 1] + 0)
+  end
+  return left
 end
 
 -- A lease ended at `ended`: the instance's memberships end as if the server had closed them. True if some are left.
@@ -103,7 +163,7 @@ end
 local more, dead = false, nil
 if window == 0 then
   local due = call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
-  more = #due == most * 2
+  more = pull_in_some() or #due == most * 2
   local reaped = false
   for i = 1, #due, 2 do
     local name = string.sub(due[i], 3)

@@ -1,0 +1,50 @@
+-- Endings: inside a recovery window an instance tells of grants that it was told have ended lately, since the store may
+-- not know of it any more. A lock under such a token ends so; one under a lower token goes on under a new one.
+-- KEYS: SHARD; others are built from the resources. Arguments: 1 notAfter, 2 the highest tick that it has seen in the
+--   shard; then for each grant the resource and its ENDING.
+-- Reply: NONE · AHEAD.
+-- Events: the reason of the ending, or RECOVERED where a lock has a new token.
+local arg = {unpack_values(ARGV[1])}
+--@include publish.lua
+--@include settle.lua
+--@include seen.lua
+--@include shard.lua
+
+-- Puts an ENDING that is not there yet into the list of the resource's, newest first.
+local function remember(resource, token, packed)
+  local key, older = tag .. 'ended:' .. resource, nil
+  for _, other in ipairs(call('LRANGE', key, '0', '15')) do
+    local known = unpack_values(other)[4]
+    if known == token then
+      return
+    end
+    older = older or (known < token and other)
+  end
+  if older then
+    call('LINSERT', key, 'BEFORE', older, packed)
+  else
+    call('RPUSH', key, packed)
+  end
+  call('LTRIM', key, '0', '15')
+  call('PEXPIRE', key, '86400000')
+end
+
+local function learn(resource, packed)
+  local ending = unpack_values(packed)
+  local token, reason = ending[4], ending[5]
+  local l = read_lock(tag .. 'lock:' .. resource)
+  remember(resource, token, packed)
+  if is_owned(l) and l[TOKEN] == token then
+    call('HDEL', held_by(resource, l[USER]))
+    pass_on(resource, l, reason, '', packed)
+  end
+  lift_token(resource, l, highest_token(resource, token))
+end
+
+if not raise_clock(arg[2]) then
+  return pack({'AHEAD', 'NONE', tick, now, window})
+end
+for i = 3, window > 0 and #arg or 0, 2 do
+  learn(arg[i], arg[i + 1])
+end
+return answer_shard(0)
