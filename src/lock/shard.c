@@ -81,6 +81,15 @@ static bool leased(const struct shard *s) {
            clock_boot_ms() - s->lease_sent_ms < (uint64_t)s->store->config->redis.lease_ms;
 }
 
+/* Closing a window may end locks. */
+static void tell_unasked(const struct shard *s, const struct lock_result *result) {
+    const struct lock_store_callbacks *callbacks = &s->store->callbacks;
+
+    for (size_t i = 0; i < result->event_count && !s->store->closing; i++) {
+        callbacks->on_unasked(callbacks->ctx, &result->events[i], false);
+    }
+}
+
 /* ---- opening ---- */
 
 static void on_retry(struct wheel_timer *timer) {
@@ -215,6 +224,7 @@ static void on_renewed(struct script_call *call, const struct script_head *head,
     struct shard *s = call->shard;
 
     s->renewing = false;
+    tell_unasked(s, result);
     if (s->state == SHARD_AWAY || s->store->closing) {
         return;
     }
@@ -362,6 +372,7 @@ static void on_reported(struct script_call *call, const struct script_head *head
     struct shard *s = call->shard;
 
     (void)head;
+    tell_unasked(s, result);
     if (s->state != SHARD_SYNCING || call->round != s->round) {
         return;
     }

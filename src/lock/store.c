@@ -126,8 +126,9 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
 
     struct script_call *call = make_call(s, done, cb, arg);
 
-    call->changes = script != &lock_script_open && script != &lock_script_lease &&
-                    script != &lock_script_report_done;
+    call->changes = script != &lock_script_open &&
+                    (s->window != 0 || /* it may be closed by these */
+                     (script != &lock_script_lease && script != &lock_script_report_done));
     redis_link_eval(store->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
                     (uint64_t)store->config->redis.command_timeout_ms, on_script, call);
 }

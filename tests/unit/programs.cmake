@@ -7,5 +7,11 @@ add_custom_target(config-reference COMMAND test_config_reference --write)
 
 # Preloaded by end-to-end tests.
 add_library(slow-disk MODULE ${CMAKE_CURRENT_SOURCE_DIR}/tools/slow_disk.c)
-set_target_properties(slow-disk PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-target_link_libraries(slow-disk PRIVATE ${CMAKE_DL_LIBS})
+add_library(step-clock MODULE ${CMAKE_CURRENT_SOURCE_DIR}/tools/step_clock.c)
+foreach(library slow-disk step-clock)
+  set_target_properties(${library} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(${library} PRIVATE ${CMAKE_DL_LIBS})
+  # Redis is not compiled with them.
+  target_compile_options(${library} PRIVATE -fno-sanitize=all)
+  target_link_options(${library} PRIVATE -fno-sanitize=all)
+endforeach()

@@ -1,5 +1,5 @@
 -- Endings: inside a recovery window an instance tells of grants that it was told have ended lately, since the store may
--- not know of it any more. A lock under such a token ends so; one under a lower token goes on under a new one.
+-- not know of it any more. A lock under such a token ends so; one under a lower token is not confirmed under that.
 -- KEYS: SHARD; others are built from the resources. Arguments: 1 notAfter, 2 the highest tick that it has seen in the
 --   shard; then for each grant the resource and its ENDING.
 -- Reply: NONE · AHEAD.
@@ -7,6 +7,7 @@
 local arg = {unpack_values(ARGV[1])}
 --@include publish.lua
 --@include settle.lua
+--@include lift.lua
 --@include seen.lua
 --@include shard.lua
 

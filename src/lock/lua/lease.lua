@@ -7,7 +7,7 @@
 --   none.
 -- Reply: NONE; flag late: there was no lease to renew, or it had run out, or a recovery window has passed without its
 --   report: report every session before serving any. SHARDS.
--- Events: none.
+-- Events: STORE_LOST or RECOVERED, when a window closes, of locks of which a higher token was seen.
 local _, lease, sent, shards, private, longest_grace, written, step = unpack_values(ARGV[1])
 --@include shard.lua
 local incarnation = ARGV[2]
@@ -43,7 +43,13 @@ local last = call('ZSCORE', KEYS[2], id)
 call('ZADD', KEYS[2], (sent > 0 and sent < now and sent or now) + lease, id)
 call('HSETNX', KEYS[5], incarnation, window > 0 and 0 or knows_since())
 call('HSET', KEYS[1], 'renewed', now)
-try_close(incarnation, private, lease, longest_grace)
+if window > 0 then
+  --@include publish.lua
+  --@include settle.lua
+  --@include lift.lua
+  --@include close.lua
+  try_close(incarnation, private, lease, longest_grace)
+end
 local late = not last or last + 0 <= now
 if window == 0 then
   trust(lease)

@@ -19,6 +19,7 @@ local arg = {unpack_values(ARGV[1])}
 --@include settle.lua
 --@include member.lua
 --@include recall.lua
+--@include lift.lua
 --@include seen.lua
 local resource = arg[2]
 local r = {

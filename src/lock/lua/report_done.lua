@@ -5,7 +5,7 @@
 --   unknown; then for each peer that it knows, whose editors may still believe in their locks: its incarnation, and the
 --   store ms when its last lease ends or has ended.
 -- Reply: NONE; window is 0 where it is closed now, another number where it must report again.
--- Events: none.
+-- Events: STORE_LOST or RECOVERED, when a window closes, of locks of which a higher token was seen.
 local arg = {unpack_values(ARGV[1])}
 local incarnation, lease, private, longest_grace, reported, contact = ARGV[2], arg[2], arg[3], arg[4], arg[5], arg[6]
 --@include shard.lua
@@ -24,5 +24,11 @@ if window > 0 and window == reported then
     call('HSET', KEYS[1], 'from', contact)
   end
 end
-try_close(incarnation, private, lease, longest_grace)
+if window > 0 then
+  --@include publish.lua
+  --@include settle.lua
+  --@include lift.lua
+  --@include close.lua
+  try_close(incarnation, private, lease, longest_grace)
+end
 return answer_shard(0)

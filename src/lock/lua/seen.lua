@@ -11,10 +11,6 @@ local function raise_clock(seen)
   return true
 end
 
-local function is_owned(l)
-  return l[STATE] == 'held' or l[STATE] == 'grace'
-end
-
 -- The highest token of the resource that anybody has told of in this window, `token` among them.
 local function highest_token(resource, token)
   local key = tag .. 'seen'
@@ -26,11 +22,3 @@ local function highest_token(resource, token)
   return known
 end
 
--- A lock is not confirmed below a token that was granted after it: it goes on under a new one.
-local function lift_token(resource, l, highest)
-  if is_owned(l) and l[TOKEN] < highest then
-    local ending = end_grant(resource, l, 'MOVED')
-    l[TOKEN], l[SINCE], l[TOLD] = us > tick and us or tick + 1, now, now
-    change(resource, l, 'RECOVERED', '', ending)
-  end
-end

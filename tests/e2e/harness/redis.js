@@ -1,8 +1,9 @@
 'use strict';
 /* A redis-server of the test's own, and a look into it. */
+const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
-const { cleanup, deadline, eventually, freePort, start, tempDir } = require('./basics');
+const { ROOT, cleanup, deadline, eventually, freePort, start, tempDir } = require('./basics');
 
 /* The few lines of RESP2 that tests need to look into a store. Errors of Redis reject. */
 class RedisClient {
@@ -91,7 +92,7 @@ class Redis {
     this.child = start(process.env.WSLOCK_TEST_REDIS || 'redis-server', [
       '--port', String(this.port || 0), '--bind', '127.0.0.1', '--unixsocket', this.socket,
       '--save', '', '--appendonly', 'no', '--dir', this.dir, ...this.extra,
-    ]);
+    ], { env: { ...process.env, ...this.env } });
     this.child.stdout.resume();
     this.child.stderr.resume();
     this.exited = this.child.ended;
@@ -125,6 +126,10 @@ class Redis {
   resume() {
     this.child.kill('SIGCONT');
   }
+  /* Its clock is off by so many ms from now on; only with {steppable: true}. */
+  setClock(ms) {
+    fs.writeFileSync(this.clock, String(ms));
+  }
   async stop(signal = 'SIGTERM') {
     if (!this.child) return;
     if (this.client) this.client.close();
@@ -139,10 +144,16 @@ class Redis {
   }
 }
 
-/* options: {tcp: true} for a TCP port (kept over restart), {args: […]} for redis-server. */
+/* options: {tcp: true} for a TCP port (kept over restart), {args: […]} for redis-server, {steppable: true} for a
+ * clock that the test sets. */
 async function redis(t, options = {}) {
   const server = new Redis(tempDir(t), options.tcp ? await freePort() : 0);
   server.extra = options.args || [];
+  if (options.steppable) {
+    const build = process.env.WSLOCK_BUILD_DIR || path.join(ROOT, 'build');
+    server.clock = path.join(server.dir, 'clock');
+    server.env = { LD_PRELOAD: path.join(build, 'tests/step-clock.so'), WSLOCK_TEST_CLOCK_FILE: server.clock };
+  }
   cleanup(t, () => server.stop('SIGKILL'));
   await server.start();
   return server;

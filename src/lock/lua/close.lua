@@ -1,0 +1,72 @@
+-- Included by what may close a recovery window; needs publish.lua, settle.lua, lift.lua and shard.lua.
+
+local SEEN_AT_ONCE = '1000'
+
+-- A lock of which somebody has seen a higher token: nobody stands for it, or it goes on under a new one.
+local function confirm_token(resource, highest)
+  local l = read_lock(tag .. 'lock:' .. resource)
+  lift_token(resource, l, highest)
+  if is_owned(l) and l[TOKEN] < highest then
+    finish(resource, l, 'STORE_LOST', '')
+  end
+end
+
+-- False: there are more of these locks than are looked at in one call.
+local function confirm_tokens()
+  local key = tag .. 'seen'
+  local some = call('HRANDFIELD', key, SEEN_AT_ONCE, 'WITHVALUES')
+  for i = 1, #some, 2 do
+    call('HDEL', key, some[i])
+    local ok, problem = pcall(confirm_token, some[i], some[i + 1] + 0)
+    if not ok then -- what cannot be read holds up nothing else
+      redis.log(redis.LOG_WARNING, 'wslock: cannot confirm ' .. some[i] .. ': '
+        .. (type(problem) == 'table' and problem.err or tostring(problem)))
+    end
+  end
+  return call('EXISTS', key) == 0
+end
+
+-- When the lease of an instance ends, 0: it has none. It is never further ahead than its length: where it is, the clock
+-- was set back, and it counts from now.
+local function lease_end(incarnation, lease)
+  local at = (call('ZSCORE', KEYS[2], 'i:' .. incarnation) or 0) + 0
+  if at > now + lease then
+    at = now + lease
+    call('ZADD', KEYS[2], at, 'i:' .. incarnation)
+  end
+  return at
+end
+
+-- Closes the window when every instance that may still have something to report has reported in it, `incarnation`
+-- among them, or it has been open for as long as anyone could need. That is every live one, and where the store may
+-- have lost writes also one that is silent, for as long as its editors may believe in their locks: its lease and the
+-- longest grace. The gap ends here. Others of a private server are dead.
+local function try_close(incarnation, private, lease, longest_grace)
+  local age = now - window
+  if age < -1000 then -- the clock was set back: it begins anew
+    window = now
+    call('HSET', KEYS[1], 'valid', -window, 'window', window)
+    return
+  elseif age < lease + longest_grace then
+    local waiting = {}
+    local all = call('HGETALL', KEYS[5])
+    for i = 1, #all, 2 do
+      waiting[all[i]] = all[i + 1] + 0 ~= window
+    end
+    if waiting[incarnation] ~= false or (private == 0 and age < 3000) then
+      return
+    end
+    local believed = call('HGET', KEYS[1], 'lost') == '1' and longest_grace or 0
+    for instance, waits in pairs(waiting) do
+      if waits and private == 0 and lease_end(instance, lease) + believed > now then
+        return
+      end
+    end
+  end
+  if not confirm_tokens() then
+    return
+  end
+  window = 0
+  call('HSET', KEYS[1], 'to', now)
+  trust(lease)
+end
