@@ -2,12 +2,12 @@
 
 #include <strings.h>
 
+#include "wslock/base/jsonr.h"
 #include "wslock/base/mem.h"
 
 #include "claim_path.h"
 #include "claims.h"
 #include "compact.h"
-#include "json_strict.h"
 #include "keyfiles.h"
 
 struct auth {
@@ -82,7 +82,7 @@ static bool typ_is_accepted(const json_t *typ) {
         return true;
     if (!json_is_string(typ))
         return false;
-    text = auth_json_str(typ);
+    text = jsonr_str(typ);
     if (text.len > sizeof PREFIX - 1 && strncasecmp(text.p, PREFIX, sizeof PREFIX - 1) == 0) {
         text.p += sizeof PREFIX - 1;
         text.len -= sizeof PREFIX - 1;

@@ -2,10 +2,10 @@
 
 #include <math.h>
 
+#include "wslock/base/jsonr.h"
 #include "wslock/base/mem.h"
 
 #include "claim_path.h"
-#include "json_strict.h"
 
 /* 9999-12-31T23:59:59Z; what is later was meant as milliseconds. */
 #define MAX_UNIX_SECONDS 253402300799.0
@@ -51,7 +51,7 @@ static bool read_text(const json_t *value, char **out) {
         return true;
     if (!json_is_string(value))
         return false;
-    text = auth_json_str(value);
+    text = jsonr_str(value);
     if (has_control(text))
         return false;
     *out = str_dup(text);
@@ -61,7 +61,7 @@ static bool read_text(const json_t *value, char **out) {
 static bool audience_matches(const json_t *aud, const struct config_strings *wanted) {
     if (json_is_string(aud)) {
         for (size_t i = 0; i < wanted->count; i++)
-            if (auth_json_is(aud, wanted->items[i]))
+            if (jsonr_is(aud, wanted->items[i]))
                 return true;
         return false;
     }
@@ -92,7 +92,7 @@ static const char *read_user(const json_t *claims, const struct auth_claim_rules
 
     if (!json_is_string(user))
         return "the user id is missing or not a text";
-    text = auth_json_str(user);
+    text = jsonr_str(user);
     if (text.len == 0 || text.len > AUTH_MAX_NAME_BYTES || has_control(text))
         return "the user id is empty, over 256 bytes, or has control characters";
     id->user_id = str_dup(text);
@@ -103,7 +103,7 @@ static const char *read_user(const json_t *claims, const struct auth_claim_rules
         id->username = str_dup(text);
         return NULL;
     }
-    text = auth_json_str(name);
+    text = jsonr_str(name);
     if (text.len > AUTH_MAX_NAME_BYTES)
         return "the user's name is over 256 bytes";
     id->username = mem_alloc(text.len + 1);
@@ -126,7 +126,7 @@ static const char *add_role(struct auth_identity *id, const json_t *value) {
 
     if (!json_is_string(value))
         return "the roles are not a list of texts";
-    text = auth_json_str(value);
+    text = jsonr_str(value);
     if (text.len == 0 || has_control(text))
         return "a role is empty or has control characters";
     id->roles[id->role_count++] = str_dup(text);

@@ -1,9 +1,9 @@
 #include "compact.h"
 
 #include "wslock/auth/auth.h"
+#include "wslock/base/jsonr.h"
 
 #include "b64.h"
-#include "json_strict.h"
 
 /* The three parts; false unless there are exactly two dots. */
 static bool split(struct str token, struct str parts[3]) {
@@ -25,7 +25,7 @@ static const char *read_header(struct auth_compact *c) {
     const json_t *kid = json_object_get(c->header, "kid");
     const json_t *b64 = json_object_get(c->header, "b64");
 
-    c->alg = json_is_string(alg) ? auth_alg_parse(auth_json_str(alg)) : AUTH_ALG_NONE;
+    c->alg = json_is_string(alg) ? auth_alg_parse(jsonr_str(alg)) : AUTH_ALG_NONE;
     if (c->alg == AUTH_ALG_NONE)
         return "the header's alg is not one that is verified";
     if (json_object_get(c->header, "crit"))
@@ -35,7 +35,7 @@ static const char *read_header(struct auth_compact *c) {
     if (kid && !json_is_string(kid))
         return "the header's kid is not a text";
     if (kid)
-        c->kid = auth_json_str(kid);
+        c->kid = jsonr_str(kid);
     return NULL;
 }
 
@@ -52,7 +52,7 @@ const char *auth_compact_read(struct str token, struct auth_compact *out) {
         return "not three parts between dots";
     buf_init(&header);
     if (auth_b64_decode(parts[0], &header))
-        out->header = auth_json_read((struct str){header.data, header.len}, NULL);
+        out->header = jsonr_object((struct str){header.data, header.len}, NULL);
     buf_fini(&header);
     if (!out->header)
         return "the header is not base64url of one JSON object";
@@ -66,19 +66,25 @@ const char *auth_compact_read(struct str token, struct auth_compact *out) {
 
 json_t *auth_compact_claims(const struct auth_compact *compact, const char **why) {
     const struct str payload = {compact->payload.data, compact->payload.len};
-    enum json_error_code code;
-    json_t *claims = auth_json_read(payload, &code);
+    enum jsonr_fault fault;
+    json_t *claims = jsonr_object(payload, &fault);
 
     if (claims)
         return claims;
-    if (code == json_error_stack_overflow)
-        *why = "the payload has values nested more than 16 deep";
-    else if (code == json_error_numeric_overflow)
-        *why = "the payload has an integer beyond signed 64 bits or a number beyond a double";
-    else if (code == json_error_duplicate_key)
-        *why = "the payload has a name twice";
-    else
+    switch (fault) {
+    case JSONR_NOT_AN_OBJECT:
         *why = "the payload is not one JSON object";
+        break;
+    case JSONR_TOO_DEEP:
+        *why = "the payload has values nested more than 16 deep";
+        break;
+    case JSONR_NAME_TWICE:
+        *why = "the payload has a name twice";
+        break;
+    case JSONR_OUT_OF_RANGE:
+        *why = "the payload has an integer beyond signed 64 bits or a number beyond a double";
+        break;
+    }
     return NULL;
 }
 

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "wslock/base/buf.h"
+#include "wslock/base/jsonr.h"
 
 #include "b64.h"
 #include "file.h"
-#include "json_strict.h"
 
 #define MAX_KID_BYTES 1024
 #define MAX_COORDINATE_BYTES 48
@@ -18,7 +18,7 @@
 static bool read_bytes(const json_t *jwk, const char *name, struct buf *out) {
     const json_t *value = json_object_get(jwk, name);
 
-    return json_is_string(value) && auth_b64_decode(auth_json_str(value), out) && out->len > 0;
+    return json_is_string(value) && auth_b64_decode(jsonr_str(value), out) && out->len > 0;
 }
 
 static EVP_PKEY *pkey_from_params(const char *kind, OSSL_PARAM_BLD *bld) {
@@ -107,12 +107,12 @@ static const char *check_purpose(const json_t *jwk) {
     const json_t *use = json_object_get(jwk, "use");
     const json_t *ops = json_object_get(jwk, "key_ops");
 
-    if (use && !auth_json_is(use, "sig"))
+    if (use && !jsonr_is(use, "sig"))
         return "`use` is not `sig`";
     if (!ops)
         return NULL;
     for (size_t i = 0; i < json_array_size(ops); i++)
-        if (auth_json_is(json_array_get(ops, i), "verify"))
+        if (jsonr_is(json_array_get(ops, i), "verify"))
             return NULL;
     return "`key_ops` does not have `verify`";
 }
@@ -130,11 +130,11 @@ static const char *check_kid(const json_t *kid) {
 static enum auth_alg alg_of_curve(const json_t *jwk, const json_t *kty) {
     const json_t *crv = json_object_get(jwk, "crv");
 
-    if (auth_json_is(kty, "OKP"))
-        return auth_json_is(crv, "Ed25519") ? AUTH_ALG_EDDSA : AUTH_ALG_NONE;
-    if (auth_json_is(crv, "P-256"))
+    if (jsonr_is(kty, "OKP"))
+        return jsonr_is(crv, "Ed25519") ? AUTH_ALG_EDDSA : AUTH_ALG_NONE;
+    if (jsonr_is(crv, "P-256"))
         return AUTH_ALG_ES256;
-    return auth_json_is(crv, "P-384") ? AUTH_ALG_ES384 : AUTH_ALG_NONE;
+    return jsonr_is(crv, "P-384") ? AUTH_ALG_ES384 : AUTH_ALG_NONE;
 }
 
 /* The algorithm that the key is bound to; AUTH_ALG_NONE with *why if there is none. */
@@ -147,27 +147,27 @@ static enum auth_alg bind_alg(const json_t *jwk, const struct auth_jwk_defaults 
 
     *why = "`alg` is not an algorithm that is verified, or not for the key's kind and curve";
     if (named) {
-        alg = json_is_string(named) ? auth_alg_parse(auth_json_str(named)) : AUTH_ALG_NONE;
+        alg = json_is_string(named) ? auth_alg_parse(jsonr_str(named)) : AUTH_ALG_NONE;
         if (alg == AUTH_ALG_NONE)
             return AUTH_ALG_NONE;
     }
-    if (auth_json_is(kty, "EC") || auth_json_is(kty, "OKP")) {
+    if (jsonr_is(kty, "EC") || jsonr_is(kty, "OKP")) {
         enum auth_alg only = alg_of_curve(jwk, kty);
 
         if (only == AUTH_ALG_NONE)
             *why = "the curve is not P-256, P-384 or Ed25519";
         return named && alg != only ? AUTH_ALG_NONE : only;
     }
-    if (auth_json_is(kty, "RSA")) {
+    if (jsonr_is(kty, "RSA")) {
         alg = named ? alg : defaults->rsa;
         fits = auth_alg_is_rsa(alg);
-    } else if (auth_json_is(kty, "oct")) {
+    } else if (jsonr_is(kty, "oct")) {
         alg = named ? alg : defaults->oct;
         fits = alg != AUTH_ALG_NONE && auth_alg_info(alg)->family == AUTH_FAMILY_HMAC;
     } else {
         *why = "`kty` is not EC, OKP, RSA or oct";
     }
-    if (alg == AUTH_ALG_NONE && !named && (auth_json_is(kty, "RSA") || auth_json_is(kty, "oct")))
+    if (alg == AUTH_ALG_NONE && !named && (jsonr_is(kty, "RSA") || jsonr_is(kty, "oct")))
         *why = "the key names no `alg`, and more than one could be meant, or none";
     return fits ? alg : AUTH_ALG_NONE;
 }

@@ -1,7 +1,8 @@
 #include "wslock/auth/jws.h"
 
+#include "wslock/base/jsonr.h"
+
 #include "compact.h"
-#include "json_strict.h"
 #include "keystore.h"
 
 /* *owned holds the key if it is not the store's. */
@@ -9,7 +10,7 @@ static const struct auth_key *find_key(struct auth_keystore *store, struct str j
                                        const struct auth_compact *compact, struct auth_key **owned,
                                        const char **why) {
     const struct auth_jwk_defaults defaults = {.rsa = compact->alg, .oct = compact->alg};
-    json_t *json = auth_json_read(jwk, NULL);
+    json_t *json = jsonr_object(jwk, NULL);
 
     *why = "the key is not one JSON object";
     if (json && json_object_get(json, "keys")) {

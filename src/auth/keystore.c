@@ -1,9 +1,8 @@
 #include "keystore.h"
 
+#include "wslock/base/jsonr.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
-
-#include "json_strict.h"
 
 void auth_keystore_init(struct auth_keystore *store) {
     *store = (struct auth_keystore){0};
@@ -57,7 +56,7 @@ bool auth_alg_allowed(const struct config_strings *allowed, enum auth_alg alg) {
 
 static void log_skipped(const char *source, size_t index, const json_t *jwk, const char *why) {
     const json_t *kid = json_object_get(jwk, "kid");
-    struct str text = json_is_string(kid) ? auth_json_str(kid) : str_of("");
+    struct str text = json_is_string(kid) ? jsonr_str(kid) : str_of("");
 
     log_warn("jwks_key_skipped", LF("file", source), LFI("index", index), LFS("kid", text),
              LF("reason", why));
@@ -97,7 +96,7 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
 const char *auth_jwks_add(struct auth_keystore *store, struct str text,
                           const struct auth_jwk_defaults *defaults,
                           const struct config_strings *allowed, const char *source) {
-    json_t *set = auth_json_read(text, NULL);
+    json_t *set = jsonr_object(text, NULL);
     const json_t *keys = json_object_get(set, "keys");
     const char *problem = NULL;
 

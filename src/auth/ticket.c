@@ -6,13 +6,13 @@
 #include <openssl/pem.h>
 #include <string.h>
 
+#include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/base/mem.h"
 
 #include "b64.h"
 #include "compact.h"
 #include "file.h"
-#include "json_strict.h"
 #include "key.h"
 #include "keyfiles.h"
 
@@ -302,7 +302,7 @@ static bool read_number(const json_t *claims, const char *name, int64_t max, int
 
 static bool read_text(const json_t *claims, const char *name, size_t size, char *out) {
     const json_t *value = json_object_get(claims, name);
-    struct str text = json_is_string(value) ? auth_json_str(value) : (struct str){NULL, 0};
+    struct str text = json_is_string(value) ? jsonr_str(value) : (struct str){NULL, 0};
 
     if (text.len == 0 || text.len >= size || memchr(text.p, '\0', text.len))
         return false;

@@ -1,8 +1,8 @@
 /* `wslockctl status`: what an instance says of itself at its operations endpoint. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "wslock/base/jsonr.h"
 #include "wslock/base/mem.h"
 
 #include "ctl.h"
@@ -111,7 +111,7 @@ static void take_version(void *ctx, struct str labels, double value) {
 
 /* The whole answer as one object, which --json prints as it is; NULL after having complained. */
 static json_t *gather(const struct place *place, const struct buf *ready, const char *metrics) {
-    json_t *answer = json_loadb(ready->data, ready->len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *answer = jsonr_object((struct str){ready->data, ready->len}, NULL);
     const json_t *is_ready = json_object_get(answer, "ready");
     json_t *status = NULL;
     json_t *instance = json_object_get(answer, "instance");

@@ -105,6 +105,9 @@ void http_call_abandon(struct conn *c);
 bool ops_authorize(const struct http_request *request, struct http_response *response);
 /* False: the request is none that takes a body or time. Else *result is the callback's. */
 bool ops_take_call(struct conn *c, int *result);
+/* What the body of a request must be, as jsonr_object takes it. */
+#define OPS_BODY_FORM                                                                              \
+    "the body must be one JSON object that has no key twice and is nested at most 16 deep"
 /* False: there is no such resource, and response says so. */
 bool ops_read_resource(const struct net *n, struct str name, struct wire_resource *out,
                        struct http_response *response);

@@ -2,10 +2,10 @@
  * What an operator does: DELETE /v1/locks/{resourceId}, POST /v1/locks/{resourceId}/takeover,
  * DELETE /v1/sessions/{sessionId}. Answered when the audit has it on disk.
  */
-#include <jansson.h>
 #include <sys/socket.h>
 
 #include "http.h"
+#include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/base/mem.h"
 #include "wslock/session/operate.h"
@@ -107,21 +107,21 @@ static void on_answer(void *arg, const struct operate_answer *answer) {
 
 static bool read_text(const json_t *body, const char *key, struct str *out) {
     const json_t *value = json_object_get(body, key);
-    *out = (struct str){json_string_value(value), json_string_length(value)};
-    return json_is_string(value) && out->len > 0;
+    *out = jsonr_str(value);
+    return out->len > 0 && !memchr(out->p, '\0', out->len);
 }
 
 /* NULL, or what is wrong. */
 static const char *read_body(const json_t *body, bool takeover, struct lock_operation *out) {
-    if (!json_is_object(body))
-        return "the body must be one JSON object that has no key twice and no U+0000 in it";
+    if (!body)
+        return OPS_BODY_FORM;
     if (!read_text(body, "reason", &out->reason) ||
         utf8_length(out->reason.p, out->reason.len) > REASON_MAX)
-        return "reason must be a string of 1 to 500 characters";
+        return "reason must be a string of 1 to 500 characters without U+0000";
     if (!read_text(body, "actor", &out->actor) || out->actor.len > ID_MAX)
-        return "actor must be a string of 1 to 256 bytes";
+        return "actor must be a string of 1 to 256 bytes without U+0000";
     if (takeover && (!read_text(body, "userId", &out->user_id) || out->user_id.len > ID_MAX))
-        return "userId must be a string of 1 to 256 bytes";
+        return "userId must be a string of 1 to 256 bytes without U+0000";
     return NULL;
 }
 
@@ -145,7 +145,7 @@ static void begin(struct http_call *call, struct net *n, struct str name, struct
     struct wire_resource resource;
     struct http_response response;
     char address[ADDRESS_TEXT_MAX];
-    json_t *body = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *body = jsonr_object(text, NULL);
     const char *wrong = read_body(body, kind == TAKEOVER, &by);
     http_response_init(&response);
     bool ok = kind == END_SESSION || ops_read_resource(n, name, &resource, &response);

@@ -1,7 +1,6 @@
 /* POST /v1/locks/{resourceId}/verify: is what somebody saves with the lock's own? */
-#include <jansson.h>
-
 #include "http.h"
+#include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/session/verify.h"
 
@@ -59,14 +58,14 @@ static void on_answer(void *arg, const struct verify_answer *answer) {
 /* NULL, or what is wrong. *ticket.p NULL: it is the token. */
 static const char *read_body(const json_t *body, int64_t *token, struct str *ticket) {
     const json_t *t = json_object_get(body, "token"), *k = json_object_get(body, "ticket");
-    if (!json_is_object(body))
-        return "the body must be one JSON object that has no key twice";
+    if (!body)
+        return OPS_BODY_FORM;
     if ((t == NULL) == (k == NULL))
         return "the body must have either token or ticket";
     if (k != NULL && !json_is_string(k))
         return "ticket must be a string";
     if (k != NULL) {
-        *ticket = (struct str){json_string_value(k), json_string_length(k)};
+        *ticket = jsonr_str(k);
         return NULL;
     }
     *token = json_integer_value(t);
@@ -101,7 +100,7 @@ void ops_verify(struct http_call *call, struct net *n, struct str name, struct s
     struct verify_question question = {.token = 0};
     struct verify_answer answer = {.verdict = VERIFY_INVALID};
     struct http_response response;
-    json_t *body = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    json_t *body = jsonr_object(text, NULL);
     http_response_init(&response);
     if (read_question(n, name, body, &question, &response, &answer)) {
         http_response_fini(&response);

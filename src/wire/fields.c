@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "wslock/base/jsonw.h"
+#include "wslock/base/jsonr.h"
 
 #define REVISION_MAX 128 /* code points */
 #define WORDS_MAX 500

@@ -1,11 +1,11 @@
 #include "wslock/wire/request.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "fields.h"
+#include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 
 #define REF_CODE_POINTS_MAX 64
@@ -96,9 +96,23 @@ static void fill_error(struct wire_decode_error *error, const struct field_probl
     }
 }
 
+static const char *fault_text(enum jsonr_fault fault) {
+    switch (fault) {
+    case JSONR_TOO_DEEP:
+        return "The message is nested deeper than 16.";
+    case JSONR_OUT_OF_RANGE:
+        return "A number is an integer of 64 bits or fits into a double.";
+    case JSONR_NOT_AN_OBJECT:
+    case JSONR_NAME_TWICE:
+        break;
+    }
+    return "A message is one JSON object that has no key twice.";
+}
+
 bool wire_decode_native(const char *text, size_t len, const struct wire_decode_options *options,
                         struct wire_request *out, struct wire_decode_error *error) {
     struct field_problem problem;
+    enum jsonr_fault fault;
     const json_t *data = NULL;
     json_t *frame = NULL;
     bool known = false;
@@ -107,14 +121,9 @@ bool wire_decode_native(const char *text, size_t len, const struct wire_decode_o
     memset(out, 0, sizeof(*out));
     out->active = true;
     out->dirty = -1;
-    if (!json_depth_ok((struct str){text, len})) {
-        refuse(&problem, WIRE_ERR_INVALID_MESSAGE, "The message is nested deeper than 16.");
-        goto done;
-    }
-    frame = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-    if (!json_is_object(frame)) {
-        refuse(&problem, WIRE_ERR_INVALID_MESSAGE,
-               "A message is one JSON object that has no key twice.");
+    frame = jsonr_object((struct str){text, len}, &fault);
+    if (!frame) {
+        refuse(&problem, WIRE_ERR_INVALID_MESSAGE, fault_text(fault));
         goto done;
     }
     data = json_object_get(frame, "data");

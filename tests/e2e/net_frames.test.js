@@ -85,13 +85,24 @@ test('message size', async (t) => {
 });
 
 test('what is no message', async (t) => {
-  const d = await h.daemon(t);
+  const d = await h.daemon(t, { config: { limits: { messageBurst: 200 } } });
   await t.test('an empty one gets an error', async (st) => {
     const raw = await open(st, d);
     raw.write(h.wsFrame(TEXT, ''));
     const answer = await reply(raw);
     assert.strictEqual(answer.data.code, 'INVALID_MESSAGE');
     raw.write(h.wsFrame(TEXT, message(100)));
+    assert.strictEqual((await reply(raw)).id, 1);
+  });
+  await t.test('one with a NUL byte gets an error, wherever that stands, and nothing is done', async (st) => {
+    const raw = await open(st, d);
+    const whole = '{"event":"test:sync","id":1,"data":{"a":true,"b":[null,2.5]}}';
+    for (let at = 0; at <= whole.length; at++) {
+      raw.write(h.wsFrame(TEXT, `${whole.slice(0, at)}\0${whole.slice(at)}`));
+      const answer = await reply(raw);
+      assert.deepStrictEqual([answer.event, answer.data.code], ['error', 'INVALID_MESSAGE'], `at ${at}`);
+    }
+    raw.write(h.wsFrame(TEXT, whole));
     assert.strictEqual((await reply(raw)).id, 1);
   });
   await t.test('a binary one closes with 1003', async (st) => {

@@ -282,6 +282,8 @@ test('an operator', { concurrency: 12 }, async (t) => {
       const { token } = await h.take(ann, r);
       const wrong = [
         'null', '[]', '{', '{"reason":"a","reason":"b","actor":"c"}', '{"reason":"a\\u0000","actor":"c"}', {}, { reason: 'x' }, { actor: 'x' },
+        '{"reason":"a","actor":"c\\u0000"}', '{"reason":"a","actor":"c","more":1\0}', '{"reason":"a","actor":"c","more":true\0}',
+        '{"reason":"a","actor":"c"}\0', `{"reason":"a","actor":"c","more":${'['.repeat(16)}${']'.repeat(16)}}`,
         { reason: '', actor: 'x' }, { reason: 'x', actor: '' }, { reason: 7, actor: 'x' }, { reason: 'x', actor: null },
         { reason: 'ä'.repeat(501), actor: 'x' }, { reason: 'x', actor: 'ä'.repeat(129) },
       ];
@@ -306,6 +308,11 @@ test('an operator', { concurrency: 12 }, async (t) => {
       await done(release(one, r, most));
       const [written] = records(one, r, 'LOCK_ADMIN_RELEASED');
       assert.deepStrictEqual([written.reason, written.admin.id], [most.reason, most.actor]);
+    },
+    'U+0000 in what nobody reads is harmless, and 16 levels are': async () => {
+      const ann = await open(one, 'ann');
+      await h.take(ann, 'document:o-nul');
+      await done(release(one, 'document:o-nul', `{"reason":"a","actor":"c","more":["\\u0000"],"deep":${'['.repeat(15)}${']'.repeat(15)}}`));
     },
     'a body in pieces': async (st) => {
       const r = 'document:o-pieces:main';

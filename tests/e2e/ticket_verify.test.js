@@ -159,7 +159,8 @@ test('verifying', { concurrency: 8 }, async (t) => {
       const wrong = [
         '', 'null', '[]', '7', '{', '{"token":1}x', '{"token":1,"token":2}', {}, { token: null }, { ticket: null }, { token: 1, ticket: 'x' },
         { token: '1' }, { token: 0 }, { token: -1 }, { token: 1.5 }, { token: 2 ** 53 }, { token: true }, { ticket: 7 },
-        '{"token":99999999999999999999999}', '[['.repeat(2000),
+        '{"token":99999999999999999999999}', '{"token":1\0}', '{"token":1,"more":null\0}', '{"token":1}\0',
+        '[['.repeat(2000),
       ];
       for (const body of wrong) {
         const answer = await ask(d, 'document:v-wrong', body);

@@ -96,17 +96,14 @@ static UNUSED_OK void append_signature(struct buf *out, const struct signer *s, 
     append_b64(out, sig, len);
 }
 
-/* A token; header NULL: only alg. The caller's, NUL-terminated. */
-static UNUSED_OK char *make_token(const struct signer *s, const char *header, struct str payload) {
+/* A token of whatever bytes. The caller's, NUL-terminated. */
+static UNUSED_OK char *make_token_of(const struct signer *s, struct str header,
+                                     struct str payload) {
     struct buf out;
-    char alg_only[64];
     size_t len;
 
-    (void)snprintf(alg_only, sizeof alg_only, "{\"alg\":\"%s\"}", s->alg);
-    if (!header)
-        header = alg_only;
     buf_init(&out);
-    append_b64(&out, header, strlen(header));
+    append_b64(&out, header.p, header.len);
     buf_append_char(&out, '.');
     append_b64(&out, payload.p, payload.len);
     len = out.len;
@@ -116,6 +113,14 @@ static UNUSED_OK char *make_token(const struct signer *s, const char *header, st
     mem_free(input);
     buf_cstr(&out);
     return out.data;
+}
+
+/* header NULL: only alg. */
+static UNUSED_OK char *make_token(const struct signer *s, const char *header, struct str payload) {
+    char alg_only[64];
+
+    (void)snprintf(alg_only, sizeof alg_only, "{\"alg\":\"%s\"}", s->alg);
+    return make_token_of(s, str_of(header ? header : alg_only), payload);
 }
 
 static UNUSED_OK EVP_PKEY *make_key(const char *kind) {

@@ -235,6 +235,7 @@ static void test_jwks_without_alg(void **state) {
 static void test_bad_jwks(void **state) {
     static const char *const BAD[] = {
         "", "{", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[],\"keys\":[]}"};
+    static const char NUL[] = "{\"keys\":[],\"x\":1\0}";
     struct fixture f;
     struct buf set;
 
@@ -244,6 +245,8 @@ static void test_bad_jwks(void **state) {
         set_jwks(&f, BAD[i], strlen(BAD[i]));
         expect_problem(&f, "auth.jwks.file", "not a JSON Web Key Set");
     }
+    set_jwks(&f, NUL, sizeof NUL - 1);
+    expect_problem(&f, "auth.jwks.file", "not a JSON Web Key Set");
     set_jwks(&f, "{\"keys\":[]}", 11);
     expect_problem(&f, "auth.jwks.file", "no key that can be used");
 

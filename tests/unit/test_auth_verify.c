@@ -176,6 +176,39 @@ static void test_typ(void **state) {
     fixture_fini(&f);
 }
 
+/* A NUL byte in the header or the claims, also where jansson reads over it. */
+static void test_nul(void **state) {
+    static const char HEADER[] = "{\"alg\":\"HS256\",\"x\":[1,true],\"b64\":true}";
+    static const char PAYLOAD[] = "{\"sub\":\"ann\",\"exp\":1800000060,\"iat\":1.5,\"x\":[null,7]}";
+    const struct signer signer = {.alg = "HS256", .secret = {SECRET, 32}};
+    struct fixture f;
+    char text[128];
+
+    (void)state;
+    fixture_init(&f);
+    add_key(&f, NULL, "HS256", write_file(&f, "a", SECRET, 32));
+    fixture_load(&f);
+    assert_int_equal(verify(&f, make_token(&signer, HEADER, str_of(PAYLOAD)), NULL), AUTH_OK);
+    for (size_t at = 0; at < sizeof HEADER; at++) {
+        memcpy(text, HEADER, at);
+        text[at] = '\0';
+        memcpy(text + at + 1, HEADER + at, sizeof HEADER - 1 - at);
+        assert_int_equal(
+            verify(&f, make_token_of(&signer, (struct str){text, sizeof HEADER}, str_of(PAYLOAD)),
+                   NULL),
+            AUTH_INVALID);
+    }
+    for (size_t at = 0; at < sizeof PAYLOAD; at++) {
+        memcpy(text, PAYLOAD, at);
+        text[at] = '\0';
+        memcpy(text + at + 1, PAYLOAD + at, sizeof PAYLOAD - 1 - at);
+        assert_int_equal(
+            verify(&f, make_token(&signer, HEADER, (struct str){text, sizeof PAYLOAD}), NULL),
+            AUTH_INVALID);
+    }
+    fixture_fini(&f);
+}
+
 static void test_size(void **state) {
     const struct signer signer = {.alg = "HS256", .secret = {SECRET, 32}};
     struct fixture f;
@@ -235,6 +268,7 @@ int main(void) {
         cmocka_unit_test(test_forged),
         cmocka_unit_test(test_kid_picks),
         cmocka_unit_test(test_typ),
+        cmocka_unit_test(test_nul),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_every_change),
     };

@@ -37,11 +37,4 @@ void jsonw_kcstr(struct jsonw *w, const char *key, const char *value);
 void jsonw_ki64(struct jsonw *w, const char *key, int64_t value);
 void jsonw_kbool(struct jsonw *w, const char *key, bool value);
 
-/* For those who read JSON. */
-#define JSON_INTEGER_MAX ((int64_t)9007199254740991) /* 2^53 - 1: every reader holds it exactly */
-#define JSON_DEPTH_MAX 16
-/* Whether objects and arrays nest at most JSON_DEPTH_MAX deep, whatever else the text is. jansson
- * would go down to 2,048. Brackets inside strings do not count. */
-bool json_depth_ok(struct str text);
-
 #endif
