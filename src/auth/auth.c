@@ -30,11 +30,35 @@ static void free_strings(struct config_strings *strings) {
     mem_free(strings->items);
 }
 
+static void add_roles(struct config_strings *to, const struct config_strings *from) {
+    for (size_t i = 0; i < from->count; i++) {
+        if (auth_is_one_of(str_of(from->items[i]), to))
+            continue;
+        to->items = mem_realloc(to->items, (to->count + 1) * sizeof *to->items);
+        to->items[to->count++] = mem_strdup(from->items[i]);
+    }
+}
+
+/* All roles that anything depends on. */
+static struct config_strings known_roles(const struct config *config) {
+    struct config_strings known = {0};
+
+    add_roles(&known, &config->auth.admin_roles);
+    add_roles(&known, &config->default_policy.editor_roles);
+    add_roles(&known, &config->default_policy.takeover_roles);
+    for (size_t i = 0; i < config->type_count; i++) {
+        add_roles(&known, &config->types[i].editor_roles);
+        add_roles(&known, &config->types[i].takeover_roles);
+    }
+    return known;
+}
+
 static void copy_rules(struct auth_claim_rules *rules, const struct config *config) {
     *rules = (struct auth_claim_rules){
         .issuer = config->auth.issuer ? mem_strdup(config->auth.issuer) : NULL,
         .audience = copy_strings(&config->auth.audience),
         .admin_roles = copy_strings(&config->auth.admin_roles),
+        .known_roles = known_roles(config),
         .user_id_path = mem_strdup(config->auth.claim_user_id),
         .username_path = mem_strdup(config->auth.claim_username),
         .roles_path = mem_strdup(config->auth.claim_roles),
@@ -61,6 +85,7 @@ void auth_destroy(struct auth **a) {
     mem_free((*a)->rules.issuer);
     free_strings(&(*a)->rules.audience);
     free_strings(&(*a)->rules.admin_roles);
+    free_strings(&(*a)->rules.known_roles);
     mem_free((*a)->rules.user_id_path);
     mem_free((*a)->rules.username_path);
     mem_free((*a)->rules.roles_path);

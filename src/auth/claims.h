@@ -11,10 +11,13 @@ struct auth_claim_rules {
     char *issuer; /* or NULL: any */
     struct config_strings audience;
     struct config_strings admin_roles;
+    struct config_strings known_roles; /* each that the configuration names, once; others are not
+                                          kept */
     char *user_id_path, *username_path, *roles_path;
     int64_t clock_skew_ms;
 };
 
+bool auth_is_one_of(struct str text, const struct config_strings *set);
 /* Checks every claim's type, then what it says. *identity is set with AUTH_OK only. */
 enum auth_result auth_claims_read(const json_t *claims, const struct auth_claim_rules *rules,
                                   int64_t now_unix_ms, struct auth_identity **identity,

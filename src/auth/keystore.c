@@ -25,23 +25,56 @@ bool auth_keystore_add(struct auth_keystore *store, struct auth_key *key) {
     return true;
 }
 
-const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enum auth_alg alg,
-                                          struct str kid, const char **why) {
+static bool has_kid(const struct auth_key *key, struct str kid) {
+    return key->kid && str_eqz(kid, key->kid);
+}
+
+static bool has_no_kid(const struct auth_key *key, struct str kid) {
+    (void)kid;
+    return !key->kid;
+}
+
+static bool is_any(const struct auth_key *key, struct str kid) {
+    (void)key;
+    (void)kid;
+    return true;
+}
+
+/* The only key of the algorithm that fits; *count says how many there are. */
+static const struct auth_key *only_one(const struct auth_keystore *store, enum auth_alg alg,
+                                       struct str kid,
+                                       bool (*fits)(const struct auth_key *key, struct str kid),
+                                       size_t *count) {
     const struct auth_key *found = NULL;
 
-    *why = kid.p ? "no key has the token's kid and algorithm" : "no key has the token's algorithm";
+    *count = 0;
     for (size_t i = 0; i < store->count; i++) {
-        const struct auth_key *key = store->keys[i];
-
-        if (key->alg != alg || (kid.p && (!key->kid || !str_eqz(kid, key->kid))))
-            continue;
-        if (found) {
-            *why = kid.p ? "several keys have the token's kid and algorithm"
-                         : "the token names no kid, and several keys have its algorithm";
-            return NULL;
+        if (store->keys[i]->alg == alg && fits(store->keys[i], kid)) {
+            found = store->keys[i];
+            ++*count;
         }
-        found = key;
     }
+    return *count == 1 ? found : NULL;
+}
+
+const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enum auth_alg alg,
+                                          struct str kid, const char **why) {
+    const struct auth_key *found;
+    size_t count;
+
+    if (!kid.p) {
+        found = only_one(store, alg, kid, is_any, &count);
+        *why = count == 0 ? "no key has the token's algorithm"
+                          : "the token names no kid, and several keys have its algorithm";
+        return found;
+    }
+    found = only_one(store, alg, kid, has_kid, &count);
+    *why = "several keys have the token's kid and algorithm";
+    if (count > 0)
+        return found;
+    found = only_one(store, alg, kid, has_no_kid, &count);
+    *why = count == 0 ? "no key has the token's kid and algorithm"
+                      : "no key has the token's kid, and several without one have its algorithm";
     return found;
 }
 

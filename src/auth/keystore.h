@@ -22,8 +22,9 @@ void auth_keystore_fini(struct auth_keystore *store);
 bool auth_alg_allowed(const struct config_strings *allowed, enum auth_alg alg);
 /* Takes the key. False (the key is destroyed) when the store is full. */
 bool auth_keystore_add(struct auth_keystore *store, struct auth_key *key);
-/* The only key of that algorithm that has the kid, or, without one (kid.p NULL), the only key of
- * that algorithm. NULL with a static sentence in *why if there is none or more than one. */
+/* The only key of that algorithm that has the kid; where none has it, the only one of that
+ * algorithm without a kid. For a token without one (kid.p NULL), the only key of that algorithm.
+ * NULL with a static sentence in *why if there is none or more than one. */
 const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enum auth_alg alg,
                                           struct str kid, const char **why);
 

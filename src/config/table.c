@@ -91,7 +91,7 @@ static const struct config_row LISTEN_ROWS[] = {
 
 static const struct config_row KEY_ROWS[] = {
     {TEXT(KEYS, "kid", kid), .check = config_check_text,
-     .null_means = "found by `alg` when a token names no `kid`",
+     .null_means = "for tokens that name none, or one that no other key of this `alg` has",
      .doc = "The key's id, as tokens name it."},
     {TEXT(KEYS, "alg", alg), .required = true, .check = config_check_alg,
      .shape = "a JWS algorithm",
@@ -224,12 +224,15 @@ static const struct config_row ROOT_ROWS[] = {
     {SECTION("auth.claims"), .doc = "Where a token says who its user is: a claim's name, or a JSON "
                                     "pointer (RFC 6901) that starts with `/`."},
     {TEXT(ROOT, "auth.claims.userId", auth.claim_user_id), .fallback = "sub",
-     .check = config_check_claim, .shape = "a claim", .doc = "The user's id, a text."},
+     .check = config_check_claim, .shape = "a claim",
+     .doc = "The user's id, a text or an integer."},
     {TEXT(ROOT, "auth.claims.username", auth.claim_username), .fallback = "name",
      .check = config_check_claim, .shape = "a claim",
-     .doc = "The display name; the id where a token has none."},
+     .doc = "The display name; the id where a token has none, or a blank one."},
     {TEXT(ROOT, "auth.claims.roles", auth.claim_roles), .fallback = "/realm_access/roles",
-     .check = config_check_claim, .shape = "a claim", .doc = "A list of texts."},
+     .check = config_check_claim, .shape = "a claim",
+     .doc = "A list of texts. Those that `adminRoles`, `editorRoles` or `takeoverRoles` name are "
+            "kept."},
     {STRINGS(ROOT, "auth.adminRoles", auth.admin_roles), .fallback = "[lock-admin]",
      .check = config_check_text, .doc = "Roles that make an administrator."},
     {TEXT(ROOT, "auth.cookie", auth.cookie), .check = config_check_cookie, .null_means = "none",

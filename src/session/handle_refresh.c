@@ -13,20 +13,13 @@ static void refuse(struct session *s, const struct wire_request *r, enum wire_er
     session_refuse(s, r->kind, &r->ref, code, why, &extra);
 }
 
-/* Issued before the one that counts; where a token does not say when, its end tells. */
-static bool is_older(const struct auth_identity *a, const struct auth_identity *b) {
-    if (a->issued_unix_ms > 0 && b->issued_unix_ms > 0)
-        return a->issued_unix_ms < b->issued_unix_ms;
-    return a->expires_unix_ms < b->expires_unix_ms;
-}
-
 static void accept(struct session *s, const struct wire_request *r,
                    struct auth_identity *identity) {
-    /* What a page sends late must not put it back: the newer one goes on to count. */
-    if (is_older(identity, s->identity))
-        auth_identity_destroy(&identity);
-    else
+    /* What a page sends late must not put it back: the one that lives longer goes on to count. */
+    if (identity->expires_unix_ms > s->identity->expires_unix_ms)
         session_swap_identity(s, identity);
+    else
+        auth_identity_destroy(&identity);
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "ok");
     struct wire_to to = session_to(s, &r->ref, NULL);
     session_send(s, wire_auth_refreshed(&to, s->identity->expires_unix_ms,

@@ -88,21 +88,14 @@ static void on_token_timer(struct wheel_timer *timer) {
         arm_token_timer(s);
 }
 
-static bool is_same_token(const struct auth_identity *a, const struct auth_identity *b) {
-    return a->issued_unix_ms == b->issued_unix_ms && a->expires_unix_ms == b->expires_unix_ms &&
-           str_eq(str_of(a->token_id), str_of(b->token_id));
-}
-
 void session_swap_identity(struct session *s, struct auth_identity *identity) {
     struct auth_identity *old = s->identity;
-    bool same = is_same_token(old, identity);
     char *user_id = identity->user_id;
     identity->user_id = old->user_id; /* rooms have borrowed it */
     old->user_id = user_id;
     s->identity = identity;
     auth_identity_destroy(&old);
-    if (!same)
-        begin_token_life(s);
+    begin_token_life(s);
 }
 
 /* ---- signs of life ---- */

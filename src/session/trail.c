@@ -375,6 +375,9 @@ void trail_session(struct session *s, enum audit_action action, const char *reas
     struct audit_record r = blank(action, action == AUDIT_AUTH_FAILED);
     add_session(&r, s);
     r.reason = str_of(reason);
+    /* A newer token may have brought another name in between. */
+    if (s->identity && (action == AUDIT_SESSION_OPENED || action == AUDIT_SESSION_CLOSED))
+        r.detail = str_of(s->identity->name_note);
     audit_write(s->gateway->parts.audit, &r);
 }
 

@@ -48,7 +48,7 @@ test('every action, with its fields', async (t) => {
         brief: { gracePeriod: h.ms(300) },
         short: { lockTtl: h.ms(400), heartbeatInterval: h.ms(150) },
         abrupt: { disconnect: 'release' },
-        chart: { editorRoles: ['doctor'] },
+        chart: { editorRoles: ['doctor'], takeoverRoles: ['nurse'] },
       },
     },
   });

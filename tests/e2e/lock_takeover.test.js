@@ -12,7 +12,7 @@ const config = (instance) => ({
     hasty: { takeoverTimeout: h.ms(800) }, instant: { takeover: 'immediate' }, never: { takeover: 'never' },
     urgent: { urgentTakeover: true }, ward: { takeover: 'immediate', takeoverRoles: ['head-nurse'] }, line: { upgrade: 'queue' },
     asks: { upgrade: 'request' }, prompt: { disconnect: 'prompt' }, 'prompt-line': { disconnect: 'prompt', upgrade: 'queue' },
-    'prompt-brief': { disconnect: 'prompt', gracePeriod: h.ms(700) },
+    'prompt-brief': { disconnect: 'prompt', gracePeriod: h.ms(700) }, chart: { editorRoles: ['nurse'] },
   },
 });
 

@@ -1,6 +1,8 @@
 'use strict';
 /* A connection's token and tab: how it proves who it is, and for how long. */
 const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
 
@@ -13,6 +15,7 @@ test('proving who one is', { concurrency: 12 }, async (t) => {
     config: {
       instance: 'gw-auth',
       auth: { cookie: 'wslock', clockSkew: '100ms', authTimeout: h.ms(700), issuer: 'https://id.example.org', audience: ['editor', 'other'] },
+      resourceTypes: { document: {}, chart: { editorRoles: ['doctor', 'r1'] }, ward: { takeoverRoles: ['head-nurse'] } },
       limits: { maxConnectionsPerUser: 2, maxMessageBytes: '8KiB' },
     },
   });
@@ -46,6 +49,52 @@ test('proving who one is', { concurrency: 12 }, async (t) => {
       assert.strictEqual((await cookie.waitFor('welcome')).data.userId, 'cora');
       await h.refused(cookie, 'auth', { token: jwt }, 'INVALID_ARGUMENT');
     },
+    'names as people have them: shown clean and whole to everybody, and the audit says what was done': async () => {
+      const r = 'document:auth-names';
+      const watcher = await open({ user: 'names-watcher' });
+      await h.view(watcher, r);
+      const names = [
+        ['Zoë 山田 👩🏽', 'Zoë 山田 👩🏽', undefined],
+        [`${'語'.repeat(85)}ab`, `${'語'.repeat(85)}a`, 'the display name was cut'],
+        ['🚀'.repeat(1000), '🚀'.repeat(64), 'the display name was cut'],
+        ['Ann\u202enimdA\u0007\u200b', 'AnnnimdA', 'characters that must not be shown were taken out of the display name'],
+        [`\u2066${'x'.repeat(300)}\u2069`, 'x'.repeat(256),
+          'the display name was cut, and characters that must not be shown were taken out of it'],
+        ['\u200b \u3000\ufeff', 'names-6', 'the display name is blank: the user id stands for it'],
+        [null, 'names-7', undefined],
+      ];
+      for (const [i, [given, shown, detail]] of names.entries()) {
+        const user = `names-${i + 1}`;
+        const c = await open({ user, claims: { ...claims, name: given } });
+        assert.deepStrictEqual([c.welcome.userId, c.welcome.username], [user, shown]);
+        await h.view(c, r);
+        const { data } = await watcher.waitFor('presence:diff', (p) => p.joined.some((u) => u.userId === user));
+        assert.strictEqual(data.joined.find((u) => u.userId === user).username, shown);
+        const opened = await d.waitForAudit((a) => a.action === 'SESSION_OPENED' && a.sessionId === c.welcome.sessionId);
+        assert.deepStrictEqual([opened.user.name, opened.detail], [shown, detail]);
+      }
+    },
+    'any number of roles, of which those that count are kept': async () => {
+      const roles = [...Array.from({ length: 300 }, (_, i) => `group-${i}`), 'head-nurse', 'r1', 'lock-admin', 'r1'];
+      const c = await open({ user: 'roles', roles });
+      assert.deepStrictEqual([c.welcome.roles, c.welcome.admin], [['head-nurse', 'r1', 'lock-admin'], true]);
+      await h.take(c, 'chart:auth-roles');
+      const opened = await d.waitForAudit((a) => a.action === 'SESSION_OPENED' && a.sessionId === c.welcome.sessionId);
+      assert.deepStrictEqual(opened.user.roles, ['head-nurse', 'r1', 'lock-admin']);
+      const none = await open({ user: 'roles-none', roles: ['group-1'] });
+      assert.deepStrictEqual(none.welcome.roles, []);
+      assert.strictEqual((await h.edit(none, 'chart:auth-roles')).answer.data.reason, 'NOT_AN_EDITOR');
+    },
+    'an integer is a user id, null is nothing, and so is a jti that is no string': async () => {
+      const more = { ...claims, nbf: null, iat: null, name: null, roles: null, jti: 7 };
+      const c = await open({ claims: { ...more, sub: 9007199254740991 } });
+      assert.deepStrictEqual([c.welcome.userId, c.welcome.username, c.welcome.roles], ['9007199254740991', '9007199254740991', []]);
+      const opened = await d.waitForAudit((a) => a.action === 'SESSION_OPENED' && a.sessionId === c.welcome.sessionId);
+      assert.strictEqual(opened.tokenId, undefined);
+      await h.take(c, 'document:auth-digits');
+      const same = await open({ user: '9007199254740991' });
+      assert.strictEqual((await h.edit(same, 'document:auth-digits')).answer.data.reason, 'HELD_BY_YOU', 'the same user');
+    },
     'a second auth is refused and changes nothing': async () => {
       const c = await open({ user: 'twice' });
       await h.refused(c, 'auth', { token: await d.token({ user: 'other', claims }) }, 'INVALID_ARGUMENT');
@@ -70,7 +119,13 @@ test('proving who one is', { concurrency: 12 }, async (t) => {
         [{ claims: { ...claims, aud: 'somebody' } }, 'TOKEN_INVALID'],
         [{ claims: { ...claims, exp: undefined } }, 'TOKEN_INVALID'],
         [{ claims: { ...claims, nbf: Math.floor(Date.now() / 1000) + 600 } }, 'TOKEN_INVALID'],
-        [{ claims: { ...claims, sub: 17 } }, 'TOKEN_INVALID'],
+        [{ claims: { ...claims, sub: 17.5 } }, 'TOKEN_INVALID'],
+        [{ claims: { ...claims, sub: null } }, 'TOKEN_INVALID'],
+        [{ claims: { ...claims, exp: null } }, 'TOKEN_INVALID'],
+        [{ claims: { ...claims, iss: null } }, 'TOKEN_INVALID'],
+        [{ claims: { ...claims, aud: null } }, 'TOKEN_INVALID'],
+        [{ user: ' \u3000' }, 'TOKEN_INVALID'],
+        [{ user: 'a\nb' }, 'TOKEN_INVALID'],
         [{ user: 'x'.repeat(257) }, 'TOKEN_INVALID'],
       ];
       for (const [who, code] of cases) {
@@ -162,4 +217,24 @@ test('proving who one is', { concurrency: 12 }, async (t) => {
     assert.ok(!text.includes('eyJ'), 'no token is ever written');
   });
   await h.checkAll(d);
+});
+
+test('a key without a kid serves tokens that name one, unless another key has that', async (t) => {
+  const d = await h.newDaemon(t);
+  const other = Buffer.from('another secret of more than 32 bytes for HS256');
+  const secretFile = path.join(d.dir, 'other.secret');
+  fs.writeFileSync(secretFile, other, { mode: 0o600 });
+  delete d.config.auth.keys[0].kid;
+  d.config.auth.keys.push({ kid: 'other', alg: 'HS256', secretFile });
+  d.writeConfig();
+  await d.start();
+  for (const [user, kid, key, event] of [
+    ['any', 'whatever', h.SECRET, 'welcome'], ['its', 'other', other, 'welcome'],
+    ['cross', 'other', h.SECRET, 'error'], ['crossed', 'whatever', other, 'error'],
+  ]) {
+    const c = await (await d.newClient({ silent: true })).start();
+    const answer = await c.request('auth', { token: await h.token({ user, kid, key }) });
+    assert.strictEqual(answer.event, event, user);
+    if (event === 'error') assert.strictEqual(answer.data.code, 'TOKEN_INVALID');
+  }
 });

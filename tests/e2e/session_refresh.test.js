@@ -19,7 +19,8 @@ test('a newer token', { concurrency: 12 }, async (t) => {
   const now = () => Math.floor(Date.now() / 1000);
   const open = (options = {}) => d.client({ ...options, claims: { iss, ...options.claims } });
   const token = (options = {}) => d.token({ ...options, claims: { iss, ...options.claims } });
-  const refresh = async (client, options) => client.expect('auth:refresh', { token: await token(options) }, 'auth:refreshed');
+  /* Of a longer life than the first one, unless it says otherwise. */
+  const refresh = async (client, options) => client.expect('auth:refresh', { token: await token({ ttl: 7200, ...options }) }, 'auth:refreshed');
   const refused = async (client, options, code) => h.refused(client, 'auth:refresh', { token: await token(options) }, code);
 
   await h.together(t, {
@@ -41,24 +42,33 @@ test('a newer token', { concurrency: 12 }, async (t) => {
       assert.strictEqual(renewed.token, fence);
       assert.deepStrictEqual(c.received('session:closed'), []);
     },
-    'it ends with the newer one, also where that is the shorter': async () => {
-      const c = await open({ user: 'short', ttl: 600, claims: { iat: now() - 60 } });
-      const expires = now() + 2;
+    'it ends with the newer one': async () => {
+      const c = await open({ user: 'short', ttl: 2 });
+      const expires = now() + 4;
       await refresh(c, { user: 'short', claims: { exp: expires } });
       assert.deepStrictEqual(await closing(c), { code: 4401, reason: 'TOKEN_EXPIRED', reconnect: true });
       assert.ok(Date.now() >= expires * 1000, 'not before its time');
       assert.strictEqual((await c.end()).code, 4401);
     },
-    'an older one changes nothing, and is told so': async () => {
-      const c = await open({ user: 'older', roles: ['writer'], ttl: 600 });
-      const { tokenExpiresAt } = c.welcome;
-      const reply = await refresh(c, { user: 'older', claims: { iat: now() - 300, exp: now() + 900 } });
-      assert.strictEqual(reply.tokenExpiresAt, tokenExpiresAt, 'issued before: the newer one goes on to count');
-      await h.take(c, 'guarded:refresh-older', {}); // with the role that the older one lacks
-      const undated = await refresh(c, { user: 'older', claims: { iat: undefined, exp: now() + 60 } });
-      assert.strictEqual(undated.tokenExpiresAt, tokenExpiresAt, 'without a time of issue its end tells');
-      const later = await refresh(c, { user: 'older', claims: { iat: undefined, exp: now() + 1200 } });
-      assert.ok(later.tokenExpiresAt > tokenExpiresAt);
+    'one that ends no later changes nothing, and is told so': async () => {
+      const exp = now() + 600;
+      const c = await open({ user: 'older', roles: ['writer'], claims: { iat: now() - 300, exp } });
+      for (const claims of [{ exp }, { exp: exp - 1 }, { exp: exp - 1, iat: now() }, { exp, iat: now() + 5 }, { exp, iat: undefined }]) {
+        const reply = await refresh(c, { user: 'older', claims });
+        assert.strictEqual(reply.tokenExpiresAt, exp * 1000, JSON.stringify(claims));
+      }
+      await h.take(c, 'guarded:refresh-older', {}); // with the role that the others lack
+    },
+    'one that ends later counts, whenever it was issued': async () => {
+      const exp = now() + 600;
+      const c = await open({ user: 'later', roles: ['writer'], claims: { exp } });
+      await h.view(c, 'guarded:refresh-later');
+      for (const claims of [{ exp: exp + 1, iat: now() - 300 }, { exp: exp + 2, iat: undefined }, { exp: exp + 2.5 }]) {
+        const reply = await refresh(c, { user: 'later', claims });
+        assert.strictEqual(reply.tokenExpiresAt, claims.exp * 1000, JSON.stringify(claims));
+      }
+      const { data } = await c.request('lock:acquire', { resourceId: 'guarded:refresh-later' });
+      assert.strictEqual(data.reason, 'NOT_AN_EDITOR', 'without the role of the first one');
     },
     'roles, token id and issuer of the newer one count from then on': async () => {
       const c = await open({ user: 'roles', roles: ['reader'], claims: { jti: 'first' } });
@@ -102,7 +112,7 @@ test('a newer token', { concurrency: 12 }, async (t) => {
       const watcher = await open({ user: 'rooms-watcher' });
       await h.view(watcher, 'document:refresh-rooms');
       const { token: fence } = await h.take(c, 'document:refresh-rooms');
-      for (let i = 0; i < 3; i++) await refresh(c, { user: 'rooms', name: `Name ${i}` });
+      for (let i = 0; i < 3; i++) await refresh(c, { user: 'rooms', name: `Name ${i}`, ttl: 7200 + i });
       await c.expect('lock:release', { resourceId: 'document:refresh-rooms' }, 'lock:released');
       const { data } = await watcher.waitFor('lock:released');
       assert.strictEqual(data.previousHolder, 'rooms');
@@ -122,8 +132,8 @@ test('a newer token', { concurrency: 12 }, async (t) => {
         assert.strictEqual((await h.refused(c, 'auth:refresh', data, 'INVALID_ARGUMENT')).field, 'token');
       }
       await h.take(c, 'document:refresh-kept');
-      const { tokenExpiresAt } = await refresh(c, { user: 'kept', ttl: 600 });
-      assert.ok(tokenExpiresAt >= c.welcome.tokenExpiresAt);
+      const { tokenExpiresAt } = await refresh(c, { user: 'kept', ttl: 900 });
+      assert.ok(tokenExpiresAt > c.welcome.tokenExpiresAt);
       const failed = () => d.audit().filter((r) => r.action === 'AUTH_FAILED' && r.sessionId === c.welcome.sessionId);
       await h.eventually(() => failed().length === 4, 'four failures in the audit');
       const denied = await d.waitForAudit((r) => r.action === 'ACCESS_DENIED' && r.sessionId === c.welcome.sessionId);
@@ -134,6 +144,15 @@ test('a newer token', { concurrency: 12 }, async (t) => {
         assert.ok(record.reason && record.address);
       }
       assert.ok(!JSON.stringify(d.audit()).includes('eyJ'), 'no token is ever written');
+    },
+    'a cut name stands in the audit, also one that came later': async () => {
+      const c = await open({ user: 'renamed', name: 'Short' });
+      await refresh(c, { user: 'renamed', name: 'ä'.repeat(300) });
+      await c.close(1000);
+      const closed = await d.waitForAudit((r) => r.action === 'SESSION_CLOSED' && r.sessionId === c.welcome.sessionId);
+      assert.deepStrictEqual([closed.user.name, closed.detail], ['ä'.repeat(128), 'the display name was cut']);
+      const opened = d.audit().find((r) => r.action === 'SESSION_OPENED' && r.sessionId === c.welcome.sessionId);
+      assert.deepStrictEqual([opened.user.name, opened.detail], ['Short', undefined]);
     },
     'auth:expiring at half of a short life, once for each token': async () => {
       const started = Date.now();

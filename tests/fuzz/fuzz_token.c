@@ -66,6 +66,27 @@ static void append_b64(struct buf *out, const uint8_t *p, size_t len) {
     }
 }
 
+/* What must never be in front of a person. */
+static bool is_hidden(uint32_t code) {
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
+           (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
+}
+
+static void check_name(const char *name) {
+    size_t len = strlen(name);
+    bool seen = false;
+
+    for (size_t i = 0, step; i < len; i += step) {
+        step = utf8_sequence(name + i, len - i);
+        require(step > 0);
+        uint32_t code = utf8_code(name + i, step);
+        require(!is_hidden(code));
+        seen = seen || (code != ' ' && code != 0xa0 && code != 0x3000);
+    }
+    require(seen);
+}
+
 static void check_identity(const struct auth_identity *id) {
     require(strlen(id->user_id) >= 1 && strlen(id->user_id) <= AUTH_MAX_NAME_BYTES);
     require(strlen(id->username) >= 1 && strlen(id->username) <= AUTH_MAX_NAME_BYTES);
@@ -73,11 +94,10 @@ static void check_identity(const struct auth_identity *id) {
     require(utf8_valid(id->username, strlen(id->username)));
     for (const char *p = id->user_id; *p; p++)
         require((unsigned char)*p >= 0x20 && *p != 0x7f);
-    for (const char *p = id->username; *p; p++)
-        require((unsigned char)*p >= 0x20 && *p != 0x7f);
-    require(id->role_count <= AUTH_MAX_ROLES);
+    check_name(id->username);
+    require(id->role_count <= 1);
     for (size_t i = 0; i < id->role_count; i++)
-        require(id->roles[i][0] != '\0');
+        require(strcmp(id->roles[i], "lock-admin") == 0);
     require(id->deadline_unix_ms > NOW_MS && id->deadline_unix_ms == id->expires_unix_ms + 30000);
 }
 

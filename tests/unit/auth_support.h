@@ -283,6 +283,8 @@ static UNUSED_OK void fixture_fini(struct fixture *f) {
     free_strings(&f->config.auth.algorithms);
     free_strings(&f->config.auth.admin_roles);
     free_strings(&f->config.auth.audience);
+    free_strings(&f->config.default_policy.editor_roles);
+    free_strings(&f->config.default_policy.takeover_roles);
     mem_free(f->config.auth.issuer);
     mem_free(f->config.auth.jwks_file);
     mem_free(f->config.auth.jwks_url);

@@ -286,6 +286,12 @@ static void test_ambiguous(void **state) {
     assert_int_equal(try_with(&f, &first, "{\"alg\":\"HS256\",\"kid\":\"a\"}"), AUTH_INVALID);
     const struct signer other = {.alg = "HS384", .secret = {SECRET, 48}};
     assert_int_equal(try_with(&f, &other, "{\"alg\":\"HS384\",\"kid\":\"a\"}"), AUTH_OK);
+    /* Nor does a key without a kid stand in for the two. */
+    const struct signer third = {.alg = "HS256", .secret = {SECRET, 50}};
+    add_key(&f, NULL, "HS256", write_file(&f, "b", SECRET, 50));
+    fixture_load(&f);
+    assert_int_equal(try_with(&f, &third, "{\"alg\":\"HS256\",\"kid\":\"a\"}"), AUTH_INVALID);
+    assert_int_equal(try_with(&f, &third, "{\"alg\":\"HS256\",\"kid\":\"b\"}"), AUTH_OK);
     buf_fini(&set);
     fixture_fini(&f);
 }

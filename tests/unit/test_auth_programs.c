@@ -178,6 +178,7 @@ static void test_dev_token(void **state) {
     assert_int_equal(CTL(&r, "token", "--user", "b", "--name", "Bö B", "--role", "x", "--admin",
                          "--role", "y", "--ttl", "2s", "--state-dir", r.f.dir),
                      0);
+    r.f.config.default_policy.editor_roles = strings_of("x", "y");
     id = identity_of(&r);
     assert_string_equal(id->username, "Bö B");
     assert_int_equal(id->role_count, 3);
@@ -218,6 +219,8 @@ static void test_config_token(void **state) {
 
     r.f.config.auth.issuer = mem_strdup("me");
     r.f.config.auth.audience = strings_of("x", NULL);
+    free_strings(&r.f.config.auth.admin_roles);
+    r.f.config.auth.admin_roles = strings_of("boss", NULL);
     mem_free(r.f.config.auth.claim_user_id);
     mem_free(r.f.config.auth.claim_username);
     mem_free(r.f.config.auth.claim_roles);
@@ -252,7 +255,7 @@ static int listen_at(const char *path) {
     return fd;
 }
 
-static void answer(int listener, const char *path, const char *response) {
+static void answer_bytes(int listener, const char *path, struct str response) {
     char request[1024] = "", expected[128];
     int fd = accept(listener, NULL, NULL);
     size_t len = 0;
@@ -266,8 +269,12 @@ static void answer(int listener, const char *path, const char *response) {
     }
     (void)snprintf(expected, sizeof expected, "GET %s HTTP/1.1\r\nHost: localhost\r\n", path);
     assert_int_equal(strncmp(request, expected, strlen(expected)), 0);
-    assert_int_equal(send(fd, response, strlen(response), MSG_NOSIGNAL), strlen(response));
+    assert_int_equal(send(fd, response.p, response.len, MSG_NOSIGNAL), response.len);
     close(fd);
+}
+
+static void answer(int listener, const char *path, const char *response) {
+    answer_bytes(listener, path, str_of(response));
 }
 
 static const char READY[] = "HTTP/1.1 200 OK\r\ncontent-length: 42\r\n\r\n"
@@ -338,6 +345,7 @@ static void test_strange_answers(void **state) {
         "HTTP/1.1 200 OK\r\n\r\nnot JSON",
         "HTTP/1.1 2x0 OK\r\n\r\n{}",
     };
+    static const char NUL[] = "HTTP/1.1 200 OK\r\n\r\n{\"ready\":true\0,\"reasons\":[]}";
     struct run r;
     char *path;
     int listener;
@@ -356,6 +364,12 @@ static void test_strange_answers(void **state) {
         assert_string_equal(r.out, "");
         assert_non_null(strstr(r.err, "wslockctl: "));
     }
+    /* A NUL byte, which jansson reads over. */
+    start(&r, BUILD_DIR "/wslockctl", (const char *const[]){"--socket", path, "status", NULL}, "");
+    answer_bytes(listener, "/readyz", (struct str){NUL, sizeof NUL - 1});
+    answer(listener, "/metrics", METRICS);
+    assert_int_equal(finish(&r), 1);
+    assert_string_equal(r.err, "wslockctl: /readyz did not answer as wslockd does\n");
     close(listener);
     mem_free(path);
     run_fini(&r);

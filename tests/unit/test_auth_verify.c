@@ -113,6 +113,7 @@ static void test_forged(void **state) {
     fixture_fini(&f);
 }
 
+/* The key that has the token's kid, else the one without. */
 static void test_kid_picks(void **state) {
     const struct signer a = {.alg = "HS256", .secret = {SECRET, 32}};
     const struct signer b = {.alg = "HS256", .secret = {SECRET, 33}};
@@ -132,10 +133,43 @@ static void test_kid_picks(void **state) {
     assert_int_equal(try_with(&f, &a, "{\"alg\":\"HS256\",\"kid\":\"a\"}"), AUTH_OK);
     assert_int_equal(try_with(&f, &b, "{\"alg\":\"HS256\",\"kid\":\"b\"}"), AUTH_OK);
     assert_int_equal(try_with(&f, &b, "{\"alg\":\"HS256\",\"kid\":\"a\"}"), AUTH_INVALID);
-    assert_int_equal(try_with(&f, &c, "{\"alg\":\"HS256\",\"kid\":\"c\"}"), AUTH_INVALID);
+    assert_int_equal(try_with(&f, &c, "{\"alg\":\"HS256\",\"kid\":\"c\"}"), AUTH_OK);
+    assert_int_equal(try_with(&f, &c, "{\"alg\":\"HS256\",\"kid\":\"\"}"), AUTH_OK);
+    /* One that names a key is held to that key, and another key's signature does for no kid. */
+    assert_int_equal(try_with(&f, &c, "{\"alg\":\"HS256\",\"kid\":\"a\"}"), AUTH_INVALID);
+    assert_int_equal(try_with(&f, &a, "{\"alg\":\"HS256\",\"kid\":\"c\"}"), AUTH_INVALID);
+    assert_int_equal(try_with(&f, &a, "{\"alg\":\"HS256\",\"kid\":\"b\"}"), AUTH_INVALID);
+    assert_int_equal(try_with(&f, &a, "{\"alg\":\"HS256\",\"kid\":\"A\"}"), AUTH_INVALID);
     /* Without a kid three could be meant. */
     assert_int_equal(try_with(&f, &a, NULL), AUTH_INVALID);
     assert_int_equal(try_with(&f, &c, NULL), AUTH_INVALID);
+    fixture_fini(&f);
+}
+
+/* A key without a kid serves tokens of its own algorithm only, and only where it is the only one.
+ */
+static void test_key_without_kid(void **state) {
+    const struct signer hs256 = {.alg = "HS256", .secret = {SECRET, 64}};
+    const struct signer hs512 = {.alg = "HS512", .secret = {SECRET, 64}};
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f);
+    add_key(&f, NULL, "HS512", write_file(&f, "a", SECRET, 64));
+    fixture_load(&f);
+    assert_int_equal(try_with(&f, &hs512, "{\"alg\":\"HS512\",\"kid\":\"x\"}"), AUTH_OK);
+    assert_int_equal(try_with(&f, &hs512, NULL), AUTH_OK);
+    assert_int_equal(try_with(&f, &hs256, "{\"alg\":\"HS256\",\"kid\":\"x\"}"), AUTH_INVALID);
+
+    add_key(&f, "x", "HS256", write_file(&f, "b", SECRET, 64));
+    fixture_load(&f);
+    assert_int_equal(try_with(&f, &hs512, "{\"alg\":\"HS512\",\"kid\":\"x\"}"), AUTH_OK);
+    assert_int_equal(try_with(&f, &hs256, "{\"alg\":\"HS256\",\"kid\":\"x\"}"), AUTH_OK);
+    assert_int_equal(try_with(&f, &hs256, "{\"alg\":\"HS256\",\"kid\":\"y\"}"), AUTH_INVALID);
+
+    add_key(&f, NULL, "HS512", write_file(&f, "c", SECRET, 64));
+    fixture_load(&f);
+    assert_int_equal(try_with(&f, &hs512, "{\"alg\":\"HS512\",\"kid\":\"x\"}"), AUTH_INVALID);
     fixture_fini(&f);
 }
 
@@ -267,6 +301,7 @@ int main(void) {
         cmocka_unit_test(test_every_algorithm),
         cmocka_unit_test(test_forged),
         cmocka_unit_test(test_kid_picks),
+        cmocka_unit_test(test_key_without_kid),
         cmocka_unit_test(test_typ),
         cmocka_unit_test(test_nul),
         cmocka_unit_test(test_size),

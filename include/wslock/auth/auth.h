@@ -1,7 +1,8 @@
 /*
  * Token verification: a compact JWS (RFC 7515) with JWT claims (RFC 7519), checked strictly by code
- * of our own over OpenSSL. The key and its algorithm are pinned by `kid` (or, without one, by being
- * the only candidate of that algorithm) before anything in the token is believed.
+ * of our own over OpenSSL. The key and its algorithm are pinned by `kid` (or, where the token or
+ * the key has none, by being the only candidate of that algorithm) before anything in the token is
+ * believed.
  */
 #ifndef WSLOCK_AUTH_AUTH_H
 #define WSLOCK_AUTH_AUTH_H
@@ -17,7 +18,6 @@
 
 #define AUTH_MAX_TOKEN_BYTES 8192
 #define AUTH_MAX_NAME_BYTES 256 /* user id and display name */
-#define AUTH_MAX_ROLES 64
 
 enum auth_result {
     AUTH_OK,
@@ -27,13 +27,13 @@ enum auth_result {
 
 /* Who a token says is there. Owned by the caller of auth_verify. */
 struct auth_identity {
-    char *user_id;  /* 1..256 bytes, no control characters */
-    char *username; /* the user id where the token names none; control characters replaced by spaces
-                     */
-    char **roles;
+    char *user_id;  /* 1..256 bytes as the token has them: not blank, no control characters */
+    char *username; /* 1..256 bytes, as it is shown; made of the user id where the token's is
+                       missing or blank */
+    const char *name_note; /* what was done to the token's name: a static sentence; NULL: nothing */
+    char **roles;          /* those that the configuration names, each once */
     size_t role_count;
     bool admin;               /* one of auth.adminRoles */
-    int64_t issued_unix_ms;   /* iat; 0: not said */
     int64_t expires_unix_ms;  /* exp, without the skew */
     int64_t deadline_unix_ms; /* exp + clockSkew: when the connection ends */
     char *token_id;           /* jti, or NULL */
