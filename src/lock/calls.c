@@ -133,6 +133,7 @@ void lock_join(struct lock_store *store, const struct lock_caller *caller, bool 
     args_int(&a, caller->policy->max_viewers);
     args_int(&a, caller->policy->presence_max_listed);
     add_queue(&a, caller);
+    args_str(&a, caller->page_id);
     request(s, &lock_script_join, &a, cb, arg);
 }
 
@@ -391,16 +392,18 @@ static void add_reserved_lock(struct script_args *a, const struct lock_report_wa
     args_flag(a, false);
 }
 
-/* Arguments 18 to 21. */
+/* Arguments 18 to 22. page_id: of the lock. */
 static void add_knowledge(struct script_args *a, const struct shard *s,
-                          const struct lock_report_waiting *w, int64_t seen_token) {
+                          const struct lock_report_waiting *w, struct str page_id,
+                          int64_t seen_token) {
     args_str(a, w->takeover);
     args_flag(a, w->prompt);
+    args_str(a, page_id);
     args_int(a, is_ahead(s, seen_token) ? 0 : seen_token);
     args_int(a, s->cursor);
 }
 
-/* Arguments 22 and on. */
+/* Arguments 23 and on. */
 static void add_waiting(struct script_args *a, const struct lock_report_waiting *w) {
     char id[LOCK_CLIENT_MAX + 1 + LOCK_USER_MAX + 1];
 
@@ -464,7 +467,7 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     } else {
         add_reported_lock(&a, owner);
     }
-    add_knowledge(&a, s, waiting, seen_token);
+    add_knowledge(&a, s, waiting, owner ? owner->page_id : (struct str){NULL, 0}, seen_token);
     add_waiting(&a, waiting);
     for (size_t i = 0; i < count; i++) {
         if (members[i].gone) {
@@ -475,6 +478,7 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
         args_str(&a, members[i].client_id);
         args_str(&a, members[i].session_id);
         args_int(&a, members[i].joined_ms);
+        args_str(&a, members[i].page_id);
     }
     s->reports_open++;
     if (s->state == SHARD_SYNCING) {

@@ -108,6 +108,7 @@ void lock_read(struct msgpack_list *list, struct lock_view *out) {
     read_takeover(list->m, msgpack_str(&l), &out->takeover);
     msgpack_int(&l); /* the deadline of those who wait */
     out->prompt = msgpack_int(&l) != 0;
+    out->page_id = msgpack_str(&l);
     out->grace_until_ms = out->state == LOCK_STATE_GRACE ? until : 0;
     out->reserved_until_ms = out->state == LOCK_STATE_RESERVED ? until : 0;
     msgpack_list_end(&l);
@@ -167,12 +168,15 @@ static bool digits(struct str text, int64_t *out) {
 }
 
 void lock_member_read(struct msgpack_list *list, struct lock_member *out) {
-    struct str field = msgpack_str(list), value = msgpack_str(list), instance, joined;
+    struct str field = msgpack_str(list), value = msgpack_str(list), instance, at;
+    struct str joined = {NULL, 0};
 
     require(list->m, str_cut(&field, ':', &out->client_id) &&
                          str_cut(&value, ' ', &out->session_id) &&
-                         str_cut(&value, ' ', &instance) && str_cut(&value, ' ', &joined) &&
-                         digits(joined, &out->joined_ms));
+                         str_cut(&value, ' ', &instance) && str_cut(&value, ' ', &joined));
+    at = joined;
+    (void)str_cut(&joined, '/', &at); /* what is left is the page */
+    require(list->m, digits(at, &out->joined_ms));
     out->user_id = field;
     out->username = value;
 }

@@ -165,6 +165,7 @@ void shard_open(struct shard *s) {
     args_int(&a, 0);
     args_int(&a, s->store->shard_count);
     args_int(&a, LOCK_SCHEMA);
+    args_int(&a, LOCK_SCHEMA_OLDEST);
     script_send(s, &lock_script_open, &a, on_opened, NULL, NULL);
 }
 

@@ -27,7 +27,8 @@
 #include "wslock/base/rand.h"
 #include "wslock/base/wheel.h"
 
-#define LOCK_SCHEMA 1
+#define LOCK_SCHEMA 2
+#define LOCK_SCHEMA_OLDEST 1 /* that can be read: locks and members without pages */
 #define LOCK_INCARNATION_MAX 64
 #define LOCK_RETRY_MS 500 /* after a refusal or a failed report */
 #define LOCK_WINDOW_POLL_MS                                                                        \

@@ -5,7 +5,7 @@
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 
-#define EVENT_STRINGS 26
+#define EVENT_STRINGS 27
 
 static void event_strings(struct lock_event *e, struct str *out[EVENT_STRINGS]) {
     struct str *all[EVENT_STRINGS] = {
@@ -17,7 +17,7 @@ static void event_strings(struct lock_event *e, struct str *out[EVENT_STRINGS]) 
         &e->ended.request_id,  &e->waiter.user_id,     &e->waiter.client_id,
         &e->waiter.packed,     &e->takeover.packed,    &e->lock.takeover.packed,
         &e->operation.actor,   &e->operation.reason,   &e->operation.address,
-        &e->operation.user_id, &e->operation.username,
+        &e->operation.user_id, &e->operation.username, &e->lock.page_id,
     };
     memcpy(out, all, sizeof all);
 }

@@ -9,7 +9,8 @@
 #include "wslock/base/mem.h"
 
 static void copy(char **to, struct str *s) {
-    memcpy(*to, s->p, s->len);
+    if (s->len > 0)
+        memcpy(*to, s->p, s->len);
     s->p = *to;
     *to += s->len;
 }
@@ -20,11 +21,12 @@ void room_note_left(struct room_sub *sub) {
     if (!room || room_believer(room, &m) != sub)
         return;
     struct room_left *left =
-        mem_alloc(sizeof *left + m.user_id.len + m.username.len + m.client_id.len);
+        mem_alloc(sizeof *left + m.user_id.len + m.username.len + m.client_id.len + m.page_id.len);
     char *text = (char *)(left + 1);
     copy(&text, &m.user_id);
     copy(&text, &m.username);
     copy(&text, &m.client_id);
+    copy(&text, &m.page_id);
     m.session_id = (struct str){NULL, 0};
     m.gone = true;
     left->member = m;

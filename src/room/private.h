@@ -33,7 +33,7 @@ struct room_user {
 /* A lock_view whose strings are ours. */
 struct room_lock_copy {
     struct lock_view view;
-    char *user_id, *username, *client_id;
+    char *user_id, *username, *client_id, *page_id;
 };
 
 /* A place, see struct lock_waiter. */

@@ -175,6 +175,7 @@ static bool describe_grace(const struct room *room, struct lock_report_member *o
         .user_id = v->user_id,
         .username = v->username,
         .client_id = v->client_id,
+        .page_id = v->page_id,
         .client_made = v->client_made,
         .token = v->token,
         .since_ms = v->since_ms,

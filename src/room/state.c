@@ -62,6 +62,7 @@ void room_set_lock(struct room *room, const struct lock_view *lock) {
     keep(&mine->user_id, &mine->view.user_id);
     keep(&mine->username, &mine->view.username);
     keep(&mine->client_id, &mine->view.client_id);
+    keep(&mine->page_id, &mine->view.page_id);
     room_keep_takeover(room, &mine->view.takeover);
     mark_holder(room, true);
     if (!same)
@@ -183,5 +184,6 @@ void room_clear(struct room *room) {
     mem_free(room->lock.user_id);
     mem_free(room->lock.username);
     mem_free(room->lock.client_id);
+    mem_free(room->lock.page_id);
     room_waiting_clear(room);
 }

@@ -1,4 +1,4 @@
-/* auth {token, clientId?}: the first message of a browser. */
+/* auth {token, clientId?, pageId?}: the first message of a browser. */
 #include "private.h"
 
 #include "wslock/base/log.h"
@@ -12,16 +12,6 @@ static void refuse(struct session *s, const struct wire_ref *ref, enum wire_erro
     struct wire_error_extra extra = {0};
     session_refuse(s, WIRE_REQ_AUTH, ref, code, why, &extra);
     session_close(s, close);
-}
-
-static bool take_client_id(struct session *s, const struct wire_request *r) {
-    if (r->client_id.len == 0)
-        return true;
-    if (!wire_client_id_valid(r->client_id))
-        return false;
-    memcpy(s->client_id, r->client_id.p, r->client_id.len);
-    s->client_id[r->client_id.len] = '\0';
-    return true;
 }
 
 void handle_auth(struct session *s, const struct wire_request *r, struct membership *m,
@@ -46,12 +36,7 @@ void handle_auth(struct session *s, const struct wire_request *r, struct members
         refuse(s, &r->ref, WIRE_ERR_TOKEN_INVALID, WIRE_CLOSE_TOKEN_INVALID, why);
         return;
     }
-    if (!take_client_id(s, r)) {
-        auth_identity_destroy(&identity);
-        extra.field = "clientId";
-        session_refuse(s, r->kind, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
-                       "clientId takes 8 to 64 characters of [A-Za-z0-9_-].", &extra);
-        return;
-    }
+    session_take_name(s->client_id, r->client_id);
+    session_take_name(s->page_id, r->page_id);
     session_accept(s, identity, &r->ref);
 }

@@ -6,20 +6,25 @@
 
 #define JOIN_RETRY_MS 500 /* while what an earlier join left behind is being ended */
 
-/* The tab's name: given once, or made by us. False: a different one than before. */
-static bool settle_client_id(struct session *s, const struct wire_request *r) {
-    if (r->client_id.len == 0) {
-        if (s->client_id[0] == '\0') {
-            rand_id(s->client_id);
-            s->client_made = true;
-        }
-        return true;
+static bool agrees(const struct session *s, const char *mine, struct str given) {
+    return given.len == 0 || (mine[0] == '\0' && !s->names_settled) || str_eqz(given, mine);
+}
+
+/* The names of the tab and of the page: given by the first join or before, and the tab's else made
+ * by us. The field that names another one now, or NULL. */
+static const char *settle_names(struct session *s, const struct wire_request *r) {
+    if (!agrees(s, s->client_id, r->client_id))
+        return "clientId";
+    if (!agrees(s, s->page_id, r->page_id))
+        return "pageId";
+    session_take_name(s->client_id, r->client_id);
+    session_take_name(s->page_id, r->page_id);
+    if (s->client_id[0] == '\0') {
+        rand_id(s->client_id);
+        s->client_made = true;
     }
-    if (s->client_id[0] != '\0')
-        return str_eqz(r->client_id, s->client_id);
-    memcpy(s->client_id, r->client_id.p, r->client_id.len);
-    s->client_id[r->client_id.len] = '\0';
-    return true;
+    s->names_settled = true;
+    return NULL;
 }
 
 static bool mine(const struct session *s, const struct lock_view *lock) {
@@ -141,10 +146,12 @@ static void on_result(void *arg, const struct lock_result *result) {
 void handle_join(struct session *s, const struct wire_request *r, struct membership *m,
                  const struct config_policy *policy) {
     struct wire_error_extra extra = {.resource = wire_resource_str(&r->resource)};
-    if (!settle_client_id(s, r)) {
-        extra.field = "clientId";
+    extra.field = settle_names(s, r);
+    if (extra.field) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
-                       "A connection has one clientId; this one has another already.", &extra);
+                       "A connection has one clientId and one pageId, given by its first join at "
+                       "the latest; this one has another.",
+                       &extra);
         return;
     }
     m = membership_find(s, extra.resource);

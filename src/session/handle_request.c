@@ -148,6 +148,11 @@ static const char *answer_reply(struct session *s, struct membership *m, struct 
     struct wire_to to = session_to(s, &call->ref, m->policy);
     session_send(s, wire_answered(&to, takeover ? "lock:takeover_replied" : "lock:request_replied",
                                   str_of(call->request_id), wire_action_name(call->action)));
+    if (result->resumed) { /* it was in grace, and goes on, perhaps under another token */
+        struct lock_result kept = *result;
+        kept.outcome = LOCK_OUT_GRANTED;
+        (void)session_tell_acquire(s, m, call, NULL, &kept);
+    }
     return "ok";
 }
 

@@ -59,6 +59,8 @@ struct session {
     struct auth_identity *identity; /* from READY on */
     char client_id[65];             /* empty: none yet */
     bool client_made;               /* by us */
+    char page_id[65];               /* empty: it has no name … */
+    bool names_settled;             /* … and from the first join on gets none */
 
     struct list memberships;
     size_t membership_count, leaving_count;
@@ -136,6 +138,8 @@ void session_close(struct session *s, enum wire_close close);
 /* READY: an operator ends it, and what it has in its rooms ends at once. */
 void session_terminate(struct session *s);
 void session_accept(struct session *s, struct auth_identity *identity, const struct wire_ref *ref);
+/* Of the tab or of the page; given empty: it stays as it is. */
+void session_take_name(char slot[65], struct str given);
 /* READY: the newer token of the same user counts from here on. Takes over identity. */
 void session_swap_identity(struct session *s, struct auth_identity *identity);
 void session_free(struct session *s);

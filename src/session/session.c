@@ -186,6 +186,13 @@ static void refuse_user(struct session *s, struct auth_identity *identity,
     session_close(s, WIRE_CLOSE_TOO_MANY_CONNECTIONS);
 }
 
+void session_take_name(char slot[65], struct str given) {
+    if (given.len == 0)
+        return;
+    memcpy(slot, given.p, given.len);
+    slot[given.len] = '\0';
+}
+
 void session_accept(struct session *s, struct auth_identity *identity, const struct wire_ref *ref) {
     if (s->state != SESSION_AUTH) {
         auth_identity_destroy(&identity);

@@ -200,6 +200,9 @@ static bool read_presence(const json_t *value, const struct field *field,
 #define FIELD_CLIENT_ID                                                                             \
     {"clientId", read_client_id, SLOT(client_id), OPTIONAL,                                         \
      .rule = "clientId must be 8 to 64 characters of [A-Za-z0-9_-]."}
+#define FIELD_PAGE_ID                                                                               \
+    {"pageId", read_client_id, SLOT(page_id), OPTIONAL,                                             \
+     .rule = "pageId must be 8 to 64 characters of [A-Za-z0-9_-]."}
 #define FIELD_FENCE                                                                                 \
     {"token", read_fence, SLOT(token), OPTIONAL,                                                    \
      .rule = "token must be a fencing token: an integer from 1 to 2^53 - 1."}
@@ -217,6 +220,7 @@ static const struct field auth_fields[] = {
      .missing = WIRE_ERR_UNAUTHENTICATED, .wrong = WIRE_ERR_INVALID_ARGUMENT,
      .rule = "token must be a string that holds a JWT."},
     FIELD_CLIENT_ID,
+    FIELD_PAGE_ID,
 };
 static const struct field auth_refresh_fields[] = {
     {"token", read_opaque, SLOT(auth_token), .required = true,
@@ -228,6 +232,7 @@ static const struct field join_fields[] = {
     {"mode", read_mode, SLOT(editor), OPTIONAL,
      .rule = "mode must be \"editor\" or \"viewer\"."},
     FIELD_CLIENT_ID,
+    FIELD_PAGE_ID,
     FIELD_FENCE,
     {"presence", read_presence, SLOT(presence), OPTIONAL,
      .rule = "presence must be \"diff\", \"full\" or \"none\"."},

@@ -121,8 +121,8 @@ static void on_open(void *ctx, unsigned index) {
     char text[MESSAGE_BYTES];
     int len = snprintf(text, sizeof text,
                        "{\"event\":\"auth\",\"id\":1,\"data\":{\"token\":\"%s\","
-                       "\"clientId\":\"tab-%08u-bench\"}}",
-                       s->token, index);
+                       "\"clientId\":\"tab-%08u-bench\",\"pageId\":\"page-%08u-bench\"}}",
+                       s->token, index, index);
     s->phase = SIGNING_IN;
     load_send(c->load, index, text, (size_t)len);
 }

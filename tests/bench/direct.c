@@ -22,7 +22,7 @@
 #define GRACE_MS 30000
 #define TTL_MS 300000
 #define SHARDS 16
-#define SCHEMA 1
+#define SCHEMA 2
 #define WARM_UP_MS 200
 #define MAX_ARGV (3 + ARGS_KEYS_MAX + 2)
 
@@ -209,6 +209,7 @@ static bool open_shard(struct direct *d) {
     args_int(&a, 0);
     args_int(&a, SHARDS);
     args_int(&a, SCHEMA);
+    args_int(&a, SCHEMA);
     if (!call(d, &lock_script_open, &a, "NONE", NULL) || !renew(d, &window))
         return false;
     if (window == 0)
@@ -234,6 +235,8 @@ static bool join_rooms(struct direct *d) {
         args_int(&a, 0);
         args_int(&a, POLICY.max_viewers);
         args_int(&a, POLICY.presence_max_listed);
+        args_int(&a, 0);
+        args_str(&a, str_of(""));
         if (!call(d, &lock_script_join, &a, "NONE", NULL))
             return false;
     }

@@ -902,7 +902,7 @@ for (const [what, state, options, before, first, second, outcomes, [end, user]] 
 
 // ---- windows, gaps, reports ----
 
-const member = (t, joined = START) => ({ user: t.user, name: t.name, client: t.client, session: t.session, joined });
+const member = (t, joined = START) => ({ user: t.user, name: t.name, client: t.client, session: t.session, joined, page: t.page });
 
 test('in a window nothing is passed on; when it closes, what is left is', async () => {
     for (const [how, act] of [['leave', (w, p) => w.s.leave(DOC, p.ann)],
@@ -1059,8 +1059,8 @@ test('restored by reports: what an operator reserved for a user', async () => {
         const known = await forgotten(w, p);
         has(await report(w, known, [p.bob, p.cy]), LOCK('reserved', 'cy', { client: '', until: START + 30000, queued: 1 }));
         if (lockToo) {
-            const lock = { ...known.lock, state: 'held', user: 'dee', name: 'Dee', client: p.dee.client, token: known.rev + 7,
-                since: START, expires: START + 300000, until: 0 };
+            const lock = { ...known.lock, state: 'held', user: 'dee', name: 'Dee', client: p.dee.client, page: p.dee.page,
+                token: known.rev + 7, since: START, expires: START + 300000, until: 0 };
             has(await report(w, { ...known, waiters: [] }, [p.dee], { instance: 'i2', lock }), LOCK('held', 'dee', { queued: 1 }));
             assert.deepEqual(await order(w), [idOf(p.bob)]);
         }
@@ -1073,8 +1073,8 @@ test('restored by reports: the lock of the highest token wins over a turn, which
     for (const turnFirst of [true, false]) {
         const { w, ...p } = await party('reserved', { waits: ['bob', 'cy'] });
         const known = await forgotten(w, p);
-        const lock = { ...known.lock, state: 'held', user: 'dee', name: 'Dee', client: p.dee.client, token: known.rev + 7,
-            since: START, expires: START + 300000, until: 0 };
+        const lock = { ...known.lock, state: 'held', user: 'dee', name: 'Dee', client: p.dee.client, page: p.dee.page,
+            token: known.rev + 7, since: START, expires: START + 300000, until: 0 };
         const turn = () => report(w, known, [p.bob, p.cy], { instance: 'i2' });
         const held = () => report(w, { ...known, waiters: [] }, [p.dee], { lock });
         for (const act of turnFirst ? [turn, held] : [held, turn]) {
@@ -1092,7 +1092,7 @@ test('restored by reports: who has claimed meanwhile does not wait any more', as
     for (const turnFirst of [true, false]) {
         const { w, ...p } = await party('reserved', { waits: ['bob', 'cy'] });
         const known = await forgotten(w, p); // as an instance knows it that has not heard of the claim
-        const lock = { ...known.lock, state: 'held', token: known.rev + 1, since: START, expires: START + 300000, until: 0 };
+        const lock = { ...known.lock, state: 'held', page: p.bob.page, token: known.rev + 1, since: START, expires: START + 300000, until: 0 };
         const turn = () => report(w, known, [p.cy], { instance: 'i2' });
         const held = () => report(w, { ...known, waiters: [] }, [p.bob], { lock });
         for (const act of turnFirst ? [turn, held] : [held, turn]) {
@@ -1136,7 +1136,7 @@ test('restored by reports: a pending takeover, its deadline, its admin', async (
     await pend(w, p);
     const known = await forgotten(w, p);
     await report(w, known, [p.ann, p.dee]);
-    const lock = { ...known.lock, user: 'bob', name: 'Bob', client: p.bob.client, token: p.token + 10 };
+    const lock = { ...known.lock, user: 'bob', name: 'Bob', client: p.bob.client, page: p.bob.page, token: p.token + 10 };
     const r = await w.s.report(DOC, 'i2', [member(p.bob)], lock, w.policy);
     has(r, LOCK('held', 'bob', { takeover: null, other: 0 }));
 });

@@ -3,7 +3,7 @@
 
 const FREE = {
     state: 'free', user: '', name: '', client: '', token: 0, since: 0, expires: 0, idle: 0, until: 0, dirty: 0, made: 0,
-    told: 0, prompt: 0, takeover: null, policy: null,
+    told: 0, prompt: 0, page: '', takeover: null, policy: null,
 };
 
 const QUEUES = 1;
@@ -11,6 +11,8 @@ const REQUESTS = 2;
 const BOTH = 3;
 const idOf = (t) => `${t.client}:${t.user}`;
 const isOwned = (lock) => lock.state === 'held' || lock.state === 'grace';
+// Whether the owner's tab, on another connection with this page, may go on under the lock's token.
+const keepsToken = (lock, { page }) => (page && lock.page ? page === lock.page : lock.state === 'grace');
 
 export class Model {
     constructor({ lease, isPrivate, longestGrace }) {
@@ -176,11 +178,12 @@ export class Model {
     give(resource, takeover, cause, actor, ended, decision) {
         const room = this.room(resource);
         const { policy } = room.lock;
+        const { page } = room.members.get(idOf(takeover));
         this.drop(resource, takeover);
         room.turn = null;
         room.lock = {
             ...FREE, state: 'held', user: takeover.user, name: takeover.name, client: takeover.client, made: takeover.made,
-            policy, expires: this.now + policy.ttl, idle: policy.idle > 0 ? this.now + policy.idle : 0, told: this.now,
+            page, policy, expires: this.now + policy.ttl, idle: policy.idle > 0 ? this.now + policy.idle : 0, told: this.now,
         };
         this.children(resource, takeover.user).add(resource);
         this.grantLock(resource, cause === 'TRANSFERRED' ? cause : 'TAKEN_BY_ADMIN', actor, ended,
@@ -393,7 +396,7 @@ export class Model {
         if (myTab && connected && lock.state === 'held') {
             return { way: 'renew' };
         }
-        if (myTab && token === lock.token) {
+        if (myTab && token === lock.token && keepsToken(lock, t)) {
             return { way: 'resume' };
         }
         if (this.window > 0) {
@@ -443,7 +446,7 @@ export class Model {
         room.lock = {
             ...before, state: 'held', user: t.user, name: t.name, client: t.client, made: +t.made, policy: t.policy,
             expires: this.now + t.policy.ttl, idle: t.policy.idle > 0 ? this.now + t.policy.idle : 0, until: 0, prompt: 0,
-            dirty: fresh ? 0 : before.dirty,
+            page: t.page, dirty: fresh ? 0 : before.dirty,
         };
         this.children(resource, t.user).add(resource);
         if (way === 'renew') {
@@ -588,7 +591,7 @@ export class Model {
         const room = this.room(resource);
         const id = `${m.client}:${m.user}`;
         const old = room.members.get(id);
-        const member = { user: m.user, name: m.name, client: m.client, session: m.session, instance: m.instance, joined: m.joined };
+        const member = { user: m.user, name: m.name, client: m.client, session: m.session, instance: m.instance, joined: m.joined, page: m.page };
         room.members.set(id, member);
         this.tellMember('JOIN', resource, actor, member, old);
     }
@@ -633,16 +636,17 @@ export class Model {
             return lost('STALE_TOKEN');
         }
         if (lock.state === 'grace') {
-            if (token === 0 && this.window > 0) {
+            const fresh = token === 0 || !keepsToken(lock, t);
+            if (fresh && this.window > 0) {
                 return this.answer(resource, { outcome: 'RECOVERING' });
             }
-            const ending = token === 0 ? this.remember(resource, 'MOVED') : null;
+            const ending = fresh ? this.remember(resource, 'MOVED') : null;
             Object.assign(lock, {
-                state: 'held', name: t.name, made: +t.made, policy: t.policy, until: 0, prompt: 0, told: this.now,
+                state: 'held', name: t.name, made: +t.made, page: t.page, policy: t.policy, until: 0, prompt: 0, told: this.now,
                 expires: this.now + t.policy.ttl, idle: t.policy.idle > 0 ? this.now + t.policy.idle : 0,
                 dirty: dirty >= 0 ? dirty : lock.dirty,
             });
-            if (token === 0) {
+            if (fresh) {
                 this.grantLock(resource, 'RESUMED', t.session, ending);
             } else {
                 this.tellLock(resource, 'RESUMED', t.session);
@@ -769,8 +773,9 @@ export class Model {
         if (action === 'APPROVE' && !room.members.has(idOf(asked))) {
             return this.answer(resource, { outcome: 'UNKNOWN' });
         }
-        if (room.lock.state === 'grace') {
-            this.hold(resource, t, 'resume');
+        let resumed = room.lock.state === 'grace';
+        if (resumed) {
+            this.hold(resource, t, keepsToken(room.lock, t) ? 'resume' : 'retoken');
         }
         if (action === 'APPROVE' && what === 'TAKEOVER') {
             this.end(resource, 'TRANSFERRED', t.session, { revision, by: asked.name, request });
@@ -788,7 +793,8 @@ export class Model {
             asked.denied = 1;
             this.tellTakeover(resource, 'DENIED', asked, t.session);
         }
-        return this.answer(resource, { outcome: 'REPLIED' });
+        resumed &&= action !== 'APPROVE';
+        return this.answer(resource, { outcome: 'REPLIED', resumed });
     }
 
     withdraw(resource, t, what, request = '') {
@@ -1064,10 +1070,13 @@ export class Model {
                 names.push(m.session);
             } else if (!other || other.session !== m.session) {
                 this.enter(resource, { ...m, instance }, '');
+                if (room.lock.state === 'held' && idOf(room.lock) === idOf(m) && room.lock.page !== m.page) {
+                    this.loseOwner(resource, '', true);
+                }
                 this.back(resource, m, '');
             }
         }
-        const lost = r?.token > 0 ? this.restore(resource, r, policy, takeover) : null;
+        const lost = r?.token > 0 ? this.restore(resource, instance, r, policy, takeover) : null;
         if (this.window > 0) {
             this.restorePlaces(resource, r, policy, waiters);
         } else {
@@ -1111,9 +1120,10 @@ export class Model {
         }
     }
 
-    restore(resource, r, policy, takeover) {
+    restore(resource, instance, r, policy, takeover) {
         const room = this.room(resource);
-        const here = room.members.has(`${r.client}:${r.user}`);
+        const member = room.members.get(`${r.client}:${r.user}`);
+        const here = member?.instance === instance && member.page === r.page;
         const same = room.lock.state !== 'free' && room.lock.token === r.token;
         if (this.window === 0) {
             const { lock } = room;
@@ -1125,7 +1135,7 @@ export class Model {
                 this.tellLock(resource, 'RECOVERED', '');
             } else if (r.state === 'held' && here) {
                 Object.assign(lock, {
-                    state: 'held', until: 0, prompt: 0, told: this.now, expires: this.now + policy.ttl,
+                    state: 'held', page: r.page, until: 0, prompt: 0, told: this.now, expires: this.now + policy.ttl,
                     idle: policy.idle > 0 ? this.now + policy.idle : 0,
                 });
                 this.tellLock(resource, 'RESUMED', '');
@@ -1152,6 +1162,7 @@ export class Model {
             }
             room.lock = {
                 ...FREE, user: r.user, name: r.name, client: r.client, made: +r.made, token: r.token, since: r.since,
+                page: r.page,
             };
         }
         const { lock } = room;
@@ -1161,6 +1172,7 @@ export class Model {
             state: held ? 'held' : 'grace', expires: same ? Math.max(r.expires, lock.expires) : r.expires, dirty: r.dirty,
             told: this.now, policy, idle: held && policy.idle > 0 ? this.now + policy.idle : 0,
             until: held ? 0 : until || this.now + policy.grace, prompt: held ? 0 : r.prompt,
+            page: r.state === 'held' && here ? r.page : lock.page,
             takeover: lock.takeover ?? (takeover && { ...takeover }),
         });
         this.children(resource, r.user).add(resource);

@@ -5,10 +5,10 @@ import { causes, DOC, has, useRedis, World } from './world.mjs';
 
 useRedis();
 
-const member = (t, joined) => ({ user: t.user, name: t.name, client: t.client, session: t.session, joined });
+const member = (t, joined) => ({ user: t.user, name: t.name, client: t.client, session: t.session, joined, page: t.page });
 const lockOf = (t, l) => ({
     token: l.token, state: l.state, user: l.user, name: l.name, client: l.client, made: l.made, since: l.since,
-    expires: l.expires, until: l.until, dirty: l.dirty, prompt: l.prompt,
+    expires: l.expires, until: l.until, dirty: l.dirty, prompt: l.prompt, page: t.page,
 });
 
 // ann holds DOC; bob and cy are in the room. A type with a queue of at most two places.

@@ -5,10 +5,10 @@ import { causes, DOC, has, START, useRedis, World } from './world.mjs';
 
 useRedis();
 
-const member = (t, joined = START) => ({ user: t.user, name: t.name, client: t.client, session: t.session, joined });
+const member = (t, joined = START) => ({ user: t.user, name: t.name, client: t.client, session: t.session, joined, page: t.page });
 const lockOf = (t, l) => ({
     token: l.token, state: 'held', user: t.user, name: t.name, client: t.client, made: t.made, since: l.since,
-    expires: l.expires, until: l.until, dirty: l.dirty,
+    expires: l.expires, until: l.until, dirty: l.dirty, page: t.page,
 });
 // The store is not the one that it was: as after a restart or a promotion.
 const replaced = (w) => w.redis.command('HSET', w.s.key('meta'), 'replid', 'f'.repeat(40));
@@ -40,7 +40,8 @@ test('a window at the first start: at once for a private server, 3 s for a share
 test('another layout is refused', async () => {
     const w = await World.create();
     has(await w.s.open(8), { status: 'SHARDS', rev: 16 });
-    has(await w.s.open(16, 2), { status: 'SCHEMA', rev: 1 });
+    has(await w.s.open(16, 3, 3), { status: 'SCHEMA', rev: 2 });
+    has(await w.s.open(16, 1, 1), { status: 'SCHEMA', rev: 2 });
     w.s.shards = 8;
     has(await w.s.renew('i2'), { status: 'SHARDS', rev: 16 });
     assert.equal(await w.redis.command('ZSCORE', w.s.key('due'), 'i:i2'), null);

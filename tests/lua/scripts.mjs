@@ -101,7 +101,7 @@ function packed(items) {
 
 export function lockOf(v) {
     return {
-        prompt: v[16] ?? 0, other: v[15] ?? 0,
+        prompt: v[16] ?? 0, other: v[15] ?? 0, page: v[17] ?? '',
         token: v[0], since: v[1], expires: v[2], idle: v[3], until: v[4], told: v[5], dirty: v[6], made: v[7],
         queued: v[8], state: v[9], user: v[10] ?? '', name: v[11] ?? '', client: v[12] ?? '', policy: v[13] ?? '',
         takeover: v[14] ? takeoverOf(v[14]) : null,
@@ -138,9 +138,10 @@ export function endingOf(packed) {
 
 export function memberOf(id, value) {
     const colon = id.indexOf(':');
-    const [session, instance, joined] = value.split(' ', 3);
-    const name = value.slice(session.length + instance.length + joined.length + 3);
-    return { user: id.slice(colon + 1), name, client: id.slice(0, colon), session, instance, joined: +joined };
+    const [session, instance, at] = value.split(' ', 3);
+    const [joined, page = ''] = at.split('/');
+    const name = value.slice(session.length + instance.length + at.length + 3);
+    return { user: id.slice(colon + 1), name, client: id.slice(0, colon), session, instance, joined: +joined, page };
 }
 
 export function eventOf(packed) {
@@ -247,8 +248,8 @@ export class Scripts {
         return this.run(name, instance, keys, args);
     }
 
-    open(shards = this.shards, schema = 1) {
-        return this.shard('open', 'i1', [0, shards, schema]);
+    open(shards = this.shards, schema = 2, oldest = 1) {
+        return this.shard('open', 'i1', [0, shards, schema, oldest]);
     }
 
     // step: of the clock, that the instance has noticed: 1 forward, -1 back.
@@ -273,11 +274,12 @@ export class Scripts {
         return this.shard('sweep', instance, [0, limit, this.lease, keep, keep]);
     }
 
-    // t: {user, name, client, made, session, instance, policy}, a tab on a connection.
+    // t: {user, name, client, page?, made, session, instance, policy}, a tab on a connection.
     join(resource, t, { edit = false, token = 0, notAfter = 0 } = {}) {
         const p = t.policy;
         return this.room('join', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
-            t.made, stored(p), p.ttl, p.idle, p.tabs, edit, p.heartbeat / 2, token, p.viewers, p.listed, p.waiters], true);
+            t.made, stored(p), p.ttl, p.idle, p.tabs, edit, p.heartbeat / 2, token, p.viewers, p.listed, p.waiters,
+            t.page ?? ''], true);
     }
 
     // how: one of HOW. policy.waiters: 0 for a type without a queue.
@@ -351,16 +353,17 @@ export class Scripts {
             [0, resource, t.session, t.user, t.client, how, ago], true);
     }
 
-    // lock: {token, state, user, name, client, made, since, expires, until, dirty} or null.
+    // lock: {token, state, user, name, client, page?, made, since, expires, until, dirty} or null.
     // waiters: as a reply has them, in order. seen: the highest token of the resource that the instance has seen; known:
     // the tick up to which it has read the events.
     report(resource, instance, members, lock, policy, { highest = 0, takeover = null, waiters = [], seen = 0, known = 0 } = {}) {
         const l = lock ?? { token: 0, state: '', user: '', name: '', client: '', made: false, since: 0, expires: 0, until: 0, dirty: 0 };
-        const rest = members.flatMap((m) => [m.user, m.name, m.client, m.session, m.joined]);
+        const rest = members.flatMap((m) => [m.user, m.name, m.client, m.session, m.joined, m.page ?? '']);
         return this.room('report', instance, resource, l.user, [0, resource, highest, policy.listed, stored(policy),
             policy.ttl, policy.idle, l.token, l.state, l.user, l.name, l.client, l.made, l.since, l.expires,
             l.until, l.dirty, takeover ? packed(Object.values(takeover).slice(0, 10)) : '', l.prompt ?? 0,
-            seen, known, waiters.length, ...waiters.flatMap((v) => [`${v.client}:${v.user}`, packed(Object.values(v).slice(2))]), ...rest], true);
+            l.page ?? '', seen, known, waiters.length, ...waiters.flatMap((v) => [`${v.client}:${v.user}`, packed(Object.values(v).slice(2))]),
+            ...rest], true);
     }
 
     async stream(name = 'events') {

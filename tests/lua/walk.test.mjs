@@ -40,7 +40,7 @@ function mulberry32(seed) {
 }
 
 const VIEW = ['state', 'user', 'name', 'client', 'token', 'since', 'expires', 'idle', 'until', 'dirty', 'made', 'told', 'queued',
-    'prompt', 'takeover'];
+    'prompt', 'page', 'takeover'];
 const view = (lock) => VIEW.map((field) => lock[field]);
 const flat = (e) => (e.kind === 'LOCK' ? { ...e, lock: view(e.lock) } : e);
 // A lock that nobody has and somebody wants is due, since when is not said.
@@ -80,7 +80,9 @@ class Walk {
         const made = tab ? tab.made : this.chance(0.25);
         const user = tab?.user ?? this.pick(USERS);
         const client = made ? `made${session}` : tab?.client ?? `tab${this.below(2)}`;
-        return { user, name: `${user}!`, client, made, session, instance: this.pick(INSTANCES) };
+        // The same page on another connection, or another one: the tab was loaded again, or duplicated.
+        const page = tab && this.chance(0.5) ? tab.page : this.pick(['', `page${session}`]);
+        return { user, name: `${user}!`, client, page, made, session, instance: this.pick(INSTANCES) };
     }
 
     with(resource, t) { return { ...t, policy: this.policies[resource.slice(0, 3)] }; }
@@ -147,6 +149,9 @@ class Walk {
         const told = mine ? { ...lock } : null;
         if (told?.token > 0 && this.chance(0.05)) {
             told.token -= 1 + this.below(3);
+        }
+        if (told?.state === 'grace' && this.chance(0.1)) {
+            told.page = this.pick(['', 'page-told']);
         }
         const options = { highest: this.chance(0.3) ? this.shown.tick : 0, takeover: lock.takeover, waiters };
         const r = await this.s.report(resource, instance, members, told, policy, options);
@@ -487,7 +492,7 @@ class Walk {
                 expected.add(`lock:${resource}`);
             }
             if (lock.state !== 'free') {
-                for (const field of ['user', 'client', 'token', 'since', 'until', 'name', 'prompt', 'takeover']) {
+                for (const field of ['user', 'client', 'token', 'since', 'until', 'name', 'prompt', 'page', 'takeover']) {
                     assert.deepEqual(shown[field], lock[field], `the events do not give ${field}`);
                 }
                 const { children, document, child } = this.heldBy(resource, lock.user);
@@ -519,6 +524,7 @@ class Walk {
                 real.set(hash[i], memberOf(hash[i], hash[i + 1]));
             }
             assert.deepEqual(real, members);
+            assert.ok(lock.state !== 'held' || members.get(`${lock.client}:${lock.user}`).page === lock.page, 'held on another page');
             assert.deepEqual(this.shown.members.get(resource) ?? new Map(), members);
             assert.deepEqual(room.filter((_, i) => i % 2 === 0).sort(), [...members.keys()].sort());
             assert.deepEqual(endings.map((e) => endingOf(e)), ended);

@@ -37,16 +37,17 @@ export class World {
         }
     }
 
-    // A tab on a new connection: tab('ann'), tab('ann', 2) another tab of hers; `made`: never named a clientId.
-    tab(user, number = 1, { made = false, instance = 'i1' } = {}) {
+    // A tab on a new connection: tab('ann'), tab('ann', 2) another tab of hers; `made`: never named a clientId; `page`: ''
+    // for one that names none.
+    tab(user, number = 1, { made = false, instance = 'i1', page = made ? '' : `page-${user}-${number}` } = {}) {
         const session = `s${this.next++}`;
         return {
             user, name: user[0].toUpperCase() + user.slice(1), client: made ? `made-${session}` : `tab-${user}-${number}`,
-            made, session, instance, policy: this.policy,
+            made, session, instance, page, policy: this.policy,
         };
     }
 
-    // The same tab on another connection.
+    // The same page on another connection.
     again(t) {
         return { ...t, session: `s${this.next++}`, client: t.made ? `made-${this.next}` : t.client };
     }

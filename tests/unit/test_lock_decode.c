@@ -20,8 +20,7 @@ static void put_str(struct buf *b, const char *text) {
     msgpack_put_str(b, str_of(text));
 }
 
-static void put_lock(struct buf *b, const char *state) {
-    put_list(b, 15);
+static void put_lock_items(struct buf *b, const char *state) {
     msgpack_put_int(b, 1763953000000001); /* token */
     msgpack_put_int(b, 1763953000000);    /* since */
     msgpack_put_int(b, 1763953060000);    /* expires */
@@ -37,6 +36,11 @@ static void put_lock(struct buf *b, const char *state) {
     put_str(b, "client-1");
     put_str(b, "300000 -1 30000 30000 grace");
     put_str(b, "");
+}
+
+static void put_lock(struct buf *b, const char *state) {
+    put_list(b, 15);
+    put_lock_items(b, state);
 }
 
 static void put_event_head(struct buf *b, unsigned items, int64_t kind, int64_t rev, int64_t prev) {
@@ -124,6 +128,59 @@ static void lock_events_are_read(void **state) {
     assert_null(e.ended.revision.p);
     assert_true(str_eqz(e.ended.by, "Ann"));
     buf_fini(&b);
+}
+
+static void a_lock_has_a_page(void **state) {
+    struct buf b;
+    struct lock_event e;
+
+    (void)state;
+    buf_init(&b);
+    put_event_head(&b, 7, 0, 6, 5);
+    put_str(&b, "RESUMED");
+    buf_append(&b, "\xdc\0\x12", 3);
+    put_lock_items(&b, "grace");
+    msgpack_put_int(&b, 1763953010000); /* other */
+    msgpack_put_int(&b, 1);             /* prompt */
+    put_str(&b, "page-0001");
+    assert_true(lock_event_decode(view(&b), &e));
+    assert_true(e.lock.prompt);
+    assert_true(str_eqz(e.lock.page_id, "page-0001"));
+    make_lock_event(&b); /* of before there were pages */
+    assert_true(lock_event_decode(view(&b), &e));
+    assert_int_equal(e.lock.page_id.len, 0);
+    buf_fini(&b);
+}
+
+static void read_member(const char *value, struct lock_event *e, bool ok) {
+    static struct buf b; /* what is read points into it */
+
+    buf_reset(&b);
+    put_event_head(&b, 10, 1, 6, 5);
+    put_str(&b, "client-1:u1");
+    put_str(&b, value);
+    put_str(&b, "");
+    put_str(&b, "");
+    msgpack_put_int(&b, 1);
+    assert_int_equal(lock_event_decode(view(&b), e), ok);
+    if (!ok) {
+        buf_fini(&b);
+    }
+}
+
+static void a_member_may_have_a_page(void **state) {
+    struct lock_event e;
+
+    (void)state;
+    read_member("s i 1763953000000/page-0001 Ann / Bob", &e, true);
+    assert_int_equal(e.member.joined_ms, 1763953000000);
+    assert_true(str_eqz(e.member.username, "Ann / Bob"));
+    read_member("s i 1763953000000 Ann/Bob", &e, true);
+    assert_int_equal(e.member.joined_ms, 1763953000000);
+    assert_true(str_eqz(e.member.username, "Ann/Bob"));
+    read_member("s i /page-0001 Ann", &e, false);
+    read_member("s i page-0001/1763953000000 Ann", &e, false);
+    read_member("s i 1763953000000/page-0001", &e, false);
 }
 
 static void operation_events_are_read(void **state) {
@@ -396,6 +453,8 @@ static void documents_are_two_parts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lock_events_are_read),
+        cmocka_unit_test(a_lock_has_a_page),
+        cmocka_unit_test(a_member_may_have_a_page),
         cmocka_unit_test(operation_events_are_read),
         cmocka_unit_test(member_events_are_read),
         cmocka_unit_test(damage_is_survived),

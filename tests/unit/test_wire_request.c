@@ -42,6 +42,9 @@ static json_t *describe_request(const struct wire_request *r) {
     if (r->client_id.len > 0) {
         set_str(object, "clientId", r->client_id);
     }
+    if (r->page_id.len > 0) {
+        set_str(object, "pageId", r->page_id);
+    }
     if (r->editor) {
         json_object_set_new(object, "editor", json_true());
     }

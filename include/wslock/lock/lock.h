@@ -80,8 +80,9 @@ typedef void (*lock_cb)(void *arg, const struct lock_result *result);
 struct lock_caller {
     struct str resource; /* normalised, three parts */
     struct str user_id, username, client_id, session_id;
-    bool client_made; /* the server made the clientId */
-    bool lives_on;    /* disconnect: this session may join again */
+    struct str page_id; /* join: the page, empty if it has no name */
+    bool client_made;   /* the server made the clientId */
+    bool lives_on;      /* disconnect: this session may join again */
     const struct config_policy *policy;
 };
 
@@ -157,6 +158,8 @@ int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t ex
 
 /* mode editor: try_lock. token: what the client believes it holds, 0 for none. A join that finds
  * another session of the same (user, clientId) takes its place: the JOIN event names the old one.
+ * A lock goes on under its token only on the same page, or from grace where one of the two pages
+ * has no name; else under a new one.
  */
 void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
                int64_t token, lock_cb cb, void *arg);
@@ -231,7 +234,7 @@ void lock_store_forgot(struct lock_store *store, struct str resource);
 /* Resynchronising: what this instance has of one room. */
 struct lock_report_member {
     bool gone; /* not in the room: it only says that its lock is in grace, until grace_until_ms */
-    struct str user_id, username, client_id, session_id;
+    struct str user_id, username, client_id, page_id, session_id;
     bool client_made;
     int64_t joined_ms;
     int64_t token; /* this member's lock, 0: it has none */

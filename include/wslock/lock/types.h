@@ -66,10 +66,11 @@ struct lock_operation {
 struct lock_view {
     enum lock_state state;
     struct str user_id, username, client_id; /* held, grace: the owner; reserved: for whom */
-    int64_t token;                           /* held, grace */
-    int64_t since_ms;                        /* held, grace: when it was granted */
-    int64_t expires_ms;                      /* held, grace */
-    int64_t idle_until_ms;     /* held with idleRelease: when it ends unless active; else 0 */
+    struct str page_id;    /* held, grace: that it was granted or last resumed on; empty: unnamed */
+    int64_t token;         /* held, grace */
+    int64_t since_ms;      /* held, grace: when it was granted */
+    int64_t expires_ms;    /* held, grace */
+    int64_t idle_until_ms; /* held with idleRelease: when it ends unless active; else 0 */
     int64_t grace_until_ms;    /* grace */
     int64_t reserved_until_ms; /* reserved */
     bool dirty;

@@ -49,6 +49,7 @@ struct wire_request {
     struct wire_resource resource; /* every event but auth*, *_reply and *_cancel */
     struct str auth_token;         /* auth*: token; any string, judged by its verifier */
     struct str client_id;          /* auth, join: clientId; len 0: absent */
+    struct str page_id;            /* auth, join: pageId; the same */
     bool editor;                   /* join: mode */
     enum wire_presence presence;   /* join */
     int64_t token;                 /* join, heartbeat: fencing token; 0: absent */

@@ -13,8 +13,9 @@ local l = read_lock(KEYS[5])
 local member = call('HGET', KEYS[6], client .. ':' .. user)
 local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
 --@include publish.lua
+--@include page.lua
 --@include grant.lua
-if joined and not l[18] and window == 0 and (limit < 0 or call('HLEN', KEYS[8]) < limit) then
+if joined and not l[19] and window == 0 and (limit < 0 or call('HLEN', KEYS[8]) < limit) then
   -- Most calls end here, before the rest has cost anything.
   return answer('GRANTED', 0, l, nil, take(l, 'ACQUIRED', true))
 end

@@ -1,5 +1,14 @@
 -- Included by what gives a lock to somebody; needs publish.lua, and of the including script the caller: resource,
--- session, user, client, name, made, policy, ttl, idle.
+-- session, user, client, name, made, policy, ttl, idle, page.
+
+-- Whether the caller, the owner's tab on another connection, may go on with the lock under its token: on the same page,
+-- or from grace where one of the two pages has no name.
+local function keeps_token(l)
+  if page == '' or l[PAGE] == '' then
+    return l[STATE] == 'grace'
+  end
+  return page == l[PAGE]
+end
 
 -- Gives the lock to the caller, or leaves it there, and tells it. `cause` false: not told. `fresh`: it is a grant,
 -- whose tick is the token. `ending`: the packed ENDING of the grant in whose place it comes. Gives the last ENDING
@@ -14,14 +23,14 @@ local function take(l, cause, fresh, ending)
     l[TOKEN], l[SINCE] = us > tick and us or tick + 1, now
   end
   l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[POLICY] = 'held', user, name, client, made, policy
-  l[EXPIRES], l[IDLE], l[UNTIL], l[PROMPT] = now + ttl, idle > 0 and now + idle or 0, 0, 0
+  l[EXPIRES], l[IDLE], l[UNTIL], l[PROMPT], l[PAGE] = now + ttl, idle > 0 and now + idle or 0, 0, 0, page
   if cause then
     l[TOLD] = now
   end
   write_lock(KEYS[5], l)
   call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
   if cause then
-    publish(ending and 152 or 151, 0, resource, session, cause, '\220\0\17' .. l[18] .. (ending or ''))
+    publish(ending and 152 or 151, 0, resource, session, cause, '\220\0\18' .. l[19] .. (ending or ''))
   end
   return previous
 end

@@ -1,4 +1,5 @@
--- Heartbeat: the owner is there; renews its lock, or goes on with it from grace.
+-- Heartbeat: the owner is there; renews its lock, or goes on with it from grace, under a new token where it named none
+-- or is on another page.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 token or 0, 12 active (0, 1), 13 least ms
 --   between two events of a renewal, 14 dirty (0, 1) or -1: not said.
@@ -23,18 +24,25 @@ if joined and right and l[STATE] == 'held' and (window > 0 or at > now) then
   if told then
     l[TOLD] = now
   end
-  l[POLICY] = policy
-  write_lock(KEYS[5], l)
+  if l[POLICY] == policy then -- only items of a fixed length are others
+    l[19] = struct_pack('>c18BI8BI8BI8BI8B', l[19], 207, l[EXPIRES], 207, l[IDLE], 207, l[UNTIL], 207, l[TOLD],
+      l[DIRTY]) .. string.sub(l[19], 56)
+    call('SET', KEYS[5], l[19])
+  else
+    l[POLICY] = policy
+    write_lock(KEYS[5], l)
+  end
   if deadline(l) < at then
     call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
   end
   if told then
     --@include publish.lua
-    publish(151, 0, resource, session, 'RENEWED', '\220\0\17' .. l[18])
+    publish(151, 0, resource, session, 'RENEWED', '\220\0\18' .. l[19])
   end
   return answer('RENEWED', 0, l)
 end
 --@include publish.lua
+--@include page.lua
 --@include grant.lua
 --@include settle.lua
 --@include recall.lua
@@ -56,10 +64,11 @@ elseif l[STATE] == 'held' then
   return answer('RENEWED', 0, l)
 end
 -- It is in grace, and goes on.
-if token == 0 and window > 0 then
+local fresh = token == 0 or not keeps_token(l)
+if fresh and window > 0 then
   return answer('RECOVERING', 0, l)
 end
-local ending = token == 0 and end_grant(resource, l, 'MOVED') or nil
+local ending = fresh and end_grant(resource, l, 'MOVED') or nil
 l[DIRTY] = dirty >= 0 and dirty or l[DIRTY]
-take(l, 'RESUMED', token == 0, ending)
+take(l, 'RESUMED', fresh, ending)
 return answer('RENEWED', 1, l)

@@ -3,13 +3,14 @@
 -- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 limit of locks a user and document or -1,
 --   12 tryLock (0, 1), 13 least ms between two events of a renewal, 14 token or 0, 15 limit of viewers
---   or -1, 16 members to list, 17 places in the queue at most, -1: no limit, 0: nobody queues.
+--   or -1, 16 members to list, 17 places in the queue at most, -1: no limit, 0: nobody queues,
+--   18 the page, or ''.
 -- Reply: as acquire where the lock was tried, else NONE; flag joined; lost; members; waiting (all places). VIEWERS_FULL
 --   (limit): nothing of this happened.
 -- Events: what was due; JOIN, unless this session was in already; BACK and RESERVED of who waits; then as acquire, or
 --   GRACE_STARTED or TAKEN_BY_ADMIN where the lock's own tab comes back to view.
 local _, resource, session, user, client, name, made, policy, ttl, idle, tab_limit, try, tell_after, token, limit,
-  listed, most = unpack_values(ARGV[1])
+  listed, most, page = unpack_values(ARGV[1])
 --@include publish.lua
 --@include grant.lua
 --@include settle.lua
@@ -37,7 +38,7 @@ if token ~= 0 and window == 0 and not (mine and token == l[TOKEN]) then
   lost = recall(user, token) or forgotten(token, 'NOT_HELD')
 end
 if not again then
-  enter(resource, id, session, ARGV[2], now, name, session, member)
+  enter(resource, id, session, ARGV[2], now, page, name, session, member)
 end
 local flags, previous = 0, nil
 if applies[verdict] then

@@ -46,7 +46,7 @@ local function judge(l, limit, connected, how, most, token)
     if same_user and l[CLIENT] == client then
       if connected and state == 'held' then
         return 'renew'
-      elseif token == l[TOKEN] then
+      elseif token == l[TOKEN] and keeps_token(l) then
         return 'resume'
       end
       verdict = 'retoken'

@@ -1,8 +1,8 @@
 -- Included by what changes or tells who is in a room; needs settle.lua.
 
--- session, incarnation, joined ms, name
+-- session, incarnation, joined ms, page
 local function split_member(value)
-  return string.match(value, '^(%S+) (%S+) (%S+) (.*)$')
+  return string.match(value, '^(%S+) (%S+) (%d+)/?(%S*)')
 end
 
 local function tell_member(kind, resource, actor, id, value, old_session, old_instance)
@@ -11,13 +11,13 @@ local function tell_member(kind, resource, actor, id, value, old_session, old_in
 end
 
 -- Puts a session into the room, in the place of `old` (the value of the member until now) if there is one.
-local function enter(resource, id, session, instance, joined, name, actor, old)
+local function enter(resource, id, session, instance, joined, page, name, actor, old)
   local old_session, old_instance
   if old then
     old_session, old_instance = split_member(old)
     call('SREM', tag .. 'instance:' .. old_instance, resource .. ' ' .. id)
   end
-  local value = session .. ' ' .. instance .. ' ' .. joined .. ' ' .. name
+  local value = session .. ' ' .. instance .. ' ' .. joined .. (page ~= '' and '/' .. page or '') .. ' ' .. name
   call('HSET', tag .. 'member:' .. resource, id, value)
   call('ZADD', tag .. 'room:' .. resource, joined, id)
   call('SADD', tag .. 'instance:' .. instance, resource .. ' ' .. id)

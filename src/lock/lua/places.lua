@@ -33,6 +33,12 @@ local function is_here(id)
   return call('HEXISTS', member_key, id) == 1
 end
 
+local function page_of(id)
+  local member = call('HGET', member_key, id)
+  --@include page.lua
+  return page
+end
+
 -- What the next event's tick will be: a new token, or a place behind all others.
 local function next_tick()
   return us > tick and us or tick + 1
@@ -130,7 +136,7 @@ local function reserve(id, w, cause, actor, ending)
     l[i] = 0
   end
   l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[PROMPT] = 'reserved', user, w[1], client, w[10], 0
-  l[UNTIL], l[TOLD] = now + claim, now
+  l[UNTIL], l[TOLD], l[PAGE] = now + claim, now, ''
   count()
   change(resource, l, cause, actor, ending)
 end
@@ -142,6 +148,7 @@ local function give_to_admin(t, cause, actor, ending, decision)
   l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[TAKEOVER], l[PROMPT] = 'held', t[2], t[3], t[4], t[10], '', 0
   l[TOKEN], l[SINCE], l[TOLD], l[DIRTY], l[UNTIL] = next_tick(), now, now, 0, 0
   l[EXPIRES], l[IDLE] = now + ttl, idle > 0 and now + idle or 0
+  l[PAGE] = page_of(t[4] .. ':' .. t[2])
   remove(t[4] .. ':' .. t[2])
   local key, child = held_by(resource, t[2])
   call('HSET', key, child, '')
@@ -174,7 +181,7 @@ function places.pass_on(cause, actor, ending, decision)
   for i = 1, 8 do
     l[i] = 0
   end
-  l[STATE], l[USER], l[NAME], l[CLIENT], l[PROMPT] = 'free', '', '', '', 0
+  l[STATE], l[USER], l[NAME], l[CLIENT], l[PROMPT], l[PAGE] = 'free', '', '', '', 0, ''
   count()
   change(resource, l, cause, actor, ending)
 end

@@ -27,28 +27,32 @@ if not same_store or (window == 0 and now > valid) then
   --@include window.lua
 end
 
--- A lock is an array: the LOCK and, as item 18, the packed form of that (false: free, and nobody waits).
+-- A lock is an array: the LOCK and, as item 19, the packed form of that (false: free, and nobody waits).
 local TOKEN, SINCE, EXPIRES, IDLE, UNTIL, TOLD, DIRTY, MADE, QUEUED = 1, 2, 3, 4, 5, 6, 7, 8, 9
-local STATE, USER, NAME, CLIENT, POLICY, TAKEOVER, OTHER, PROMPT = 10, 11, 12, 13, 14, 15, 16, 17
+local STATE, USER, NAME, CLIENT, POLICY, TAKEOVER, OTHER, PROMPT, PAGE = 10, 11, 12, 13, 14, 15, 16, 17, 18
 local FREE = '\154\0\0\0\0\0\0\0\0\0\164free'
 local events, event_count = '', 0
 
 local function read_lock(key)
   local packed = call('GET', key)
   if not packed then
-    return {0, 0, 0, 0, 0, 0, 0, 0, 0, 'free', '', '', '', '', '', 0, 0, false}
+    return {0, 0, 0, 0, 0, 0, 0, 0, 0, 'free', '', '', '', '', '', 0, 0, '', false}
   end
   local l = {unpack_values(packed)}
-  l[18] = packed
+  if not l[PAGE] then -- of before there were pages
+    l[PAGE], packed = '', packed .. '\218\0\0'
+  end
+  l[19] = packed
   return l
 end
 
+-- The first nine items take 59 bytes, each always at the same place: heartbeat.lua counts on it.
 local function write_lock(key, l)
-  l[18] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2BI2c0BI2c0BI2c0BI2c0BI2c0BI2c0BI8B',
+  l[19] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2BI2c0BI2c0BI2c0BI2c0BI2c0BI2c0BI8BBI2c0',
     207, l[1], 207, l[2], 207, l[3], 207, l[4], 207, l[5], 207, l[6], l[7], l[8], 205, l[9], 218, #l[10], l[10],
     218, #l[11], l[11], 218, #l[12], l[12], 218, #l[13], l[13], 218, #l[14], l[14], 218, #l[15], l[15], 207, l[16],
-    l[17])
-  call('SET', key, l[18])
+    l[17], 218, #l[18], l[18])
+  call('SET', key, l[19])
 end
 
 -- When something becomes of this lock, or of those who wait for it, by itself; 0: never.
@@ -68,7 +72,7 @@ end
 -- items 16 to 18, packed.
 local function answer(outcome, flags, l, limit, previous, lost, names, members, count, waiting)
   return (waiting and '\220\0\18' or '\159') .. struct_pack('>c3BI2c0BI8BI8BI8BI8B', '\162OK', 218, #outcome, outcome,
-    207, tick, 207, now, 207, window, 207, deadline(l), flags) .. (l[18] and '\220\0\17' or FREE) .. (l[18] or '')
+    207, tick, 207, now, 207, window, 207, deadline(l), flags) .. (l[19] and '\220\0\18' or FREE) .. (l[19] or '')
     .. (limit and pack(limit) or '\0') .. (previous or '\194') .. (lost or '\194')
     .. struct_pack('>BI2', 220, event_count) .. events .. (names and pack(names) or '\144')
     .. (members and pack(members, count) or '\144\0') .. (waiting or '')

@@ -2,15 +2,17 @@
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 requestId, 12 APPROVE, DENY or IGNORE, 13
 --   revision, or false, 14 TAKEOVER or REQUEST: what is answered.
--- Reply: REPLIED · NOT_HOLDER · UNKNOWN · RECOVERING · NOT_JOINED.
+-- Reply: REPLIED (flag resumed: it has the lock again) · NOT_HOLDER · UNKNOWN · RECOVERING · NOT_JOINED.
 -- Events: what was due; RESUMED where it comes from grace; DENIED; TRANSFERRED, before it APPROVED where somebody
 --   else has the lock before the asker: an administrator, or who was approved earlier.
 local _, resource, session, user, client, name, made, policy, ttl, idle, request, action, revision, what =
   unpack_values(ARGV[1])
 --@include publish.lua
---@include grant.lua
 --@include settle.lua
 --@include in_room.lua
+--@include page.lua
+--@include grant.lua
+--@include judge.lua
 local places, target, w, t = places_of(resource, l), nil, nil, nil
 if what == 'TAKEOVER' then
   t = places.takeover()
@@ -34,8 +36,9 @@ if not known or l[USER] ~= user or l[CLIENT] ~= client then
 elseif action == 'APPROVE' and call('HEXISTS', KEYS[6], target) == 0 then
   return answer('UNKNOWN', 0, l)
 end
+local flags = 0
 if l[STATE] == 'grace' then
-  take(l, 'RESUMED')
+  flags = apply(keeps_token(l) and 'resume' or 'retoken', l)
 end
 if action == 'APPROVE' and t then
   finish(resource, l, 'TRANSFERRED', session, revision, t[3], request)
@@ -46,4 +49,4 @@ elseif action == 'DENY' and t and t[9] == 0 then
 elseif action == 'DENY' and w then
   places.deny(target, w, session)
 end
-return answer('REPLIED', 0, l)
+return answer('REPLIED', action ~= 'APPROVE' and flags or 0, l)

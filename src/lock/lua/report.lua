@@ -4,11 +4,11 @@
 -- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 the highest tick that it has seen in the shard, 4 members to
 --   list, 5 POLICY, 6 ttl ms, 7 idle release ms or -1; the lock: 8 token (0: nothing about a lock, 9 to 17 are
 --   ignored; a reserved lock has none), 9 state (held, grace, reserved), 10 userId, 11 username, 12 clientId, 13 the
---   server made the clientId, 14 since, 15 expires, 16 until, 17 dirty, 18 its pending takeover or '', 19 prompt; 20
---   the highest token of the resource that it has seen, 21 the tick up to which it has read the shard's events; 22
---   how many places; for each, in order, `<clientId>:<userId>` and its packed WAITER; then for each member, at most
---   100: userId, username, clientId, session, joined ms. A held lock comes with its owner, or the owner is in the
---   room already. A lock in grace has an owner whose connection to this instance has ended.
+--   server made the clientId, 14 since, 15 expires, 16 until, 17 dirty, 18 its pending takeover or '', 19 prompt,
+--   20 its page, 21 the highest token of the resource that it has seen, 22 the tick up to which it has read the
+--   shard's events; 23 how many places; for each, in order, `<clientId>:<userId>` and its packed WAITER; then for each
+--   member, at most 100: userId, username, clientId, session, joined ms, page. A held lock comes with its owner, or
+--   the owner is in the room already. A lock in grace has an owner whose connection to this instance has ended.
 -- Reply: NONE; members; lost where the reported lock is not its owner's any more; names: sessions whose place a
 --   newer session of the same tab has. AHEAD.
 -- Events: what was due; JOIN; BACK of who waits; RECOVERED of the lock (outside a window: where it is held) and of
@@ -24,7 +24,7 @@ local arg = {unpack_values(ARGV[1])}
 local resource = arg[2]
 local r = {
   token = arg[8], user = arg[10], name = arg[11], client = arg[12], made = arg[13], since = arg[14],
-  expires = arg[15], grace = arg[16], dirty = arg[17],
+  expires = arg[15], grace = arg[16], dirty = arg[17], page = arg[20],
 }
 if not raise_clock(math.max(arg[3], r.token)) then
   return pack({'AHEAD', 'NONE', tick, now, window})
@@ -34,7 +34,7 @@ settle(resource, l)
 
 local owner = r.client .. ':' .. r.user
 local replaced, here = {}, {} -- here: the session of each member that this instance has
-for i = 23 + 2 * arg[22], #arg, 5 do
+for i = 24 + 2 * arg[23], #arg, 6 do
   local id, session, joined = arg[i + 2] .. ':' .. arg[i], arg[i + 3], arg[i + 4]
   local member = call('HGET', KEYS[6], id)
   local other, _, since
@@ -46,7 +46,10 @@ for i = 23 + 2 * arg[22], #arg, 5 do
   else
     here[id] = session
     if other ~= session then
-      enter(resource, id, session, ARGV[2], joined, arg[i + 1], '', member)
+      enter(resource, id, session, ARGV[2], joined, arg[i + 5], arg[i + 1], '', member)
+      if l[STATE] == 'held' and id == l[CLIENT] .. ':' .. l[USER] and arg[i + 5] ~= l[PAGE] then
+        lose_owner(resource, l, '', true) -- another page of its tab has not taken it up
+      end
       if l[QUEUED] > 0 then
         places_of(resource, l).arrive(id, '')
       end
@@ -58,7 +61,7 @@ end
 -- lost that.
 local function is_disowned()
   local id = l[CLIENT] .. ':' .. l[USER]
-  return is_owned(l) and here[id] and (r.token == 0 or id ~= owner) and l[TOKEN] <= arg[21]
+  return is_owned(l) and here[id] and (r.token == 0 or id ~= owner) and l[TOKEN] <= arg[22]
 end
 
 -- The reported owner's connection ended here, and the store has lost that, or has not been told: what is left of the
@@ -76,7 +79,10 @@ if window > 0 and is_disowned() then
 elseif window > 0 and arg[9] == 'grace' and l[TOKEN] == r.token then
   end_connection()
 end
-local held = arg[9] == 'held' and call('HEXISTS', KEYS[6], owner) == 1
+-- The owner is in the room, by the connection that is reported.
+local member = arg[9] == 'held' and call('HGET', KEYS[6], owner)
+local _, instance, _, page = split_member(member or '')
+local held = instance == ARGV[2] and page == r.page
 local idle = arg[7] > 0 and now + arg[7] or 0
 local same = l[TOKEN] == r.token and l[STATE] ~= 'free'
 
@@ -89,6 +95,7 @@ local function confirm()
     change(resource, l, 'RECOVERED', '')
   elseif held and l[STATE] == 'grace' then
     l[STATE], l[UNTIL], l[TOLD], l[EXPIRES], l[IDLE], l[PROMPT] = 'held', 0, now, now + arg[6], idle, 0
+    l[PAGE] = r.page
     change(resource, l, 'RESUMED', '')
   end
   return nil
@@ -99,6 +106,7 @@ end
 local function restore()
   local ending
   if same or (is_owned(l) and here[owner] and owner == l[CLIENT] .. ':' .. l[USER] and l[TOKEN] > r.token) then
+    r.page = held and r.page or l[PAGE]
     held = held or l[STATE] == 'held'
     r.expires, r.grace = math.max(r.expires, l[EXPIRES]), math.max(r.grace, l[UNTIL])
   else
@@ -119,7 +127,7 @@ local function restore()
     call('HSET', key, child, '')
   end
   l[STATE], l[EXPIRES], l[DIRTY], l[TOLD], l[POLICY] = 'held', r.expires, r.dirty, now, arg[5]
-  l[IDLE], l[UNTIL], l[PROMPT] = idle, 0, 0
+  l[IDLE], l[UNTIL], l[PROMPT], l[PAGE] = idle, 0, 0, r.page
   l[TAKEOVER] = l[TAKEOVER] ~= '' and l[TAKEOVER] or arg[18]
   if not held then
     local _, _, grace = policy_of(l)
@@ -135,7 +143,7 @@ end
 -- Who waits, and whose turn it is, as far as the store has forgotten it.
 local function restore_places()
   local places = places_of(resource, l)
-  for i = 23, 22 + 2 * arg[22], 2 do
+  for i = 24, 23 + 2 * arg[23], 2 do
     places.restore(arg[i], cmsgpack.unpack(arg[i + 1]), arg[5])
   end
   if arg[9] == 'reserved' and l[STATE] == 'free' and l[TAKEOVER] == '' then
@@ -151,9 +159,9 @@ if r.token ~= 0 then
   lost = (window > 0 and restore or confirm)()
 end
 if window > 0 then
-  lift_token(resource, l, highest_token(resource, math.max(arg[20], r.token)))
+  lift_token(resource, l, highest_token(resource, math.max(arg[21], r.token)))
 end
-if window > 0 and (arg[9] == 'reserved' or arg[22] > 0) then
+if window > 0 and (arg[9] == 'reserved' or arg[23] > 0) then
   restore_places()
 elseif l[QUEUED] > 0 then
   places_of(resource, l).serve('')

@@ -25,7 +25,7 @@ end
 
 -- `ending`: of a grant that ended by it. `takeover`: the packed TAKEOVER that it came by.
 local function tell(resource, l, cause, actor, ending, takeover)
-  local lock = l[18] and '\220\0\17' .. l[18] or FREE
+  local lock = l[19] and '\220\0\18' .. l[19] or FREE
   if takeover then
     publish(153, 0, resource, actor, cause, lock .. (ending or '\194') .. takeover)
   else
@@ -38,7 +38,7 @@ local function store(resource, l)
   local key, at = tag .. 'lock:' .. resource, deadline(l)
   if l[STATE] == 'free' and l[QUEUED] == 0 and l[TAKEOVER] == '' then
     call('DEL', key)
-    l[18] = false
+    l[19] = false
   else
     write_lock(key, l)
   end
@@ -82,7 +82,7 @@ local function pass_on(resource, l, cause, actor, ending, decision)
   for i = 1, 8 do
     l[i] = 0
   end
-  l[STATE], l[USER], l[NAME], l[CLIENT], l[PROMPT] = 'free', '', '', '', 0
+  l[STATE], l[USER], l[NAME], l[CLIENT], l[PROMPT], l[PAGE] = 'free', '', '', '', 0, ''
   change(resource, l, cause, actor, ending)
 end
 

@@ -8,10 +8,11 @@
 local _, resource, session, user, client, name, made, policy, ttl, idle, tell_after, request, reason, length, urgent =
   unpack_values(ARGV[1])
 --@include publish.lua
---@include grant.lua
 --@include settle.lua
---@include judge.lua
 --@include in_room.lua
+--@include page.lua
+--@include grant.lua
+--@include judge.lua
 local has = l[STATE] == 'held' or l[STATE] == 'grace'
 if l[STATE] == 'free' or (has and l[USER] == user) or (l[STATE] == 'reserved' and l[USER] == user) then
   local verdict = judge(l, -1, true, 1, 0)

@@ -7,7 +7,8 @@ const { token } = require('./tokens');
 
 /*
  * One WebSocket. options: {url, token | user…, headers, protocols, ws (further options of `ws`),
- * clientId, silent (no auth message)}.
+ * clientId, pageId (unless given, the same for the same clientId: a page that connects again; '': none),
+ * silent (no auth message)}.
  */
 class Client {
   constructor(options) {
@@ -68,7 +69,9 @@ class Client {
       return this;
     }
     const data = { token: this.options.token || (await token(this.options)) };
-    if (this.options.clientId) data.clientId = this.options.clientId;
+    const { clientId, pageId = clientId && `page-${clientId}`.slice(0, 64) } = this.options;
+    if (clientId) data.clientId = clientId;
+    if (pageId) data.pageId = pageId;
     const reply = await this.request('auth', data);
     assert.strictEqual(reply.event, 'welcome', JSON.stringify(reply));
     this.welcome = reply.data;
