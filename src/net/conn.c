@@ -179,6 +179,8 @@ static void violate(struct conn *c, enum wire_close close) {
 static void break_off(struct conn *c, enum lws_close_status code) {
     drop_received(c);
     transport_close(c, (uint16_t)code, NULL);
+    if (c->session != NULL)
+        session_on_ending(c->session, conn_end(c));
 }
 
 /* UTF-8 is checked here: libwebsockets' own check takes a pong between two fragments for text. */
@@ -247,6 +249,8 @@ int conn_peer_closes(struct conn *c, const unsigned char *payload, size_t len) {
     if (len >= 2)
         c->peer_code = (uint16_t)(payload[0] << 8 | payload[1]);
     wheel_set(c->net->parts.wheel, &c->timer, NET_CLOSE_TIMEOUT_MS, on_close_timeout);
+    if (c->session != NULL)
+        session_on_ending(c->session, conn_end(c));
     return 0;
 }
 
@@ -255,7 +259,7 @@ enum session_end conn_end(const struct conn *c) {
     const unsigned char *payload = lws_get_close_payload(c->wsi);
     int code = c->close_code;
     if (c->peer_closed)
-        return SESSION_END_CLIENT;
+        return c->peer_code == LWS_CLOSE_STATUS_NORMAL ? SESSION_END_DONE : SESSION_END_CLIENT;
     if (code == 0 && lws_get_close_length(c->wsi) >= 2)
         code = payload[0] << 8 | payload[1];
     if (code == LWS_CLOSE_STATUS_INVALID_PAYLOAD)

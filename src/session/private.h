@@ -21,7 +21,7 @@
 enum session_state {
     SESSION_AUTH,    /* open, no token accepted yet */
     SESSION_READY,   /* welcome has been sent */
-    SESSION_CLOSING, /* session:closed has been queued; nothing more is read or told */
+    SESSION_CLOSING, /* the end is known; nothing more is read or told */
     SESSION_GONE,    /* the transport has let go */
 };
 
@@ -70,7 +70,9 @@ struct session {
 
     struct wheel_timer life_timer; /* auth deadline, then the token's end, then the close's */
     struct wheel_timer ping_timer;
-    uint64_t heard_boot_ms; /* last sign of life */
+    struct wheel_timer rooms_timer; /* CLOSING: they are left */
+    uint64_t heard_boot_ms;         /* last sign of life */
+    uint64_t ping_due_boot_ms;      /* when ping_timer should run */
     bool ping_sent;
     int64_t expiring_unix_ms; /* when auth:expiring is due for this token */
     bool expiring_told;
@@ -82,7 +84,8 @@ struct session {
     unsigned calls_open; /* requests to the store without an answer */
     bool gave_up;        /* a farewell may be under way for a room of this living session */
     bool close_set;
-    enum wire_close close;
+    enum wire_close close; /* by us, if close_set … */
+    enum session_end end;  /* … else this, from CLOSING on */
 };
 
 /* One room that the session has joined, is joining or is leaving. */
@@ -133,10 +136,13 @@ void gateway_uncount_user(struct gateway *g, const char *user_id);
 /* A short text that stands in one error, one log line and one audit record. */
 void gateway_make_ref(struct gateway *g, char out[32]);
 
-/* session.c */
+/* end.c */
 void session_close(struct session *s, enum wire_close close);
 /* READY: an operator ends it, and what it has in its rooms ends at once. */
 void session_terminate(struct session *s);
+
+/* session.c */
+void session_enter(struct session *s, enum session_state next);
 void session_accept(struct session *s, struct auth_identity *identity, const struct wire_ref *ref);
 /* Of the tab or of the page; given empty: it stays as it is. */
 void session_take_name(char slot[65], struct str given);
@@ -147,6 +153,8 @@ void session_tell_degraded(struct session *s);
 
 /* queue.c. Takes over the caller's reference. */
 void session_send(struct session *s, struct frame *frame);
+/* False: it is dropped, for the queue is full. */
+bool session_try_send(struct session *s, struct frame *frame) MUST_CHECK;
 /* The same for a shared frame: takes its own reference. */
 void session_send_shared(struct session *s, struct frame *frame);
 void session_queue_clear(struct session *s);

@@ -34,26 +34,28 @@ static bool full(const struct session *s, const struct frame *frame) {
     return s->queue_bytes + frame->len > (size_t)limit;
 }
 
+bool session_try_send(struct session *s, struct frame *frame) {
+    if (list_empty(&s->queue) && s->transport->write(s->conn, frame) != SESSION_WRITE_BUSY) {
+        frame_unref(frame);
+        return true;
+    }
+    if (full(s, frame)) {
+        frame_unref(frame);
+        return false;
+    }
+    push(s, frame);
+    s->transport->want_write(s->conn);
+    return true;
+}
+
 void session_send(struct session *s, struct frame *frame) {
     if (s->state == SESSION_CLOSING || s->state == SESSION_GONE) {
         frame_unref(frame);
         return;
     }
     metrics_add(METRIC_DELIVERIES, 1, NULL, NULL);
-    if (list_empty(&s->queue)) {
-        enum session_write written = s->transport->write(s->conn, frame);
-        if (written != SESSION_WRITE_BUSY) {
-            frame_unref(frame);
-            return;
-        }
-    }
-    if (full(s, frame)) {
-        frame_unref(frame);
+    if (!session_try_send(s, frame))
         session_close(s, WIRE_CLOSE_TOO_SLOW);
-        return;
-    }
-    push(s, frame);
-    s->transport->want_write(s->conn);
 }
 
 void session_send_shared(struct session *s, struct frame *frame) {
@@ -72,6 +74,6 @@ void session_on_writable(struct session *s) {
         if (written == SESSION_WRITE_DEAD)
             break;
     }
-    if (s->state == SESSION_CLOSING && list_empty(&s->queue))
+    if (s->state == SESSION_CLOSING && s->close_set && list_empty(&s->queue))
         s->transport->close(s->conn, wire_close_code(s->close), wire_close_reason(s->close));
 }

@@ -1,6 +1,6 @@
 /*
- * One connection's life: AUTH → READY → CLOSING → GONE. The state changes in enter() alone; a close
- * has its reason from the table in wire/tables.def.
+ * One connection's life: AUTH → READY → CLOSING → GONE. The state changes in session_enter()
+ * alone. How it ends: end.c.
  */
 #include "private.h"
 
@@ -12,12 +12,13 @@
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
-#define CLOSE_FLUSH_MS 5000 /* for what is queued before the close frame */
 #define USER_AGENT_MAX 256
 #define EXPIRING_BEFORE_MS 60000
 #define USER_RETRY_MS 5000 /* over the user's limit of connections */
+/* A timer this late: the program itself did not run, and what was answered may lie unread. */
+#define STOOD_STILL_MS 1000
 
-static void enter(struct session *s, enum session_state next) {
+void session_enter(struct session *s, enum session_state next) {
     static const unsigned char allowed[4] = {
         [SESSION_AUTH] = 1 << SESSION_READY | 1 << SESSION_CLOSING | 1 << SESSION_GONE,
         [SESSION_READY] = 1 << SESSION_CLOSING | 1 << SESSION_GONE,
@@ -100,30 +101,39 @@ void session_swap_identity(struct session *s, struct auth_identity *identity) {
 
 /* ---- signs of life ---- */
 
+static void on_ping_timer(struct wheel_timer *timer);
+
+static void wait_ping(struct session *s, uint64_t delay_ms) {
+    s->ping_due_boot_ms = clock_boot_ms() + delay_ms;
+    wheel_set(s->gateway->parts.wheel, &s->ping_timer, delay_ms, on_ping_timer);
+}
+
 static void on_ping_timer(struct wheel_timer *timer) {
     struct session *s = CONTAINER_OF(timer, struct session, ping_timer);
     uint64_t interval = (uint64_t)cfg(s)->limits.ping_interval_ms;
-    uint64_t quiet = clock_boot_ms() - s->heard_boot_ms;
+    uint64_t timeout = (uint64_t)cfg(s)->limits.pong_timeout_ms;
+    uint64_t now = clock_boot_ms(), quiet = now - s->heard_boot_ms;
     if (s->ping_sent) {
-        session_close(s, WIRE_CLOSE_PING_TIMEOUT);
+        if (now - s->ping_due_boot_ms > STOOD_STILL_MS)
+            wait_ping(s, timeout);
+        else
+            session_close(s, WIRE_CLOSE_PING_TIMEOUT);
         return;
     }
     if (quiet < interval) {
-        wheel_set(s->gateway->parts.wheel, &s->ping_timer, interval - quiet, on_ping_timer);
+        wait_ping(s, interval - quiet);
         return;
     }
     s->ping_sent = true;
     s->transport->ping(s->conn);
-    wheel_set(s->gateway->parts.wheel, &s->ping_timer, (uint64_t)cfg(s)->limits.pong_timeout_ms,
-              on_ping_timer);
+    wait_ping(s, timeout);
 }
 
 static void heard(struct session *s) {
     s->heard_boot_ms = clock_boot_ms();
     if (s->ping_sent && s->state == SESSION_READY) {
         s->ping_sent = false;
-        wheel_set(s->gateway->parts.wheel, &s->ping_timer,
-                  (uint64_t)cfg(s)->limits.ping_interval_ms, on_ping_timer);
+        wait_ping(s, (uint64_t)cfg(s)->limits.ping_interval_ms);
     }
 }
 
@@ -152,6 +162,7 @@ struct session *session_open(struct gateway *g, const struct session_transport *
     list_init(&s->queue);
     wheel_timer_init(&s->life_timer);
     wheel_timer_init(&s->ping_timer);
+    wheel_timer_init(&s->rooms_timer);
     s->heard_boot_ms = clock_boot_ms();
     rate_init(&s->rate, (double)cfg(s)->limits.message_burst, clock_boot_us());
     map_set(g->sessions, str_of(s->id), s);
@@ -203,10 +214,9 @@ void session_accept(struct session *s, struct auth_identity *identity, const str
         return;
     }
     s->identity = identity;
-    enter(s, SESSION_READY);
+    session_enter(s, SESSION_READY);
     begin_token_life(s);
-    wheel_set(s->gateway->parts.wheel, &s->ping_timer, (uint64_t)cfg(s)->limits.ping_interval_ms,
-              on_ping_timer);
+    wait_ping(s, (uint64_t)cfg(s)->limits.ping_interval_ms);
     trail_session(s, AUDIT_SESSION_OPENED, NULL);
     if (ref)
         metrics_add(METRIC_REQUESTS, 1, wire_request_name(WIRE_REQ_AUTH), "ok");
@@ -246,102 +256,6 @@ void session_tell_degraded(struct session *s) {
     session_send(s, wire_degraded(&to, confirmed_until_ms(s)));
 }
 
-/* ---- the end ---- */
-
-static void on_flush_deadline(struct wheel_timer *timer) {
-    struct session *s = CONTAINER_OF(timer, struct session, life_timer);
-    session_queue_clear(s);
-    s->transport->close(s->conn, wire_close_code(s->close), wire_close_reason(s->close));
-}
-
-void session_close(struct session *s, enum wire_close close) {
-    if (s->state == SESSION_CLOSING || s->state == SESSION_GONE)
-        return;
-    s->close_set = true;
-    s->close = close;
-    if (close == WIRE_CLOSE_TOO_SLOW) {
-        session_queue_clear(s); /* it would not take the announcement either */
-    } else {
-        struct wire_to to = session_to(s, NULL, NULL);
-        session_send(s, wire_session_closed(&to, close));
-    }
-    if (s->state == SESSION_CLOSING)
-        return; /* the announcement did not fit: closed as too slow */
-    enter(s, SESSION_CLOSING);
-    if (list_empty(&s->queue))
-        s->transport->close(s->conn, wire_close_code(close), wire_close_reason(close));
-    else
-        wheel_set(s->gateway->parts.wheel, &s->life_timer, CLOSE_FLUSH_MS, on_flush_deadline);
-}
-
-/* Its rooms do not wait for the connection, which may take its time. */
-void session_terminate(struct session *s) {
-    /* Who reads slowly is told at least this. */
-    if (s->queue_bytes > (size_t)s->gateway->parts.config->limits.send_queue_bytes / 2)
-        session_queue_clear(s);
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
-        if (m->token != 0)
-            room_tell_ended(&m->sub, m->token, LOCK_CAUSE_SESSION_TERMINATED);
-    }
-    session_close(s, WIRE_CLOSE_TERMINATED);
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
-        farewell_start(m, LOCK_DISCONNECT_TERMINATED, s->calls_open > 0);
-        membership_destroy(m);
-    }
-}
-
-/* Protocol §6: leaving on purpose has no grace; an end that the server caused has plain grace. */
-static enum lock_disconnect disconnect_kind(const struct session *s, uint16_t close_code) {
-    if (s->close_set) {
-        switch (s->close) {
-        case WIRE_CLOSE_GOING_AWAY:
-        case WIRE_CLOSE_UNAUTHENTICATED:
-        case WIRE_CLOSE_TOKEN_EXPIRED:
-        case WIRE_CLOSE_TOKEN_INVALID:
-        case WIRE_CLOSE_TOO_SLOW:
-        case WIRE_CLOSE_PING_TIMEOUT:
-        case WIRE_CLOSE_SUPERSEDED:
-            return LOCK_DISCONNECT_SERVER;
-        case WIRE_CLOSE_TERMINATED:
-            return LOCK_DISCONNECT_TERMINATED;
-        case WIRE_CLOSE_BINARY:
-        case WIRE_CLOSE_TOO_BIG:
-        case WIRE_CLOSE_RATE_LIMITED:
-        case WIRE_CLOSE_TOO_MANY_CONNECTIONS:
-        case WIRE_CLOSE_COUNT:
-            return LOCK_DISCONNECT_LOST;
-        }
-    }
-    return close_code == 1000 ? LOCK_DISCONNECT_LEFT : LOCK_DISCONNECT_LOST;
-}
-
-/* Beside those of wire/tables.def. */
-static const char *const END_REASONS[] = {
-    [SESSION_END_CLIENT] = "CLIENT",
-    [SESSION_END_LOST] = "CONNECTION_LOST",
-    [SESSION_END_PROTOCOL_ERROR] = "PROTOCOL_ERROR",
-    [SESSION_END_BAD_UTF8] = "BAD_UTF8",
-};
-
-void session_on_closed(struct session *s, enum session_end end, uint16_t close_code) {
-    char code[32];
-    snprintf(code, sizeof code, "%u", (unsigned)close_code);
-    const char *reason = s->close_set ? wire_close_reason(s->close) : END_REASONS[end];
-    metrics_add(METRIC_CLOSED, 1, reason, NULL);
-    log_debug("session_closed", LF("session", s->id), LF("reason", reason), LF("code", code));
-    enum lock_disconnect kind = disconnect_kind(s, close_code);
-    enter(s, SESSION_GONE);
-    if (s->identity)
-        trail_session(s, AUDIT_SESSION_CLOSED,
-                      !s->close_set && end == SESSION_END_CLIENT && close_code ? code : reason);
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        farewell_start(CONTAINER_OF(it, struct membership, node), kind, s->calls_open > 0);
-    }
-    session_free(s);
-}
-
 void session_free(struct session *s) {
     map_remove(s->gateway->sessions, str_of(s->id));
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
@@ -349,6 +263,7 @@ void session_free(struct session *s) {
     }
     wheel_cancel(&s->life_timer);
     wheel_cancel(&s->ping_timer);
+    wheel_cancel(&s->rooms_timer);
     session_queue_clear(s);
     if (s->identity)
         gateway_uncount_user(s->gateway, s->identity->user_id);
@@ -356,17 +271,4 @@ void session_free(struct session *s) {
     mem_free(s->address);
     mem_free(s->user_agent);
     mem_free(s);
-}
-
-static void close_now(void *ctx, struct str id, void *value) {
-    (void)ctx;
-    (void)id;
-    struct session *s = value;
-    session_close(s, WIRE_CLOSE_GOING_AWAY);
-    session_queue_clear(s);
-    s->transport->close(s->conn, wire_close_code(s->close), wire_close_reason(s->close));
-}
-
-void gateway_close_all(struct gateway *g) {
-    map_each(g->sessions, close_now, NULL);
 }

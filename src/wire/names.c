@@ -19,7 +19,7 @@ static const struct {
     bool reconnect;
     const char *reason;
 } closes[] = {
-#define WIRE_CLOSE(id, code, reason, reconnect) [WIRE_CLOSE_##id] = {code, reconnect, reason},
+#define WIRE_CLOSE(id, code, reason, reconnect, lock) [WIRE_CLOSE_##id] = {code, reconnect, reason},
 #include "wslock/wire/tables.def"
 #undef WIRE_CLOSE
 };

@@ -25,12 +25,11 @@ enum session_write {
     SESSION_WRITE_DEAD, /* the connection is gone; on_closed follows */
 };
 
-/* What ended a connection that the session did not close. */
+/* What ended a connection that the session did not close: wire/tables.def. */
 enum session_end {
-    SESSION_END_CLIENT,         /* a close frame of the client's */
-    SESSION_END_LOST,           /* there was none */
-    SESSION_END_PROTOCOL_ERROR, /* the client broke WebSocket: 1002 */
-    SESSION_END_BAD_UTF8,       /* 1007 */
+#define WIRE_END(id, reason, lock) SESSION_END_##id,
+#include "wslock/wire/tables.def"
+#undef WIRE_END
 };
 
 /* conn is the transport's own object. None of these calls back into the session. */
@@ -61,8 +60,10 @@ void session_on_message(struct session *s, const char *text, size_t len);
 void session_on_violation(struct session *s, enum wire_close close);
 void session_on_writable(struct session *s);
 void session_on_pong(struct session *s);
-/* The connection is gone. close_code: what the client sent (1000: on purpose), 0 for none. The
- * pointer is dead after this. */
+/* The transport knows that the connection ends, however long that takes: its rooms do not wait. */
+void session_on_ending(struct session *s, enum session_end end);
+/* The connection is gone. close_code: what the client sent, 0 for none; for the audit. The pointer
+ * is dead after this. */
 void session_on_closed(struct session *s, enum session_end end, uint16_t close_code);
 
 /* For the handshake, before there is a session: verifies a token from a header. *why is static. */

@@ -17,7 +17,7 @@
 #include "wslock/wire/request.h"
 
 enum wire_close {
-#define WIRE_CLOSE(id, code, reason, reconnect) WIRE_CLOSE_##id,
+#define WIRE_CLOSE(id, code, reason, reconnect, lock) WIRE_CLOSE_##id,
 #include "wslock/wire/tables.def"
 #undef WIRE_CLOSE
     WIRE_CLOSE_COUNT

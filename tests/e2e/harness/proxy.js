@@ -10,6 +10,7 @@ class Proxy {
     this.delayMs = 0;
     this.held = false;
     this.refusing = false;
+    this.swallowing = { up: false, down: false };
     this.kept = []; // pairs whose bytes wait for deliver()
     this.server = net.createServer((near) => this.connect(near));
   }
@@ -25,20 +26,21 @@ class Proxy {
       return;
     }
     const far = net.connect(this.target);
-    const pair = { near, far, said: '', kept: null };
+    const pair = { near, far, said: '', kept: null, swallows: { ...this.swallowing } };
     near.on('data', (data) => {
       if (pair.said.length < 1000) pair.said += data;
     });
     this.pairs.add(pair);
-    const drop = () => {
-      this.pairs.delete(pair);
-      near.destroy();
-      if (!pair.kept) far.destroy();
-    };
-    for (const [from, to] of [[near, far], [far, near]]) {
+    for (const [from, to, way] of [[near, far, 'up'], [far, near, 'down']]) {
+      const drop = () => {
+        from.destroy();
+        if (!pair.swallows[way] && !(from === near && pair.kept)) to.destroy();
+        if (to.destroyed) this.pairs.delete(pair);
+      };
       from.on('error', drop);
       from.on('close', drop);
       from.on('data', (data) => {
+        if (pair.swallows[from === near ? 'up' : 'down']) return;
         if (from === near && this.isKept(pair, data)) return;
         const pass = () => {
           if (!to.destroyed && !to.write(data)) {
@@ -103,6 +105,16 @@ class Proxy {
     for (const { near, far } of this.pairs) {
       near.resume();
       far.resume();
+    }
+  }
+  /* What was sent that way is gone for good, an end of the connection too: of those that are there and, until
+   * swallow('none'), of those that come. 'up': what comes from who connects; 'down': what goes there; neither named:
+   * both. What it swallows once it swallows for ever. */
+  swallow(way = 'both') {
+    this.swallowing = { up: way === 'up' || way === 'both', down: way === 'down' || way === 'both' };
+    for (const { swallows } of this.pairs) {
+      swallows.up ||= this.swallowing.up;
+      swallows.down ||= this.swallowing.down;
     }
   }
   delay(ms) {
