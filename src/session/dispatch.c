@@ -10,6 +10,7 @@
 
 #define REFUSED_WINDOW_MS 10000 /* protocol §7, 4429: 100 refused messages in 10 s */
 #define REFUSED_MAX 100
+#define PINGS_PER_SECOND 2.0 /* livenessMs is at least 1 s */
 
 struct command {
     void (*handle)(struct session *s, const struct wire_request *r, struct membership *m,
@@ -23,6 +24,7 @@ struct command {
 static const struct command commands[WIRE_REQ_COUNT] = {
     [WIRE_REQ_AUTH] = {handle_auth, true, false, false, false},
     [WIRE_REQ_AUTH_REFRESH] = {handle_refresh, false, false, false, false},
+    [WIRE_REQ_PING] = {handle_ping, false, false, false, false},
     [WIRE_REQ_JOIN] = {handle_join, false, true, false, true},
     [WIRE_REQ_LEAVE] = {handle_leave, false, true, true, false},
     [WIRE_REQ_ACQUIRE] = {handle_acquire, false, true, true, true},
@@ -69,13 +71,20 @@ static bool within_rate(struct session *s, const char *event, const struct wire_
     return false;
 }
 
+/* Signs of life have a rate of their own, so that they take nothing from what else the client says,
+ * nor are refused for it. What is beyond that rate counts as any other message. */
+static bool is_due_ping(struct session *s, const struct wire_request *r) {
+    return r->kind == WIRE_REQ_PING &&
+           rate_take(&s->ping_rate, PINGS_PER_SECOND, SESSION_PING_BURST, clock_boot_us());
+}
+
 static void dispatch_request(struct session *s, const struct wire_request *r) {
     const struct command *command = &commands[r->kind];
     const char *event = wire_request_name(r->kind);
     struct wire_error_extra extra = {0};
     if (command->resource)
         extra.resource = wire_resource_str(&r->resource);
-    if (!within_rate(s, event, &r->ref, extra.resource))
+    if (!is_due_ping(s, r) && !within_rate(s, event, &r->ref, extra.resource))
         return;
     if (s->state == SESSION_AUTH && !command->before_auth) {
         refuse(s, event, &r->ref, WIRE_ERR_UNAUTHENTICATED,

@@ -18,6 +18,8 @@
 #include "wslock/session/session.h"
 #include "wslock/wire/request.h"
 
+#define SESSION_PING_BURST 10.0 /* session:ping, at once */
+
 enum session_state {
     SESSION_AUTH,    /* open, no token accepted yet */
     SESSION_READY,   /* welcome has been sent */
@@ -77,7 +79,7 @@ struct session {
     int64_t expiring_unix_ms; /* when auth:expiring is due for this token */
     bool expiring_told;
 
-    struct rate rate;
+    struct rate rate, ping_rate;
     uint64_t refused_window_ms;
     unsigned refused_count;
 
@@ -251,6 +253,8 @@ void handle_auth(struct session *s, const struct wire_request *r, struct members
                  const struct config_policy *policy);
 void handle_refresh(struct session *s, const struct wire_request *r, struct membership *m,
                     const struct config_policy *policy);
+void handle_ping(struct session *s, const struct wire_request *r, struct membership *m,
+                 const struct config_policy *policy);
 void handle_join(struct session *s, const struct wire_request *r, struct membership *m,
                  const struct config_policy *policy);
 void handle_leave(struct session *s, const struct wire_request *r, struct membership *m,

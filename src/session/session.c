@@ -165,6 +165,7 @@ struct session *session_open(struct gateway *g, const struct session_transport *
     wheel_timer_init(&s->rooms_timer);
     s->heard_boot_ms = clock_boot_ms();
     rate_init(&s->rate, (double)cfg(s)->limits.message_burst, clock_boot_us());
+    rate_init(&s->ping_rate, SESSION_PING_BURST, clock_boot_us());
     map_set(g->sessions, str_of(s->id), s);
     if (g->draining)
         session_close(s, WIRE_CLOSE_GOING_AWAY);

@@ -292,6 +292,7 @@ static const struct {
 } events[] = {
     [WIRE_REQ_AUTH] = FIELDS(auth_fields),
     [WIRE_REQ_AUTH_REFRESH] = FIELDS(auth_refresh_fields),
+    [WIRE_REQ_PING] = {NULL, 0},
     [WIRE_REQ_JOIN] = FIELDS(join_fields),
     [WIRE_REQ_LEAVE] = FIELDS(resource_fields),
     [WIRE_REQ_ACQUIRE] = FIELDS(acquire_fields),

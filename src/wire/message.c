@@ -45,6 +45,13 @@ struct frame *wire_auth_expiring(const struct wire_to *to, int64_t token_expires
     return writer_close(w);
 }
 
+struct frame *wire_pong(const struct wire_to *to, int64_t server_time_ms) {
+    struct jsonw *w = writer_open(to, "session:pong");
+
+    jsonw_ki64(w, "serverTime", server_time_ms);
+    return writer_close(w);
+}
+
 static void put_error_extra(struct jsonw *w, enum wire_error_code code,
                             const struct wire_error_extra *extra) {
     if (extra->resource.len > 0) {

@@ -34,7 +34,7 @@ test('joining', { concurrency: 12 }, async (t) => {
         viewers: 1,
         policy: {
           ttlMs: 50000, heartbeatIntervalMs: 20000, upgrade: 'deny', requests: false, requestTimeoutMs: 120000,
-          claimWindowMs: 30000, disconnect: 'grace', gracePeriodMs: 15000, takeover: 'request', takeoverTimeoutMs: 30000,
+          claimWindowMs: 30000, disconnect: 'grace', gracePeriodMs: 15000, livenessMs: 7500, takeover: 'request', takeoverTimeoutMs: 30000,
           maxConcurrentTabLocksPerUser: 5, maxViewersPerChild: null,
         },
         serverTime: joined.serverTime,
@@ -44,7 +44,7 @@ test('joining', { concurrency: 12 }, async (t) => {
       const ann = await d.client({ user: 'pol' });
       assert.deepStrictEqual((await h.view(ann, 'report:1:a')).policy, {
         ttlMs: 600000, heartbeatIntervalMs: 90000, upgrade: 'request', requests: true, requestTimeoutMs: 60000,
-        claimWindowMs: 20000, disconnect: 'release', gracePeriodMs: 11000, takeover: 'never', takeoverTimeoutMs: 12000,
+        claimWindowMs: 20000, disconnect: 'release', gracePeriodMs: 11000, livenessMs: 5500, takeover: 'never', takeoverTimeoutMs: 12000,
         maxConcurrentTabLocksPerUser: null, maxViewersPerChild: 7,
       });
     },

@@ -107,6 +107,9 @@ static struct frame *make_auth_refreshed(void) {
 static struct frame *make_auth_expiring(void) {
     return wire_auth_expiring(&event, 2, 1);
 }
+static struct frame *make_pong(void) {
+    return wire_pong(&reply, 1);
+}
 static struct frame *make_error(void) {
     return wire_error(&reply, WIRE_ERR_UNKNOWN_EVENT, "There is no such event.", "e1", NULL);
 }
@@ -268,6 +271,7 @@ static struct {
     {"welcome", make_welcome, 0},
     {"welcome header", make_welcome_header, 0},
     {"auth refreshed", make_auth_refreshed, 0},
+    {"pong", make_pong, 0},
     {"auth expiring", make_auth_expiring, 0},
     {"error", make_error, 0},
     {"error no id", make_error_no_id, 0},

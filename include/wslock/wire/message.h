@@ -106,6 +106,8 @@ struct frame *wire_auth_refreshed(const struct wire_to *to, int64_t token_expire
 struct frame *wire_auth_expiring(const struct wire_to *to, int64_t token_expires_ms,
                                  int64_t server_time_ms);
 
+struct frame *wire_pong(const struct wire_to *to, int64_t server_time_ms);
+
 /* Further fields of `error`; zero-initialise. */
 struct wire_error_extra {
     struct str resource;    /* len 0: none */
