@@ -76,7 +76,7 @@ void shard_note(struct shard *s, const struct script_head *head) {
     }
 }
 
-static bool leased(const struct shard *s) {
+bool shard_is_leased(const struct shard *s) {
     return s->lease_sent_ms != 0 &&
            clock_boot_ms() - s->lease_sent_ms < (uint64_t)s->store->config->redis.lease_ms;
 }
@@ -238,7 +238,7 @@ static void on_renewed(struct script_call *call, const struct script_head *head,
     }
     wheel_set(s->store->wheel, &s->lease_timer, renewal_pause_ms(s), on_lease_timer);
     if (s->state == SHARD_OPENING) {
-        if (result->status == LOCK_OK && leased(s)) {
+        if (result->status == LOCK_OK && shard_is_leased(s)) {
             begin_sync(s);
         } else {
             retry_later(s);
@@ -293,7 +293,7 @@ bool shard_serves(struct shard *s) {
     if (s->state != SHARD_SERVING) {
         return false;
     }
-    if (leased(s)) {
+    if (shard_is_leased(s)) {
         return true;
     }
     log_warn("shard_lease_lapsed", LFI("shard", s->index));

@@ -198,6 +198,14 @@ void store_refused(struct lock_store *store, const char *error) {
     wheel_set(store->wheel, &store->reopen_timer, LOCK_RETRY_MS, on_reopen);
 }
 
+void lock_store_check_lease(struct lock_store *store) {
+    for (unsigned i = 0; store->up && i < store->shard_count; i++) {
+        if (!shard_is_leased(&store->shards[i])) {
+            store_refused(store, "the lease has lapsed");
+        }
+    }
+}
+
 void store_check_recovered(struct lock_store *store) {
     if (store->up) {
         return;

@@ -201,6 +201,7 @@ void shard_init(struct lock_store *store, unsigned index);
 void shard_fini(struct shard *s);
 void shard_open(struct shard *s);
 void shard_away(struct shard *s);
+bool shard_is_leased(const struct shard *s);
 /* Whether requests may be sent now; begins what is needed if the lease lapsed. */
 bool shard_serves(struct shard *s);
 /* Events up to prev were not read. */

@@ -231,8 +231,10 @@ void session_accept(struct session *s, struct auth_identity *identity, const str
 void session_on_message(struct session *s, const char *text, size_t len) {
     if (s->state != SESSION_AUTH && s->state != SESSION_READY)
         return;
+    lock_store_check_lease(s->gateway->store);
     heard(s);
-    session_dispatch(s, text, len);
+    if (s->state == SESSION_AUTH || s->state == SESSION_READY) /* it has not been told too much */
+        session_dispatch(s, text, len);
 }
 
 void session_on_violation(struct session *s, enum wire_close close) {

@@ -25,5 +25,6 @@ module.exports = {
   ...require('./harness/random'),
   ...require('./harness/raw'),
   ...require('./harness/redis'),
+  ...require('./harness/strict'),
   ...require('./harness/tokens'),
 };

@@ -81,3 +81,19 @@ test('session:ping is answered while the store is away, by its clock as it was k
   await away(() => d.redis.child.kill('SIGKILL'));
   await d.redis.restart();
 });
+
+test('who stood still past the lease says so before any answer: it is no proof that locks were kept', async (t) => {
+  const d = await h.lockDaemon(t, { config: { redis: { lease: h.ms(1500), commandTimeout: h.ms(500) } } });
+  const c = await d.client({ user: 'ann', clientId: h.tab() });
+  await h.take(c, 'document:still');
+  d.signal('SIGSTOP');
+  const id = c.send('session:ping', {});
+  const since = performance.now();
+  await h.eventually(() => performance.now() - since > 1600 * h.SLOW);
+  d.signal('SIGCONT');
+  await c.inbox.take((m) => m.id === id, 'the pong');
+  const events = c.frames.filter((f) => f.dir === 'in').map((f) => f.message.event);
+  assert.ok(events.includes('system:degraded') && events.indexOf('system:degraded') < events.indexOf('session:pong'), events.join());
+  await c.waitFor('system:recovered');
+  await h.checkAll(d);
+});

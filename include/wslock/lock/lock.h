@@ -155,6 +155,9 @@ int64_t lock_store_rev(const struct lock_store *store, struct str resource);
  * ms. */
 int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t expires_ms,
                                       const struct config_policy *policy);
+/* Before a client is answered, who takes any answer for a sign that its locks are kept: where the
+ * lease has lapsed, and nothing has told that yet (this program stood still), the store is away. */
+void lock_store_check_lease(struct lock_store *store);
 
 /* mode editor: try_lock. token: what the client believes it holds, 0 for none. A join that finds
  * another session of the same (user, clientId) takes its place: the JOIN event names the old one.

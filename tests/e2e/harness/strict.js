@@ -1,0 +1,212 @@
+'use strict';
+/*
+ * A client that keeps to docs/protocol.md, "What a client may believe", to the letter, and a record of when it
+ * believed that it may edit. All times are of this process's monotonic clock.
+ */
+const WebSocket = require('ws');
+const { cleanup } = require('./basics');
+
+const ANSWER_MS = 5000;
+const TICK_MS = 25;
+
+/* When something was believed: intervals {from, to}, as long as they can have been. `belief()` gives until when it
+   would be believed as things stand, or 0. */
+class Record {
+  constructor(belief, onLate = () => {}) {
+    Object.assign(this, { belief, onLate });
+    this.past = [];
+    this.open = null;
+  }
+  /* To be called before anything is learned, and after it. */
+  look(now = performance.now()) {
+    const until = this.belief();
+    if (now < until) {
+      this.open ??= { from: now };
+      this.open.to = until;
+    } else if (this.open) {
+      this.past.push({ from: this.open.from, to: Math.min(this.open.to, now) });
+      this.open = null;
+      this.onLate();
+    }
+    return now < until;
+  }
+  get intervals() {
+    return this.open ? [...this.past, { from: this.open.from, to: performance.now() }] : this.past;
+  }
+}
+
+class StrictClient {
+  /* options: {url, resourceId, clientId, makeToken, again}; again: tries for the lock until it has it, and after a
+     loss too. */
+  constructor(options) {
+    Object.assign(this, options);
+    this.held = null; // {answered, expires, confirmed}
+    this.told = []; // reasons why not
+    this.record = new Record(() => this.until, () => { this.held = null; });
+    this.wanted = true;
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+    this.connect();
+  }
+  /* Until when it believes, by what it knows now. */
+  get until() {
+    if (!this.held) return 0;
+    return Math.min(this.held.answered + this.policy.gracePeriodMs, this.held.expires, this.held.confirmed);
+  }
+  get believes() {
+    return this.record.look();
+  }
+  end() {
+    this.wanted = false;
+    clearInterval(this.timer);
+    this.socket?.terminate();
+  }
+  connect() {
+    const socket = new WebSocket(this.url, 'wslock.v1', { handshakeTimeout: ANSWER_MS });
+    this.socket = socket;
+    this.sent = new Map(); // id → {at, event}
+    this.answered = null; // when the last message was sent that has been answered on this connection
+    this.ready = false;
+    const mine = (fn) => (...args) => {
+      if (this.socket !== socket) return;
+      this.record.look();
+      fn(...args);
+      this.record.look();
+    };
+    socket.on('error', () => {});
+    socket.on('open', mine(async () => {
+      const token = await this.makeToken();
+      if (this.socket === socket) this.send('auth', { token, clientId: this.clientId });
+    }));
+    socket.on('message', mine((text) => this.receive(JSON.parse(text))));
+    socket.on('close', mine(() => this.closed()));
+  }
+  closed() {
+    this.unconfirmed();
+    this.socket = null;
+    if (this.wanted) setTimeout(() => this.wanted && this.connect(), 100);
+  }
+  unconfirmed() {
+    if (this.held) this.held.here = false;
+    if (this.held && this.policy.disconnect !== 'grace') this.held = null;
+  }
+  send(event, data) {
+    const id = this.nextId = (this.nextId ?? 0) + 1;
+    this.lastSent = performance.now();
+    this.sent.set(id, { at: this.lastSent, event });
+    this.socket.send(JSON.stringify({ event, id, data }));
+  }
+  about(event, more) {
+    this.send(event, { resourceId: this.resourceId, ...more });
+  }
+  join() {
+    const editor = this.again || this.token;
+    this.about('resource:join', { mode: editor ? 'editor' : 'viewer', ...(this.token && { token: this.token }) });
+  }
+  tick() {
+    const now = performance.now();
+    this.record.look(now);
+    if (!this.socket || this.socket.readyState !== WebSocket.OPEN) return;
+    for (const { at } of this.sent.values()) {
+      if (now - at < ANSWER_MS) continue;
+      const { socket } = this;
+      this.closed();
+      socket.terminate();
+      break;
+    }
+    this.record.look(now);
+    if (!this.ready || !this.token) return;
+    const live = this.policy.livenessMs - 2 * TICK_MS;
+    // What has stopped is started again by the server's word about the lock alone.
+    if (now - this.lastBeat >= (this.held ? this.policy.heartbeatIntervalMs : live)) this.beat();
+    else if (now - this.lastSent >= live) this.send('session:ping', {});
+  }
+  beat() {
+    this.lastBeat = performance.now();
+    this.about('lock:heartbeat', { token: this.token });
+  }
+  /* The lock is known to be this tab's, by an answer to what was sent at `at`. */
+  confirm(at, data) {
+    this.lastBeat ??= at;
+    this.held = { answered: at, expires: at + (data.expiresAt - data.serverTime), confirmed: Infinity, here: true };
+  }
+  /* Tries again, if it is still to have the lock. */
+  later(fn) {
+    const { socket } = this;
+    if (this.again || this.token) setTimeout(() => this.socket === socket && socket.readyState === WebSocket.OPEN && fn(), 150);
+  }
+  lose(reason) {
+    this.told.push(reason);
+    this.held = null;
+    this.token = undefined;
+    this.lastBeat = undefined;
+    this.later(() => this.about('lock:acquire'));
+  }
+  receive({ event, id, data }) {
+    const request = this.sent.get(id);
+    this.sent.delete(id);
+    if (request) {
+      this.answered = request.at;
+      // Only where this connection has been told that it has the lock: a new one may have been too late for it.
+      if (this.held?.here) this.held.answered = request.at;
+      if (data.serverTime) this.clock = { at: request.at, serverTime: data.serverTime };
+    }
+    const at = request?.at ?? this.answered;
+    switch (event) {
+      case 'welcome':
+        return this.join();
+      case 'resource:joined':
+        this.ready = true;
+        this.policy = data.policy;
+        if (data.lock.mine && data.lock.state === 'held') this.confirm(at, { ...data.lock, serverTime: data.serverTime });
+        if (data.lost) this.lose(data.lost.reason);
+        return undefined;
+      case 'lock:acquired':
+      case 'lock:renewed':
+        this.token = data.token;
+        return this.confirm(at, data);
+      case 'lock:lost':
+        if (!this.token || data.token >= this.token) this.lose(data.reason);
+        return undefined;
+      case 'lock:denied':
+        this.told.push(data.reason);
+        if (data.reason === 'RECOVERING' && this.token) return this.later(() => this.join());
+        this.held = null;
+        this.token = undefined;
+        return this.later(() => this.about('lock:acquire'));
+      case 'lock:holder_disconnected':
+        return this.again && this.about('lock:claim');
+      case 'system:degraded':
+        if (this.held && data.confirmedUntil !== null) this.held.confirmed = this.clock.at + (data.confirmedUntil - this.clock.serverTime);
+        return undefined;
+      case 'system:recovered':
+        return this.token && this.ready && this.beat();
+      case 'error':
+        this.told.push(data.code);
+        if (request?.event === 'resource:join') return this.later(() => this.join());
+        if (request?.event === 'lock:acquire') return this.later(() => this.about('lock:acquire'));
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+}
+
+function strictClient(t, options) {
+  const client = new StrictClient(options);
+  cleanup(t, () => client.end());
+  return client;
+}
+
+/* What two believed at once, in ms: [] if they never did. */
+function overlaps(a, b) {
+  const both = [];
+  for (const x of a) {
+    for (const y of b) {
+      const length = Math.min(x.to, y.to) - Math.max(x.from, y.from);
+      if (length > 0) both.push({ length, x, y });
+    }
+  }
+  return both;
+}
+
+module.exports = { Record, overlaps, strictClient };
