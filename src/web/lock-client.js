@@ -1,7 +1,10 @@
 // One connection to wslockd: native framing, reconnecting, one document section. Speaks what
 // docs/protocol.md says and keeps no opinion of its own: what it shows is what the server said last.
 
-const ANSWER_MS = 5000; // a heartbeat that has had no answer by then: the connection is gone
+import { Belief, now } from "./belief.js";
+
+const ANSWER_MS = 5000; // what has had no answer by then: the connection is gone
+const SLOW = new Set(["lock:takeover"]); // answered when the audit is on disk
 const RECONNECT_FIRST_MS = 300;
 const RECONNECT_MAX_MS = 5000;
 const NO_RECONNECT = new Set([1000, 1002, 1003, 1007, 1009, 4400, 4403, 4409]);
@@ -21,10 +24,13 @@ export class LockClient extends EventTarget {
     this.pause = RECONNECT_FIRST_MS;
     this.wanted = false;
     this.attempt = 0;
+    this.belief = new Belief();
   }
 
   get connected() { return this.socket?.readyState === WebSocket.OPEN && this.welcomed; }
-  get editing() { return this.lock.mine === true && this.lock.state === "held"; }
+  // Also for a while after the connection was lost; confirmed: not only that.
+  get editing() { return this.belief.until > now(); }
+  get confirmed() { return this.editing && this.belief.here; }
 
   async connect() {
     const attempt = ++this.attempt;
@@ -42,8 +48,16 @@ export class LockClient extends EventTarget {
     if (attempt !== this.attempt) return;
     const socket = new WebSocket(this.url, "wslock.v1");
     this.socket = socket;
-    this.welcomed = false;
-    socket.onopen = () => this.send("auth", { token: jwt, clientId: this.clientId });
+    this.welcomed = this.joined = false;
+    this.answered = null; // when the last message was sent that was answered on this connection
+    this.lastSent = now();
+    this.sentAt.set("open", { at: now(), event: "open" });
+    this.#watch();
+    socket.onopen = () => {
+      if (socket !== this.socket) return;
+      this.sentAt.delete("open");
+      this.send("auth", { token: jwt, clientId: this.clientId });
+    };
     socket.onmessage = (message) => this.#receive(socket, message.data);
     socket.onclose = (event) => this.#closed(socket, event);
   }
@@ -55,18 +69,23 @@ export class LockClient extends EventTarget {
     this.wanted = false;
     clearTimeout(this.retry);
     if (code === 1000) this.#setToken(null);
-    if (!socket) return;
+    if (!socket) {
+      this.#watch();
+      return;
+    }
     socket.close(code);
     this.#closed(socket, { code: code ?? 1005, reason: "" });
   }
+
+  // As a page that is loaded anew: it has the token, and knows nothing of the lock.
+  forget() { this.belief.end(); }
 
   // ---- requests about the document ----
   acquire(takeOwn = false) { this.#ask("lock:acquire", takeOwn && { takeOwn }); }
   claim() { this.#ask("lock:claim"); }
   release(revision) { this.#ask("lock:release", revision && { revision }); }
   heartbeat(dirty) {
-    const id = this.#ask("lock:heartbeat", { ...(this.token && { token: this.token }), active: true, dirty });
-    setTimeout(() => { if (this.sentAt.has(id)) this.#drop(); }, ANSWER_MS);
+    if (this.joined) this.#ask("lock:heartbeat", { ...(this.token && { token: this.token }), active: true, dirty });
   }
   leaveQueue() { this.#ask("lock:queue_leave"); }
   request(message) { this.#ask("lock:request", message && { message }); }
@@ -84,15 +103,50 @@ export class LockClient extends EventTarget {
   send(event, data) {
     if (this.socket?.readyState !== WebSocket.OPEN) return undefined;
     const id = this.nextId++;
-    this.sentAt.set(id, performance.now());
+    this.lastSent = now();
+    this.sentAt.set(id, { at: this.lastSent, event });
+    this.#watch();
     const text = JSON.stringify({ event, id, data });
     this.socket.send(text);
     this.#tell("frame", { way: "out", text: event.startsWith("auth") ? text.replace(/"token":"[^"]*"/, '"token":"…"') : text });
     return id;
   }
 
-  // What the network swallows without a word is noticed here, minutes before TCP does. Nobody types on meanwhile
-  // (the protocol allows it for as long as the grace period); the next connection gets the lock back.
+  // ---- what this tab may believe ----
+
+  // Looks at the clock: whether this tab has to stop, whether the connection answers, whether something has to be sent. Also
+  // to be called when the page comes to the front, and before anything is typed: timers may be late.
+  check() {
+    if (this.belief.look()) this.#tell("change", { event: "stopped", data: {} });
+    if (this.#unanswered() + ANSWER_MS <= now()) this.#drop();
+    if (this.#nextSign() <= now()) this.#giveSign();
+    this.#watch();
+  }
+
+  #watch() {
+    clearTimeout(this.checkTimer);
+    const at = Math.min(this.belief.until || Infinity, this.#unanswered() + ANSWER_MS, this.#nextSign());
+    if (at < Infinity) this.checkTimer = setTimeout(() => this.check(), Math.max(1, Math.ceil(at - now())));
+  }
+
+  #unanswered() {
+    const times = [...this.sentAt.values()].filter(({ event }) => !SLOW.has(event)).map(({ at }) => at);
+    return Math.min(Infinity, ...times);
+  }
+
+  // When something has to be sent, so that it is heard of often enough.
+  #nextSign() {
+    const needed = this.joined && (this.belief.held || this.belief.silent);
+    return needed ? this.lastSent + this.policy.livenessMs * 0.9 : Infinity;
+  }
+
+  // Whoever has stopped for want of an answer goes on only when the server says that the lock is still there.
+  #giveSign() {
+    if (this.belief.silent) this.#ask("lock:heartbeat", { token: this.token, active: false });
+    else this.send("session:ping", {});
+  }
+
+  // What the network swallows without a word is noticed here, minutes before TCP does; the next connection gets the lock back.
   #drop() {
     const { socket } = this;
     this.#closed(socket, { code: 1006, reason: "no answer" });
@@ -104,14 +158,18 @@ export class LockClient extends EventTarget {
   #setToken(token) {
     this.token = token;
     this.store.save(token);
+    if (token === null) this.belief.end();
   }
 
   #receive(socket, text) {
     if (socket !== this.socket) return;
+    this.check(); // late is late, whatever has come meanwhile
+    if (socket !== this.socket) return;
     this.#tell("frame", { way: "in", text });
     const { event, id, data } = JSON.parse(text);
-    const asked = this.sentAt.get(id);
+    const asked = this.sentAt.get(id)?.at;
     this.sentAt.delete(id);
+    if (asked !== undefined) this.#answered(asked, data.serverTime);
     // An event (not a reply) that is older than the last of its kind says nothing new.
     if (id === undefined && data.rev !== undefined && data.resourceId) {
       if (data.rev <= (this.lastRev.get(event) ?? 0)) return;
@@ -120,8 +178,20 @@ export class LockClient extends EventTarget {
     const reply = id !== undefined;
     if (event === "lock:lost" && reply && this.token === null) return; // why has been told already
     if (event === "error" && reply && id === this.joining) this.#joinLater(data.retryAfterMs);
-    this.#handle(event, data, asked ?? performance.now(), reply);
+    this.#handle(event, data, asked ?? now(), reply);
     this.#tell("change", { event, data, reply });
+    this.#watch();
+  }
+
+  #answered(at, serverTime) {
+    this.answered = at;
+    this.belief.hear(at);
+    if (serverTime) this.clock = { at, serverTime };
+  }
+
+  // Told without having been asked for it, the lock is known as long as the last answer is old.
+  #confirm({ expiresAt, serverTime }) {
+    this.belief.confirm(this.answered, this.policy, expiresAt - serverTime);
   }
 
   #join() {
@@ -153,10 +223,12 @@ export class LockClient extends EventTarget {
         break;
       case "resource:joined":
         this.lastRev.clear();
+        this.joined = true;
         this.policy = data.policy;
         this.users = new Map(data.users.map((u) => [u.userId, u]));
         this.viewers = data.viewers;
         this.#setLock(data.lock, data.lock.serverTime ?? data.serverTime, asked);
+        if (data.lock.mine && data.lock.state === "held") this.#confirm({ ...data.lock, serverTime: data.serverTime });
         if (data.lost) this.#setToken(null);
         break;
       case "lock:denied":
@@ -165,6 +237,7 @@ export class LockClient extends EventTarget {
       case "lock:acquired":
       case "lock:renewed":
         this.#setToken(data.token);
+        this.#confirm(data);
         this.#setLock({ ...this.lock, state: "held", mine: true, expiresAt: data.expiresAt }, data.serverTime, asked);
         break;
       case "lock:state":
@@ -181,6 +254,12 @@ export class LockClient extends EventTarget {
         data.left.forEach((u) => this.users.delete(u.userId));
         [...data.joined, ...data.changed].forEach((u) => this.users.set(u.userId, u));
         this.viewers = data.viewers;
+        break;
+      case "system:degraded":
+        if (data.confirmedUntil !== null && this.clock) this.belief.limit(this.clock.at + (data.confirmedUntil - this.clock.serverTime));
+        break;
+      case "system:recovered":
+        if (this.token && this.joined) this.#ask("lock:heartbeat", { token: this.token, active: false });
         break;
       case "auth:expiring":
         this.fetchToken().then((token) => this.send("auth:refresh", { token }), () => {}); // else 4401, and a new try
@@ -206,8 +285,11 @@ export class LockClient extends EventTarget {
   #closed(socket, event) {
     if (socket !== this.socket) return;
     this.socket = null; // of one that closes slowly nothing more is heard
-    this.welcomed = false;
+    this.welcomed = this.joined = false;
     this.sentAt.clear();
+    if (NO_RECONNECT.has(event.code)) this.belief.end(); // nobody here will take the lock up again
+    else this.belief.doubt();
+    this.#watch();
     this.lock = { ...this.lock, mine: false }; // until the next join says whose it is
     clearTimeout(this.retry);
     this.#tell("frame", { way: "info", text: `closed ${event.code} ${event.reason}` });

@@ -1,4 +1,5 @@
 // One person's tab on the page: what the lock client says, in words and buttons.
+import { now } from "./belief.js";
 import { LockClient } from "./lock-client.js";
 import { Flows } from "./flows.js";
 import { Prompts, clockText } from "./prompts.js";
@@ -60,6 +61,7 @@ export class Pane {
     shared.addEventListener("change", () => this.#documentChanged(), { signal: this.ended.signal });
     this.#showDocument();
     this.#render();
+    document.addEventListener("visibilitychange", () => this.client.check(), { signal: this.ended.signal });
     this.ticker = setInterval(() => this.#tick(), 250);
     this.client.connect();
   }
@@ -95,6 +97,10 @@ export class Pane {
     on(".twin", () => onTwin(this.person));
     this.#wireForm("request", () => client.request(this.$(".message").value));
     this.#wireForm("takeover", () => client.takeOver(this.$(".reason").value, this.$(".urgent").checked));
+    this.$("textarea").addEventListener("beforeinput", (event) => {
+      client.check();
+      if (!client.editing) event.preventDefault();
+    });
     this.$("textarea").addEventListener("input", () => this.#typed());
     client.addEventListener("frame", (e) => this.#frame(e.detail));
     client.addEventListener("change", (e) => this.#changed(e.detail));
@@ -134,6 +140,7 @@ export class Pane {
 
   #reload() {
     this.client.disconnect();
+    this.client.forget();
     this.offline = this.closed = false;
     this.#letGo();
     this.client.connect();
@@ -199,11 +206,11 @@ export class Pane {
   // What was typed under locks that are gone: kept, shown, and put back if its user edits again.
   #offerDrafts() {
     const { client, shared } = this;
-    const mine = client.connected && client.editing;
+    const mine = client.editing;
     const drafts = shared.draftsOf(this.person.id);
     drafts.delete(this.draft);
     // Where this user edits in another tab, one of them is being typed there.
-    const elsewhere = client.connected && !client.editing && client.lock.holder?.userId === this.person.id;
+    const elsewhere = client.connected && !mine && client.lock.holder?.userId === this.person.id;
     for (const draft of drafts.keys()) if (elsewhere && !this.typedHere.has(draft)) drafts.delete(draft);
     this.prompts.keepOnly("draft:", drafts);
     for (const [draft, text] of drafts) {
@@ -231,12 +238,21 @@ export class Pane {
       if (reply || this.denied) this.#notice(""); // what a join has told of a loss stays
       this.#showDocument();
       this.#scheduleHeartbeat(data.heartbeatIntervalMs);
+      if (data.resumed && this.dirty) this.client.heartbeat(true);
+    }
+    if ((event === "lock:acquired" || event === "lock:renewed") && this.stopped) {
+      this.stopped = false;
+      this.#notice("");
     }
     if (event === "lock:expiring" && this.$(".alive").checked) this.client.heartbeat(this.dirty);
     if (event === "lock:denied" && reply) this.#denied(data);
     if (event === "lock:state" && this.denied && data.cause !== "RENEWED") this.#notice("");
     if (event === "system:degraded") this.#notice("The server has lost its store: nothing can be confirmed until it is back.");
     if (event === "system:recovered") this.#notice("");
+    if (event === "stopped") {
+      this.stopped = true;
+      this.#notice("Nobody confirms the lock any more: you have stopped editing. What you typed is kept.");
+    }
     if (event === "problem") this.#notice(data.message);
     if (event === "closed" && CLOSED[data.code]) this.#notice(CLOSED[data.code]);
     if (event === "error") this.#notice(`${data.code}: ${data.message}`);
@@ -264,6 +280,7 @@ export class Pane {
 
   #lost({ reason }) {
     const kept = this.dirty ? " What you had not saved is kept below." : "";
+    this.stopped = false;
     this.#letGo();
     const told = reason === "TAKEN_BY_ADMIN" && this.$(".notice").textContent; // lock:taken_by_admin came before
     this.#notice((told || LOST[reason] || `The lock is gone (${reason}).`) + kept);
@@ -293,6 +310,7 @@ export class Pane {
     const { lock } = client;
     const holder = lock.holder?.username ?? lock.holder?.userId;
     if (this.closed) return "This tab is closed.";
+    if (client.editing && !client.confirmed) return "Cut off: the lock is unconfirmed. You may go on for a while.";
     if (!client.connected) return client.token ? "Cut off: the lock is unconfirmed." : "Not connected.";
     if (client.editing) return "You are editing.";
     if (lock.state === "free") return "Free: nobody is editing.";
@@ -312,7 +330,7 @@ export class Pane {
   }
 
   #focusNext() {
-    if (this.client.connected && this.client.editing) this.$("textarea").focus();
+    if (this.client.editing) this.$("textarea").focus();
     else if (!this.$(".edit").disabled) this.$(".edit").focus();
     else this.$(".prompts").focus();
   }
@@ -320,7 +338,7 @@ export class Pane {
   #show() {
     const { client, flows } = this;
     const { state } = client.lock;
-    const mine = client.connected && client.editing;
+    const mine = client.editing;
     const others = client.connected && !mine && state !== "free" && state !== "unknown";
     this.root.classList.toggle("mine", mine);
     this.root.classList.toggle("other", others);
@@ -336,6 +354,7 @@ export class Pane {
     this.$(".edit").disabled = !client.connected || state === "unknown" || flows.waiting;
     this.$(".save").hidden = this.$(".release").hidden = !mine;
     this.$(".save").disabled = !this.dirty;
+    this.$(".release").disabled = !client.confirmed;
     const asked = client.policy?.requests || client.policy?.upgrade === "request";
     this.#offerForm("request", others && asked && !flows.asking && client.lock.holder?.userId !== this.person.id);
     this.#offerForm("takeover", others && this.person.admin && client.policy?.takeover !== "never");
@@ -363,14 +382,16 @@ export class Pane {
 
   #tick() {
     const { client } = this;
-    const left = client.endsAt ? Math.max(0, client.endsAt - performance.now()) : null;
-    const shown = client.connected && left !== null && client.lock.state !== "free";
+    const cutOff = client.editing && !client.confirmed;
+    const endsAt = cutOff ? client.belief.until : client.endsAt;
+    const left = endsAt ? Math.max(0, endsAt - now()) : null;
+    const shown = cutOff || (client.connected && left !== null && client.lock.state !== "free");
     this.prompts.tick();
     this.$(".clock").hidden = !shown && !this.dirty;
     this.$(".clock progress").hidden = this.$(".countdown").hidden = !shown;
     if (!shown) return;
     const { gracePeriodMs, claimWindowMs, ttlMs } = client.policy ?? {};
-    const whole = { grace: gracePeriodMs, reserved: claimWindowMs }[client.lock.state] ?? ttlMs;
+    const whole = cutOff ? gracePeriodMs : { grace: gracePeriodMs, reserved: claimWindowMs }[client.lock.state] ?? ttlMs;
     this.$("progress").value = whole ? Math.min(1, left / whole) : 0;
     this.$(".countdown").textContent = clockText(left);
   }

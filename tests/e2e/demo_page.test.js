@@ -6,7 +6,7 @@ const { test } = require('node:test');
 const h = require('./harness');
 
 /* No lock runs out while a browser stands still for a moment. */
-const POLICY = { lockTtl: '5m', heartbeatInterval: h.ms(900), maxConcurrentTabLocksPerUser: 3 };
+const POLICY = { lockTtl: '5m', heartbeatInterval: h.ms(800), maxConcurrentTabLocksPerUser: 3 };
 
 /* One box of the page, as a person sees it. */
 class Pane {
@@ -93,10 +93,10 @@ async function silence(t, launched) {
     const token = await edited('Written before the silence.');
     d.signal('SIGSTOP');
     t.after(() => d.signal('SIGCONT'));
-    await anna.says('Cut off: the lock is unconfirmed.');
-    assert.ok(!(await anna.text.isEditable()), 'nobody types into a lock that may be gone');
+    await anna.says('Cut off: the lock is unconfirmed. You may go on for a while.');
+    await anna.text.fill('Written before the silence, and in it.');
     d.signal('SIGCONT');
-    await keptThrough(token, 'Written before the silence.');
+    await keptThrough(token, 'Written before the silence, and in it.');
   });
 
   await t.test('nor does its store', async () => {
@@ -131,8 +131,8 @@ async function silence(t, launched) {
     await page.reload();
     const token = await edited('Written before the network went.');
     swallows = true;
-    await anna.says('Cut off: the lock is unconfirmed.');
-    assert.ok(!(await anna.text.isEditable()));
+    await anna.says('Cut off: the lock is unconfirmed. You may go on for a while.');
+    assert.ok(await anna.text.isEditable());
     assert.ok(await bruno.box.getByText('Dr. Anna Rossi is editing (unsaved changes).').isVisible(), 'the server has noticed nothing');
     swallows = false;
     await keptThrough(token, 'Written before the network went.');
@@ -477,7 +477,7 @@ async function hands(t, launched) {
 }
 
 async function drafts(t, launched) {
-  const d = await h.devDaemon(t, { resourceTypes: { document: { ...POLICY, gracePeriod: h.ms(1500) } } });
+  const d = await h.devDaemon(t, { resourceTypes: { document: { ...POLICY, gracePeriod: h.ms(3000) } } });
   const { page, context, problems, anna, bruno } = await open(t, launched, d);
   const twin = new Pane(page, 'Dr. Anna Rossi', 2);
   const away = async () => {
@@ -566,7 +566,7 @@ async function drafts(t, launched) {
 }
 
 async function keyboard(t, launched) {
-  const d = await h.devDaemon(t, { resourceTypes: { document: { ...POLICY, gracePeriod: h.ms(1000) } } });
+  const d = await h.devDaemon(t, { resourceTypes: { document: { ...POLICY, gracePeriod: h.ms(3000) } } });
   const { page, problems, anna, bruno, context } = await open(t, launched, d, { viewport: { width: 390, height: 844 }, hasTouch: true });
   const tabTo = async (locator) => {
     for (let i = 0; i < 60; i++) {
