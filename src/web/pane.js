@@ -399,7 +399,7 @@ export class Pane {
 
 async function fetchToken({ id, name, admin }) {
   const query = new URLSearchParams({ user: id, name, ...(admin && { admin: 1 }) });
-  const response = await fetch(`/dev/token?${query}`);
+  const response = await fetch(`/dev/token?${query}`, { signal: AbortSignal.timeout(5000) }); // the link may swallow this too
   if (!response.ok) throw new Error(`${response.status}`);
   return (await response.json()).token;
 }

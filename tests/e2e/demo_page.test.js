@@ -65,6 +65,7 @@ test('the demo page', { timeout: 300_000 * h.SLOW, concurrency: 4 }, async (top)
     'every way a lock changes hands, in three windows': (t) => hands(t, launched),
     'what was typed and not saved': (t) => drafts(t, launched),
     'a server that does not answer': (t) => silence(t, launched),
+    'a link that swallows everything, and somebody else who edits': (t) => swallowed(t, launched),
     'by keyboard alone, on a narrow screen': (t) => keyboard(t, launched),
     'both colour schemes can be read': (t) => schemes(t, launched),
   });
@@ -140,6 +141,62 @@ async function silence(t, launched) {
 
   assert.deepStrictEqual(problems, []);
   await context.close();
+}
+
+/* When its text could be edited, by the clock that both windows have. */
+function recordEditable(window) {
+  return window.page.evaluate(() => {
+    const spans = globalThis.editableSpans = [];
+    const look = () => {
+      const open = spans.at(-1)?.to === null;
+      const editable = !document.querySelector('textarea').readOnly;
+      if (editable && !open) spans.push({ from: Date.now(), to: null });
+      if (!editable && open) spans.at(-1).to = Date.now();
+    };
+    new MutationObserver(look).observe(document.querySelector('textarea'), { attributes: true });
+    look();
+  });
+}
+
+async function swallowed(t, launched) {
+  const wire = await h.proxy(t, 1);
+  const far = `http://127.0.0.1:${wire.port}`;
+  const port = await h.freePort();
+  const d = await h.devDaemon(t, {
+    listen: [{ address: '127.0.0.1', port, plaintext: true }], allowedOrigins: [far, `http://127.0.0.1:${port}`],
+    resourceTypes: { document: { lockTtl: '5m', heartbeatInterval: '60s', gracePeriod: h.ms(6000) } },
+    limits: { pingInterval: h.ms(3000), pongTimeout: h.ms(3000) },
+  });
+  d.page = `http://127.0.0.1:${port}/`;
+  wire.target = { port, host: '127.0.0.1' };
+  const ann = await h.demoWindow(launched, { page: `${far}/` }, { query: '?as=anna' });
+  const bob = await h.demoWindow(launched, d, { query: '?as=bruno' });
+  const [anna, bruno] = [new Pane(ann.page, 'Dr. Anna Rossi'), new Pane(bob.page, 'Nurse Bruno Weiss')];
+  await anna.says('Free: nobody is editing.');
+  await bruno.says('Free: nobody is editing.');
+  for (const window of [ann, bob]) await recordEditable(window);
+  await anna.press('Edit');
+  await anna.edits();
+  await anna.text.fill('Typed while nothing went through.');
+  await bruno.says('Dr. Anna Rossi is editing (unsaved changes).');
+  wire.swallow();
+  await bruno.says('Free: nobody is editing.');
+  await bruno.press('Edit');
+  await bruno.edits();
+  assert.ok(!(await anna.text.isEditable()));
+  await anna.silent('You may go on for a while.');
+  await anna.says('Cut off: the lock is unconfirmed.');
+  assert.strictEqual(await anna.text.inputValue(), 'Typed while nothing went through.');
+  const spans = (window) => window.page.evaluate(() => globalThis.editableSpans);
+  const [hers, his] = [await spans(ann), await spans(bob)];
+  assert.ok(hers.at(-1).to !== null && his.length > 0);
+  for (const x of hers) for (const y of his) assert.ok(x.to <= y.from, JSON.stringify({ hers, his }));
+  wire.swallow('none');
+  await anna.asks('Unsaved text', 'Typed while nothing went through.');
+  await anna.says('Nurse Bruno Weiss is editing.');
+  assert.deepStrictEqual(bob.problems, []);
+  await ann.context.close();
+  await bob.context.close();
 }
 
 async function people(t, launched) {

@@ -17,10 +17,12 @@
  */
 module.exports = {
   ...require('./harness/basics'),
+  ...require('./harness/belief'),
   ...require('./harness/browser'),
   ...require('./harness/client'),
   ...require('./harness/daemon'),
   ...require('./harness/flows'),
+  ...require('./harness/page_client'),
   ...require('./harness/proxy'),
   ...require('./harness/random'),
   ...require('./harness/raw'),

@@ -176,7 +176,8 @@ class StrictClient {
       case 'lock:holder_disconnected':
         return this.again && this.about('lock:claim');
       case 'system:degraded':
-        if (this.held && data.confirmedUntil !== null) this.held.confirmed = this.clock.at + (data.confirmedUntil - this.clock.serverTime);
+        if (!this.held || data.confirmedUntil === null) return undefined;
+        this.held.confirmed = this.clock.at + (data.confirmedUntil - this.clock.serverTime);
         return undefined;
       case 'system:recovered':
         return this.token && this.ready && this.beat();
@@ -197,16 +198,4 @@ function strictClient(t, options) {
   return client;
 }
 
-/* What two believed at once, in ms: [] if they never did. */
-function overlaps(a, b) {
-  const both = [];
-  for (const x of a) {
-    for (const y of b) {
-      const length = Math.min(x.to, y.to) - Math.max(x.from, y.from);
-      if (length > 0) both.push({ length, x, y });
-    }
-  }
-  return both;
-}
-
-module.exports = { Record, overlaps, strictClient };
+module.exports = { Record, strictClient };
