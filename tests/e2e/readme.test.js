@@ -29,7 +29,7 @@ function page(t, d, user) {
       timers.push(setInterval(...args));
       return timers.at(-1);
     },
-    clearInterval,
+    clearInterval, performance, document: {},
     show: (text) => it.shown.push(text),
     showHolder: (lock) => it.locks.push(lock),
     keepUnsavedText: (why) => it.kept.push(why),
@@ -54,7 +54,19 @@ test("the README's client edits, sees who edits, and stops when it is cut off", 
   await h.view(seen, 'document:4711:findings');
   await seen.waitFor('lock:state', (x) => x.cause === 'RENEWED');
   assert.deepStrictEqual([ann.kept, ann.editor.readOnly], [[], false]);
+  const status = await h.status(seen, 'document:4711:findings');
+  d.signal('SIGSTOP'); // nothing is closed, nothing is answered
+  await h.eventually(() => ann.editor.readOnly, 'she stops by herself');
+  assert.deepStrictEqual(ann.kept, ['Nobody confirms the lock']);
+  assert.strictEqual(status.state, 'held');
+  d.signal('SIGCONT');
+  const eva = page(t, d, 'eva-too');
+  await h.eventually(() => eva.shown.length || !eva.editor.readOnly, 'she is told, or edits');
+  await h.eventually(async () => {
+    if (eva.editor.readOnly) eva.socket.send(JSON.stringify({ event: 'lock:acquire', id: 1, data: { resourceId: 'document:4711:findings' } }));
+    return !eva.editor.readOnly;
+  }, 'another has it');
   await d.kill();
-  await h.eventually(() => ann.editor.readOnly, 'she stops');
-  assert.strictEqual(ann.kept.length, 1);
+  await h.eventually(() => eva.editor.readOnly, 'she stops');
+  assert.strictEqual(eva.kept.at(-1), 'The connection is gone');
 });
