@@ -232,11 +232,9 @@ static bool start_embedded(struct daemon *d, char **problem) {
 }
 
 static bool start_modules(struct daemon *d, char **problem) {
-    const char *unsupported = unsupported_check(d->config);
-    if (unsupported) {
-        *problem = mem_strdup(unsupported);
+    *problem = unsupported_problem(d->config);
+    if (*problem != NULL)
         return false;
-    }
     struct net_parts net_parts = {&d->loop, d->wheel, d->config};
     d->net = net_create(&net_parts, problem);
     if (d->net == NULL)

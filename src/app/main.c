@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "daemon.h"
 #include "options.h"
-#include "unsupported.h"
 #include "wslock/base/mem.h"
 
 #define DEFAULT_CONFIG "/etc/wslockd/wslockd.yaml"
@@ -62,14 +62,13 @@ static enum exit_code with_config(const struct options *o) {
         config_unref(&config);
         return EXIT_RESOURCE;
     }
-    if (o->action == OPTIONS_PRINT_CONFIG) {
+    bool ok = true;
+    if (o->action == OPTIONS_PRINT_CONFIG)
         print_config(config);
-    } else {
-        unsupported_print(config);
+    else if ((ok = check_config(config, o, print_problem)))
         puts("configuration ok");
-    }
     config_unref(&config);
-    return printed();
+    return ok ? printed() : EXIT_CONFIGURATION;
 }
 
 /* A descriptor that is free below 3 would be given to a socket or a file, into which the next

@@ -2,46 +2,74 @@
 
 #include <stdio.h>
 
-struct sink {
-    void (*refused)(struct sink *sink, const char *text);
-    const char *first_refused;
+#include "wslock/base/mem.h"
+
+struct search {
+    const struct config *config;
+    unsupported_cb on_found;
+    void *ctx;
 };
 
-static void each(struct sink *s, const struct config *c) {
-    if (c->redis.sentinel_master)
-        s->refused(s, "redis.sentinel is not supported by this version");
-    if (c->redis.cluster_nodes.count > 0)
-        s->refused(s, "redis.cluster is not supported by this version");
-    if (c->redis.wait_replicas > 0)
-        s->refused(s, "redis.waitReplicas is not supported by this version");
-    if (c->auth.jwks_url)
-        s->refused(s, "auth.jwks.url is not supported by this version: put the key set into a file "
-                      "and name it in auth.jwks.file");
-    for (size_t i = 0; i < c->listen_count; i++) {
-        if (c->listen[i].systemd_socket) {
-            s->refused(s, "listen.systemdSocket is not supported by this version");
-            break;
-        }
+static void refuse(const struct search *s, const char *key, const char *advice) {
+    char text[256];
+    (void)snprintf(text, sizeof text, "%s: not supported by this version%s", key, advice);
+    s->on_found(s->ctx, true, text);
+}
+
+/* Of keys that have their default as well: only one that the file gives was meant. */
+static void ignore(const struct search *s, const char *key) {
+    char text[256];
+    if (!config_gives(s->config, key))
+        return;
+    (void)snprintf(text, sizeof text, "%s: warning: has no effect in this version", key);
+    s->on_found(s->ctx, false, text);
+}
+
+static void search_auth(const struct search *s) {
+    static const char *const OF_URL[] = {"auth.jwks.refresh", "auth.jwks.cooldown",
+                                         "auth.jwks.maxAge"};
+    if (s->config->auth.jwks_url)
+        refuse(s, "auth.jwks.url", ": put the key set into a file and name it in auth.jwks.file");
+    for (size_t i = 0; i < ARRAY_LEN(OF_URL); i++)
+        ignore(s, OF_URL[i]);
+}
+
+static void search_redis(const struct search *s) {
+    if (s->config->redis.sentinel_master)
+        refuse(s, "redis.sentinel", "");
+    if (s->config->redis.cluster_nodes.count > 0)
+        refuse(s, "redis.cluster", "");
+    if (s->config->redis.wait_replicas > 0)
+        refuse(s, "redis.waitReplicas", "");
+}
+
+static void search_net(const struct search *s) {
+    for (size_t i = 0; i < s->config->listen_count; i++) {
+        char key[64];
+        (void)snprintf(key, sizeof key, "listen[%zu].systemdSocket", i);
+        if (s->config->listen[i].systemd_socket)
+            refuse(s, key, "");
     }
+    ignore(s, "paths.socketio");
+    if (s->config->paths.polling)
+        ignore(s, "paths.polling");
 }
 
-static void keep_first(struct sink *sink, const char *text) {
-    if (!sink->first_refused)
-        sink->first_refused = text;
+void unsupported_each(const struct config *config, unsupported_cb on_found, void *ctx) {
+    const struct search s = {config, on_found, ctx};
+    search_net(&s);
+    search_auth(&s);
+    search_redis(&s);
 }
 
-const char *unsupported_check(const struct config *config) {
-    struct sink sink = {keep_first, NULL};
-    each(&sink, config);
-    return sink.first_refused;
+static void keep_first(void *ctx, bool fatal, const char *finding) {
+    char **first = ctx;
+    if (fatal && !*first)
+        *first = mem_strdup(finding);
 }
 
-static void print_refused(struct sink *sink, const char *text) {
-    (void)sink;
-    fprintf(stderr, "warning: %s; the daemon does not start with it\n", text);
-}
-
-void unsupported_print(const struct config *config) {
-    struct sink sink = {print_refused, NULL};
-    each(&sink, config);
+char *unsupported_problem(const struct config *config) {
+    char *first = NULL;
+    unsupported_each(config, keep_first, &first);
+    return first;
 }

@@ -4,10 +4,12 @@
 
 #include "wslock/config/config.h"
 
-/* What the daemon must not start with, since it would promise what it does not do: a static text,
- * or NULL. */
-const char *unsupported_check(const struct config *config);
-/* All of it as lines for a person, on standard error. */
-void unsupported_print(const struct config *config);
+/* With a fatal one the daemon does not start, since it would promise what it does not do; another
+ * has no effect. finding: as config_complain takes it. */
+typedef void (*unsupported_cb)(void *ctx, bool fatal, const char *finding);
+
+void unsupported_each(const struct config *config, unsupported_cb on_found, void *ctx);
+/* The first fatal one (heap), or NULL. */
+char *unsupported_problem(const struct config *config);
 
 #endif

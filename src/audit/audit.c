@@ -332,6 +332,19 @@ static bool open_sink(const struct config *config, struct chain *chain, struct s
     return true;
 }
 
+bool audit_check(const struct config *config, config_finding_cb on_problem, void *ctx) {
+    char *problem = NULL;
+    struct chain *chain = chain_create(config->audit.hmac_key_file, &problem);
+    const bool ok = chain && (strcmp(config->audit.file, "-") == 0 ||
+                              tail_check(config->audit.file, chain, &problem));
+    if (!ok) {
+        on_problem(ctx, problem);
+    }
+    mem_free(problem);
+    chain_destroy(&chain);
+    return ok;
+}
+
 static void write_start(struct audit *a, const struct tail *tail, bool keyed) {
     char detail[96];
     if (tail->repaired) {

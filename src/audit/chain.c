@@ -49,7 +49,7 @@ static void to_hex(const unsigned char *digest, char out[CHAIN_HASH_LEN + 1]) {
 static size_t read_key(const char *path, unsigned char key[KEY_MAX_BYTES], char **problem) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        *problem = problem_text("cannot read audit.hmacKeyFile %s: %s", path, strerror(errno));
+        *problem = problem_text("audit.hmacKeyFile: %s: %s", path, strerror(errno));
         return 0;
     }
     unsigned char raw[KEY_MAX_BYTES + 3];
@@ -59,7 +59,7 @@ static size_t read_key(const char *path, unsigned char key[KEY_MAX_BYTES], char 
         len += (size_t)n;
     }
     if (n < 0) {
-        *problem = problem_text("cannot read audit.hmacKeyFile %s: %s", path, strerror(errno));
+        *problem = problem_text("audit.hmacKeyFile: %s: %s", path, strerror(errno));
         len = 0;
         goto done;
     }
@@ -67,7 +67,7 @@ static size_t read_key(const char *path, unsigned char key[KEY_MAX_BYTES], char 
         len--;
     }
     if (len < KEY_MIN_BYTES || len > KEY_MAX_BYTES) {
-        *problem = problem_text("audit.hmacKeyFile %s must hold %d to %d bytes", path,
+        *problem = problem_text("audit.hmacKeyFile: %s: must hold %d to %d bytes", path,
                                 KEY_MIN_BYTES, KEY_MAX_BYTES);
         len = 0;
         goto done;

@@ -78,27 +78,29 @@ static bool find_head(struct tail *t, const char *path, off_t size, struct chain
         end = start;
     }
     if (end >= 0) {
-        *problem = problem_text("audit.file %s: its last lines do not verify: they were changed, "
+        *problem = problem_text("audit.file: %s: its last lines do not verify: they were changed, "
                                 "chained with another key than audit.hmacKeyFile, or are no audit "
                                 "records; move the file away to begin a new chain",
                                 path);
     } else if (errno == EFBIG) {
-        *problem = problem_text("audit.file %s: no line end in its last %lld bytes: not an audit "
+        *problem = problem_text("audit.file: %s: no line end in its last %lld bytes: not an audit "
                                 "file; move it away",
                                 path, (long long)TORN_MAX_BYTES);
     } else {
-        *problem = problem_text("cannot read audit.file %s: %s", path, strerror(errno));
+        *problem = problem_text("audit.file: %s: cannot read: %s", path, strerror(errno));
     }
     return false;
 }
 
+/* The directory of a file; heap. */
+static char *directory_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+}
+
 static void sync_directory(const char *path) {
-    char *dir = mem_strdup(path);
-    char *slash = strrchr(dir, '/');
-    if (slash) {
-        slash[slash == dir ? 1 : 0] = '\0';
-    }
-    const int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *dir = directory_of(path);
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         (void)fsync(fd);
         close(fd);
@@ -212,7 +214,7 @@ static bool cut_tail(struct tail *t, const char *path, off_t start, off_t end, b
     mem_free(kept);
     if (ftruncate(t->fd, start) != 0 || fsync(t->fd) != 0) {
         *problem =
-            problem_text("cannot cut the torn end off audit.file %s: %s", path, strerror(errno));
+            problem_text("audit.file: %s: cannot cut off the torn end: %s", path, strerror(errno));
         buf_fini(&what);
         return false;
     }
@@ -224,7 +226,7 @@ static bool cut_tail(struct tail *t, const char *path, off_t start, off_t end, b
 static bool open_and_lock(struct tail *t, const char *path, struct stat *st, char **problem) {
     t->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
     if (t->fd < 0 || fstat(t->fd, st) != 0) {
-        *problem = problem_text("cannot open audit.file %s: %s", path, strerror(errno));
+        *problem = problem_text("audit.file: %s: %s", path, strerror(errno));
         return false;
     }
     if (!S_ISREG(st->st_mode)) {
@@ -232,15 +234,15 @@ static bool open_and_lock(struct tail *t, const char *path, struct stat *st, cha
     }
     if (flock(t->fd, LOCK_EX | LOCK_NB) != 0) {
         *problem = errno == EWOULDBLOCK
-                       ? problem_text("audit.file %s is in use by another process: every daemon "
+                       ? problem_text("audit.file: %s: is in use by another process: every daemon "
                                       "needs a file of its own",
                                       path)
-                       : problem_text("cannot lock audit.file %s: %s", path, strerror(errno));
+                       : problem_text("audit.file: %s: cannot lock: %s", path, strerror(errno));
         return false;
     }
     /* The size counts from when no one else may write. */
     if (fstat(t->fd, st) != 0) {
-        *problem = problem_text("cannot read audit.file %s: %s", path, strerror(errno));
+        *problem = problem_text("audit.file: %s: cannot read: %s", path, strerror(errno));
         return false;
     }
     return true;
@@ -276,4 +278,30 @@ fail:
         t->fd = -1;
     }
     return false;
+}
+
+bool tail_check(const char *path, struct chain *chain, char **problem) {
+    struct tail t = {.fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY)};
+    struct stat st;
+    off_t whole_end;
+    bool ok = true;
+    if (t.fd < 0 && errno == ENOENT) {
+        char *dir = directory_of(path);
+        ok = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0;
+        if (!ok) {
+            *problem = problem_text("audit.file: %s: %s", path, strerror(errno));
+        }
+        mem_free(dir);
+        return ok;
+    }
+    if (t.fd < 0 || fstat(t.fd, &st) != 0) {
+        *problem = problem_text("audit.file: %s: %s", path, strerror(errno));
+        ok = false;
+    } else if (S_ISREG(st.st_mode) && st.st_size > 0) {
+        ok = find_head(&t, path, st.st_size, chain, &whole_end, problem);
+    }
+    if (t.fd >= 0) {
+        close(t.fd);
+    }
+    return ok;
 }

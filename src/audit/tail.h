@@ -24,5 +24,7 @@ struct tail {
  */
 bool tail_open(struct tail *t, const char *path, struct chain *chain, bool keep_text,
                char **problem) MUST_CHECK;
+/* Whether tail_open could; nothing is made, locked or cut. False with *problem (heap). */
+bool tail_check(const char *path, struct chain *chain, char **problem) MUST_CHECK;
 
 #endif

@@ -66,14 +66,42 @@ static void copy_rules(struct auth_claim_rules *rules, const struct config *conf
     };
 }
 
+static void log_unused_keys(const struct config *config) {
+    for (size_t i = 0; i < config->auth.key_count; i++) {
+        const struct config_key *key = &config->auth.keys[i];
+
+        if (!auth_alg_allowed(&config->auth.algorithms, auth_alg_parse(str_of(key->alg))))
+            log_warn("key_unused", LF("kid", key->kid ? key->kid : ""), LF("alg", key->alg),
+                     LF("reason", "its algorithm is not in auth.algorithms"));
+    }
+}
+
+static void keep_first(void *ctx, const char *finding) {
+    char **first = ctx;
+
+    if (!*first)
+        *first = mem_strdup(finding);
+}
+
+bool auth_check(const struct config *config, config_finding_cb on_problem, void *ctx) {
+    struct auth_keystore keys;
+    bool ok;
+
+    auth_keystore_init(&keys);
+    ok = auth_keys_load(&keys, config, on_problem, ctx);
+    auth_keystore_fini(&keys);
+    return ok;
+}
+
 struct auth *auth_create(const struct config *config, char **problem) {
     struct auth *a = mem_zalloc(sizeof *a);
 
     json_object_seed(0); /* hash keys from outside unpredictably; does nothing the second time */
     auth_keystore_init(&a->keys);
     copy_rules(&a->rules, config);
-    *problem = auth_keys_load(&a->keys, config);
-    if (*problem)
+    *problem = NULL;
+    log_unused_keys(config);
+    if (!auth_keys_load(&a->keys, config, keep_first, problem))
         auth_destroy(&a);
     return a;
 }

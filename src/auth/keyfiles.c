@@ -78,11 +78,8 @@ static char *load_key(struct auth_keystore *store, const struct config *config, 
     char *problem = NULL;
     char name[64];
 
-    if (alg != AUTH_ALG_NONE && !auth_alg_allowed(&config->auth.algorithms, alg)) {
-        log_warn("key_unused", LF("kid", row->kid ? row->kid : ""), LF("alg", row->alg),
-                 LF("reason", "its algorithm is not in auth.algorithms"));
+    if (alg != AUTH_ALG_NONE && !auth_alg_allowed(&config->auth.algorithms, alg))
         return NULL;
-    }
     buf_init(&content);
     if (alg == AUTH_ALG_NONE || !path)
         why = "no file, or an algorithm that is not known";
@@ -93,7 +90,8 @@ static char *load_key(struct auth_keystore *store, const struct config *config, 
     if (key && !auth_keystore_add(store, key))
         why = "there are more than 256 keys";
     if (why) {
-        (void)snprintf(name, sizeof name, "auth.keys[%zu]", index);
+        (void)snprintf(name, sizeof name, "auth.keys[%zu].%s", index,
+                       row->secret_file ? "secretFile" : "publicKeyFile");
         problem = auth_keys_problem(name, path ? path : "-", why);
     }
     auth_secret_fini(&content);
@@ -141,15 +139,28 @@ static char *load_jwks(struct auth_keystore *store, const struct config *config)
     return problem;
 }
 
-char *auth_keys_load(struct auth_keystore *store, const struct config *config) {
-    char *problem = NULL;
+/* Reports a problem (heap, or NULL), and frees it. */
+static bool report(char *problem, config_finding_cb on_problem, void *ctx) {
+    bool ok = !problem;
 
-    for (size_t i = 0; !problem && i < config->auth.key_count; i++)
-        problem = load_key(store, config, i);
-    if (!problem && config->auth.jwks_file)
-        problem = load_jwks(store, config);
-    if (!problem && store->count == 0)
-        problem = mem_strdup("auth: no usable key: neither auth.keys nor auth.jwks has one for an "
-                             "algorithm in auth.algorithms");
-    return problem;
+    if (!ok)
+        on_problem(ctx, problem);
+    mem_free(problem);
+    return ok;
+}
+
+bool auth_keys_load(struct auth_keystore *store, const struct config *config,
+                    config_finding_cb on_problem, void *ctx) {
+    bool ok = true;
+
+    for (size_t i = 0; i < config->auth.key_count; i++)
+        ok = report(load_key(store, config, i), on_problem, ctx) && ok;
+    if (config->auth.jwks_file)
+        ok = report(load_jwks(store, config), on_problem, ctx) && ok;
+    if (ok && store->count == 0 && !config->auth.jwks_url) {
+        on_problem(ctx, "auth: no usable key: neither auth.keys nor auth.jwks has one for an "
+                        "algorithm in auth.algorithms");
+        ok = false;
+    }
+    return ok;
 }

@@ -7,8 +7,10 @@
 
 #include "keystore.h"
 
-/* Adds every key that the configuration names. NULL, or the problem (heap, the caller's). */
-char *auth_keys_load(struct auth_keystore *store, const struct config *config) MUST_CHECK;
+/* Adds every key that the configuration names and that is for an algorithm of auth.algorithms.
+ * False: what is wrong has been reported. */
+bool auth_keys_load(struct auth_keystore *store, const struct config *config,
+                    config_finding_cb on_problem, void *ctx) MUST_CHECK;
 /* Appends a secret file's bytes, without the line end behind them. False with *why (a static
  * sentence) if it cannot be read or does not do for the algorithm. The caller wipes out in any
  * case. */

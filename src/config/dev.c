@@ -149,8 +149,7 @@ static bool ensure_key(const char *state_dir, struct config_problems *problems) 
     return ok;
 }
 
-static void check_loopback(const struct config *c, const struct config_node *root,
-                           struct config_problems *problems) {
+static void check_loopback(const struct config *c, struct config_problems *problems) {
     for (size_t i = 0; i < c->listen_count; i++) {
         char path[64];
         const struct config_node *node;
@@ -158,12 +157,12 @@ static void check_loopback(const struct config *c, const struct config_node *roo
         if (!c->listen[i].systemd_socket && config_is_loopback(c->listen[i].address))
             continue;
         (void)snprintf(path, sizeof path, "listen[%zu].address", i);
-        node = config_tree_nearest(root, path);
+        node = config_tree_nearest(c->root, path);
         config_problems_add(problems, node->file, node->line, path,
                             "--dev listens on loopback addresses only");
     }
     if (c->ops.enabled && !config_is_loopback(c->ops.address)) {
-        const struct config_node *node = config_tree_nearest(root, "ops.address");
+        const struct config_node *node = config_tree_nearest(c->root, "ops.address");
         config_problems_add(problems, node->file, node->line, "ops.address",
                             "--dev listens on loopback addresses only");
     }
@@ -199,6 +198,47 @@ bool config_make_dev(const char *state_dir, config_problem_cb on_problem, void *
     return ok;
 }
 
+/* Whether the directory can be used: it, or the one above it in which it can be made. */
+static bool check_directory(const char *path, struct config_problems *problems) {
+    char *copy = mem_strdup(path);
+    const char *at = copy;
+    struct stat st;
+    bool ok;
+
+    while (*at && stat(at, &st) != 0 && errno == ENOENT && strcmp(at, "/") != 0 &&
+           strcmp(at, ".") != 0) {
+        char *slash = strrchr(copy, '/');
+
+        if (slash)
+            slash[slash == copy ? 1 : 0] = '\0';
+        at = slash ? copy : ".";
+    }
+    ok = stat(at, &st) == 0 && access(at, W_OK | X_OK) == 0;
+    if (ok && !S_ISDIR(st.st_mode)) {
+        ok = false;
+        errno = ENOTDIR;
+    }
+    if (!ok)
+        report_errno(problems, path);
+    mem_free(copy);
+    return ok;
+}
+
+bool config_check_state_dir(const struct config *c, const char *state_dir,
+                            config_problem_cb on_problem, void *ctx) {
+    struct config_problems problems = {0};
+    struct buf key;
+    bool ok = check_directory(state_dir, &problems);
+
+    buf_init(&key);
+    buf_printf(&key, "%s/dev-key", state_dir);
+    if (ok && c->dev && access(buf_cstr(&key), F_OK) == 0)
+        ok = check_key_file(key.data, &problems);
+    buf_fini(&key);
+    config_problems_report(&problems, on_problem, ctx);
+    return ok;
+}
+
 struct config *config_load_dev(const char *state_dir, const char *path,
                                config_problem_cb on_problem, void *ctx) {
     struct config_problems problems = {0};
@@ -213,19 +253,18 @@ struct config *config_load_dev(const char *state_dir, const char *path,
     root = dev_tree(state_dir, &over, &problems);
     if (!root)
         goto done;
-    config = config_load_bound(root, &problems);
+    config = config_load_bound(&root, &problems);
     if (!config)
         goto done;
     config->dev = true;
     config->state_dir = mem_strdup(state_dir);
-    check_loopback(config, root, &problems);
+    check_loopback(config, &problems);
     if (problems.count > 0)
         config_unref(&config);
-    else if (!config_tree_find(root, "allowedOrigins"))
+    else if (!config_tree_find(config->root, "allowedOrigins"))
         config_derive_own_page(config);
 done:
     config_problems_report(&problems, on_problem, ctx);
     config_tree_destroy(&over);
-    config_tree_destroy(&root);
     return config;
 }

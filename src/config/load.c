@@ -26,12 +26,14 @@ struct config_node *config_load_tree(const char *path, struct config_problems *p
     return root;
 }
 
-struct config *config_load_bound(const struct config_node *root, struct config_problems *problems) {
+struct config *config_load_bound(struct config_node **root, struct config_problems *problems) {
     struct config *config = mem_zalloc(sizeof *config);
-    const struct config_rules rules = {config, root, problems};
+    const struct config_rules rules = {config, *root, problems};
 
     config->refs = 1;
-    config_bind(config, root, problems);
+    config->root = *root;
+    *root = NULL;
+    config_bind(config, config->root, problems);
     config_check_rules(&rules);
     if (problems->count > 0)
         config_unref(&config);
@@ -41,10 +43,9 @@ struct config *config_load_bound(const struct config_node *root, struct config_p
 struct config *config_load_file(const char *path, config_problem_cb on_problem, void *ctx) {
     struct config_problems problems = {0};
     struct config_node *root = config_load_tree(path, &problems);
-    struct config *config = root ? config_load_bound(root, &problems) : NULL;
+    struct config *config = root ? config_load_bound(&root, &problems) : NULL;
 
     config_problems_report(&problems, on_problem, ctx);
-    config_tree_destroy(&root);
     return config;
 }
 
@@ -56,10 +57,9 @@ struct config *config_load_text(const char *name, const char *text, size_t len,
 
     if (root) {
         config_tree_expand(root, &problems);
-        config = config_load_bound(root, &problems);
+        config = config_load_bound(&root, &problems);
     }
     config_problems_report(&problems, on_problem, ctx);
-    config_tree_destroy(&root);
     return config;
 }
 
@@ -87,6 +87,7 @@ void config_unref(struct config **c) {
     mem_free(config->redis.username);
     mem_free(config->state_dir);
     config_scope_fini(&CONFIG_ROOT, config);
+    config_tree_destroy(&config->root);
     mem_free(config);
 }
 

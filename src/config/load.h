@@ -6,7 +6,8 @@
 
 /* A file's tree with its variables expanded; NULL after a problem. */
 struct config_node *config_load_tree(const char *path, struct config_problems *problems);
-/* Binds and checks a tree; NULL after a problem, also one that was there before. */
-struct config *config_load_bound(const struct config_node *root, struct config_problems *problems);
+/* Binds and checks a tree, which belongs to the result; NULL after a problem, also one that was
+ * there before. */
+struct config *config_load_bound(struct config_node **root, struct config_problems *problems);
 
 #endif

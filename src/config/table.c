@@ -320,8 +320,10 @@ static const struct config_row ROOT_ROWS[] = {
      .min = KIB(1), .max = MIB(1), .doc = "Length of one message from a client."},
     {COUNT(ROOT, "limits.messagesPerSecond", limits.messages_per_second), .fallback = "20",
      .min = 1, .max = 1000000, .doc = "Messages of one connection in the long run."},
-    {COUNT(ROOT, "limits.messageBurst", limits.message_burst), .fallback = "60", .min = 1,
-     .max = 1000000, .doc = "Messages of one connection at once."},
+    {COUNT(ROOT, "limits.messageBurst", limits.message_burst), .fallback = "200", .min = 1,
+     .max = 1000000,
+     .doc = "Messages of one connection at once: three for each of `maxRoomsPerConnection` when it "
+            "comes back, by default."},
     {SIZE(ROOT, "limits.sendQueueBytes", limits.send_queue_bytes), .fallback = "256KiB",
      .min = KIB(4), .max = MIB(64),
      .doc = "What may wait for a slow reader before its connection is closed (4408)."},

@@ -92,19 +92,31 @@ static bool clear_path(const struct sockaddr_un *sun, char **problem) {
     return false;
 }
 
+bool listener_check_path(const char *path, char **problem) {
+    struct stat st;
+    if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
+        *problem = net_problem("ops.socket: %s: the path is too long for a socket", path);
+        return false;
+    }
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        *problem = net_problem("ops.socket: %s: exists and is no socket", path);
+        return false;
+    }
+    char *directory = mem_strdup(path), *slash = strrchr(directory, '/');
+    if (slash != NULL)
+        slash[slash == directory ? 1 : 0] = '\0';
+    bool ok = faccessat(AT_FDCWD, slash != NULL ? directory : ".", W_OK | X_OK, AT_EACCESS) == 0;
+    if (!ok)
+        *problem = net_problem("ops.socket: %s: no socket can be made there: %m", path);
+    mem_free(directory);
+    return ok;
+}
+
 static bool open_unix(struct listener *l, const char *path, char **problem) {
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
-    struct stat st;
-    if (strlen(path) >= sizeof sun.sun_path) {
-        *problem =
-            net_problem("socket path %s is longer than %zu bytes", path, sizeof sun.sun_path - 1);
+    if (!listener_check_path(path, problem))
         return false;
-    }
     memcpy(sun.sun_path, path, strlen(path) + 1);
-    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-        *problem = net_problem("%s exists and is no socket", path);
-        return false;
-    }
     if (!clear_path(&sun, problem))
         return false;
     l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "private.h"
@@ -118,26 +120,60 @@ static bool create_vhosts(struct net *n, char **problem) {
     return true;
 }
 
-static bool read_ops_token(struct net *n, char **problem) {
-    const char *file = n->parts.config->ops.token_file;
+/* *token: heap, or NULL where none is configured. */
+static bool read_ops_token(const struct config *config, char **token, char **problem) {
+    const char *file = config->ops.token_file;
     char text[OPS_TOKEN_MAX_BYTES];
     if (file == NULL)
         return true;
     FILE *f = fopen(file, "re");
     if (f == NULL) {
-        *problem = net_problem("ops.tokenFile %s: %m", file);
+        *problem = net_problem("ops.tokenFile: %s: %m", file);
         return false;
     }
     size_t len = fread(text, 1, sizeof text, f);
+    bool failed = ferror(f) != 0;
+    if (failed)
+        *problem = net_problem("ops.tokenFile: %s: %m", file);
     fclose(f);
+    if (failed)
+        return false;
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
         len--;
     if (len == 0 || len == sizeof text || memchr(text, '\0', len) != NULL) {
-        *problem = net_problem("ops.tokenFile %s: is empty, too long or binary", file);
+        *problem = net_problem("ops.tokenFile: %s: is empty, too long or binary", file);
         return false;
     }
-    n->ops_token = mem_strndup(text, len);
+    *token = mem_strndup(text, len);
+    OPENSSL_cleanse(text, sizeof text);
     return true;
+}
+
+static bool report(char **problem, config_finding_cb on_problem, void *ctx) {
+    bool ok = *problem == NULL;
+    if (!ok)
+        on_problem(ctx, *problem);
+    mem_free(*problem);
+    *problem = NULL;
+    return ok;
+}
+
+bool net_check(const struct config *config, config_finding_cb on_problem, void *ctx) {
+    char *problem = NULL, *token = NULL;
+    int64_t ends_unix_s;
+    bool ok = true;
+    for (size_t i = 0; i < config->listen_count; i++) {
+        if (config->listen[i].tls && !tls_check_pair(config, i, &ends_unix_s, &problem))
+            ok = report(&problem, on_problem, ctx) && ok;
+    }
+    if (!config->ops.enabled)
+        return ok;
+    if (!read_ops_token(config, &token, &problem))
+        ok = report(&problem, on_problem, ctx) && ok;
+    mem_free(token);
+    if (config->ops.socket != NULL && !listener_check_path(config->ops.socket, &problem))
+        ok = report(&problem, on_problem, ctx) && ok;
+    return ok;
 }
 
 struct net *net_create(const struct net_parts *parts, char **problem) {
@@ -152,8 +188,8 @@ struct net *net_create(const struct net_parts *parts, char **problem) {
     list_init(&n->conns);
     n->admit = admit_create();
     n->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (read_ops_token(n, problem) && listeners_open(n, problem) && create_context(n, problem) &&
-        create_vhosts(n, problem)) {
+    if (read_ops_token(n->parts.config, &n->ops_token, problem) && listeners_open(n, problem) &&
+        create_context(n, problem) && create_vhosts(n, problem)) {
         config_bound_port(n->parts.config, net_port(n));
         return n;
     }

@@ -132,6 +132,8 @@ int upgrade_refuse(struct conn *c, enum handshake_verdict verdict);
 /* listener.c */
 /* Takes the addresses of the configuration. */
 bool listeners_open(struct net *n, char **problem);
+/* Whether ops.socket can be made there; what is there already is not asked. */
+bool listener_check_path(const char *path, char **problem);
 void listener_start(struct listener *l);
 /* Closes the socket; the memory belongs to net and must outlive the loop's next turn. */
 void listener_stop(struct listener *l);

@@ -271,30 +271,52 @@ static void free_parts(struct redis_embedded *e) {
     mem_free(e);
 }
 
+static char *missing_program(void) {
+    return text_of("redis.embedded: neither redis-server nor valkey-server is installed");
+}
+
+static bool fits_socket(const char *path) {
+    return strlen(path) < sizeof((struct sockaddr_un *)NULL)->sun_path;
+}
+
+static char *long_path(const char *path) {
+    return text_of("redis.embedded: the path %s is too long for a socket", path);
+}
+
+bool redis_embedded_check(const char *directory, char **problem) {
+    char *program = find_program();
+    char *socket = text_of("%s/redis.sock", directory);
+
+    *problem = !program ? missing_program() : fits_socket(socket) ? NULL : long_path(socket);
+    mem_free(program);
+    mem_free(socket);
+    return *problem == NULL;
+}
+
 /* Fills the paths and takes daemon.lock. NULL, or the problem (heap). */
 static char *prepare(struct redis_embedded *e, const char *directory) {
     char *daemon_file, *problem = NULL;
 
     e->program = find_program();
     if (!e->program) {
-        return text_of("embedded Redis: neither redis-server nor valkey-server is installed");
+        return missing_program();
     }
     if (!make_directories(directory) || !(e->directory = realpath(directory, NULL))) {
-        return text_of("embedded Redis: cannot make the directory %s: %s", directory,
+        return text_of("redis.embedded: cannot make the directory %s: %s", directory,
                        strerror(errno));
     }
     e->socket = text_of("%s/redis.sock", e->directory);
     e->lock_file = text_of("%s/redis.lock", e->directory);
     e->pid_file = text_of("%s/redis.pid", e->directory);
-    if (strlen(e->socket) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
-        return text_of("embedded Redis: the path %s is too long for a socket", e->socket);
+    if (!fits_socket(e->socket)) {
+        return long_path(e->socket);
     }
     daemon_file = text_of("%s/daemon.lock", e->directory);
     e->daemon_lock = take_lock(daemon_file);
     if (e->daemon_lock < 0) {
         problem = errno == EWOULDBLOCK
-                      ? text_of("embedded Redis: %s is in use by another daemon", e->directory)
-                      : text_of("embedded Redis: %s: %s", daemon_file, strerror(errno));
+                      ? text_of("redis.embedded: %s is in use by another daemon", e->directory)
+                      : text_of("redis.embedded: %s: %s", daemon_file, strerror(errno));
     }
     mem_free(daemon_file);
     return problem;

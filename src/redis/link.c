@@ -156,3 +156,20 @@ void redis_link_reset(struct redis_link *link, const char *reason) {
     snprintf(link->reason, sizeof link->reason, "%s", reason);
     link_wake(link);
 }
+
+bool redis_link_check(const struct config *config, config_finding_cb on_problem, void *ctx) {
+    char *problem = NULL;
+    struct redis_tls *tls;
+
+    if (!config->redis.use_tls) {
+        return true;
+    }
+    tls = redis_tls_create(config, &problem);
+    if (!tls) {
+        on_problem(ctx, problem);
+        mem_free(problem);
+        return false;
+    }
+    redis_tls_destroy(&tls);
+    return true;
+}

@@ -128,3 +128,37 @@ test('a slow reader is closed with 4408, and costs others nothing', async (t) =>
   assert.ok((await d.metric('wslock_send_queue_bytes')) < 16384, 'nothing is left of its queue');
   await other.sync();
 });
+
+test('with the defaults a client that comes back may use every limit to the full at once', async (t) => {
+  const d = await h.lockDaemon(t);
+  const printed = (await h.run(['--print-config', '--config', d.configFile])).stdout;
+  const limit = (name) => Number(new RegExp(`^ *${name}: (\\d+)$`, 'm').exec(printed)[1]);
+  const rooms = Array.from({ length: limit('maxRoomsPerConnection') }, (_, i) => `document:full-${i}:main`);
+  const tabs = Array.from({ length: limit('maxConnectionsPerUser') }, () => h.tab());
+  const open = () => Promise.all(tabs.map((clientId) => d.client({ user: 'full', clientId })));
+
+  const before = await open();
+  const tokens = new Map();
+  for (const room of rooms) tokens.set(room, (await h.take(before[0], room)).token);
+  await Promise.all(before.map((c) => c.terminate()));
+
+  // The tab with the rooms says all that it may have to say before it hears anything.
+  const [first, ...others] = await Promise.all(tabs.map((clientId) => d.newClient({ user: 'full', clientId })));
+  const token = await d.token({ user: 'full' });
+  await Promise.all(others.map((c) => c.start()));
+  await first.open();
+  const replies = [first.request('auth', { token, clientId: tabs[0] })];
+  const each = (event, more) => rooms.map((resourceId) => first.request(event, { resourceId, token: tokens.get(resourceId), ...more }));
+  replies.push(...each('resource:join', { mode: 'editor' }), ...each('lock:heartbeat', { dirty: true }), ...each('lock:status'));
+  const events = {};
+  for (const { event, data } of await Promise.all(replies)) {
+    assert.notStrictEqual(event, 'error', JSON.stringify(data));
+    events[event] = (events[event] || 0) + 1;
+  }
+  assert.deepStrictEqual(events, { welcome: 1, 'resource:joined': rooms.length, 'lock:renewed': rooms.length, 'lock:state': rooms.length });
+  for (const room of rooms) {
+    const { data } = await first.waitFor('lock:acquired', (x) => x.resourceId === room);
+    assert.strictEqual(data.token, tokens.get(room));
+  }
+  await h.checkAll(d);
+});

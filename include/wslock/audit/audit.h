@@ -55,6 +55,9 @@ struct audit_record {
 
 struct audit;
 
+/* Reports what audit_open would have against the key and the file, but for another process that has
+ * the file; false if there is anything. Makes and changes nothing. */
+bool audit_check(const struct config *config, config_finding_cb on_problem, void *ctx) MUST_CHECK;
 /*
  * Opens (creating it 0640) config->audit.file, takes a lock on it, repairs a torn last line
  * (AUDIT_REPAIRED says what was cut and where it is kept), continues the chain, and writes

@@ -42,6 +42,8 @@ struct auth_identity {
 
 struct auth;
 
+/* Reports every problem that auth_create would have; false if there is any. */
+bool auth_check(const struct config *config, config_finding_cb on_problem, void *ctx) MUST_CHECK;
 /* Loads the keys that the configuration names. NULL with *problem set (heap, caller frees) when a
  * file cannot be read or holds no usable key. */
 struct auth *auth_create(const struct config *config, char **problem) MUST_CHECK;

@@ -178,6 +178,7 @@ struct config {
     char *state_dir; /* where the embedded Redis and development keys live; or NULL */
 
     bool instance_derived, own_page_derived; /* private: from the first listener's port */
+    struct config_node *root;                /* private: what was read, which knows the lines */
     uint32_t refs;                           /* private */
 };
 
@@ -186,10 +187,11 @@ typedef void (*config_problem_cb)(void *ctx, const char *file, int line, const c
                                   const char *text);
 
 /* Reads and checks everything, reporting every problem; NULL if there was any. The result has one
- * reference. Relative file names are taken as they are. */
+ * reference. Relative file names are taken as they are. `path` must live as long as the result. */
 struct config *config_load_file(const char *path, config_problem_cb on_problem,
                                 void *ctx) MUST_CHECK;
-/* The same from memory; `name` stands for the file in problems. */
+/* The same from memory; `name` stands for the file in problems, and must live as long as the
+ * result. */
 struct config *config_load_text(const char *name, const char *text, size_t len,
                                 config_problem_cb on_problem, void *ctx) MUST_CHECK;
 /* What --dev uses: see docs/configuration.md. Nothing is made: see config_make_dev. The file
@@ -201,6 +203,10 @@ struct config *config_load_dev(const char *state_dir, const char *path,
                                config_problem_cb on_problem, void *ctx) MUST_CHECK;
 /* Makes state_dir, mode 0700, and `dev-key` in it, mode 0600. False with a problem reported. */
 bool config_make_dev(const char *state_dir, config_problem_cb on_problem, void *ctx) MUST_CHECK;
+/* Whether the directory is there or can be made, and under --dev its `dev-key` will do if it is
+ * there; nothing is made. */
+bool config_check_state_dir(const struct config *c, const char *state_dir,
+                            config_problem_cb on_problem, void *ctx) MUST_CHECK;
 /* The state_dir of --dev and of the embedded Redis: the given one, or if that is NULL of
  * $STATE_DIRECTORY (systemd) the first, $XDG_STATE_HOME/wslockd, ~/.local/state/wslockd. Heap. */
 char *config_state_dir(const char *given) MUST_CHECK;
@@ -210,6 +216,17 @@ char *config_state_dir(const char *given) MUST_CHECK;
 void config_bound_port(struct config *c, int port);
 struct config *config_ref(struct config *c);
 void config_unref(struct config **c); /* wipes secrets at zero */
+
+/* Reports what is well formed, but cannot work well: each text begins with "warning: ". */
+void config_warn(const struct config *c, config_problem_cb on_problem, void *ctx);
+/* Whether the file gives this key (such as "listen[0].port") a value other than null. */
+bool config_gives(const struct config *c, const char *key);
+/* What is wrong outside of the file, in a file that a key names say. The text begins with the key:
+ * "ops.tokenFile: /path: Permission denied". */
+typedef void (*config_finding_cb)(void *ctx, const char *finding);
+/* Reports a finding as a problem at its key's line. */
+void config_complain(const struct config *c, const char *finding, config_problem_cb on_problem,
+                     void *ctx);
 
 /* The policy of a type; NULL if unknown types are rejected. */
 const struct config_policy *config_policy_for(const struct config *c, struct str type);

@@ -22,6 +22,9 @@ struct net_parts { /* borrowed until net_destroy; config is referenced */
     struct config *config;
 };
 
+/* Reports every problem that net_create would have with the files that the configuration names;
+ * false if there is any. Takes no address. */
+bool net_check(const struct config *config, config_finding_cb on_problem, void *ctx) MUST_CHECK;
 /* Checks certificates and takes every address of the configuration, so that a taken port is known
  * before anything else has started, and tells the configuration its port. Nobody is served yet.
  * NULL with *problem (heap, caller frees). */

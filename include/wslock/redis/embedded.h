@@ -7,6 +7,7 @@
 #ifndef WSLOCK_REDIS_EMBEDDED_H
 #define WSLOCK_REDIS_EMBEDDED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wslock/base/macros.h"
@@ -19,6 +20,9 @@ struct redis_embedded;
  * which repeats until it is there. A child that dies is started again after a pause. */
 struct redis_embedded *redis_embedded_start(uv_loop_t *loop, const char *directory,
                                             char **problem) MUST_CHECK;
+/* Whether there is a server program, and the directory's name leaves room for the socket's; starts
+ * and makes nothing. False with *problem (heap). */
+bool redis_embedded_check(const char *directory, char **problem) MUST_CHECK;
 const char *redis_embedded_socket(const struct redis_embedded *e);
 /* SIGTERM, waits up to 5 s (blocking; for teardown), then SIGKILL. Frees. */
 void redis_embedded_stop(struct redis_embedded **e);

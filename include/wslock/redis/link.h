@@ -43,6 +43,10 @@ struct redis_link_callbacks {
     void *ctx;
 };
 
+/* Reports what is wrong with the TLS files of the store; false if anything is. Connects to nothing.
+ */
+bool redis_link_check(const struct config *config, config_finding_cb on_problem,
+                      void *ctx) MUST_CHECK;
 /* config is kept (reference). name appears in CLIENT SETNAME and the log. Connecting starts at
  * once. */
 struct redis_link *redis_link_create(uv_loop_t *loop, struct config *config, const char *name,

@@ -4,7 +4,7 @@
 
 struct redis_tls *redis_tls_create(const struct config *config, char **problem) {
     (void)config;
-    *problem = mem_strdup("rediss: this program was built without TLS to Redis (hiredis_ssl)");
+    *problem = mem_strdup("redis.tls: this program was built without TLS to Redis (hiredis_ssl)");
     return NULL;
 }
 

@@ -23,7 +23,7 @@ static char *last_problem(const char *what, const char *path) {
     char text[512];
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-    snprintf(text, sizeof text, "%s %.256s: %.128s", what, path ? path : "",
+    snprintf(text, sizeof text, "%s: %.256s%s%.128s", what, path ? path : "", path ? ": " : "",
              reason ? reason : "failed");
     ERR_clear_error();
     return mem_strdup(text);
