@@ -213,11 +213,12 @@ static bool check_directory(const char *path, struct config_problems *problems) 
             slash[slash == copy ? 1 : 0] = '\0';
         at = slash ? copy : ".";
     }
-    ok = stat(at, &st) == 0 && access(at, W_OK | X_OK) == 0;
+    ok = stat(at, &st) == 0;
     if (ok && !S_ISDIR(st.st_mode)) {
         ok = false;
         errno = ENOTDIR;
     }
+    ok = ok && access(at, W_OK | X_OK) == 0;
     if (!ok)
         report_errno(problems, path);
     mem_free(copy);

@@ -175,6 +175,47 @@ static void a_missing_file_is_named(void **state) {
     }
 }
 
+static void keep_finding(void *ctx, const char *finding) {
+    buf_printf(ctx, "%s\n", finding);
+}
+
+/* What a connection would fail of for ever is found without one, at the key of the file. */
+static void expect_finding(struct fixture *f, const char *key, const char *path) {
+    bool good = key == NULL;
+    struct buf found;
+
+    buf_init(&found);
+    assert_int_equal(redis_link_check(&f->config, keep_finding, &found), good);
+    if (!good && strstr(buf_cstr(&found), "without TLS")) {
+        assert_int_equal(strncmp(found.data, "redis.tls: ", 11), 0);
+    } else if (!good) {
+        assert_int_equal(strncmp(buf_cstr(&found), key, strlen(key)), 0);
+        assert_non_null(strstr(found.data, path));
+    }
+    buf_fini(&found);
+}
+
+static void files_are_checked_without_connecting(void **state) {
+    struct fixture *f = *state;
+    char key[128], other_key[128], none[] = "/nonexistent/file.pem";
+
+    snprintf(key, sizeof key, "%s/local.key", f->server.dir);
+    snprintf(other_key, sizeof other_key, "%s/elsewhere.key", f->server.dir);
+    f->config.redis.tls_ca_file = none;
+    expect_finding(f, "redis.tls.ca: ", none);
+    f->config.redis.tls_ca_file = f->ca;
+    f->config.redis.tls_certificate_file = none;
+    f->config.redis.tls_key_file = key;
+    expect_finding(f, "redis.tls.certificate: ", none);
+    f->config.redis.tls_certificate_file = f->ca;
+    f->config.redis.tls_key_file = none;
+    expect_finding(f, "redis.tls.key: ", none);
+    f->config.redis.tls_key_file = other_key;
+    expect_finding(f, "redis.tls.key: ", other_key);
+    f->config.redis.use_tls = false;
+    expect_finding(f, NULL, NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_right_server_is_believed, setup, teardown),
@@ -182,6 +223,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(another_name_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_that_wants_a_certificate_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_file_is_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_are_checked_without_connecting, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
