@@ -38,7 +38,8 @@ configure_and_build() { # folder, cmake options ...
     # A folder that is there keeps the generator it was made with.
     [ -f "$folder/CMakeCache.txt" ] || generator=(-G Ninja)
     echo "== $folder/"
-    cmake "${generator[@]}" -S . -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo "$@" >/dev/null
+    cmake "${generator[@]}" -S . -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWSLOCK_WERROR=ON "$@" \
+        >/dev/null
     cmake --build "$folder" -j "$jobs"
 }
 

@@ -65,6 +65,8 @@ look_for_test() {
     need_command npm npm
     need_command chromium chromium
     need_package fonts-dejavu-core
+    need_command gcc gcc
+    need_command readelf binutils
     need_command clang clang
     need_package libclang-rt-dev
     need_command valgrind valgrind

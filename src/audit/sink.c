@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "wslock/base/macros.h"
+
 #define STREAM_WAIT_MS 1000
 
 void sink_init(struct sink *s, int fd, const char *path, bool sync) {

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "wslock/base/macros.h"
+
 static const struct auth_alg_info ALGS[] = {
 #define ALG(id, name, family, digest, size_bytes, group)                                           \
     {name, AUTH_FAMILY_##family, digest, size_bytes, group},

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "wslock/base/macros.h"
 #include "wslock/base/mem.h"
 
 struct frame *frame_from(const void *payload, size_t len) {

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "wslock/base/log.h"
+#include "wslock/base/macros.h"
 
 void rand_bytes(void *out, size_t len) {
     unsigned char *at = out;

@@ -2,6 +2,10 @@
 #ifndef WSLOCK_BASE_MACROS_H
 #define WSLOCK_BASE_MACROS_H
 
+#ifdef NDEBUG
+#error "assertions are part of the program: do not define NDEBUG"
+#endif
+
 #include <stddef.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
