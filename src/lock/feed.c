@@ -11,12 +11,10 @@
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
-#define BLOCK_MS 5000
-#define BLOCK_TEXT "5000"
+#define BLOCK_MAX_MS 5000
 #define LOOK_TEXT "1"    /* blocks no longer than that where it is not known to work */
 #define COUNT_TEXT "256" /* entries a stream and reply */
-#define RETRY_MS 1000
-#define LOST_MS 4000 /* several attempts to connect; well before entries not read are trimmed */
+#define RETRY_MAX_MS 1000
 #define HEAD_ARGS 6
 #define BLOCK_ARG 4
 
@@ -107,7 +105,7 @@ static bool take_reply(struct lock_store *store, const struct redis_reply *reply
 
 /* ---- away ---- */
 
-static bool positioned(const struct lock_store *store) {
+bool feed_is_positioned(const struct lock_store *store) {
     for (unsigned i = 0; i < store->shard_count; i++) {
         if (!store->shards[i].positioned) {
             return false;
@@ -123,42 +121,33 @@ static void note_away(const struct feed *feed) {
     }
 }
 
-/* No change reaches a client but by the feed: without it the store is as good as away. */
-static void on_lost(struct wheel_timer *timer) {
-    struct lock_store *store = CONTAINER_OF(timer, struct lock_store, feed.lost_timer);
-
-    if (redis_link_is_up(store->link) && positioned(store)) {
-        store->feed.lost = true;
-        store_lost(store, "its events cannot be read");
-    }
-}
-
 static void away(struct lock_store *store) {
-    struct feed *feed = &store->feed;
-
-    if (feed->away_since_ms == 0) {
-        feed->away_since_ms = clock_boot_ms();
-    }
-    if (!feed->lost && !wheel_armed(&feed->lost_timer)) {
-        wheel_set(store->wheel, &feed->lost_timer, LOST_MS, on_lost);
+    if (store->feed.away_since_ms == 0) {
+        store->feed.away_since_ms = clock_boot_ms();
     }
 }
 
-void feed_forgive(struct lock_store *store) {
-    wheel_cancel(&store->feed.lost_timer);
-    store->feed.lost = false;
-}
-
-/* It was read. All shards are synchronised where it was lost. */
+/* It was read. */
 static void back(struct lock_store *store) {
-    bool was_lost = store->feed.lost;
+    struct feed *feed = &store->feed;
+    bool was_away = feed->away_since_ms != 0;
 
-    note_away(&store->feed);
-    store->feed.away_since_ms = 0;
-    feed_forgive(store);
-    if (was_lost) {
+    note_away(feed);
+    feed->away_since_ms = 0;
+    feed->read_ms = clock_boot_ms();
+    feed->problem[0] = '\0';
+    if (was_away) {
         store_open(store);
+        store_check_recovered(store);
     }
+}
+
+/* Every read that comes back empty says that the events can be read: they come as often as leases
+ * are renewed. */
+static uint64_t at_most(const struct lock_store *store, uint64_t ms) {
+    uint64_t interval_ms = (uint64_t)store->config->redis.lease_ms / 3;
+
+    return interval_ms < ms ? interval_ms : ms;
 }
 
 /* ---- reading ---- */
@@ -180,9 +169,10 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
         if (log_limit_pass(&limit, 10)) {
             log_warn("feed_refused", LF("error", error));
         }
+        watch_keep_problem(store->feed.problem, error);
         away(store);
         note_away(&store->feed);
-        wheel_set(store->wheel, &store->feed.retry_timer, RETRY_MS, on_retry);
+        wheel_set(store->wheel, &store->feed.retry_timer, at_most(store, RETRY_MAX_MS), on_retry);
         return;
     }
     /* Still reading: what is dealt with in here may ask to read on, and would read this again. */
@@ -210,16 +200,11 @@ void feed_read(struct lock_store *store) {
     uint64_t timeout_ms = (uint64_t)store->config->redis.command_timeout_ms;
     bool look = feed->away_since_ms != 0;
 
-    if (feed->reading || store->closing || !positioned(store)) {
+    if (feed->reading || store->closing || !feed_is_positioned(store) ||
+        !redis_link_is_up(feed->link)) {
         return;
     }
-    if (look) {
-        away(store);
-    }
-    if (!redis_link_is_up(feed->link)) {
-        return;
-    }
-    feed->argv[BLOCK_ARG] = str_of(look ? LOOK_TEXT : BLOCK_TEXT);
+    feed->argv[BLOCK_ARG] = str_of(look ? LOOK_TEXT : feed->block);
     for (unsigned i = 0; i < store->shard_count; i++) {
         int len =
             snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)store->shards[i].cursor);
@@ -228,7 +213,7 @@ void feed_read(struct lock_store *store) {
     }
     feed->reading = true;
     redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * store->shard_count), feed->argv,
-                       look ? timeout_ms : BLOCK_MS + timeout_ms, on_read, store);
+                       timeout_ms + (look ? 0 : at_most(store, BLOCK_MAX_MS)), on_read, store);
 }
 
 /* ---- the link ---- */
@@ -241,6 +226,7 @@ static void on_down(void *ctx, const char *reason) {
     struct lock_store *store = ctx;
 
     log_info("feed_lost", LF("reason", reason));
+    watch_keep_problem(store->feed.problem, reason);
     away(store);
 }
 
@@ -248,12 +234,13 @@ static void on_fail(void *ctx, const char *reason) {
     struct lock_store *store = ctx;
 
     log_debug("feed_connect_failed", LF("reason", reason));
+    watch_keep_problem(store->feed.problem, reason);
     note_away(&store->feed);
 }
 
 void feed_init(struct lock_store *store, const char *name) {
-    static const char *const head[HEAD_ARGS] = {"XREAD", "COUNT",    COUNT_TEXT,
-                                                "BLOCK", BLOCK_TEXT, "STREAMS"};
+    static const char *const head[HEAD_ARGS] = {"XREAD", "COUNT",   COUNT_TEXT,
+                                                "BLOCK", LOOK_TEXT, "STREAMS"};
     const struct redis_link_callbacks callbacks = {on_up, on_down, on_fail, store};
     struct feed *feed = &store->feed;
 
@@ -266,14 +253,14 @@ void feed_init(struct lock_store *store, const char *name) {
         feed->argv[HEAD_ARGS + i] = store->shards[i].keys.events;
     }
     wheel_timer_init(&feed->retry_timer);
-    wheel_timer_init(&feed->lost_timer);
+    snprintf(feed->block, sizeof feed->block, "%llu",
+             (unsigned long long)at_most(store, BLOCK_MAX_MS));
     feed->away_since_ms = clock_boot_ms();
     feed->link = redis_link_create(store->loop, store->config, name, &callbacks);
 }
 
 void feed_fini(struct lock_store *store) {
     wheel_cancel(&store->feed.retry_timer);
-    wheel_cancel(&store->feed.lost_timer);
     redis_link_destroy(&store->feed.link);
     mem_free(store->feed.argv);
     mem_free(store->feed.ids);

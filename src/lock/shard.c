@@ -90,6 +90,11 @@ static void tell_unasked(const struct shard *s, const struct lock_result *result
     }
 }
 
+static void note_served(struct shard *s) {
+    s->served_ms = clock_boot_ms();
+    s->problem[0] = '\0';
+}
+
 /* ---- opening ---- */
 
 static void on_retry(struct wheel_timer *timer) {
@@ -127,11 +132,8 @@ static void refuse_layout(struct shard *s, const struct script_head *head) {
         snprintf(problem, sizeof problem, "the store has schema %lld, this program needs %d",
                  (long long)head->rev, LOCK_SCHEMA);
     }
-    store_refused(store, problem);
-    if (!store->been_up && !store->fatal) {
-        store->fatal = true;
-        store->callbacks.on_fatal(store->callbacks.ctx, problem);
-    }
+    watch_keep_problem(s->problem, problem);
+    store_unusable(store, problem);
 }
 
 static void on_opened(struct script_call *call, const struct script_head *head,
@@ -143,6 +145,7 @@ static void on_opened(struct script_call *call, const struct script_head *head,
     }
     if (head->status == SCRIPT_SHARDS || head->status == SCRIPT_SCHEMA) {
         refuse_layout(s, head);
+        retry_later(s);
     } else if (result->status != LOCK_OK) {
         retry_later(s);
     } else {
@@ -211,13 +214,16 @@ static void note_step(struct shard *s, const struct script_call *call, int64_t n
     s->answered_ms = came_ms;
 }
 
-static uint64_t renewal_pause_ms(const struct shard *s) {
-    uint64_t pause_ms = (uint64_t)s->store->config->redis.lease_ms / 3;
+static uint64_t renewal_pause_ms(const struct shard *s, bool renewed) {
+    uint64_t interval_ms = (uint64_t)s->store->config->redis.lease_ms / 3;
+    uint64_t pause_ms = !renewed         ? LOCK_RETRY_MS
+                        : s->window != 0 ? LOCK_WINDOW_POLL_MS
+                                         : interval_ms;
 
-    if (s->step != 0) {
+    if (renewed && s->step != 0) {
         return 1;
     }
-    return s->window != 0 && pause_ms > LOCK_WINDOW_POLL_MS ? LOCK_WINDOW_POLL_MS : pause_ms;
+    return pause_ms < interval_ms ? pause_ms : interval_ms;
 }
 
 static void on_renewed(struct script_call *call, const struct script_head *head,
@@ -232,11 +238,15 @@ static void on_renewed(struct script_call *call, const struct script_head *head,
     if (result->status == LOCK_OK) {
         s->lease_sent_ms = call->begin_us / 1000;
         s->step = 0;
+        if (s->state == SHARD_SERVING) {
+            note_served(s);
+        }
     }
     if (head->now_ms != 0) {
         note_step(s, call, head->now_ms);
     }
-    wheel_set(s->store->wheel, &s->lease_timer, renewal_pause_ms(s), on_lease_timer);
+    wheel_set(s->store->wheel, &s->lease_timer, renewal_pause_ms(s, result->status == LOCK_OK),
+              on_lease_timer);
     if (s->state == SHARD_OPENING) {
         if (result->status == LOCK_OK && shard_is_leased(s)) {
             begin_sync(s);
@@ -388,6 +398,7 @@ static void on_reported(struct script_call *call, const struct script_head *head
         return;
     }
     s->state = SHARD_SERVING;
+    note_served(s);
     if (s->window != 0) { /* others have not reported yet */
         wheel_set(s->store->wheel, &s->lease_timer, LOCK_WINDOW_POLL_MS, on_lease_timer);
     }

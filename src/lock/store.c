@@ -57,6 +57,12 @@ static bool read_reply(struct shard *s, const struct redis_reply *reply, struct 
     return true;
 }
 
+/* A replica now, which it may stay for good while the address leads to another already. The watch
+ * would find that out too, but later. */
+static bool is_no_master(const char *error) {
+    return strncmp(error, "READONLY ", 9) == 0 || strncmp(error, "MASTERDOWN ", 11) == 0;
+}
+
 static void on_script(void *arg, enum redis_status status, const struct redis_reply *reply,
                       const char *error) {
     struct script_call *call = arg;
@@ -65,6 +71,7 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
     struct script_head head = {0};
     struct lock_result result = {.error = error};
     const char *doubt = NULL;
+    bool changes;
 
     if (status == REDIS_OK || status == REDIS_REFUSED) {
         metrics_observe(METRIC_STORE_SECONDS, (double)(clock_boot_us() - call->begin_us) / 1e6,
@@ -86,30 +93,40 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
     if (result.status == LOCK_UNKNOWN && call->changes) {
         unwritten_doubt(s);
     }
+    if (result.status != LOCK_OK && status != REDIS_UNSENT) {
+        watch_keep_problem(s->problem, result.error);
+    }
     for (size_t i = 0; i < result.event_count; i++) {
         endings_note(s, &result.events[i]);
     }
-    s->calls_open--;
+    changes = call->changes;
+    s->calls_open -= changes;
     call->done(call, &head, &result);
     mem_free(call);
     if (store->closing) {
         return;
     }
     if (status == REDIS_REFUSED) {
-        store_refused(store, error);
+        if (is_no_master(error)) {
+            store_leave_server(store, error);
+        }
     } else if (doubt && redis_link_is_up(store->link)) {
         log_doubt(s, error ? error : doubt);
-        shard_resync(s, doubt);
+        if (changes) {
+            shard_resync(s, doubt);
+        }
     } else {
         shard_check_window(s);
     }
 }
 
-static struct script_call *make_call(struct shard *s, script_done done, lock_cb cb, void *arg) {
+static struct script_call *make_call(struct shard *s, bool changes, script_done done, lock_cb cb,
+                                     void *arg) {
     struct script_call *call = mem_alloc(sizeof *call);
 
-    s->calls_open++;
+    s->calls_open += changes;
     *call = (struct script_call){.shard = s,
+                                 .changes = changes,
                                  .done = done,
                                  .cb = cb,
                                  .arg = arg,
@@ -124,17 +141,17 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
 
     const struct str argv[] = {args_packed(a), str_of(store->incarnation)};
 
-    struct script_call *call = make_call(s, done, cb, arg);
+    bool closes = script == &lock_script_lease || script == &lock_script_report_done;
+    bool changes = script != &lock_script_open && script != &lock_script_rights &&
+                   (!closes || s->window != 0); /* what a window's closing ends */
+    struct script_call *call = make_call(s, changes, done, cb, arg);
 
-    call->changes = script != &lock_script_open &&
-                    (s->window != 0 || /* it may be closed by these */
-                     (script != &lock_script_lease && script != &lock_script_report_done));
     redis_link_eval(store->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
                     (uint64_t)store->config->redis.command_timeout_ms, on_script, call);
 }
 
 void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg) {
-    redis_link_decline(s->store->link, why, on_script, make_call(s, done, cb, arg));
+    redis_link_decline(s->store->link, why, on_script, make_call(s, false, done, cb, arg));
 }
 
 /* ---- up and away ---- */
@@ -166,48 +183,44 @@ void store_lost(struct lock_store *store, const char *reason) {
 }
 
 void store_open(struct lock_store *store) {
-    if (!redis_link_is_up(store->link) || wheel_armed(&store->reopen_timer) || store->feed.lost) {
+    /* No change reaches a client but by the feed: without it nothing is served. */
+    if (!redis_link_is_up(store->link) || !watch_fits(store) ||
+        (feed_is_positioned(store) && store->feed.away_since_ms != 0)) {
         return;
     }
     for (unsigned i = 0; i < store->shard_count; i++) {
-        shard_open(&store->shards[i]);
+        if (store->shards[i].state == SHARD_AWAY) {
+            shard_open(&store->shards[i]);
+        }
     }
 }
 
-static void on_reopen(struct wheel_timer *timer) {
-    struct lock_store *store = CONTAINER_OF(timer, struct lock_store, reopen_timer);
-
-    if (store->other_server) {
-        redis_link_reset(store->link, "the server is not the master");
-    } else {
-        store_open(store);
+void store_leave_server(struct lock_store *store, const char *why) {
+    store_set_problem(store, why);
+    if (clock_boot_ms() - store->watch.from_ms >= LOCK_RETRY_MS) {
+        redis_link_reset(store->link, why);
     }
 }
 
-/* A replica now, which it may stay for good while the address leads to another already. */
-static bool is_no_master(const char *error) {
-    return strncmp(error, "READONLY ", 9) == 0 || strncmp(error, "MASTERDOWN ", 11) == 0;
-}
-
-void store_refused(struct lock_store *store, const char *error) {
-    if (wheel_armed(&store->reopen_timer)) {
-        return; /* many calls are refused at once */
+void store_unusable(struct lock_store *store, const char *problem) {
+    store_leave_server(store, problem);
+    if (!store->been_up && !store->fatal) {
+        store->fatal = true;
+        store->callbacks.on_fatal(store->callbacks.ctx, problem);
     }
-    store_lost(store, error);
-    store->other_server = is_no_master(error);
-    wheel_set(store->wheel, &store->reopen_timer, LOCK_RETRY_MS, on_reopen);
 }
 
 void lock_store_check_lease(struct lock_store *store) {
     for (unsigned i = 0; store->up && i < store->shard_count; i++) {
         if (!shard_is_leased(&store->shards[i])) {
-            store_refused(store, "the lease has lapsed");
+            store_lost(store, "the lease has lapsed");
+            store_open(store);
         }
     }
 }
 
 void store_check_recovered(struct lock_store *store) {
-    if (store->up) {
+    if (store->up || !watch_fits(store) || store->feed.away_since_ms != 0) {
         return;
     }
     for (unsigned i = 0; i < store->shard_count; i++) {
@@ -226,61 +239,16 @@ void store_check_recovered(struct lock_store *store) {
 
 /* ---- the command link ---- */
 
-static void ignore_reply(void *arg, enum redis_status status, const struct redis_reply *reply,
-                         const char *error) {
-    (void)arg;
-    (void)status;
-    (void)reply;
-    (void)error;
-}
-
-/* Loaded before the first call, so that calls keep their order: NOSCRIPT would repeat some of them.
- */
-static void load_scripts(struct lock_store *store) {
-    for (size_t i = 0; i < lock_script_count; i++) {
-        const struct str argv[] = {str_of("SCRIPT"),
-                                   str_of("LOAD"),
-                                   {lock_scripts[i]->source, lock_scripts[i]->source_len}};
-
-        redis_link_command(store->link, 3, argv, (uint64_t)store->config->redis.command_timeout_ms,
-                           ignore_reply, NULL);
-    }
-}
-
-static void on_memory(void *arg, enum redis_status status, const struct redis_reply *reply,
-                      const char *error) {
-    static const char wanted[] = "maxmemory_policy:noeviction";
-    struct str info;
-
-    (void)arg;
-    (void)error;
-    if (status == REDIS_OK && redis_reply_str(reply, &info) &&
-        !memmem(info.p, info.len, wanted, sizeof wanted - 1)) {
-        log_warn("store_may_evict_locks", LF("advice", "set maxmemory-policy noeviction"));
-    }
-}
-
-static void check_memory_policy(struct lock_store *store) {
-    const struct str argv[] = {str_of("INFO"), str_of("memory")};
-
-    redis_link_command(store->link, 2, argv, (uint64_t)store->config->redis.command_timeout_ms,
-                       on_memory, NULL);
-}
-
 static void on_up(void *ctx) {
     struct lock_store *store = ctx;
 
-    store->other_server = false;
-    feed_forgive(store);
-    load_scripts(store);
-    check_memory_policy(store);
-    store_open(store);
+    watch_link_up(store);
 }
 
 static void on_down(void *ctx, const char *reason) {
     struct lock_store *store = ctx;
 
-    wheel_cancel(&store->reopen_timer);
+    watch_link_down(store);
     store_lost(store, reason);
     redis_link_reset(store->feed.link, "the other connection was lost"); /* as out of date */
 }
@@ -308,7 +276,6 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struc
     rand_id(store->incarnation);
     list_init(&store->flushes);
     peers_init(store);
-    wheel_timer_init(&store->reopen_timer);
     wheel_timer_init(&store->compare.timer);
     store->shard_count = (unsigned)config->redis.shards;
     store->shards = mem_calloc(store->shard_count, sizeof *store->shards);
@@ -320,6 +287,7 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struc
     store->link = redis_link_create(loop, config, buf_cstr(&name), &link_callbacks);
     buf_append_str(&name, ":feed");
     feed_init(store, buf_cstr(&name));
+    watch_init(store);
     buf_fini(&name);
     metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
     return store;
@@ -336,7 +304,7 @@ void lock_store_destroy(struct lock_store **storep) {
     for (unsigned i = 0; i < store->shard_count; i++) {
         shard_give_up_lease(&store->shards[i]);
     }
-    wheel_cancel(&store->reopen_timer);
+    watch_fini(store);
     compare_stop(store);
     feed_fini(store);
     redis_link_destroy(&store->link);

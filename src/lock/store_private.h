@@ -9,9 +9,13 @@
  *       │                                               └───┴── gap, window, unknown outcome ┘
  *       └── the store went away (from any state)
  *
- * store.c: life, up and down. shard.c: these states. calls.c: the requests. sweep.c: what is due.
- * feed.c: the streams of events. unwritten.c: those of the audit. compare.c: who is here.
- * peers.c: who else there is. endings.c: which grants have ended lately.
+ * The store as a whole is up from when every shard is served and the events are read. It is away
+ * when one of them has not been for two intervals of lease renewal, or the connection is gone:
+ * watch.c decides that by what succeeds, never by how something failed.
+ *
+ * store.c: life, up and down. watch.c: when it goes away. shard.c: these states. calls.c: the
+ * requests. sweep.c: what is due. feed.c: the streams of events. unwritten.c: those of the audit.
+ * compare.c: who is here. peers.c: who else there is. endings.c: which grants have ended lately.
  */
 #ifndef WSLOCK_SRC_LOCK_STORE_PRIVATE_H
 #define WSLOCK_SRC_LOCK_STORE_PRIVATE_H
@@ -31,6 +35,7 @@
 #define LOCK_SCHEMA_OLDEST 1 /* that can be read: locks and members without pages */
 #define LOCK_INCARNATION_MAX 64
 #define LOCK_RETRY_MS 500 /* after a refusal or a failed report */
+#define LOCK_PROBLEM_LEN 256
 #define LOCK_WINDOW_POLL_MS                                                                        \
     500 /* lease renewals while a recovery window is open: they close it                           \
          */
@@ -77,6 +82,8 @@ struct shard {
     int64_t renewed_ms;             /* store time of the last answer to a renewal, 0: none … */
     uint64_t asked_ms, answered_ms; /* … and the boot times when it was sent and when it came */
     int step; /* of the store's clock, that is to be told to the shard: 1 forward, -1 back */
+    uint64_t served_ms; /* boot time when it was last seen to be served, its lease renewed */
+    char problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
     struct wheel_timer lease_timer;
     struct wheel_timer retry_timer; /* open again, or synchronise again */
 
@@ -94,7 +101,7 @@ struct shard {
     unsigned sweeps_failed; /* the last so many */
     struct wheel_timer sweep_timer;
 
-    size_t calls_open;  /* scripts without an answer */
+    size_t calls_open;  /* scripts that may make events, without an answer */
     uint64_t opened_ms; /* boot time when it was opened on this connection */
     struct unwritten unwritten;
     struct list endings; /* endings.c, oldest first */
@@ -116,12 +123,26 @@ struct compare {
 struct feed {
     struct redis_link *link;
     bool reading;
-    bool lost;              /* for so long that nothing can be served */
     uint64_t away_since_ms; /* boot time; 0 while it can be read */
+    uint64_t read_ms;       /* boot time when that last succeeded */
+    char problem[LOCK_PROBLEM_LEN];
     struct wheel_timer retry_timer;
-    struct wheel_timer lost_timer;
     struct str *argv; /* of XREAD; ids are written anew each time */
     char (*ids)[24];
+    char block[16]; /* how long it waits for events */
+};
+
+/* watch.c: whether the store serves. */
+struct watch {
+    struct wheel_timer timer;
+    uint64_t ran_ms;    /* boot time of the last look */
+    uint64_t from_ms;   /* nothing can have succeeded for longer than since then */
+    uint64_t asked_ms;  /* boot time when the server and our rights were last asked for */
+    uint64_t rights_ms; /* boot time when no right was missing */
+    bool asking;        /* for our rights */
+    bool server_fits;   /* the one that this connection leads to */
+    bool rights_fit;    /* the last answer on this connection */
+    char problem[LOCK_PROBLEM_LEN]; /* why one of the two does not; empty: nothing is known */
 };
 
 struct lock_store {
@@ -142,8 +163,7 @@ struct lock_store {
     bool fatal;   /* on_fatal was called */
     uint64_t down_since_ms;
     char *problem;
-    struct wheel_timer reopen_timer;
-    bool other_server; /* this connection leads to one that is not the master */
+    struct watch watch;
 
     int64_t clock_ms;     /* store time of the last reply … */
     uint64_t clock_at_ms; /* … and boot time when it came */
@@ -188,11 +208,14 @@ void args_not_after(struct script_args *a, const struct lock_store *store);
 void store_set_problem(struct lock_store *store, const char *problem);
 /* Nothing can be served, for this reason. */
 void store_lost(struct lock_store *store, const char *reason);
-/* Opens every shard, unless something stands in the way. */
+/* Opens the shards that are away, unless something stands in the way. */
 void store_open(struct lock_store *store);
-/* The store answers that it cannot serve: everything is closed and opened again after a pause. */
-void store_refused(struct lock_store *store, const char *error);
-/* A shard came to be served. */
+/* The server that the connection leads to is not, or no longer, the one: it is connected anew, but
+ * not at once if it was only just. */
+void store_leave_server(struct lock_store *store, const char *why);
+/* At start the program ends; later it is a store that is away. */
+void store_unusable(struct lock_store *store, const char *problem);
+/* A shard came to be served, or the events are read again. */
 void store_check_recovered(struct lock_store *store);
 int64_t store_longest_grace_ms(const struct lock_store *store);
 
@@ -266,12 +289,23 @@ void endings_forget(struct shard *s);
 /* ---- sweep.c ---- */
 void sweep_schedule(struct shard *s);
 
+/* ---- watch.c ---- */
+void watch_init(struct lock_store *store);
+void watch_fini(struct lock_store *store);
+/* The command link came up: looks at what it leads to, then opens the shards. */
+void watch_link_up(struct lock_store *store);
+void watch_link_down(struct lock_store *store);
+/* The server will do, and no right is missing. */
+bool watch_fits(const struct lock_store *store);
+/* What a script's error says, without where in the script it was. */
+void watch_keep_problem(char out[LOCK_PROBLEM_LEN], const char *error);
+
 /* ---- feed.c ---- */
 void feed_init(struct lock_store *store, const char *name);
 void feed_fini(struct lock_store *store);
 /* Reads on if it can: connected, every shard positioned, not reading already. */
 void feed_read(struct lock_store *store);
-/* The command link came up: the feed has its time again. */
-void feed_forgive(struct lock_store *store);
+/* Every shard's place in its stream is known, without which nothing can be read. */
+bool feed_is_positioned(const struct lock_store *store);
 
 #endif

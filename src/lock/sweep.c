@@ -9,8 +9,9 @@
 #define SWEEP_IDLE_MS 1000
 #define SWEEP_IDLE_MS_PER_SHARD 10
 #define SWEEP_JITTER_MS 500
-#define SWEEP_PAUSE_MS 50  /* between two sweeps of a shard; doubles with each that failed … */
-#define SWEEP_FAILED_MAX 9 /* … up to 25.6 s */
+#define SWEEP_PAUSE_MS 50   /* between two sweeps of a shard; doubles with each that failed … */
+#define SWEEP_FAILED_MAX 9  /* … up to 25.6 s */
+#define SWEEP_REFUSED_MAX 4 /* where the store refused it: it may be back soon */
 #define SWEEP_MEMBERS 100
 #define SWEEP_EVENTS 100000 /* entries of a shard's streams that are kept at most */
 #define SWEEP_AUDIT 10000
@@ -57,7 +58,9 @@ static void on_swept(struct script_call *call, const struct script_head *head,
     if (s->store->closing) {
         return;
     }
-    if (result->status == LOCK_UNKNOWN && s->sweeps_failed < SWEEP_FAILED_MAX) {
+    if (result->status != LOCK_OK &&
+        s->sweeps_failed <
+            (result->status == LOCK_UNKNOWN ? SWEEP_FAILED_MAX : SWEEP_REFUSED_MAX)) {
         s->sweeps_failed++;
     }
     if (result->status == LOCK_OK) {

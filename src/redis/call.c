@@ -114,10 +114,14 @@ static enum redis_status class_of_error(const struct redis_call *call, const red
 
 static void launch(struct redis_call *call);
 
-static void on_loaded(redisAsyncContext *ac, void *reply, void *script) {
+static void on_loaded(redisAsyncContext *ac, void *reply_ptr, void *script) {
     struct redis_link *link = ac->data;
+    const redisReply *reply = reply_ptr;
 
-    (void)reply; /* if it failed, the repeated EVALSHA fails and says so */
+    if (reply) { /* if it failed, the repeated EVALSHA fails, for the same reason */
+        snprintf(link->load_error, sizeof link->load_error, "%s",
+                 reply->type == REDIS_REPLY_ERROR ? reply->str : "");
+    }
     for (size_t i = 0; i < link->loading_count; i++) {
         if (link->loading[i] == script) {
             link->loading[i] = link->loading[--link->loading_count];
@@ -164,7 +168,9 @@ static void on_reply(redisAsyncContext *ac, void *reply_ptr, void *call_ptr) {
         load(link, call->script);
         launch(call);
     } else {
-        finish(call, class_of_error(call, reply), NULL, reply->str);
+        bool unloaded = call->repeated && has_code(reply, "NOSCRIPT") && link->load_error[0];
+
+        finish(call, class_of_error(call, reply), NULL, unloaded ? link->load_error : reply->str);
     }
     link_pump(link);
 }

@@ -78,6 +78,7 @@ struct redis_link {
 
     const struct redis_script *loading[LINK_MAX_LOADING]; /* SCRIPT LOAD in flight */
     size_t loading_count;
+    char load_error[LINK_REASON_LEN]; /* of the last SCRIPT LOAD; empty: it went well */
 };
 
 /* Has the idle hook run before the loop sleeps. */

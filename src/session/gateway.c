@@ -291,14 +291,22 @@ bool gateway_drained(const struct gateway *g) {
     return map_count(g->sessions) == 0 && farewells_settled(g) && lock_store_flushed(g->store);
 }
 
+/* With the cause, as far as it is known; until the next call. */
+static const char *store_reason(const struct gateway *g, const char *what) {
+    static char text[512];
+    const char *problem = lock_store_problem(g->store);
+    snprintf(text, sizeof text, "%s%s%s", what, problem ? ": " : "", problem ? problem : "");
+    return text;
+}
+
 size_t gateway_not_ready(const struct gateway *g, const char **reasons, size_t max) {
     const char *found[6];
     size_t n = 0;
     uint64_t since = lock_store_down_since_boot_ms(g->store);
     if (!g->started)
-        found[n++] = "the store has not been reached yet";
+        found[n++] = store_reason(g, "the store has not been reached yet");
     else if (since && clock_boot_ms() - since > (uint64_t)g->parts.config->ops.ready_grace_ms)
-        found[n++] = "the store is away";
+        found[n++] = store_reason(g, "the store is away");
     if (lock_store_window_open(g->store))
         found[n++] = "a recovery window is open";
     if (g->draining)

@@ -544,12 +544,12 @@ static void a_store_whose_events_cannot_be_read_is_away(void **state) {
 
     harness_start(h);
     ann = hold(h, &r);
-    ask_server(h, "ACL SETUSER default -xread", answer, sizeof answer);
+    ask_server(h, "SET {wslock:1}:events damaged", answer, sizeof answer);
     RUN_UNTIL(&h->loop, h->a.degraded == 1);
-    assert_non_null(strstr(lock_store_problem(h->a.store), "events"));
-    assert_true(metrics_value(METRIC_FEED_LAG, NULL, NULL) > 2);
+    assert_non_null(strstr(lock_store_problem(h->a.store), "its events cannot be read: WRONGTYPE"));
+    RUN_UNTIL(&h->loop, metrics_value(METRIC_FEED_LAG, NULL, NULL) > 2);
     assert_int_equal(h->a.recovered, 1);
-    ask_server(h, "ACL SETUSER default +xread", answer, sizeof answer);
+    ask_server(h, "DEL {wslock:1}:events", answer, sizeof answer);
     RUN_UNTIL(&h->loop, h->a.recovered == 2);
     do {
         CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
@@ -557,6 +557,76 @@ static void a_store_whose_events_cannot_be_read_is_away(void **state) {
     assert_int_equal(r.result.outcome, LOCK_OUT_RELEASED);
     RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_RELEASED));
     assert_int_equal(h->a.degraded, 1);
+}
+
+/* No request ever fails here: nobody asks. The scripts' own errors say it too, where they come. */
+static void a_right_that_is_missing_is_named(void **state) {
+    struct harness *h = *state;
+    char answer[64];
+    int times = 1;
+
+    harness_start(h);
+    for (const char *const *c = (const char *const[]){"info", "get", "evalsha", "sscan", NULL}; *c;
+         c++, times++) {
+        char command[64];
+
+        snprintf(command, sizeof command, "ACL SETUSER default -%s", *c);
+        ask_server(h, command, answer, sizeof answer);
+        RUN_UNTIL(&h->loop, h->a.degraded >= times && strstr(lock_store_problem(h->a.store), *c));
+        assert_true(lock_store_down_since_boot_ms(h->a.store) > 0);
+        snprintf(command, sizeof command, "ACL SETUSER default +%s", *c);
+        ask_server(h, command, answer, sizeof answer);
+        RUN_UNTIL(&h->loop, h->a.recovered == times + 1);
+        h->a.degraded = times;
+    }
+}
+
+/* The others go on. */
+static void one_shard_that_cannot_be_served_is_a_store_that_is_away(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    char command[128], answer[64], wanted[64];
+    unsigned shard;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    shard = (lock_store_shard(h->a.store, str_of(R)) + 1) % 4;
+    snprintf(command, sizeof command, "RENAME {wslock:%u}:meta {wslock:%u}:kept", shard, shard);
+    ask_server(h, command, answer, sizeof answer);
+    snprintf(command, sizeof command, "SET {wslock:%u}:meta damaged", shard);
+    ask_server(h, command, answer, sizeof answer);
+    RUN_UNTIL(&h->loop, h->a.degraded == 1);
+    snprintf(wanted, sizeof wanted, "shard %u is not served: WRONGTYPE", shard);
+    assert_non_null(strstr(lock_store_problem(h->a.store), wanted));
+    assert_null(strstr(lock_store_problem(h->a.store), "user_script"));
+    do {
+        CALL(h, &r, lock_heartbeat(h->a.store, &ann, 0, true, -1, CB, &r));
+    } while (r.status != LOCK_OK);
+    assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
+    assert_int_equal(h->a.recovered, 1);
+    snprintf(command, sizeof command, "RENAME {wslock:%u}:kept {wslock:%u}:meta", shard, shard);
+    ask_server(h, command, answer, sizeof answer);
+    RUN_UNTIL(&h->loop, h->a.recovered == 2);
+    assert_int_equal(h->a.degraded, 1);
+}
+
+/* It is not the store that was away. */
+static void who_stood_still_does_not_blame_the_store(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+    int before;
+
+    harness_start(h);
+    ann = hold(h, &r);
+    before = h->a.resyncs;
+    skew_us = 3500000;
+    RUN_UNTIL(&h->loop, h->a.resyncs >= before + 4); /* every lease had lapsed */
+    do {
+        CALL(h, &r, lock_heartbeat(h->a.store, &ann, 0, true, -1, CB, &r));
+    } while (r.status != LOCK_OK);
+    assert_int_equal(h->a.degraded, 0);
 }
 
 int main(void) {
@@ -582,6 +652,9 @@ int main(void) {
         T(the_feed_goes_on_after_its_connection_broke),
         T(sweeps_that_fail_pause_ever_longer),
         T(a_store_whose_events_cannot_be_read_is_away),
+        T(a_right_that_is_missing_is_named),
+        T(one_shard_that_cannot_be_served_is_a_store_that_is_away),
+        T(who_stood_still_does_not_blame_the_store),
         T(failed_reports_are_asked_for_again),
         T(destroying_completes_what_is_outstanding),
     };

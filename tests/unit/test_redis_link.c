@@ -348,6 +348,24 @@ static void noscript_loads_once(void **state) {
     assert_non_null(strstr(stats, "cmdstat_script|load:calls=1,"));
 }
 
+/* The reason stands in the answer, not that it is missing. */
+static void a_script_that_cannot_be_loaded_says_why(void **state) {
+    struct fixture *f = *state;
+    const struct redis_script script = {.name = "broken",
+                                        .source = "return return",
+                                        .source_len = 13,
+                                        .sha1 = "0123456789012345678901234567890123456789"};
+    struct answer a = {0};
+
+    redis_server_start(&f->server, NULL);
+    connect_link(f);
+    RUN_UNTIL(&f->loop, f->seen.up == 1);
+    redis_link_eval(f->link, &script, 0, NULL, 0, NULL, 2000, on_answer, &a);
+    RUN_UNTIL(&f->loop, a.count == 1);
+    assert_int_equal(a.status, REDIS_REFUSED);
+    assert_non_null(strstr(a.text, "Error compiling script"));
+}
+
 static void a_failing_script_is_an_unknown_outcome(void **state) {
     struct fixture *f = *state;
     const struct redis_script *script =
@@ -508,6 +526,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(closed_port_fails_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(unsupported_configurations_say_so, setup, teardown),
         cmocka_unit_test_setup_teardown(noscript_loads_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_script_that_cannot_be_loaded_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failing_script_is_an_unknown_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(flight_is_bounded_and_order_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(what_waited_for_half_its_time_is_not_sent, setup, teardown),

@@ -139,7 +139,7 @@ void lock_store_destroy(struct lock_store **store);
 /* Before a clean stop, when nothing more will be done: has the audit put on disk what it was given.
  * True when it has answered; asked again and again. */
 bool lock_store_flushed(struct lock_store *store);
-/* Why the last attempt to connect failed, or NULL. */
+/* Why the store is away, or was not reached; NULL while it is up, or nothing is known. */
 const char *lock_store_problem(const struct lock_store *store);
 bool lock_store_window_open(const struct lock_store *store); /* any shard in a recovery window */
 uint64_t lock_store_down_since_boot_ms(const struct lock_store *store); /* 0 while up */
