@@ -1,5 +1,6 @@
 # Writes OUTPUT, a C file with every script of FOLDER and the table of them all. A script is prelude.lua and
-# behind it a file that no other includes, with each line `--@include FILE` in both replaced by that file.
+# behind it a file that no other includes, with each line `--@include FILE` in both replaced by that file; or that file
+# alone, if it begins with the line `--@alone`.
 cmake_minimum_required(VERSION 3.25)
 file(GLOB files ${FOLDER}/*.lua)
 set(include_line "(^|\n) *--@include ([a-z_]+\\.lua)\n")
@@ -24,7 +25,9 @@ foreach(path ${files})
     continue()
   endif()
   file(READ ${path} text)
-  set(text "${prelude}${text}")
+  if(NOT text MATCHES "^--@alone\n")
+    set(text "${prelude}${text}")
+  endif()
   while(text MATCHES "${include_line}")
     set(line "${CMAKE_MATCH_0}")
     set(before "${CMAKE_MATCH_1}")

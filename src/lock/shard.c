@@ -90,6 +90,10 @@ static void tell_unasked(const struct shard *s, const struct lock_result *result
     }
 }
 
+static uint64_t renewal_ms(const struct shard *s) {
+    return (uint64_t)s->store->config->redis.lease_ms / 3;
+}
+
 static void note_served(struct shard *s) {
     s->served_ms = clock_boot_ms();
     s->problem[0] = '\0';
@@ -215,7 +219,7 @@ static void note_step(struct shard *s, const struct script_call *call, int64_t n
 }
 
 static uint64_t renewal_pause_ms(const struct shard *s, bool renewed) {
-    uint64_t interval_ms = (uint64_t)s->store->config->redis.lease_ms / 3;
+    uint64_t interval_ms = renewal_ms(s);
     uint64_t pause_ms = !renewed         ? LOCK_RETRY_MS
                         : s->window != 0 ? LOCK_WINDOW_POLL_MS
                                          : interval_ms;
@@ -400,7 +404,10 @@ static void on_reported(struct script_call *call, const struct script_head *head
     s->state = SHARD_SERVING;
     note_served(s);
     if (s->window != 0) { /* others have not reported yet */
-        wheel_set(s->store->wheel, &s->lease_timer, LOCK_WINDOW_POLL_MS, on_lease_timer);
+        uint64_t pause_ms = renewal_ms(s);
+
+        wheel_set(s->store->wheel, &s->lease_timer,
+                  pause_ms < LOCK_WINDOW_POLL_MS ? pause_ms : LOCK_WINDOW_POLL_MS, on_lease_timer);
     }
     sweep_schedule(s);
     feed_read(s->store);

@@ -142,7 +142,7 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
     const struct str argv[] = {args_packed(a), str_of(store->incarnation)};
 
     bool closes = script == &lock_script_lease || script == &lock_script_report_done;
-    bool changes = script != &lock_script_open && script != &lock_script_rights &&
+    bool changes = script != &lock_script_open &&
                    (!closes || s->window != 0); /* what a window's closing ends */
     struct script_call *call = make_call(s, changes, done, cb, arg);
 

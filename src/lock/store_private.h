@@ -140,7 +140,8 @@ struct watch {
     uint64_t asked_ms;  /* boot time when the server and our rights were last asked for */
     uint64_t rights_ms; /* boot time when no right was missing */
     bool asking;        /* for our rights */
-    bool server_fits;   /* the one that this connection leads to */
+    bool server_fits;   /* the one that this connection leads to … */
+    bool server_unfit;  /* … or it said that it does not */
     bool rights_fit;    /* the last answer on this connection */
     char problem[LOCK_PROBLEM_LEN]; /* why one of the two does not; empty: nothing is known */
 };

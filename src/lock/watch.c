@@ -96,62 +96,63 @@ static void on_info(void *arg, enum redis_status status, const struct redis_repl
         w->server_fits = true;
         check_memory_policy(info);
     } else {
+        w->server_unfit = true;
         store_unusable(store, w->problem);
     }
     fit_changed(store);
 }
 
-static void name_missing(struct lock_store *store, const struct lock_result *result) {
+/* names: of the commands that are missing. */
+static void name_missing(struct lock_store *store, const struct redis_reply *names) {
     const char *user = store->config->redis.username;
+    struct str name;
     struct buf b;
 
     buf_init(&b);
     buf_printf(&b, "the Redis user \"%s\" has no right to", user ? user : "default");
-    for (size_t i = 0; i < result->held_count; i++) {
-        buf_printf(&b, "%s %.*s", i > 0 ? "," : "", (int)result->held[i].len, result->held[i].p);
+    for (size_t i = 0; i < redis_reply_count(names); i++) {
+        if (redis_reply_str(redis_reply_at(names, i), &name)) {
+            buf_printf(&b, "%s %.*s", i > 0 ? "," : "", (int)name.len, name.p);
+        }
     }
     watch_keep_problem(store->watch.problem, buf_cstr(&b));
     buf_fini(&b);
 }
 
-static void on_rights(struct script_call *call, const struct script_head *head,
-                      const struct lock_result *result) {
-    struct lock_store *store = call->shard->store;
+static void on_rights(void *arg, enum redis_status status, const struct redis_reply *reply,
+                      const char *error) {
+    struct lock_store *store = arg;
     struct watch *w = &store->watch;
 
-    (void)head;
     w->asking = false;
-    if (store->closing || !redis_link_is_up(store->link)) {
+    if (store->closing || status == REDIS_UNSENT || w->server_unfit ||
+        !redis_link_is_up(store->link)) {
         return;
     }
-    w->rights_fit = result->status == LOCK_OK && result->held_count == 0;
+    w->rights_fit = status == REDIS_OK && redis_reply_count(reply) == 0;
     if (w->rights_fit) {
         w->rights_ms = clock_boot_ms();
-    } else if (result->status == LOCK_OK) {
-        name_missing(store, result);
-    } else if (w->server_fits) {
-        watch_keep_problem(w->problem, result->error);
+    } else if (status == REDIS_OK) {
+        name_missing(store, reply);
+    } else {
+        watch_keep_problem(w->problem, error);
     }
     fit_changed(store);
 }
 
 static void ask(struct lock_store *store) {
+    static const struct str info[] = {{"INFO", 4}};
     struct watch *w = &store->watch;
-    struct shard *s = &store->shards[0];
-    const struct str info[] = {str_of("INFO")};
-    struct script_args a;
+    uint64_t timeout_ms = (uint64_t)store->config->redis.command_timeout_ms;
 
     w->asked_ms = clock_boot_ms();
     if (!w->server_fits) {
-        redis_link_command(store->link, ARRAY_LEN(info), info,
-                           (uint64_t)store->config->redis.command_timeout_ms, on_info, store);
+        redis_link_command(store->link, ARRAY_LEN(info), info, timeout_ms, on_info, store);
     }
     if (!w->asking) {
         w->asking = true;
-        args_init(&a, &store->packed);
-        args_keys_shard(&a, &s->keys);
-        args_int(&a, 0);
-        script_send(s, &lock_script_rights, &a, on_rights, NULL, NULL);
+        redis_link_eval(store->link, &lock_script_rights, 1, &store->shards[0].keys.meta, 0, NULL,
+                        timeout_ms, on_rights, store);
     }
 }
 
@@ -166,7 +167,7 @@ void watch_link_up(struct lock_store *store) {
 }
 
 void watch_link_down(struct lock_store *store) {
-    store->watch.server_fits = store->watch.rights_fit = false;
+    store->watch.server_fits = store->watch.server_unfit = store->watch.rights_fit = false;
     store->watch.problem[0] = '\0';
 }
 

@@ -1,9 +1,9 @@
--- Rights: which of the commands that this program needs the caller may not run here. Beside those of the scripts,
--- those that it sends as they are.
--- KEYS: SHARD. Arguments: 1 notAfter.
--- Reply: NONE; names: the commands that are missing.
+--@alone
+-- Rights: which of the commands that this program needs the caller may not run on its keys: those of the scripts, and
+-- those that it sends as they are. Runs none of them itself, and so has no prelude.
+-- KEYS: 1 a key of any shard. Arguments: none.
+-- Reply: an array of the names of those that are missing.
 -- Events: none.
---@include shard.lua
 local needed = {
   {'ping'}, {'info'}, {'time'}, {'script', 'load', ''}, {'evalsha', '', 1, KEYS[1]}, {'xread', 'streams', KEYS[1], 0},
 }
@@ -20,4 +20,4 @@ for _, command in ipairs(needed) do
     table.insert(missing, command[1] == 'script' and 'script|load' or command[1])
   end
 end
-return answer_shard(0, missing)
+return missing

@@ -12,6 +12,7 @@ class Proxy {
     this.refusing = false;
     this.swallowing = { up: false, down: false };
     this.kept = []; // pairs whose bytes wait for deliver()
+    this.rewrite = {}; // {request, reply}: (bytes, pair) => the bytes that go on instead
     this.server = net.createServer((near) => this.connect(near));
   }
   listen() {
@@ -39,8 +40,10 @@ class Proxy {
       };
       from.on('error', drop);
       from.on('close', drop);
-      from.on('data', (data) => {
+      from.on('data', (bytes) => {
         if (pair.swallows[from === near ? 'up' : 'down']) return;
+        const change = from === near ? this.rewrite.request : this.rewrite.reply;
+        const data = change ? change(bytes, pair) : bytes;
         if (from === near && this.isKept(pair, data)) return;
         const pass = () => {
           if (!to.destroyed && !to.write(data)) {
