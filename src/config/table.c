@@ -285,7 +285,9 @@ static const struct config_row ROOT_ROWS[] = {
     {DURATION(ROOT, "redis.startTimeout", redis.start_timeout_ms), .fallback = "10s",
      .max = HOURS(1), RESTART, .doc = "How long a start waits for the store before exit 3."},
     {DURATION(ROOT, "redis.lease", redis.lease_ms), .fallback = "10s", .max = MINUTES(10), RESTART,
-     .doc = "An instance that is silent for this long counts as dead. Renewed every third of it."},
+     .doc =
+         "An instance that is silent for this long counts as dead. Renewed every third of it; the "
+         "store is away when that, or reading its events, has failed for two thirds."},
     {INT(ROOT, "redis.waitReplicas", redis.wait_replicas), .fallback = "0", .max = 16, RESTART,
      .doc = "Replicas that must have a grant before it is told."},
 

@@ -49,6 +49,7 @@ void shard_init(struct lock_store *store, unsigned index) {
 
 void shard_away(struct shard *s) {
     s->state = SHARD_AWAY;
+    s->problem[0] = '\0';
     wheel_cancel(&s->lease_timer);
     wheel_cancel(&s->retry_timer);
     wheel_cancel(&s->sweep_timer);
