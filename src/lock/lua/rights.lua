@@ -8,8 +8,9 @@ local needed = {
   {'ping'}, {'info'}, {'time'}, {'script', 'load', ''}, {'evalsha', '', 1, KEYS[1]}, {'xread', 'streams', KEYS[1], 0},
 }
 for name in string.gmatch([[
-  del exists get hdel hexists hget hgetall hkeys hlen hmget hset hsetnx hvals lindex lpush lrange ltrim pexpire sadd set
-  srandmember srem sscan xadd xrange xtrim zadd zcard zrange zrangebyscore zrank zrem zrevrange zscore
+  del exists get hdel hexists hget hgetall hkeys hlen hmget hrandfield hset hsetnx hvals lindex linsert lpush lrange
+  ltrim pexpire rpush sadd set srandmember srem sscan xadd xrange xtrim zadd zcard zmscore zrange zrangebyscore zrank
+  zrem zrevrange zrevrangebyscore zscore
 ]], '%a+') do
   table.insert(needed, {name, KEYS[1]})
 end
