@@ -1,9 +1,8 @@
 /* What is well formed, but cannot work well; and where a key of the file stands. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "tree.h"
+#include "rules.h"
 #include "unit.h"
 
 /* Browsers run the timers of a page that nobody sees once a minute. */
@@ -13,20 +12,11 @@
 
 struct warnings {
     const struct config *config;
+    struct config_rules rules; /* only to complain by */
     struct config_problems problems;
 };
 
-static void warn(struct warnings *w, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static void warn(struct warnings *w, const char *key, const char *fmt, ...) {
-    const struct config_node *node = config_tree_nearest(w->config->root, key);
-    char text[400];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    config_problems_add(&w->problems, node->file, node->line, key, "warning: %s", text);
-}
+#define WARN(w, key, fmt, ...) config_rules_complain(&(w)->rules, key, "warning: " fmt, __VA_ARGS__)
 
 static bool given(const struct warnings *w, const char *key) {
     return config_tree_find(w->config->root, key) != NULL;
@@ -43,7 +33,7 @@ static void check_burst(struct warnings *w) {
     long long burst = w->config->limits.message_burst;
 
     if (burst < rooms + 1)
-        warn(w, given_of(w, "limits.messageBurst", "limits.maxRoomsPerConnection"),
+        WARN(w, given_of(w, "limits.messageBurst", "limits.maxRoomsPerConnection"),
              "messageBurst (%lld) is below what a client sends at once when it comes back: auth, "
              "and a join for each of maxRoomsPerConnection (%lld) rooms",
              burst, rooms);
@@ -61,7 +51,7 @@ static void check_key_algorithms(struct warnings *w) {
             used = used || strcmp(algorithms->items[j], alg) == 0;
         (void)snprintf(key, sizeof key, "auth.keys[%zu].alg", i);
         if (!used)
-            warn(w, key, "%s is not in auth.algorithms: the key is not used", alg);
+            WARN(w, key, "%s is not in auth.algorithms: the key is not used", alg);
     }
 }
 
@@ -93,7 +83,7 @@ static void check_hidden_tab(struct warnings *w, const struct config_policy *pol
     buf_init(&apart);
     config_print_duration(policy->lock_ttl_ms, &ttl);
     config_print_duration(apart_ms, &apart);
-    warn(w, key,
+    WARN(w, key,
          "a hidden tab cannot keep a lock with lockTtl %s: browsers run its timers once a minute, "
          "so its heartbeats are up to %s apart",
          buf_cstr(&ttl), buf_cstr(&apart));
@@ -111,7 +101,7 @@ static void check_heartbeats(struct warnings *w, const struct config_policy *pol
     if (rooms * 1000 <= per_second * policy->heartbeat_interval_ms ||
         !concerns(w, at, "heartbeatInterval", "lockTtl", &key))
         return;
-    warn(w, key,
+    WARN(w, key,
          "heartbeats for maxRoomsPerConnection (%lld) rooms are more than messagesPerSecond (%lld)",
          (long long)rooms, (long long)per_second);
 }
@@ -122,7 +112,7 @@ static void check_list(struct warnings *w, const struct config_policy *policy, s
     if (policy->presence_max_listed * LISTED_USER_BYTES <= w->config->limits.send_queue_bytes ||
         !concerns(w, at, "presenceMaxListed", "presence", &key))
         return;
-    warn(w, key,
+    WARN(w, key,
          "a list of %lld users is longer than limits.sendQueueBytes: who is slow to read is closed "
          "when joining",
          (long long)policy->presence_max_listed);
@@ -137,8 +127,9 @@ static void check_policy(struct warnings *w, const struct config_policy *policy,
 }
 
 void config_warn(const struct config *c, config_problem_cb on_problem, void *ctx) {
-    struct warnings w = {.config = c};
+    struct warnings w = {.config = c, .rules = {.root = c->root}};
 
+    w.rules.problems = &w.problems;
     check_burst(&w);
     check_key_algorithms(&w);
     check_policy(&w, &c->default_policy, "default");
