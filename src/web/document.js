@@ -1,6 +1,7 @@
 // A document of the demo, kept in this browser. Stands for an application's store: it remembers the highest
-// fencing token that it has seen, and refuses to be written with a lower one. Beside it lie drafts: what
-// each person has typed and not saved, so that nothing of it is lost with the lock, the tab or the browser.
+// fencing token that it has seen, of who saves and of who begins to edit, and refuses to be written with a lower
+// one. Beside it lie drafts: what each person has typed and not saved, so that nothing of it is lost with the lock,
+// the tab or the browser.
 
 const PREFIX = "wslock-demo";
 
@@ -21,6 +22,17 @@ export class SharedDocument extends EventTarget {
       return { ...this.empty, ...JSON.parse(localStorage.getItem(this.key) ?? "{}") };
     } catch {
       return this.empty;
+    }
+  }
+
+  // Before its editor looks at the text: whoever has an older lock, and saves late, is refused from now on.
+  register(fence) {
+    const now = this.load();
+    if (!fence || fence <= now.fence) return;
+    try {
+      localStorage.setItem(this.key, JSON.stringify({ ...now, fence }));
+    } catch {
+      // the storage is full: what is saved will say so
     }
   }
 

@@ -7,6 +7,9 @@ const ANSWER_MS = 5000; // what has had no answer by then: the connection is gon
 const SLOW = new Set(["lock:takeover"]); // answered when the audit is on disk
 const RECONNECT_FIRST_MS = 300;
 const RECONNECT_MAX_MS = 5000;
+// Names this page, and lives only as long: what is stored is copied where a tab is duplicated, and two live pages must
+// not pass for one.
+const PAGE_ID = crypto.randomUUID().replaceAll("-", "");
 const NO_RECONNECT = new Set([1000, 1002, 1003, 1007, 1009, 4400, 4403, 4409]);
 
 export class LockClient extends EventTarget {
@@ -56,7 +59,7 @@ export class LockClient extends EventTarget {
     socket.onopen = () => {
       if (socket !== this.socket) return;
       this.sentAt.delete("open");
-      this.send("auth", { token: jwt, clientId: this.clientId });
+      this.send("auth", { token: jwt, clientId: this.clientId, pageId: PAGE_ID });
     };
     socket.onmessage = (message) => this.#receive(socket, message.data);
     socket.onclose = (event) => this.#closed(socket, event);

@@ -236,6 +236,7 @@ export class Pane {
   #changed({ event, data, reply }) {
     if (event === "lock:acquired") {
       if (reply || this.denied) this.#notice(""); // what a join has told of a loss stays
+      this.shared.register(data.token);
       this.#showDocument();
       this.#scheduleHeartbeat(data.heartbeatIntervalMs);
       if (data.resumed && this.dirty) this.client.heartbeat(true);

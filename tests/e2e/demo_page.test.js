@@ -66,6 +66,7 @@ test('the demo page', { timeout: 300_000 * h.SLOW, concurrency: 4 }, async (top)
     'what was typed and not saved': (t) => drafts(t, launched),
     'a server that does not answer': (t) => silence(t, launched),
     'a link that swallows everything, and somebody else who edits': (t) => swallowed(t, launched),
+    'a duplicated tab': (t) => duplicated(t, launched),
     'by keyboard alone, on a narrow screen': (t) => keyboard(t, launched),
     'both colour schemes can be read': (t) => schemes(t, launched),
   });
@@ -199,6 +200,80 @@ async function swallowed(t, launched) {
   await bob.context.close();
 }
 
+/* A window that the page opens begins with a copy of its sessionStorage, as a duplicated tab does. */
+async function duplicate(context, page) {
+  const [copy] = await Promise.all([context.waitForEvent('page'), page.evaluate(() => { window.open(location.href); })]);
+  await copy.waitForLoadState();
+  return copy;
+}
+
+async function duplicated(t, launched) {
+  const d = await h.devDaemon(t, { resourceTypes: { document: POLICY } });
+  const { page, context, problems, anna } = await open(t, launched, d, { query: '?as=anna' });
+  const TAKEN = 'Another connection of this tab has taken over.';
+  /* One edits, the other is told and cannot. */
+  const onlyOne = async (editor, other) => {
+    await editor.edits();
+    await other.says(TAKEN);
+    await other.says('Cut off: the lock is unconfirmed.');
+    assert.deepStrictEqual([await editor.text.isEditable(), await other.text.isEditable()], [true, false]);
+    assert.ok(!(await other.button('Save').isVisible()));
+  };
+  const late = (window, token) => window.evaluate(async (fence) => {
+    const { SharedDocument } = await import('./document.js');
+    const { KINDS } = await import('./kinds.js');
+    return new SharedDocument(KINDS[0].resourceId, '').save('Late, by the first.', fence);
+  }, token);
+
+  await anna.says('connected');
+  await anna.press('Edit');
+  const token = await anna.token();
+  await anna.text.fill('Saved by the first.');
+  await anna.press('Save');
+  await anna.text.fill('Typed in the first, and not saved.');
+  const stored = () => page.evaluate(() => JSON.stringify(Object.entries(sessionStorage).sort()));
+  const before = await stored();
+  const copy = await duplicate(context, page);
+  const twin = new Pane(copy, 'Dr. Anna Rossi');
+
+  await t.test('the copy goes on under a new token, the first is told', async () => {
+    await onlyOne(twin, anna);
+    assert.strictEqual(await stored(), before, 'the first one still has what was copied');
+    assert.ok((await twin.token()) > token);
+    await twin.holds('Saved by the first.');
+  });
+
+  await t.test('what the first saves late is refused, what it had typed is kept', async () => {
+    assert.match(await late(page, token), /a newer lock/);
+    await twin.holds('Saved by the first.');
+    await twin.asks('Unsaved text', 'Typed in the first, and not saved.');
+    await twin.answers('Unsaved text', 'Put it back');
+    await twin.press('Save');
+    assert.match(await late(page, token), /a newer lock/);
+    await twin.holds('Typed in the first, and not saved.');
+  });
+
+  await t.test('the first takes it back when its user wants so: then the copy is told', async () => {
+    const second = await twin.token();
+    await anna.press('Reload');
+    await onlyOne(anna, twin);
+    assert.ok((await anna.token()) > second);
+    await anna.holds('Typed in the first, and not saved.');
+  });
+
+  await t.test('a copy of the copy that is out has the lock in its turn', async () => {
+    const third = await anna.token();
+    const last = new Pane(await duplicate(context, copy), 'Dr. Anna Rossi');
+    await onlyOne(last, anna);
+    assert.ok((await last.token()) > third);
+    await last.press('Stop editing');
+    await last.says('Free: nobody is editing.');
+  });
+
+  assert.deepStrictEqual(problems, []);
+  await context.close();
+}
+
 async function people(t, launched) {
   const d = await h.devDaemon(t, { resourceTypes: { document: { ...POLICY, lockTtl: h.ms(6000), gracePeriod: h.ms(5000) } } });
   const { page, context, problems, anna, bruno } = await open(t, launched, d);
@@ -263,14 +338,14 @@ async function people(t, launched) {
     await bruno.says('Dr. Anna Rossi is editing.');
   });
 
-  await t.test('reload: the same', async () => {
+  await t.test('reload: the same, but a page that is loaded again has a new token', async () => {
     const token = await anna.token();
     await anna.press('Reload');
     await anna.edits();
     assert.strictEqual(await anna.token(), token);
-    await page.reload(); // and the whole page
+    await page.reload(); // the whole page: another one from now on, with the same lock
     await anna.edits();
-    assert.strictEqual(await anna.token(), token);
+    assert.ok((await anna.token()) > token);
     await bruno.says('Dr. Anna Rossi is editing.');
   });
 
