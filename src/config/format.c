@@ -160,18 +160,19 @@ static const char *check_origin_port(const char *text, int port) {
 }
 
 const char *config_check_origin(const char *text) {
-    static const char EXPECTED[] = "scheme://host or scheme://host:port in small letters, or \"*\"";
+    static const char EXPECTED[] = "scheme://host or scheme://host:port in small letters, "
+                                   "\"null\", file://, or \"*\"";
     const char *colon = strstr(text, "://");
     struct str host, rest;
     int port;
 
-    if (strcmp(text, "*") == 0)
+    if (strcmp(text, "*") == 0 || strcmp(text, "null") == 0 || strcmp(text, "file://") == 0)
         return NULL;
     if (!colon || colon == text || strspn(text, LOWER DIGITS "+.-") != (size_t)(colon - text) ||
         *text < 'a' || strlen(text) > MAX_TEXT_BYTES)
         return EXPECTED;
     rest = str_of(colon + 3);
-    if (rest.len == 0 || strpbrk(rest.p, UPPER "/?#@_ "))
+    if (rest.len == 0 || strpbrk(rest.p, UPPER "/?#@ "))
         return EXPECTED;
     if (config_split_host_port(rest, &host, &port))
         return check_origin_port(text, port);

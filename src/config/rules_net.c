@@ -63,6 +63,39 @@ static void check_twins(const struct config_rules *r, size_t i) {
         config_rules_complain(r, path, "the same place as ops");
 }
 
+/* `::`, however it is written. */
+static bool is_any_ipv6(const char *address) {
+    return address && strchr(address, ':') && address[strspn(address, ":0")] == '\0';
+}
+
+static bool is_ipv4_on(const char *address, int port, const struct config_listen *listen) {
+    return address && !strchr(address, ':') && port != 0 && port == listen->port;
+}
+
+static bool has_ipv4_neighbour(const struct config *c, const struct config_listen *listen) {
+    if (c->ops.enabled && is_ipv4_on(c->ops.address, c->ops.port, listen))
+        return true;
+    for (size_t i = 0; i < c->listen_count; i++)
+        if (!c->listen[i].systemd_socket &&
+            is_ipv4_on(c->listen[i].address, c->listen[i].port, listen))
+            return true;
+    return false;
+}
+
+/* A socket on `::` that takes IPv4 too cannot be where one for IPv4 is. */
+static void complete_ipv6_only(const struct config_rules *r, size_t i) {
+    struct config_listen *listen = &r->config->listen[i];
+    char path[CONFIG_MAX_PATH_BYTES];
+
+    if (listen->ipv6_only || listen->systemd_socket || !is_any_ipv6(listen->address) ||
+        !has_ipv4_neighbour(r->config, listen))
+        return;
+    item_path(path, i, ".ipv6Only");
+    if (config_rules_given(r, path))
+        config_rules_complain(r, path, "another listener has the port for IPv4: needs true");
+    listen->ipv6_only = true;
+}
+
 /* A single address gets the prefix length of one. */
 static void complete_networks(struct config_strings *networks) {
     for (size_t i = 0; i < networks->count; i++) {
@@ -98,6 +131,7 @@ void config_check_listen(const struct config_rules *r) {
         check_transport(r, i);
         check_place(r, i);
         check_twins(r, i);
+        complete_ipv6_only(r, i);
         complete_networks(&c->listen[i].trusted_proxies);
     }
 }

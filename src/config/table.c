@@ -87,6 +87,9 @@ static const struct config_row LISTEN_ROWS[] = {
     {TEXT(LISTEN, "systemdSocket", systemd_socket), .check = config_check_fd_name,
      .null_means = "the daemon binds by itself", RESTART,
      .doc = "The `FileDescriptorName=` of a socket handed over by systemd."},
+    {BOOL(LISTEN, "ipv6Only", ipv6_only), .fallback = "false", RESTART,
+     .doc = "`::` serves IPv4 too unless this is `true`, or another listener has an IPv4 address "
+            "with the same port."},
 };
 
 static const struct config_row KEY_ROWS[] = {
@@ -186,8 +189,11 @@ static const struct config_row ROOT_ROWS[] = {
      .doc = "Engine.IO's HTTP long-polling beside WebSocket."},
 
     {STRINGS(ROOT, "allowedOrigins", allowed_origins), .fallback = "[]",
-     .check = config_check_origin, .shape = "`scheme://host[:port]`, or only `\"*\"`",
-     .doc = "Pages that may connect, compared exactly; a client that sends no `Origin` passes."},
+     .check = config_check_origin,
+     .shape = "`scheme://host[:port]`, `\"null\"`, `file://`, or only `\"*\"`",
+     .doc = "Pages that may connect, compared exactly; a client that sends no `Origin` passes. "
+            "`\"null\"` is every page without an origin of its own: sandboxed frames, local "
+            "files."},
     {TEXT(ROOT, "instance", instance), .check = config_check_instance, RESTART,
      .null_means = "host name and port of the first listener",
      .doc = "This daemon's label in messages, logs and audit records."},
@@ -320,6 +326,9 @@ static const struct config_row ROOT_ROWS[] = {
      .min = 1, .max = 10000, .doc = "Resources that one connection is in."},
     {SIZE(ROOT, "limits.maxMessageBytes", limits.max_message_bytes), .fallback = "16KiB",
      .min = KIB(1), .max = MIB(1), .doc = "Length of one message from a client."},
+    {SIZE(ROOT, "limits.maxHeaderBytes", limits.max_header_bytes), .fallback = "16KiB",
+     .min = KIB(1), .max = CONFIG_MAX_HEADER_BYTES,
+     .doc = "Length of a request's first line and headers; more is answered with 431."},
     {COUNT(ROOT, "limits.messagesPerSecond", limits.messages_per_second), .fallback = "20",
      .min = 1, .max = 1000000, .doc = "Messages of one connection in the long run."},
     {COUNT(ROOT, "limits.messageBurst", limits.message_burst), .fallback = "200", .min = 1,

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <strings.h>
 
 static const struct handshake_refusal REFUSALS[] = {
@@ -14,35 +16,6 @@ static const struct handshake_refusal REFUSALS[] = {
 const struct handshake_refusal *handshake_refusal(enum handshake_verdict verdict) {
     assert(verdict != HANDSHAKE_OK);
     return &REFUSALS[verdict];
-}
-
-static bool equals_ignoring_case(struct str s, const char *text) {
-    return s.len == strlen(text) && strncasecmp(s.p, text, s.len) == 0;
-}
-
-/* The next part of a list; false at its end. */
-static bool next_part(struct str *rest, char separator, struct str *part) {
-    if (rest->p == NULL)
-        return false;
-    const char *end = rest->len > 0 ? memchr(rest->p, separator, rest->len) : NULL;
-    size_t len = end != NULL ? (size_t)(end - rest->p) : rest->len;
-    *part = str_trim((struct str){rest->p, len});
-    if (end != NULL)
-        *rest = (struct str){end + 1, rest->len - len - 1};
-    else
-        *rest = (struct str){NULL, 0};
-    return true;
-}
-
-static bool lists_upgrade(struct str connection) {
-    struct str part;
-    if (connection.len > HANDSHAKE_CONNECTION_MAX)
-        return false;
-    while (next_part(&connection, ',', &part)) {
-        if (equals_ignoring_case(part, "upgrade"))
-            return true;
-    }
-    return false;
 }
 
 static bool is_base64_char(char c) {
@@ -60,60 +33,103 @@ static bool is_key(struct str key) {
     return memchr("AQgw", key.p[21], 4) != NULL;
 }
 
-/* Names of letters, digits, '-', '.' and '_': those that libwebsockets reads without a stumble. */
-static bool is_protocol_name(struct str name) {
-    for (size_t i = 0; i < name.len; i++) {
-        if (!isalnum((unsigned char)name.p[i]) && memchr("-._", name.p[i], 3) == NULL)
-            return false;
-    }
-    return name.len > 0 && name.len < 64;
+/* The only value of a field that may stand once. */
+static struct str only(const struct http_head *head, const char *name) {
+    return http_head_count(head, name) == 1 ? http_head_first(head, name) : (struct str){NULL, 0};
 }
 
-static bool offers_protocol(struct str protocols) {
-    struct str part;
+/* Behind the handshake come frames: a body would be read as some. A length of nothing is none. */
+static bool has_body(const struct http_head *head) {
+    struct str rest = head->fields, value;
+    while (http_head_next(&rest, "Content-Length", &value)) {
+        for (size_t i = 0; i < value.len; i++) {
+            if (value.p[i] != '0')
+                return true;
+        }
+        if (value.len == 0)
+            return true;
+    }
+    return http_head_count(head, "Transfer-Encoding") > 0;
+}
+
+/* False for a name that is no token, too; parts with nothing in them are passed over. */
+static bool offers_protocol(const struct http_head *head) {
+    struct str rest = head->fields, list, part;
     bool found = false;
-    if (protocols.len > HANDSHAKE_PROTOCOL_LIST_MAX)
-        return false;
-    while (next_part(&protocols, ',', &part)) {
-        if (!is_protocol_name(part))
-            return false;
-        found = found || str_eqz(part, HANDSHAKE_SUBPROTOCOL);
+    while (http_head_next(&rest, "Sec-WebSocket-Protocol", &list)) {
+        while (http_list_next(&list, ',', &part)) {
+            if (part.len > 0 && !http_is_token(part))
+                return false;
+            found = found || str_eqz(part, HANDSHAKE_SUBPROTOCOL);
+        }
     }
     return found;
 }
 
-static bool is_allowed_origin(const struct config *config, struct str origin) {
+static bool is_allowed_origin(const struct config *config, const struct http_head *head) {
     const struct config_strings *allowed = &config->allowed_origins;
+    size_t count = http_head_count(head, "Origin");
+    struct str origin = http_head_first(head, "Origin");
+    if (count == 0)
+        return true;
     for (size_t i = 0; i < allowed->count; i++) {
-        if (strcmp(allowed->items[i], "*") == 0 || str_eqz(origin, allowed->items[i]))
+        if (strcmp(allowed->items[i], "*") == 0 ||
+            (count == 1 && str_eqz(origin, allowed->items[i])))
             return true;
     }
     return false;
 }
 
-enum handshake_verdict handshake_check(const struct config *config,
-                                       const struct handshake_request *r) {
-    if (!str_eqz(r->path, config->paths.native))
+enum handshake_verdict handshake_check(const struct config *config, const struct http_head *head,
+                                       struct str path) {
+    if (!str_eqz(path, config->paths.native))
         return HANDSHAKE_NO_SUCH_PATH;
-    if (!r->is_get)
+    if (!str_eqz(head->method, "GET"))
         return HANDSHAKE_METHOD;
-    if (!str_eqz(r->http_version, "HTTP/1.1"))
+    if (!str_eqz(head->version, "HTTP/1.1"))
         return HANDSHAKE_HTTP_VERSION;
-    if (r->host.len == 0)
+    if (only(head, "Host").len == 0)
         return HANDSHAKE_HOST;
-    if (!equals_ignoring_case(r->upgrade, "websocket"))
+    if (!http_head_lists(head, "Upgrade", "websocket"))
         return HANDSHAKE_UPGRADE;
-    if (!lists_upgrade(r->connection))
+    if (!http_head_lists(head, "Connection", "upgrade"))
         return HANDSHAKE_CONNECTION;
-    if (!str_eqz(r->ws_version, "13"))
+    if (has_body(head))
+        return HANDSHAKE_BODY;
+    if (!str_eqz(only(head, "Sec-WebSocket-Version"), "13"))
         return HANDSHAKE_WS_VERSION;
-    if (!is_key(r->key))
+    if (!is_key(only(head, "Sec-WebSocket-Key")))
         return HANDSHAKE_KEY;
-    if (!offers_protocol(r->protocols))
+    if (!offers_protocol(head))
         return HANDSHAKE_PROTOCOL;
-    if (r->has_origin && !is_allowed_origin(config, r->origin))
-        return HANDSHAKE_ORIGIN;
-    return HANDSHAKE_OK;
+    return is_allowed_origin(config, head) ? HANDSHAKE_OK : HANDSHAKE_ORIGIN;
+}
+
+void handshake_accept(struct str key, char out[HANDSHAKE_ACCEPT_BYTES]) {
+    static const char GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    unsigned char text[24 + sizeof GUID - 1], digest[20];
+    assert(key.len == 24);
+    memcpy(text, key.p, 24);
+    memcpy(text + 24, GUID, sizeof GUID - 1);
+    EVP_Digest(text, sizeof text, digest, NULL, EVP_sha1(), NULL);
+    EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
+}
+
+void handshake_origin_text(const struct http_head *head, char out[HANDSHAKE_ORIGIN_TEXT]) {
+    struct str rest = head->fields, origin;
+    size_t shown = 0;
+    char *p = out;
+    *p = '\0';
+    while (http_head_next(&rest, "Origin", &origin)) {
+        for (size_t i = 0; i < origin.len; i++, shown++) {
+            unsigned char c = (unsigned char)origin.p[i];
+            if (shown == HANDSHAKE_ORIGIN_SHOWN) {
+                memcpy(p, "...", 4);
+                return;
+            }
+            p += snprintf(p, 5, c > ' ' && c < 0x7f ? "%c" : "\\x%02x", c);
+        }
+    }
 }
 
 bool handshake_bearer(struct str authorization, struct str *token) {
@@ -128,10 +144,10 @@ bool handshake_bearer(struct str authorization, struct str *token) {
     return true;
 }
 
-bool handshake_cookie(struct str header, const char *name, struct str *value) {
+bool handshake_next_cookie(struct str *rest, const char *name, struct str *value) {
     struct str part;
     size_t name_len = strlen(name);
-    while (next_part(&header, ';', &part)) {
+    while (http_list_next(rest, ';', &part)) {
         if (part.len <= name_len || part.p[name_len] != '=' || memcmp(part.p, name, name_len) != 0)
             continue;
         *value = (struct str){part.p + name_len + 1, part.len - name_len - 1};

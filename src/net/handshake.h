@@ -5,12 +5,15 @@
 
 #include <stdbool.h>
 
+#include "http_head.h"
+#include "wslock/base/buf.h"
 #include "wslock/base/str.h"
 #include "wslock/config/config.h"
 
 #define HANDSHAKE_SUBPROTOCOL "wslock.v1"
-#define HANDSHAKE_PROTOCOL_LIST_MAX 126 /* libwebsockets drops a longer list without an answer */
-#define HANDSHAKE_CONNECTION_MAX 126    /* the same */
+#define HANDSHAKE_ACCEPT_BYTES 29  /* with its NUL */
+#define HANDSHAKE_ORIGIN_SHOWN 256 /* bytes of a refused Origin that are told */
+#define HANDSHAKE_ORIGIN_TEXT (4 * HANDSHAKE_ORIGIN_SHOWN + 4)
 
 enum handshake_verdict {
     HANDSHAKE_OK,
@@ -26,20 +29,21 @@ struct handshake_refusal {
 /* The row of a verdict that is not HANDSHAKE_OK. */
 const struct handshake_refusal *handshake_refusal(enum handshake_verdict verdict);
 
-/* Header values as they came; an absent one is empty. */
-struct handshake_request {
-    bool is_get;
-    struct str path, http_version, host, upgrade, connection, ws_version, key, protocols;
-    bool has_origin;
-    struct str origin;
-};
+/* path: decoded. */
+enum handshake_verdict handshake_check(const struct config *config, const struct http_head *head,
+                                       struct str path);
 
-enum handshake_verdict handshake_check(const struct config *config,
-                                       const struct handshake_request *r);
+/* Sec-WebSocket-Accept for a key that handshake_check has passed. */
+void handshake_accept(struct str key, char out[HANDSHAKE_ACCEPT_BYTES]);
+
+/* The Origin as it can be shown and searched for: printable ASCII as it is, any other byte as \xNN,
+ * cut to HANDSHAKE_ORIGIN_SHOWN bytes and then with "..." behind it. */
+void handshake_origin_text(const struct http_head *head, char out[HANDSHAKE_ORIGIN_TEXT]);
 
 /* "Bearer x" → x, "Bearer" → an empty one; false: another scheme, or none. */
 bool handshake_bearer(struct str authorization, struct str *token);
-/* The value of a cookie in a Cookie header (RFC 6265 §5.4); quotes around it are dropped. */
-bool handshake_cookie(struct str header, const char *name, struct str *value);
+/* The next value that cookies of this name have (RFC 6265 §5.4) in what is left of a Cookie header;
+ * quotes around it are dropped. */
+bool handshake_next_cookie(struct str *rest, const char *name, struct str *value);
 
 #endif

@@ -22,6 +22,7 @@ static const char *reason_of(int status) {
         {413, "Content Too Large"},
         {426, "Upgrade Required"},
         {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},
     };
@@ -32,66 +33,95 @@ static const char *reason_of(int status) {
     return "Unknown";
 }
 
-static const enum lws_token_indexes METHOD_TOKENS[] = {
-#define X(name, token) [HTTP_##name] = token,
+static const char *const METHOD_NAMES[] = {
+#define X(name) #name,
     HTTP_METHODS(X)
 #undef X
 };
 
-static const char *const METHOD_NAMES[] = {
-#define X(name, token) [HTTP_##name] = #name,
-    HTTP_METHODS(X)
-#undef X
-};
+/* ---- the request ---- */
+
+static void refuse_head(struct conn *c, enum handshake_verdict verdict) {
+    if (c->listener->kind == LISTENER_PUBLIC && !upgrade_admit_request(c))
+        verdict = HANDSHAKE_RATE;
+    upgrade_refuse(c, verdict);
+}
+
+/* The head is in text, which ends with c->scan.at at the latest where bytes of what follows it
+ * begin. */
+static void take_head(struct conn *c, const struct buf *text) {
+    if (http_head_parse((struct str){text->data, c->scan.at}, &c->head))
+        conn_route(c);
+    else
+        refuse_head(c, HANDSHAKE_REQUEST);
+    c->head = (struct http_head){.fields = {NULL, 0}};
+    char *rest = text->data + c->scan.at;
+    size_t len = text->len - c->scan.at;
+    if (c->phase == CONN_REQUEST)
+        http_call_body(c, rest, len);
+    else if (c->phase == CONN_WEBSOCKET)
+        websocket_receive(c, rest, len);
+}
+
+void http_receive(struct conn *c, const char *data, size_t len) {
+    size_t max = (size_t)c->net->parts.config->limits.max_header_bytes;
+    buf_append(&c->rx, data, len);
+    enum http_head_state state = http_head_scan(&c->scan, (struct str){c->rx.data, c->rx.len});
+    if (state == HTTP_HEAD_MORE && c->scan.at < max)
+        return;
+    struct buf text = c->rx; /* what follows the head may need rx */
+    buf_init(&c->rx);
+    if (state == HTTP_HEAD_BAD)
+        refuse_head(c, HANDSHAKE_REQUEST);
+    else if (state == HTTP_HEAD_MORE || c->scan.at > max)
+        refuse_head(c, HANDSHAKE_HEADERS);
+    else
+        take_head(c, &text);
+    buf_fini(&text);
+}
 
 void http_request_read(struct conn *c, struct http_request *out) {
     static char path[PATH_MAX_BYTES];
     *out = (struct http_request){.conn = c, .method = HTTP_OTHER};
-    for (size_t i = 0; i < ARRAY_LEN(METHOD_TOKENS); i++) {
-        if (lws_hdr_total_length(c->wsi, METHOD_TOKENS[i]) <= 0)
-            continue;
-        out->method = (enum http_method)i;
-        if (http_header(c, METHOD_TOKENS[i], path, sizeof path, NULL))
-            out->path = str_of(path);
-        return;
+    for (size_t i = 0; i < ARRAY_LEN(METHOD_NAMES); i++) {
+        if (str_eqz(c->head.method, METHOD_NAMES[i]))
+            out->method = (enum http_method)i;
     }
+    if (http_url_decode(c->head.path, false, path, sizeof path))
+        out->path = str_of(path);
 }
 
-bool http_header(struct conn *c, enum lws_token_indexes token, char *out, size_t size,
-                 bool *too_long) {
-    int len = lws_hdr_copy(c->wsi, out, (int)size, token);
-    if (len < 0 && too_long != NULL)
-        *too_long = true;
+bool http_header(const struct conn *c, const char *name, char *out, size_t size, bool *too_long) {
+    struct str rest = c->head.fields, value;
+    size_t len = 0;
+    out[0] = '\0';
+    while (http_head_next(&rest, name, &value)) {
+        if (len + value.len + 2 > size) {
+            out[0] = '\0';
+            if (too_long != NULL)
+                *too_long = true;
+            return false;
+        }
+        if (len > 0)
+            out[len++] = ',';
+        if (value.len > 0)
+            memcpy(out + len, value.p, value.len);
+        len += value.len;
+        out[len] = '\0';
+    }
     return len > 0;
 }
 
-bool http_header_is_empty(struct conn *c, enum lws_token_indexes token) {
-    char nothing[1];
-    return lws_hdr_copy_fragment(c->wsi, nothing, sizeof nothing, token, 0) == 0;
-}
-
-bool http_custom_header(struct conn *c, const char *name, char *out, size_t size) {
-    return lws_hdr_custom_copy(c->wsi, out, (int)size, name, (int)strlen(name)) > 0;
-}
-
-bool http_parameter(struct conn *c, const char *name, char *out, size_t size) {
-    size_t name_len = strlen(name);
-    char part[1024];
-    int len;
-    for (int i = 0;
-         (len = lws_hdr_copy_fragment(c->wsi, part, sizeof part, WSI_TOKEN_HTTP_URI_ARGS, i)) >= 0;
-         i++) {
-        if ((size_t)len <= name_len || part[name_len] != '=' || memcmp(part, name, name_len) != 0)
-            continue;
-        size_t value_len = (size_t)len - name_len - 1;
-        if (value_len >= size)
-            return false;
-        memcpy(out, part + name_len + 1, value_len);
-        out[value_len] = '\0';
-        return true;
+bool http_parameter(const struct conn *c, const char *name, char *out, size_t size) {
+    struct str rest = c->head.query, part, key;
+    while (http_list_next(&rest, '&', &part)) {
+        if (str_cut(&part, '=', &key) && str_eqz(key, name))
+            return http_url_decode(part, true, out, size);
     }
     return false;
 }
+
+/* ---- the answer ---- */
 
 void http_response_init(struct http_response *response) {
     *response = (struct http_response){.status = 200};
@@ -128,12 +158,10 @@ void http_not_found(const struct http_request *request, struct http_response *re
     http_error(response, 404, "NOT_FOUND", "there is nothing at this path");
 }
 
-int http_send(struct conn *c, struct http_response *response, bool head_only) {
+void http_send(struct conn *c, struct http_response *response, bool head_only) {
     struct buf out;
-    static const char HEADROOM[LWS_PRE];
     c->settled = true;
     buf_init(&out);
-    buf_append(&out, HEADROOM, sizeof HEADROOM);
     buf_printf(&out, "HTTP/1.1 %d %s\r\nConnection: close\r\n", response->status,
                reason_of(response->status));
     if (response->type != NULL)
@@ -144,11 +172,12 @@ int http_send(struct conn *c, struct http_response *response, bool head_only) {
     buf_append_str(&out, "\r\n");
     if (!head_only)
         buf_append(&out, response->body.data, response->body.len);
-    /* What the socket does not take now, libwebsockets keeps and sends before it closes. */
-    lws_write(c->wsi, (unsigned char *)out.data + LWS_PRE, out.len - LWS_PRE, LWS_WRITE_HTTP);
+    if (conn_write(c, out.data, out.len))
+        conn_drain(c);
+    else
+        c->phase = CONN_DRAINING;
     buf_fini(&out);
     http_response_fini(response);
-    return -1;
 }
 
 static bool serves(const struct http_route *route, enum http_method method) {
@@ -160,7 +189,7 @@ static void method_not_allowed(const struct http_route *route, struct http_respo
     buf_printf(&response->headers, "Allow: %s\r\n", METHOD_NAMES[route->method]);
 }
 
-int http_serve(struct conn *c, const struct http_site *site) {
+void http_serve(struct conn *c, const struct http_site *site) {
     struct http_request request;
     struct http_response response;
     const struct http_route *other = NULL;
@@ -173,7 +202,8 @@ int http_serve(struct conn *c, const struct http_site *site) {
             continue;
         if (serves(route, request.method)) {
             route->handle(&request, &response);
-            return http_send(c, &response, head_only);
+            http_send(c, &response, head_only);
+            return;
         }
         other = route;
     }
@@ -181,5 +211,5 @@ int http_serve(struct conn *c, const struct http_site *site) {
         method_not_allowed(other, &response);
     else
         site->fallback(&request, &response);
-    return http_send(c, &response, head_only);
+    http_send(c, &response, head_only);
 }

@@ -7,17 +7,10 @@
 #include "wslock/base/jsonw.h"
 #include "wslock/wire/resource.h"
 
-#define HTTP_METHODS(X)                                                                            \
-    X(GET, WSI_TOKEN_GET_URI)                                                                      \
-    X(HEAD, WSI_TOKEN_HEAD_URI)                                                                    \
-    X(POST, WSI_TOKEN_POST_URI)                                                                    \
-    X(PUT, WSI_TOKEN_PUT_URI)                                                                      \
-    X(PATCH, WSI_TOKEN_PATCH_URI)                                                                  \
-    X(DELETE, WSI_TOKEN_DELETE_URI)                                                                \
-    X(OPTIONS, WSI_TOKEN_OPTIONS_URI)
+#define HTTP_METHODS(X) X(GET) X(HEAD) X(POST) X(PUT) X(PATCH) X(DELETE) X(OPTIONS)
 
 enum http_method {
-#define X(name, token) HTTP_##name,
+#define X(name) HTTP_##name,
     HTTP_METHODS(X)
 #undef X
         HTTP_OTHER
@@ -51,17 +44,14 @@ struct http_site {
     http_handler fallback;
 };
 
+/* Takes bytes of the head; routes the request when it is whole. */
+void http_receive(struct conn *c, const char *data, size_t len);
 void http_request_read(struct conn *c, struct http_request *out);
-/* A header as a NUL-terminated copy; false if absent, or longer than out takes (then *too_long,
- * which may be NULL, is set). */
-bool http_header(struct conn *c, enum lws_token_indexes token, char *out, size_t size,
-                 bool *too_long);
-/* It is there, with nothing in it (which http_header takes for absent). */
-bool http_header_is_empty(struct conn *c, enum lws_token_indexes token);
-/* One that libwebsockets has no token for: lower case, with its colon. */
-bool http_custom_header(struct conn *c, const char *name, char *out, size_t size);
+/* All values of a field as one NUL-terminated list; false if absent or empty, or longer than out
+ * takes (then *too_long, which may be NULL, is set). */
+bool http_header(const struct conn *c, const char *name, char *out, size_t size, bool *too_long);
 /* A parameter of the query, decoded. */
-bool http_parameter(struct conn *c, const char *name, char *out, size_t size);
+bool http_parameter(const struct conn *c, const char *name, char *out, size_t size);
 void http_error(struct http_response *response, int status, const char *code, const char *message);
 void http_not_found(const struct http_request *request, struct http_response *response);
 
@@ -69,10 +59,9 @@ void http_response_init(struct http_response *response);
 void http_response_fini(struct http_response *response);
 /* "GET", …, "DELETE". */
 const char *http_method_name(enum http_method method);
-/* Sends it and frees its buffers. Non-zero: what the callback returns to have the connection
- * closed. */
-int http_send(struct conn *c, struct http_response *response, bool head_only);
-int http_serve(struct conn *c, const struct http_site *site);
+/* Sends it and frees its buffers; the connection ends when the client has had time to read it. */
+void http_send(struct conn *c, struct http_response *response, bool head_only);
+void http_serve(struct conn *c, const struct http_site *site);
 
 /*
  * A request with a body, whose answer may come later (http_call.c). It belongs to the connection
@@ -87,24 +76,22 @@ typedef void (*http_call_handler)(struct http_call *call, struct net *n, struct 
 #define HTTP_CALL_BODY_MAX 16384
 
 /* From the callback for a request. name: what its path names, for the handler. time_ms: what the
- * answer may take once the body is there. Non-zero: the body is missing or too long, and the
- * refusal has been sent. */
-int http_call_begin(struct conn *c, struct str name, http_call_handler handle, int64_t time_ms);
+ * answer may take once the body is there. */
+void http_call_begin(struct conn *c, struct str name, http_call_handler handle, int64_t time_ms);
 /* The connection of a call, inside its handler. */
 struct conn *http_call_conn(const struct http_call *call);
 /* Takes over the response. Never from within libwebsockets' callbacks for another connection. */
 void http_call_answer(struct http_call *call, struct http_response *response);
-/* libwebsockets' side; harmless where there is no call. */
-int http_call_body(struct conn *c, const char *data, size_t len);
-int http_call_body_done(struct conn *c);
-int http_call_writable(struct conn *c);
+/* The connection's side; harmless where there is no call. */
+void http_call_body(struct conn *c, const char *data, size_t len);
+void http_call_writable(struct conn *c);
 void http_call_abandon(struct conn *c);
 
 /* ops.c, ops_call.c, ops_verify.c, ops_operate.c, page.c */
 /* Whether this connection may ask for more than the open paths; false: response says why not. */
 bool ops_authorize(const struct http_request *request, struct http_response *response);
-/* False: the request is none that takes a body or time. Else *result is the callback's. */
-bool ops_take_call(struct conn *c, int *result);
+/* False: the request is none that takes a body or time. */
+bool ops_take_call(struct conn *c);
 /* What the body of a request must be, as jsonr_object takes it. */
 #define OPS_BODY_FORM                                                                              \
     "the body must be one JSON object that has no key twice and is nested at most 16 deep"

@@ -46,15 +46,16 @@ static int bound_port(int fd) {
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
-static bool open_tcp(struct listener *l, const char *address, int port, char **problem) {
-    const int on = 1;
+static bool open_tcp(struct listener *l, const char *address, int port, bool ipv6_only,
+                     char **problem) {
+    const int on = 1, only = ipv6_only;
     struct addrinfo *ai = resolve(address, port, problem);
     if (ai == NULL)
         return false;
     l->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool ok = l->fd >= 0;
     if (ok && ai->ai_family == AF_INET6)
-        ok = setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+        ok = setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) == 0;
     ok = ok && setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
          bind(l->fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(l->fd, BACKLOG) == 0;
     if (ok) {
@@ -150,13 +151,13 @@ bool listeners_open(struct net *n, char **problem) {
             *problem = net_problem("listen: trustedProxies has an entry that is no address range");
             return false;
         }
-        if (!open_tcp(l, c->listen[i].address, c->listen[i].port, problem))
+        if (!open_tcp(l, c->listen[i].address, c->listen[i].port, c->listen[i].ipv6_only, problem))
             return false;
     }
     if (!c->ops.enabled)
         return true;
     if (c->ops.address != NULL &&
-        !open_tcp(add(n, LISTENER_OPS), c->ops.address, c->ops.port, problem))
+        !open_tcp(add(n, LISTENER_OPS), c->ops.address, c->ops.port, false, problem))
         return false;
     return c->ops.socket == NULL || open_unix(add(n, LISTENER_OPS), c->ops.socket, problem);
 }
@@ -298,7 +299,7 @@ static void adopt(struct listener *l, int fd, const struct sockaddr *sa) {
     if (sa->sa_family != AF_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     lws_sock_file_fd_type descriptor = {.sockfd = fd};
-    lws_adoption_type type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP;
+    lws_adoption_type type = LWS_ADOPT_SOCKET;
     if (l->tls)
         type |= LWS_ADOPT_ALLOW_SSL;
     /* Makes the conn in its callback; on failure it has closed the descriptor. */

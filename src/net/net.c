@@ -53,7 +53,6 @@ static bool create_context(struct net *n, char **problem) {
                    LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
         .foreign_loops = loops,
-        .max_http_header_data2 = NET_MAX_HEADER_BYTES,
         .timeout_secs = LWS_TIMEOUT_S,
         .user = n,
     };
@@ -74,8 +73,6 @@ static struct lws_vhost *create_vhost(struct net *n, const char *name,
         .protocols = net_protocols,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                    LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS, /* we verify nobody's certificate */
-        .keepalive_timeout = 5,
-        .timeout_secs_ah_idle = LWS_TIMEOUT_S,
         .retry_and_idle_policy = &NO_TIMERS,
     };
     if (tls != NULL) {
@@ -237,7 +234,7 @@ void net_shutdown(struct net *n) {
     if (n->context != NULL)
         lws_context_destroy(n->context);
     LIST_FOREACH_SAFE(it, next, &n->conns) {
-        conn_closed(CONTAINER_OF(it, struct conn, node), SESSION_END_LOST);
+        conn_closed(CONTAINER_OF(it, struct conn, node));
     }
 }
 

@@ -47,8 +47,7 @@ bool ops_authorize(const struct http_request *request, struct http_response *res
         http_error(response, 403, "FORBIDDEN", "ops.tokenFile is not configured");
         return false;
     }
-    if (http_header(request->conn, WSI_TOKEN_HTTP_AUTHORIZATION, authorization,
-                    sizeof authorization, NULL))
+    if (http_header(request->conn, "Authorization", authorization, sizeof authorization, NULL))
         handshake_bearer(str_of(authorization), &token);
     if (token.len != strlen(n->ops_token) || CRYPTO_memcmp(token.p, n->ops_token, token.len) != 0) {
         http_error(response, 401, "UNAUTHENTICATED", "this needs the token of ops.tokenFile");

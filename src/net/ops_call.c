@@ -58,7 +58,7 @@ static void method_not_allowed(const struct call_route *route, struct http_respo
     buf_printf(&response->headers, "Allow: %s\r\n", http_method_name(route->method));
 }
 
-bool ops_take_call(struct conn *c, int *result) {
+bool ops_take_call(struct conn *c) {
     struct http_request request;
     struct http_response response;
     const struct call_route *route = NULL;
@@ -72,12 +72,12 @@ bool ops_take_call(struct conn *c, int *result) {
     http_response_init(&response);
     bool allowed = ops_authorize(&request, &response);
     if (allowed && request.method == route->method) {
-        *result = http_call_begin(c, name, route->handle,
-                                  c->net->parts.config->redis.command_timeout_ms + route->more_ms);
+        http_call_begin(c, name, route->handle,
+                        c->net->parts.config->redis.command_timeout_ms + route->more_ms);
         return true;
     }
     if (allowed)
         method_not_allowed(route, &response);
-    *result = http_send(c, &response, request.method == HTTP_HEAD);
+    http_send(c, &response, request.method == HTTP_HEAD);
     return true;
 }

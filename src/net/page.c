@@ -29,7 +29,7 @@ static void serve_file(const struct http_request *request, struct http_response 
     }
     buf_append_str(&response->headers, PAGE_HEADERS);
     buf_printf(&response->headers, "ETag: %s\r\n", file->etag);
-    if (http_header(request->conn, WSI_TOKEN_HTTP_IF_NONE_MATCH, known, sizeof known, NULL) &&
+    if (http_header(request->conn, "If-None-Match", known, sizeof known, NULL) &&
         strcmp(known, file->etag) == 0) {
         response->status = 304;
         return;
@@ -53,10 +53,10 @@ static bool is_loopback_name(const char *host) {
 /* Only our own page: what another site's page asks for is marked by the browser. */
 static bool is_same_origin(struct conn *c, const char *host) {
     char site[32], origin[300], own[300];
-    if (http_custom_header(c, "sec-fetch-site:", site, sizeof site))
+    if (http_header(c, "Sec-Fetch-Site", site, sizeof site, NULL))
         return strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
     bool too_long = false;
-    if (!http_header(c, WSI_TOKEN_ORIGIN, origin, sizeof origin, &too_long))
+    if (!http_header(c, "Origin", origin, sizeof origin, &too_long))
         return !too_long;
     snprintf(own, sizeof own, "http://%s", host);
     return strcmp(origin, own) == 0;
@@ -89,7 +89,7 @@ static void dev_token(const struct http_request *request, struct http_response *
     char *problem = NULL;
     struct jsonw w;
     buf_append_str(&response->headers, "Cache-Control: no-store\r\n");
-    if (!http_header(c, WSI_TOKEN_HOST, host, sizeof host, NULL) || !is_loopback_name(host) ||
+    if (!http_header(c, "Host", host, sizeof host, NULL) || !is_loopback_name(host) ||
         !is_same_origin(c, host)) {
         http_error(response, 403, "FORBIDDEN", "tokens are for the page of this machine only");
         return;

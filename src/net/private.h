@@ -1,7 +1,9 @@
 /*
- * Inside of src/net. A connection's way: listener.c accepts it and gives it to libwebsockets;
- * callbacks.c gets what libwebsockets says; upgrade.c filters the handshake; conn.c is the
- * transport of the session; http.c, ops.c and page.c answer what is no WebSocket.
+ * Inside of src/net. A connection's way: listener.c accepts it and gives it to libwebsockets, which
+ * does TLS, the event loop and what the socket does not take at once; callbacks.c gets what
+ * libwebsockets says; conn.c is the connection; http.c reads its request; upgrade.c filters a
+ * handshake; websocket.c is the transport of the session; ops.c and page.c answer what is no
+ * WebSocket.
  */
 #ifndef WSLOCK_NET_PRIVATE_H
 #define WSLOCK_NET_PRIVATE_H
@@ -11,7 +13,9 @@
 
 #include "address.h"
 #include "admit.h"
+#include "frames.h"
 #include "handshake.h"
+#include "http_head.h"
 #include "wslock/auth/auth.h"
 #include "wslock/base/buf.h"
 #include "wslock/base/list.h"
@@ -21,14 +25,15 @@
 
 #define NET_HANDSHAKE_TIMEOUT_MS 10000
 #define NET_CLOSE_TIMEOUT_MS 5000
+/* What a client that has been told the last word has to read it and to close. */
+#define NET_DRAIN_MS 2000
 /* Sockets beyond maxConnections that may be in their handshake or being told a refusal. */
 #define NET_HANDSHAKE_ROOM 256
 /* Descriptors that clients may never use, besides the listeners and what operators may open: an
  * idle daemon has about 20 (event loop, Redis, audit file). */
 #define NET_RESERVED_DESCRIPTORS 32
 #define NET_OPS_CALLS 16 /* of a listener, that wait for an answer: room is left for /healthz */
-#define NET_OPS_CONNECTIONS 24     /* a listener: TCP does not keep the unix socket busy */
-#define NET_MAX_HEADER_BYTES 16384 /* a token of 8 KiB and what else browsers send */
+#define NET_OPS_CONNECTIONS 24 /* a listener: TCP does not keep the unix socket busy */
 #define NET_USER_AGENT_MAX 256
 
 enum listener_kind { LISTENER_PUBLIC, LISTENER_OPS };
@@ -51,29 +56,50 @@ struct listener {
     size_t calls_open; /* requests that wait for their answer (http_call.c) */
 };
 
+/* A cookie's token that was refused: the session tells its client. */
+struct refused_token {
+    enum auth_result result;
+    const char *why;
+};
+
+enum conn_phase {
+    CONN_HEAD,      /* the head of the request comes */
+    CONN_REQUEST,   /* its body comes, or its answer is worked out (http_call.c) */
+    CONN_WEBSOCKET, /* there are frames */
+    CONN_DRAINING,  /* the last word has been said: what still comes is thrown away */
+};
+
 struct conn {
     struct list node; /* net.conns */
     struct net *net;
     struct listener *listener;
     struct lws *wsi;
-    struct session *session;  /* between ESTABLISHED and CLOSED */
+    enum conn_phase phase;
+    struct http_head_scan scan; /* of rx */
+    struct http_head head;      /* points into rx, until the request has been answered */
+    struct frames_reader frames;
+    struct session *session;  /* while there are frames */
     struct http_call *call;   /* a request that has a body, or waits for its answer; or NULL */
     struct wheel_timer timer; /* handshake, then close */
     struct admit_place place;
     struct auth_identity *identity; /* of a token in the handshake, until the session has it */
-    struct address peer; /* the socket's; after the upgrade the one behind trusted proxies */
-    struct buf rx;       /* of a message that came in pieces */
+    struct address peer; /* the socket's; from the request on the one behind trusted proxies */
+    struct buf rx;       /* the request's head; then a message that came in pieces */
     size_t rx_whole;     /* how much of it is whole characters */
     uint16_t close_code; /* ours */
     uint16_t peer_code;  /* the client's; 0: none */
     char close_reason[24];
+    uint8_t pong[FRAMES_CONTROL_MAX]; /* to the last ping, until it can be sent */
+    uint8_t pong_len;
     bool handshake_counted; /* against handshakesPerSecond */
     bool settled;           /* the handshake has been answered, or its failure counted */
     bool closing;           /* we have asked for the end: nothing more is read or sent */
     bool close_sent;        /* the close frame has been */
+    bool broken;            /* the client broke WebSocket: it is not waited for */
     bool ending;            /* the client has, or the socket failed */
     bool peer_closed;       /* the client's close frame has come */
-    bool ping_due;
+    bool ping_due, pong_due;
+    bool deaf; /* nothing is read until the socket has taken what was written */
 };
 
 struct net {
@@ -99,35 +125,45 @@ struct net {
         struct admit_place place;
         bool handshake_counted;
     } incoming;
-    /* From the filter to ESTABLISHED, which follows before anything else happens. */
-    char user_agent[NET_USER_AGENT_MAX + 1];
 };
 
 /* callbacks.c */
 extern const struct lws_protocols net_protocols[];
 
+void conn_route(struct conn *c);
+
 /* conn.c */
-extern const struct session_transport net_transport;
 struct conn *conn_create(struct net *n, struct lws *wsi);
 void conn_destroy(struct conn *c);
+/* Non-zero: the callback's, to have the connection closed. */
+int conn_receive(struct conn *c, char *data, size_t len);
+int conn_writable(struct conn *c);
+/* Sends what fits and keeps the rest; false: the socket has failed, and the connection will end. */
+bool conn_write(struct conn *c, void *bytes, size_t len);
+/* Nothing more is sent. The client gets time to read and to close. */
+void conn_drain(struct conn *c);
+/* Cuts the connection in the next turn of the loop. */
+void conn_fail(struct conn *c);
 /* Cuts the connection. From outside of libwebsockets' callbacks only. */
 void conn_kill(struct conn *c);
-/* Begins a session; non-zero: refuse. */
-int conn_open_session(struct conn *c);
-void conn_receive(struct conn *c, const char *data, size_t len);
-void conn_writable(struct conn *c);
-/* Non-zero: it answers our close, and the connection can go. */
-int conn_peer_closes(struct conn *c, const unsigned char *payload, size_t len);
-void conn_closed(struct conn *c, enum session_end end);
-/* Why libwebsockets closed, which says so when it ends an open WebSocket. */
-enum session_end conn_end(const struct conn *c);
+void conn_closed(struct conn *c);
 
-/* upgrade.c: non-zero when the handshake has been refused. */
-int upgrade_filter(struct conn *c);
+/* websocket.c */
+/* Answers a handshake that has passed, and begins a session. refused: NULL, or the cookie's. */
+void websocket_open(struct conn *c, const struct session_peer *peer,
+                    const struct refused_token *refused);
+void websocket_receive(struct conn *c, char *data, size_t len);
+void websocket_writable(struct conn *c);
+/* How an open WebSocket came to its end. */
+enum session_end websocket_end(const struct conn *c);
+
+/* upgrade.c */
+/* Opens the WebSocket, or refuses it. */
+void upgrade_take(struct conn *c, struct str path);
 /* Handshake rate and address behind proxies, for every request of the public listener. False:
  * answered. */
 bool upgrade_admit_request(struct conn *c);
-int upgrade_refuse(struct conn *c, enum handshake_verdict verdict);
+void upgrade_refuse(struct conn *c, enum handshake_verdict verdict);
 
 /* listener.c */
 /* Takes the addresses of the configuration. */

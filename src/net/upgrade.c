@@ -5,11 +5,6 @@
 #include "wslock/base/log.h"
 #include "wslock/metrics/metrics.h"
 
-static struct session_peer peer_of(const struct conn *c, char text[ADDRESS_TEXT_MAX]) {
-    address_format(&c->peer, text);
-    return (struct session_peer){.address = str_of(text), .user_agent = str_of(c->net->user_agent)};
-}
-
 static void add_headers(enum handshake_verdict verdict, struct http_response *response) {
     if (verdict == HANDSHAKE_WS_VERSION)
         buf_append_str(&response->headers, "Sec-WebSocket-Version: 13\r\n");
@@ -39,21 +34,36 @@ static void tell_refused(const struct conn *c, enum handshake_verdict verdict) {
              LF("reason", refusal->message));
 }
 
-int upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
+static void refuse(struct conn *c, enum handshake_verdict verdict, const char *message) {
     const struct handshake_refusal *refusal = handshake_refusal(verdict);
     struct http_response response;
-    tell_refused(c, verdict);
+    if (c->listener->kind == LISTENER_PUBLIC)
+        tell_refused(c, verdict);
     http_response_init(&response);
-    http_error(&response, refusal->status, refusal->code, refusal->message);
+    http_error(&response, refusal->status, refusal->code, message);
     add_headers(verdict, &response);
-    return http_send(c, &response, false);
+    http_send(c, &response, false);
+}
+
+void upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
+    refuse(c, verdict, handshake_refusal(verdict)->message);
+}
+
+/* Whoever set up the list needs to know what to put on it. */
+static void refuse_origin(struct conn *c, const struct session_peer *peer) {
+    char origin[HANDSHAKE_ORIGIN_TEXT], message[HANDSHAKE_ORIGIN_TEXT + 64];
+    handshake_origin_text(&c->head, origin);
+    snprintf(message, sizeof message, "%s: %s", handshake_refusal(HANDSHAKE_ORIGIN)->message,
+             origin[0] != '\0' ? origin : "an empty one");
+    gateway_audit_refused(c->net->gateway, false, peer, "ORIGIN_NOT_ALLOWED", str_of(origin));
+    refuse(c, HANDSHAKE_ORIGIN, message);
 }
 
 bool upgrade_admit_request(struct conn *c) {
-    static char forwarded[NET_MAX_HEADER_BYTES];
+    static char forwarded[CONFIG_MAX_HEADER_BYTES];
     struct net *n = c->net;
     if (c->listener->trusted.count > 0 &&
-        http_header(c, WSI_TOKEN_X_FORWARDED_FOR, forwarded, sizeof forwarded, NULL))
+        http_header(c, "X-Forwarded-For", forwarded, sizeof forwarded, NULL))
         c->peer = address_behind_proxies(&c->listener->trusted, c->peer, str_of(forwarded));
     if (c->handshake_counted)
         return true;
@@ -61,50 +71,19 @@ bool upgrade_admit_request(struct conn *c) {
     return admit_handshake(n->admit, &n->limits, &c->peer, clock_boot_us());
 }
 
-/* One buffer a header: they are compared, none is kept. */
-static void read_request(struct conn *c, struct handshake_request *r) {
-    static char http_version[16], host[256], upgrade[32], connection[256], ws_version[16], key[64],
-        protocols[256], origin[1024];
-    struct http_request request;
-    bool origin_too_long = false;
-    http_request_read(c, &request);
-    http_header(c, WSI_TOKEN_HTTP, http_version, sizeof http_version, NULL);
-    http_header(c, WSI_TOKEN_HOST, host, sizeof host, NULL);
-    http_header(c, WSI_TOKEN_UPGRADE, upgrade, sizeof upgrade, NULL);
-    http_header(c, WSI_TOKEN_CONNECTION, connection, sizeof connection, NULL);
-    http_header(c, WSI_TOKEN_VERSION, ws_version, sizeof ws_version, NULL);
-    http_header(c, WSI_TOKEN_KEY, key, sizeof key, NULL);
-    http_header(c, WSI_TOKEN_PROTOCOL, protocols, sizeof protocols, NULL);
-    bool has_origin = http_header(c, WSI_TOKEN_ORIGIN, origin, sizeof origin, &origin_too_long) ||
-                      http_header_is_empty(c, WSI_TOKEN_ORIGIN);
-    *r = (struct handshake_request){
-        .is_get = request.method == HTTP_GET,
-        .path = request.path,
-        .http_version = str_of(http_version),
-        .host = str_of(host),
-        .upgrade = str_of(upgrade),
-        .connection = str_of(connection),
-        .ws_version = str_of(ws_version),
-        .key = str_of(key),
-        .protocols = str_of(protocols),
-        .has_origin = has_origin || origin_too_long,
-        .origin = str_of(origin),
-    };
-}
+/* ---- tokens ---- */
 
-/* False: there is none. One that is too long for us is given back as too long for the verifier. */
-static bool find_token(struct conn *c, struct str *token) {
-    static char header[NET_MAX_HEADER_BYTES];
-    const char *cookie = c->net->parts.config->auth.cookie;
-    bool too_long = false;
-    if (http_header(c, WSI_TOKEN_HTTP_AUTHORIZATION, header, sizeof header, &too_long) &&
-        handshake_bearer(str_of(header), token))
-        return true;
-    if (cookie != NULL && http_header(c, WSI_TOKEN_HTTP_COOKIE, header, sizeof header, &too_long) &&
-        handshake_cookie(str_of(header), cookie, token))
-        return true;
-    *token = (struct str){header, sizeof header};
-    return too_long;
+/* The token of `Authorization: Bearer`; false: there is none. Of two it is none that counts. */
+static bool find_bearer(const struct conn *c, struct str *token) {
+    struct str rest = c->head.fields, value;
+    size_t found = 0;
+    while (http_head_next(&rest, "Authorization", &value)) {
+        if (handshake_bearer(value, token))
+            found++;
+    }
+    if (found > 1)
+        *token = (struct str){NULL, 0};
+    return found > 0;
 }
 
 static enum handshake_verdict verdict_of(enum auth_result result) {
@@ -119,18 +98,37 @@ static enum handshake_verdict verdict_of(enum auth_result result) {
     return HANDSHAKE_TOKEN_INVALID;
 }
 
-static enum handshake_verdict check_token(struct conn *c) {
-    struct str token;
+static enum handshake_verdict check_bearer(struct conn *c, struct str token,
+                                           const struct session_peer *peer) {
     const char *why = NULL;
-    char address[ADDRESS_TEXT_MAX];
-    if (!find_token(c, &token))
-        return HANDSHAKE_OK;
     enum auth_result result = gateway_verify(c->net->gateway, token, &c->identity, &why);
-    if (result != AUTH_OK) {
-        struct session_peer peer = peer_of(c, address);
-        gateway_audit_refused(c->net->gateway, true, &peer, why);
-    }
+    if (result != AUTH_OK)
+        gateway_audit_refused(c->net->gateway, true, peer, why, (struct str){NULL, 0});
     return verdict_of(result);
+}
+
+/* Browsers send every cookie of a name that fits, and none of their pages can see an answer that is
+ * no 101: so a bad one is told on the open connection. Each one more costs a signature, and counts
+ * as one more handshake. */
+static enum handshake_verdict check_cookies(struct conn *c, struct refused_token *refused) {
+    struct net *n = c->net;
+    struct str rest = c->head.fields, line, token;
+    const char *name = n->parts.config->auth.cookie;
+    bool first = true;
+    while (name != NULL && http_head_next(&rest, "Cookie", &line)) {
+        while (handshake_next_cookie(&line, name, &token)) {
+            const char *why = NULL;
+            if (!first && !admit_handshake(n->admit, &n->limits, &c->peer, clock_boot_us()))
+                return HANDSHAKE_RATE;
+            first = false;
+            enum auth_result result = gateway_verify(n->gateway, token, &c->identity, &why);
+            if (result == AUTH_OK)
+                return HANDSHAKE_OK;
+            if (refused->why == NULL || result == AUTH_EXPIRED)
+                *refused = (struct refused_token){result, why};
+        }
+    }
+    return HANDSHAKE_OK;
 }
 
 static enum handshake_verdict count_connection(struct conn *c) {
@@ -146,35 +144,29 @@ static enum handshake_verdict count_connection(struct conn *c) {
     return HANDSHAKE_FULL;
 }
 
-static void tell_origin(struct conn *c) {
-    char address[ADDRESS_TEXT_MAX];
-    struct session_peer peer = peer_of(c, address);
-    gateway_audit_refused(c->net->gateway, false, &peer, "ORIGIN_NOT_ALLOWED");
-}
-
-/* libwebsockets cuts nothing for us: the first bytes are what says who it is. */
-static void read_user_agent(struct conn *c) {
-    static char header[NET_MAX_HEADER_BYTES];
-    if (!http_header(c, WSI_TOKEN_HTTP_USER_AGENT, header, sizeof header, NULL))
-        header[0] = '\0';
-    snprintf(c->net->user_agent, sizeof c->net->user_agent, "%.*s", NET_USER_AGENT_MAX, header);
-}
-
 /* The cheap checks first, the signature last. */
-int upgrade_filter(struct conn *c) {
-    struct handshake_request request;
-    if (!upgrade_admit_request(c))
-        return upgrade_refuse(c, HANDSHAKE_RATE);
-    read_request(c, &request);
-    read_user_agent(c);
-    enum handshake_verdict verdict = handshake_check(c->net->parts.config, &request);
-    if (verdict == HANDSHAKE_ORIGIN)
-        tell_origin(c);
+void upgrade_take(struct conn *c, struct str path) {
+    struct refused_token refused = {AUTH_OK, NULL};
+    struct str token, agent = http_head_first(&c->head, "User-Agent");
+    char address[ADDRESS_TEXT_MAX];
+    address_format(&c->peer, address);
+    struct session_peer peer = {str_of(address), agent};
+    if (agent.len > NET_USER_AGENT_MAX)
+        peer.user_agent.len = NET_USER_AGENT_MAX; /* the first bytes are what says who it is */
+    enum handshake_verdict verdict = handshake_check(c->net->parts.config, &c->head, path);
+    if (verdict == HANDSHAKE_ORIGIN) {
+        refuse_origin(c, &peer);
+        return;
+    }
     if (verdict == HANDSHAKE_OK && c->net->draining)
         verdict = HANDSHAKE_DRAINING;
     if (verdict == HANDSHAKE_OK)
         verdict = count_connection(c);
     if (verdict == HANDSHAKE_OK)
-        verdict = check_token(c);
-    return verdict == HANDSHAKE_OK ? 0 : upgrade_refuse(c, verdict);
+        verdict =
+            find_bearer(c, &token) ? check_bearer(c, token, &peer) : check_cookies(c, &refused);
+    if (verdict != HANDSHAKE_OK)
+        upgrade_refuse(c, verdict);
+    else
+        websocket_open(c, &peer, c->identity == NULL && refused.why != NULL ? &refused : NULL);
 }

@@ -3,12 +3,24 @@
 
 #include "wslock/base/log.h"
 
-static void refuse(struct session *s, const struct wire_ref *ref, enum wire_error_code code,
-                   enum wire_close close, const char *why) {
+static void record_refused(struct session *s, const char *why) {
     static struct log_limit limit;
     if (log_limit_pass(&limit, 60))
         log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
     trail_session(s, AUDIT_AUTH_FAILED, why);
+}
+
+void session_cookie_refused(struct session *s, enum auth_result result, const char *why) {
+    if (s->state != SESSION_AUTH)
+        return;
+    record_refused(s, why);
+    session_error(s, NULL, result == AUTH_EXPIRED ? WIRE_ERR_TOKEN_EXPIRED : WIRE_ERR_TOKEN_INVALID,
+                  why, NULL);
+}
+
+static void refuse(struct session *s, const struct wire_ref *ref, enum wire_error_code code,
+                   enum wire_close close, const char *why) {
+    record_refused(s, why);
     struct wire_error_extra extra = {0};
     session_refuse(s, WIRE_REQ_AUTH, ref, code, why, &extra);
     session_close(s, close);

@@ -110,6 +110,9 @@ static const struct bad CASES[] = {
     {"listen:\n  - {address: \"::1\", port: 1, plaintext: true}\n"
      "  - {address: \"::1\", port: 1, plaintext: true}\n" KEYS,
      {"3 listen[1]: the same place as listen[0]"}},
+    {"listen:\n  - {address: \"::\", port: 1, plaintext: true, ipv6Only: false}\n"
+     "  - {address: 127.0.0.1, port: 1, plaintext: true}\n" KEYS,
+     {"2 listen[0].ipv6Only: another listener has the port for IPv4"}},
     {"listen: [{address: 127.0.0.1, port: 9464, plaintext: true}]\n" KEYS,
      {"1 listen[0]: the same place as ops"}},
     {"listen: [{address: \"::1\", port: 1, plaintext: true, trustedProxies: [10.0.0.0/33]}]\n" KEYS,
@@ -129,6 +132,11 @@ static const struct bad CASES[] = {
     {LISTEN KEYS "allowedOrigins: [\"https://example.org:443\"]\n",
      {"3 allowedOrigins[0]: expected an origin without the scheme's own port"}},
     {LISTEN KEYS "allowedOrigins: [\"https://e.org:0\"]\n", {"3 allowedOrigins[0]: expected"}},
+    {LISTEN KEYS "allowedOrigins: [\"Null\", \"file:///\", \"file://x y\"]\n",
+     {"3 allowedOrigins[0]: expected", "3 allowedOrigins[1]: expected",
+      "3 allowedOrigins[2]: expected"}},
+    {LISTEN KEYS "limits: {maxHeaderBytes: 512}\n", {"3 limits.maxHeaderBytes: "}},
+    {LISTEN KEYS "limits: {maxHeaderBytes: 65KiB}\n", {"3 limits.maxHeaderBytes: "}},
     {LISTEN KEYS "allowedOrigins: [\"https://e.org\", \"*\"]\n",
      {"3 allowedOrigins: \"*\" allows"}},
     {LISTEN KEYS "instance: \"a b\"\n", {"3 instance: expected 1 to 128 letters"}},

@@ -33,6 +33,10 @@ static const struct good CASES[] = {
     {"allowedOrigins: [\"*\"]\n", "allowedOrigins: [\"*\"]\n"},
     {"allowedOrigins:\n  - https://a.org\n  - http://localhost:3000\n  - \"https://[::1]:8443\"\n",
      "allowedOrigins: [\"https://a.org\", \"http://localhost:3000\", \"https://[::1]:8443\"]\n"},
+    {"allowedOrigins: [\"null\", file://, \"http://my_host:8080\", capacitor://localhost]\n",
+     "allowedOrigins: [\"null\", \"file://\", \"http://my_host:8080\", "
+     "\"capacitor://localhost\"]\n"},
+    {"limits: {maxHeaderBytes: 64KiB}\n", "  maxHeaderBytes: 64KiB\n"},
     {"default: {editorRoles: []}\n", "  editorRoles: []\n"},
     {"default: {editorRoles: [a, b c]}\n", "  editorRoles: [\"a\", \"b c\"]\n"},
     {"audit: {file: \"-\"}\n", "  file: \"-\"\n"},
@@ -76,6 +80,37 @@ static void test_json(void **state) {
     config_unref(&c);
 }
 
+/* `::` beside an IPv4 address of the same port is for IPv6, as it could be nothing else. */
+static void test_ipv6_only(void **state) {
+    static const struct {
+        const char *address, *more;
+        bool only;
+    } LISTENERS[] = {
+        {"::", "", false},
+        {"::", "{address: 127.0.0.1, port: 2, plaintext: true}", false},
+        {"::", "{address: 127.0.0.1, port: 1, plaintext: true}", true},
+        {"0::0", "{address: 0.0.0.0, port: 1, plaintext: true}", true},
+        {"::1", "{address: 0.0.0.0, port: 1, plaintext: true}", false},
+        {"::", "{address: \"::1\", port: 2, plaintext: true, ipv6Only: true}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(LISTENERS); i++) {
+        char text[512];
+        struct config *c;
+
+        (void)snprintf(text, sizeof text,
+                       "listen: [{address: \"%s\", port: 1, plaintext: true}, %s]\n" KEYS,
+                       LISTENERS[i].address, LISTENERS[i].more);
+        c = load_good(text);
+        assert_int_equal(c->listen[0].ipv6_only, LISTENERS[i].only);
+        config_unref(&c);
+    }
+    struct config *c = load_good("listen: [{address: \"::\", port: 9464, plaintext: true}]\n" KEYS);
+    assert_true(c->listen[0].ipv6_only);
+    config_unref(&c);
+}
+
 static void test_defaults(void **state) {
     struct config *c = load_good(LISTEN KEYS);
     char host[65] = "", label[80];
@@ -90,6 +125,8 @@ static void test_defaults(void **state) {
     assert_string_equal(c->paths.native, "/ws");
     assert_string_equal(c->paths.socketio, "/socket.io/");
     assert_true(c->paths.polling);
+    assert_int_equal(c->limits.max_header_bytes, 16384);
+    assert_false(c->listen[0].ipv6_only);
     assert_int_equal(c->allowed_origins.count, 0);
     (void)gethostname(host, sizeof host - 1);
     (void)snprintf(label, sizeof label, "%s:0", host);
@@ -196,11 +233,9 @@ static void test_references(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_policies),
-        cmocka_unit_test(test_lists_of_mappings),
+        cmocka_unit_test(test_values),     cmocka_unit_test(test_json),
+        cmocka_unit_test(test_ipv6_only),  cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_policies),   cmocka_unit_test(test_lists_of_mappings),
         cmocka_unit_test(test_references),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

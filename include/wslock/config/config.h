@@ -16,7 +16,8 @@
 #include "wslock/base/macros.h"
 #include "wslock/base/str.h"
 
-#define CONFIG_NO_LIMIT (-1) /* `null` where a limit stands */
+#define CONFIG_NO_LIMIT (-1)          /* `null` where a limit stands */
+#define CONFIG_MAX_HEADER_BYTES 65536 /* the most that maxHeaderBytes can be */
 
 struct config_strings {
     char **items;
@@ -72,6 +73,7 @@ struct config_listen {
     bool plaintext;
     struct config_strings trusted_proxies; /* CIDR texts, checked */
     char *systemd_socket;                  /* or NULL */
+    bool ipv6_only;                        /* `::` leaves IPv4 alone */
 };
 
 struct config_key {
@@ -152,6 +154,7 @@ struct config {
         int64_t max_connections_per_user;
         int64_t max_rooms_per_connection;
         int64_t max_message_bytes;
+        int64_t max_header_bytes; /* of a request: its line and its headers */
         int64_t messages_per_second, message_burst;
         int64_t send_queue_bytes;
         int64_t ping_interval_ms, pong_timeout_ms;

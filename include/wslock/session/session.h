@@ -54,6 +54,10 @@ struct session *session_open(struct gateway *g, const struct session_transport *
                              void *conn, const struct session_peer *peer, enum wire_framing framing,
                              struct auth_identity *identity);
 
+/* For a session that waits for its token: the cookie's was refused. Its client is told, and may
+ * still send another. why is static. */
+void session_cookie_refused(struct session *s, enum auth_result result, const char *why);
+
 /* One whole text message, at most maxMessageBytes, valid UTF-8. Borrowed. */
 void session_on_message(struct session *s, const char *text, size_t len);
 /* The transport met something that ends the connection: WIRE_CLOSE_BINARY or WIRE_CLOSE_TOO_BIG. */
@@ -69,8 +73,8 @@ void session_on_closed(struct session *s, enum session_end end, uint16_t close_c
 /* For the handshake, before there is a session: verifies a token from a header. *why is static. */
 enum auth_result gateway_verify(struct gateway *g, struct str token,
                                 struct auth_identity **identity, const char **why);
-/* AUTH_FAILED and ACCESS_DENIED of the handshake. */
+/* AUTH_FAILED and ACCESS_DENIED of the handshake. origin: the one that was refused, or empty. */
 void gateway_audit_refused(struct gateway *g, bool auth_failed, const struct session_peer *peer,
-                           const char *reason);
+                           const char *reason, struct str origin);
 
 #endif

@@ -1,0 +1,65 @@
+/* WebSocket frames (RFC 6455 §5): a server's reader and the headers that it writes. Pure. */
+#ifndef WSLOCK_NET_FRAMES_H
+#define WSLOCK_NET_FRAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wslock/base/macros.h"
+
+enum frames_opcode {
+    FRAMES_CONTINUATION = 0,
+    FRAMES_TEXT = 1,
+    FRAMES_BINARY = 2,
+    FRAMES_CLOSE = 8,
+    FRAMES_PING = 9,
+    FRAMES_PONG = 10,
+};
+
+#define FRAMES_CONTROL_MAX 125 /* payload of a control frame */
+#define FRAMES_HEADER_MAX 10   /* of a frame from a server */
+
+/* All zero at first. */
+struct frames_reader {
+    unsigned char header[14]; /* of the frame under way, as far as it has come */
+    uint8_t header_len;
+    bool in_payload;
+    bool fin, masked;
+    uint8_t opcode; /* of the frame */
+    uint8_t kind;   /* of the message under way: FRAMES_TEXT or FRAMES_BINARY; 0: none */
+    uint8_t control_len;
+    uint64_t left; /* payload bytes of the frame that have not come */
+    uint8_t mask_at;
+    unsigned char control[FRAMES_CONTROL_MAX];
+};
+
+enum frames_event {
+    FRAMES_MORE,    /* all bytes have been used up */
+    FRAMES_DATA,    /* a piece of a message, unmasked where it stood */
+    FRAMES_CONTROL, /* a whole control frame: opcode, control, control_len of the reader */
+    FRAMES_ERROR,   /* the client broke WebSocket: 1002, and nothing more can be read */
+};
+
+struct frames_piece {
+    char *data;
+    size_t len;
+    bool binary;
+    bool first;    /* of its message */
+    bool last;     /* of its message */
+    uint64_t left; /* what its frame has announced beyond it */
+};
+
+/* Takes bytes off the front of *data and says what they were. Frames without a mask are an error,
+ * as are reserved bits and opcodes. Called again until FRAMES_MORE. */
+enum frames_event frames_read(struct frames_reader *r, char **data, size_t *len,
+                              struct frames_piece *piece) MUST_CHECK;
+
+/* Writes the header of an unfragmented frame so that it ends before payload; returns its length, at
+ * most FRAMES_HEADER_MAX. */
+size_t frames_put_header(unsigned char *payload, enum frames_opcode opcode, uint64_t len);
+
+/* Whether a code may stand in a close frame (RFC 6455 §7.4). */
+bool frames_is_close_code(unsigned code);
+
+#endif

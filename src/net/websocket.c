@@ -1,0 +1,291 @@
+/* The session's transport: frames, pings, and the two ways of closing. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "http.h"
+#include "wslock/base/mem.h"
+
+static_assert(FRAMES_HEADER_MAX <= FRAME_HEADROOM, "a frame has room for the WebSocket header");
+
+static void on_close_timeout(struct wheel_timer *timer) {
+    conn_kill(CONTAINER_OF(timer, struct conn, timer));
+}
+
+/* payload has room in front of it for the header. */
+static bool put_frame(struct conn *c, enum frames_opcode opcode, unsigned char *payload,
+                      size_t len) {
+    size_t header = frames_put_header(payload, opcode, len);
+    return conn_write(c, payload - header, header + len);
+}
+
+static bool put_control(struct conn *c, enum frames_opcode opcode, const void *payload,
+                        size_t len) {
+    unsigned char bytes[FRAMES_HEADER_MAX + FRAMES_CONTROL_MAX];
+    assert(len <= FRAMES_CONTROL_MAX);
+    memcpy(bytes + FRAMES_HEADER_MAX, payload, len);
+    return put_frame(c, opcode, bytes + FRAMES_HEADER_MAX, len);
+}
+
+static bool is_busy(const struct conn *c) {
+    return lws_partial_buffered(c->wsi) != 0;
+}
+
+/* ---- the session's side: transport ---- */
+
+static enum session_write transport_write(void *conn, struct frame *frame) {
+    struct conn *c = conn;
+    if (c->closing || c->ending)
+        return SESSION_WRITE_DEAD;
+    if (is_busy(c))
+        return SESSION_WRITE_BUSY;
+    return put_frame(c, FRAMES_TEXT, frame_payload(frame), frame->len) ? SESSION_WRITE_DONE
+                                                                       : SESSION_WRITE_DEAD;
+}
+
+static void transport_want_write(void *conn) {
+    struct conn *c = conn;
+    lws_callback_on_writable(c->wsi);
+}
+
+static void transport_ping(void *conn) {
+    struct conn *c = conn;
+    if (c->closing || c->ending)
+        return;
+    c->ping_due = is_busy(c);
+    if (!c->ping_due)
+        put_control(c, FRAMES_PING, "p", 1);
+}
+
+/* The only close frame of this connection. */
+static void send_close(struct conn *c) {
+    unsigned char payload[2 + sizeof c->close_reason];
+    size_t len = strlen(c->close_reason);
+    payload[0] = (unsigned char)(c->close_code >> 8);
+    payload[1] = (unsigned char)c->close_code;
+    memcpy(payload + 2, c->close_reason, len);
+    c->close_sent = true;
+    put_control(c, FRAMES_CLOSE, payload, c->close_code == 0 ? 0 : 2 + len);
+}
+
+/* After both close frames, or after ours to a client that broke the rules, there is no more. */
+static void check_end(struct conn *c) {
+    if (!c->close_sent || is_busy(c))
+        return;
+    if (c->peer_closed)
+        conn_fail(c);
+    else if (c->broken)
+        conn_drain(c);
+}
+
+/* Sends our close frame as soon as the socket takes it, which has its time. */
+static void begin_close(struct conn *c, uint16_t code, const char *reason) {
+    c->closing = true;
+    c->close_code = code;
+    snprintf(c->close_reason, sizeof c->close_reason, "%s", reason != NULL ? reason : "");
+    wheel_set(c->net->parts.wheel, &c->timer, NET_CLOSE_TIMEOUT_MS, on_close_timeout);
+    if (!is_busy(c))
+        send_close(c);
+}
+
+static void transport_close(void *conn, uint16_t code, const char *reason) {
+    struct conn *c = conn;
+    if (!c->closing && !c->ending)
+        begin_close(c, code, reason);
+}
+
+static const struct session_transport TRANSPORT = {
+    .write = transport_write,
+    .want_write = transport_want_write,
+    .ping = transport_ping,
+    .close = transport_close,
+};
+
+void websocket_writable(struct conn *c) {
+    if (c->ending && !c->peer_closed)
+        return;
+    if (c->closing) {
+        if (!c->close_sent)
+            send_close(c);
+        check_end(c);
+        return;
+    }
+    if (c->ping_due)
+        transport_ping(c);
+    if (c->pong_due && !is_busy(c)) {
+        c->pong_due = false;
+        put_control(c, FRAMES_PONG, c->pong, c->pong_len);
+    }
+    if (c->session != NULL)
+        session_on_writable(c->session);
+}
+
+/* ---- the beginning ---- */
+
+void websocket_open(struct conn *c, const struct session_peer *peer,
+                    const struct refused_token *refused) {
+    char accept[HANDSHAKE_ACCEPT_BYTES], answer[256];
+    handshake_accept(http_head_first(&c->head, "Sec-WebSocket-Key"), accept);
+    int len = snprintf(answer, sizeof answer,
+                       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+                       "Sec-WebSocket-Protocol: " HANDSHAKE_SUBPROTOCOL "\r\n\r\n",
+                       accept);
+    wheel_cancel(&c->timer);
+    c->settled = true;
+    c->phase = CONN_WEBSOCKET;
+    if (!conn_write(c, answer, (size_t)len))
+        return;
+    struct auth_identity *identity = c->identity;
+    c->identity = NULL;
+    c->session = session_open(c->net->gateway, &TRANSPORT, c, peer, WIRE_FRAMING_NATIVE, identity);
+    if (refused != NULL)
+        session_cookie_refused(c->session, refused->result, refused->why);
+}
+
+/* ---- what comes ---- */
+
+static void drop_received(struct conn *c) {
+    buf_fini(&c->rx);
+    buf_init(&c->rx);
+    c->rx_whole = 0;
+}
+
+static void violate(struct conn *c, enum wire_close close) {
+    drop_received(c);
+    session_on_violation(c->session, close);
+}
+
+/* The rooms do not wait for the close handshake. */
+static void tell_ending(struct conn *c) {
+    if (c->session != NULL)
+        session_on_ending(c->session, websocket_end(c));
+}
+
+/* What the WebSocket itself forbids is not announced (protocol §7). */
+static void break_off(struct conn *c, uint16_t code) {
+    drop_received(c);
+    c->broken = true;
+    if (!c->closing)
+        begin_close(c, code, NULL);
+    tell_ending(c);
+    check_end(c);
+}
+
+#define CODE_NORMAL 1000
+#define CODE_PROTOCOL_ERROR 1002
+#define CODE_BAD_UTF8 1007
+
+/* The session may be closed inside; the bytes stay ours until it returns. */
+static void take_message(struct conn *c) {
+    struct buf whole = c->rx;
+    buf_init(&c->rx);
+    c->rx_whole = 0;
+    session_on_message(c->session, whole.len > 0 ? whole.data : "", whole.len);
+    buf_fini(&whole);
+}
+
+static void take_piece(struct conn *c, const struct frames_piece *piece) {
+    size_t max = (size_t)c->net->parts.config->limits.max_message_bytes;
+    if (c->closing || c->session == NULL)
+        return;
+    if (piece->binary) {
+        violate(c, WIRE_CLOSE_BINARY);
+        return;
+    }
+    /* What the frame's header has announced counts before it has come. */
+    if (piece->left > max || c->rx.len + piece->len + piece->left > max) {
+        violate(c, WIRE_CLOSE_TOO_BIG);
+        return;
+    }
+    if (piece->first && piece->last) {
+        if (utf8_valid(piece->data, piece->len))
+            session_on_message(c->session, piece->data, piece->len);
+        else
+            break_off(c, CODE_BAD_UTF8);
+        return;
+    }
+    buf_append(&c->rx, piece->data, piece->len);
+    if (!utf8_check(c->rx.data, c->rx.len, &c->rx_whole) ||
+        (piece->last && c->rx_whole < c->rx.len))
+        break_off(c, CODE_BAD_UTF8);
+    else if (piece->last)
+        take_message(c);
+}
+
+/* Only the last ping needs an answer (RFC 6455 §5.5.3). */
+static void answer_ping(struct conn *c) {
+    if (c->closing)
+        return;
+    memcpy(c->pong, c->frames.control, c->frames.control_len);
+    c->pong_len = c->frames.control_len;
+    c->pong_due = is_busy(c);
+    if (!c->pong_due)
+        put_control(c, FRAMES_PONG, c->pong, c->pong_len);
+}
+
+/* RFC 6455 §5.5.1: an empty payload, or a code and a text. */
+static void take_close(struct conn *c) {
+    const unsigned char *payload = c->frames.control;
+    size_t len = c->frames.control_len;
+    unsigned code = len >= 2 ? (unsigned)(payload[0] << 8 | payload[1]) : 0;
+    if (c->close_sent) {
+        conn_fail(c); /* it answers ours */
+        return;
+    }
+    if (len == 1 || (len >= 2 && !frames_is_close_code(code))) {
+        break_off(c, CODE_PROTOCOL_ERROR);
+        return;
+    }
+    if (len > 2 && !utf8_valid((const char *)payload + 2, len - 2)) {
+        break_off(c, CODE_BAD_UTF8);
+        return;
+    }
+    c->ending = c->peer_closed = true;
+    c->peer_code = (uint16_t)code;
+    if (!c->closing)
+        begin_close(c, (uint16_t)code, NULL);
+    tell_ending(c);
+    check_end(c);
+}
+
+static void take_control(struct conn *c) {
+    switch (c->frames.opcode) {
+    case FRAMES_PING:
+        answer_ping(c);
+        break;
+    case FRAMES_PONG:
+        if (c->session != NULL)
+            session_on_pong(c->session);
+        break;
+    default:
+        take_close(c);
+        break;
+    }
+}
+
+void websocket_receive(struct conn *c, char *data, size_t len) {
+    struct frames_piece piece;
+    while (c->phase == CONN_WEBSOCKET && !c->ending && !c->broken) {
+        switch (frames_read(&c->frames, &data, &len, &piece)) {
+        case FRAMES_MORE:
+            return;
+        case FRAMES_DATA:
+            take_piece(c, &piece);
+            break;
+        case FRAMES_CONTROL:
+            take_control(c);
+            break;
+        case FRAMES_ERROR:
+            break_off(c, CODE_PROTOCOL_ERROR);
+            break;
+        }
+    }
+}
+
+enum session_end websocket_end(const struct conn *c) {
+    if (c->peer_closed)
+        return c->peer_code == CODE_NORMAL ? SESSION_END_DONE : SESSION_END_CLIENT;
+    if (c->close_code == CODE_BAD_UTF8)
+        return SESSION_END_BAD_UTF8;
+    return c->close_code == CODE_PROTOCOL_ERROR ? SESSION_END_PROTOCOL_ERROR : SESSION_END_LOST;
+}
