@@ -1,6 +1,5 @@
 #include "http.h"
 
-#define RX_BUFFER_BYTES 4096   /* taken off a socket at once; shared by all connections */
 #define TX_PACKET_BYTES 262144 /* never cut what the socket would take at once */
 
 static const struct http_site *site_of(const struct conn *c) {
@@ -83,7 +82,7 @@ const struct lws_protocols net_protocols[] = {
     {
         .name = "wslockd",
         .callback = on_event,
-        .rx_buffer_size = RX_BUFFER_BYTES,
+        .rx_buffer_size = NET_RX_BYTES,
         .tx_packet_size = TX_PACKET_BYTES,
     },
     {.name = NULL},

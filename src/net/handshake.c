@@ -121,9 +121,13 @@ void handshake_origin_text(const struct http_head *head, char out[HANDSHAKE_ORIG
     char *p = out;
     *p = '\0';
     while (http_head_next(&rest, "Origin", &origin)) {
+        if (shown > 0 && shown < HANDSHAKE_ORIGIN_SHOWN) {
+            p += snprintf(p, 3, ", ");
+            shown += 2;
+        }
         for (size_t i = 0; i < origin.len; i++, shown++) {
             unsigned char c = (unsigned char)origin.p[i];
-            if (shown == HANDSHAKE_ORIGIN_SHOWN) {
+            if (shown >= HANDSHAKE_ORIGIN_SHOWN) {
                 memcpy(p, "...", 4);
                 return;
             }

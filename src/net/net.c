@@ -54,6 +54,7 @@ static bool create_context(struct net *n, char **problem) {
                    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
         .foreign_loops = loops,
         .timeout_secs = LWS_TIMEOUT_S,
+        .pt_serv_buf_size = NET_RX_BYTES + LWS_PRE,
         .user = n,
     };
     descriptors_prepare(n); /* before tables are made of the limit */

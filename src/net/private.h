@@ -34,6 +34,9 @@
 #define NET_RESERVED_DESCRIPTORS 32
 #define NET_OPS_CALLS 16 /* of a listener, that wait for an answer: room is left for /healthz */
 #define NET_OPS_CONNECTIONS 24 /* a listener: TCP does not keep the unix socket busy */
+/* Taken off a socket at once, into one buffer for all: a whole TLS record, as libwebsockets 4.1.6
+ * does not come back by itself for what OpenSSL has left of one. */
+#define NET_RX_BYTES 16384
 #define NET_USER_AGENT_MAX 256
 
 enum listener_kind { LISTENER_PUBLIC, LISTENER_OPS };

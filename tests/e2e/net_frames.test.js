@@ -161,6 +161,11 @@ test('what is no message', async (t) => {
     ['a reserved opcode', h.wsFrame(3, 'x')],
     ['a reserved bit', Buffer.from(h.wsFrame(TEXT, 'x').map((b, i) => (i ? b : b | 0x40)))],
     ['a continuation of nothing', h.wsFrame(CONTINUATION, 'x')],
+    ['a frame without a mask', Buffer.from([0x81, 2, 0x7b, 0x7d])],
+    ['an empty frame without a mask', Buffer.from([0x81, 0])],
+    ['a ping of 126 bytes', h.wsFrame(PING, 'x'.repeat(126))],
+    ['a length of 2^63', Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],
+    ['a message inside another', Buffer.concat([h.wsFrame(TEXT, '{', false), h.wsFrame(TEXT, '{}')])],
     ['a ping in fragments', h.wsFrame(PING, 'x', false)],
     ['half a close code', h.wsFrame(CLOSE, Buffer.from([3]))],
     ['a close code that may not be sent', h.wsFrame(CLOSE, Buffer.from([3, 0xed]))],
@@ -181,16 +186,6 @@ test('what is no message', async (t) => {
     assert.strictEqual(frame && frame.code, 1007);
     await h.deadline(raw.closed, 'the end');
   });
-  for (const [name, bytes] of [
-    ['a ping of 126 bytes', h.wsFrame(PING, 'x'.repeat(126))],
-    ['a length of 2^63', Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],
-  ]) {
-    await t.test(`${name} ends the connection`, async (st) => {
-      const raw = await open(st, d);
-      raw.write(bytes);
-      await h.deadline(raw.closed, 'the end');
-    });
-  }
 });
 
 test('what ended a connection is counted and audited by its reason', async (t) => {
@@ -241,6 +236,52 @@ test('pings', async (t) => {
     const c = await d.client({ user: 'ann' });
     await h.eventually(() => c.pings >= 2, 'two pings');
   });
+});
+
+test('of several pings at least the last is answered, in order', async (t) => {
+  const d = await h.daemon(t);
+  const raw = await open(t, d);
+  const names = Array.from({ length: 50 }, (_, i) => `ping ${i}`);
+  raw.write(Buffer.concat(names.map((name) => h.wsFrame(PING, name))));
+  let at = -1;
+  while (at < 49) {
+    const frame = await raw.frame();
+    if (frame.opcode !== PONG) continue;
+    const next = names.indexOf(frame.payload.toString());
+    assert.ok(next > at, `${next} after ${at}`);
+    at = next;
+  }
+});
+
+test('there is one close frame of the server, and nothing behind it', async (t) => {
+  const d = await h.daemon(t);
+  const close = (code) => h.wsFrame(CLOSE, Buffer.from([code >> 8, code & 255]));
+  const bad = h.wsFrame(3, 'x');
+  const utf8 = h.wsFrame(TEXT, Buffer.from([0xff]));
+  for (const [name, code, sent] of [
+    ['a close', 1000, [close(1000)]],
+    ['a close and more', 4000, [close(4000), h.wsFrame(TEXT, message(100)), bad, close(1000)]],
+    ['a close without a code and more', undefined, [h.wsFrame(CLOSE, ''), bad]],
+    ['a broken frame twice', 1002, [bad, bad]],
+    ['a broken frame and a close', 1002, [bad, close(1000)]],
+    ['bad UTF-8 and a broken frame', 1007, [utf8, bad, utf8]],
+    ['bad UTF-8 and a close', 1007, [utf8, close(1007)]],
+    ['a binary message and a broken frame', 1003, [h.wsFrame(BINARY, 'x'), bad]],
+    ['a binary message and a close', 1003, [h.wsFrame(BINARY, 'x'), close(1003)]],
+    ['a binary message and half a close code', 1003, [h.wsFrame(BINARY, 'x'), h.wsFrame(CLOSE, Buffer.from([3]))]],
+    ['a close that may not be sent, twice', 1002, [close(1005), close(1005)]],
+    ['too much, a ping, and a close', 1009, [h.wsFrame(TEXT, 'x'.repeat(20000)), h.wsFrame(PING, ''), close(1000)]],
+  ]) {
+    for (const together of [true, false]) {
+      const raw = await open(t, d);
+      if (together) raw.write(Buffer.concat(sent));
+      else for (const bytes of sent) raw.write(bytes);
+      const first = await raw.closeFrame();
+      assert.strictEqual(first && first.code, code, name);
+      await h.deadline(raw.closed, 'the end');
+      assert.strictEqual(raw.data.length, 0, `${name}: nothing more`);
+    }
+  }
 });
 
 test('closes', async (t) => {

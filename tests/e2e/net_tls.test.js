@@ -42,6 +42,7 @@ test('TLS 1.2 and 1.3, nothing older, HTTP/1.1 only', async (t) => {
   await t.test('large replies and many messages pass', async () => {
     const c = await d.client({ user: 'ann' });
     await Promise.all(Array.from({ length: 50 }, () => c.request('test:sync', { pad: 'x'.repeat(4000) })));
+    for (let size = 4000; size < 16300; size += 100) await c.request('test:sync', { pad: 'x'.repeat(size) });
   });
   await t.test('the end of the certificate is a metric', async () => {
     const end = await d.metric('wslock_tls_certificate_expiry_timestamp_seconds');
@@ -84,6 +85,37 @@ test('several listeners: plain, two certificates, IPv6', async (t) => {
   }
   const end = await d.metric('wslock_tls_certificate_expiry_timestamp_seconds');
   assert.ok(Math.abs(end - (Date.now() / 1000 + 5 * 86400)) < 3600, 'the earliest counts');
+});
+
+test('`::` serves IPv4 too unless it is told not to, or cannot', async (t) => {
+  const v4 = (port) => h.rawConnect(t, port, { host: '127.0.0.1' });
+  const v6 = (port) => h.rawConnect(t, port, { host: '::1' });
+  const address = async (d, raw) => {
+    const before = d.audit().length;
+    raw.write(h.upgradeText({ headers: { Origin: 'https://evil.example.org' } }));
+    assert.strictEqual((await raw.response()).status, 403);
+    return (await h.eventually(() => d.audit().slice(before).find((r) => r.action === 'ACCESS_DENIED'), 'the record')).address;
+  };
+  await t.test('both', async () => {
+    const d = await h.daemon(t, { config: { listen: [{ address: '::', port: 0, plaintext: true }], ops: { address: '::' } } });
+    assert.strictEqual(await address(d, await v4(d.port)), '127.0.0.1');
+    assert.strictEqual(await address(d, await v6(d.port)), '::1');
+    assert.strictEqual((await h.httpGet(`http://127.0.0.1:${d.ops.port}/healthz`)).status, 200);
+    assert.strictEqual((await h.httpGet(`http://[::1]:${d.ops.port}/healthz`)).status, 200);
+  });
+  await t.test('with ipv6Only', async () => {
+    const d = await h.daemon(t, { config: { listen: [{ address: '::', port: 0, plaintext: true, ipv6Only: true }] } });
+    assert.strictEqual(await address(d, await v6(d.port)), '::1');
+    await assert.rejects(v4(d.port), /ECONNREFUSED/);
+  });
+  await t.test('beside a listener for IPv4', async () => {
+    const port = await h.freePort();
+    const d = await h.daemon(t, {
+      config: { listen: [{ address: '::', port, plaintext: true }, { address: '127.0.0.1', port, plaintext: true }] },
+    });
+    assert.strictEqual(await address(d, await v4(port)), '127.0.0.1');
+    assert.strictEqual(await address(d, await v6(port)), '::1');
+  });
 });
 
 test('a Host header does not move a connection to another listener', async (t) => {
