@@ -18,7 +18,7 @@ foreach(source ${fuzz_sources})
   else()
     target_sources(${name} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/driver.c)
   endif()
-  target_link_libraries(${name} PRIVATE wslock_lock wslock_wire wslock_auth wslock_config PkgConfig::JANSSON)
+  target_link_libraries(${name} PRIVATE wslock_net wslock_lock wslock_wire wslock_auth wslock_config PkgConfig::JANSSON)
 
   set(found ${CMAKE_CURRENT_BINARY_DIR}/corpus/${what})
   file(MAKE_DIRECTORY ${found})
