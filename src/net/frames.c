@@ -89,8 +89,9 @@ static enum frames_event read_header(struct frames_reader *r, char **data, size_
 
 static void unmask(struct frames_reader *r, char *data, size_t len) {
     const unsigned char *mask = r->header + r->header_len - 4;
+    unsigned char *p = (unsigned char *)data;
     for (size_t i = 0; i < len; i++)
-        data[i] ^= (char)mask[(r->mask_at + i) & 3];
+        p[i] = (unsigned char)(p[i] ^ mask[(r->mask_at + i) & 3]);
     r->mask_at = (uint8_t)((r->mask_at + len) & 3);
 }
 

@@ -82,7 +82,7 @@ static bool find_bearer(const struct conn *c, struct str *token) {
             found++;
     }
     if (found > 1)
-        *token = (struct str){NULL, 0};
+        *token = str_of("");
     return found > 0;
 }
 

@@ -140,3 +140,34 @@ test('the private Redis ends with the daemon', async (t) => {
     }
   }, 'redis-server is gone');
 });
+
+test('a real page: what it learns of a cookie that is refused, and of headers like a browser has', async (t) => {
+  const d = await h.devDaemon(t, { auth: { cookie: 'wslock' } });
+  const launched = await h.browser(t);
+  const context = await launched.newContext();
+  const page = await context.newPage();
+  const token = async (user) => (await h.httpGet(`${d.page}dev/token?user=${user}`)).json.token;
+  await page.goto(d.page);
+  /* Opens a WebSocket, sends `auth` after an error, and says what came until the welcome or the end. */
+  const connect = (protocols, retryWith) => page.evaluate(([names, again]) => new Promise((resolve) => {
+    const seen = [];
+    const socket = new WebSocket(`${window.location.origin.replace('http', 'ws')}/ws`, names);
+    socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data);
+      seen.push([message.event, message.data.code || message.data.userId]);
+      if (message.event === 'error' && again) socket.send(JSON.stringify({ event: 'auth', id: 1, data: { token: again } }));
+      if (message.event === 'welcome') socket.close(1000);
+    };
+    socket.onclose = ({ code }) => resolve({ seen, code, protocol: socket.protocol });
+  }), [protocols, retryWith]);
+  const cookie = (value, path) => context.addCookies([{ name: 'wslock', value, domain: '127.0.0.1', path }]);
+  const names = [...Array.from({ length: 40 }, (_, i) => `application.subprotocol-${i}`), 'wslock.v1'];
+  await cookie('not.a.token', '/');
+  assert.deepStrictEqual(await connect('wslock.v1', await token('ann')),
+    { seen: [['error', 'TOKEN_INVALID'], ['welcome', 'ann']], code: 1000, protocol: 'wslock.v1' });
+  await cookie(await token('bob'), '/ws');
+  assert.deepStrictEqual(await connect(names, null), { seen: [['welcome', 'bob']], code: 1000, protocol: 'wslock.v1' });
+  await cookie('not.a.token', '/ws');
+  await cookie(await token('cid'), '/');
+  assert.deepStrictEqual(await connect(names, null), { seen: [['welcome', 'cid']], code: 1000, protocol: 'wslock.v1' });
+});
