@@ -46,6 +46,11 @@ class PageClient {
   get token() {
     return this.client.token ?? undefined;
   }
+  /* For who reads of a failure. */
+  get state() {
+    const { told, token, client } = this;
+    return { told, token, joined: client.joined, belief: client.belief, socket: client.socket?.readyState, sent: [...client.sentAt.values()] };
+  }
   end() {
     for (const timer of [this.timer, this.beat]) clearInterval(timer);
     this.again = false;

@@ -55,6 +55,11 @@ class StrictClient {
   get believes() {
     return this.record.look();
   }
+  /* For who reads of a failure. */
+  get state() {
+    const { told, token, ready, held } = this;
+    return { told, token, ready, held, socket: this.socket?.readyState, sent: [...this.sent.values()] };
+  }
   end() {
     this.wanted = false;
     clearInterval(this.timer);
@@ -111,9 +116,8 @@ class StrictClient {
       const { socket } = this;
       this.closed();
       socket.terminate();
-      break;
+      return;
     }
-    this.record.look(now);
     if (!this.ready || !this.token) return;
     const live = this.policy.livenessMs - 2 * TICK_MS;
     // What has stopped is started again by the server's word about the lock alone.
