@@ -235,7 +235,7 @@ static void rewind_room(void *ctx, struct str key, void *value) {
     struct room *room = value;
     if (lock_store_shard(rs->rooms->store, key) != rs->shard)
         return;
-    room->rev = room->seen_token = 0;
+    room->rev = room->seen_token = room->presence_rev = room->notice_rev = 0;
     if (!room->synced)
         room_replay_waiting(room); /* drops them */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
