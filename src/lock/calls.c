@@ -18,6 +18,10 @@ int64_t lock_store_rev(const struct lock_store *store, struct str resource) {
     return store->shards[lock_store_shard(store, resource)].tick;
 }
 
+int64_t lock_store_fed(const struct lock_store *store, struct str resource) {
+    return store->shards[lock_store_shard(store, resource)].cursor;
+}
+
 static struct shard *shard_of(struct lock_store *store, struct str resource) {
     return &store->shards[lock_store_shard(store, resource)];
 }

@@ -65,14 +65,13 @@ static void tell_loser(struct room *room, const struct lock_event *e) {
     struct str by = end->by;
     if (by.len > 0 && room->policy->presence == CONFIG_PRESENCE_MINIMAL)
         by = lock_is_owned(&e->lock) ? e->lock.user_id : (struct str){NULL, 0};
-    room_tell_lost(room, end->user_id, end->client_id, e->rev, end->token, end->reason, by);
+    room_tell_lost(room, end->user_id, end->client_id, end->token, end->reason, by);
 }
 
 /* Who believed in a lock that the room, as it is now, gives to nobody or to another, and was not
  * told by the event how it ended: the feed was cut there. */
 static void tell_missed_losers(struct room *room, const struct room_belief had[2],
-                               const struct lock_ending *told, int64_t rev,
-                               enum lock_cause reason) {
+                               const struct lock_ending *told, enum lock_cause reason) {
     const struct lock_view *now = &room->lock.view;
     for (int i = 0; i < 2; i++) {
         struct room_sub *sub = had[i].sub;
@@ -80,8 +79,7 @@ static void tell_missed_losers(struct room *room, const struct room_belief had[2
             (told->present && told->token == had[i].token) ||
             (lock_is_owned(now) && room_is_tab(sub, now->user_id, now->client_id)))
             continue;
-        room_tell_lost(room, sub->user_id, sub->client_id,
-                       rev != 0 ? rev : room_notice_rev(room, sub), had[i].token, reason,
+        room_tell_lost(room, sub->user_id, sub->client_id, had[i].token, reason,
                        (struct str){NULL, 0});
     }
 }
@@ -93,12 +91,11 @@ static void tell_lifted(struct room *room, const struct room_belief had[2]) {
         struct room_sub *sub = had[i].sub;
         if (sub && sub != room->ahead && now->state == LOCK_STATE_HELD &&
             now->token > had[i].token && room_is_tab(sub, now->user_id, now->client_id))
-            room_tell_lifted(room, sub, room->rev);
+            room_tell_lifted(room, sub);
     }
 }
 
-void room_recovered(struct room *room, const struct lock_view *lock, bool by_event,
-                    enum lock_cause lost_reason) {
+void room_recovered(struct room *room, const struct lock_view *lock, enum lock_cause lost_reason) {
     static const struct lock_ending none;
     struct room_belief had[2];
     room_beliefs(room, had);
@@ -110,11 +107,9 @@ void room_recovered(struct room *room, const struct lock_view *lock, bool by_eve
     tell_lifted(room, had);
     if (room_is_disbelieved(room))
         room_give_up_later(room, 1); /* that would confirm a lock that was declared lost */
-    else if (by_event)
-        room_tell_lock(room, LOCK_CAUSE_RECOVERED);
     else
-        room_confirm_lock(room);
-    tell_missed_losers(room, had, &none, by_event ? room->rev : 0, lost_reason);
+        room_tell_lock(room, LOCK_CAUSE_RECOVERED);
+    tell_missed_losers(room, had, &none, lost_reason);
     room_holder_rearm(room);
     room_takeover_missed(room, &pending);
     mem_free(packed);
@@ -122,7 +117,7 @@ void room_recovered(struct room *room, const struct lock_view *lock, bool by_eve
 
 static void apply_lock(struct room *room, const struct lock_event *e) {
     if (e->cause == LOCK_CAUSE_RECOVERED) {
-        room_recovered(room, &e->lock, true, LOCK_CAUSE_STORE_LOST);
+        room_recovered(room, &e->lock, LOCK_CAUSE_STORE_LOST);
         room_waiting_lock(room, e->cause);
         return;
     }
@@ -136,7 +131,7 @@ static void apply_lock(struct room *room, const struct lock_event *e) {
     if (e->takeover.present)
         room_tell_taken(room, e);
     tell_loser(room, e);
-    tell_missed_losers(room, had, &e->ended, e->rev, LOCK_CAUSE_STORE_LOST);
+    tell_missed_losers(room, had, &e->ended, LOCK_CAUSE_STORE_LOST);
     room_give_up_later(room, 1);
     if (e->takeover.present)
         room_tell_admin(room, e, room->rev);
@@ -156,6 +151,7 @@ void room_apply_event(struct room *room, const struct lock_event *e) {
     if (e->rev <= room->rev)
         return;
     room->rev = e->rev;
+    room->applying = true;
     switch (e->kind) {
     case LOCK_EVENT_LOCK:
         apply_lock(room, e);
@@ -179,6 +175,7 @@ void room_apply_event(struct room *room, const struct lock_event *e) {
         room_tell_operation(room, e);
         break;
     }
+    room->applying = false;
 }
 
 void room_wait_event(struct room *room, const struct lock_event *event) {

@@ -28,7 +28,7 @@ static void on_released(void *arg, const struct lock_result *result) {
         if (!went_through(result))
             room_give_up_later(room, RETRY_MS);
         else if (!room_is_disbelieved(room) && holder && result->outcome == LOCK_OUT_RELEASED)
-            room_tell_lost(room, holder->user_id, holder->client_id, result->rev, g->token,
+            room_tell_lost(room, holder->user_id, holder->client_id, g->token,
                            LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});
     }
     mem_free(g->resource);

@@ -72,29 +72,12 @@ static int64_t next_notice_at(const struct room *room, struct room_sub *holder) 
     return notice_at(room, &ends_ms);
 }
 
-int64_t room_notice_rev(struct room *room, struct room_sub *sub) {
-    int64_t rev = room->rev;
-    if (room->rev <= sub->min_rev) { /* it is ahead of the others: this is no number for them */
-        rev = (sub->notice_rev > sub->min_rev ? sub->notice_rev : sub->min_rev) + 1;
-        sub->notice_rev = rev;
-        return rev;
-    }
-    if (rev <= room->notice_rev)
-        rev = room->notice_rev + 1;
-    if (rev <= sub->notice_rev)
-        rev = sub->notice_rev + 1;
-    if (rev < room->presence_rev)
-        rev = room->presence_rev;
-    room->notice_rev = sub->notice_rev = rev;
-    return rev;
-}
-
 static void tell_expiring(struct room *room, struct room_sub *holder) {
     int64_t ends_ms;
     (void)notice_at(room, &ends_ms);
     room->warned_ms = ends_ms;
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, room_notice_rev(room, holder));
+    struct wire_at at = room_at(room, room_rev(holder));
     struct frame *frame = wire_expiring(&to, &at, ends_ms);
     room_send(holder, at.rev, frame);
     frame_unref(frame);
@@ -102,8 +85,8 @@ static void tell_expiring(struct room *room, struct room_sub *holder) {
 
 static void tell_disbelief(struct room *room, struct room_sub *holder, int64_t token) {
     room->disbelieved = token;
-    room_tell_lost(room, holder->user_id, holder->client_id, room_notice_rev(room, holder), token,
-                   LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});
+    room_tell_lost(room, holder->user_id, holder->client_id, token, LOCK_CAUSE_STORE_LOST,
+                   (struct str){NULL, 0});
 }
 
 static void on_timer(struct wheel_timer *timer) {

@@ -7,6 +7,7 @@
 struct held_frame {
     struct list node;
     int64_t rev;
+    bool change; /* else a notice */
     struct frame *frame;
     int64_t lost_token; /* lock:lost; else 0 */
     enum lock_cause lost_reason;
@@ -23,8 +24,20 @@ struct wire_at room_at(const struct room *room, int64_t rev) {
     return at;
 }
 
+int64_t room_state_rev(const struct room *room) {
+    if (room->applying)
+        return room->rev;
+    int64_t fed = lock_store_fed(room->rooms->store, room_resource(room));
+    return fed > room->rev ? fed : room->rev;
+}
+
+int64_t room_rev(const struct room_sub *sub) {
+    int64_t rev = sub->room ? room_state_rev(sub->room) : 0;
+    return rev > sub->min_rev ? rev : sub->min_rev;
+}
+
 static void deliver(struct room_sub *sub, const struct held_frame *f) {
-    if (f->rev <= sub->min_rev)
+    if (f->rev < sub->min_rev || (f->change && f->rev == sub->min_rev))
         return;
     if (f->lost_token != 0 && !sub->ops->on_lost(sub, f->rev, f->lost_token, f->lost_reason))
         return;
@@ -45,19 +58,27 @@ static void send_or_hold(struct room_sub *sub, const struct held_frame *f) {
 }
 
 void room_send(struct room_sub *sub, int64_t rev, struct frame *frame) {
-    send_or_hold(sub, &(struct held_frame){.rev = rev, .frame = frame});
+    send_or_hold(sub,
+                 &(struct held_frame){.rev = rev, .change = sub->room->applying, .frame = frame});
 }
 
-static void free_held(struct room_sub *sub, bool tell) {
+/* They are in the order of their revs. */
+static void free_held(struct room_sub *sub, int64_t up_to, bool tell) {
     LIST_FOREACH_SAFE(it, tmp, &sub->held) {
         struct held_frame *held = CONTAINER_OF(it, struct held_frame, node);
+        if (held->rev > up_to)
+            return;
         list_remove(it);
         if (tell)
             deliver(sub, held);
         frame_unref(held->frame);
         mem_free(held);
     }
-    sub->held_count = 0;
+}
+
+void room_tell_held(struct room_sub *sub, int64_t rev) {
+    if (sub->min_rev > 0)
+        free_held(sub, rev, true);
 }
 
 void room_told(struct room_sub *sub, int64_t rev) {
@@ -72,7 +93,8 @@ bool room_activate(struct room_sub *sub, int64_t rev) {
     room_told(sub, rev);
     sub->active = sub->member = true;
     room_holder_find(sub->room);
-    free_held(sub, true);
+    free_held(sub, INT64_MAX, true);
+    sub->held_count = 0;
     room_holder_rearm(sub->room);
     if (rev == 0 && sub->room->rev > sub->min_rev)
         room_catch_up(sub);
@@ -80,7 +102,7 @@ bool room_activate(struct room_sub *sub, int64_t rev) {
 }
 
 void room_drop_held(struct room_sub *sub) {
-    free_held(sub, false);
+    free_held(sub, INT64_MAX, false);
 }
 
 void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
@@ -119,31 +141,13 @@ int64_t room_viewers(int64_t member_count, const struct lock_view *lock) {
     return member_count > editors ? member_count - editors : 0;
 }
 
-static void tell_lock_at(struct room *room, int64_t rev, enum lock_cause cause) {
+/* Whose snapshot is newer has been told the lock by that, as it is now. */
+void room_tell_lock(struct room *room, enum lock_cause cause) {
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, rev);
+    struct wire_at at = room_at(room, room_state_rev(room));
     struct wire_lock lock;
     room_wire_lock(&room->lock.view, -1, &lock);
-    send_all(room, rev, wire_lock_state(&to, &at, &lock, lock_cause_text(cause), NULL));
-}
-
-void room_tell_lock(struct room *room, enum lock_cause cause) {
-    tell_lock_at(room, room->rev, cause);
-}
-
-int64_t room_next_notice(struct room *room) {
-    int64_t rev = room->rev > room->notice_rev ? room->rev : room->notice_rev;
-    rev = room->presence_rev > rev ? room->presence_rev : rev;
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        const struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        rev = sub->min_rev > rev ? sub->min_rev : rev;
-        rev = sub->notice_rev > rev ? sub->notice_rev : rev;
-    }
-    return room->notice_rev = rev + 1;
-}
-
-void room_confirm_lock(struct room *room) {
-    tell_lock_at(room, room_next_notice(room), LOCK_CAUSE_RECOVERED);
+    send_all(room, at.rev, wire_lock_state(&to, &at, &lock, lock_cause_text(cause), NULL));
 }
 
 void room_tell_released(struct room *room, const struct lock_event *e) {
@@ -153,37 +157,40 @@ void room_tell_released(struct room *room, const struct lock_event *e) {
     send_all(room, room->rev, wire_released(&to, &at, lock_cause_text(reason), e->ended.user_id));
 }
 
-void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t rev,
-                    int64_t token, enum lock_cause reason, struct str by) {
-    struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, rev);
-    struct held_frame lost = {.rev = rev, .lost_token = token, .lost_reason = reason};
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (!room_is_tab(sub, user_id, client_id))
-            continue;
-        if (!lost.frame)
-            lost.frame = wire_lost(&to, &at, token, lock_cause_text(reason), by);
-        send_or_hold(sub, &lost);
-    }
-    frame_unref(lost.frame);
-}
-
-void room_tell_ended(struct room_sub *sub, int64_t token, enum lock_cause reason) {
-    struct room *room = sub->room;
-    if (!room)
-        return;
-    int64_t rev = room_notice_rev(room, sub);
-    struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, rev);
+/* guarded: not of a loss that it was told of. */
+static void tell_lost(struct room_sub *sub, bool guarded, int64_t token, enum lock_cause reason,
+                      struct str by) {
+    struct wire_to to = room_to(sub->room);
+    struct wire_at at = room_at(sub->room, room_rev(sub));
     struct held_frame lost = {
-        .rev = rev,
-        .frame = wire_lost(&to, &at, token, lock_cause_text(reason), (struct str){NULL, 0}),
-        .lost_token = token,
+        .rev = at.rev,
+        .frame = wire_lost(&to, &at, token, lock_cause_text(reason), by),
+        .lost_token = guarded ? token : 0,
         .lost_reason = reason,
     };
     send_or_hold(sub, &lost);
     frame_unref(lost.frame);
+}
+
+/* A snapshot says that it has not the lock, but not that it lost it, nor why. */
+static bool is_owed(struct room_sub *sub, int64_t token) {
+    struct lock_report_member m;
+    return sub->ops->describe(sub, &m) && m.token == token;
+}
+
+void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t token,
+                    enum lock_cause reason, struct str by) {
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        bool old = room->applying && room->rev <= sub->min_rev;
+        if (room_is_tab(sub, user_id, client_id) && (!old || is_owed(sub, token)))
+            tell_lost(sub, true, token, reason, by);
+    }
+}
+
+void room_tell_ended(struct room_sub *sub, int64_t token, enum lock_cause reason) {
+    if (sub->room)
+        tell_lost(sub, false, token, reason, (struct str){NULL, 0});
 }
 
 static bool was_forced(struct str decision) {
@@ -225,10 +232,10 @@ void room_tell_admin(struct room *room, const struct lock_event *e, int64_t rev)
     }
 }
 
-void room_tell_lifted(struct room *room, struct room_sub *holder, int64_t rev) {
-    struct wire_at at = room_at(room, rev);
+void room_tell_lifted(struct room *room, struct room_sub *holder) {
+    struct wire_at at = room_at(room, room_rev(holder));
     struct frame *frame = holder->ops->lifted(holder, &at, &room->lock.view);
-    room_send(holder, rev, frame);
+    room_send(holder, at.rev, frame);
     frame_unref(frame);
 }
 

@@ -161,26 +161,13 @@ void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapsh
 
 /* ---- as it changes ---- */
 
-/* One subscriber, and what it is told: after an event under that rev, else under those of notices.
- */
+/* One subscriber, and what it is told. */
 struct telling {
     struct room *room;
     const struct room_places *places;
     struct room_sub *sub;
-    int64_t rev; /* 0: of notices */
-    bool again;  /* after a join: also what is told by itself otherwise */
+    bool again; /* after a join: also what is told by itself otherwise */
 };
-
-/* A second one of its kind under the same rev would be taken for old. */
-static int64_t next_rev(struct telling *t) {
-    int64_t rev = t->rev;
-    t->rev = 0;
-    if (rev == 0)
-        return room_notice_rev(t->room, t->sub);
-    if (t->room->notice_rev < rev)
-        t->room->notice_rev = rev;
-    return rev;
-}
 
 static void tell(const struct telling *t, int64_t rev, struct frame *frame) {
     room_send(t->sub, rev, frame);
@@ -194,7 +181,7 @@ static void tell_turn(struct telling *t, bool asked) {
         return;
     t->sub->told_turn_ms = until_ms;
     struct wire_to to = room_to(t->room);
-    struct wire_at at = room_at(t->room, next_rev(t));
+    struct wire_at at = room_at(t->room, room_rev(t->sub));
     tell(t, at.rev,
          asked ? wire_available(&to, &at, until_ms) : wire_your_turn(&to, &at, until_ms));
 }
@@ -204,7 +191,7 @@ static void tell_position(struct telling *t, int64_t position) {
         return;
     t->sub->told_position = position;
     struct wire_to to = room_to(t->room);
-    struct wire_at at = room_at(t->room, next_rev(t));
+    struct wire_at at = room_at(t->room, room_rev(t->sub));
     tell(t, at.rev, wire_queued(&to, &at, position, wait_ms(t->room, t->places, position)));
 }
 
@@ -215,7 +202,7 @@ static void tell_own(struct telling *t, struct room_waiter *rw, int64_t position
         tell_position(t, position);
     if (t->again && rw->w.requests && !rw->turn) {
         struct wire_to to = room_to(t->room);
-        struct wire_at at = room_at(t->room, next_rev(t));
+        struct wire_at at = room_at(t->room, room_rev(t->sub));
         tell(t, at.rev,
              wire_requested(&to, &at, rw->w.request_id, rw->w.ends_ms,
                             lock_state_text(t->places->lock->state)));
@@ -227,7 +214,7 @@ static void tell_received(struct telling *t, struct room_waiter *rw) {
         return;
     rw->told_to = t->sub->seq;
     struct wire_to to = room_to(t->room);
-    struct wire_at at = room_at(t->room, next_rev(t));
+    struct wire_at at = room_at(t->room, room_rev(t->sub));
     struct wire_open_request request = open_request(&rw->w);
     tell(t, at.rev, wire_request_received(&to, &at, &request));
 }
@@ -252,10 +239,10 @@ static void tell_takeover(struct telling *t, bool holder) {
             memcpy(t->sub->told_takeover, takeover->request_id.p, len);
             t->sub->told_takeover[len] = '\0';
         }
-        int64_t rev = next_rev(t);
+        int64_t rev = room_rev(t->sub);
         tell(t, rev, room_takeover_frame(t->room, takeover, rev));
     } else if (t->again && room_is_tab(t->sub, takeover->user_id, takeover->client_id)) {
-        struct wire_at at = room_at(t->room, next_rev(t));
+        struct wire_at at = room_at(t->room, room_rev(t->sub));
         tell(t, at.rev,
              wire_takeover_pending(&to, &at, takeover->request_id, takeover->force_at_ms));
         struct str by = to.minimal || v->username.len == 0 ? v->user_id : v->username;
@@ -282,7 +269,7 @@ static void tell_all(struct telling *t) {
     if (v->takeover.present)
         tell_takeover(t, holder);
     if (t->again && v->prompt && v->state == LOCK_STATE_GRACE && !holds(v, t->sub)) {
-        int64_t rev = next_rev(t);
+        int64_t rev = room_rev(t->sub);
         tell(t, rev, room_disconnected_frame(t->room, v, rev));
     }
 }
@@ -309,13 +296,13 @@ void room_tell_pending(struct room *room) {
         if (room->rev <= sub->min_rev)
             note_received(room, sub);
         else
-            tell_all(&(struct telling){room, &p, sub, room->rev, false});
+            tell_all(&(struct telling){room, &p, sub, false});
     }
 }
 
 void room_catch_up(struct room_sub *sub) {
     struct room_places p = room_places(sub->room);
-    tell_all(&(struct telling){sub->room, &p, sub, 0, false});
+    tell_all(&(struct telling){sub->room, &p, sub, false});
 }
 
 void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot) {
@@ -329,7 +316,7 @@ void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot)
         room_places_of(snapshot, &waiters, &p);
         note_received(room, sub);
     }
-    tell_all(&(struct telling){room, &p, sub, 0, true});
+    tell_all(&(struct telling){room, &p, sub, true});
     room_places_free(&waiters);
 }
 

@@ -68,7 +68,7 @@ static bool diff_add(struct room *room, struct diff *d, struct room_user *u, boo
 }
 
 /* The holder and the newest, presenceMaxListed in all, in the order of coming. */
-static struct frame *encode_full(struct room *room, int64_t viewers) {
+static struct frame *encode_full(struct room *room, const struct wire_at *at, int64_t viewers) {
     size_t max = (size_t)room->policy->presence_max_listed;
     struct wire_user *users = mem_calloc(max, sizeof *users);
     size_t at_slot = max;
@@ -89,33 +89,17 @@ static struct frame *encode_full(struct room *room, int64_t viewers) {
         holder_listed = true;
     }
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, room->presence_rev);
-    struct frame *frame = wire_presence_update(&to, &at, users + at_slot, max - at_slot, viewers);
+    struct frame *frame = wire_presence_update(&to, at, users + at_slot, max - at_slot, viewers);
     mem_free(users);
     return frame;
 }
 
-/* Above the last diff's also where only a resynchronisation brought news, or it would be dropped;
- * and not below the notices of those for whom it is no old news. */
-static int64_t next_rev(struct room *room) {
-    int64_t rev = room->rev > room->notice_rev ? room->rev : room->notice_rev;
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        const struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (sub->min_rev <= room->rev && sub->notice_rev > rev)
-            rev = sub->notice_rev;
-    }
-    if (rev <= room->presence_rev)
-        rev = room->presence_rev + 1;
-    room->presence_rev = rev;
-    return rev;
-}
-
-/* Takes its reference of the frame. */
-static void tell(struct room *room, enum wire_presence kind, struct frame *frame) {
+/* Takes its reference of the frame. Whose snapshot has the room's last change has this too. */
+static void tell(struct room *room, enum wire_presence kind, int64_t rev, struct frame *frame) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (sub->presence == kind)
-            room_send(sub, room->presence_rev, frame);
+        if (sub->presence == kind && sub->min_rev < room->rev)
+            room_send(sub, rev, frame);
     }
     frame_unref(frame);
 }
@@ -129,8 +113,8 @@ static bool wanted(const struct room *room, enum wire_presence kind) {
 
 static void tell_diff(struct room *room, const struct diff *d, int64_t viewers) {
     struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, next_rev(room));
-    tell(room, WIRE_PRESENCE_DIFF,
+    struct wire_at at = room_at(room, room_state_rev(room));
+    tell(room, WIRE_PRESENCE_DIFF, at.rev,
          wire_presence_diff(&to, &at, d->joined, d->joined_count, d->left, d->left_count,
                             d->changed, d->changed_count, viewers));
 }
@@ -182,8 +166,10 @@ static void flush(struct wheel_timer *timer) {
     if (d->joined_count + d->left_count + d->changed_count > 0 || viewers != room->told_viewers)
         tell_diff(room, d, viewers);
     free_gone(room, &told);
-    if (news && wanted(room, WIRE_PRESENCE_FULL))
-        tell(room, WIRE_PRESENCE_FULL, encode_full(room, viewers));
+    if (news && wanted(room, WIRE_PRESENCE_FULL)) {
+        struct wire_at at = room_at(room, room_state_rev(room));
+        tell(room, WIRE_PRESENCE_FULL, at.rev, encode_full(room, &at, viewers));
+    }
     room->told_viewers = viewers;
     room->snapshot_told = false;
 }

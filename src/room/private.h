@@ -73,7 +73,8 @@ struct room {
     size_t sub_count;
 
     bool synced;
-    int64_t rev;
+    int64_t rev;         /* of its last change */
+    bool applying;       /* that change is being told; else notices are */
     struct list waiting; /* room_event: came before the first snapshot */
     size_t waiting_count;
 
@@ -90,7 +91,6 @@ struct room {
     unsigned closed_next;
 
     struct list changed;
-    int64_t presence_rev; /* of the last diff */
     int64_t told_viewers;
     bool snapshot_told; /* since the last diff: somebody knows what was between that and the next */
     struct wheel_timer presence_timer;
@@ -103,7 +103,6 @@ struct room {
     int64_t ours;           /* the last lock that a holder here had; 0: none */
     int64_t seen_token;     /* the highest that was told of */
     struct room_left *left; /* NULL: nobody */
-    int64_t notice_rev;     /* of the last notice that no change brought */
     bool degraded;
     bool doubtful;       /* the store has not the lock, but who holds it may still report it */
     int64_t disbelieved; /* of the lock whose holder here was told STORE_LOST, and has not asked
@@ -155,33 +154,32 @@ struct room_event *room_event_copy(const struct lock_event *event);
 void room_apply_event(struct room *room, const struct lock_event *event);
 /* After a resynchronisation: tells everyone, and who held it here and does not any more that it is
  * lost. */
-void room_recovered(struct room *room, const struct lock_view *lock, bool by_event,
-                    enum lock_cause lost_reason);
+void room_recovered(struct room *room, const struct lock_view *lock, enum lock_cause lost_reason);
 void room_wait_event(struct room *room, const struct lock_event *event);
 void room_replay_waiting(struct room *room);
 
 /* notify.c: to the subscribers. */
+/* The rev of what is told to all: of the change that is being told, else of the last event that the
+ * feed has told of the shard, up to which the room is known. */
+int64_t room_state_rev(const struct room *room);
+/* Not to one whose snapshot is newer, or has that change. */
 void room_send(struct room_sub *sub, int64_t rev, struct frame *frame);
+/* Its further join was answered: what was held up to that rev comes before the answer. */
+void room_tell_held(struct room_sub *sub, int64_t rev);
 /* To the connections of one tab; takes over the caller's reference. */
 void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                    struct frame *frame);
 void room_tell_lock(struct room *room, enum lock_cause cause);
-/* RECOVERED where no event says so: above all that the subscribers were told, or they would drop
- * it.
- */
-void room_confirm_lock(struct room *room);
-/* The rev of a notice to all that no change brought. */
-int64_t room_next_notice(struct room *room);
 void room_tell_released(struct room *room, const struct lock_event *event);
 /* by: as the room's presence allows it to be told. */
-void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t rev,
-                    int64_t token, enum lock_cause reason, struct str by);
+void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t token,
+                    enum lock_cause reason, struct str by);
 /* A takeover moved the lock: who had it is told by whom, unless it was given up; who has it, that.
  */
 void room_tell_taken(struct room *room, const struct lock_event *e);
 void room_tell_admin(struct room *room, const struct lock_event *e, int64_t rev);
 /* Who has the lock believes in it under another token. */
-void room_tell_lifted(struct room *room, struct room_sub *holder, int64_t rev);
+void room_tell_lifted(struct room *room, struct room_sub *holder);
 /* An operator takes the lock: who has it is told by whom. */
 void room_tell_operation(struct room *room, const struct lock_event *e);
 /* The holder's connection is gone, and the lock may be claimed. */
@@ -215,9 +213,9 @@ void room_places_free(struct list *waiters);
 struct room_places room_places(const struct room *room);
 /* The holder is still to answer it. */
 bool room_request_is_open(const struct room_waiter *rw);
-/* To every subscriber what it has not been told of what waits for it, after an event. */
+/* To every subscriber what it has not been told of what waits for it. */
 void room_tell_pending(struct room *room);
-/* The same to one, under revs of notices. */
+/* The same to one. */
 void room_catch_up(struct room_sub *sub);
 struct frame *room_takeover_frame(const struct room *room, const struct lock_takeover *takeover,
                                   int64_t rev);
@@ -251,9 +249,6 @@ static inline bool room_is_disbelieved(const struct room *room) {
     return room->holder && room->disbelieved != 0 && room->disbelieved == room->lock.view.token;
 }
 void room_holder_rearm(struct room *room);
-/* The rev of a notice that no change brought: above what this subscriber was told before, so that
- * it is not taken for an old one. The next change is later by the clock, and so higher. */
-int64_t room_notice_rev(struct room *room, struct room_sub *sub);
 
 /* giveup.c: when the store is back. Harmless where the holder's belief stands. */
 void room_give_up_later(struct room *room, uint64_t delay_ms);

@@ -59,7 +59,7 @@ static void on_status(void *arg, const struct lock_result *result) {
         } else if (lock_is_owned(&result->lock)) {
             room->doubtful = false; /* the event comes */
         } else {
-            room_recovered(room, &result->lock, false, LOCK_CAUSE_STORE_LOST);
+            room_recovered(room, &result->lock, LOCK_CAUSE_STORE_LOST);
             room_waiting_lock(room, LOCK_CAUSE_RECOVERED);
         }
         room_drop_if_done(room);
@@ -103,7 +103,7 @@ static bool take_report(struct room *room, const struct lock_result *result) {
         if (room_is_disbelieved(room))
             room_give_up_later(room, 1);
         else if (!event)
-            room_confirm_lock(room);
+            room_tell_lock(room, LOCK_CAUSE_RECOVERED);
         room_holder_rearm(room);
         return false;
     }
@@ -124,7 +124,7 @@ static bool take_report(struct room *room, const struct lock_result *result) {
         room_waiting_resync(room, snapshot, false);
         return true;
     }
-    room_recovered(room, &snapshot->lock, false,
+    room_recovered(room, &snapshot->lock,
                    result->lost.present ? result->lost.reason : LOCK_CAUSE_STORE_LOST);
     room_waiting_resync(room, snapshot, true);
     return true;
@@ -235,12 +235,12 @@ static void rewind_room(void *ctx, struct str key, void *value) {
     struct room *room = value;
     if (lock_store_shard(rs->rooms->store, key) != rs->shard)
         return;
-    room->rev = room->seen_token = room->presence_rev = room->notice_rev = 0;
+    room->rev = room->seen_token = 0;
     if (!room->synced)
         room_replay_waiting(room); /* drops them */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        sub->min_rev = sub->notice_rev = 0;
+        sub->min_rev = 0;
     }
 }
 

@@ -97,7 +97,7 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_p
         room = room_create(r, resource, policy);
     sub->room = room;
     sub->active = sub->member = false;
-    sub->min_rev = sub->notice_rev = 0;
+    sub->min_rev = 0;
     sub->seq = ++seq;
     forget_told(sub);
     sub->held_count = 0;
@@ -131,6 +131,7 @@ void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapsh
     struct room *room = sub->room;
     if (!room)
         return;
+    room_tell_held(sub, snapshot->rev);
     forget_told(sub);
     if (room->synced)
         return;
@@ -153,10 +154,6 @@ void rooms_on_event(struct rooms *r, const struct lock_event *event) {
 
 void room_lock(const struct room_sub *sub, struct lock_view *out) {
     *out = sub->room ? sub->room->lock.view : (struct lock_view){.state = LOCK_STATE_FREE};
-}
-
-int64_t room_rev(const struct room_sub *sub) {
-    return sub->room ? sub->room->rev : 0;
 }
 
 static void set_degraded(void *ctx, struct str key, void *value) {

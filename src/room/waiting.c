@@ -336,7 +336,7 @@ void room_takeover_missed(struct room *room, const struct lock_takeover *t) {
     const struct lock_view *v = &room->lock.view;
     if (!t->present || (v->takeover.present && str_eq(v->takeover.request_id, t->request_id)))
         return;
-    int64_t rev = room_next_notice(room);
+    int64_t rev = room_state_rev(room);
     if (v->state != LOCK_STATE_HELD || !str_eq(v->user_id, t->user_id) ||
         !str_eq(v->client_id, t->client_id)) {
         close_takeover(room, t, str_of("CANCELLED"), rev, (struct str){NULL, 0});
@@ -347,7 +347,7 @@ void room_takeover_missed(struct room *room, const struct lock_takeover *t) {
 }
 
 void room_waiting_resync(struct room *room, const struct lock_snapshot *s, bool settled) {
-    int64_t rev = room_next_notice(room);
+    int64_t rev = room_state_rev(room);
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         if (is_listed(s, &rw->w))

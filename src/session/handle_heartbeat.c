@@ -29,7 +29,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         session_send(
             s, wire_renewed(&to, &at, result->lock.token, result->lock.expires_ms, result->resumed,
                             session_ticket(s, at.resource, &result->lock, at.server_time_ms)));
-        membership_check_lost(m, &at, result->lock.token);
+        membership_check_lost(m, result->lock.token);
         return "ok";
     }
     if (result->outcome == LOCK_OUT_LOST)

@@ -82,6 +82,8 @@ static const char *joined(struct session *s, struct membership *m, struct call *
         m->state = MEMBER_IN;
     if (m->joined_ms == 0)
         m->joined_ms = result->now_ms;
+    if (result->lost.present && result->lost.token == m->token)
+        membership_ended(m, result->rev, result->lost.reason);
     room_take_snapshot(&m->sub, &result->snapshot);
     tell_joined(s, m, call, result);
     if (result->lost.present) {

@@ -5,7 +5,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
                           const struct lock_result *result) {
     struct wire_at at = session_at(call, result);
     if (result->outcome == LOCK_OUT_RELEASED) {
-        membership_released(m, at.rev);
+        membership_ended(m, at.rev, LOCK_CAUSE_RELEASED);
         struct wire_to to = session_to(s, &call->ref, m->policy);
         session_send(s, wire_released_reply(&to, &at, lock_cause_text(LOCK_CAUSE_RELEASED)));
         return "ok";

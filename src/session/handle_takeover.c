@@ -15,9 +15,7 @@ struct owed {
     struct gateway *gateway; /* NULL: it has gone */
     char session_id[RAND_ID_LEN + 1];
     uint64_t member_seq;
-    struct wire_resource resource;
-    struct wire_at at; /* its resource is the one above */
-    int64_t token;     /* of the lock that was granted; 0: none was */
+    int64_t token; /* of the lock that was granted; 0: none was */
     struct frame *frame;
 };
 
@@ -37,9 +35,8 @@ static void on_audited(void *arg) {
     if (s && s->state == SESSION_READY) {
         session_send(s, owed->frame);
         owed->frame = NULL;
-        owed->at.resource = wire_resource_str(&owed->resource);
         if (m && owed->token != 0)
-            membership_check_lost(m, &owed->at, owed->token);
+            membership_check_lost(m, owed->token);
     }
     if (owed->gateway)
         go_on(owed->gateway, owed->session_id, owed->member_seq);
@@ -54,15 +51,13 @@ void takeover_forget_all(struct gateway *g) {
     }
 }
 
-static void answer_when_audited(struct session *s, struct membership *m, const struct wire_at *at,
-                                int64_t token, struct frame *frame) {
+static void answer_when_audited(struct session *s, struct membership *m, int64_t token,
+                                struct frame *frame) {
     struct owed *owed = mem_zalloc(sizeof *owed);
     owed->gateway = s->gateway;
     list_push_back(&s->gateway->owed, &owed->node);
     memcpy(owed->session_id, s->id, sizeof owed->session_id);
     owed->member_seq = m->seq;
-    owed->resource = m->resource;
-    owed->at = *at;
     owed->token = token;
     owed->frame = frame;
     membership_hold(m);
@@ -73,7 +68,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
                           const struct lock_result *result) {
     struct wire_at at = session_at(call, result);
     if (result->outcome == LOCK_OUT_GRANTED) {
-        answer_when_audited(s, m, &at, result->lock.token,
+        answer_when_audited(s, m, result->lock.token,
                             session_acquired(s, m, &call->ref, &at, &result->lock,
                                              &result->previous, result->resumed));
         return "ok";
@@ -82,7 +77,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         struct wire_to to = session_to(s, &call->ref, m->policy);
         const struct lock_takeover *t = &result->lock.takeover;
         membership_note_id(m->takeover_id, t->request_id);
-        answer_when_audited(s, m, &at, 0,
+        answer_when_audited(s, m, 0,
                             wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
         return "pending";
     }

@@ -167,25 +167,20 @@ void membership_granted(struct membership *m, const struct lock_view *lock, int6
     room_note_lock(&m->sub, lock);
 }
 
-void membership_released(struct membership *m, int64_t rev) {
+void membership_ended(struct membership *m, int64_t rev, enum lock_cause reason) {
     if (m->token > m->lost_token) {
         m->lost_token = m->token;
         m->lost_rev = rev;
-        m->lost_reason = LOCK_CAUSE_RELEASED;
+        m->lost_reason = reason;
     }
     m->token = 0;
 }
 
-void membership_check_lost(struct membership *m, const struct wire_at *at, int64_t token) {
+void membership_check_lost(struct membership *m, int64_t token) {
     if (m->lost_token < token)
         return;
     m->token = 0;
-    struct wire_to to = session_to(m->session, NULL, m->policy);
-    struct wire_at now = *at;
-    /* Above the lock:lost that was told before, or the client would drop it. */
-    now.rev = ++m->lost_rev;
-    session_send(m->session, wire_lost(&to, &now, token, lock_cause_text(m->lost_reason),
-                                       (struct str){NULL, 0}));
+    room_tell_ended(&m->sub, token, m->lost_reason);
 }
 
 bool membership_may_edit(const struct membership *m) {

@@ -237,10 +237,10 @@ void membership_destroy(struct membership *m);
 void membership_caller(const struct membership *m, struct lock_caller *out);
 /* The lock was granted or confirmed under this token. */
 void membership_granted(struct membership *m, const struct lock_view *lock, int64_t rev);
+/* It is told in a reply that its lock has ended: no later word of that is news. */
+void membership_ended(struct membership *m, int64_t rev, enum lock_cause reason);
 /* What it was just told to have is known to be gone: says lock:lost after it. */
-/* It has given the lock up: no later word of that loss is news. */
-void membership_released(struct membership *m, int64_t rev);
-void membership_check_lost(struct membership *m, const struct wire_at *at, int64_t token);
+void membership_check_lost(struct membership *m, int64_t token);
 bool membership_may_edit(const struct membership *m);
 
 /* ticket.c: the signed ticket of a lock that this user has, as lock:acquired and lock:renewed tell

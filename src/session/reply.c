@@ -47,7 +47,7 @@ struct wire_at session_at(const struct call *call, const struct lock_result *res
 struct wire_at session_at_now(const struct membership *m) {
     struct lock_store *store = m->session->gateway->store;
     struct str resource = wire_resource_str(&m->resource);
-    return (struct wire_at){resource, lock_store_rev(store, resource), lock_store_now_ms(store)};
+    return (struct wire_at){resource, room_rev(&m->sub), lock_store_now_ms(store)};
 }
 
 void session_unavailable(struct session *s, const struct call *call) {
@@ -128,7 +128,7 @@ static void tell_acquired(struct session *s, struct membership *m, const struct 
                           const struct wire_at *at, const struct lock_result *result) {
     session_send(
         s, session_acquired(s, m, ref, at, &result->lock, &result->previous, result->resumed));
-    membership_check_lost(m, at, result->lock.token);
+    membership_check_lost(m, result->lock.token);
 }
 
 static void tell_tab_limit(struct session *s, const struct wire_ref *ref, const struct wire_at *at,

@@ -21,7 +21,7 @@ export class LockClient extends EventTarget {
     this.users = new Map();
     this.viewers = 0;
     this.token = store.load() ?? null; // the fencing token that this tab believes it holds
-    this.lastRev = new Map();
+    this.lastRev = 0; // of the room as events and resource:joined have told it
     this.nextId = 1;
     this.sentAt = new Map();
     this.pause = RECONNECT_FIRST_MS;
@@ -173,12 +173,8 @@ export class LockClient extends EventTarget {
     const asked = this.sentAt.get(id)?.at;
     this.sentAt.delete(id);
     if (asked !== undefined) this.#answered(asked, data.serverTime);
-    // An event (not a reply) that is older than the last of its kind says nothing new.
-    if (id === undefined && data.rev !== undefined && data.resourceId) {
-      if (data.rev <= (this.lastRev.get(event) ?? 0)) return;
-      this.lastRev.set(event, data.rev);
-    }
     const reply = id !== undefined;
+    if (!reply && data.rev > this.lastRev) this.lastRev = data.rev;
     if (event === "lock:lost" && reply && this.token === null) return; // why has been told already
     if (event === "error" && reply && id === this.joining) this.#joinLater(data.retryAfterMs);
     this.#handle(event, data, asked ?? now(), reply);
@@ -225,12 +221,12 @@ export class LockClient extends EventTarget {
         this.#join();
         break;
       case "resource:joined":
-        this.lastRev.clear();
+        this.lastRev = data.rev;
         this.joined = true;
         this.policy = data.policy;
         this.users = new Map(data.users.map((u) => [u.userId, u]));
         this.viewers = data.viewers;
-        this.#setLock(data.lock, data.lock.serverTime ?? data.serverTime, asked);
+        this.#setLock(data.lock, data, asked);
         if (data.lock.mine && data.lock.state === "held") this.#confirm({ ...data.lock, serverTime: data.serverTime });
         if (data.lost) this.#setToken(null);
         break;
@@ -241,10 +237,10 @@ export class LockClient extends EventTarget {
       case "lock:renewed":
         this.#setToken(data.token);
         this.#confirm(data);
-        this.#setLock({ ...this.lock, state: "held", mine: true, expiresAt: data.expiresAt }, data.serverTime, asked);
+        this.#setLock({ ...this.lock, state: "held", mine: true, expiresAt: data.expiresAt }, data, asked);
         break;
       case "lock:state":
-        this.#setLock({ ...data.lock, mine: this.#isMine(data.lock) }, data.serverTime ?? data.lock.serverTime, asked);
+        this.#setLock({ ...data.lock, mine: this.#isMine(data.lock) }, data, asked);
         break;
       case "lock:lost":
         if (!this.token || data.token >= this.token) this.#setToken(null);
@@ -278,8 +274,13 @@ export class LockClient extends EventTarget {
     return (lock.state === "held" || lock.state === "grace") && lock.holder?.userId === this.user && this.token !== null;
   }
 
-  // Counted from when the request was sent, on this machine's own clock.
-  #setLock(lock, serverTime, asked) {
+  // Counted from when the request was sent, on this machine's own clock. A reply that is older than what events
+  // have told says nothing new of the lock, but its token may show that what they told is this tab's.
+  #setLock(lock, { rev, serverTime }, asked) {
+    if (rev < this.lastRev) {
+      this.lock = { ...this.lock, mine: this.#isMine(this.lock) };
+      return;
+    }
     this.lock = lock;
     const until = lock.graceUntil ?? lock.reservedUntil ?? lock.expiresAt;
     this.endsAt = until && serverTime ? asked + (until - serverTime) : null;

@@ -96,10 +96,8 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
       const again = await back(one, ann);
       await again.expect('resource:join', { resourceId: r, mode: 'editor' }, 'resource:joined');
       await justTold(again, ['lock:request_received'], ids.map((id) => `lock:request_received ${id}`));
-      const revs = again.received('lock:request_received').map((m) => m.data.rev);
-      assert.deepStrictEqual(revs, [...new Set(revs)].sort((a, b) => a - b), 'each above the one before');
     },
-    'requests that a new holder finds have growing revs': async () => {
+    'requests that a new holder finds have the rev of its grant: one change brought them': async () => {
       const r = 'ask:w-revs:main';
       const ann = await holder(one, r);
       const [bob, cy, dan] = [await room(two, 'bob', r), await room(one, 'cy', r), await room(one, 'dan', r)];
@@ -108,10 +106,9 @@ test('with both daemons at the store', { concurrency: 12 }, async (t) => {
       await ann.waitFor('lock:request_received', (x) => x.requestId === id);
       await ann.expect('lock:request_reply', { requestId: id, action: 'APPROVE' }, 'lock:request_replied');
       await bob.waitFor('lock:available');
-      await bob.expect('lock:claim', { resourceId: r }, 'lock:acquired');
+      const { rev } = await bob.expect('lock:claim', { resourceId: r }, 'lock:acquired');
       assert.strictEqual((await told(bob, ['lock:request_received'], 2)).length, 2);
-      const [a, b] = bob.received('lock:request_received').map((m) => m.data.rev);
-      assert.ok(b > a);
+      assert.deepStrictEqual(bob.received('lock:request_received').map((m) => m.data.rev), [rev, rev]);
     },
     'a holder who has the lock once more is asked once more': async () => {
       const r = 'ask:w-more:main';
@@ -277,6 +274,83 @@ async function apart(t, more = {}) {
   };
   return { redis, wire, one, two, gap };
 }
+
+/* Joining again, and losing the lock, in each order in which the second daemon can hear of them. */
+test('a holder who joins again is told once that the lock is lost', { concurrency: 3 }, async (top) => {
+  const lost = (c) => c.received('lock:lost').map(({ id, data }) => [id, data.token, data.reason]);
+  const scene = async (t) => {
+    const { one, two, wire } = await apart(t, { redis: { lease: h.ms(20_000), commandTimeout: h.ms(10_000) } });
+    const r = 'prompt:m-again:main';
+    const ann = await open(two, 'ann');
+    const { token } = await h.take(ann, r);
+    const bob = await room(two, 'bob', r);
+    const move = async () => {
+      const twin = await room(one, 'ann', r);
+      await twin.expect('lock:acquire', { resourceId: r, takeOwn: true }, 'lock:acquired');
+    };
+    /* The event comes while the join is under way. */
+    const during = async (data) => {
+      wire.hold('wslockd:two\r\n');
+      const reply = ann.request('resource:join', { resourceId: r, ...data });
+      await ann.sync(); // the daemon has taken it
+      await move();
+      await bob.waitFor('lock:state', (s) => s.cause === 'MOVED');
+      assert.deepStrictEqual(lost(ann), []);
+      wire.release();
+      return (await reply).data;
+    };
+    const end = async () => {
+      await new Promise((resolve) => setTimeout(resolve, QUIET));
+      await h.checkAll(one, two);
+    };
+    return { wire, r, ann, bob, token, move, during, end };
+  };
+  const once = (token) => [[undefined, token, 'MOVED']];
+
+  await Promise.all([
+    top.test('by an event, before the reply', async (t) => {
+      const { ann, token, during, end } = await scene(t);
+      const joined = await during({});
+      assert.deepStrictEqual([joined.lock.state, joined.lock.mine, joined.lost], ['held', false, undefined]);
+      await end();
+      assert.deepStrictEqual(lost(ann), once(token));
+      const order = ann.frames.filter((f) => f.dir === 'in').map((f) => f.message.event);
+      assert.ok(order.indexOf('lock:lost') < order.lastIndexOf('resource:joined'));
+    }),
+    top.test('by the reply, where it named its token', async (t) => {
+      const { ann, token, during, end } = await scene(t);
+      const joined = await during({ mode: 'editor', token });
+      assert.deepStrictEqual([joined.lost.token, joined.lost.reason], [token, 'MOVED']);
+      await end();
+      assert.deepStrictEqual(lost(ann), []);
+    }),
+    top.test('by an event, which the reply came before', async (t) => {
+      const { wire, r, ann, bob, token, move, end } = await scene(t);
+      wire.hold(':feed');
+      await move();
+      const joined = await h.view(ann, r);
+      assert.deepStrictEqual([joined.lock.state, joined.lock.mine], ['held', false]);
+      assert.deepStrictEqual(lost(ann), []);
+      wire.release();
+      await bob.waitFor('lock:state', (s) => s.cause === 'MOVED');
+      await end();
+      assert.deepStrictEqual(lost(ann), once(token));
+    }),
+  ]);
+});
+
+test('a notice is not older than the reply before it, whatever happens beside the room', async (t) => {
+  const d = await h.lockDaemon(t, { config: config('one', { default: { lockTtl: h.ms(3000), heartbeatInterval: h.ms(1000) } }) });
+  const r = 'document:m-beside:main';
+  const ann = await open(d, 'ann');
+  const { token } = await h.take(ann, r);
+  await room(d, 'bob', 'document:m-beside:other'); // in the same shard
+  const { rev } = await ann.expect('lock:heartbeat', { resourceId: r, token }, 'lock:renewed');
+  assert.ok(rev > token);
+  const { data: warned } = await ann.waitFor('lock:expiring');
+  assert.ok(warned.rev >= rev, `${warned.rev} after ${rev}`);
+  await h.checkAll(d);
+});
 
 test('after events were missed', { concurrency: 4 }, async (top) => {
   await Promise.all([

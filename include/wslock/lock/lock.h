@@ -150,6 +150,9 @@ unsigned lock_store_shard(const struct lock_store *store, struct str resource);
 /* The highest tick known of the resource's shard, for the `rev` of what changed nothing; 0 before
  * the store has answered. */
 int64_t lock_store_rev(const struct lock_store *store, struct str resource);
+/* The shard's last event that the feed has told of: what is known by its events is known up to it.
+ */
+int64_t lock_store_fed(const struct lock_store *store, struct str resource);
 /* Until when a lock with this expires_ms and policy, held through this instance, cannot have been
  * given to anyone but an administrator, an operator or the same user's other tab ("belief"). Store
  * ms. */

@@ -58,8 +58,7 @@ struct room_sub {
     struct room *room;
     bool active;
     bool member;           /* has been active: is in the room, also while pending again */
-    int64_t min_rev;       /* events up to it are in what it has been told */
-    int64_t notice_rev;    /* of the last notice to it that no change brought */
+    int64_t min_rev;       /* of its snapshot; changes up to it are in that */
     uint64_t seq;          /* its own among all */
     int64_t told_position; /* in the queue; 0: none */
     int64_t told_turn_ms;  /* until when it is its turn; 0: it is not */
@@ -80,10 +79,10 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_p
                      struct room_sub *sub);
 /* Pending again, before a further join is sent. */
 void room_pause(struct room_sub *sub);
-/* The join's reply: the room learns the snapshot if it had none. After it the caller sends
- * resource:joined and then calls room_activate, which delivers what was held. rev 0: no join was
- * answered, it only goes on. False: more was held than is kept (the subscriber must be ended as too
- * slow). */
+/* The join's reply: the room learns the snapshot if it had none, and delivers what was held up to
+ * it if this is a further join. After it the caller sends resource:joined and then calls
+ * room_activate, which delivers what else was held. rev 0: no join was answered, it only goes on.
+ * False: more was held than is kept (the subscriber must be ended as too slow). */
 void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot);
 bool room_activate(struct room_sub *sub, int64_t rev) MUST_CHECK;
 /* What is up to rev has been told; a further join is under way, so it stays pending. */
@@ -102,6 +101,7 @@ void room_note_lock(struct room_sub *sub, const struct lock_view *lock);
 
 /* The lock as last told; strings live until the room's next change. */
 void room_lock(const struct room_sub *sub, struct lock_view *out);
+/* Of the room's state as this one may be told it now. Not below what it was told before. */
 int64_t room_rev(const struct room_sub *sub);
 
 /* What waits for this tab, or for its answer, as the room knows it, or a newer snapshot (may be
@@ -110,7 +110,7 @@ void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapsh
                   struct wire_pending *out, struct wire_open_request **received);
 /* The same as messages, to one that has just joined. */
 void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot);
-/* lock:lost to this one alone, for what the store is being told. */
+/* lock:lost to this one alone, whatever it was told before. */
 void room_tell_ended(struct room_sub *sub, int64_t token, enum lock_cause reason);
 /* lock:queued was told in answer to a request. */
 void room_note_position(struct room_sub *sub, int64_t position);
