@@ -5,9 +5,6 @@
 
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
-#include "wslock/metrics/metrics.h"
-
-#define STEP_MIN_MS 2000 /* lock-states.md: what counts as a step of the store's clock */
 
 static void renew(struct shard *s);
 static void begin_sync(struct shard *s);
@@ -183,40 +180,14 @@ static void on_lease_timer(struct wheel_timer *timer) {
     renew(CONTAINER_OF(timer, struct shard, lease_timer));
 }
 
-/* Every shard notices; it is told once. */
-static void tell_step(struct lock_store *store, int64_t step_ms) {
-    uint64_t now_ms = clock_boot_ms();
-
-    if (store->stepped_ms == 0 ||
-        now_ms - store->stepped_ms > (uint64_t)store->config->redis.lease_ms) {
-        log_warn("store_clock_stepped", LFI("step_ms", step_ms));
-        metrics_add(METRIC_STORE_CLOCK_STEPS, 1, NULL, NULL);
-        store->callbacks.on_clock_step(store->callbacks.ctx, step_ms);
+void shard_note_step(struct shard *s, int64_t step_ms) {
+    if (step_ms > 0 && s->window != 0) {
+        return; /* an open window is answer enough */
     }
-    store->stepped_ms = now_ms;
-}
-
-/* Holds the store's time between two renewals against our own. The store looked at its clock at
- * some time between sending and answer, so that only what lies outside of both is a step. */
-static void note_step(struct shard *s, const struct script_call *call, int64_t now_ms) {
-    uint64_t sent_ms = call->begin_us / 1000, came_ms = clock_boot_ms();
-
-    if (s->renewed_ms != 0) {
-        int64_t passed = now_ms - s->renewed_ms;
-        int64_t least = (int64_t)sent_ms - (int64_t)s->answered_ms;
-        int64_t most = (int64_t)came_ms - (int64_t)s->asked_ms;
-
-        if (passed > most + STEP_MIN_MS) {
-            s->step = s->window == 0 ? 1 : 0; /* an open window is answer enough */
-            tell_step(s->store, passed - most);
-        } else if (passed < least - STEP_MIN_MS) {
-            s->step = -1;
-            tell_step(s->store, passed - least);
-        }
+    s->step = step_ms > 0 ? 1 : -1;
+    if (s->state != SHARD_AWAY && !s->renewing) {
+        wheel_set(s->store->wheel, &s->lease_timer, 1, on_lease_timer);
     }
-    s->renewed_ms = now_ms;
-    s->asked_ms = sent_ms;
-    s->answered_ms = came_ms;
 }
 
 static uint64_t renewal_pause_ms(const struct shard *s, bool renewed) {
@@ -242,13 +213,10 @@ static void on_renewed(struct script_call *call, const struct script_head *head,
     }
     if (result->status == LOCK_OK) {
         s->lease_sent_ms = call->begin_us / 1000;
-        s->step = 0;
+        s->step = s->step == s->step_sent ? 0 : s->step; /* else it was noticed meanwhile */
         if (s->state == SHARD_SERVING) {
             note_served(s);
         }
-    }
-    if (head->now_ms != 0) {
-        note_step(s, call, head->now_ms);
     }
     wheel_set(s->store->wheel, &s->lease_timer, renewal_pause_ms(s, result->status == LOCK_OK),
               on_lease_timer);
@@ -287,6 +255,7 @@ static void send_lease(struct shard *s, int64_t lease_ms, int64_t written, scrip
 static void renew(struct shard *s) {
     if (!s->renewing) {
         s->renewing = true;
+        s->step_sent = s->step;
         send_lease(s, s->store->config->redis.lease_ms, unwritten_tick(s), on_renewed);
     }
 }

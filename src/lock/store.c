@@ -8,6 +8,8 @@
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
+#define STEP_MIN_MS 2000 /* lock-states.md: what counts as a step of the store's clock */
+
 /* ---- one script call ---- */
 
 void args_not_after(struct script_args *a, const struct lock_store *store) {
@@ -16,9 +18,34 @@ void args_not_after(struct script_args *a, const struct lock_store *store) {
     args_int(a, known ? lock_store_now_ms(store) + store->config->redis.command_timeout_ms : 0);
 }
 
-static void note_clock(struct lock_store *store, int64_t now_ms) {
+static void clock_stepped(struct lock_store *store, int64_t step_ms) {
+    log_warn("store_clock_stepped", LFI("step_ms", step_ms));
+    metrics_add(METRIC_STORE_CLOCK_STEPS, 1, NULL, NULL);
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        shard_note_step(&store->shards[i], step_ms);
+    }
+    store->callbacks.on_clock_step(store->callbacks.ctx, step_ms);
+}
+
+/* Holds the store's time between two replies against our own. The store looked at its clock at some
+ * time between call and reply, so that only what lies outside of both is a step. */
+static void note_clock(struct lock_store *store, uint64_t asked_ms, int64_t now_ms) {
+    int64_t passed = now_ms - store->clock_ms, step = 0;
+    uint64_t came_ms = clock_boot_ms();
+    int64_t least = (int64_t)asked_ms - (int64_t)store->clock_at_ms;
+    int64_t most = (int64_t)came_ms - (int64_t)store->clock_asked_ms;
+
+    if (store->clock_at_ms != 0 && passed > most + STEP_MIN_MS) {
+        step = passed - most;
+    } else if (store->clock_at_ms != 0 && passed < least - STEP_MIN_MS) {
+        step = passed - least;
+    }
     store->clock_ms = now_ms;
-    store->clock_at_ms = clock_boot_ms();
+    store->clock_asked_ms = asked_ms;
+    store->clock_at_ms = came_ms;
+    if (step != 0 && !store->closing) {
+        clock_stepped(store, step);
+    }
 }
 
 static void log_doubt(const struct shard *s, const char *error) {
@@ -30,13 +57,14 @@ static void log_doubt(const struct shard *s, const char *error) {
 }
 
 /* Fills result->status from what came back. True: the reply was one of our scripts'. */
-static bool read_reply(struct shard *s, const struct redis_reply *reply, struct script_head *head,
-                       struct lock_result *result) {
+static bool read_reply(const struct script_call *call, const struct redis_reply *reply,
+                       struct script_head *head, struct lock_result *result) {
     static const char *const errors[] = {[SCRIPT_LATE] = "arrived too late",
                                          [SCRIPT_SHARDS] = "laid out for other shards",
                                          [SCRIPT_SCHEMA] = "laid out under another schema",
                                          [SCRIPT_AHEAD] = "reported tick too far ahead"};
 
+    struct shard *s = call->shard;
     struct str packed;
 
     if (!redis_reply_str(reply, &packed) ||
@@ -47,8 +75,8 @@ static bool read_reply(struct shard *s, const struct redis_reply *reply, struct 
         result->error = "malformed reply";
         return false;
     }
-    note_clock(s->store, head->now_ms);
     shard_note(s, head);
+    note_clock(s->store, call->begin_us / 1000, head->now_ms);
     unwritten_note(s, head, result);
     if (head->status != SCRIPT_OK) {
         result->status = LOCK_UNAVAILABLE;
@@ -79,7 +107,7 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
     }
     switch (status) {
     case REDIS_OK:
-        doubt = read_reply(s, reply, &head, &result) ? NULL : "malformed reply";
+        doubt = read_reply(call, reply, &head, &result) ? NULL : "malformed reply";
         break;
     case REDIS_UNSENT:
     case REDIS_REFUSED:

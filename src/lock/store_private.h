@@ -79,9 +79,8 @@ struct shard {
     uint64_t
         lease_sent_ms; /* boot time when the last renewal that went through was sent; 0: never */
     bool renewing;
-    int64_t renewed_ms;             /* store time of the last answer to a renewal, 0: none … */
-    uint64_t asked_ms, answered_ms; /* … and the boot times when it was sent and when it came */
-    int step; /* of the store's clock, that is to be told to the shard: 1 forward, -1 back */
+    int step; /* of the store's clock, that is to be told to the shard: 1 forward, -1 back … */
+    int step_sent;      /* … as the renewal under way tells it */
     uint64_t served_ms; /* boot time when it was last seen to be served, its lease renewed */
     char problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
     struct wheel_timer lease_timer;
@@ -166,9 +165,8 @@ struct lock_store {
     char *problem;
     struct watch watch;
 
-    int64_t clock_ms;     /* store time of the last reply … */
-    uint64_t clock_at_ms; /* … and boot time when it came */
-    uint64_t stepped_ms;  /* boot time when a step of that clock was last told */
+    int64_t clock_ms;                     /* store time of the last reply … */
+    uint64_t clock_asked_ms, clock_at_ms; /* … and boot times when its call was sent and it came */
 
     struct compare compare;
 
@@ -232,6 +230,8 @@ bool shard_serves(struct shard *s);
 void shard_missed(struct shard *s, int64_t prev);
 /* Everything there is to be reported (again). reason: for the log. */
 void shard_resync(struct shard *s, const char *reason);
+/* The store's clock was set, forward or back (< 0): the shard is told with the next renewal. */
+void shard_note_step(struct shard *s, int64_t step_ms);
 /* What a reply says of clock, window and deadlines; calls nobody back. */
 void shard_note(struct shard *s, const struct script_head *head);
 /* After the reply was dealt with: a window not yet reported in is a reason to resynchronise. */

@@ -1,7 +1,5 @@
 #include "http.h"
 
-#define TX_PACKET_BYTES 262144 /* never cut what the socket would take at once */
-
 static const struct http_site *site_of(const struct conn *c) {
     if (c->listener->kind == LISTENER_OPS)
         return &ops_site;
@@ -83,7 +81,6 @@ const struct lws_protocols net_protocols[] = {
         .name = "wslockd",
         .callback = on_event,
         .rx_buffer_size = NET_RX_BYTES,
-        .tx_packet_size = TX_PACKET_BYTES,
     },
     {.name = NULL},
 };

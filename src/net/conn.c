@@ -30,6 +30,7 @@ struct conn *conn_create(struct net *n, struct lws *wsi) {
     n->incoming.place = (struct admit_place){NULL, false};
     n->incoming.listener = NULL;
     buf_init(&c->rx);
+    buf_init(&c->out);
     wheel_timer_init(&c->timer);
     wheel_set(n->parts.wheel, &c->timer, NET_HANDSHAKE_TIMEOUT_MS, on_handshake_timeout);
     list_push_back(&n->conns, &c->node);
@@ -48,6 +49,7 @@ void conn_destroy(struct conn *c) {
     admit_leave(n->admit, &c->place, clock_boot_us());
     auth_identity_destroy(&c->identity);
     buf_fini(&c->rx);
+    buf_fini(&c->out);
     list_remove(&c->node);
     c->listener->count--;
     if (c->listener->kind == LISTENER_PUBLIC)
@@ -76,20 +78,6 @@ void conn_fail(struct conn *c) {
     wheel_set(c->net->parts.wheel, &c->timer, 0, on_end);
 }
 
-/* libwebsockets reads nothing more while it keeps what the socket did not take, and would be woken
- * for it again and again. */
-bool conn_write(struct conn *c, void *bytes, size_t len) {
-    if (lws_write(c->wsi, bytes, len, LWS_WRITE_RAW) < 0) {
-        conn_fail(c);
-        return false;
-    }
-    if (!c->deaf && lws_partial_buffered(c->wsi)) {
-        c->deaf = true;
-        lws_rx_flow_control(c->wsi, 0);
-    }
-    return true;
-}
-
 static void end_session(struct conn *c, enum session_end end) {
     struct session *s = c->session;
     c->session = NULL;
@@ -106,7 +94,7 @@ static void finish_drain(struct conn *c) {
 void conn_drain(struct conn *c) {
     c->phase = CONN_DRAINING;
     end_session(c, websocket_end(c));
-    if (lws_partial_buffered(c->wsi))
+    if (conn_is_busy(c))
         wheel_set(c->net->parts.wheel, &c->timer, NET_HANDSHAKE_TIMEOUT_MS, on_end);
     else
         finish_drain(c);
@@ -131,13 +119,9 @@ int conn_receive(struct conn *c, char *data, size_t len) {
 }
 
 int conn_writable(struct conn *c) {
-    if (lws_partial_buffered(c->wsi))
+    bool was_busy = conn_is_busy(c);
+    if (!conn_flush(c))
         return 0;
-    bool was_deaf = c->deaf;
-    if (was_deaf) {
-        c->deaf = false;
-        lws_rx_flow_control(c->wsi, 1);
-    }
     switch (c->phase) {
     case CONN_HEAD:
         break;
@@ -148,7 +132,7 @@ int conn_writable(struct conn *c) {
         websocket_writable(c);
         break;
     case CONN_DRAINING:
-        if (was_deaf)
+        if (was_busy)
             finish_drain(c);
         break;
     }

@@ -1,6 +1,6 @@
 /*
  * Inside of src/net. A connection's way: listener.c accepts it and gives it to libwebsockets, which
- * does TLS, the event loop and what the socket does not take at once; callbacks.c gets what
+ * does TLS and the event loop, output.c what a socket does not take at once; callbacks.c gets what
  * libwebsockets says; conn.c is the connection; http.c reads its request; upgrade.c filters a
  * handshake; websocket.c is the transport of the session; ops.c and page.c answer what is no
  * WebSocket.
@@ -89,6 +89,8 @@ struct conn {
     struct address peer; /* the socket's; from the request on the one behind trusted proxies */
     struct buf rx;       /* the request's head; then a message that came in pieces */
     size_t rx_whole;     /* how much of it is whole characters */
+    struct buf out;      /* what the socket has not taken yet … */
+    size_t out_sent;     /* … but for so much of it */
     uint16_t close_code; /* ours */
     uint16_t peer_code;  /* the client's; 0: none */
     char close_reason[24];
@@ -102,7 +104,6 @@ struct conn {
     bool ending;            /* the client has, or the socket failed */
     bool peer_closed;       /* the client's close frame has come */
     bool ping_due, pong_due;
-    bool deaf; /* nothing is read until the socket has taken what was written */
 };
 
 struct net {
@@ -141,8 +142,7 @@ void conn_destroy(struct conn *c);
 /* Non-zero: the callback's, to have the connection closed. */
 int conn_receive(struct conn *c, char *data, size_t len);
 int conn_writable(struct conn *c);
-/* Sends what fits and keeps the rest; false: the socket has failed, and the connection will end. */
-bool conn_write(struct conn *c, void *bytes, size_t len);
+
 /* Nothing more is sent. The client gets time to read and to close. */
 void conn_drain(struct conn *c);
 /* Cuts the connection in the next turn of the loop. */
@@ -150,6 +150,14 @@ void conn_fail(struct conn *c);
 /* Cuts the connection. From outside of libwebsockets' callbacks only. */
 void conn_kill(struct conn *c);
 void conn_closed(struct conn *c);
+
+/* output.c */
+/* Sends what fits and keeps the rest; false: the socket has failed, and the connection will end. */
+bool conn_write(struct conn *c, const void *bytes, size_t len);
+/* Something written before waits for the socket. */
+bool conn_is_busy(const struct conn *c);
+/* The socket takes more. True: nothing waits any more. */
+bool conn_flush(struct conn *c);
 
 /* websocket.c */
 /* Answers a handshake that has passed, and begins a session. refused: NULL, or the cookie's. */

@@ -26,17 +26,13 @@ static bool put_control(struct conn *c, enum frames_opcode opcode, const void *p
     return put_frame(c, opcode, bytes + FRAMES_HEADER_MAX, len);
 }
 
-static bool is_busy(const struct conn *c) {
-    return lws_partial_buffered(c->wsi) != 0;
-}
-
 /* ---- the session's side: transport ---- */
 
 static enum session_write transport_write(void *conn, struct frame *frame) {
     struct conn *c = conn;
     if (c->closing || c->ending)
         return SESSION_WRITE_DEAD;
-    if (is_busy(c))
+    if (conn_is_busy(c))
         return SESSION_WRITE_BUSY;
     return put_frame(c, FRAMES_TEXT, frame_payload(frame), frame->len) ? SESSION_WRITE_DONE
                                                                        : SESSION_WRITE_DEAD;
@@ -51,7 +47,7 @@ static void transport_ping(void *conn) {
     struct conn *c = conn;
     if (c->closing || c->ending)
         return;
-    c->ping_due = is_busy(c);
+    c->ping_due = conn_is_busy(c);
     if (!c->ping_due)
         put_control(c, FRAMES_PING, "p", 1);
 }
@@ -69,7 +65,7 @@ static void send_close(struct conn *c) {
 
 /* After both close frames, or after ours to a client that broke the rules, there is no more. */
 static void check_end(struct conn *c) {
-    if (!c->close_sent || is_busy(c))
+    if (!c->close_sent || conn_is_busy(c))
         return;
     if (c->peer_closed)
         conn_fail(c);
@@ -83,7 +79,7 @@ static void begin_close(struct conn *c, uint16_t code, const char *reason) {
     c->close_code = code;
     snprintf(c->close_reason, sizeof c->close_reason, "%s", reason != NULL ? reason : "");
     wheel_set(c->net->parts.wheel, &c->timer, NET_CLOSE_TIMEOUT_MS, on_close_timeout);
-    if (!is_busy(c))
+    if (!conn_is_busy(c))
         send_close(c);
 }
 
@@ -111,7 +107,7 @@ void websocket_writable(struct conn *c) {
     }
     if (c->ping_due)
         transport_ping(c);
-    if (c->pong_due && !is_busy(c)) {
+    if (c->pong_due && !conn_is_busy(c)) {
         c->pong_due = false;
         put_control(c, FRAMES_PONG, c->pong, c->pong_len);
     }
@@ -218,7 +214,7 @@ static void answer_ping(struct conn *c) {
         return;
     memcpy(c->pong, c->frames.control, c->frames.control_len);
     c->pong_len = c->frames.control_len;
-    c->pong_due = is_busy(c);
+    c->pong_due = conn_is_busy(c);
     if (!c->pong_due)
         put_control(c, FRAMES_PONG, c->pong, c->pong_len);
 }

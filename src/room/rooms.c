@@ -168,6 +168,27 @@ void rooms_on_degraded(struct rooms *r) {
     map_each(r->by_resource, set_degraded, NULL);
 }
 
+static void move(int64_t *deadline_ms, int64_t step_ms) {
+    if (*deadline_ms != 0)
+        *deadline_ms += step_ms;
+}
+
+static void move_deadlines(void *ctx, struct str key, void *value) {
+    (void)key;
+    int64_t step_ms = *(int64_t *)ctx;
+    struct room *room = value;
+    struct lock_view *v = &room->lock.view;
+    move(&v->expires_ms, step_ms);
+    move(&v->idle_until_ms, step_ms);
+    move(&v->grace_until_ms, step_ms);
+    move(&v->reserved_until_ms, step_ms);
+    room_holder_rearm(room);
+}
+
+void rooms_on_clock_step(struct rooms *r, int64_t step_ms) {
+    map_each(r->by_resource, move_deadlines, &step_ms);
+}
+
 static void count_lock(void *ctx, struct str key, void *value) {
     (void)ctx;
     (void)key;

@@ -97,9 +97,20 @@ static void on_rewound(void *ctx, unsigned shard) {
     map_each(g->sessions, close_rewound, &rewind);
 }
 
-/* Clients do not see it: what they are told goes by the store's clock, also after this. */
+static void move_deadlines(void *ctx, struct str id, void *value) {
+    (void)id;
+    struct session *s = value;
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        struct membership *m = CONTAINER_OF(it, struct membership, node);
+        m->expires_ms += m->token != 0 ? *(int64_t *)ctx : 0;
+    }
+}
+
+/* Clients count from when they asked, and do not see it. */
 static void on_clock_step(void *ctx, int64_t step_ms) {
     struct gateway *g = ctx;
+    map_each(g->sessions, move_deadlines, &step_ms);
+    rooms_on_clock_step(g->rooms, step_ms);
     char detail[96];
     snprintf(detail, sizeof detail, "the store's clock was set %s by %lld ms",
              step_ms < 0 ? "back" : "forward", (long long)(step_ms < 0 ? -step_ms : step_ms));

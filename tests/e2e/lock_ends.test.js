@@ -135,8 +135,8 @@ const ENDS = {
   'END LOST, TLS without close_notify': { tls: true, cause: ({ holder }) => holder.tcp.end() },
   'END LOST, TLS, RST': { tls: true, cause: ({ holder }) => holder.tcp.resetAndDestroy() },
   'END PROTOCOL_ERROR': { cause: ({ holder }) => holder.raw.write(h.wsFrame(8, 'x')) },
-  'END PROTOCOL_ERROR, found by libwebsockets': { cause: ({ holder }) => holder.raw.write(h.wsFrame(3, 'x')) },
-  'END BAD_UTF8': { outlives: true, cause: ({ holder }) => holder.raw.write(h.wsFrame(1, Buffer.from([0xff]))) },
+  'END PROTOCOL_ERROR, a reserved opcode': { cause: ({ holder }) => holder.raw.write(h.wsFrame(3, 'x')) },
+  'END BAD_UTF8': { cause: ({ holder }) => holder.raw.write(h.wsFrame(1, Buffer.from([0xff]))) },
   // What swallows bytes is noticed by the ping alone.
   'CLOSE PING_TIMEOUT, nothing comes from the client': { on: 'strict', wire: true, outlives: true, cause: ({ wire }) => wire.swallow('up') },
   'CLOSE PING_TIMEOUT, nothing comes to the client': { on: 'strict', wire: true, outlives: true, cause: ({ wire }) => wire.swallow('down') },

@@ -13,7 +13,7 @@ function config(more = {}) {
     default: { lockTtl: `${TTL}ms`, heartbeatInterval: `${TTL / 3}ms`, gracePeriod: `${GRACE}ms` },
     resourceTypes: {
       waited: { upgrade: 'queue', claimWindow: `${GRACE}ms`, lockTtl: '60s', heartbeatInterval: '20s' },
-      idle: { idleRelease: `${TTL}ms`, lockTtl: '60s', heartbeatInterval: `${TTL / 2}ms` },
+      idle: { idleRelease: h.ms(20_000), lockTtl: '60s', heartbeatInterval: h.ms(10_000) },
     },
     ...more,
     redis: { lease: h.ms(1500), commandTimeout: h.ms(1000) },

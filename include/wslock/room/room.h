@@ -123,6 +123,9 @@ bool room_knows_request(const struct room_sub *sub, struct str request_id);
 void rooms_resync(struct rooms *r, unsigned shard);
 /* The shard's revs begin anew: what is known was told under revs that will not come again. */
 void rooms_rewind(struct rooms *r, unsigned shard);
+/* The store's clock was set forward, or back (< 0): what is known of deadlines moves with it, until
+ * the store says how they are now. */
+void rooms_on_clock_step(struct rooms *r, int64_t step_ms);
 /* While the store is away: lock:lost STORE_LOST at each local holder's confirmedUntil. */
 void rooms_on_degraded(struct rooms *r);
 /* Store ms until which this subscriber's lock is confirmed; 0: it holds none here. */
