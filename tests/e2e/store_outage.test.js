@@ -213,7 +213,7 @@ test('the store', { concurrency: 12 }, async (t) => {
       const redis = await h.redis(st, { tcp: true });
       await h.layOut(redis);
       const wire = await h.proxy(st, redis.port);
-      const d = await h.lockDaemon(st, { redis, config: config({ redis: { url: `redis://127.0.0.1:${wire.port}/0`, lease: h.ms(9000) } }) });
+      const d = await h.lockDaemon(st, { redis, config: config({ redis: { url: `redis://127.0.0.1:${wire.port}/0`, lease: h.ms(9000), commandTimeout: h.ms(4000) } }) });
       const r = 'document:early:main';
       const ann = await d.client({ user: 'early-ann', name: 'Ann', clientId: h.tab() });
       const bob = await d.client({ user: 'early-bob', name: 'Bob', clientId: h.tab() });

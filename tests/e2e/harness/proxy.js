@@ -7,6 +7,7 @@ class Proxy {
   constructor(target) {
     this.target = target; // {port} or {path}
     this.pairs = new Set();
+    this.sockets = new Set(); // all that are open
     this.delayMs = 0;
     this.held = false;
     this.refusing = false;
@@ -28,6 +29,10 @@ class Proxy {
     }
     const far = net.connect(this.target);
     const pair = { near, far, said: '', kept: null, swallows: { ...this.swallowing } };
+    for (const socket of [near, far]) {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+    }
     near.on('data', (data) => {
       if (pair.said.length < 1000) pair.said += data;
     });
@@ -125,7 +130,7 @@ class Proxy {
   }
   close() {
     this.cut();
-    for (const { far } of this.kept) far.destroy();
+    for (const socket of this.sockets) socket.destroy(); // also what still has something to write
     return new Promise((resolve) => this.server.close(resolve));
   }
 }
