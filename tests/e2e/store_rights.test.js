@@ -83,7 +83,7 @@ test('the listed rights are enough for every flow, and what scripts and daemon r
   await bob.waitFor('system:recovered');
   await redis.command('SCRIPT', 'FLUSH');
   assert.strictEqual((await settled(bob, 'lock:heartbeat', { resourceId: 'document:e', token: held.token })).event, 'lock:renewed');
-  await ann.closed;
+  await ann.end();
   const ran = () => redis.command('INFO', 'commandstats').then((text) => [...text.matchAll(/^cmdstat_([^:]+):/gm)].map((m) => m[1]));
   await h.eventually(async () => (await ran()).includes('sscan'), 'the members are compared');
   const denied = await redis.command('ACL', 'LOG');

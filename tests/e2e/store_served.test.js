@@ -6,11 +6,11 @@ const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
 
-const LEASE = 1800 * h.SLOW;
-const COMMAND_TIMEOUT = 800 * h.SLOW;
+const LEASE = 3000 * h.SLOW;
+const COMMAND_TIMEOUT = 1500 * h.SLOW;
 
 const config = (more = {}) => ({
-  default: { lockTtl: '120s', heartbeatInterval: '40s', gracePeriod: h.ms(2500) },
+  default: { lockTtl: '120s', heartbeatInterval: '40s', gracePeriod: h.ms(1500) },
   resourceTypes: { long: { gracePeriod: '2m' } },
   ...more,
   ops: { readyGrace: '100ms', ...more.ops },
@@ -65,7 +65,7 @@ async function outage(d, broken, mended, cause) {
   assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: 'document:1' })).event, 'lock:acquired');
   assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: 'long:1', token: long.token })).data.token, long.token);
   assert.strictEqual(ann.received('lock:lost').length, 1);
-  assert.strictEqual(await d.metric('wslock_store_up'), 1);
+  await h.eventually(async () => (await d.metric('wslock_store_up')) === 1, 'wslock_store_up');
   await h.granting(d);
   await h.checkAll(d);
 }
@@ -152,7 +152,7 @@ test('the store refuses', { concurrency: 8 }, async (t) => {
   }])));
 });
 
-test('its errors, of any wording', { concurrency: 8 }, async (t) => {
+test('its errors, of any wording', { concurrency: 4 }, async (t) => {
   const texts = [
     "ERR Error running script (call to f_7e4c0f1d2f): @user_script:38: @user_script: 38: -READONLY You can't write against a read only replica.",
     'ERR Error running script (call to f_7e4c0f1d2f): @user_script:19: -NOPERM this user has no permissions to run the command',
