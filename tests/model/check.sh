@@ -111,6 +111,14 @@ if holds application pan 'with the application: saves that may be late'; then
 END
 fi
 
+build pages "$safe" '-DAPP -DPAGES'
+if holds pages pan 'the same with two live pages of one tab, which was duplicated'; then
+    cat <<'END'
+  holds: of two pages of a tab only the one that has the lock has its token
+  holds: no save of either is accepted when the other has registered its token since
+END
+fi
+
 build waiting "$live" -DLIVENESS
 for formula in one_of_two_tabs_waits_not_for_ever other_user_waits_not_for_ever; do
     ! holds waiting $formula "every holder ends sooner or later: $formula" -a -f -N $formula ||
@@ -129,6 +137,8 @@ rejected no-fencing "$quick" '-DAPP -DNO_FENCING' "$stale" 'the application does
 rejected loads-first "$quick" '-DAPP -DBREAK_LOADS_FIRST' "$stale" 'a new holder loads before it registers its token'
 rejected trusts-resumed "$quick" '-DAPP -DBREAK_TRUSTS_RESUMED' "$stale" \
     'a tab keeps its text though it resumed without naming its token'
+rejected pages-alike "$quick" '-DAPP -DPAGES -DBREAK_PAGES_ALIKE' "$stale" \
+    'a lock keeps its token on whatever page of its tab'
 rejected token-growth "$quick" -DBREAK_TOKEN_GROWTH 'token>tok' 'a grant does not raise the token'
 rejected absent-turn "$quick" -DBREAK_ABSENT_TURN 'conn\[owner\]' 'a turn is given to who is absent'
 rejected keeps-place "$quick" -DBREAK_KEEPS_PLACE 'place\[' 'who gets the lock keeps its place'

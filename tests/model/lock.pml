@@ -12,6 +12,7 @@
  *   (none)       the protocol: everything about lock, queue, requests, takeover and lost connections
  *   -DAPP        with the application: saves that carry the fencing token, may be late, and meet a store that refuses
  *                a token below the highest seen. Nobody queues
+ *   -DPAGES      with APP: A1 and A2 are not two tabs of the user but two live pages of one, which was duplicated
  *   -DLIVENESS   the protocol without crashes and tokens, for the ltl formulas
  *   -DHOLDS_ON   with LIVENESS: a holder may go on for ever, its TTL is renewed again and again
  *   -DNO_FENCING, -DBREAK_...: rules broken on purpose, which the checker must find
@@ -24,6 +25,11 @@
 #define NONE 4
 #define TABS 4
 #define SAME(a, b) ((a) == (b) || (a) + (b) == 1) /* the same user: A1 and A2 */
+#ifdef PAGES
+#define TAB(a, b) SAME(a, b)
+#else
+#define TAB(a, b) ((a) == (b))
+#endif
 
 /* The lock. */
 #define FREE 0
@@ -31,7 +37,7 @@
 #define GRACE 2
 #define RESERVED 3
 byte state = FREE;
-byte owner = NONE;  /* who holds it, or for whom it is reserved */
+byte owner = NONE;  /* who holds it, on which page, or for whom it is reserved */
 byte token = 0;     /* fencing token of a lock that is held or in grace */
 bool prompt = false; /* in grace: the first claim wins */
 bool pending = false; /* a takeover by X waits */
@@ -202,6 +208,7 @@ inline grant(who) {
 /* The owner's tab goes on, under its token or under a new one. */
 inline go_on(who, fresh) {
   state = HELD;
+  owner = who;
   prompt = false;
   if
   :: fresh -> new_token()
@@ -244,9 +251,20 @@ inline decline() {
   next()
 }
 
+/* A new connection has the place of the tab's other page. */
+inline comes_in(who, how) {
+  conn[who] = how;
+#ifdef PAGES
+  if
+  :: who < B -> conn[1 - who] = OUT
+  :: else
+  fi
+#endif
+}
+
 /* A connection is there (again): of one who waits, too. */
 inline arrive(who) {
-  conn[who] = IN;
+  comes_in(who, IN);
   if
   :: state == FREE && place[who] != 0 -> next()
   :: else
@@ -280,7 +298,7 @@ inline depart(who) {
 #endif
 }
 
-#define OWNS(who) (owner == (who) && (state == HELD || state == GRACE))
+#define OWNS(who) (TAB(owner, who) && (state == HELD || state == GRACE))
 #define TAKEN (state == HELD || state == GRACE)
 #ifdef APP
 #define QUEUES(who) false
@@ -409,8 +427,8 @@ inline invariants() {
     :: else -> break
     od;
     assert(head == (place[j] != 0 && !(state == RESERVED && owner == j) -> 1 : 0));
-#ifndef LIVENESS
-    /* No two owners: who has the lock's token is the one who has the lock. */
+#if !defined(LIVENESS) && !defined(BREAK_PAGES_ALIKE)
+    /* No two owners: who has the lock's token is the one who has the lock, of two pages of a tab too. */
     assert(!(TAKEN && tok[j] == token && owner != j));
 #endif
     j++
@@ -423,25 +441,29 @@ inline invariants() {
 inline comes_and_goes(t) {
   if
   /* "joins as viewer", from a new connection. Of the owner: plain grace, or the administrator who waits. */
-  :: d_step { conn[t] != IN && !(state == HELD && owner == t) -> arrive(t) }
-  :: d_step { state == HELD && owner == t ->
+  :: d_step { conn[t] != IN && !(state == HELD && TAB(owner, t)) -> arrive(t) }
+  :: d_step { state == HELD && TAB(owner, t) ->
       if
       :: pending -> next()
       :: else -> state = GRACE
       fi;
-      conn[t] = IN }
+      comes_in(t, IN) }
   /* "join as editor": a free lock is granted at once; the rest is joining, then acquiring. */
-  :: d_step { conn[t] != IN && state == FREE -> conn[t] = IN; grant(t) }
+  :: d_step { conn[t] != IN && state == FREE -> comes_in(t, IN); grant(t) }
 #ifndef LIVENESS
-  :: d_step { conn[t] != IN && state == FREE -> conn[t] = STALE; grant(t) } /* it never hears of it */
+  :: d_step { conn[t] != IN && state == FREE -> comes_in(t, STALE); grant(t) } /* it never hears of it */
 #endif
-  /* The same, by the owner's tab: with the token it goes on, without it has a new one. */
+  /* The same, by the owner's tab: with the token it goes on, without it has a new one. So it has on another page,
+     whatever token was copied to that. */
 #ifndef LIVENESS
-  :: d_step { OWNS(t) && tok[t] == token -> conn[t] = IN; go_on(t, false) }
+  :: d_step { OWNS(t) && owner == t && tok[t] == token -> comes_in(t, IN); go_on(t, false) }
 #endif
-  :: d_step { OWNS(t) -> conn[t] = IN; go_on(t, true) }
+#ifdef BREAK_PAGES_ALIKE
+  :: d_step { OWNS(t) && owner != t && tok[owner] == token -> comes_in(t, IN); go_on(t, false) }
+#endif
+  :: d_step { OWNS(t) -> comes_in(t, IN); go_on(t, true) }
 #ifndef LIVENESS
-  :: d_step { OWNS(t) && conn[t] != IN -> conn[t] = STALE; go_on(t, true) } /* it never hears of it */
+  :: d_step { OWNS(t) && conn[t] != IN -> comes_in(t, STALE); go_on(t, true) } /* it never hears of it */
 #endif
   /* "leave, or close 1000", also "ended by an administrator" (4403). */
   :: d_step { conn[t] == IN ->
@@ -481,11 +503,11 @@ inline edits(t) {
 #ifndef LIVENESS
   :: d_step { conn[t] == IN && state == HELD && owner == t -> tell_token(t, tok[t] == token) }
 #endif
-  :: d_step { conn[t] == IN && state == GRACE && owner == t -> go_on(t, true) }
+  :: d_step { conn[t] == IN && state == GRACE && TAB(owner, t) -> go_on(t, true) }
   /* "takeOwn". */
-  :: d_step { conn[t] == IN && TAKEN && SAME(owner, t) && owner != t -> grant(t) }
+  :: d_step { conn[t] == IN && TAKEN && SAME(owner, t) && !TAB(owner, t) -> grant(t) }
   /* "claim" of a lock whose holder has gone, under prompt: the first wins, with a queue its head. */
-  :: d_step { conn[t] == IN && state == GRACE && prompt && owner != t ->
+  :: d_step { conn[t] == IN && state == GRACE && prompt && !TAB(owner, t) ->
       find_head();
       if
 #ifdef BREAK_CLAIM_ORDER
@@ -497,7 +519,8 @@ inline edits(t) {
         grant(t)
       :: else
       fi }
-  /* "heartbeat": in grace it resumes, with the right token or with none; a wrong one is told so. */
+  /* "heartbeat": in grace it resumes, with the right token or with none, on another page as above; a wrong one is told
+     so. */
 #ifndef LIVENESS
   :: d_step { conn[t] == IN && state == GRACE && owner == t && tok[t] == token -> go_on(t, false) }
   :: d_step { conn[t] == IN && tok[t] != 0 && !(OWNS(t) && tok[t] == token) -> forget(t) }

@@ -1,15 +1,6 @@
 -- Included by what gives a lock to somebody; needs publish.lua, and of the including script the caller: resource,
 -- session, user, client, name, made, policy, ttl, idle, page.
 
--- Whether the caller, the owner's tab on another connection, may go on with the lock under its token: on the same page,
--- or from grace where one of the two pages has no name.
-local function keeps_token(l)
-  if page == '' or l[PAGE] == '' then
-    return l[STATE] == 'grace'
-  end
-  return page == l[PAGE]
-end
-
 -- Gives the lock to the caller, or leaves it there, and tells it. `cause` false: not told. `fresh`: it is a grant,
 -- whose tick is the token. `ending`: the packed ENDING of the grant in whose place it comes. Gives the last ENDING
 -- before a lock that was free.

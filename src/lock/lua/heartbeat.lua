@@ -46,6 +46,7 @@ end
 --@include grant.lua
 --@include settle.lua
 --@include recall.lua
+--@include resume.lua
 settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)

@@ -1,4 +1,5 @@
 -- Included by acquire and join; needs settle.lua and grant.lua, and the caller as that does.
+--@include resume.lua
 
 -- The caller's locks on the document's other children, when all that is due among them has been settled and what
 -- the set of them lists without being there (a store that lost some of its past) has been taken out of it.

@@ -1,0 +1,10 @@
+-- Included by judge and heartbeat; needs `page`, the caller's.
+
+-- Whether the caller, the owner's tab on another connection, may go on with the lock under its token: on the same page,
+-- or from grace where one of the two pages has no name.
+local function keeps_token(l)
+  if page == '' or l[PAGE] == '' then
+    return l[STATE] == 'grace'
+  end
+  return page == l[PAGE]
+end
