@@ -1,5 +1,6 @@
 'use strict';
 /* The demo's own client (src/web) outside a browser, with whatever clocks and timers a test gives it. */
+const { webcrypto } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const vm = require('node:vm');
@@ -21,7 +22,7 @@ class Socket extends WebSocket {
 /* {LockClient, Belief, now}; globals: what stands in the place of the browser's. */
 function pageModules(globals = {}) {
   return vm.runInNewContext(`${SOURCE}\n({ LockClient, Belief, now });`, {
-    WebSocket: Socket, EventTarget, CustomEvent, performance, Date, setTimeout, clearTimeout, ...globals,
+    WebSocket: Socket, EventTarget, CustomEvent, performance, Date, setTimeout, clearTimeout, crypto: webcrypto, ...globals,
   });
 }
 
