@@ -26,6 +26,7 @@ export class Belief {
   // The server has said, in answer to what was sent at `at`, that the lock is this tab's.
   confirm(at, policy, lengthMs) {
     Object.assign(this, { held: true, here: true, policy, answered: at, expires: at + lengthMs, bound: Infinity, silent: false });
+    if (now() >= this.until) this.stop(); // told without being asked, and the last answer is too old: it asks first
   }
 
   // Some message, sent at `at`, was answered. On a connection that has not been told yet that it has the lock that says

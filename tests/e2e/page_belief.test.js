@@ -93,3 +93,20 @@ test('where the type has no grace for it, the page stops with its connection', a
     assert.strictEqual(ann.client.editing, disconnect === 'grace', disconnect);
   }
 });
+
+test('a lock that comes unasked, long after the last answer, begins with a question and no alarm', async (t) => {
+  const { d, ann } = await stage(t, { gracePeriod: h.ms(2000), takeover: 'request', takeoverTimeout: h.ms(4000) });
+  const boss = await h.pageClient(t, {
+    url: d.url(), resourceId: 'document:page:main', clientId: h.tab(),
+    makeToken: () => h.token({ user: 'boss', admin: true }),
+  });
+  const events = [];
+  boss.client.addEventListener('change', ({ detail }) => events.push(detail.event));
+  await h.eventually(() => events.includes('resource:joined'), 'the administrator is there');
+  ann.again = false;
+  boss.client.takeOver('the ward round');
+  await h.eventually(() => boss.client.editing, 'the lock is the administrator’s');
+  assert.ok(events.indexOf('lock:acquired') > events.indexOf('lock:takeover_pending'));
+  assert.ok(events.includes('lock:renewed'), 'asked for');
+  assert.ok(!events.includes('stopped'), `${events}`);
+});
