@@ -14,13 +14,17 @@ const [, SCRIPT] = /^## How a browser connects\n\n```js\n(.*?)^```$/ms.exec(fs.r
 function page(t, d, user) {
   const url = 'wss://locks.example.org:8443/ws';
   assert.ok(SCRIPT.includes(url));
-  const it = { editor: { readOnly: true }, kept: [], shown: [], locks: [], sessionStorage: {} };
+  const it = { editor: { readOnly: true }, kept: [], shown: [], locks: [], sessionStorage: {}, sent: [], slept: 0 };
   const timers = [];
   vm.runInNewContext(SCRIPT.replace(url, d.url()), {
     ...it, WebSocket: class extends WebSocket {
       constructor(...args) {
         super(...args);
         it.socket = this;
+      }
+      send(text) {
+        it.sent.push(JSON.parse(text).event);
+        super.send(text);
       }
     },
     crypto: globalThis.crypto || require('node:crypto').webcrypto,
@@ -30,6 +34,7 @@ function page(t, d, user) {
       return timers.at(-1);
     },
     clearInterval, performance, document: {},
+    Date: { now: () => Date.now() + it.slept },
     show: (text) => it.shown.push(text),
     showHolder: (lock) => it.locks.push(lock),
     keepUnsavedText: (why) => it.kept.push(why),
@@ -69,4 +74,27 @@ test("the README's client edits, sees who edits, and stops when it is cut off", 
   await d.kill();
   await h.eventually(() => eva.editor.readOnly, 'she stops');
   assert.strictEqual(eva.kept.at(-1), 'The connection is gone');
+});
+
+test("the README's client stops when the computer has slept, also where performance.now() has not gone on", async (t) => {
+  const d = await h.lockDaemon(t);
+  const ann = page(t, d, 'ann');
+  await h.eventually(() => !ann.editor.readOnly, 'she edits');
+  ann.slept = 600_000;
+  await h.eventually(() => ann.editor.readOnly, 'she stops');
+  assert.deepStrictEqual(ann.kept, ['Nobody confirms the lock']);
+});
+
+test("the README's client keeps its lock through a short outage of the store", async (t) => {
+  const redis = await h.redis(t);
+  const d = await h.lockDaemon(t, { redis, config: { redis: { lease: h.ms(3000), commandTimeout: h.ms(1000) } } });
+  const ann = page(t, d, 'ann');
+  await h.eventually(() => !ann.editor.readOnly, 'she edits');
+  const seen = await d.client({ user: 'eva' });
+  redis.pause();
+  await seen.waitFor('system:degraded');
+  redis.resume();
+  await seen.waitFor('system:recovered');
+  await h.eventually(() => ann.sent.includes('lock:heartbeat'), 'she asks, long before the next one is due');
+  assert.deepStrictEqual([ann.kept, ann.editor.readOnly], [[], false]);
 });
