@@ -20,7 +20,7 @@ const LOST = {
 };
 const CLOSED = {
   4403: "An administrator has ended this session.",
-  4409: "Another connection of this tab has taken over.",
+  4409: "This tab was opened a second time, and its copy goes on. Reload to take it back.",
 };
 const DENIED = {
   HELD: "is editing",
@@ -255,7 +255,9 @@ export class Pane {
       this.#notice("Nobody confirms the lock any more: you have stopped editing. What you typed is kept.");
     }
     if (event === "problem") this.#notice(data.message);
-    if (event === "closed" && CLOSED[data.code]) this.#notice(CLOSED[data.code]);
+    if (event === "welcome") this.sentAway = undefined;
+    if (event === "closed") this.sentAway = CLOSED[data.code];
+    if (event === "closed" && this.sentAway) this.#notice(this.sentAway);
     if (event === "error") this.#notice(`${data.code}: ${data.message}`);
     if (event === "lock:lost") this.#lost(data);
     if (event === "resource:joined" && data.lost) this.#lost(data.lost);
@@ -312,7 +314,7 @@ export class Pane {
     const holder = lock.holder?.username ?? lock.holder?.userId;
     if (this.closed) return "This tab is closed.";
     if (client.editing && !client.confirmed) return "Cut off: the lock is unconfirmed. You may go on for a while.";
-    if (!client.connected) return client.token ? "Cut off: the lock is unconfirmed." : "Not connected.";
+    if (!client.connected) return client.token && !this.sentAway ? "Cut off: the lock is unconfirmed." : "Not connected.";
     if (client.editing) return "You are editing.";
     if (lock.state === "free") return "Free: nobody is editing.";
     const waiting = lock.queueLength ? ` ${lock.queueLength} waiting.` : "";
@@ -342,6 +344,7 @@ export class Pane {
     const mine = client.editing;
     const others = client.connected && !mine && state !== "free" && state !== "unknown";
     this.root.classList.toggle("mine", mine);
+    this.root.classList.toggle("unconfirmed", mine && !client.confirmed);
     this.root.classList.toggle("other", others);
     this.root.classList.toggle("free", client.connected && state === "free");
     this.$(".connection").textContent = client.connected ? "connected" : this.offline ? "offline" : "not connected";

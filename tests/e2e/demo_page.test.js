@@ -210,12 +210,12 @@ async function duplicate(context, page) {
 async function duplicated(t, launched) {
   const d = await h.devDaemon(t, { resourceTypes: { document: POLICY } });
   const { page, context, problems, anna } = await open(t, launched, d, { query: '?as=anna' });
-  const TAKEN = 'Another connection of this tab has taken over.';
+  const TAKEN = 'This tab was opened a second time, and its copy goes on. Reload to take it back.';
   /* One edits, the other is told and cannot. */
   const onlyOne = async (editor, other) => {
     await editor.edits();
     await other.says(TAKEN);
-    await other.says('Cut off: the lock is unconfirmed.');
+    await other.says('Not connected.');
     assert.deepStrictEqual([await editor.text.isEditable(), await other.text.isEditable()], [true, false]);
     assert.ok(!(await other.button('Save').isVisible()));
   };
