@@ -9,6 +9,9 @@
 #define HIDDEN_TAB_MS 60000
 /* Of one user in a room's list: id, name, mode and times, as they are usually. */
 #define LISTED_USER_BYTES 128
+/* A client that has had no answer for this long connects again (protocol §6). */
+#define ANSWER_MS 5000
+#define LIVENESS_MIN_MS 1000
 
 struct warnings {
     const struct config *config;
@@ -37,6 +40,17 @@ static void check_burst(struct warnings *w) {
              "messageBurst (%lld) is below what a client sends at once when it comes back: auth, "
              "and a join for each of maxRoomsPerConnection (%lld) rooms",
              burst, rooms);
+}
+
+/* What hangs is answered after this. */
+static void check_answer_time(struct warnings *w) {
+    long long timeout_ms = w->config->redis.command_timeout_ms;
+
+    if (timeout_ms >= ANSWER_MS)
+        WARN(w, "redis.commandTimeout",
+             "clients connect again when they have no answer for %d ms: while the store hangs, all "
+             "of them do so again and again",
+             ANSWER_MS);
 }
 
 static void check_key_algorithms(struct warnings *w) {
@@ -118,12 +132,38 @@ static void check_list(struct warnings *w, const struct config_policy *policy, s
          (long long)policy->presence_max_listed);
 }
 
+int64_t config_liveness_ms(const struct config_policy *policy) {
+    int64_t ms = policy->grace_period_ms / 2;
+
+    ms = ms < policy->heartbeat_interval_ms ? ms : policy->heartbeat_interval_ms;
+    return ms > LIVENESS_MIN_MS ? ms : LIVENESS_MIN_MS;
+}
+
+/* Without plain grace the next holder may come as soon as the server gives a silent client up. */
+static void check_silence(struct warnings *w, const struct config_policy *policy,
+                          struct place *at) {
+    int64_t server_ms = w->config->limits.ping_interval_ms + w->config->limits.pong_timeout_ms;
+    int64_t client_ms = config_liveness_ms(policy) + ANSWER_MS;
+    const char *key;
+
+    if (policy->grace_period_ms < client_ms)
+        client_ms = policy->grace_period_ms;
+    if (policy->disconnect == CONFIG_DISCONNECT_GRACE || server_ms > client_ms ||
+        !concerns(w, at, "disconnect", "gracePeriod", &key))
+        return;
+    WARN(w, key,
+         "limits.pingInterval and pongTimeout (%lld ms together) are not above the %lld ms for "
+         "which a silent client believes in its lock: another may have it before",
+         (long long)server_ms, (long long)client_ms);
+}
+
 static void check_policy(struct warnings *w, const struct config_policy *policy, const char *path) {
     struct place at = {.path = path};
 
     check_hidden_tab(w, policy, &at);
     check_heartbeats(w, policy, &at);
     check_list(w, policy, &at);
+    check_silence(w, policy, &at);
 }
 
 void config_warn(const struct config *c, config_problem_cb on_problem, void *ctx) {
@@ -131,6 +171,7 @@ void config_warn(const struct config *c, config_problem_cb on_problem, void *ctx
 
     w.rules.problems = &w.problems;
     check_burst(&w);
+    check_answer_time(&w);
     check_key_algorithms(&w);
     check_policy(&w, &c->default_policy, "default");
     for (size_t i = 0; i < c->type_count; i++) {

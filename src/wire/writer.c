@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define LIVENESS_MIN_MS 1000
-
 static struct buf scratch;
 static struct jsonw writer;
 
@@ -134,14 +132,6 @@ static void put_limit(struct jsonw *w, const char *key, int64_t limit) {
     }
 }
 
-/* How often who has a lock has to be heard of, to believe in it (protocol §6). */
-static int64_t liveness_ms(const struct config_policy *policy) {
-    int64_t ms = policy->grace_period_ms / 2;
-
-    ms = ms < policy->heartbeat_interval_ms ? ms : policy->heartbeat_interval_ms;
-    return ms > LIVENESS_MIN_MS ? ms : LIVENESS_MIN_MS;
-}
-
 void writer_put_policy(struct jsonw *w, const struct config_policy *policy) {
     jsonw_key(w, "policy");
     jsonw_object_open(w);
@@ -153,7 +143,7 @@ void writer_put_policy(struct jsonw *w, const struct config_policy *policy) {
     jsonw_ki64(w, "claimWindowMs", policy->claim_window_ms);
     jsonw_kcstr(w, "disconnect", disconnect_text(policy->disconnect));
     jsonw_ki64(w, "gracePeriodMs", policy->grace_period_ms);
-    jsonw_ki64(w, "livenessMs", liveness_ms(policy));
+    jsonw_ki64(w, "livenessMs", config_liveness_ms(policy));
     jsonw_kcstr(w, "takeover", takeover_text(policy->takeover));
     jsonw_ki64(w, "takeoverTimeoutMs", policy->takeover_timeout_ms);
     put_limit(w, "maxConcurrentTabLocksPerUser", policy->max_tab_locks);

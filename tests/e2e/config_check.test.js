@@ -199,6 +199,13 @@ const WARNINGS = [
   [{ default: { heartbeatInterval: '3s' } }, 'default.heartbeatInterval', /messagesPerSecond \(20\)/],
   [{ default: { heartbeatInterval: '4s' } }],
   [{ default: { presenceMaxListed: 5000 } }, 'default.presenceMaxListed', /sendQueueBytes/],
+  [{ default: { disconnect: 'release' }, limits: { pingInterval: '10s', pongTimeout: '10s' } }, 'default.disconnect', /20000 ms together.*20000 ms/],
+  [{ default: { disconnect: 'release' }, limits: { pingInterval: '10s', pongTimeout: '10001ms' } }],
+  [{ default: { disconnect: 'prompt', gracePeriod: '45s' } }],
+  [{ resourceTypes: { note: { disconnect: 'prompt', gracePeriod: '2m', heartbeatInterval: '60s' } } }, 'resourceTypes.note.disconnect', /45000 ms together.*65000 ms/],
+  [{ limits: { pingInterval: '1s', pongTimeout: '1s' } }],
+  [{ redis: { commandTimeout: '5s' } }, 'redis.commandTimeout', /no answer for 5000 ms/],
+  [{ redis: { commandTimeout: '4999ms' } }],
   [{ paths: { socketio: '/socket.io/' } }, 'paths.socketio', /no effect in this version/],
   [{ paths: { polling: true } }, 'paths.polling', /no effect in this version/],
   [{ paths: { polling: false } }],
@@ -206,7 +213,7 @@ const WARNINGS = [
 
 test('what cannot work well is a warning: exit 0', { concurrency: 2 }, async (t) => {
   await Promise.all(WARNINGS.map(([config, key, pattern]) => t.test(JSON.stringify(config), async (st) => {
-    const d = await h.newDaemon(st, { redis: null, config: { ...config, redis: { url: 'redis://127.0.0.1:1/0' } } });
+    const d = await h.newDaemon(st, { redis: null, config: { ...config, redis: { url: 'redis://127.0.0.1:1/0', ...config.redis } } });
     const { code, stdout, stderr } = await check(d.configFile);
     assert.deepStrictEqual([code, stdout], [0, 'configuration ok\n'], stderr);
     if (!key) {

@@ -233,6 +233,8 @@ void config_complain(const struct config *c, const char *finding, config_problem
 
 /* The policy of a type; NULL if unknown types are rejected. */
 const struct config_policy *config_policy_for(const struct config *c, struct str type);
+/* How often who has a lock has to be heard of, to believe in it (protocol §6). */
+int64_t config_liveness_ms(const struct config_policy *policy);
 
 /* The effective configuration as YAML that config_load_text reads again, secrets masked. */
 void config_print(const struct config *c, struct buf *out);
