@@ -212,12 +212,14 @@ static bool find_cause(const struct lock_store *store, char out[LOCK_PROBLEM_LEN
 
     if ((rights || events || s) && w->problem[0]) {
         watch_keep_problem(out, w->problem);
+    } else if (s &&
+               s->problem[0]) { /* before the feed, which is cut with a connection that is left */
+        snprintf(out, LOCK_PROBLEM_LEN, "shard %u is not served: %.200s", s->index, s->problem);
     } else if (events) {
         snprintf(out, LOCK_PROBLEM_LEN, "its events cannot be read: %.200s",
                  store->feed.problem[0] ? store->feed.problem : "no answer");
-    } else if (s && (store->up || s->problem[0])) {
-        snprintf(out, LOCK_PROBLEM_LEN, "shard %u is not served: %.200s", s->index,
-                 s->problem[0] ? s->problem : "no answer");
+    } else if (s && store->up) {
+        snprintf(out, LOCK_PROBLEM_LEN, "shard %u is not served: no answer", s->index);
     } else if (rights && store->up) {
         snprintf(out, LOCK_PROBLEM_LEN, "no answer");
     } else {

@@ -109,6 +109,28 @@ test('the clock of the store is set', { concurrency: 4 }, async (t) => {
       await h.checkAll(one, two);
     },
 
+    'an hour forward while the store is away: nobody is told a loss, and the locks go on': async (st) => {
+      const redis = await h.redis(st, { steppable: true });
+      await h.layOut(redis);
+      const long = { default: { lockTtl: '60s', heartbeatInterval: '20s', gracePeriod: '60s' } };
+      const one = await h.lockDaemon(st, { redis, config: config(long) });
+      const ann = await h.person(one, 'ann');
+      const held = [];
+      for (let i = 0; i < 24; i++) held.push([`document:away-${i}`, (await h.take(ann, `document:away-${i}`)).token]);
+      redis.pause();
+      await ann.waitFor('system:degraded');
+      redis.setClock(HOUR);
+      redis.resume();
+      await ann.waitFor('system:recovered');
+      await h.granting(one);
+      for (const [resourceId, token] of held) {
+        const reply = await settled(ann, 'lock:heartbeat', { resourceId, token });
+        assert.deepStrictEqual([reply.event, reply.data.token], ['lock:renewed', token]);
+      }
+      assert.deepStrictEqual(ann.received('lock:lost'), []);
+      await h.checkAll(one);
+    },
+
     'an hour back: no grace, no turn and no lock lasts longer than it should': async (st) => {
       const { redis, one, two } = await scene(st);
       const bob = await h.person(two, 'bob');
