@@ -1,14 +1,19 @@
--- Included by what may close a recovery window; needs publish.lua, settle.lua, lift.lua and shard.lua.
+-- Included by what may close a recovery window; needs publish.lua, settle.lua and shard.lua.
 
 local SEEN_AT_ONCE = '1000'
 
--- A lock of which somebody has seen a higher token: nobody stands for it, or it goes on under a new one.
+-- A lock of which somebody has seen a higher token, and nobody has it: where somebody stands for it in this window, it
+-- goes on under a new token, else it ends.
 local function confirm_token(resource, highest)
   local l = read_lock(tag .. 'lock:' .. resource)
-  lift_token(resource, l, highest)
-  if is_owned(l) and l[TOKEN] < highest then
-    finish(resource, l, 'STORE_LOST', '')
+  if (l[STATE] ~= 'held' and l[STATE] ~= 'grace') or l[TOKEN] >= highest then
+    return
+  elseif l[TOLD] < window or l[TOLD] > now then
+    return finish(resource, l, 'STORE_LOST', '')
   end
+  local ending = end_grant(resource, l, 'MOVED')
+  l[TOKEN], l[SINCE], l[TOLD] = us > tick and us or tick + 1, now, now
+  change(resource, l, 'RECOVERED', '', ending)
 end
 
 -- False: there are more of these locks than are looked at in one call.
@@ -37,16 +42,20 @@ local function lease_end(incarnation, lease)
   return at
 end
 
+-- The open window is as if it were opened now: its age means nothing after the clock was set.
+local function begin_anew()
+  window = now
+  call('HSET', KEYS[1], 'valid', -window, 'window', window)
+end
+
 -- Closes the window when every instance that may still have something to report has reported in it, `incarnation`
 -- among them, or it has been open for as long as anyone could need. That is every live one, and where the store may
 -- have lost writes also one that is silent, for as long as its editors may believe in their locks: its lease and the
 -- longest grace. The gap ends here. Others of a private server are dead.
 local function try_close(incarnation, private, lease, longest_grace)
   local age = now - window
-  if age < -1000 then -- the clock was set back: it begins anew
-    window = now
-    call('HSET', KEYS[1], 'valid', -window, 'window', window)
-    return
+  if age < -1000 then -- the clock was set back
+    return begin_anew()
   elseif age < lease + longest_grace then
     local waiting = {}
     local all = call('HGETALL', KEYS[5])
@@ -56,11 +65,12 @@ local function try_close(incarnation, private, lease, longest_grace)
     if waiting[incarnation] ~= false or (private == 0 and age < 3000) then
       return
     end
-    local believed = call('HGET', KEYS[1], 'lost') == '1' and longest_grace or 0
-    for instance, waits in pairs(waiting) do
-      if waits and private == 0 and lease_end(instance, lease) + believed > now then
-        return
-      end
+    local believed, missing = call('HGET', KEYS[1], 'lost') == '1' and longest_grace or 0, false
+    for instance, waits in pairs(private == 0 and waiting or {}) do
+      missing = (waits and lease_end(instance, lease) + believed > now) or missing
+    end
+    if missing then
+      return
     end
   end
   if not confirm_tokens() then

@@ -7,7 +7,6 @@
 local arg = {unpack_values(ARGV[1])}
 --@include publish.lua
 --@include settle.lua
---@include lift.lua
 --@include seen.lua
 --@include shard.lua
 
@@ -39,7 +38,7 @@ local function learn(resource, packed)
     call('HDEL', held_by(resource, l[USER]))
     pass_on(resource, l, reason, '', packed)
   end
-  lift_token(resource, l, highest_token(resource, token))
+  witness(resource, token)
 end
 
 if not raise_clock(arg[2]) then

@@ -46,7 +46,8 @@ local function judge(l, limit, connected, how, most, token)
     verdict = state == 'grace' and 'GRACE' or 'HELD'
     if same_user and l[CLIENT] == client then
       if connected and state == 'held' then
-        return 'renew'
+        -- It names no token, and may have given the lock up since in what the store has lost.
+        return window > 0 and call('HGET', KEYS[1], 'lost') == '1' and 'RECOVERING' or 'renew'
       elseif token == l[TOKEN] and keeps_token(l) then
         return 'resume'
       end

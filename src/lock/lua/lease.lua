@@ -36,7 +36,7 @@ if window == 0 and (back or step > 0) then
   --@include window.lua
 end
 if back then -- the sweep pulls in what lies too far ahead
-  call('HSET', KEYS[1], 'back', '+inf')
+  call('HSET', KEYS[1], 'back', '0')
 end
 call('ZREM', KEYS[2], 'a:' .. incarnation) -- it was taken for dead
 local last = call('ZSCORE', KEYS[2], id)
@@ -46,8 +46,16 @@ call('HSET', KEYS[1], 'renewed', now)
 if window > 0 then
   --@include publish.lua
   --@include settle.lua
-  --@include lift.lua
   --@include close.lua
+  if step > 0 and call('HGET', KEYS[1], 'lost') == '1' then
+    -- Those who are silent have not been so for the longer: their editors may believe as long as before.
+    for _, name in ipairs(call('HKEYS', KEYS[5])) do
+      call('ZADD', KEYS[2], 'XX', 'GT', now + lease, 'i:' .. name)
+    end
+    if now - window > lease then -- opened before the step, which every instance tells
+      begin_anew()
+    end
+  end
   try_close(incarnation, private, lease, longest_grace)
 end
 local late = not last or last + 0 <= now

@@ -76,7 +76,7 @@ local function count()
     wanted = wanted or (list[i][8] == 0 and is_here(ids[i]))
   end
   if l[STATE] == 'free' and wanted then
-    due_at(now)
+    due_at(1) -- since ever, wherever the clock is set
   elseif t then
     due_at(t[6])
   end
@@ -463,11 +463,12 @@ function places.restore(id, w, policy)
   if w[3] == QUEUES then -- what was told of a request that is over
     w[4], w[5], w[6] = '', '', 0
   end
+  w[6] = math.min(w[6], now + w[7])
   local owner = l[STATE] ~= 'free' and not turn and l[CLIENT] .. ':' .. l[USER] == id
   if turn or is_here(id) then
     w[8] = 0
-  elseif w[8] == 0 then
-    w[8] = now + w[9]
+  else
+    w[8] = math.min(w[8] > 0 and w[8] or now + w[9], now + w[9])
   end
   if owner or call('HSETNX', waiter_key, id, pack(w)) == 0 then
     return
@@ -475,7 +476,7 @@ function places.restore(id, w, policy)
   if not turn then
     call('ZADD', queue_key, w[2], id)
   end
-  if l[POLICY] == '' then
+  if l[STATE] == 'free' and l[QUEUED] == 0 and l[TAKEOVER] == '' then
     l[POLICY] = policy
   end
   tell_place('RECOVERED', id, w, true, '')

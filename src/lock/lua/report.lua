@@ -19,14 +19,13 @@ local arg = {unpack_values(ARGV[1])}
 --@include settle.lua
 --@include member.lua
 --@include recall.lua
---@include lift.lua
 --@include seen.lua
 local resource = arg[2]
 local r = {
   token = arg[8], user = arg[10], name = arg[11], client = arg[12], made = arg[13], since = arg[14],
   expires = arg[15], grace = arg[16], dirty = arg[17], page = arg[20],
 }
-if not raise_clock(math.max(arg[3], r.token)) then
+if not raise_clock(math.max(arg[3], arg[21], r.token)) then
   return pack({'AHEAD', 'NONE', tick, now, window})
 end
 local l = read_lock(KEYS[5])
@@ -95,14 +94,14 @@ local function confirm()
     change(resource, l, 'RECOVERED', '')
   elseif held and l[STATE] == 'grace' then
     l[STATE], l[UNTIL], l[TOLD], l[EXPIRES], l[IDLE], l[PROMPT] = 'held', 0, now, now + arg[6], idle, 0
-    l[PAGE] = r.page
+    l[PAGE], l[POLICY] = r.page, arg[5]
     change(resource, l, 'RESUMED', '')
   end
   return nil
 end
 
 -- Inside one the highest token wins, unless it is known to have ended. A tab whose lock goes on under a new token may
--- not have been told of it yet.
+-- not have been told of it yet. What was set before the clock was set back lies no further ahead than its own length.
 local function restore()
   local ending
   if same or (is_owned(l) and here[owner] and owner == l[CLIENT] .. ':' .. l[USER] and l[TOKEN] > r.token) then
@@ -128,10 +127,16 @@ local function restore()
   end
   l[STATE], l[EXPIRES], l[DIRTY], l[TOLD], l[POLICY] = 'held', r.expires, r.dirty, now, arg[5]
   l[IDLE], l[UNTIL], l[PROMPT], l[PAGE] = idle, 0, 0, r.page
-  l[TAKEOVER] = l[TAKEOVER] ~= '' and l[TAKEOVER] or arg[18]
+  l[EXPIRES] = math.min(l[EXPIRES], now + arg[6])
+  if l[TAKEOVER] == '' and arg[18] ~= '' then
+    local t = cmsgpack.unpack(arg[18])
+    t[6] = math.min(t[6], now + t[8])
+    l[TAKEOVER] = pack(t)
+  end
   if not held then
     local _, _, grace = policy_of(l)
-    l[STATE], l[IDLE], l[UNTIL], l[PROMPT] = 'grace', 0, r.grace > 0 and r.grace or now + grace, arg[19]
+    l[STATE], l[IDLE], l[PROMPT] = 'grace', 0, arg[19]
+    l[UNTIL] = now + math.min(r.grace > 0 and r.grace - now or grace, grace)
   end
   if l[QUEUED] > 0 or l[OTHER] > 0 or l[TAKEOVER] ~= '' then
     places_of(resource, l).recount()
@@ -147,8 +152,10 @@ local function restore_places()
     places.restore(arg[i], cmsgpack.unpack(arg[i + 1]), arg[5])
   end
   if arg[9] == 'reserved' and l[STATE] == 'free' and l[TAKEOVER] == '' then
-    l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[UNTIL], l[POLICY], l[TOLD] =
-      'reserved', r.user, r.name, r.client, r.made, r.grace, arg[5], now
+    l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[POLICY], l[TOLD] =
+      'reserved', r.user, r.name, r.client, r.made, arg[5], now
+    local _, _, _, claim = policy_of(l)
+    l[UNTIL] = math.min(r.grace, now + claim)
     places.restore_turn(owner)
     change(resource, l, 'RECOVERED', '')
   end
@@ -159,7 +166,7 @@ if r.token ~= 0 then
   lost = (window > 0 and restore or confirm)()
 end
 if window > 0 then
-  lift_token(resource, l, highest_token(resource, math.max(arg[21], r.token)))
+  witness(resource, math.max(arg[21], r.token))
 end
 if window > 0 and (arg[9] == 'reserved' or arg[23] > 0) then
   restore_places()

@@ -27,7 +27,6 @@ end
 if window > 0 then
   --@include publish.lua
   --@include settle.lua
-  --@include lift.lua
   --@include close.lua
   try_close(incarnation, private, lease, longest_grace)
 end

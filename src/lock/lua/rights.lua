@@ -10,7 +10,7 @@ local needed = {
 for name in string.gmatch([[
   del exists get hdel hexists hget hgetall hkeys hlen hmget hrandfield hset hsetnx hvals lindex linsert lpush lrange
   ltrim pexpire rpush sadd set srandmember srem sscan xadd xrange xtrim zadd zcard zmscore zrange zrangebyscore zrank
-  zrem zrevrange zrevrangebyscore zscore
+  zrem zrevrange zscan zscore
 ]], '%a+') do
   table.insert(needed, {name, KEYS[1]})
 end

@@ -11,14 +11,15 @@ local function raise_clock(seen)
   return true
 end
 
--- The highest token of the resource that anybody has told of in this window, `token` among them.
-local function highest_token(resource, token)
-  local key = tag .. 'seen'
-  local known = (call('HGET', key, resource) or 0) + 0
-  if token > known then
-    call('HSET', key, resource, string.format('%.0f', token))
-    return token
-  end
-  return known
+local function is_owned(l)
+  return l[STATE] == 'held' or l[STATE] == 'grace'
 end
 
+-- Notes a token of the resource that somebody tells of in this window. A lock below the highest is not confirmed. What
+-- becomes of it is decided when all have reported: the holder of the later grant may be among them.
+local function witness(resource, token)
+  local key = tag .. 'seen'
+  if token > (call('HGET', key, resource) or 0) + 0 then
+    call('HSET', key, resource, string.format('%.0f', token))
+  end
+end

@@ -7,12 +7,12 @@ local function policy_of(l)
   return ttl + 0, idle + 0, grace + 0, claim + 0, disconnect
 end
 
--- A deadline that lies in the last gap counts from the gap's end: with `length`, or where that is nil with what was
--- left when the gap began.
-local function effective(at, length)
+-- A deadline that lies in the last gap counts from the gap's end: with `length`, or where `left` is true with what was
+-- left when the gap began, and no more than that.
+local function effective(at, length, left)
   local gap = call('HMGET', KEYS[1], 'from', 'to')
   if gap[2] and at >= gap[1] + 0 and at <= gap[2] + 0 then
-    return gap[2] + (length or at - gap[1])
+    return gap[2] + (left and math.min(at - gap[1], length) or length)
   end
   return at
 end
@@ -112,16 +112,16 @@ local function settle(resource, l)
     if at == l[OTHER] then
       places_of(resource, l).settle(at)
     else
-      local _, idle, grace, claim = policy_of(l)
+      local ttl, idle, grace, claim = policy_of(l)
       local field, length, reason = UNTIL, grace, 'GRACE_PERIOD_EXPIRED'
       if l[STATE] == 'held' and l[EXPIRES] <= now then
-        field, length, reason = EXPIRES, nil, 'EXPIRED'
+        field, length, reason = EXPIRES, ttl, 'EXPIRED'
       elseif l[STATE] == 'held' then
         field, length, reason = IDLE, idle, 'EXPIRED'
       elseif l[STATE] == 'reserved' then
         length = claim
       end
-      local later = effective(l[field], length)
+      local later = effective(l[field], length, field == EXPIRES)
       if later > now then
         l[field], l[TOLD] = later, now
         change(resource, l, 'RECOVERED', '')

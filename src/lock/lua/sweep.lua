@@ -5,7 +5,8 @@
 --   due could not be settled; names: an instance that has died and the id in the stream `audit` up to which its own
 --   audit is known to be on disk. Who gets them writes what comes behind that and then takes the instance out of
 --   `written` and `a:<incarnation>` out of `due`; else they are handed out again.
--- After the clock was set back, what lies further ahead than its own length counts from now, `most` of `due` a call.
+-- After the clock was set back, what lies further ahead than its own length counts from now, about `most` of `due` a
+--   call.
 -- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RESERVATION_EXPIRED, TAKEN_BY_ADMIN, RECOVERED; TIMEOUT and GONE of those
 --   who wait; of dead instances' members (100 a call) GRACE_STARTED and LEAVE.
 local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
@@ -22,10 +23,38 @@ local function cannot(what, resource, problem)
     .. (type(problem) == 'table' and problem.err or tostring(problem)))
 end
 
-local function settle_due(resource)
+-- Where the scan of `due` goes on after the clock was set back.
+local back = call('HGET', KEYS[1], 'back')
+
+-- The clock was set back: what lies further ahead than its own length counts from now.
+local function pull_in(resource, l)
+  local ttl, idle, grace, claim = policy_of(l)
+  local changed = l[TOLD] > now
+  for field, length in pairs({[EXPIRES] = ttl, [IDLE] = idle, [UNTIL] = l[STATE] == 'grace' and grace or claim}) do
+    if l[field] > now + length then
+      l[field], changed = now + length, true
+    end
+  end
+  if changed then
+    l[TOLD] = now
+    change(resource, l, 'RECOVERED', '')
+  end
+  if l[QUEUED] > 0 or l[TAKEOVER] ~= '' then
+    places_of(resource, l).pull_in()
+  end
+end
+
+local function read_settled(resource)
   local l = read_lock(tag .. 'lock:' .. resource)
+  if back and l[POLICY] ~= '' then
+    pull_in(resource, l)
+  end
   settle(resource, l)
-  local at = deadline(l)
+  return l
+end
+
+local function settle_due(resource)
+  local at = deadline(read_settled(resource))
   if at == 0 then
     call('ZREM', KEYS[2], 'r:' .. resource)
   else
@@ -43,8 +72,7 @@ local function try_settle_due(resource)
 end
 
 local function reap_member(set, entry, incarnation, resource, id)
-  local l = read_lock(tag .. 'lock:' .. resource)
-  settle(resource, l)
+  local l = read_settled(resource)
   local value = call('HGET', tag .. 'member:' .. resource, id)
   if value and select(2, split_member(value)) == incarnation then
     depart(resource, l, id, value, 'SERVER', '')
@@ -53,63 +81,26 @@ local function reap_member(set, entry, incarnation, resource, id)
   end
 end
 
--- The clock was set back.
-local function pull_in(resource)
-  local l = read_lock(tag .. 'lock:' .. resource)
-  if l[POLICY] ~= '' then
-    local ttl, idle, grace, claim = policy_of(l)
-    local changed = l[TOLD] > now
-    for field, length in pairs({[EXPIRES] = ttl, [IDLE] = idle, [UNTIL] = l[STATE] == 'grace' and grace or claim}) do
-      if l[field] > now + length then
-        l[field], changed = now + length, true
-      end
-    end
-    if changed then
-      l[TOLD] = now
-      change(resource, l, 'RECOVERED', '')
-    end
-    if l[QUEUED] > 0 or l[TAKEOVER] ~= '' then
-      places_of(resource, l).pull_in()
-    end
-  end
-  settle_due(resource)
-end
-
-local function pull_in_member(name, at)
-  local kind, rest = string.sub(name, 1, 2), string.sub(name, 3)
-  if kind == 'r:' then
-    local ok, problem = pcall(pull_in, rest)
-    if not ok then
-      call('ZADD', KEYS[2], now + 60000, name)
-      cannot('settle', rest, problem)
-    end
-  elseif at > now + lease then
-    call('ZADD', KEYS[2], now + lease, name)
-  end
-end
-
--- From the furthest to the nearest; `back` in `meta` is where to go on. True if some are left.
+-- A scan meets all that stay in `due` for as long as it lasts, whatever becomes of their scores. True if some are left.
 local function pull_in_some()
-  local from = call('HGET', KEYS[1], 'back')
-  if not from then
+  if not back then
     return false
   end
-  local ahead = call('ZREVRANGEBYSCORE', KEYS[2], from, '(' .. now, 'WITHSCORES', 'LIMIT', 0, most)
-  local last = ahead[#ahead]
-  local left = #ahead == most * 2
-  if left then -- all that are due in the same millisecond
-    local rest = call('ZRANGEBYSCORE', KEYS[2], last, last, 'WITHSCORES')
-    for i = 1, #rest do
-      ahead[#ahead + 1] = rest[i]
-    end
-    call('HSET', KEYS[1], 'back', '(' .. last)
-  else
+  local found = call('ZSCAN', KEYS[2], back, 'COUNT', most)
+  if found[1] == '0' then
     call('HDEL', KEYS[1], 'back')
+  else
+    call('HSET', KEYS[1], 'back', found[1])
   end
-  for i = 1, #ahead, 2 do
-    pull_in_member(ahead[i], ahead[i + 1] + 0)
+  for i = 1, #found[2], 2 do
+    local name, at = found[2][i], found[2][i + 1] + 0
+    if string.sub(name, 1, 2) == 'r:' then
+      try_settle_due(string.sub(name, 3))
+    elseif at > now + lease then
+      call('ZADD', KEYS[2], now + lease, name)
+    end
   end
-  return left
+  return found[1] ~= '0'
 end
 
 -- A lease ended at `ended`: the instance's memberships end as if the server had closed them. True if some are left.
