@@ -32,7 +32,22 @@ export class Model {
         this.renewed = null;
         this.gap = { from: null, to: null };
         this.known = false; // does the store know its own identity
+        this.lost = false; // may the store have lost writes before the last window
+        this.setBack = false; // the clock was set back, and not all has been looked at since
+        this.lastWindow = 0;
+        this.seen = new Map(); // resource -> the highest token that was told of in the open window
         this.events = [];
+    }
+
+    // All that the store holds, as it is now; and back to that.
+    snapshot() {
+        const { lease, isPrivate, longestGrace, now, ...held } = this;
+        return structuredClone(held);
+    }
+
+    rollBack(snapshot) {
+        Object.assign(this, structuredClone(snapshot));
+        this.known = false;
     }
 
     room(resource) {
@@ -53,12 +68,21 @@ export class Model {
             return true;
         }
         if (!this.known || (this.window === 0 && this.valid !== null && this.now > this.valid)) {
-            this.gap.from = (this.window > 0 ? this.gap.from : this.renewed) ?? this.now;
-            this.window = Math.max(this.now, this.window + 1);
-            this.lastWindow = this.window;
-            this.known = true;
+            this.openWindow(!this.known);
         }
         return false;
+    }
+
+    // The gap begins with the last lease that was renewed. One that follows another within 5 s is the same.
+    openWindow(lost) {
+        const { from, to } = this.gap;
+        const begin = this.renewed ?? this.now;
+        const goesOn = from !== null && (this.window > 0 || (to !== null && begin - to < 5000));
+        this.gap.from = goesOn ? Math.min(from, begin) : begin;
+        this.window = Math.max(this.now, this.window + 1);
+        this.lastWindow = this.window;
+        this.known = true;
+        this.lost = lost;
     }
 
     nextTick() {
@@ -313,9 +337,11 @@ export class Model {
         return all.length > 0 ? Math.min(...all) : 0;
     }
 
-    afterGap(at, length) {
+    // A deadline that fell into the gap counts from its end: with its whole length, or what was left of it.
+    afterGap(at, length, { left = false } = {}) {
         const { from, to } = this.gap;
-        return to !== null && from <= at && at <= to ? to + length : at;
+        const more = left ? Math.min(length, at - from) : length;
+        return to !== null && from <= at && at <= to ? to + more : at;
     }
 
     isDue(resource) {
@@ -367,12 +393,9 @@ export class Model {
 
     settleLock(resource) {
         const { lock } = this.room(resource);
-        if (lock.state === 'held' && lock.expires <= this.now) {
-            this.end(resource, 'EXPIRED', '');
-            return;
-        }
-        const [field, length] = { held: ['idle', 'idle'], grace: ['until', 'grace'], reserved: ['until', 'claim'] }[lock.state];
-        const later = this.afterGap(lock[field], lock.policy[length]);
+        const held = lock.expires <= this.now ? ['expires', 'ttl'] : ['idle', 'idle'];
+        const [field, length] = { held, grace: ['until', 'grace'], reserved: ['until', 'claim'] }[lock.state];
+        const later = this.afterGap(lock[field], lock.policy[length], { left: length === 'ttl' });
         if (later > this.now) {
             lock[field] = later;
             lock.told = this.now;
@@ -394,7 +417,7 @@ export class Model {
         const mine = isOwned(lock) && lock.user === t.user;
         const myTab = mine && lock.client === t.client;
         if (myTab && connected && lock.state === 'held') {
-            return { way: 'renew' };
+            return this.window > 0 && this.lost ? { denied: 'RECOVERING' } : { way: 'renew' };
         }
         if (myTab && token === lock.token && keepsToken(lock, t)) {
             return { way: 'resume' };
@@ -604,8 +627,8 @@ export class Model {
         return { user: '', name: '', client: '', token, reason, dirty: 0, revision: null, since: 0, ended: 0, by: '', request: '' };
     }
 
-    // The owner's connection has gone. plain: grace, whatever the type says.
-    loseOwner(resource, actor, plain) {
+    // The owner's connection has gone. plain: grace, whatever the type says. ago: ms since then.
+    loseOwner(resource, actor, plain, ago = 0) {
         const { lock } = this.room(resource);
         const pending = lock.takeover !== null;
         if (pending ? this.window === 0 : !plain && lock.policy.disconnect === 'release') {
@@ -613,7 +636,7 @@ export class Model {
             return;
         }
         Object.assign(lock, {
-            state: 'grace', until: this.now + lock.policy.grace, idle: 0, told: this.now,
+            state: 'grace', until: this.now + Math.max(lock.policy.grace - ago, 1), idle: 0, told: this.now,
             prompt: +(!plain && lock.policy.disconnect === 'prompt'),
         });
         this.tellLock(resource, 'GRACE_STARTED', actor);
@@ -930,7 +953,8 @@ export class Model {
         }
     }
 
-    depart(resource, member, how, actor) {
+    // STRAY: its instance does not know it, so what it holds is not valid.
+    depart(resource, member, how, actor, ago = 0) {
         const room = this.room(resource);
         const reason = { LEAVE: 'RELEASED', LEFT: 'DISCONNECT', TERMINATED: 'SESSION_TERMINATED' }[how];
         const onPurpose = reason !== undefined;
@@ -953,8 +977,10 @@ export class Model {
         if (isOwned(lock) && idOf(lock) === idOf(member)) {
             if (onPurpose) {
                 this.end(resource, reason, actor);
+            } else if (lock.state === 'held' && how === 'STRAY') {
+                this.end(resource, 'STORE_LOST', actor);
             } else if (lock.state === 'held') {
-                this.loseOwner(resource, actor, how === 'SERVER');
+                this.loseOwner(resource, actor, how === 'SERVER', ago);
             }
         }
         room.members.delete(idOf(member));
@@ -973,11 +999,14 @@ export class Model {
         return this.answer(resource, { outcome: 'NONE' });
     }
 
-    disconnect(resource, t, how) {
+    disconnect(resource, t, how, { ago = 0 } = {}) {
         this.begin();
         this.settle(resource);
+        if (how === 'STRAY' && this.window > 0) {
+            return this.answer(resource, { outcome: 'RECOVERING' });
+        }
         if (this.isIn(resource, t)) {
-            this.depart(resource, this.room(resource).members.get(`${t.client}:${t.user}`), how, t.session);
+            this.depart(resource, this.room(resource).members.get(`${t.client}:${t.user}`), how, t.session, ago);
         }
         return this.answer(resource, { outcome: 'NONE' });
     }
@@ -991,15 +1020,17 @@ export class Model {
                     this.sweepOne(event);
                 }
             }
-            const members = [...this.rooms.values()].flatMap((r) => [...r.members.values()]);
-            for (const instance of [...this.leases.keys()]) {
-                if (this.isDead(instance) && members.every((m) => m.instance !== instance)) {
-                    this.leases.delete(instance);
-                    this.reported.delete(instance);
-                }
-            }
         }
         return this.events;
+    }
+
+    // A dead instance without members goes out of the books.
+    bury(instance) {
+        const members = [...this.rooms.values()].flatMap((r) => [...r.members.values()]);
+        const may = this.window === 0 && this.isDead(instance) && members.every((m) => m.instance !== instance);
+        this.leases.delete(instance);
+        this.reported.delete(instance);
+        return may;
     }
 
     isDead(instance) {
@@ -1008,6 +1039,10 @@ export class Model {
 
     sweepOne(event) {
         const { resource } = event;
+        if (this.setBack && this.tooFar(resource)) {
+            this.pullIn(resource);
+            return;
+        }
         if (this.isDue(resource)) {
             this.settle(resource);
             return;
@@ -1019,56 +1054,202 @@ export class Model {
         }
     }
 
-    tryClose(instance) {
+    // What lies further ahead than its own length, which is so where the clock was set back: of the lock, and of others.
+    lockTooFar(resource) {
+        const { lock } = this.room(resource);
+        const fields = [['expires', 'ttl'], ['idle', 'idle'], ['until', lock.state === 'grace' ? 'grace' : 'claim']];
+        return lock.state === 'free' ? [] : fields.filter(([field, length]) => lock[field] > this.now + lock.policy[length]);
+    }
+
+    othersTooFar(resource) {
+        const { lock, places } = this.room(resource);
+        const found = places.flatMap((place) => [['ends', 'length'], ['until', 'grace']]
+            .filter(([field, length]) => place[field] > this.now + place[length])
+            .map(([field, length]) => ({ place, field, length })));
+        const { takeover } = lock;
+        return { found, takeover: takeover?.forceAt > this.now + takeover?.length ? takeover : null };
+    }
+
+    tooFar(resource) {
+        const { found, takeover } = this.othersTooFar(resource);
+        const { lock } = this.room(resource);
+        return this.lockTooFar(resource).length > 0 || found.length > 0 || takeover !== null
+            || (lock.state !== 'free' && lock.told > this.now);
+    }
+
+    // It counts from now.
+    pullIn(resource) {
+        const { lock } = this.room(resource);
+        const fields = this.lockTooFar(resource);
+        fields.forEach(([field, length]) => { lock[field] = this.now + lock.policy[length]; });
+        if (fields.length > 0 || (lock.state !== 'free' && lock.told > this.now)) {
+            lock.told = this.now;
+            this.tellLock(resource, 'RECOVERED', '');
+        }
+        const { found, takeover } = this.othersTooFar(resource);
+        found.forEach(({ place, field, length }) => { place[field] = this.now + place[length]; });
+        for (const place of this.room(resource).places.filter((p) => found.some((f) => f.place === p))) {
+            this.tellPlace(resource, 'RECOVERED', place, true, '');
+        }
+        if (takeover) {
+            takeover.forceAt = this.now + takeover.length;
+            this.tellTakeover(resource, 'RECOVERED', takeover, '');
+        }
+        this.settle(resource);
+    }
+
+    // The window is as if it were opened now.
+    beginAnew() {
+        this.window = this.now;
+        this.lastWindow = this.now;
+    }
+
+    // Until when an instance may still have something to report: its lease, and where the store may have lost writes as
+    // long as its editors may believe in their locks.
+    mayReport(instance) {
+        const lease = Math.min(this.leases.get(instance) ?? 0, this.now + this.lease);
+        if (this.leases.has(instance)) {
+            this.leases.set(instance, lease);
+        }
+        return lease + (this.lost ? this.longestGrace : 0) > this.now;
+    }
+
+    tryClose(instance, shown) {
+        const age = this.now - this.window;
         if (this.window === 0) {
             return;
         }
-        const age = this.now - this.window;
-        const live = [...this.leases].filter(([i, at]) => i !== instance && at > this.now).map(([i]) => i);
-        const all = [instance, ...live].every((i) => this.reported.get(i) === this.window);
-        if ((all && (this.isPrivate || age >= 3000)) || age >= this.lease + this.longestGrace) {
-            this.window = 0;
-            this.gap.to = this.now;
-            this.valid = this.now + Math.floor((this.lease * 2) / 3);
+        if (age < -1000) { // the clock was set back
+            this.beginAnew();
+            return;
         }
+        if (age < this.lease + this.longestGrace) {
+            if (this.reported.get(instance) !== this.window || (!this.isPrivate && age < 3000)) {
+                return;
+            }
+            const missing = [...this.reported].filter(([, window]) => window !== this.window).map(([i]) => i);
+            if (!this.isPrivate && missing.filter((i) => this.mayReport(i)).length > 0) {
+                return;
+            }
+        }
+        // In the order that the real reply shows.
+        [...shown.map(({ resource }) => resource), ...this.seen.keys()].forEach((resource) => this.confirm(resource));
+        this.window = 0;
+        this.gap.to = this.now;
+        this.seen.clear();
+        this.valid = this.now + Math.floor((this.lease * 2) / 3);
     }
 
-    renew(instance) {
+    // Who has nothing to report knows all that was before now, and was in no window.
+    knowsSince() {
+        return Math.max(this.now - 1, this.lastWindow);
+    }
+
+    // shown: the real reply's events. step: of the clock, which the instance has noticed.
+    renew(instance, shown, { step = 0 } = {}) {
         this.begin();
+        const before = this.lastWindow;
         const lapsed = (this.leases.get(instance) ?? 0) <= this.now;
+        const back = step < 0 || this.renewed > this.now + 2000;
+        if (this.window === 0 && (back || step > 0)) {
+            this.openWindow(false);
+        } else if (this.window > 0 && step > 0 && this.lost) {
+            // Who is silent has not been so for the longer.
+            for (const known of [...this.reported.keys()].filter((i) => this.leases.has(i))) {
+                this.leases.set(known, Math.max(this.leases.get(known), this.now + this.lease));
+            }
+            if (this.now - this.window > this.lease) {
+                this.beginAnew();
+            }
+        }
+        this.setBack ||= back;
         this.leases.set(instance, this.now + this.lease);
         if (!this.reported.has(instance)) {
-            this.reported.set(instance, this.window > 0 ? 0 : this.now - 1);
+            this.reported.set(instance, this.window > 0 ? 0 : this.knowsSince());
         }
         this.renewed = this.now;
-        this.tryClose(instance);
+        this.tryClose(instance, shown);
         if (this.window === 0) {
             this.valid = this.now + Math.floor((this.lease * 2) / 3);
         }
-        const missed = this.window === 0 && this.reported.get(instance) < this.lastWindow;
-        return { late: lapsed || missed, window: this.window };
+        const missed = this.window === 0 && this.reported.get(instance) < before;
+        return { late: lapsed || missed, window: this.window, events: this.events };
     }
 
-    reportDone(instance, window) {
+    // peers: those of whom it knows, and when their leases end.
+    reportDone(instance, window, shown, { peers = {} } = {}) {
         this.begin();
         if (this.window === 0 || this.window === window) {
-            this.reported.set(instance, window > 0 ? window : this.now - 1);
+            this.reported.set(instance, window > 0 ? window : this.knowsSince());
         }
-        this.tryClose(instance);
-        return { window: this.window };
+        if (this.window > 0 && this.window === window && this.lost) {
+            for (const [peer, end] of Object.entries(peers).filter(([, at]) => at + this.longestGrace > this.now)) {
+                this.reported.set(peer, this.reported.get(peer) ?? 0);
+                this.leases.set(peer, Math.max(this.leases.get(peer) ?? 0, Math.min(end, this.now + this.lease)));
+            }
+        }
+        this.tryClose(instance, shown);
+        return { window: this.window, events: this.events };
     }
 
-    report(resource, instance, members, r, policy, { highest = 0, takeover = null, waiters = [] } = {}) {
+    // What an instance was told of the end of grants: [resource, ending] each.
+    endings(list, { highest = 0 } = {}) {
         this.begin();
-        this.tick = Math.max(this.tick, highest, r?.token ?? 0);
+        this.tick = Math.max(this.tick, highest);
+        for (const [resource, ending] of this.window > 0 ? list : []) {
+            const room = this.room(resource);
+            if (!room.ended.some((e) => e.token === ending.token)) {
+                const at = room.ended.findIndex((e) => e.token < ending.token);
+                room.ended.splice(at < 0 ? room.ended.length : at, 0, { ...ending });
+                room.ended.splice(16);
+            }
+            if (isOwned(room.lock) && room.lock.token === ending.token) {
+                this.children(resource, room.lock.user).delete(resource);
+                this.passOn(resource, ending.reason, '', { ...ending });
+            }
+            this.witness(resource, ending.token);
+        }
+        return this.events;
+    }
+
+    // A token has been seen. A lock below it is not confirmed.
+    witness(resource, token) {
+        const highest = Math.max(this.seen.get(resource) ?? 0, token);
+        if (highest > 0) {
+            this.seen.set(resource, highest);
+        }
+    }
+
+    // Nobody has reported the later grant: the lock goes on under a new token where somebody stands for it, else it ends.
+    confirm(resource) {
+        const { lock } = this.room(resource);
+        if (!isOwned(lock) || lock.token >= this.seen.get(resource)) {
+            return;
+        }
+        if (lock.told < this.window || lock.told > this.now) {
+            this.end(resource, 'STORE_LOST', '');
+            return;
+        }
+        const ending = this.remember(resource, 'MOVED');
+        lock.told = this.now;
+        this.grantLock(resource, 'RECOVERED', '', ending);
+    }
+
+    report(resource, instance, members, r, policy, { highest = 0, takeover = null, waiters = [], seen = 0, known = 0 } = {}) {
+        this.begin();
+        this.tick = Math.max(this.tick, highest, seen, r?.token ?? 0);
         this.settle(resource);
         const room = this.room(resource);
         const names = [];
+        const here = new Set(); // who is connected to this instance
         for (const m of members) {
             const other = room.members.get(`${m.client}:${m.user}`);
             if (other && other.session !== m.session && other.joined > m.joined) {
                 names.push(m.session);
-            } else if (!other || other.session !== m.session) {
+                continue;
+            }
+            here.add(idOf(m));
+            if (!other || other.session !== m.session) {
                 this.enter(resource, { ...m, instance }, '');
                 if (room.lock.state === 'held' && idOf(room.lock) === idOf(m) && room.lock.page !== m.page) {
                     this.loseOwner(resource, '', true);
@@ -1076,8 +1257,12 @@ export class Model {
                 this.back(resource, m, '');
             }
         }
-        const lost = r?.token > 0 ? this.restore(resource, instance, r, policy, takeover) : null;
         if (this.window > 0) {
+            this.compare(resource, instance, here, r, known);
+        }
+        const lost = r?.token > 0 ? this.restore(resource, instance, r, policy, takeover, here) : null;
+        if (this.window > 0) {
+            this.witness(resource, Math.max(seen, r?.token ?? 0));
             this.restorePlaces(resource, r, policy, waiters);
         } else {
             this.serve(resource, '');
@@ -1085,6 +1270,21 @@ export class Model {
         return this.answer(resource, {
             outcome: 'NONE', names, lost, ...this.listed(resource, policy.listed), ...this.waitingIfAny(resource, null),
         });
+    }
+
+    // What the store has and the instance knows better: a lock whose owner is here and which it has read the end of, a
+    // connection of the owner's that has ended.
+    compare(resource, instance, here, r, known) {
+        const { lock, members } = this.room(resource);
+        const named = r?.token > 0 ? idOf(r) : null;
+        if (isOwned(lock) && here.has(idOf(lock)) && named !== idOf(lock) && lock.token <= known) {
+            this.end(resource, 'STORE_LOST', '');
+        } else if (r?.state === 'grace' && r.token === lock.token && !here.has(named)
+            && members.get(named)?.instance === instance) {
+            const { until } = lock;
+            this.depart(resource, members.get(named), 'SERVER', '');
+            lock.until = until; // the report says what is left
+        }
     }
 
     restorePlaces(resource, r, policy, waiters) {
@@ -1096,8 +1296,8 @@ export class Model {
                 if (room.lock.state === 'free' && room.places.length === 0 && !room.lock.takeover) {
                     room.lock.policy = policy; // the store knows of none
                 }
-                const over = w.kind === QUEUES ? { request: '', message: '', ends: 0 } : {};
-                const place = { ...w, ...over, until: here ? 0 : w.until || this.now + w.grace };
+                const over = w.kind === QUEUES ? { request: '', message: '', ends: 0 } : { ends: Math.min(w.ends, this.now + w.length) };
+                const place = { ...w, ...over, until: here ? 0 : Math.min(w.until || Infinity, this.now + w.grace) };
                 if (this.isTurn(resource, w)) {
                     room.turn = place;
                 } else {
@@ -1113,18 +1313,18 @@ export class Model {
                 room.turn.until = 0;
             }
             room.lock = {
-                ...FREE, state: 'reserved', user: r.user, name: r.name, client: r.client, made: +r.made, until: r.until,
-                told: this.now, policy,
+                ...FREE, state: 'reserved', user: r.user, name: r.name, client: r.client, made: +r.made,
+                until: Math.min(r.until, this.now + policy.claim), told: this.now, policy,
             };
             this.tellLock(resource, 'RECOVERED', '');
         }
     }
 
-    restore(resource, instance, r, policy, takeover) {
+    restore(resource, instance, r, policy, takeover, reported) {
         const room = this.room(resource);
         const member = room.members.get(`${r.client}:${r.user}`);
         const here = member?.instance === instance && member.page === r.page;
-        const same = room.lock.state !== 'free' && room.lock.token === r.token;
+        let same = room.lock.state !== 'free' && room.lock.token === r.token;
         if (this.window === 0) {
             const { lock } = room;
             if (!same) {
@@ -1135,13 +1335,15 @@ export class Model {
                 this.tellLock(resource, 'RECOVERED', '');
             } else if (r.state === 'held' && here) {
                 Object.assign(lock, {
-                    state: 'held', page: r.page, until: 0, prompt: 0, told: this.now, expires: this.now + policy.ttl,
+                    state: 'held', page: r.page, until: 0, prompt: 0, told: this.now, expires: this.now + policy.ttl, policy,
                     idle: policy.idle > 0 ? this.now + policy.idle : 0,
                 });
                 this.tellLock(resource, 'RESUMED', '');
             }
             return null;
         }
+        // Its tab has the lock under a new token, and may not know yet.
+        same ||= isOwned(room.lock) && reported.has(idOf(r)) && idOf(room.lock) === idOf(r) && room.lock.token > r.token;
         let ending = null;
         if (!same) {
             const before = this.recall(resource, r.user, r.token);
@@ -1167,13 +1369,14 @@ export class Model {
         }
         const { lock } = room;
         const held = (r.state === 'held' && here) || (same && lock.state === 'held');
-        const until = same ? Math.max(r.until, lock.until) : r.until;
+        const until = (same ? Math.max(r.until, lock.until) : r.until) || Infinity;
+        const expires = same ? Math.max(r.expires, lock.expires) : r.expires;
         Object.assign(lock, {
-            state: held ? 'held' : 'grace', expires: same ? Math.max(r.expires, lock.expires) : r.expires, dirty: r.dirty,
+            state: held ? 'held' : 'grace', expires: Math.min(expires, this.now + policy.ttl), dirty: r.dirty,
             told: this.now, policy, idle: held && policy.idle > 0 ? this.now + policy.idle : 0,
-            until: held ? 0 : until || this.now + policy.grace, prompt: held ? 0 : r.prompt,
+            until: held ? 0 : Math.min(until, this.now + policy.grace), prompt: held ? 0 : r.prompt,
             page: r.state === 'held' && here ? r.page : lock.page,
-            takeover: lock.takeover ?? (takeover && { ...takeover }),
+            takeover: lock.takeover ?? (takeover && { ...takeover, forceAt: Math.min(takeover.forceAt, this.now + takeover.length) }),
         });
         this.children(resource, r.user).add(resource);
         this.tellLock(resource, 'RECOVERED', '', ending);

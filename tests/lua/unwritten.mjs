@@ -22,6 +22,15 @@ export class Unwritten {
         this.written = new Map(); // incarnation -> the tick that its lease named last
     }
 
+    snapshot() {
+        const { made, last, written } = this;
+        return structuredClone({ made, last, written });
+    }
+
+    rollBack(snapshot) {
+        Object.assign(this, snapshot);
+    }
+
     note(instance, r) {
         if (r.status === 'OK') {
             this.last.set(instance, r.rev);
