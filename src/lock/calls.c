@@ -361,7 +361,7 @@ static void on_report(struct script_call *call, const struct script_head *head,
                       const struct lock_result *result) {
     struct shard *s = call->shard;
     const struct lock_store_callbacks *callbacks = &s->store->callbacks;
-    bool rewound = head->status == SCRIPT_AHEAD && s->tick > head->rev && !s->store->closing;
+    bool rewound = shard_is_refused(s, head);
 
     if (rewound) {
         shard_forget_tick(s, head->rev);

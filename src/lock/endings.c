@@ -103,12 +103,18 @@ static void on_told(struct script_call *call, const struct script_head *head,
                     const struct lock_result *result) {
     struct shard *s = call->shard;
     const struct lock_store_callbacks *callbacks = &s->store->callbacks;
+    bool rewound = shard_is_refused(s, head);
 
-    (void)head;
+    if (rewound) {
+        shard_forget_tick(s, head->rev);
+    }
     for (size_t i = 0; i < result->event_count && !s->store->closing; i++) {
         callbacks->on_unasked(callbacks->ctx, &result->events[i], false);
     }
     shard_report_ended(s, call->round, result->status == LOCK_OK);
+    if (rewound) {
+        callbacks->on_rewound(callbacks->ctx, s->index);
+    }
 }
 
 static void tell(struct shard *s, struct list *from, struct list *until) {
@@ -141,7 +147,7 @@ void endings_report(struct shard *s) {
             count = 0;
         }
     }
-    if (from) {
-        tell(s, from, &s->endings);
+    if (from || s->ending_count == 0) { /* without endings it still says how far the events went */
+        tell(s, from ? from : &s->endings, &s->endings);
     }
 }

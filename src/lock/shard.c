@@ -344,6 +344,10 @@ void shard_report_ended(struct shard *s, unsigned round, bool ok) {
     }
 }
 
+bool shard_is_refused(const struct shard *s, const struct script_head *head) {
+    return head->status == SCRIPT_AHEAD && s->tick > head->rev && !s->store->closing;
+}
+
 void shard_forget_tick(struct shard *s, int64_t tick) {
     log_error("shard_tick_too_far_ahead", LFI("shard", s->index), LFI("ours", s->tick),
               LFI("the_stores", tick));

@@ -237,6 +237,8 @@ void shard_note(struct shard *s, const struct script_head *head);
 /* After the reply was dealt with: a window not yet reported in is a reason to resynchronise. */
 void shard_check_window(struct shard *s);
 void shard_report_ended(struct shard *s, unsigned round, bool ok);
+/* The reply says that the store refused our tick. */
+bool shard_is_refused(const struct shard *s, const struct script_head *head);
 /* The store refused our tick: its clock was a day further once, and what it knew then is lost. From
  * here on what it says now counts. */
 void shard_forget_tick(struct shard *s, int64_t tick);
@@ -282,7 +284,8 @@ void endings_init(struct shard *s);
 void endings_fini(struct shard *s);
 /* An event that was told here. Keeps how a grant ended by it. */
 void endings_note(struct shard *s, const struct lock_event *event);
-/* Tells the store of those of the last minute; they count as reports of the shard's round. */
+/* Tells the store of those of the last minute, and up to where the shard's events were read; counts
+ * as a report of its round. */
 void endings_report(struct shard *s);
 /* The shard's ticks begin anew. */
 void endings_forget(struct shard *s);

@@ -131,6 +131,24 @@ test('the clock of the store is set', { concurrency: 4 }, async (t) => {
       await h.checkAll(one);
     },
 
+    'an hour back and emptied: what happens then is told, also where nobody was': async (st) => {
+      const { redis, one, two } = await scene(st);
+      const r = 'document:quiet';
+      const bob = await h.person(two, 'bob');
+      const ann = await h.person(one, 'ann');
+      await h.view(ann, r);
+      await h.view(bob, r);
+      for (const c of [ann, bob]) await c.expect('resource:leave', { resourceId: r }, 'resource:left');
+      redis.setClock(-HOUR);
+      await redis.command('FLUSHALL');
+      await noticed(one, two, '-');
+      assert.strictEqual((await settled(bob, 'resource:join', { resourceId: r })).event, 'resource:joined');
+      await settled(ann, 'resource:join', { resourceId: r });
+      assert.strictEqual((await settled(ann, 'lock:acquire', { resourceId: r })).event, 'lock:acquired');
+      await bob.waitFor('lock:state', (x) => x.cause === 'ACQUIRED');
+      await h.checkAll(one, two);
+    },
+
     'an hour back: no grace, no turn and no lock lasts longer than it should': async (st) => {
       const { redis, one, two } = await scene(st);
       const bob = await h.person(two, 'bob');
