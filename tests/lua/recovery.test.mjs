@@ -880,6 +880,26 @@ test('a grant that an instance has not been told of is not ended because it does
     has(r, { events: [], lock: { state: 'held', token } });
 });
 
+test('a lock that another instance has restored is not ended by one that has not read of it, though its owner has come there', async () => {
+    const w = await shared();
+    const { ann, token } = await w.given('held');
+    const known = (await w.s.status(DOC)).rev;
+    await w.redis.command('FLUSHALL');
+    await w.s.setClock(w.s.ms + 1000);
+    await w.s.renew('i1');
+    await w.s.renew('i2');
+    const back = { ...w.again(ann), instance: 'i2' };
+    has(await w.s.join(DOC, back, { edit: true, token }), { outcome: 'RECOVERING' });
+    const left = { ...lockOf(ann, { token, since: w.start, expires: w.start + 300000, until: w.s.ms + 20000, dirty: 0 }), state: 'grace' };
+    await w.s.advance(5);
+    const restored = await w.s.report(DOC, 'i1', [], left, w.policy, { highest: known, known });
+    has(restored, { lock: { state: 'grace', token } });
+    const unread = { highest: known, known: restored.events[0].prev };
+    has(await w.s.report(DOC, 'i2', [member(back, w.s.ms)], null, w.policy, unread), { lock: { state: 'grace', token } });
+    has(await w.s.acquire(DOC, back, { token }), { outcome: 'RECOVERING' });
+    has(await w.s.join(DOC, w.again(back), { edit: true, token }), { outcome: 'GRANTED', resumed: true, lock: { token } });
+});
+
 test('whoever was told how a grant ended reports that, in any order: the lock ends so', async () => {
     const { w, ann, bob, ended } = await rolledBack();
     const r = await w.s.endings('i2', [[DOC, ended[1]], [DOC, ended[0]]], { highest: w.known });

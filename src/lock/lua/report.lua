@@ -30,6 +30,8 @@ if not raise_clock(math.max(arg[3], arg[21], r.token)) then
 end
 local l = read_lock(KEYS[5])
 settle(resource, l)
+-- This instance has read all that was told of the lock.
+local was_read = math.max(l[TOKEN], l[TOLD] * 1000) <= arg[22]
 
 local owner = r.client .. ':' .. r.user
 local replaced, here = {}, {} -- here: the session of each member that this instance has
@@ -56,11 +58,11 @@ for i = 24 + 2 * arg[23], #arg, 6 do
   end
 end
 
--- The owner is here and says nothing of a lock that this instance was told of: it has ended since, and the store has
--- lost that.
+-- The owner is here and says nothing of a lock of which this instance has read all: it has ended since, and the store
+-- has lost that.
 local function is_disowned()
   local id = l[CLIENT] .. ':' .. l[USER]
-  return is_owned(l) and here[id] and (r.token == 0 or id ~= owner) and l[TOKEN] <= arg[22]
+  return is_owned(l) and here[id] and (r.token == 0 or id ~= owner) and was_read
 end
 
 -- The reported owner's connection ended here, and the store has lost that, or has not been told: what is left of the
