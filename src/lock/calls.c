@@ -396,13 +396,13 @@ static void add_reserved_lock(struct script_args *a, const struct lock_report_wa
     args_flag(a, false);
 }
 
-/* Arguments 18 to 22. page_id: of the lock. */
+/* Arguments 18 to 22. owner: of the lock, or NULL. */
 static void add_knowledge(struct script_args *a, const struct shard *s,
-                          const struct lock_report_waiting *w, struct str page_id,
-                          int64_t seen_token) {
+                          const struct lock_report_waiting *w,
+                          const struct lock_report_member *owner, int64_t seen_token) {
     args_str(a, w->takeover);
-    args_flag(a, w->prompt);
-    args_str(a, page_id);
+    args_flag(a, owner && owner->prompt);
+    args_str(a, owner ? owner->page_id : (struct str){NULL, 0});
     args_int(a, is_ahead(s, seen_token) ? 0 : seen_token);
     args_int(a, s->cursor);
 }
@@ -471,7 +471,7 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     } else {
         add_reported_lock(&a, owner);
     }
-    add_knowledge(&a, s, waiting, owner ? owner->page_id : (struct str){NULL, 0}, seen_token);
+    add_knowledge(&a, s, waiting, owner, seen_token);
     add_waiting(&a, waiting);
     for (size_t i = 0; i < count; i++) {
         if (members[i].gone) {

@@ -181,9 +181,6 @@ static void on_lease_timer(struct wheel_timer *timer) {
 }
 
 void shard_note_step(struct shard *s, int64_t step_ms) {
-    if (step_ms > 0 && s->window != 0) {
-        return; /* an open window is answer enough */
-    }
     s->step = step_ms > 0 ? 1 : -1;
     if (s->state != SHARD_AWAY && !s->renewing) {
         wheel_set(s->store->wheel, &s->lease_timer, 1, on_lease_timer);

@@ -117,7 +117,10 @@ void room_recovered(struct room *room, const struct lock_view *lock, enum lock_c
 
 static void apply_lock(struct room *room, const struct lock_event *e) {
     if (e->cause == LOCK_CAUSE_RECOVERED) {
+        bool asked = room->lock.view.prompt;
         room_recovered(room, &e->lock, LOCK_CAUSE_STORE_LOST);
+        if (e->lock.prompt && !asked)
+            room_tell_disconnected(room);
         room_waiting_lock(room, e->cause);
         return;
     }

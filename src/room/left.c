@@ -15,7 +15,7 @@ static void copy(char **to, struct str *s) {
     *to += s->len;
 }
 
-void room_note_left(struct room_sub *sub) {
+void room_note_left(struct room_sub *sub, bool prompt) {
     struct room *room = sub->room;
     struct lock_report_member m;
     if (!room || room_believer(room, &m) != sub)
@@ -29,6 +29,7 @@ void room_note_left(struct room_sub *sub) {
     copy(&text, &m.page_id);
     m.session_id = (struct str){NULL, 0};
     m.gone = true;
+    m.prompt = prompt;
     left->member = m;
     left->left_ms = clock_boot_ms();
     mem_free(room->left);

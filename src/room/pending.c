@@ -325,7 +325,7 @@ void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot)
 void room_report_waiting(const struct room *room, struct lock_report_waiting *out,
                          struct lock_waiter **waiters) {
     const struct lock_view *v = &room->lock.view;
-    *out = (struct lock_report_waiting){.prompt = v->prompt};
+    *out = (struct lock_report_waiting){0};
     *waiters = NULL;
     for (const struct list *it = room->waiters.next; it != &room->waiters; it = it->next)
         out->waiter_count++;

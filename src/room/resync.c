@@ -182,6 +182,7 @@ static bool describe_grace(const struct room *room, struct lock_report_member *o
         .expires_ms = v->expires_ms,
         .grace_until_ms = v->grace_until_ms,
         .dirty = v->dirty,
+        .prompt = v->prompt,
     };
     return true;
 }

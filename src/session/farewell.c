@@ -118,7 +118,8 @@ void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_
     f->retry_ms = RETRY_FIRST_MS;
     f->ended_ms = clock_boot_ms();
     if (leaves_grace(f->kind, m->policy))
-        room_note_left(&m->sub);
+        room_note_left(&m->sub, f->kind == LOCK_DISCONNECT_LOST &&
+                                    m->policy->disconnect == CONFIG_DISCONNECT_PROMPT);
     wheel_timer_init(&f->timer);
     list_push_back(&f->gateway->farewells, &f->node);
     attempt(f);

@@ -218,6 +218,28 @@ test('a store without its last writes', { concurrency: 8 }, async (t) => {
       await h.checkAll(d);
     },
 
+    'the same under prompt: the room is asked, and who claims the lock has it': async (st) => {
+      const redis = await h.redis(st, {});
+      await h.layOut(redis);
+      const d = await h.lockDaemon(st, { redis, config: config('one', { default: { disconnect: 'prompt', lockTtl: '120s', heartbeatInterval: '40s', gracePeriod: '60s' } }) });
+      const r = 'document:asked:main';
+      const ann = await h.person(d, 'asked-ann');
+      const bob = await h.person(d, 'asked-bob');
+      const { token } = await h.take(ann, r);
+      await h.view(bob, r);
+      await redis.stop('SIGKILL');
+      await bob.waitFor('system:degraded');
+      await ann.terminate();
+      await d.waitForAudit((a) => a.action === 'SESSION_CLOSED');
+      await redis.start();
+      await bob.waitFor('lock:holder_disconnected', (x) => x.holder === 'asked-ann');
+      const claimed = await settled(bob, 'lock:claim', { resourceId: r });
+      assert.strictEqual(claimed.event, 'lock:acquired', JSON.stringify(claimed));
+      assert.ok(claimed.data.token > token);
+      assert.strictEqual(claimed.data.previous?.reason ?? 'CLAIMED', 'CLAIMED');
+      await h.checkAll(d);
+    },
+
     'the same where it does not come back: the grace counts from when it broke': async (st) => {
       const redis = await h.redis(st, {});
       await h.layOut(redis);

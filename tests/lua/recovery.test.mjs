@@ -1065,6 +1065,18 @@ test('a connection that ended while the store was away is in grace for what is l
     has(await other.w.s.disconnect(DOC, other.ann, 'LOST', { ago: 20000 }), { lock: { state: 'grace', until: other.w.s.ms + 10000 } });
 });
 
+test('a connection that ended while the store was away leaves a grace that may be claimed, where the type says so', async () => {
+    for (const prompt of [1, 0]) {
+        const w = await shared({ policy: { disconnect: 'prompt' } });
+        const { ann, token } = await w.given('held');
+        await replaced(w);
+        const grace = { ...lockOf(ann, { token, since: w.start, expires: w.start + 300000, until: w.s.ms + 12000, dirty: 0 }), state: 'grace', prompt };
+        const r = await w.s.report(DOC, 'i1', [], grace, w.policy, { known: token });
+        assert.deepEqual(causes(r), ['GRACE_STARTED', 'LEAVE', 'RECOVERED']);
+        assert.deepEqual([r.events[0].lock.prompt, r.lock.prompt], [prompt, prompt]);
+    }
+});
+
 test('a lock in grace by an instance that has not the owner’s connection does not end the connection that another has', async () => {
     const { w, ann, token } = await rolledBack(false);
     const grace = { ...lockOf(ann, { token, since: w.start, expires: w.start + 300000, until: w.s.ms + 12000, dirty: 0 }), state: 'grace' };

@@ -246,13 +246,13 @@ struct lock_report_member {
     int64_t token; /* this member's lock, 0: it has none */
     int64_t since_ms, expires_ms, grace_until_ms;
     bool dirty;
+    bool prompt; /* gone: who claims the lock may have it */
 };
 /* What an instance knows of those who wait in a room, and of what they wait for. */
 struct lock_report_waiting {
     const struct lock_waiter *waiters; /* in order, also for whom it is reserved */
     size_t waiter_count;
     struct str takeover;       /* packed, with the lock of one of the members */
-    bool prompt;               /* with a lock in grace */
     int64_t reserved_until_ms; /* 0: it is not reserved; else for this one: */
     struct str user_id, username, client_id;
 };

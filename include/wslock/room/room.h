@@ -88,8 +88,8 @@ bool room_activate(struct room_sub *sub, int64_t rev) MUST_CHECK;
 /* What is up to rev has been told; a further join is under way, so it stays pending. */
 void room_told(struct room_sub *sub, int64_t rev);
 /* Its connection has ended, and if it has the lock that is in grace now: until the store says so,
- * that is to be reported. */
-void room_note_left(struct room_sub *sub);
+ * that is to be reported. prompt: who claims the lock may have it. */
+void room_note_left(struct room_sub *sub, bool prompt);
 /* Harmless when not subscribed. */
 void rooms_unsubscribe(struct rooms *r, struct room_sub *sub);
 

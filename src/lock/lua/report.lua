@@ -70,7 +70,7 @@ end
 local function end_connection()
   local member, until_ms = call('HGET', KEYS[6], owner), l[UNTIL]
   if member and not here[owner] and select(2, split_member(member)) == ARGV[2] then
-    depart(resource, l, owner, member, 'SERVER', '')
+    depart(resource, l, owner, member, arg[19] == 1 and 'LOST' or 'SERVER', '')
     l[UNTIL] = until_ms
   end
 end
