@@ -46,7 +46,7 @@ bool room_left_describe(const struct room *room, struct lock_report_member *out)
     return true;
 }
 
-static void forget(struct room *room) {
+void room_left_forget(struct room *room) {
     mem_free(room->left);
     room->left = NULL;
 }
@@ -56,11 +56,11 @@ void room_left_settle(struct room *room) {
     if (!room->left || room->rev < room->left->member.token)
         return; /* the feed has not told of the grant yet */
     if (v->state != LOCK_STATE_HELD || v->token != room->left->member.token)
-        forget(room);
+        room_left_forget(room);
 }
 
 void room_left_return(struct room *room, struct str user_id, struct str client_id) {
     if (room->left && str_eq(room->left->member.user_id, user_id) &&
         str_eq(room->left->member.client_id, client_id))
-        forget(room);
+        room_left_forget(room);
 }

@@ -126,6 +126,7 @@ static inline struct str room_resource(const struct room *room) {
 /* left.c */
 /* What is to be reported of it. False: nobody has left, or the store has told of it. */
 bool room_left_describe(const struct room *room, struct lock_report_member *out);
+void room_left_forget(struct room *room);
 /* The lock is as the store says. */
 void room_left_settle(struct room *room);
 /* This tab is in the room again. */

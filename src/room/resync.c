@@ -237,6 +237,7 @@ static void rewind_room(void *ctx, struct str key, void *value) {
     if (lock_store_shard(rs->rooms->store, key) != rs->shard)
         return;
     room->rev = room->seen_token = 0;
+    room_left_forget(room);
     if (!room->synced)
         room_replay_waiting(room); /* drops them */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {

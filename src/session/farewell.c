@@ -97,8 +97,11 @@ static void attempt(struct farewell *f) {
     lock_disconnect(f->gateway->store, &caller, f->kind, f->sent_ms - f->ended_ms, on_result, f);
 }
 
-/* Protocol §6. */
-static bool leaves_grace(enum lock_disconnect kind, const struct config_policy *policy) {
+/* Protocol §6. Who was superseded has no lock any more: the tab's other connection has it. */
+static bool leaves_grace(const struct session *s, enum lock_disconnect kind,
+                         const struct config_policy *policy) {
+    if (s->close_set && s->close == WIRE_CLOSE_SUPERSEDED)
+        return false;
     return kind == LOCK_DISCONNECT_SERVER ||
            (kind == LOCK_DISCONNECT_LOST && policy->disconnect != CONFIG_DISCONNECT_RELEASE);
 }
@@ -117,7 +120,7 @@ void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_
     f->again = calls_open;
     f->retry_ms = RETRY_FIRST_MS;
     f->ended_ms = clock_boot_ms();
-    if (leaves_grace(f->kind, m->policy))
+    if (leaves_grace(s, f->kind, m->policy))
         room_note_left(&m->sub, f->kind == LOCK_DISCONNECT_LOST &&
                                     m->policy->disconnect == CONFIG_DISCONNECT_PROMPT);
     wheel_timer_init(&f->timer);
