@@ -8,7 +8,7 @@ local function take(l, cause, fresh, ending)
   local previous
   if l[STATE] == 'free' then
     previous = call('LINDEX', KEYS[7], '0')
-    call('HSET', KEYS[8], string.match(resource, '[^:]*$'), '')
+    call('HSET', KEYS[8], string.match(resource, '^.*:(.*)$'), '')
   end
   if fresh then
     l[TOKEN], l[SINCE] = us > tick and us or tick + 1, now
