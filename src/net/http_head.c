@@ -85,7 +85,8 @@ static bool split_target(struct str target, struct http_head *out) {
         if (target.len <= len || strncasecmp(target.p, SCHEMES[i], len) != 0)
             continue;
         const char *slash = memchr(target.p + len, '/', target.len - len);
-        if (slash == NULL)
+        /* A slash of the query begins no path. */
+        if (slash == NULL || memchr(target.p + len, '?', (size_t)(slash - target.p) - len) != NULL)
             return false;
         target = (struct str){slash, target.len - (size_t)(slash - target.p)};
         break;

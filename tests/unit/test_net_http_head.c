@@ -77,6 +77,7 @@ static void test_bad_heads(void **state) {
         "GET ?x HTTP/1.1\r\n\r\n",
         "GET http://h HTTP/1.1\r\n\r\n",
         "GET http:// HTTP/1.1\r\n\r\n",
+        "GET http://h?x=/p HTTP/1.1\r\n\r\n",
         "GET /\t HTTP/1.1\r\n\r\n",
         "GET / HTTP/1.1\r\nA\r\n\r\n",
         "GET / HTTP/1.1\r\nA : b\r\n\r\n",
