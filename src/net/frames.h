@@ -25,7 +25,7 @@ struct frames_reader {
     unsigned char header[14]; /* of the frame under way, as far as it has come */
     uint8_t header_len;
     bool in_payload;
-    bool fin, masked;
+    bool fin;
     uint8_t opcode; /* of the frame */
     uint8_t kind;   /* of the message under way: FRAMES_TEXT or FRAMES_BINARY; 0: none */
     uint8_t control_len;

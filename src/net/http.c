@@ -47,8 +47,7 @@ static void refuse_head(struct conn *c, enum handshake_verdict verdict) {
     upgrade_refuse(c, verdict);
 }
 
-/* The head is in text, which ends with c->scan.at at the latest where bytes of what follows it
- * begin. */
+/* text: the head, c->scan.at bytes of it, and what has come behind it. */
 static void take_head(struct conn *c, const struct buf *text) {
     if (http_head_parse((struct str){text->data, c->scan.at}, &c->head))
         conn_route(c);

@@ -42,7 +42,7 @@ static void refuse(struct conn *c, enum handshake_verdict verdict, const char *m
     http_response_init(&response);
     http_error(&response, refusal->status, refusal->code, message);
     add_headers(verdict, &response);
-    http_send(c, &response, false);
+    http_send(c, &response, str_eqz(c->head.method, "HEAD"));
 }
 
 void upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {

@@ -158,6 +158,17 @@ test('spellings that are allowed', async (t) => {
   assert.strictEqual((await upgrade(t, d, { path: 'http://localhost/ws' })).status, 101, 'as a proxy gets it');
 });
 
+test('the answer to HEAD has no body', async (t) => {
+  const d = await h.daemon(t);
+  for (const target of ['/ws', '/nothing']) {
+    const raw = await h.rawConnect(t, d.port);
+    raw.write(`HEAD ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    const answer = await raw.response();
+    assert.ok(answer.status >= 400 && Number(answer.headers['content-length']) > 0);
+    assert.strictEqual(answer.body, '', target);
+  }
+});
+
 test('the limit of headers', async (t) => {
   const dir = h.tempDir(t);
   const of = (size) => {
