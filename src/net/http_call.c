@@ -85,8 +85,10 @@ struct conn *http_call_conn(const struct http_call *call) {
 static void send_answer(struct http_call *call) {
     struct conn *c = call->conn;
     c->call = NULL;
-    if (call->asked)
+    if (call->asked) {
         c->listener->calls_open--;
+        lws_rx_flow_control(c->wsi, 1);
+    }
     http_send(c, &call->response, false); /* frees its buffers */
     call->answered = false;
     call_free(call);
@@ -105,6 +107,9 @@ static void ask(struct conn *c) {
         return;
     }
     c->listener->calls_open++;
+    /* A client may end its side behind the request: libwebsockets would close where it reads that.
+     */
+    lws_rx_flow_control(c->wsi, 0);
     wheel_set(c->net->parts.wheel, &c->timer, (uint64_t)(call->time_ms + TIME_MORE_MS),
               on_too_slow);
     call->asked = call->handling = true;

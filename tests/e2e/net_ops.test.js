@@ -79,6 +79,18 @@ test('connections to the TCP port do not keep operators from the socket', async 
   assert.strictEqual((await h.httpGet({ socketPath: d.ops.socket, path: '/healthz' })).status, 200);
 });
 
+test('a client that ends its side behind the request is answered', async (t) => {
+  const d = await h.daemon(t);
+  const body = '{"token":1}';
+  const head = `POST /v1/locks/doc:a/verify HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
+  for (let i = 0; i < 20; i++) {
+    const raw = await h.rawConnect(t, d.ops.socket);
+    raw.socket.end(head + body);
+    const answer = await raw.response();
+    assert.strictEqual(answer && answer.status, 200);
+  }
+});
+
 test('not ready while draining', async (t) => {
   const d = await h.daemon(t, { config: { drainTimeout: '4s' } });
   const deaf = await d.client({ user: 'ann' });
