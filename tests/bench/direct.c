@@ -197,6 +197,7 @@ static bool renew(struct direct *d, int64_t *window) {
     args_flag(&a, true);
     args_int(&a, GRACE_MS);
     args_int(&a, 0);
+    args_int(&a, 0);
     return call(d, &lock_script_lease, &a, "NONE", window);
 }
 
