@@ -130,6 +130,8 @@ static const char *add_role(const struct auth_claim_rules *rules, struct auth_id
 
     if (!json_is_string(value))
         return "the roles are not a list of texts";
+    if (text.len == 0 || auth_text_has_control(text))
+        return "a role is empty or has control characters";
     if (!auth_is_one_of(text, &rules->known_roles) || is_kept(id, text))
         return NULL;
     id->roles = mem_realloc(id->roles, (id->role_count + 1) * sizeof *id->roles);
