@@ -149,9 +149,9 @@ static const char *answer_reply(struct session *s, struct membership *m, struct 
     session_send(s, wire_answered(&to, takeover ? "lock:takeover_replied" : "lock:request_replied",
                                   str_of(call->request_id), wire_action_name(call->action)));
     if (result->resumed) { /* it was in grace, and goes on, perhaps under another token */
-        struct lock_result kept = *result;
-        kept.outcome = LOCK_OUT_GRANTED;
-        (void)session_tell_acquire(s, m, call, NULL, &kept);
+        struct wire_at at = session_at_now(m); /* the events that say so are still to come */
+        session_send(s, session_acquired(s, m, NULL, &at, &result->lock, &result->previous, true));
+        membership_check_lost(m, result->lock.token);
     }
     return "ok";
 }

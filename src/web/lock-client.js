@@ -9,7 +9,7 @@ const RECONNECT_FIRST_MS = 300;
 const RECONNECT_MAX_MS = 5000;
 // Names this page, and lives only as long: what is stored is copied where a tab is duplicated, and two live pages must
 // not pass for one.
-const newPageId = () => crypto.randomUUID().replaceAll("-", "");
+const PAGE_ID = crypto.randomUUID().replaceAll("-", "");
 const NO_RECONNECT = new Set([1000, 1002, 1003, 1007, 1009, 4400, 4403, 4409]);
 
 export class LockClient extends EventTarget {
@@ -20,7 +20,6 @@ export class LockClient extends EventTarget {
     this.policy = null;
     this.users = new Map();
     this.viewers = 0;
-    this.pageId = newPageId();
     this.token = store.load() ?? null; // the fencing token that this tab believes it holds
     this.lastRev = 0; // of the room as events and resource:joined have told it
     this.nextId = 1;
@@ -60,7 +59,7 @@ export class LockClient extends EventTarget {
     socket.onopen = () => {
       if (socket !== this.socket) return;
       this.sentAt.delete("open");
-      this.send("auth", { token: jwt, clientId: this.clientId, pageId: this.pageId });
+      this.send("auth", { token: jwt, clientId: this.clientId, pageId: PAGE_ID });
     };
     socket.onmessage = (message) => this.#receive(socket, message.data);
     socket.onclose = (event) => this.#closed(socket, event);
@@ -82,10 +81,7 @@ export class LockClient extends EventTarget {
   }
 
   // As a page that is loaded anew: it has the token, and knows nothing of the lock.
-  forget() {
-    this.belief.end();
-    this.pageId = newPageId();
-  }
+  forget() { this.belief.end(); }
 
   // ---- requests about the document ----
   acquire(takeOwn = false) { this.#ask("lock:acquire", takeOwn && { takeOwn }); }
