@@ -1,5 +1,5 @@
 #!/bin/bash
-# Checks the model of the lock (lock.pml) with Spin: every variant in full, then rules broken on purpose, which must be
+# Checks the models of the lock (lock.pml) and of a recovery (recovery.pml) with Spin: every variant in full, then rules broken on purpose, which must be
 # found. Prints of each the checker's states and errors and the properties; exit 1 at any surprise.
 #
 #   tests/model/check.sh             everything
@@ -22,6 +22,7 @@ else
     trap 'rm -rf "$folder"' EXIT
 fi
 
+model=lock.pml
 depth=1500000 # more than any search here needs; pan says so where it is not enough
 failed=0
 
@@ -35,11 +36,11 @@ surprise() { # what, pan's output
 build() { # name, gcc's options, spin's options
     local where=$folder/$1
     mkdir -p "$where"
-    cp lock.pml "$where"
+    cp "$model" "$where"
     (
         cd "$where"
         # shellcheck disable=SC2086 # options are several words
-        spin -a $3 lock.pml >spin.out 2>&1 && $compiler $2 -w -DMEMLIM=1400 -o pan pan.c >cc.out 2>&1
+        spin -a $3 "$model" >spin.out 2>&1 && $compiler $2 -w -DMEMLIM=1400 -o pan pan.c >cc.out 2>&1
     ) || {
         cat "$where"/*.out
         echo "cannot build the variant $1"
@@ -153,6 +154,20 @@ rejected no-force "$fair" '-DLIVENESS -DHOLDS_ON -DBREAK_NO_FORCE' 'acceptance c
     'a takeover is never forced' -a -f -N takeover_ends
 rejected never-calm "$fair" '-DLIVENESS -DBREAK_NEVER_CALM' 'acceptance cycle' \
     'administrators and approvals come first for ever' -a -f -N other_user_waits_not_for_ever
+
+model=recovery.pml
+build recovery "$safe" ''
+if holds recovery pan 'a store that is rolled back, and reports'; then
+    cat <<'END'
+  holds: who has the latest grant that anybody knows of has the lock, whoever reports first
+  holds: after the window no lock is below a token that an instance has seen or the application has registered
+  holds: a lock that its owner has given up does not come back; nobody else believes in a lock
+  holds: no save is accepted whose author has not read what others saved before
+END
+fi
+rejected old-token "$quick" -DBREAK_OLD_TOKEN 'token>=' 'a lock goes on under a token below one that somebody has seen'
+rejected lifts-at-once "$quick" -DBREAK_LIFTS_AT_ONCE 'tok\[_pid\]' 'a lock gets a new token before all have reported'
+rejected keeps-disowned "$quick" -DBREAK_KEEPS_DISOWNED 'gave_up|token>=' 'a lock that its owner does not report stays'
 
 [ $failed -eq 0 ] && echo "== all as expected" || echo "== SURPRISES, see above"
 exit $failed
