@@ -1242,6 +1242,7 @@ export class Model {
         const room = this.room(resource);
         const names = [];
         const here = new Set(); // who is connected to this instance
+        const read = Math.max(room.lock.token, room.lock.told * 1000) <= known; // all that was told of the lock
         for (const m of members) {
             const other = room.members.get(`${m.client}:${m.user}`);
             if (other && other.session !== m.session && other.joined > m.joined) {
@@ -1258,7 +1259,7 @@ export class Model {
             }
         }
         if (this.window > 0) {
-            this.compare(resource, instance, here, r, known);
+            this.compare(resource, instance, here, r, read);
         }
         const lost = r?.token > 0 ? this.restore(resource, instance, r, policy, takeover, here) : null;
         if (this.window > 0) {
@@ -1274,15 +1275,15 @@ export class Model {
 
     // What the store has and the instance knows better: a lock whose owner is here and which it has read the end of, a
     // connection of the owner's that has ended.
-    compare(resource, instance, here, r, known) {
+    compare(resource, instance, here, r, read) {
         const { lock, members } = this.room(resource);
         const named = r?.token > 0 ? idOf(r) : null;
-        if (isOwned(lock) && here.has(idOf(lock)) && named !== idOf(lock) && lock.token <= known) {
+        if (isOwned(lock) && here.has(idOf(lock)) && named !== idOf(lock) && read) {
             this.end(resource, 'STORE_LOST', '');
         } else if (r?.state === 'grace' && r.token === lock.token && !here.has(named)
             && members.get(named)?.instance === instance) {
             const { until } = lock;
-            this.depart(resource, members.get(named), 'SERVER', '');
+            this.depart(resource, members.get(named), r.prompt ? 'LOST' : 'SERVER', '');
             lock.until = until; // the report says what is left
         }
     }

@@ -751,7 +751,11 @@ class Walk {
     }
 
     async both(call, resource, ...args) {
-        this.same(await this.s[call](resource, ...args), this.m[call](resource, ...args), `${call} ${resource} ${JSON.stringify(args)}`);
+        const real = await this.s[call](resource, ...args);
+        this.same(real, this.m[call](resource, ...args), `${call} ${resource} ${JSON.stringify(args)}`);
+        if (args[0].session) {
+            this.replied(call, resource, args[0], real);
+        }
     }
 
     request(resource, notAfter, outside) {

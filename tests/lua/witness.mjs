@@ -149,8 +149,8 @@ export class Instance {
         const lock = this.view.locks.get(resource);
         const broken = lock && this.broken.get(`${resource} ${idOf(lock)}`);
         if (lock?.state === 'held' && !this.connections(resource).has(idOf(lock)) && broken !== undefined) {
-            const grace = Number(lock.policy.split(' ')[2]);
-            return { ...lock, state: 'grace', until: now + Math.max(grace - (real - broken), 1) };
+            const [, , grace, , disconnect] = lock.policy.split(' ');
+            return { ...lock, state: 'grace', prompt: +(disconnect === 'prompt'), until: now + Math.max(Number(grace) - (real - broken), 1) };
         }
         const mine = lock?.state === 'held' && this.connections(resource).has(idOf(lock));
         return mine || lock?.state === 'grace' || lock?.state === 'reserved' ? { ...lock } : null;
