@@ -65,6 +65,7 @@ test("the README's client edits, sees who edits, and stops when it is cut off", 
   assert.deepStrictEqual(ann.kept, ['Nobody confirms the lock']);
   assert.strictEqual(status.state, 'held');
   d.signal('SIGCONT');
+  await h.granting(d); // it stood still past its lease, and asks the store again first
   const eva = page(t, d, 'eva-too');
   await h.eventually(() => eva.shown.length || !eva.editor.readOnly, 'she is told, or edits');
   await h.eventually(async () => {
