@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what is missing, builds, and runs every test; the last lines are ctest's summary.
 #
-#   tests/run.sh          under ten minutes on two cores
+#   tests/run.sh          about a quarter of an hour on two cores
 #   tests/run.sh --all    and all of clang-tidy, and the end-to-end tests under valgrind
 #
 # With WSLOCK_TEST_REDIS=valkey-server against Valkey in place of Redis.
