@@ -12,8 +12,8 @@ const NEEDED = LINE.filter((word) => word.startsWith('+')).map((word) => word.sl
 const OPTIONAL = ['client|setname'];
 
 /* A server with exactly that user beside the test's own, and where a daemon finds it. */
-async function server(t) {
-  const redis = await h.redis(t, { tcp: true });
+async function server(t, options) {
+  const redis = await h.redis(t, { tcp: true, ...options });
   await h.layOut(redis);
   await redis.command(...LINE.map((word) => word.replace('PASSWORD', PASSWORD)));
   return redis;
@@ -64,7 +64,7 @@ async function flows(one, two) {
 }
 
 test('the listed rights are enough for every flow, and what scripts and daemon run is listed', async (t) => {
-  const redis = await server(t);
+  const redis = await server(t, { steppable: true });
   const own = { redis: { lease: h.ms(1500) }, auth: { adminRoles: ['lock-admin'] }, default: { requests: true, upgrade: 'queue', takeover: 'request', takeoverTimeout: '30s', gracePeriod: '8s', maxConcurrentTabLocksPerUser: 20 }, resourceTypes: { brief: { gracePeriod: h.ms(500) } } };
   await redis.command('CONFIG', 'RESETSTAT');
   const one = await h.lockDaemon(t, { redis, config: config(redis, { ...own, instance: 'one' }) });
@@ -84,8 +84,13 @@ test('the listed rights are enough for every flow, and what scripts and daemon r
   await redis.command('SCRIPT', 'FLUSH');
   assert.strictEqual((await settled(bob, 'lock:heartbeat', { resourceId: 'document:e', token: held.token })).event, 'lock:renewed');
   await ann.end();
+  await h.granting(two); // the window is closed
+  redis.setClock(-3_600_000);
+  await two.waitForLog(/^store_clock_stepped /);
   const ran = () => redis.command('INFO', 'commandstats').then((text) => [...text.matchAll(/^cmdstat_([^:]+):/gm)].map((m) => m[1]));
-  await h.eventually(async () => (await ran()).includes('sscan'), 'the members are compared');
+  for (const [name, what] of [['sscan', 'the members are compared'], ['zscan', 'deadlines are pulled in']]) {
+    await h.eventually(async () => (await ran()).includes(name), what);
+  }
   const denied = await redis.command('ACL', 'LOG');
   assert.deepStrictEqual(denied, [], 'nothing was refused');
   // Each that is listed was run, and no other; the test's own are no command of a lock.
