@@ -1,7 +1,7 @@
 #!/bin/bash
 # Linters: those named, or all that are quick. Exit 0 clean, 1 findings.
 #
-#   tests/lint.sh [format|cppcheck|lua|js|tidy|tidy-all] ...
+#   tests/lint.sh [format|cppcheck|lua|js|logs|tidy|tidy-all] ...
 #   tests/lint.sh --list      names those that can decide here
 #
 # tidy looks at the C files that differ from the last commit, or else at some of each folder; tidy-all
@@ -23,6 +23,7 @@ decides() { # linter
     cppcheck) [[ $(cppcheck --version) == *' 2.10'* ]] ;;
     lua) [[ $(luacheck --version) == *'Luacheck: 1.1.'* ]] ;;
     js) command -v node >/dev/null ;;
+    logs) command -v perl >/dev/null ;;
     esac 2>/dev/null
 }
 
@@ -100,6 +101,18 @@ lint_js() {
     return $failed
 }
 
+# A line of the log has no key twice; what log_write puts in front or behind counts too.
+lint_logs() {
+    c_files '*.c' | xargs perl -0777 -ne '
+        while (/\blog_(?:error|warn|info|debug)(\((?:[^()]++|(?1))*\))/g) {
+            my ($call, %seen) = ($1, map { $_ => 1 } qw(event level time suppressed));
+            while ($call =~ /\bLF[SI]?\("(\w+)"/g) {
+                if ($seen{$1}++) { print "$ARGV: the key $1 is there twice: log_...", substr($call, 0, 60), "\n"; $bad = 1; }
+            }
+        }
+        END { exit $bad }'
+}
+
 # Of each folder the first two files.
 sample() {
     c_files '*.c' | awk -F/ '{ folder = $1 "/" $2; if (count[folder]++ < 2) print }'
@@ -130,17 +143,17 @@ lint_tidy_all() {
 }
 
 if [ "${1:-}" = --list ]; then
-    for linter in format cppcheck lua js tidy tidy-all; do
+    for linter in format cppcheck lua js logs tidy tidy-all; do
         ! decides "$linter" || echo "$linter"
     done
     exit
 fi
 
-[ $# -gt 0 ] || set -- format cppcheck lua js tidy
+[ $# -gt 0 ] || set -- format cppcheck lua js logs tidy
 result=0
 for linter in "$@"; do
     case "$linter" in
-    format | cppcheck | lua | js | tidy | tidy-all) ;;
+    format | cppcheck | lua | js | logs | tidy | tidy-all) ;;
     *)
         echo "unknown linter: $linter" >&2
         exit 2
