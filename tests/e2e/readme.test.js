@@ -69,6 +69,7 @@ test("the README's client edits, sees who edits, and stops when it is cut off", 
   const eva = page(t, d, 'eva-too');
   await h.eventually(() => eva.shown.length || !eva.editor.readOnly, 'she is told, or edits');
   await h.eventually(async () => {
+    await new Promise((resolve) => { setTimeout(resolve, 200); }); // within the rate limit
     if (eva.editor.readOnly) eva.socket.send(JSON.stringify({ event: 'lock:acquire', id: 1, data: { resourceId: 'document:4711:findings' } }));
     return !eva.editor.readOnly;
   }, 'another has it');
