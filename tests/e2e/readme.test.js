@@ -47,7 +47,12 @@ function page(t, d, user) {
 }
 
 test("the README's client edits, sees who edits, and stops when it is cut off", async (t) => {
-  const d = await h.lockDaemon(t, { config: { resourceTypes: { document: { lockTtl: h.ms(2000), heartbeatInterval: h.ms(400) } } } });
+  const d = await h.lockDaemon(t, {
+    config: {
+      resourceTypes: { document: { lockTtl: h.ms(2000), heartbeatInterval: h.ms(400) } },
+      redis: { lease: h.ms(10_000) }, // longer than she waits: no gap saves her lock
+    },
+  });
   const ann = page(t, d, 'ann');
   await h.eventually(() => !ann.editor.readOnly, 'she edits');
   assert.ok(ann.sessionStorage.fence > 0);
