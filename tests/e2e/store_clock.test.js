@@ -45,15 +45,6 @@ function keepAlive(client, resourceId, token) {
   return { stop: () => { stopped = true; return done; }, done };
 }
 
-async function settled(client, event, data) {
-  for (const end = Date.now() + h.TIMEOUT; ;) {
-    const reply = await client.request(event, data);
-    if (reply.data.reason !== 'RECOVERING' && reply.data.code !== 'BACKEND_UNAVAILABLE') return reply;
-    assert.ok(Date.now() < end, `still ${JSON.stringify(reply)}`);
-    await new Promise((resolve) => { setTimeout(resolve, 60); });
-  }
-}
-
 /* Both have noticed it: log, metric, audit. */
 async function noticed(one, two, sign) {
   await one.waitForLog(new RegExp(`store_clock_stepped step_ms=${sign}\\d+`));
@@ -87,8 +78,8 @@ test('the clock of the store is set', { concurrency: 4 }, async (t) => {
       const back = await one.client(cut.options);
       const { answer } = await h.edit(back, 'document:kept', { token: kept.token });
       assert.deepStrictEqual([answer.event, answer.data.token, answer.data.resumed], ['lock:acquired', kept.token, true]);
-      assert.strictEqual((await settled(idle, 'lock:heartbeat', { resourceId: 'idle:1' })).event, 'lock:renewed');
-      assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
+      assert.strictEqual((await h.settled(idle, 'lock:heartbeat', { resourceId: 'idle:1' })).event, 'lock:renewed');
+      assert.strictEqual((await h.settled(bob, 'lock:acquire', { resourceId: r })).data.reason, 'HELD');
       await beat.stop();
       for (const c of [ann, idle]) assert.strictEqual(c.received('lock:lost').length, 0);
       // What ended before still ends: nobody keeps this one alive.
@@ -124,7 +115,7 @@ test('the clock of the store is set', { concurrency: 4 }, async (t) => {
       await ann.waitFor('system:recovered');
       await h.granting(one);
       for (const [resourceId, token] of held) {
-        const reply = await settled(ann, 'lock:heartbeat', { resourceId, token });
+        const reply = await h.settled(ann, 'lock:heartbeat', { resourceId, token });
         assert.deepStrictEqual([reply.event, reply.data.token], ['lock:renewed', token]);
       }
       assert.deepStrictEqual(ann.received('lock:lost'), []);
@@ -142,9 +133,9 @@ test('the clock of the store is set', { concurrency: 4 }, async (t) => {
       redis.setClock(-HOUR);
       await redis.command('FLUSHALL');
       await noticed(one, two, '-');
-      assert.strictEqual((await settled(bob, 'resource:join', { resourceId: r })).event, 'resource:joined');
-      await settled(ann, 'resource:join', { resourceId: r });
-      assert.strictEqual((await settled(ann, 'lock:acquire', { resourceId: r })).event, 'lock:acquired');
+      assert.strictEqual((await h.settled(bob, 'resource:join', { resourceId: r })).event, 'resource:joined');
+      await h.settled(ann, 'resource:join', { resourceId: r });
+      assert.strictEqual((await h.settled(ann, 'lock:acquire', { resourceId: r })).event, 'lock:acquired');
       await bob.waitFor('lock:state', (x) => x.cause === 'ACQUIRED');
       await h.checkAll(one, two);
     },

@@ -23,13 +23,6 @@ function config(redis, more = {}) {
   return { ...more, redis: { url: `redis://wslock:${PASSWORD}@127.0.0.1:${redis.port}/0`, ...more.redis } };
 }
 
-async function settled(client, event, data) {
-  return h.eventually(async () => {
-    const reply = await client.request(event, data);
-    return reply.data.reason !== 'RECOVERING' && reply.data.code !== 'BACKEND_UNAVAILABLE' && reply;
-  }, `an answer to ${event}`);
-}
-
 /* Who gets a lock, waits, asks, takes over, leaves, vanishes, lets it expire; and operators. */
 async function flows(one, two) {
   const r = (name) => `document:${name}:main`;
@@ -78,11 +71,11 @@ test('the listed rights are enough for every flow, and what scripts and daemon r
   // Emptied: what is left is told again, then members are compared.
   const held = await h.take(bob, 'document:e');
   await redis.command('FLUSHALL');
-  assert.strictEqual((await settled(bob, 'lock:heartbeat', { resourceId: 'document:e', token: held.token })).data.token, held.token);
+  assert.strictEqual((await h.settled(bob, 'lock:heartbeat', { resourceId: 'document:e', token: held.token })).data.token, held.token);
   await redis.command('CLIENT', 'KILL', 'USER', 'wslock');
   await bob.waitFor('system:recovered');
   await redis.command('SCRIPT', 'FLUSH');
-  assert.strictEqual((await settled(bob, 'lock:heartbeat', { resourceId: 'document:e', token: held.token })).event, 'lock:renewed');
+  assert.strictEqual((await h.settled(bob, 'lock:heartbeat', { resourceId: 'document:e', token: held.token })).event, 'lock:renewed');
   await ann.end();
   await h.granting(two); // the window is closed
   redis.setClock(-3_600_000);
@@ -131,14 +124,14 @@ test('each right withdrawn while it runs: told away with the cause, and recovere
     assert.ok(ann.received(event).length >= NEEDED.length - OPTIONAL.length, event);
   }
   await h.granting(d);
-  assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: 'document:rights', token })).event, 'lock:renewed');
+  assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId: 'document:rights', token })).event, 'lock:renewed');
   assert.strictEqual(ann.received('lock:lost').length, 0);
   for (const name of OPTIONAL) {
     await redis.command('ACL', 'SETUSER', 'wslock', `-${name}`);
     const before = d.log.filter((line) => /^store_recovered/.test(line)).length;
     await redis.command('CLIENT', 'KILL', 'USER', 'wslock');
     await h.eventually(() => d.log.filter((line) => /^store_recovered/.test(line)).length > before, `connects without ${name}`);
-    assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: 'document:rights', token })).event, 'lock:renewed');
+    assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId: 'document:rights', token })).event, 'lock:renewed');
   }
   await h.checkAll(d);
 });

@@ -19,14 +19,6 @@ const config = (more = {}) => ({
 
 const readyz = (d) => h.httpGet(d.opsUrl('/readyz'));
 
-/* Asks until the answer is another than RECOVERING or BACKEND_UNAVAILABLE. */
-function settled(client, event, data) {
-  return h.eventually(async () => {
-    const reply = await client.request(event, data);
-    return reply.data.reason !== 'RECOVERING' && reply.data.code !== 'BACKEND_UNAVAILABLE' && reply;
-  }, `an answer to ${event}`);
-}
-
 /* Ann holds two locks, of which one outlives the outage, Bob reads along. */
 async function scene(d) {
   const [ann, bob] = [await h.person(d, 'ann'), await h.person(d, 'bob')];
@@ -62,8 +54,8 @@ async function outage(d, broken, mended, cause) {
   await mended();
   for (const client of [ann, bob]) await client.waitFor('system:recovered');
   assert.strictEqual((await bob.waitFor('lock:released')).data.reason, 'STORE_LOST');
-  assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: 'document:1' })).event, 'lock:acquired');
-  assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: 'long:1', token: long.token })).data.token, long.token);
+  assert.strictEqual((await h.settled(bob, 'lock:acquire', { resourceId: 'document:1' })).event, 'lock:acquired');
+  assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId: 'long:1', token: long.token })).data.token, long.token);
   assert.strictEqual(ann.received('lock:lost').length, 1);
   await h.eventually(async () => (await d.metric('wslock_store_up')) === 1, 'wslock_store_up');
   await h.granting(d);
@@ -188,7 +180,7 @@ test('one shard that cannot be served: everybody is told, its locks are lost in 
     await breaks();
     for (const client of [ann, bob]) await client.waitFor('system:degraded');
     await bob.waitFor('lock:state', (s) => s.cause === 'RECOVERED' && s.lock.holder.userId === 'ann');
-    assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: 'long:1', token: there.token })).event, 'lock:renewed');
+    assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId: 'long:1', token: there.token })).event, 'lock:renewed');
     const { data: lost } = await ann.waitFor('lock:lost');
     assert.deepStrictEqual([lost.resourceId, lost.token, lost.reason], [here.resourceId, here.token, 'STORE_LOST']);
     await h.refused(ann, 'lock:heartbeat', here, 'BACKEND_UNAVAILABLE');
@@ -198,9 +190,9 @@ test('one shard that cannot be served: everybody is told, its locks are lost in 
     assert.strictEqual(bob.received('system:recovered').length, 0);
     await mends();
     for (const client of [ann, bob]) await client.waitFor('system:recovered');
-    assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: 'long:1', token: there.token })).event, 'lock:renewed');
+    assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId: 'long:1', token: there.token })).event, 'lock:renewed');
     await h.granting(d);
-    assert.strictEqual((await settled(ann, 'lock:acquire', { resourceId: here.resourceId })).event, 'lock:acquired');
+    assert.strictEqual((await h.settled(ann, 'lock:acquire', { resourceId: here.resourceId })).event, 'lock:acquired');
     await h.checkAll(d);
   }])));
 });
@@ -229,7 +221,7 @@ test('refused for less than two intervals: each call is told, the store is not a
   await redis.command('CONFIG', 'SET', 'maxmemory', 1);
   await h.refused(ann, 'lock:acquire', { resourceId: 'document:1' }, 'BACKEND_UNAVAILABLE');
   await redis.command('CONFIG', 'SET', 'maxmemory', 0);
-  assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: 'document:1', token })).event, 'lock:renewed');
+  assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId: 'document:1', token })).event, 'lock:renewed');
   assert.strictEqual((await readyz(d)).status, 200);
   assert.strictEqual(ann.received('system:degraded').length, 0);
   await h.checkAll(d);
@@ -271,6 +263,6 @@ test('an older server: exit 3 at start; while running a store that is away', asy
   await h.eventually(async () => (await readyz(d)).json.reasons.some((text) => problem.test(text)), 'the cause');
   wire.rewrite.reply = null;
   await ann.waitFor('system:recovered');
-  assert.strictEqual((await settled(ann, 'lock:heartbeat', { resourceId: 'long:1', token: long.token })).event, 'lock:renewed');
+  assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId: 'long:1', token: long.token })).event, 'lock:renewed');
   await h.checkAll(d);
 });

@@ -2,7 +2,7 @@
 /* What the tests of whole flows share: what must hold for every frame, joining, sub-tests side by side. */
 const assert = require('node:assert');
 const path = require('node:path');
-const { ROOT, SLOW, eventually } = require('./basics');
+const { ROOT, SLOW, TIMEOUT, eventually } = require('./basics');
 const { newDaemon } = require('./daemon');
 const { httpGet } = require('./raw');
 
@@ -172,6 +172,16 @@ async function refused(client, event, data, code) {
   return error;
 }
 
+/* Asks, within the rate limit, until the answer is another than RECOVERING or BACKEND_UNAVAILABLE; gives the reply. */
+async function settled(client, event, data) {
+  for (const end = Date.now() + TIMEOUT; ;) {
+    const reply = await client.request(event, data);
+    if (reply.data.reason !== 'RECOVERING' && reply.data.code !== 'BACKEND_UNAVAILABLE') return reply;
+    assert.ok(Date.now() < end, `still ${JSON.stringify(reply)}`);
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+}
+
 /* A duration for the configuration, and the same in ms: longer where everything is slower. */
 function ms(n) {
   return `${n * SLOW}ms`;
@@ -185,5 +195,5 @@ async function elapsed(promise) {
 }
 
 module.exports = {
-  checkAll, checkFrames, edit, elapsed, granting, lockDaemon, ms, opsCall, person, refused, slowDisk, status, tab, take, together, view, watch,
+  checkAll, checkFrames, edit, elapsed, granting, lockDaemon, ms, opsCall, person, refused, settled, slowDisk, status, tab, take, together, view, watch,
 };
