@@ -101,7 +101,7 @@ test('what the scripts and the daemon name in their text is listed, and asked fo
   for (const name of called) assert.ok(NEEDED.includes(name), `${name} is in no list`);
   const rights = fs.readFileSync(path.join(folder, 'rights.lua'), 'utf8');
   const asked = [...rights.matchAll(/\{'([a-z]+)'(?:, '(load)')?/g)].map((m) => (m[2] ? `${m[1]}|${m[2]}` : m[1]))
-    .concat(/\[\[([^\]]+)\]\]/.exec(rights)[1].trim().split(/\s+/));
+    .concat([...rights.matchAll(/\[\[([^\]]+)\]\]/g)].flatMap((m) => m[1].trim().split(/\s+/)));
   assert.deepStrictEqual(asked.sort(), NEEDED.filter((name) => !OPTIONAL.includes(name)).sort());
 });
 

@@ -7,12 +7,16 @@
 local needed = {
   {'ping'}, {'info'}, {'time'}, {'script', 'load', ''}, {'evalsha', '', 1, KEYS[1]}, {'xread', 'streams', KEYS[1], 0},
 }
-for name in string.gmatch([[
-  del exists get hdel hexists hget hgetall hkeys hlen hmget hrandfield hset hsetnx hvals lindex linsert lpush lrange
-  ltrim pexpire rpush sadd set srandmember srem sscan xadd xrange xtrim zadd zcard zmscore zrange zrangebyscore zrank
-  zrem zrevrange zscan zscore
-]], '%a+') do
-  table.insert(needed, {name, KEYS[1]})
+-- By how many arguments follow the key: newer servers refuse to look at a command that is short of some.
+for more, names in ipairs({
+  [[del exists get hgetall hkeys hlen hrandfield hvals srandmember zcard]],
+  [[hdel hexists hget hmget lindex lpush pexpire rpush sadd set srem sscan zmscore zrank zrem zscan zscore]],
+  [[hset hsetnx lrange ltrim xrange xtrim zadd zrange zrangebyscore zrevrange]],
+  [[linsert xadd]],
+}) do
+  for name in string.gmatch(names, '%a+') do
+    table.insert(needed, {name, KEYS[1], unpack({'0', '0', '0'}, 1, more - 1)})
+  end
 end
 local missing = {}
 for _, command in ipairs(needed) do
