@@ -11,7 +11,7 @@ import { endingOf, eventOf, lockOf, memberOf, POLICY, Scripts, unpackAll, waiter
 import { Unwritten } from './unwritten.mjs';
 import { Beliefs, idOf, Instance, isOwned, View } from './witness.mjs';
 
-const STEPS = Number(process.env.WALK_STEPS ?? 30000);
+const STEPS = Number(process.env.WALK_STEPS ?? 100000);
 const TRAIL = Number(process.env.WALK_TRAIL ?? 0);
 const SEED = Number(process.env.WALK_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const RESOURCES = ['doc:1:a', 'doc:1:b', 'doc:1:c', 'doc:2:a', 'rel:1:a', 'idl:1:a', 'idl:1:b'];
