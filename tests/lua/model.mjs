@@ -36,6 +36,7 @@ export class Model {
         this.setBack = false; // the clock was set back, and not all has been looked at since
         this.lastWindow = 0;
         this.seen = new Map(); // resource -> the highest token that was told of in the open window
+        this.highest = new Map(); // the same of windows that are over, where nobody had the lock
         this.events = [];
     }
 
@@ -1133,7 +1134,8 @@ export class Model {
             }
         }
         // In the order that the real reply shows.
-        [...shown.map(({ resource }) => resource), ...this.seen.keys()].forEach((resource) => this.confirm(resource));
+        [...shown.map(({ resource }) => resource), ...this.seen.keys()].filter((resource) => this.seen.has(resource))
+            .forEach((resource) => this.confirm(resource));
         this.window = 0;
         this.gap.to = this.now;
         this.seen.clear();
@@ -1223,11 +1225,15 @@ export class Model {
     // Nobody has reported the later grant: the lock goes on under a new token where somebody stands for it, else it ends.
     confirm(resource) {
         const { lock } = this.room(resource);
-        if (!isOwned(lock) || lock.token >= this.seen.get(resource)) {
+        const token = this.seen.get(resource) ?? 0;
+        if (isOwned(lock) && lock.token >= token) {
             return;
         }
-        if (lock.told < this.window || lock.told > this.now) {
-            this.end(resource, 'STORE_LOST', '');
+        if (!isOwned(lock) || lock.told < this.window || lock.told > this.now) {
+            this.highest.set(resource, Math.max(token, this.highest.get(resource) ?? 0));
+            if (isOwned(lock)) {
+                this.end(resource, 'STORE_LOST', '');
+            }
             return;
         }
         const ending = this.remember(resource, 'MOVED');
@@ -1263,7 +1269,7 @@ export class Model {
         }
         const lost = r?.token > 0 ? this.restore(resource, instance, r, policy, takeover, here) : null;
         if (this.window > 0) {
-            this.witness(resource, Math.max(seen, r?.token ?? 0));
+            this.witness(resource, Math.max(seen, r?.token ?? 0, room.ended[0]?.token ?? 0, this.highest.get(resource) ?? 0));
             this.restorePlaces(resource, r, policy, waiters);
         } else {
             this.serve(resource, '');

@@ -1092,7 +1092,37 @@ test('a member that its own instance knows nothing of: its lock is not valid, bu
     has(r, { lock: { state: 'free' } });
 });
 
-test('what a window has seen of tokens is forgotten with it', async () => {
+test('a token that was seen in an earlier window, or has ended since, still counts in the next one', async () => {
+    for (const after of ['seen', 'ended']) {
+        const w = await shared();
+        const { ann, token } = await w.given('held');
+        const cy = w.tab('cy', 1, { instance: 'i1' });
+        await w.redis.command('FLUSHALL');
+        await w.s.advance(1000);
+        await w.s.renew('i1');
+        await w.s.report(DOC, 'i1', [member(cy)], null, w.policy, { seen: token + 50 });
+        await closed(w);
+        const left = await w.redis.command('PTTL', w.s.key('highest'));
+        assert.ok(left > 86000000 && left <= 86400000);
+        if (after === 'ended') {
+            await w.redis.command('DEL', w.s.key('highest'));
+            const { lock } = await w.s.acquire(DOC, cy);
+            assert.ok(lock.token > token + 50);
+            await w.s.release(DOC, cy, { token: lock.token });
+        }
+
+        await replaced(w); // an instance that was taken for dead is back, with a lock of before
+        await w.s.renew('i2');
+        const lock = { token, since: w.start, expires: w.start + 300000, until: 0, dirty: 0 };
+        has(await w.s.report(DOC, 'i2', [member(ann)], lockOf(ann, lock), w.policy, { highest: token, known: token }), { lock: { token } });
+        await w.s.reportDone('i2', (await w.s.status(DOC)).window);
+        const { events } = await closedUnderANewToken(w);
+        has(events[0], { lock: { user: 'ann' }, ended: { token, reason: 'MOVED' } });
+        assert.ok(events[0].lock.token > token + 50, after);
+    }
+});
+
+test('what is noted of tokens while a window is open goes with it', async () => {
     const { w, ann } = await rolledBack();
     await w.s.report(DOC, 'i1', [member(ann)], null, w.policy, { highest: w.known, known: w.known, seen: w.higher });
     assert.equal(await w.redis.command('EXISTS', w.s.key('seen')), 1);

@@ -3,13 +3,17 @@
 local SEEN_AT_ONCE = '1000'
 
 -- A lock of which somebody has seen a higher token, and nobody has it: where somebody stands for it in this window, it
--- goes on under a new token, else it ends.
+-- goes on under a new token, else it ends. Without a lock the token is kept for the windows that follow.
 local function confirm_token(resource, highest)
   local l = read_lock(tag .. 'lock:' .. resource)
-  if (l[STATE] ~= 'held' and l[STATE] ~= 'grace') or l[TOKEN] >= highest then
+  local owned = l[STATE] == 'held' or l[STATE] == 'grace'
+  if owned and l[TOKEN] >= highest then
     return
-  elseif l[TOLD] < window or l[TOLD] > now then
-    return finish(resource, l, 'STORE_LOST', '')
+  elseif not owned or l[TOLD] < window or l[TOLD] > now then
+    local key = tag .. 'highest'
+    highest = math.max(highest, (call('HGET', key, resource) or 0) + 0)
+    call('HSET', key, resource, string.format('%.0f', highest))
+    return owned and finish(resource, l, 'STORE_LOST', '')
   end
   local ending = end_grant(resource, l, 'MOVED')
   l[TOKEN], l[SINCE], l[TOLD] = us > tick and us or tick + 1, now, now
@@ -77,6 +81,7 @@ local function try_close(incarnation, private, lease, longest_grace)
     return
   end
   window = 0
+  call('PEXPIRE', tag .. 'highest', '86400000')
   call('HSET', KEYS[1], 'to', now)
   trust(lease)
 end

@@ -168,7 +168,7 @@ if r.token ~= 0 then
   lost = (window > 0 and restore or confirm)()
 end
 if window > 0 then
-  witness(resource, math.max(arg[21], r.token))
+  witness(resource, math.max(arg[21], r.token, highest_known(resource)))
 end
 if window > 0 and (arg[9] == 'reserved' or arg[23] > 0) then
   restore_places()
