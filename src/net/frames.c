@@ -56,16 +56,19 @@ static bool is_allowed(const struct frames_reader *r) {
     }
 }
 
-/* The header is whole; false: its length is none. */
+/* The header is whole; false: its length is none, or takes more bytes than it needs (RFC 6455, 5.2). */
 static bool begin_payload(struct frames_reader *r) {
     uint8_t length = r->header[1] & LENGTH;
-    if (length == LENGTH_16)
+    uint64_t least = 0;
+    r->left = length;
+    if (length == LENGTH_16) {
         r->left = read_number(r->header + 2, 2);
-    else if (length == LENGTH_64)
+        least = LENGTH_16;
+    } else if (length == LENGTH_64) {
         r->left = read_number(r->header + 2, 8);
-    else
-        r->left = length;
-    if (r->left > INT64_MAX)
+        least = UINT16_MAX + 1;
+    }
+    if (r->left < least || r->left > INT64_MAX)
         return false;
     r->fin = (r->header[0] & FIN) != 0;
     r->opcode = r->header[0] & OPCODE;

@@ -164,6 +164,7 @@ test('what is no message', async (t) => {
     ['a frame without a mask', Buffer.from([0x81, 2, 0x7b, 0x7d])],
     ['an empty frame without a mask', Buffer.from([0x81, 0])],
     ['a ping of 126 bytes', h.wsFrame(PING, 'x'.repeat(126))],
+    ['a length in more bytes than it needs', Buffer.from([0x81, 0xfe, 0, 2, 1, 2, 3, 4, 0x7a, 0x7f])],
     ['a length of 2^63', Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],
     ['a message inside another', Buffer.concat([h.wsFrame(TEXT, '{', false), h.wsFrame(TEXT, '{}')])],
     ['a ping in fragments', h.wsFrame(PING, 'x', false)],

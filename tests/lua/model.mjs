@@ -653,6 +653,9 @@ export class Model {
             return this.answer(resource, { outcome: 'NOT_JOINED' });
         }
         const lost = (reason) => this.answer(resource, { outcome: 'LOST', lost: this.forgotten(token, reason) });
+        if (this.window > 0 && token > lock.token && !this.recall(resource, t.user, token)) {
+            return this.answer(resource, { outcome: 'RECOVERING' });
+        }
         if (!isOwned(lock) || lock.user !== t.user || lock.client !== t.client) {
             return lost('NOT_HELD');
         }

@@ -180,6 +180,25 @@ test('inside a window nothing is granted or settled; what is one’s own goes on
     has(await w.s.leave(DOC, viewing), { outcome: 'NONE', lock: { state: 'free' } });
 });
 
+test('a heartbeat under a token that the store has lost is not told that the lock is lost before all have reported', async () => {
+    const w = await shared();
+    const { ann, bob } = await w.given('held');
+    const { lock } = await w.s.status(DOC);
+    await w.redis.command('FLUSHALL');
+    await w.s.advance(1000);
+    const back = { ...w.again(ann), instance: 'i2' }; // i1 still has the connection, for all it knows
+    await w.s.renew('i2');
+    await w.s.join(DOC, back);
+    has(await w.s.heartbeat(DOC, back, { token: lock.token }), { outcome: 'RECOVERING' });
+    await w.s.endings('i1', [[DOC, { user: 'ann', name: 'Ann', client: ann.client, token: lock.token, reason: 'RELEASED', dirty: 0,
+        revision: null, since: START, ended: START, by: '', request: '' }]]);
+    has(await w.s.heartbeat(DOC, back, { token: lock.token }), { outcome: 'LOST', lost: { reason: 'NOT_HELD' } });
+    await w.s.join(DOC, bob);
+    has(await w.s.heartbeat(DOC, bob, { token: lock.token }), { outcome: 'RECOVERING' }); // whose it was is lost too
+    await closed(w, 'i2');
+    has(await w.s.heartbeat(DOC, bob, { token: lock.token }), { outcome: 'LOST', lost: { reason: 'NOT_HELD' } });
+});
+
 test('a lock that is resumed in a window without its token waits as a viewer, in grace', async () => {
     const w = await shared();
     const { ann, token } = await w.given('held');

@@ -104,10 +104,24 @@ static void test_lengths(void **state) {
     buf_init(&b);
     put(&b, 0x81, 0x80 | 126, "\x01\x2c", 2, text, 300);
     assert_read(&b, expected);
-    put(&b, 0x81, 0x80 | 127, "\0\0\0\0\0\0\x01\x2c", 8, text, 300);
+    static const struct {
+        unsigned char code;
+        const char *number;
+        size_t len;
+    } REFUSED[] = {
+        {126, "\0\0", 2},
+        {126, "\0\x7d", 2},
+        {127, "\0\0\0\0\0\0\0\x01", 8},
+        {127, "\0\0\0\0\0\0\xff\xff", 8},
+        {127, "\x80\0\0\0\0\0\0\0", 8},
+    };
+    for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++) {
+        put(&b, 0x81, 0x80 | REFUSED[i].code, REFUSED[i].number, REFUSED[i].len, "x", 1);
+        assert_read(&b, "!");
+    }
+    put(&b, 0x81, 0x80 | 126, "\0\x7e", 2, text, 126);
+    snprintf(expected, sizeof expected, "T<%.126s>", text);
     assert_read(&b, expected);
-    put(&b, 0x81, 0x80 | 127, "\x80\0\0\0\0\0\0\0", 8, "x", 1);
-    assert_read(&b, "!");
     buf_fini(&b);
 }
 

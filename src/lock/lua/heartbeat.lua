@@ -3,8 +3,8 @@
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 token or 0, 12 active (0, 1), 13 least ms
 --   between two events of a renewal, 14 dirty (0, 1) or -1: not said.
--- Reply: RENEWED (flag resumed) · LOST (lost: STALE_TOKEN or NOT_HELD) · NOT_JOINED · RECOVERING (a new token is
---   wanted inside a window).
+-- Reply: RENEWED (flag resumed) · LOST (lost: STALE_TOKEN or NOT_HELD) · NOT_JOINED · RECOVERING (inside a
+--   window: a new token is wanted, or the token is above the store's and not known to be over).
 -- Events: what was due; RENEWED if it is time to tell it, or dirty changed; RESUMED.
 local _, resource, session, user, client, name, made, policy, ttl, idle, token, active, tell_after, dirty =
   unpack_values(ARGV[1])
@@ -50,6 +50,8 @@ end
 settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)
+elseif window > 0 and token > l[TOKEN] and not recall(user, token) then
+  return answer('RECOVERING', 0, l) -- the store has lost this grant, and whoever knows of it may not have reported yet
 elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client then
   return answer('LOST', 0, l, nil, nil, forgotten(token, 'NOT_HELD'))
 elseif token ~= 0 and token ~= l[TOKEN] then
