@@ -36,7 +36,8 @@ async function scene(t, make, { types = TYPES, over } = {}) {
       url, again, resourceId: `${type}:belief:main`, clientId: tab(), makeToken: () => token({ user: `${user}-${type}`, name: user }),
     });
     const ann = await of('ann', `ws://127.0.0.1:${wire.port}/ws`, true);
-    await eventually(() => ann.believes, `${type}: she has the lock`);
+    // Her belief begins with resource:joined; without the token, which comes behind it, she would not come back for it.
+    await eventually(() => ann.believes && ann.token, `${type}: she has the lock`);
     ann.again = false;
     const bob = await of('bob', two.url(), true);
     await eventually(() => bob.told.includes('HELD'), `${type}: he is told that she has it`);

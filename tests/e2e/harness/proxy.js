@@ -14,7 +14,7 @@ class Proxy {
     this.swallowing = { up: false, down: false };
     this.kept = []; // pairs whose bytes wait for deliver()
     this.rewrite = {}; // {request, reply}: (bytes, pair) => the bytes that go on instead
-    this.server = net.createServer((near) => this.connect(near));
+    this.server = net.createServer({ noDelay: true }, (near) => this.connect(near));
   }
   listen() {
     return new Promise((resolve) => this.server.listen(0, '127.0.0.1', () => {
@@ -27,7 +27,7 @@ class Proxy {
       near.resetAndDestroy();
       return;
     }
-    const far = net.connect(this.target);
+    const far = net.connect({ ...this.target, noDelay: true });
     const pair = { near, far, said: '', kept: null, swallows: { ...this.swallowing } };
     for (const socket of [near, far]) {
       this.sockets.add(socket);
