@@ -31,6 +31,7 @@ struct conn *conn_create(struct net *n, struct lws *wsi) {
     n->incoming.listener = NULL;
     buf_init(&c->rx);
     buf_init(&c->out);
+    list_init(&c->gathering);
     wheel_timer_init(&c->timer);
     wheel_set(n->parts.wheel, &c->timer, NET_HANDSHAKE_TIMEOUT_MS, on_handshake_timeout);
     list_push_back(&n->conns, &c->node);
@@ -94,6 +95,8 @@ static void finish_drain(struct conn *c) {
 void conn_drain(struct conn *c) {
     c->phase = CONN_DRAINING;
     end_session(c, websocket_end(c));
+    if (!conn_write_gathered(c))
+        return;
     if (conn_is_busy(c))
         wheel_set(c->net->parts.wheel, &c->timer, NET_HANDSHAKE_TIMEOUT_MS, on_end);
     else
@@ -141,6 +144,7 @@ int conn_writable(struct conn *c) {
 
 void conn_closed(struct conn *c) {
     wheel_cancel(&c->timer);
+    conn_forget_gathered(c);
     http_call_abandon(c);
     c->ending = true;
     end_session(c, websocket_end(c));

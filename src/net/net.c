@@ -45,6 +45,18 @@ static void on_lws_log(int level, const char *line) {
         log_debug("libwebsockets", LFS("message", text));
 }
 
+/* Right before the loop sleeps. */
+static void on_turn_end(uv_prepare_t *handle) {
+    net_write_gathered(handle->data);
+}
+
+static void watch_turns(struct net *n) {
+    uv_prepare_init(n->parts.loop, &n->turn_end);
+    n->turn_end.data = n;
+    uv_prepare_start(&n->turn_end, on_turn_end);
+    uv_unref((uv_handle_t *)&n->turn_end);
+}
+
 static bool create_context(struct net *n, char **problem) {
     void *loops[] = {n->parts.loop};
     struct lws_context_creation_info info = {
@@ -184,6 +196,8 @@ struct net *net_create(const struct net_parts *parts, char **problem) {
         .handshakes_per_second = parts->config->limits.handshakes_per_second,
     };
     list_init(&n->conns);
+    list_init(&n->gathering);
+    watch_turns(n);
     n->admit = admit_create();
     n->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (read_ops_token(n->parts.config, &n->ops_token, problem) && listeners_open(n, problem) &&
@@ -230,6 +244,9 @@ void net_stop_accepting(struct net *n) {
 
 void net_shutdown(struct net *n) {
     n->draining = true;
+    net_write_gathered(n);
+    if (!uv_is_closing((uv_handle_t *)&n->turn_end))
+        uv_close((uv_handle_t *)&n->turn_end, NULL);
     for (size_t i = 0; i < n->listener_count; i++)
         listener_stop(&n->listeners[i]);
     if (n->context != NULL)

@@ -1,6 +1,7 @@
 /*
  * What goes out, past libwebsockets: while that keeps what a socket did not take, it reads nothing
- * from the socket either, and a client that reads slowly would not be heard.
+ * from the socket either, and a client that reads slowly would not be heard. The frames that a turn
+ * of the loop has for a connection go out at its end as one write, over TLS as one record.
  */
 #include <errno.h>
 #include <limits.h>
@@ -21,15 +22,35 @@ static ssize_t write_tls(SSL *ssl, const char *bytes, size_t len) {
     return error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ ? 0 : -1;
 }
 
+static ssize_t write_plain(int fd, struct iovec *parts, size_t count) {
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+    ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return 0;
+    return n;
+}
+
 /* How much the socket has taken; -1: it is broken. */
 static ssize_t write_some(struct conn *c, const char *bytes, size_t len) {
     SSL *ssl = lws_get_ssl(c->wsi);
     if (ssl != NULL)
         return write_tls(ssl, bytes, len);
-    ssize_t n = send(lws_get_socket_fd(c->wsi), bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return 0;
-    return n;
+    struct iovec part = {(char *)bytes, len};
+    return write_plain(lws_get_socket_fd(c->wsi), &part, 1);
+}
+
+/* The same for parts that fit into one record. */
+static ssize_t write_parts(struct conn *c, struct iovec *parts, size_t count) {
+    static char record[GATHERED_BYTES]; /* one loop, one thread */
+    SSL *ssl = lws_get_ssl(c->wsi);
+    size_t len = 0;
+    if (ssl == NULL)
+        return write_plain(lws_get_socket_fd(c->wsi), parts, count);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(record + len, parts[i].iov_base, parts[i].iov_len);
+        len += parts[i].iov_len;
+    }
+    return write_tls(ssl, record, len);
 }
 
 /* False: the socket is broken. *sent grows by what it took. */
@@ -51,15 +72,75 @@ bool conn_is_busy(const struct conn *c) {
     return c->out.len > 0;
 }
 
+static void keep(struct conn *c, const char *bytes, size_t len) {
+    if (len == 0)
+        return;
+    buf_append(&c->out, bytes, len);
+    lws_callback_on_writable(c->wsi);
+}
+
+static struct iovec whole_frame(struct frame *frame) {
+    unsigned char *payload = frame_payload(frame);
+    size_t header = frames_put_header(payload, FRAMES_TEXT, frame->len);
+    return (struct iovec){payload - header, header + frame->len};
+}
+
+void conn_forget_gathered(struct conn *c) {
+    for (size_t i = 0; i < c->gathered_count; i++)
+        frame_unref(c->gathered[i]);
+    c->gathered_count = 0;
+    c->gathered_bytes = 0;
+    list_remove(&c->gathering);
+}
+
+bool conn_write_gathered(struct conn *c) {
+    struct iovec parts[GATHERED_FRAMES];
+    size_t count = c->gathered_count;
+    if (count == 0)
+        return true;
+    for (size_t i = 0; i < count; i++)
+        parts[i] = whole_frame(c->gathered[i]);
+    ssize_t n = write_parts(c, parts, count);
+    size_t sent = n > 0 ? (size_t)n : 0;
+    for (size_t i = 0; n >= 0 && i < count; i++) {
+        size_t done = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+        keep(c, (char *)parts[i].iov_base + done, parts[i].iov_len - done);
+        sent -= done;
+    }
+    conn_forget_gathered(c);
+    if (n < 0)
+        conn_fail(c);
+    return n >= 0;
+}
+
 bool conn_write(struct conn *c, const void *bytes, size_t len) {
     size_t sent = 0;
-    if (!conn_is_busy(c) && !write_all(c, bytes, len, &sent))
+    if (!conn_write_gathered(c) || (!conn_is_busy(c) && !write_all(c, bytes, len, &sent)))
         return false;
-    if (sent < len) {
-        buf_append(&c->out, (const char *)bytes + sent, len - sent);
-        lws_callback_on_writable(c->wsi);
-    }
+    keep(c, (const char *)bytes + sent, len - sent);
     return true;
+}
+
+bool conn_send_frame(struct conn *c, struct frame *frame) {
+    size_t size = FRAMES_HEADER_MAX + frame->len;
+    if (size > GATHERED_BYTES) {
+        struct iovec whole = whole_frame(frame);
+        return conn_write(c, whole.iov_base, whole.iov_len);
+    }
+    if ((c->gathered_count == GATHERED_FRAMES || c->gathered_bytes + size > GATHERED_BYTES) &&
+        !conn_write_gathered(c))
+        return false;
+    if (c->gathered_count == 0)
+        list_push_back(&c->net->gathering, &c->gathering);
+    c->gathered[c->gathered_count++] = frame_ref(frame);
+    c->gathered_bytes += (uint32_t)size;
+    return true;
+}
+
+void net_write_gathered(struct net *n) {
+    LIST_FOREACH_SAFE(it, next, &n->gathering) {
+        (void)conn_write_gathered(CONTAINER_OF(it, struct conn, gathering));
+    }
 }
 
 bool conn_flush(struct conn *c) {

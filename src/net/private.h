@@ -38,6 +38,10 @@
  * does not come back by itself for what OpenSSL has left of one. */
 #define NET_RX_BYTES 16384
 #define NET_USER_AGENT_MAX 256
+/* Frames that wait for the end of the loop's turn, a connection: how many, and as many bytes as a
+ * TLS record takes. */
+#define GATHERED_FRAMES 4
+#define GATHERED_BYTES 16384
 
 enum listener_kind { LISTENER_PUBLIC, LISTENER_OPS };
 
@@ -91,6 +95,10 @@ struct conn {
     size_t rx_whole;     /* how much of it is whole characters */
     struct buf out;      /* what the socket has not taken yet … */
     size_t out_sent;     /* … but for so much of it */
+    struct frame *gathered[GATHERED_FRAMES]; /* while nothing of out waits */
+    struct list gathering;                   /* net.gathering, while there are some */
+    uint32_t gathered_bytes;
+    uint8_t gathered_count;
     uint16_t close_code; /* ours */
     uint16_t peer_code;  /* the client's; 0: none */
     char close_reason[24];
@@ -116,6 +124,8 @@ struct net {
     struct admit *admit;
     struct admit_limits limits;
     struct list conns;
+    struct list gathering; /* conn: those with frames for the end of this turn */
+    uv_prepare_t turn_end;
     size_t public_count; /* open sockets of public listeners */
     size_t public_max;
     int descriptor_max; /* the first descriptor that is too high for libwebsockets */
@@ -152,8 +162,16 @@ void conn_kill(struct conn *c);
 void conn_closed(struct conn *c);
 
 /* output.c */
-/* Sends what fits and keeps the rest; false: the socket has failed, and the connection will end. */
+/* Sends what fits and keeps the rest, behind what was gathered; false: the socket has failed, and
+ * the connection will end. */
 bool conn_write(struct conn *c, const void *bytes, size_t len);
+/* At the end of the loop's turn at the latest, in one write with what else the connection gets in
+ * it. Not while it is busy. False: as above. */
+bool conn_send_frame(struct conn *c, struct frame *frame);
+bool conn_write_gathered(struct conn *c);
+void conn_forget_gathered(struct conn *c);
+/* Of every connection. */
+void net_write_gathered(struct net *n);
 /* Something written before waits for the socket. */
 bool conn_is_busy(const struct conn *c);
 /* The socket takes more. True: nothing waits any more. */

@@ -11,19 +11,13 @@ static void on_close_timeout(struct wheel_timer *timer) {
     conn_kill(CONTAINER_OF(timer, struct conn, timer));
 }
 
-/* payload has room in front of it for the header. */
-static bool put_frame(struct conn *c, enum frames_opcode opcode, unsigned char *payload,
-                      size_t len) {
-    size_t header = frames_put_header(payload, opcode, len);
-    return conn_write(c, payload - header, header + len);
-}
-
 static bool put_control(struct conn *c, enum frames_opcode opcode, const void *payload,
                         size_t len) {
     unsigned char bytes[FRAMES_HEADER_MAX + FRAMES_CONTROL_MAX];
     assert(len <= FRAMES_CONTROL_MAX);
     memcpy(bytes + FRAMES_HEADER_MAX, payload, len);
-    return put_frame(c, opcode, bytes + FRAMES_HEADER_MAX, len);
+    size_t header = frames_put_header(bytes + FRAMES_HEADER_MAX, opcode, len);
+    return conn_write(c, bytes + FRAMES_HEADER_MAX - header, header + len);
 }
 
 /* ---- the session's side: transport ---- */
@@ -34,8 +28,7 @@ static enum session_write transport_write(void *conn, struct frame *frame) {
         return SESSION_WRITE_DEAD;
     if (conn_is_busy(c))
         return SESSION_WRITE_BUSY;
-    return put_frame(c, FRAMES_TEXT, frame_payload(frame), frame->len) ? SESSION_WRITE_DONE
-                                                                       : SESSION_WRITE_DEAD;
+    return conn_send_frame(c, frame) ? SESSION_WRITE_DONE : SESSION_WRITE_DEAD;
 }
 
 static void transport_want_write(void *conn) {

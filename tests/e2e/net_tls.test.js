@@ -50,6 +50,31 @@ test('TLS 1.2 and 1.3, nothing older, HTTP/1.1 only', async (t) => {
   });
 });
 
+/* TLS records of application data in what was sent, whole ones. */
+function records(bytes) {
+  const found = [];
+  for (let at = 0; at + 5 <= bytes.length; at += 5 + bytes.readUInt16BE(at + 3)) found.push(bytes[at]);
+  return found.filter((type) => type === 23).length;
+}
+
+test('what a connection gets in one turn comes in one record', async (t) => {
+  const redis = await h.redis(t);
+  const d = await h.lockDaemon(t, { redis, config: { listen: [tlsListener(h.certificate(h.tempDir(t)))] } });
+  const wire = await h.proxy(t, d.port);
+  const sent = [];
+  wire.rewrite.reply = (bytes) => {
+    sent.push(bytes);
+    return bytes;
+  };
+  const c = await d.client({ user: 'ann', url: `wss://127.0.0.1:${wire.port}/ws` });
+  await c.sync();
+  const before = sent.length;
+  c.send('resource:join', { resourceId: 'document:1:main', mode: 'editor' });
+  await c.waitFor('lock:acquired');
+  assert.deepStrictEqual(c.frames.slice(-2).map(({ message }) => message.event), ['resource:joined', 'lock:acquired']);
+  assert.strictEqual(records(Buffer.concat(sent.slice(before))), 1);
+});
+
 test('minVersion 1.3', async (t) => {
   const dir = h.tempDir(t);
   const d = await h.daemon(t, { config: { listen: [tlsListener(h.certificate(dir), { minVersion: '1.3' })] } });
