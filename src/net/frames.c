@@ -56,7 +56,8 @@ static bool is_allowed(const struct frames_reader *r) {
     }
 }
 
-/* The header is whole; false: its length is none, or takes more bytes than it needs (RFC 6455, 5.2). */
+/* The header is whole; false: its length is none, or takes more bytes than it needs (RFC
+ * 6455, 5.2). */
 static bool begin_payload(struct frames_reader *r) {
     uint8_t length = r->header[1] & LENGTH;
     uint64_t least = 0;
