@@ -1,7 +1,9 @@
 /*
  * The event feed: one XREAD over the streams of all shards, on a connection of its own, because it
- * blocks. Every entry names the one before it (`prev`); where that is not the one read last,
- * something was missed (trimmed, or the stream was lost) and the shard is synchronised.
+ * blocks. Every event names the one before it (`prev`); where that is not the one taken last,
+ * something was missed (trimmed, or the stream was lost) and the shard is synchronised. The events
+ * of a reply of ours are taken from the reply where they come next; the stream's copies of them are
+ * passed over.
  */
 #include "store_private.h"
 
@@ -15,6 +17,7 @@
 #define LOOK_TEXT "1"    /* blocks no longer than that where it is not known to work */
 #define COUNT_TEXT "256" /* entries a stream and reply */
 #define RETRY_MAX_MS 1000
+#define GATHER_MS 5 /* between two reads where the last one brought nothing new */
 #define HEAD_ARGS 6
 #define BLOCK_ARG 4
 
@@ -28,19 +31,42 @@ static void log_malformed(const struct shard *s) {
     }
 }
 
-/* False: malformed. missed: up to which tick something was missed before the entry. */
-static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t *missed) {
-    const struct redis_reply *fields = redis_reply_at(entry, 1);
+static void apply(struct shard *s, const struct lock_event *event) {
     const struct lock_store_callbacks *callbacks = &s->store->callbacks;
+
+    s->cursor = event->rev;
+    s->tick = event->rev > s->tick ? event->rev : s->tick;
+    metrics_add(METRIC_EVENTS, 1, NULL, NULL);
+    callbacks->on_event(callbacks->ctx, event);
+}
+
+void feed_take_reply(struct shard *s, const struct lock_result *result) {
+    bool next = s->positioned && result->event_count > 0 && result->events[0].prev == s->cursor;
+
+    for (size_t i = 0; next && i < result->event_count && !s->store->closing; i++) {
+        apply(s, &result->events[i]);
+    }
+}
+
+/* False: malformed. last: the tick of the entry before. missed: up to which tick something was
+ * missed before the entry. news: grows by what was not known from a reply. */
+static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t *last,
+                       int64_t *missed, size_t *news) {
+    const struct redis_reply *fields = redis_reply_at(entry, 1);
     struct lock_event event;
     struct str id, packed;
     int64_t tick, expected = s->cursor;
 
     if (!redis_reply_str(redis_reply_at(entry, 0), &id) || !stream_id_read(id, &tick) ||
-        tick <= s->cursor) {
+        tick <= *last) {
         log_malformed(s);
         return false;
     }
+    *last = tick;
+    if (tick <= s->cursor) {
+        return true;
+    }
+    (*news)++;
     s->cursor = tick;
     s->tick = tick > s->tick ? tick : s->tick;
     if (!redis_reply_str(redis_reply_at(fields, 1), &packed) ||
@@ -48,20 +74,20 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
         log_malformed(s);
         return false;
     }
-    callbacks->on_event(callbacks->ctx, &event);
+    apply(s, &event);
     if (event.prev != expected) { /* below it: another stream than that which was read */
         *missed = event.prev > expected ? event.prev : event.rev;
     }
     return true;
 }
 
-static size_t take_stream(struct shard *s, const struct redis_reply *entries) {
+static void take_stream(struct shard *s, const struct redis_reply *entries, size_t *news) {
     size_t count = redis_reply_count(entries);
     bool whole = true;
-    int64_t missed = 0;
+    int64_t missed = 0, last = s->asked;
 
     for (size_t i = 0; i < count; i++) {
-        whole = take_entry(s, redis_reply_at(entries, i), &missed) && whole;
+        whole = take_entry(s, redis_reply_at(entries, i), &last, &missed, news) && whole;
     }
     if (!whole) {
         shard_resync(s, "malformed event");
@@ -69,7 +95,6 @@ static size_t take_stream(struct shard *s, const struct redis_reply *entries) {
     if (missed != 0) {
         shard_missed(s, missed);
     }
-    return count;
 }
 
 static void note_lag(const struct lock_store *store, const struct shard *s) {
@@ -78,9 +103,10 @@ static void note_lag(const struct lock_store *store, const struct shard *s) {
     metrics_set(METRIC_FEED_LAG, lag_ms > 0 ? (double)lag_ms / 1000 : 0, NULL, NULL);
 }
 
-/* Streams come in the order in which they were asked for, those without news left out. */
-static bool take_reply(struct lock_store *store, const struct redis_reply *reply) {
-    size_t count = redis_reply_count(reply), events = 0;
+/* Streams come in the order in which they were asked for, those without news left out. False:
+ * malformed. */
+static bool take_streams(struct lock_store *store, const struct redis_reply *reply, size_t *news) {
+    size_t count = redis_reply_count(reply);
     unsigned at = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -96,10 +122,9 @@ static bool take_reply(struct lock_store *store, const struct redis_reply *reply
         if (at == store->shard_count) {
             return false;
         }
-        events += take_stream(&store->shards[at], redis_reply_at(stream, 1));
+        take_stream(&store->shards[at], redis_reply_at(stream, 1), news);
         note_lag(store, &store->shards[at]);
     }
-    metrics_add(METRIC_EVENTS, (double)events, NULL, NULL);
     return true;
 }
 
@@ -160,6 +185,8 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
                     const char *error) {
     struct lock_store *store = arg;
     static struct log_limit limit;
+    bool empty = status != REDIS_OK || redis_reply_is_nil(reply);
+    size_t news = 0;
 
     if (store->closing) {
         return;
@@ -176,12 +203,12 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
         return;
     }
     /* Still reading: what is dealt with in here may ask to read on, and would read this again. */
-    if (status == REDIS_OK && !redis_reply_is_nil(reply)) {
+    if (!empty) {
         redis_link_catch_up(store->link); /* a reply is told before the events that it caused */
         if (store->closing) {
             return;
         }
-        if (!take_reply(store, reply)) {
+        if (!take_streams(store, reply, &news)) {
             store->feed.reading = false;
             redis_link_reset(store->feed.link, "malformed reply");
             return;
@@ -191,7 +218,11 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
         back(store);
     }
     store->feed.reading = false;
-    feed_read(store);
+    if (empty || news > 0) {
+        feed_read(store);
+    } else { /* ours alone: more of ours is about to come, and is not wanted one by one */
+        wheel_set(store->wheel, &store->feed.retry_timer, GATHER_MS, on_retry);
+    }
 }
 
 void feed_read(struct lock_store *store) {
@@ -206,9 +237,10 @@ void feed_read(struct lock_store *store) {
     }
     feed->argv[BLOCK_ARG] = str_of(look ? LOOK_TEXT : feed->block);
     for (unsigned i = 0; i < store->shard_count; i++) {
-        int len =
-            snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)store->shards[i].cursor);
+        struct shard *s = &store->shards[i];
+        int len = snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)s->cursor);
 
+        s->asked = s->cursor;
         ids[i] = (struct str){feed->ids[i], (size_t)len};
     }
     feed->reading = true;

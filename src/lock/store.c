@@ -134,6 +134,7 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
     if (store->closing) {
         return;
     }
+    feed_take_reply(s, &result);
     if (status == REDIS_REFUSED) {
         if (is_no_master(error)) {
             store_leave_server(store, error);

@@ -70,7 +70,8 @@ struct shard {
     char *key_text;
 
     int64_t tick;       /* the highest seen, in replies and events */
-    int64_t cursor;     /* the last event taken from the stream */
+    int64_t cursor;     /* the last event taken, from the stream or from a reply */
+    int64_t asked;      /* what cursor was when the stream was last asked for more */
     bool positioned;    /* cursor is set */
     int64_t window;     /* of the last reply */
     int64_t reported;   /* the window last reported in */
@@ -309,6 +310,9 @@ void feed_init(struct lock_store *store, const char *name);
 void feed_fini(struct lock_store *store);
 /* Reads on if it can: connected, every shard positioned, not reading already. */
 void feed_read(struct lock_store *store);
+/* The events of a reply that has been dealt with: they are taken now if they go on from the last one
+ * taken, else when the stream brings them. */
+void feed_take_reply(struct shard *s, const struct lock_result *result);
 /* Every shard's place in its stream is known, without which nothing can be read. */
 bool feed_is_positioned(const struct lock_store *store);
 

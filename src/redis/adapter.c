@@ -1,6 +1,10 @@
 #include "adapter.h"
 
+#include <sys/ioctl.h>
+
 #include "wslock/base/mem.h"
+
+#define READS_MAX 16 /* a turn of the loop */
 
 struct redis_adapter {
     uv_poll_t poll;
@@ -110,8 +114,16 @@ void redis_adapter_set_connected(struct redis_adapter *a) {
     a->connected = true;
 }
 
+static bool has_more(const struct redis_adapter *a) {
+    int bytes = 0;
+
+    return ioctl(a->ac->c.fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* hiredis reads 16 KiB at a time. Where many replies are there they are all taken, so that their
+ * calls do not grow old while others are made. */
 void redis_adapter_read(struct redis_adapter *a) {
-    if (a->ac) {
+    for (int i = 0; i < READS_MAX && a->ac && (i == 0 || has_more(a)); i++) {
         redisAsyncHandleRead(a->ac);
     }
 }

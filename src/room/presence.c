@@ -112,6 +112,8 @@ static bool wanted(const struct room *room, enum wire_presence kind) {
 }
 
 static void tell_diff(struct room *room, const struct diff *d, int64_t viewers) {
+    if (!wanted(room, WIRE_PRESENCE_DIFF))
+        return;
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room_state_rev(room));
     tell(room, WIRE_PRESENCE_DIFF, at.rev,
