@@ -399,12 +399,13 @@ static void add_reserved_lock(struct script_args *a, const struct lock_report_wa
 /* Arguments 18 to 22. owner: of the lock, or NULL. */
 static void add_knowledge(struct script_args *a, const struct shard *s,
                           const struct lock_report_waiting *w,
-                          const struct lock_report_member *owner, int64_t seen_token) {
+                          const struct lock_report_member *owner, int64_t seen_token,
+                          int64_t known) {
     args_str(a, w->takeover);
     args_flag(a, owner && owner->prompt);
     args_str(a, owner ? owner->page_id : (struct str){NULL, 0});
     args_int(a, is_ahead(s, seen_token) ? 0 : seen_token);
-    args_int(a, s->cursor);
+    args_int(a, known);
 }
 
 /* Arguments 23 and on. */
@@ -444,8 +445,8 @@ static void add_reported_lock(struct script_args *a, const struct lock_report_me
 
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
                  const struct lock_report_member *members, size_t count,
-                 const struct lock_report_waiting *waiting, int64_t seen_token, lock_cb cb,
-                 void *arg) {
+                 const struct lock_report_waiting *waiting, int64_t seen_token, int64_t known,
+                 lock_cb cb, void *arg) {
     struct shard *s = shard_of(store, resource);
     const struct lock_report_member *owner = NULL;
     struct script_args a;
@@ -471,7 +472,7 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     } else {
         add_reported_lock(&a, owner);
     }
-    add_knowledge(&a, s, waiting, owner, seen_token);
+    add_knowledge(&a, s, waiting, owner, seen_token, known);
     add_waiting(&a, waiting);
     for (size_t i = 0; i < count; i++) {
         if (members[i].gone) {

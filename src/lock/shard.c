@@ -181,7 +181,7 @@ static void on_lease_timer(struct wheel_timer *timer) {
 }
 
 void shard_note_step(struct shard *s, int64_t step_ms) {
-    s->step = step_ms > 0 ? 1 : -1;
+    s->step_ms = (s->step_ms > 0) == (step_ms > 0) ? s->step_ms + step_ms : step_ms;
     if (s->state != SHARD_AWAY && !s->renewing) {
         wheel_set(s->store->wheel, &s->lease_timer, 1, on_lease_timer);
     }
@@ -193,7 +193,7 @@ static uint64_t renewal_pause_ms(const struct shard *s, bool renewed) {
                         : s->window != 0 ? LOCK_WINDOW_POLL_MS
                                          : interval_ms;
 
-    if (renewed && s->step != 0) {
+    if (renewed && s->step_ms != 0) {
         return 1;
     }
     return pause_ms < interval_ms ? pause_ms : interval_ms;
@@ -204,13 +204,16 @@ static void on_renewed(struct script_call *call, const struct script_head *head,
     struct shard *s = call->shard;
 
     s->renewing = false;
+    if (result->status != LOCK_OK && s->step_ms == 0) {
+        s->step_ms = s->step_sent_ms;
+    }
+    s->step_sent_ms = 0;
     tell_unasked(s, result);
     if (s->state == SHARD_AWAY || s->store->closing) {
         return;
     }
     if (result->status == LOCK_OK) {
         s->lease_sent_ms = call->begin_us / 1000;
-        s->step = s->step == s->step_sent ? 0 : s->step; /* else it was noticed meanwhile */
         if (s->state == SHARD_SERVING) {
             note_served(s);
         }
@@ -245,14 +248,15 @@ static void send_lease(struct shard *s, int64_t lease_ms, int64_t written, scrip
     args_flag(&a, store->config->redis.embedded);
     args_int(&a, store_longest_grace_ms(store));
     args_int(&a, written);
-    args_int(&a, s->step);
+    args_int(&a, s->step_sent_ms);
     script_send(s, &lock_script_lease, &a, done, NULL, NULL);
 }
 
 static void renew(struct shard *s) {
     if (!s->renewing) {
         s->renewing = true;
-        s->step_sent = s->step;
+        s->step_sent_ms = s->step_ms;
+        s->step_ms = 0;
         send_lease(s, s->store->config->redis.lease_ms, unwritten_tick(s), on_renewed);
     }
 }

@@ -35,7 +35,7 @@
 #define LOCK_SCHEMA_OLDEST 1 /* that can be read: locks and members without pages */
 #define LOCK_INCARNATION_MAX 64
 #define LOCK_RETRY_MS 500 /* after a refusal or a failed report */
-#define LOCK_PROBLEM_LEN 256
+#define LOCK_PROBLEM_LEN 640 /* the names of all commands that there may be no right to */
 #define LOCK_WINDOW_POLL_MS                                                                        \
     500 /* lease renewals while a recovery window is open: they close it                           \
          */
@@ -80,8 +80,8 @@ struct shard {
     uint64_t
         lease_sent_ms; /* boot time when the last renewal that went through was sent; 0: never */
     bool renewing;
-    int step; /* of the store's clock, that is to be told to the shard: 1 forward, -1 back … */
-    int step_sent;      /* … as the renewal under way tells it */
+    int64_t step_ms;    /* of the store's clock, that the shard is still to be told */
+    int64_t step_sent_ms; /* the renewal under way tells it */
     uint64_t served_ms; /* boot time when it was last seen to be served, its lease renewed */
     char problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
     struct wheel_timer lease_timer;

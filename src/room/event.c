@@ -1,5 +1,5 @@
-/* One event of the feed: held while the room has no snapshot, else applied and told, in this order.
- */
+/* One event of the feed: held while the room has no snapshot, or has not been reported to a store
+ * that is back; else applied and told, in this order. */
 #include "private.h"
 
 #include "wslock/base/log.h"
@@ -195,13 +195,28 @@ void room_wait_event(struct room *room, const struct lock_event *event) {
         log_warn("room_events_dropped", LF("resource", room->resource));
 }
 
-void room_replay_waiting(struct room *room) {
+int64_t room_events_known(const struct room *room) {
+    if (!list_empty(&room->waiting))
+        return CONTAINER_OF(room->waiting.next, struct room_event, node)->event.rev - 1;
+    return lock_store_fed(room->rooms->store, room_resource(room));
+}
+
+static void end_waiting(struct room *room, bool apply) {
     LIST_FOREACH_SAFE(it, tmp, &room->waiting) {
         struct room_event *held = CONTAINER_OF(it, struct room_event, node);
         list_remove(it);
-        if (room->synced)
+        if (apply)
             room_apply_event(room, &held->event);
         mem_free(held);
     }
     room->waiting_count = 0;
+}
+
+void room_replay_waiting(struct room *room) {
+    if (room->synced && !room->degraded)
+        end_waiting(room, true);
+}
+
+void room_drop_waiting(struct room *room) {
+    end_waiting(room, false);
 }

@@ -75,7 +75,7 @@ struct room {
     bool synced;
     int64_t rev;         /* of its last change */
     bool applying;       /* that change is being told; else notices are */
-    struct list waiting; /* room_event: came before the first snapshot */
+    struct list waiting; /* room_event: came before the first snapshot, or while degraded */
     size_t waiting_count;
 
     struct room_lock_copy lock;
@@ -103,7 +103,8 @@ struct room {
     int64_t ours;           /* the last lock that a holder here had; 0: none */
     int64_t seen_token;     /* the highest that was told of */
     struct room_left *left; /* NULL: nobody */
-    bool degraded;
+    bool degraded; /* the store was away, and has not been told since what there is here: what others
+                      told it may be of a past that this room knows more of */
     bool doubtful;       /* the store has not the lock, but who holds it may still report it */
     int64_t disbelieved; /* of the lock whose holder here was told STORE_LOST, and has not asked
                             again since; 0: none */
@@ -157,7 +158,11 @@ void room_apply_event(struct room *room, const struct lock_event *event);
  * lost. */
 void room_recovered(struct room *room, const struct lock_view *lock, enum lock_cause lost_reason);
 void room_wait_event(struct room *room, const struct lock_event *event);
+/* Unless the room is still to wait. */
 void room_replay_waiting(struct room *room);
+void room_drop_waiting(struct room *room);
+/* Events up to this tick have been applied. */
+int64_t room_events_known(const struct room *room);
 
 /* notify.c: to the subscribers. */
 /* The rev of what is told to all: of the change that is being told, else of the last event that the

@@ -132,6 +132,15 @@ static bool take_report(struct room *room, const struct lock_result *result) {
 
 static void report_room(void *ctx, struct str key, void *value);
 
+static void take_answer(struct resync *rs, struct room *room, const struct lock_result *result) {
+    bool whole = take_report(room, result);
+    room_replay_waiting(room);
+    if (!whole && rs->again++ < AGAIN_MAX)
+        report_room(rs, room_resource(room), room);
+    else
+        room_drop_if_done(room);
+}
+
 static void on_report(void *arg, const struct lock_result *result) {
     struct report *report = arg;
     struct resync *rs = report->resync;
@@ -139,10 +148,8 @@ static void on_report(void *arg, const struct lock_result *result) {
     rs->rooms->on_reported(rs->rooms->on_reported_ctx, result);
     if (result->status != LOCK_OK)
         rs->failed = true;
-    else if (room && !take_report(room, result) && rs->again++ < AGAIN_MAX)
-        report_room(rs, room_resource(room), room);
     else if (room)
-        room_drop_if_done(room);
+        take_answer(rs, room, result);
     mem_free(report->resource);
     mem_free(report);
     resync_end(rs);
@@ -157,7 +164,7 @@ static void send_report(struct resync *rs, struct room *room,
     report->resource = mem_strdup(room->resource);
     rs->open++;
     lock_report(rs->rooms->store, room_resource(room), room->policy, members, count, waiting,
-                room->seen_token, on_report, report);
+                room->seen_token, room_events_known(room), on_report, report);
 }
 
 /* A lock in grace that nobody here goes on with: who knows of it must tell. */
@@ -196,7 +203,7 @@ static void report_room(void *ctx, struct str key, void *value) {
     struct lock_report_waiting waiting;
     struct lock_waiter *waiters;
     const struct room_sub *believer = room_believer(room, &had);
-    size_t n = !room->ahead && describe_grace(room, &members[0]) ? 1 : 0;
+    size_t open = rs->open, n = !room->ahead && describe_grace(room, &members[0]) ? 1 : 0;
     room_report_waiting(room, &waiting, &waiters);
     for (int first = 1; first >= 0; first--) { /* the lock's owner is in the first call */
         LIST_FOREACH_SAFE(it, tmp, &room->subs) {
@@ -216,7 +223,11 @@ static void report_room(void *ctx, struct str key, void *value) {
     if (n > 0)
         send_report(rs, room, members, n, &waiting);
     mem_free(waiters);
-    if (n == 0 && room->sub_count == 0) { /* what became of its lock cannot be known from here */
+    if (rs->open > open)
+        return;
+    room->degraded = false; /* there is nothing to report */
+    room_replay_waiting(room);
+    if (room->sub_count == 0) { /* what became of its lock cannot be known from here */
         room->ours = 0;
         room_drop_if_done(room);
     }
@@ -238,8 +249,7 @@ static void rewind_room(void *ctx, struct str key, void *value) {
         return;
     room->rev = room->seen_token = 0;
     room_left_forget(room);
-    if (!room->synced)
-        room_replay_waiting(room); /* drops them */
+    room_drop_waiting(room);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         sub->min_rev = 0;

@@ -26,8 +26,7 @@ static void room_destroy(struct room *room) {
     room_presence_fini(room);
     wheel_cancel(&room->holder_timer);
     wheel_cancel(&room->give_up_timer);
-    room->synced = false;
-    room_replay_waiting(room);
+    room_drop_waiting(room);
     room_clear(room);
     mem_free(room->left);
     mem_free(room->resource);
@@ -145,7 +144,7 @@ void rooms_on_event(struct rooms *r, const struct lock_event *event) {
     if (!room)
         return;
     lock_note_ending(r->store, event);
-    if (room->synced)
+    if (room->synced && !room->degraded)
         room_apply_event(room, event);
     else
         room_wait_event(room, event);

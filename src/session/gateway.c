@@ -304,7 +304,7 @@ bool gateway_drained(const struct gateway *g) {
 
 /* With the cause, as far as it is known; until the next call. */
 static const char *store_reason(const struct gateway *g, const char *what) {
-    static char text[512];
+    static char text[1024];
     const char *problem = lock_store_problem(g->store);
     snprintf(text, sizeof text, "%s%s%s", what, problem ? ": " : "", problem ? problem : "");
     return text;

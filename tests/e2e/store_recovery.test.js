@@ -44,10 +44,15 @@ async function pair(t) {
       await h.eventually(async () => await offset(master, 'master_repl_offset') === await offset(replica, 'slave_repl_offset'), 'in step');
       await replica.command('REPLICAOF', 'NO', 'ONE');
     },
+    async away() {
+      wire.refuse();
+      await master.stop('SIGKILL');
+    },
     async failOver() {
       wire.target = { port: replica.port, host: '127.0.0.1' };
       await master.stop('SIGKILL');
       wire.cut();
+      wire.refuse(false);
     },
   };
 }
@@ -59,6 +64,33 @@ async function pairScene(t, name) {
   const ann = await h.person(one, `${name}-ann`);
   const bob = await h.person(two, `${name}-bob`);
   return { ...stores, one, two, ann, bob };
+}
+
+/* Ann has the lock after Bob, who has released it, which the replica does not know. Her daemon stands still while his
+   reports; `broken`: and her connection broke while the store was away. */
+async function laterHolder(t, name, broken) {
+  const s = await pairScene(t, name);
+  const resourceId = `document:${name}:main`;
+  await h.take(s.bob, resourceId);
+  await h.view(s.ann, resourceId);
+  await s.fallBehind(1);
+  await s.bob.expect('lock:release', { resourceId }, 'lock:released');
+  const { token } = await s.ann.expect('lock:acquire', { resourceId }, 'lock:acquired');
+  await s.bob.waitFor('lock:state', (x) => x.cause === 'ACQUIRED' && x.lock.holder.userId === `${name}-ann`);
+  if (broken) {
+    await s.away();
+    await s.ann.waitFor('system:degraded');
+    await s.ann.terminate();
+    await s.one.waitForAudit((a) => a.action === 'SESSION_CLOSED');
+  }
+  s.one.signal('SIGSTOP');
+  try {
+    await s.failOver();
+    await s.bob.waitFor('lock:state', (x) => x.cause === 'STORE_LOST');
+  } finally {
+    s.one.signal('SIGCONT');
+  }
+  return { ...s, resourceId, token };
 }
 
 /* Bob has the lock after Ann, saves under a higher token, and gives it back. */
@@ -124,6 +156,25 @@ test('a store without its last writes', { concurrency: 8 }, async (t) => {
       await h.checkAll(s.two);
     },
 
+    'the replica has an earlier lock, and an instance reports first that knows no more of it: the later holder keeps hers': async (st) => {
+      const s = await laterHolder(st, 'later', false);
+      const beat = await settled(s.ann, 'lock:heartbeat', { resourceId: s.resourceId, token: s.token });
+      assert.deepStrictEqual([beat.event, beat.data.token], ['lock:renewed', s.token]);
+      assert.strictEqual(s.ann.received('lock:lost').length, 0);
+      assert.strictEqual((await settled(s.bob, 'lock:acquire', { resourceId: s.resourceId })).data.reason, 'HELD');
+      await h.checkAll(s.one, s.two);
+    },
+
+    'the same where her connection broke while the store was away, and she comes back': async (st) => {
+      const s = await laterHolder(st, 'back', true);
+      const back = await s.one.client(s.ann.options);
+      await settled(back, 'resource:join', { resourceId: s.resourceId });
+      const { answer } = await h.edit(back, s.resourceId, { token: s.token });
+      assert.deepStrictEqual([answer.event, answer.data.token, answer.data.resumed], ['lock:acquired', s.token, true]);
+      assert.strictEqual((await settled(s.bob, 'lock:acquire', { resourceId: s.resourceId })).data.reason, 'HELD');
+      await h.checkAll(s.one, s.two);
+    },
+
     'the replica has a lock in grace that somebody has had since: its owner comes back and does not get the old token': async (st) => {
       const s = await pairScene(st, 'grace');
       const r = 'document:grace:main';
@@ -139,6 +190,9 @@ test('a store without its last writes', { concurrency: 8 }, async (t) => {
       await settled(back, 'resource:join', { resourceId: r, mode: 'editor', token });
       const { data } = await settled(back, 'lock:acquire', { resourceId: r }, (reply) => reply.event === 'lock:acquired');
       assert.ok(data.token > higher, JSON.stringify(data));
+      for (const event of ['lock:acquired', 'lock:renewed']) {
+        assert.ok(back.received(event).every((m) => m.data.token > higher), `${event} under an old token`);
+      }
       await h.checkAll(s.one, s.two);
     },
 
@@ -152,7 +206,7 @@ test('a store without its last writes', { concurrency: 8 }, async (t) => {
       const bob = await h.person(two, 'silent-bob');
       const { token } = await h.take(ann, r);
       await h.view(bob, r);
-      await two.waitForLog(/./); // both have renewed their leases, and know of each other
+      await new Promise((resolve) => { setTimeout(resolve, LEASE / 2); }); // a renewal by which two knows of one
       one.signal('SIGSTOP');
       try {
         await redis.command('FLUSHALL');
@@ -236,7 +290,7 @@ test('a store without its last writes', { concurrency: 8 }, async (t) => {
       const claimed = await settled(bob, 'lock:claim', { resourceId: r });
       assert.strictEqual(claimed.event, 'lock:acquired', JSON.stringify(claimed));
       assert.ok(claimed.data.token > token);
-      assert.strictEqual(claimed.data.previous?.reason ?? 'CLAIMED', 'CLAIMED');
+      assert.deepStrictEqual([claimed.data.previous.userId, claimed.data.previous.reason], ['asked-ann', 'CLAIMED']);
       await h.checkAll(d);
     },
 

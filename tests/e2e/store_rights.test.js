@@ -136,6 +136,17 @@ test('each right withdrawn while it runs: told away with the cause, and recovere
   await h.checkAll(d);
 });
 
+test('all rights that are missing are told at once', async (t) => {
+  const redis = await server(t);
+  const d = await h.lockDaemon(t, { redis, config: config(redis, { redis: { lease: h.ms(1500) }, ops: { readyGrace: '100ms' } }) });
+  await h.granting(d);
+  const kept = ['evalsha', 'script|load', 'ping', 'info'];
+  await redis.command('ACL', 'SETUSER', 'wslock', '-@all', ...kept.map((name) => `+${name}`));
+  const reason = await h.eventually(async () => (await h.httpGet(d.opsUrl('/readyz'))).json.reasons?.find((text) => text.includes('no right to')), 'the cause');
+  const told = /no right to (.*)$/.exec(reason)[1].split(', ');
+  assert.deepStrictEqual(told.sort(), NEEDED.filter((name) => ![...kept, ...OPTIONAL].includes(name)).sort());
+});
+
 test('a right that is missing at start: exit 3, and which', { concurrency: 6 }, async (t) => {
   await h.together(t, Object.fromEntries(['info', 'evalsha', 'script|load', 'xread', 'zrank', 'sscan', 'ping'].map((name) => [name, async (st) => {
     const redis = await server(st);

@@ -418,10 +418,10 @@ export class Model {
         const mine = isOwned(lock) && lock.user === t.user;
         const myTab = mine && lock.client === t.client;
         if (myTab && connected && lock.state === 'held') {
-            return this.window > 0 && this.lost ? { denied: 'RECOVERING' } : { way: 'renew' };
+            return this.window > 0 && (this.lost || this.isBelowSeen(resource)) ? { denied: 'RECOVERING' } : { way: 'renew' };
         }
         if (myTab && token === lock.token && keepsToken(lock, t)) {
-            return { way: 'resume' };
+            return this.window > 0 && this.isBelowSeen(resource) ? { denied: 'RECOVERING' } : { way: 'resume' };
         }
         if (this.window > 0) {
             return { denied: 'RECOVERING' };
@@ -653,7 +653,9 @@ export class Model {
             return this.answer(resource, { outcome: 'NOT_JOINED' });
         }
         const lost = (reason) => this.answer(resource, { outcome: 'LOST', lost: this.forgotten(token, reason) });
-        if (this.window > 0 && token > lock.token && !this.recall(resource, t.user, token)) {
+        const right = isOwned(lock) && lock.user === t.user && lock.client === t.client && (token === 0 || token === lock.token);
+        if (this.window > 0 && ((right && this.isBelowSeen(resource))
+            || (token > lock.token && !this.recall(resource, t.user, token)))) {
             return this.answer(resource, { outcome: 'RECOVERING' });
         }
         if (!isOwned(lock) || lock.user !== t.user || lock.client !== t.client) {
@@ -769,11 +771,11 @@ export class Model {
         const { turn } = this.room(resource);
         const asked = [...places, turn].find((p) => p && p.user === t.user && p.kind !== QUEUES);
         if (!asked) {
-            if (lock.state === 'free') {
-                lock.policy = t.policy;
-            }
+            const before = lock.policy;
+            lock.policy = lock.state === 'free' ? t.policy : before;
             const more = { request, message, ends: this.now + t.policy.request, length: t.policy.request };
             if (!this.ask(resource, t, REQUESTS, most, more)) {
+                lock.policy = before;
                 return this.answer(resource, { outcome: 'QUEUE_FULL' });
             }
             this.serve(resource, t.session);
@@ -1137,8 +1139,7 @@ export class Model {
             }
         }
         // In the order that the real reply shows.
-        [...shown.map(({ resource }) => resource), ...this.seen.keys()].filter((resource) => this.seen.has(resource))
-            .forEach((resource) => this.confirm(resource));
+        new Set([...shown.map(({ resource }) => resource), ...this.seen.keys()]).forEach((resource) => this.confirm(resource));
         this.window = 0;
         this.gap.to = this.now;
         this.seen.clear();
@@ -1156,6 +1157,9 @@ export class Model {
         const before = this.lastWindow;
         const lapsed = (this.leases.get(instance) ?? 0) <= this.now;
         const back = step < 0 || this.renewed > this.now + 2000;
+        if (this.window === 0 && step > 0) {
+            this.renewed = Math.min(this.renewed ?? this.now, this.now - step);
+        }
         if (this.window === 0 && (back || step > 0)) {
             this.openWindow(false);
         } else if (this.window > 0 && step > 0 && this.lost) {
@@ -1217,6 +1221,16 @@ export class Model {
         return this.events;
     }
 
+    // A higher token has been seen: what becomes of the lock is decided when the window closes.
+    isBelowSeen(resource) {
+        return (this.seen.get(resource) ?? 0) > this.room(resource).lock.token;
+    }
+
+    // Of grants that are over.
+    highestKnown(resource) {
+        return Math.max(this.room(resource).ended[0]?.token ?? 0, this.highest.get(resource) ?? 0);
+    }
+
     // A token has been seen. A lock below it is not confirmed.
     witness(resource, token) {
         const highest = Math.max(this.seen.get(resource) ?? 0, token);
@@ -1228,12 +1242,17 @@ export class Model {
     // Nobody has reported the later grant: the lock goes on under a new token where somebody stands for it, else it ends.
     confirm(resource) {
         const { lock } = this.room(resource);
-        const token = this.seen.get(resource) ?? 0;
+        const token = this.seen.get(resource);
+        if (token === undefined) {
+            return;
+        }
         if (isOwned(lock) && lock.token >= token) {
             return;
         }
         if (!isOwned(lock) || lock.told < this.window || lock.told > this.now) {
-            this.highest.set(resource, Math.max(token, this.highest.get(resource) ?? 0));
+            if (isOwned(lock) || token > this.highestKnown(resource)) {
+                this.highest.set(resource, token);
+            }
             if (isOwned(lock)) {
                 this.end(resource, 'STORE_LOST', '');
             }
@@ -1272,7 +1291,7 @@ export class Model {
         }
         const lost = r?.token > 0 ? this.restore(resource, instance, r, policy, takeover, here) : null;
         if (this.window > 0) {
-            this.witness(resource, Math.max(seen, r?.token ?? 0, room.ended[0]?.token ?? 0, this.highest.get(resource) ?? 0));
+            this.witness(resource, Math.max(seen, r?.token ?? 0, this.highestKnown(resource)));
             this.restorePlaces(resource, r, policy, waiters);
         } else {
             this.serve(resource, '');

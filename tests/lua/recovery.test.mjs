@@ -631,7 +631,7 @@ test('a step forward that is noticed opens a window, and no deadline is lost by 
     await w.s.join('doc:2:main', w.tab('bob'), { edit: true });
     await w.s.disconnect('doc:2:main', { ...w.tab('bob'), session: 's1' }, 'SERVER');
     await w.s.setClock(w.s.ms + 3600000);
-    const { window } = await w.s.renew('i1', { step: 1 }); // also past `valid`
+    const { window } = await w.s.renew('i1', { step: 3600000 }); // also past `valid`
     assert.equal(window, w.s.ms);
     has(await w.s.heartbeat(DOC, ann, { token, active: false }), { outcome: 'RENEWED', lock: { token } });
     await w.s.reportDone('i1', window);
@@ -641,17 +641,29 @@ test('a step forward that is noticed opens a window, and no deadline is lost by 
     has(await w.s.heartbeat(DOC, ann, { token }), { outcome: 'RENEWED', lock: { token } });
 });
 
-test('a small step forward opens a window when an instance has noticed it', async () => {
-    const w = await shared({ policy: { ttl: 5000, heartbeat: 2000 } });
-    const { ann, token } = await w.given('held');
-    await w.s.setClock(w.s.ms + 4000);
-    const { window } = await w.s.renew('i1', { step: 1 });
-    assert.equal(window, w.s.ms);
-    await w.s.advance(2000); // the lock's time is up by the new clock
-    await w.s.reportDone('i1', window);
-    await w.s.advance(1000);
-    has(await w.s.renew('i1'), { window: 0 });
-    has(await w.s.heartbeat(DOC, ann, { token }), { outcome: 'RENEWED', lock: { token } });
+test('a small step forward opens a window when an instance has noticed it, also by the answer to a renewal', async () => {
+    for (const first of [true, false]) {
+        const w = await shared({ policy: { ttl: 5000, heartbeat: 2000, takeover: 8000 } });
+        const { ann, token } = await w.given('held');
+        const admin = w.tab('admin');
+        await w.s.join(DOC, admin);
+        has(await w.s.takeover(DOC, admin, 'k1'), { outcome: 'PENDING' });
+        await w.s.setClock(w.s.ms + 1500);
+        await w.s.renew('i1');
+        await w.s.setClock(w.s.ms + 4000 + 100);
+        if (first) {
+            has(await w.s.renew('i1'), { window: 0 });
+        }
+        const { window } = await w.s.renew('i1', { step: 4000 });
+        assert.equal(window, w.s.ms);
+        await w.s.advance(2000); // the lock's time is up by the new clock
+        await w.s.reportDone('i1', window);
+        await w.s.advance(1000);
+        has(await w.s.renew('i1'), { window: 0 });
+        const { lock } = await w.s.heartbeat(DOC, ann, { token });
+        has(lock, { state: 'held', token });
+        assert.equal(lock.takeover.forceAt, w.s.ms + 8000, `${first}`); // it fell into the gap
+    }
 });
 
 test('a step back: nothing lies further ahead than its own length', async () => {
@@ -674,7 +686,7 @@ test('a step back: nothing lies further ahead than its own length', async () => 
     await w.s.renew('i2'); // and dies
 
     await w.s.setClock(w.s.ms - 3600000);
-    const { window } = await w.s.renew('i1', { step: -1 });
+    const { window } = await w.s.renew('i1', { step: -3600000 });
     assert.equal(window, w.s.ms);
     assert.equal(await due(w, 'i:i1'), w.s.ms + 10000);
     await w.s.reportDone('i1', window);
@@ -732,7 +744,7 @@ test('a scan after a step back misses nothing that moves while it lasts', async 
         await w.s.request(`doc:${i}:main`, asker, `r${i}`);
     }
     await w.s.setClock(w.s.ms - 3600000);
-    const { window } = await w.s.renew('i1', { step: -1 });
+    const { window } = await w.s.renew('i1', { step: -3600000 });
     await w.s.reportDone('i1', window);
     await w.s.advance(3000);
     has(await w.s.renew('i1'), { window: 0 });
@@ -803,7 +815,7 @@ test('a lock that a window leaves free is given to who waits, wherever the clock
     const { window } = await w.s.status(DOC);
     has(await w.s.leave(DOC, ann), { lock: { state: 'free', queued: 1 } });
     await w.s.setClock(w.s.ms - 3600000);
-    const again = (await w.s.renew('i1', { step: -1 })).window;
+    const again = (await w.s.renew('i1', { step: -3600000 })).window;
     assert.ok(again < window);
     await w.s.reportDone('i1', again);
     await w.s.advance(3000);
@@ -822,7 +834,7 @@ test('a step forward inside a window after a loss does not make those who are si
         await w.s.reportDone('i1', window, { peers: { i2: w.s.ms + 2000 } });
         await w.pass(4000);
         await w.s.setClock(w.s.ms + by);
-        const r = await w.s.renew('i1', { step: 1 });
+        const r = await w.s.renew('i1', { step: by });
         assert.equal(r.window, by > 10000 ? w.s.ms : window);
         await w.s.reportDone('i1', r.window);
         await w.pass(28000); // 30 s of grace behind a lease that had not ended
@@ -1111,6 +1123,24 @@ test('a member that its own instance knows nothing of: its lock is not valid, bu
     has(r, { lock: { state: 'free' } });
 });
 
+test('in a window nobody goes on under a token below one that somebody has seen', async () => {
+    const { w, ann, token } = await rolledBack();
+    const lock = { token, since: w.start, expires: w.start + 300000, until: 0, dirty: 0 };
+    await w.s.report(DOC, 'i1', [member(ann)], lockOf(ann, lock), w.policy, { highest: token, known: token });
+    has(await w.s.heartbeat(DOC, ann, { token }), { outcome: 'RENEWED' });
+    const cy = w.tab('cy', 1, { instance: 'i2' });
+    await w.s.report(DOC, 'i2', [member(cy)], null, w.policy, { highest: w.known, known: w.known, seen: w.higher });
+    const again = w.again(ann);
+    has(await w.s.heartbeat(DOC, ann, { token }), { outcome: 'RECOVERING', lock: { token } });
+    has(await w.s.heartbeat(DOC, cy, { token }), { outcome: 'LOST', lost: { reason: 'NOT_HELD' } });
+    has(await w.s.join(DOC, again, { edit: true, token }), { outcome: 'RECOVERING', joined: true, lock: { token } });
+    await w.s.renew('i2');
+    await w.s.reportDone('i2', (await w.s.status(DOC)).window);
+    const { events } = await closedUnderANewToken(w);
+    assert.ok(events[0].lock.token > w.higher);
+    has(await w.s.heartbeat(DOC, again, { token: events[0].lock.token }), { outcome: 'RENEWED' });
+});
+
 test('a token that was seen in an earlier window, or has ended since, still counts in the next one', async () => {
     for (const after of ['seen', 'ended']) {
         const w = await shared();
@@ -1121,10 +1151,10 @@ test('a token that was seen in an earlier window, or has ended since, still coun
         await w.s.renew('i1');
         await w.s.report(DOC, 'i1', [member(cy)], null, w.policy, { seen: token + 50 });
         await closed(w);
-        const left = await w.redis.command('PTTL', w.s.key('highest'));
+        const left = await w.redis.command('PTTL', w.s.key(`highest:${DOC}`));
         assert.ok(left > 86000000 && left <= 86400000);
         if (after === 'ended') {
-            await w.redis.command('DEL', w.s.key('highest'));
+            await w.redis.command('DEL', w.s.key(`highest:${DOC}`));
             const { lock } = await w.s.acquire(DOC, cy);
             assert.ok(lock.token > token + 50);
             await w.s.release(DOC, cy, { token: lock.token });

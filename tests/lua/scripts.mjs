@@ -252,7 +252,7 @@ export class Scripts {
         return this.shard('open', 'i1', [0, shards, schema, oldest]);
     }
 
-    // step: of the clock, that the instance has noticed: 1 forward, -1 back.
+    // step: of the clock, ms, that the instance has noticed; back is < 0.
     renew(instance, { sent = 0, lease = this.lease, written = 0, step = 0 } = {}) {
         return this.shard('lease', instance,
             [0, lease, sent, this.shards, this.isPrivate, this.longestGrace, written, step]);

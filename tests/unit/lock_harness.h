@@ -175,7 +175,8 @@ static inline void harness_on_resync(void *ctx, unsigned shard) {
 
         if (lock_store_shard(i->store, str_of(room->resource)) == shard) {
             lock_report(i->store, str_of(room->resource), &i->world->config.default_policy,
-                        room->members, room->count, &nobody_waits, 0, harness_on_report, NULL);
+                        room->members, room->count, &nobody_waits, 0,
+                        lock_store_fed(i->store, str_of(room->resource)), harness_on_report, NULL);
         }
     }
     lock_report_done(i->store, shard);

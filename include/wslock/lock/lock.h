@@ -258,11 +258,12 @@ struct lock_report_waiting {
 };
 /* Restores the members (at most 100 a call) and, by the rules of the recovery window, the lock;
  * answers with the room's snapshot. The owner of a lock, where it is here, is among the members of
- * the room's first call. seen_token: the highest that was told of here, 0: none. */
+ * the room's first call. seen_token: the highest that was told of here, 0: none. known: the rev up
+ * to which what happened in the room is known here. */
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
                  const struct lock_report_member *members, size_t count,
-                 const struct lock_report_waiting *waiting, int64_t seen_token, lock_cb cb,
-                 void *arg);
+                 const struct lock_report_waiting *waiting, int64_t seen_token, int64_t known,
+                 lock_cb cb, void *arg);
 void lock_report_done(struct lock_store *store, unsigned shard);
 
 #endif

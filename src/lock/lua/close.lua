@@ -1,5 +1,7 @@
 -- Included by what may close a recovery window; needs publish.lua, settle.lua and shard.lua.
 
+--@include highest.lua
+
 local SEEN_AT_ONCE = '1000'
 
 -- A lock of which somebody has seen a higher token, and nobody has it: where somebody stands for it in this window, it
@@ -10,9 +12,9 @@ local function confirm_token(resource, highest)
   if owned and l[TOKEN] >= highest then
     return
   elseif not owned or l[TOLD] < window or l[TOLD] > now then
-    local key = tag .. 'highest'
-    highest = math.max(highest, (call('HGET', key, resource) or 0) + 0)
-    call('HSET', key, resource, string.format('%.0f', highest))
+    if owned or highest > highest_known(resource) then -- the ending of a lock that is owned has a lower one
+      call('SET', tag .. 'highest:' .. resource, string.format('%.0f', highest), 'PX', '86400000')
+    end
     return owned and finish(resource, l, 'STORE_LOST', '')
   end
   local ending = end_grant(resource, l, 'MOVED')
@@ -81,7 +83,6 @@ local function try_close(incarnation, private, lease, longest_grace)
     return
   end
   window = 0
-  call('PEXPIRE', tag .. 'highest', '86400000')
   call('HSET', KEYS[1], 'to', now)
   trust(lease)
 end

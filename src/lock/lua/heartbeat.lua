@@ -4,7 +4,7 @@
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 token or 0, 12 active (0, 1), 13 least ms
 --   between two events of a renewal, 14 dirty (0, 1) or -1: not said.
 -- Reply: RENEWED (flag resumed) · LOST (lost: STALE_TOKEN or NOT_HELD) · NOT_JOINED · RECOVERING (inside a
---   window: a new token is wanted, or the token is above the store's and not known to be over).
+--   window: a new token is wanted; the token is above the store's and not known to be over, or below one that was seen).
 -- Events: what was due; RENEWED if it is time to tell it, or dirty changed; RESUMED.
 local _, resource, session, user, client, name, made, policy, ttl, idle, token, active, tell_after, dirty =
   unpack_values(ARGV[1])
@@ -13,7 +13,10 @@ local at = deadline(l)
 local member = call('HGET', KEYS[6], client .. ':' .. user)
 local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
 local right = l[USER] == user and l[CLIENT] == client and (token == 0 or token == l[TOKEN])
-if joined and right and l[STATE] == 'held' and (window > 0 or at > now) then
+-- Somebody has seen a higher token: what becomes of the lock is decided when the window closes.
+local below = window > 0 and right and l[TOKEN] > 0
+  and (call('HGET', string.sub(KEYS[1], 1, -5) .. 'seen', resource) or 0) + 0 > l[TOKEN]
+if joined and right and l[STATE] == 'held' and (window > 0 or at > now) and not below then
   local told = now >= l[TOLD] + tell_after or (dirty >= 0 and dirty ~= l[DIRTY])
   l[EXPIRES], l[DIRTY] = now + ttl, dirty >= 0 and dirty or l[DIRTY]
   if idle <= 0 then
@@ -50,8 +53,8 @@ end
 settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)
-elseif window > 0 and token > l[TOKEN] and not recall(user, token) then
-  return answer('RECOVERING', 0, l) -- the store has lost this grant, and whoever knows of it may not have reported yet
+elseif below or (window > 0 and token > l[TOKEN] and not recall(user, token)) then
+  return answer('RECOVERING', 0, l) -- who knows of the later grant, or of this one, may not have reported yet
 elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client then
   return answer('LOST', 0, l, nil, nil, forgotten(token, 'NOT_HELD'))
 elseif token ~= 0 and token ~= l[TOKEN] then

@@ -35,6 +35,11 @@ local function pass_turn(l)
   end
 end
 
+-- Somebody has seen a higher token: what becomes of the lock is decided when the window closes.
+local function is_below_seen(l)
+  return (call('HGET', tag .. 'seen', resource) or 0) + 0 > l[TOKEN]
+end
+
 -- What the caller may do: grant, renew, resume, retoken, move, take over from who has gone (claim), or wait (QUEUED);
 -- else the outcome that says why not, with names. `limit`: of locks a user and document; `connected`: its session was
 -- in the room before this call; `how`: 0 acquire, 1 takeOwn, 2 claim; `most`: places in the queue, 0: there is none.
@@ -47,9 +52,9 @@ local function judge(l, limit, connected, how, most, token)
     if same_user and l[CLIENT] == client then
       if connected and state == 'held' then
         -- It names no token, and may have given the lock up since in what the store has lost.
-        return window > 0 and call('HGET', KEYS[1], 'lost') == '1' and 'RECOVERING' or 'renew'
+        return window > 0 and (call('HGET', KEYS[1], 'lost') == '1' or is_below_seen(l)) and 'RECOVERING' or 'renew'
       elseif token == l[TOKEN] and keeps_token(l) then
-        return 'resume'
+        return window > 0 and is_below_seen(l) and 'RECOVERING' or 'resume'
       end
       verdict = 'retoken'
     elseif how == 2 then

@@ -3,7 +3,7 @@
 -- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms (0: gives it up), 3 store ms when it was sent, a lower bound (0:
 --   unknown), 4 shards, 5 private server (0, 1), 6 longest grace of any type, ms, 7 the tick up to which its audit has
 --   on disk what it did, 0: none yet, -1: all that it ever did (only where it gives the lease up), 8 a step of the
---   store's clock that it has noticed since its last renewal, which opens a recovery window: 1 forward, -1 back, 0
+--   store's clock that it has noticed since its last renewal, ms, which opens a recovery window: forward, back (< 0), 0
 --   none.
 -- Reply: NONE; flag late: there was no lease to renew, or it had run out, or a recovery window has passed without its
 --   report: report every session before serving any. SHARDS.
@@ -33,6 +33,9 @@ end
 local back = step < 0 or (found[3] or 0) + 0 > now + 2000
 if window == 0 and (back or step > 0) then
   local lost = 0
+  if step > 0 then -- a renewal may have been the first call behind it: the gap begins before
+    call('HSET', KEYS[1], 'renewed', math.min((found[3] or now) + 0, now - step))
+  end
   --@include window.lua
 end
 if back then -- the sweep pulls in what lies too far ahead

@@ -20,6 +20,7 @@ local arg = {unpack_values(ARGV[1])}
 --@include member.lua
 --@include recall.lua
 --@include seen.lua
+--@include highest.lua
 local resource = arg[2]
 local r = {
   token = arg[8], user = arg[10], name = arg[11], client = arg[12], made = arg[13], since = arg[14],

@@ -15,13 +15,6 @@ local function is_owned(l)
   return l[STATE] == 'held' or l[STATE] == 'grace'
 end
 
--- The highest token of grants that are over, as far as the store remembers: by their endings, and by what was told of
--- them in earlier windows.
-local function highest_known(resource)
-  local last = call('LINDEX', tag .. 'ended:' .. resource, '0')
-  return math.max(last and unpack_values(last)[4] or 0, (call('HGET', tag .. 'highest', resource) or 0) + 0)
-end
-
 -- Notes a token of the resource that somebody tells of in this window. A lock below the highest is not confirmed. What
 -- becomes of it is decided when all have reported: the holder of the later grant may be among them.
 local function witness(resource, token)

@@ -1,0 +1,8 @@
+-- Included by what opens and closes recovery windows for a lock; needs publish.lua.
+
+-- The highest token of grants that are over, as far as the store remembers: by their endings, and by what was told of
+-- them in earlier windows.
+local function highest_known(resource)
+  local last = call('LINDEX', tag .. 'ended:' .. resource, '0')
+  return math.max(last and unpack_values(last)[4] or 0, (call('GET', tag .. 'highest:' .. resource) or 0) + 0)
+end
