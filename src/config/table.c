@@ -242,7 +242,7 @@ static const struct config_row ROOT_ROWS[] = {
     {STRINGS(ROOT, "auth.adminRoles", auth.admin_roles), .fallback = "[lock-admin]",
      .check = config_check_text, .doc = "Roles that make an administrator."},
     {TEXT(ROOT, "auth.cookie", auth.cookie), .check = config_check_cookie, .null_means = "none",
-     .doc = "Name of a cookie that may carry the token."},
+     .doc = "Name of a cookie that may carry the token; the first 8 of a request are tried."},
     {DURATION(ROOT, "auth.authTimeout", auth.auth_timeout_ms), .fallback = "5s", .max = MINUTES(10),
      .doc = "A connection without an accepted token is closed after this."},
 

@@ -5,6 +5,8 @@
 #include "wslock/base/log.h"
 #include "wslock/metrics/metrics.h"
 
+#define COOKIES_TRIED 8 /* of the configured name, a request */
+
 static void add_headers(enum handshake_verdict verdict, struct http_response *response) {
     if (verdict == HANDSHAKE_WS_VERSION)
         buf_append_str(&response->headers, "Sec-WebSocket-Version: 13\r\n");
@@ -108,27 +110,22 @@ static enum handshake_verdict check_bearer(struct conn *c, struct str token,
 }
 
 /* Browsers send every cookie of a name that fits, and none of their pages can see an answer that is
- * no 101: so a bad one is told on the open connection. Each one more costs a signature, and counts
- * as one more handshake. */
-static enum handshake_verdict check_cookies(struct conn *c, struct refused_token *refused) {
-    struct net *n = c->net;
+ * no 101: so a bad one is told on the open connection. Each one that is tried costs a signature. */
+static void check_cookies(struct conn *c, struct refused_token *refused) {
     struct str rest = c->head.fields, line, token;
-    const char *name = n->parts.config->auth.cookie;
-    bool first = true;
+    const char *name = c->net->parts.config->auth.cookie;
+    size_t tried = 0;
     while (name != NULL && http_head_next(&rest, "Cookie", &line)) {
-        while (handshake_next_cookie(&line, name, &token)) {
+        while (tried < COOKIES_TRIED && handshake_next_cookie(&line, name, &token)) {
             const char *why = NULL;
-            if (!first && !admit_handshake(n->admit, &n->limits, &c->peer, clock_boot_us()))
-                return HANDSHAKE_RATE;
-            first = false;
-            enum auth_result result = gateway_verify(n->gateway, token, &c->identity, &why);
+            enum auth_result result = gateway_verify(c->net->gateway, token, &c->identity, &why);
             if (result == AUTH_OK)
-                return HANDSHAKE_OK;
+                return;
             if (refused->why == NULL || result == AUTH_EXPIRED)
                 *refused = (struct refused_token){result, why};
+            tried++;
         }
     }
-    return HANDSHAKE_OK;
 }
 
 static enum handshake_verdict count_connection(struct conn *c) {
@@ -162,9 +159,10 @@ void upgrade_take(struct conn *c, struct str path) {
         verdict = HANDSHAKE_DRAINING;
     if (verdict == HANDSHAKE_OK)
         verdict = count_connection(c);
-    if (verdict == HANDSHAKE_OK)
-        verdict =
-            find_bearer(c, &token) ? check_bearer(c, token, &peer) : check_cookies(c, &refused);
+    if (verdict == HANDSHAKE_OK && find_bearer(c, &token))
+        verdict = check_bearer(c, token, &peer);
+    else if (verdict == HANDSHAKE_OK)
+        check_cookies(c, &refused);
     if (verdict != HANDSHAKE_OK)
         upgrade_refuse(c, verdict);
     else
