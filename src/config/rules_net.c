@@ -1,4 +1,6 @@
 /* Rules for the listeners. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,64 +39,125 @@ static void check_place(const struct config_rules *r, size_t i) {
         config_rules_complain(r, path, "needed without systemdSocket");
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a && b && strcmp(a, b) == 0;
+/* ---- two listeners where only one can be ---- */
+
+struct place {
+    struct in6_addr address; /* IPv4: mapped, as the kernel has it */
+    int port;                /* 0: in nobody's way */
+};
+
+static struct place place_of(const char *address, int port) {
+    struct place p = {.port = port};
+    uint8_t *bytes = p.address.s6_addr;
+
+    if (address && inet_pton(AF_INET, address, bytes + 12) == 1)
+        bytes[10] = bytes[11] = 0xff;
+    else if (!address || inet_pton(AF_INET6, address, bytes) != 1)
+        p = (struct place){.port = 0};
+    return p;
 }
 
-static bool same_place(const struct config_listen *a, const struct config_listen *b) {
-    if (a->systemd_socket || b->systemd_socket)
-        return same_text(a->systemd_socket, b->systemd_socket);
-    return a->port != 0 && a->port == b->port && same_text(a->address, b->address);
+static struct place listen_place(const struct config *c, size_t i) {
+    const struct config_listen *listen = &c->listen[i];
+
+    return place_of(listen->systemd_socket ? NULL : listen->address, listen->port);
+}
+
+static struct place ops_place(const struct config *c) {
+    return place_of(c->ops.enabled ? c->ops.address : NULL, c->ops.port);
+}
+
+static bool is_ipv4(const struct place *p) {
+    return IN6_IS_ADDR_V4MAPPED(&p->address);
+}
+
+static bool is_any_ipv6(const struct place *p) {
+    return IN6_IS_ADDR_UNSPECIFIED(&p->address);
+}
+
+static bool is_every_address(const struct place *p) {
+    return is_any_ipv6(p) || (is_ipv4(p) && p->address.s6_addr32[3] == 0);
+}
+
+static bool same_port(const struct place *a, const struct place *b) {
+    return a->port != 0 && a->port == b->port;
+}
+
+/* `::` never meets IPv4: see complete_ipv6_only. */
+static bool overlap(const struct place *a, const struct place *b) {
+    return same_port(a, b) && is_ipv4(a) == is_ipv4(b) &&
+           (IN6_ARE_ADDR_EQUAL(&a->address, &b->address) || is_every_address(a) ||
+            is_every_address(b));
+}
+
+static bool same_socket(const struct config_listen *a, const struct config_listen *b) {
+    return a->systemd_socket && b->systemd_socket &&
+           strcmp(a->systemd_socket, b->systemd_socket) == 0;
+}
+
+static void complain_overlap(const struct config_rules *r, size_t i, const struct place *mine,
+                             const struct place *other, const char *other_path) {
+    char path[CONFIG_MAX_PATH_BYTES];
+
+    item_path(path, i, "");
+    if (IN6_ARE_ADDR_EQUAL(&mine->address, &other->address))
+        config_rules_complain(r, path, "the same place as %s", other_path);
+    else
+        config_rules_complain(r, path, "overlaps %s: one of them takes every address", other_path);
 }
 
 static void check_twins(const struct config_rules *r, size_t i) {
     const struct config *c = r->config;
-    char path[CONFIG_MAX_PATH_BYTES];
+    const struct place mine = listen_place(c, i), ops = ops_place(c);
+    char other_path[CONFIG_MAX_PATH_BYTES];
 
-    item_path(path, i, "");
     for (size_t j = 0; j < i; j++) {
-        if (!same_place(&c->listen[j], &c->listen[i]))
+        const struct place other = listen_place(c, j);
+
+        if (!overlap(&mine, &other) && !same_socket(&c->listen[i], &c->listen[j]))
             continue;
-        config_rules_complain(r, path, "the same place as listen[%zu]", j);
+        item_path(other_path, j, "");
+        complain_overlap(r, i, &mine, &other, other_path);
         return;
     }
-    if (c->ops.enabled && !c->listen[i].systemd_socket && c->ops.port != 0 &&
-        c->ops.port == c->listen[i].port && same_text(c->ops.address, c->listen[i].address))
-        config_rules_complain(r, path, "the same place as ops");
+    if (overlap(&mine, &ops))
+        complain_overlap(r, i, &mine, &ops, "ops");
 }
 
-/* `::`, however it is written. */
-static bool is_any_ipv6(const char *address) {
-    return address && strchr(address, ':') && address[strspn(address, ":0")] == '\0';
-}
+/* Whether it is `::` and somebody else has its port for IPv4. */
+static bool leaves_ipv4(const struct config *c, const struct place *place) {
+    const struct place ops = ops_place(c);
 
-static bool is_ipv4_on(const char *address, int port, const struct config_listen *listen) {
-    return address && !strchr(address, ':') && port != 0 && port == listen->port;
-}
-
-static bool has_ipv4_neighbour(const struct config *c, const struct config_listen *listen) {
-    if (c->ops.enabled && is_ipv4_on(c->ops.address, c->ops.port, listen))
+    if (!is_any_ipv6(place))
+        return false;
+    if (is_ipv4(&ops) && same_port(&ops, place))
         return true;
-    for (size_t i = 0; i < c->listen_count; i++)
-        if (!c->listen[i].systemd_socket &&
-            is_ipv4_on(c->listen[i].address, c->listen[i].port, listen))
+    for (size_t i = 0; i < c->listen_count; i++) {
+        const struct place other = listen_place(c, i);
+
+        if (is_ipv4(&other) && same_port(&other, place))
             return true;
+    }
     return false;
 }
 
 /* A socket on `::` that takes IPv4 too cannot be where one for IPv4 is. */
 static void complete_ipv6_only(const struct config_rules *r, size_t i) {
     struct config_listen *listen = &r->config->listen[i];
+    const struct place place = listen_place(r->config, i);
     char path[CONFIG_MAX_PATH_BYTES];
 
-    if (listen->ipv6_only || listen->systemd_socket || !is_any_ipv6(listen->address) ||
-        !has_ipv4_neighbour(r->config, listen))
-        return;
     item_path(path, i, ".ipv6Only");
+    if (listen->ipv6_only && is_ipv4(&place) && strchr(listen->address, ':'))
+        config_rules_complain(r, path, "%s is an IPv4 address", listen->address);
+    if (listen->ipv6_only || !leaves_ipv4(r->config, &place))
+        return;
     if (config_rules_given(r, path))
         config_rules_complain(r, path, "another listener has the port for IPv4: needs true");
     listen->ipv6_only = true;
 }
+
+/* ---- the rules ---- */
 
 /* A single address gets the prefix length of one. */
 static void complete_networks(struct config_strings *networks) {
@@ -122,7 +185,9 @@ static bool is_mapping(const struct config_rules *r, size_t i) {
 void config_check_listen(const struct config_rules *r) {
     struct config *c = r->config;
     const struct config_node *node = config_tree_find(r->root, "listen");
+    const struct place ops = ops_place(c);
 
+    c->ops.ipv6_only = leaves_ipv4(c, &ops);
     if (node && node->kind == CONFIG_NODE_LIST && c->listen_count == 0)
         config_rules_complain(r, "listen", "one listener is needed at least");
     for (size_t i = 0; i < c->listen_count; i++) {

@@ -157,7 +157,7 @@ bool listeners_open(struct net *n, char **problem) {
     if (!c->ops.enabled)
         return true;
     if (c->ops.address != NULL &&
-        !open_tcp(add(n, LISTENER_OPS), c->ops.address, c->ops.port, false, problem))
+        !open_tcp(add(n, LISTENER_OPS), c->ops.address, c->ops.port, c->ops.ipv6_only, problem))
         return false;
     return c->ops.socket == NULL || open_unix(add(n, LISTENER_OPS), c->ops.socket, problem);
 }

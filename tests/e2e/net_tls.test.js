@@ -141,6 +141,14 @@ test('`::` serves IPv4 too unless it is told not to, or cannot', async (t) => {
     assert.strictEqual(await address(d, await v4(port)), '127.0.0.1');
     assert.strictEqual(await address(d, await v6(port)), '::1');
   });
+  for (const other of ['0.0.0.0', '::ffff:127.0.0.1']) {
+    await t.test(`ops beside a listener on ${other}`, async () => {
+      const port = await h.freePort();
+      const d = await h.daemon(t, { config: { listen: [{ address: other, port, plaintext: true }], ops: { address: '::', port } } });
+      assert.strictEqual(await address(d, await v4(port)), '127.0.0.1');
+      assert.strictEqual((await h.httpGet(`http://[::1]:${port}/healthz`)).status, 200);
+    });
+  }
 });
 
 test('a Host header does not move a connection to another listener', async (t) => {

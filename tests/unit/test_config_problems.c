@@ -6,6 +6,13 @@ struct bad {
     const char *expected[4]; /* "LINE KEY: TEXT", TEXT being the start of what is said */
 };
 
+#define LISTEN_TWO(a, b)                                                                           \
+    "listen:\n  - {address: \"" a "\", port: 1, plaintext: true}\n"                                \
+    "  - {address: \"" b "\", port: 1, plaintext: true}\n" KEYS
+#define LISTEN_AND_OPS(a, b)                                                                       \
+    "listen: [{address: \"" a "\", port: 1, plaintext: true}]\n" KEYS "ops: {address: \"" b        \
+    "\", port: 1}\n"
+
 static const struct bad CASES[] = {
     /* YAML itself */
     {"a: [1\nb: 2\n", {"2 : not YAML: "}},
@@ -115,6 +122,22 @@ static const struct bad CASES[] = {
      {"2 listen[0].ipv6Only: another listener has the port for IPv4"}},
     {"listen: [{address: 127.0.0.1, port: 9464, plaintext: true}]\n" KEYS,
      {"1 listen[0]: the same place as ops"}},
+    {LISTEN_TWO("0.0.0.0", "127.0.0.1"), {"3 listen[1]: overlaps listen[0]"}},
+    {LISTEN_TWO("127.0.0.1", "0.0.0.0"), {"3 listen[1]: overlaps listen[0]"}},
+    {LISTEN_TWO("::", "::1"), {"3 listen[1]: overlaps listen[0]"}},
+    {LISTEN_TWO("::", "0::0"), {"3 listen[1]: the same place as listen[0]"}},
+    {LISTEN_TWO("::1", "0:0::1"), {"3 listen[1]: the same place as listen[0]"}},
+    {LISTEN_TWO("::ffff:127.0.0.1", "127.0.0.1"), {"3 listen[1]: the same place as listen[0]"}},
+    {LISTEN_TWO("::ffff:7f00:1", "0.0.0.0"), {"3 listen[1]: overlaps listen[0]"}},
+    {LISTEN_AND_OPS("0.0.0.0", "127.0.0.1"), {"1 listen[0]: overlaps ops"}},
+    {LISTEN_AND_OPS("::", "::1"), {"1 listen[0]: overlaps ops"}},
+    {LISTEN_AND_OPS("::", "::"), {"1 listen[0]: the same place as ops"}},
+    {LISTEN_AND_OPS("127.0.0.1", "::ffff:127.0.0.1"), {"1 listen[0]: the same place as ops"}},
+    {"listen:\n  - {address: \"::\", port: 1, plaintext: true, ipv6Only: false}\n"
+     "  - {address: \"::ffff:127.0.0.1\", port: 1, plaintext: true}\n" KEYS,
+     {"2 listen[0].ipv6Only: another listener has the port for IPv4"}},
+    {"listen: [{address: \"::ffff:127.0.0.1\", port: 0, plaintext: true, ipv6Only: true}]\n" KEYS,
+     {"1 listen[0].ipv6Only: ::ffff:127.0.0.1 is an IPv4 address"}},
     {"listen: [{address: \"::1\", port: 1, plaintext: true, trustedProxies: [10.0.0.0/33]}]\n" KEYS,
      {"1 listen[0].trustedProxies[0]: expected a prefix length"}},
     {"listen: [{address: \"::1\", port: 1, plaintext: true, trustedProxies: [10.0.0.1/8]}]\n" KEYS,

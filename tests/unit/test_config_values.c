@@ -90,6 +90,7 @@ static void test_ipv6_only(void **state) {
         {"::", "{address: 127.0.0.1, port: 2, plaintext: true}", false},
         {"::", "{address: 127.0.0.1, port: 1, plaintext: true}", true},
         {"0::0", "{address: 0.0.0.0, port: 1, plaintext: true}", true},
+        {"::", "{address: \"::ffff:127.0.0.1\", port: 1, plaintext: true}", true},
         {"::1", "{address: 0.0.0.0, port: 1, plaintext: true}", false},
         {"::", "{address: \"::1\", port: 2, plaintext: true, ipv6Only: true}", false},
     };
@@ -108,6 +109,42 @@ static void test_ipv6_only(void **state) {
     }
     struct config *c = load_good("listen: [{address: \"::\", port: 9464, plaintext: true}]\n" KEYS);
     assert_true(c->listen[0].ipv6_only);
+    config_unref(&c);
+}
+
+/* What looks like an overlap and is none. */
+static void test_neighbours(void **state) {
+    static const struct {
+        const char *listen, *port, *ops, *ops_port;
+        bool ops_only;
+    } PLACES[] = {
+        {"0.0.0.0", "1", "127.0.0.1", "2", false},
+        {"0.0.0.0", "0", "0.0.0.0", "0", false},
+        {"::", "0", "0.0.0.0", "0", false},
+        {"127.0.0.1", "1", "127.0.0.2", "1", false},
+        {"::1", "1", "127.0.0.1", "1", false},
+        {"::1", "1", "0.0.0.0", "1", false},
+        {"::1", "1", "::2", "1", false},
+        {"0.0.0.0", "1", "::", "1", true},
+        {"::ffff:127.0.0.1", "1", "::", "1", true},
+        {"127.0.0.1", "2", "::", "1", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(PLACES); i++) {
+        char text[512];
+        struct config *c;
+
+        (void)snprintf(text, sizeof text,
+                       "listen: [{address: \"%s\", port: %s, plaintext: true}]\n" KEYS
+                       "ops: {address: \"%s\", port: %s}\n",
+                       PLACES[i].listen, PLACES[i].port, PLACES[i].ops, PLACES[i].ops_port);
+        c = load_good(text);
+        assert_int_equal(c->ops.ipv6_only, PLACES[i].ops_only);
+        config_unref(&c);
+    }
+    struct config *c =
+        load_good("listen: [{address: 0.0.0.0, port: 1, plaintext: true}]\n" KEYS "ops: null\n");
     config_unref(&c);
 }
 
@@ -233,9 +270,13 @@ static void test_references(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),     cmocka_unit_test(test_json),
-        cmocka_unit_test(test_ipv6_only),  cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_policies),   cmocka_unit_test(test_lists_of_mappings),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_ipv6_only),
+        cmocka_unit_test(test_neighbours),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_lists_of_mappings),
         cmocka_unit_test(test_references),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

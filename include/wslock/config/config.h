@@ -90,6 +90,7 @@ struct config {
         bool enabled; /* false when `ops: null` */
         char *address;
         int port;         /* 0: any free port */
+        bool ipv6_only;   /* not a key: another listener has the port for IPv4 */
         char *socket;     /* or NULL */
         char *token_file; /* or NULL */
         int64_t ready_grace_ms;
