@@ -1,16 +1,14 @@
 #include "chain.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "problem.h"
+#include "wslock/base/file.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 
@@ -47,35 +45,26 @@ static void to_hex(const unsigned char *digest, char out[CHAIN_HASH_LEN + 1]) {
 
 /* The key into key[], its length or 0 with *problem. */
 static size_t read_key(const char *path, unsigned char key[KEY_MAX_BYTES], char **problem) {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        *problem = problem_text("audit.hmacKeyFile: %s: %s", path, strerror(errno));
-        return 0;
-    }
-    unsigned char raw[KEY_MAX_BYTES + 3];
+    struct buf raw;
+    const char *why = NULL;
     size_t len = 0;
-    ssize_t n = 1;
-    while (len < sizeof raw && (n = read(fd, raw + len, sizeof raw - len)) > 0) {
-        len += (size_t)n;
-    }
-    if (n < 0) {
-        *problem = problem_text("audit.hmacKeyFile: %s: %s", path, strerror(errno));
-        len = 0;
+    buf_init(&raw);
+    if (!file_read(path, KEY_MAX_BYTES + 2, &raw, &why)) {
+        *problem = problem_text("audit.hmacKeyFile: %s: %s", path, why);
         goto done;
     }
-    while (len > 0 && (raw[len - 1] == '\n' || raw[len - 1] == '\r')) {
-        len--;
+    while (raw.len > 0 && (raw.data[raw.len - 1] == '\n' || raw.data[raw.len - 1] == '\r')) {
+        raw.len--;
     }
-    if (len < KEY_MIN_BYTES || len > KEY_MAX_BYTES) {
+    if (raw.len < KEY_MIN_BYTES || raw.len > KEY_MAX_BYTES) {
         *problem = problem_text("audit.hmacKeyFile: %s: must hold %d to %d bytes", path,
                                 KEY_MIN_BYTES, KEY_MAX_BYTES);
-        len = 0;
         goto done;
     }
-    memcpy(key, raw, len);
+    len = raw.len;
+    memcpy(key, raw.data, len);
 done:
-    OPENSSL_cleanse(raw, sizeof raw);
-    close(fd);
+    buf_fini_secret(&raw);
     return len;
 }
 

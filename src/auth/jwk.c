@@ -9,7 +9,6 @@
 #include "wslock/base/jsonr.h"
 
 #include "b64.h"
-#include "file.h"
 
 #define MAX_KID_BYTES 1024
 #define MAX_COORDINATE_BYTES 48
@@ -99,7 +98,7 @@ static struct auth_key *read_oct(const json_t *jwk, enum auth_alg alg, const cha
         key = auth_key_create_secret(alg, kid, (struct str){secret.data, secret.len}, why);
     else
         *why = "`k` is missing or malformed";
-    auth_secret_fini(&secret);
+    buf_fini_secret(&secret);
     return key;
 }
 

@@ -3,9 +3,9 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 
+#include "wslock/base/file.h"
 #include "wslock/base/mem.h"
 
-#include "file.h"
 #include "keyfiles.h"
 
 #define MAX_KEY_FILE_BYTES 65536
@@ -45,7 +45,7 @@ static void trim_newline(struct buf *content) {
 }
 
 bool auth_secret_read(enum auth_alg alg, const char *path, struct buf *out, const char **why) {
-    if (!auth_file_read(path, MAX_KEY_FILE_BYTES, out, why))
+    if (!file_read(path, MAX_KEY_FILE_BYTES, out, why))
         return false;
     trim_newline(out);
     if (alg == AUTH_ALG_NONE || auth_alg_info(alg)->family != AUTH_FAMILY_HMAC) {
@@ -85,7 +85,7 @@ static char *load_key(struct auth_keystore *store, const struct config *config, 
         why = "no file, or an algorithm that is not known";
     else if (row->secret_file && auth_secret_read(alg, path, &content, &why))
         key = auth_key_create_secret(alg, row->kid, (struct str){content.data, content.len}, &why);
-    else if (!row->secret_file && auth_file_read(path, MAX_KEY_FILE_BYTES, &content, &why))
+    else if (!row->secret_file && file_read(path, MAX_KEY_FILE_BYTES, &content, &why))
         key = read_public_key(alg, row->kid, &content, &why);
     if (key && !auth_keystore_add(store, key))
         why = "there are more than 256 keys";
@@ -94,7 +94,7 @@ static char *load_key(struct auth_keystore *store, const struct config *config, 
                        row->secret_file ? "secretFile" : "publicKeyFile");
         problem = auth_keys_problem(name, path ? path : "-", why);
     }
-    auth_secret_fini(&content);
+    buf_fini_secret(&content);
     return problem;
 }
 
@@ -128,14 +128,14 @@ static char *load_jwks(struct auth_keystore *store, const struct config *config)
     char *problem = NULL;
 
     buf_init(&content);
-    if (auth_file_read(path, MAX_JWKS_FILE_BYTES, &content, &why))
+    if (file_read(path, MAX_JWKS_FILE_BYTES, &content, &why))
         why = auth_jwks_add(store, (struct str){content.data, content.len}, &defaults,
                             &config->auth.algorithms, path);
     if (!why && store->count == before)
         why = "holds no key that can be used (the log says why, key by key)";
     if (why)
         problem = auth_keys_problem("auth.jwks.file", path, why);
-    auth_secret_fini(&content);
+    buf_fini_secret(&content);
     return problem;
 }
 

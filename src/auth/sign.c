@@ -9,7 +9,6 @@
 #include "alg.h"
 #include "claim_path.h"
 #include "claims.h"
-#include "file.h"
 #include "keyfiles.h"
 #include "keystore.h"
 
@@ -122,7 +121,7 @@ char *sign_token(const struct config *config, const struct config_key *key,
         if (!token)
             *problem = mem_strdup("the token could not be signed");
     }
-    auth_secret_fini(&secret);
+    buf_fini_secret(&secret);
     free(text);
     json_decref(claims);
     return token;

@@ -6,13 +6,13 @@
 #include <openssl/pem.h>
 #include <string.h>
 
+#include "wslock/base/file.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/base/mem.h"
 
 #include "b64.h"
 #include "compact.h"
-#include "file.h"
 #include "key.h"
 #include "keyfiles.h"
 
@@ -188,9 +188,9 @@ struct ticket_keys *ticket_keys_load(const char *file, char **problem) {
 
     buf_init(&keys->jwks);
     buf_init(&pem);
-    if (auth_file_read(file, MAX_FILE_BYTES, &pem, &why))
+    if (file_read(file, MAX_FILE_BYTES, &pem, &why))
         why = read_keys(keys, &pem);
-    auth_secret_fini(&pem);
+    buf_fini_secret(&pem);
     if (why) {
         *problem = auth_keys_problem(CONFIG_KEY, file, why);
         ticket_keys_destroy(&keys);

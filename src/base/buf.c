@@ -17,6 +17,12 @@ void buf_fini(struct buf *b) {
     buf_init(b);
 }
 
+void buf_fini_secret(struct buf *b) {
+    if (b->data)
+        explicit_bzero(b->data, b->cap);
+    buf_fini(b);
+}
+
 void buf_reset(struct buf *b) {
     b->len = 0;
 }

@@ -1,10 +1,9 @@
 /* Rules for the store, and the parts of its URL. */
-#include <errno.h>
 #include <string.h>
 
+#include "wslock/base/file.h"
 #include "wslock/base/mem.h"
 
-#include "file.h"
 #include "redis_url.h"
 #include "rules.h"
 
@@ -72,10 +71,11 @@ static void take_url(const struct config_rules *r) {
 static char *read_password(const struct config_rules *r, const char *path, const char *file) {
     struct buf content;
     char *password = NULL;
+    const char *why;
 
     buf_init(&content);
-    if (!config_read_file(file, MAX_PASSWORD_BYTES, &content)) {
-        config_rules_complain(r, path, "%.200s: %s", file, strerror(errno));
+    if (!file_read(file, MAX_PASSWORD_BYTES, &content, &why)) {
+        config_rules_complain(r, path, "%.200s: %s", file, why);
         goto done;
     }
     if (content.len > 0 && content.data[content.len - 1] == '\n')
@@ -89,9 +89,7 @@ static char *read_password(const struct config_rules *r, const char *path, const
     }
     password = mem_strndup(content.data, content.len);
 done:
-    if (content.cap > 0)
-        explicit_bzero(content.data, content.cap);
-    buf_fini(&content);
+    buf_fini_secret(&content);
     return password;
 }
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "private.h"
+#include "wslock/base/file.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
@@ -133,30 +133,23 @@ static bool create_vhosts(struct net *n, char **problem) {
 /* *token: heap, or NULL where none is configured. */
 static bool read_ops_token(const struct config *config, char **token, char **problem) {
     const char *file = config->ops.token_file;
-    char text[OPS_TOKEN_MAX_BYTES];
+    const char *why = NULL;
+    struct buf text;
     if (file == NULL)
         return true;
-    FILE *f = fopen(file, "re");
-    if (f == NULL) {
-        *problem = net_problem("ops.tokenFile: %s: %m", file);
-        return false;
+    buf_init(&text);
+    if (file_read(file, OPS_TOKEN_MAX_BYTES, &text, &why)) {
+        while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
+            text.len--;
+        if (text.len == 0 || memchr(text.data, '\0', text.len) != NULL)
+            why = "is empty or binary";
     }
-    size_t len = fread(text, 1, sizeof text, f);
-    bool failed = ferror(f) != 0;
-    if (failed)
-        *problem = net_problem("ops.tokenFile: %s: %m", file);
-    fclose(f);
-    if (failed)
-        return false;
-    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-        len--;
-    if (len == 0 || len == sizeof text || memchr(text, '\0', len) != NULL) {
-        *problem = net_problem("ops.tokenFile: %s: is empty, too long or binary", file);
-        return false;
-    }
-    *token = mem_strndup(text, len);
-    OPENSSL_cleanse(text, sizeof text);
-    return true;
+    if (why == NULL)
+        *token = mem_strndup(text.data, text.len);
+    else
+        *problem = net_problem("ops.tokenFile: %s: %s", file, why);
+    buf_fini_secret(&text);
+    return why == NULL;
 }
 
 static bool report(char **problem, config_finding_cb on_problem, void *ctx) {

@@ -1,10 +1,13 @@
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "private.h"
+#include "wslock/base/file.h"
 
 #define CERTIFICATE "listen[%zu].tls.certificate: %s: "
 #define KEY "listen[%zu].tls.key: %s: "
@@ -17,10 +20,18 @@ static bool certificate_ends(X509 *certificate, int64_t *ends_unix_s) {
     return true;
 }
 
+static FILE *open_file(const char *path, const char **why) {
+    FILE *f = file_check(path, why) ? fopen(path, "re") : NULL;
+    if (f == NULL && *why == NULL)
+        *why = strerror(errno);
+    return f;
+}
+
 static X509 *read_certificate(size_t listener, const char *file, char **problem) {
-    FILE *f = fopen(file, "re");
+    const char *why = NULL;
+    FILE *f = open_file(file, &why);
     if (f == NULL) {
-        *problem = net_problem(CERTIFICATE "%m", listener, file);
+        *problem = net_problem(CERTIFICATE "%s", listener, file, why);
         return NULL;
     }
     X509 *certificate = PEM_read_X509(f, NULL, NULL, NULL);
@@ -40,9 +51,10 @@ static int no_passphrase(char *buf, int size, int writing, void *arg) {
 }
 
 static EVP_PKEY *read_key(size_t listener, const char *file, char **problem) {
-    FILE *f = fopen(file, "re");
+    const char *why = NULL;
+    FILE *f = open_file(file, &why);
     if (f == NULL) {
-        *problem = net_problem(KEY "%m", listener, file);
+        *problem = net_problem(KEY "%s", listener, file, why);
         return NULL;
     }
     EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);

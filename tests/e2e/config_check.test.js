@@ -28,12 +28,14 @@ function makeFiles(dir) {
   const ec = (namedCurve) => crypto.generateKeyPairSync('ec', { namedCurve });
   const good = h.certificate(dir, { name: 'good' });
   const p256 = ec('P-256');
+  execFileSync('mkfifo', [at('fifo')]);
   execFileSync('openssl', ['pkey', '-in', good.key, '-aes128', '-passout', 'pass:secret', '-out', at('locked.key')]);
   return {
     good,
     other: h.certificate(dir, { name: 'other' }),
     lockedKey: at('locked.key'),
     directory: dir,
+    fifo: at('fifo'),
     none: at('none'),
     below: at('none/below'),
     empty: write('empty', ''),
@@ -86,6 +88,16 @@ function refusedFiles(f) {
     [{ tickets: { signingKeyFile: f.none } }, 'tickets.signingKeyFile', f.none],
     [{ tickets: { signingKeyFile: f.es256 } }, 'tickets.signingKeyFile', f.es256],
     [{ tickets: { signingKeyFile: f.garbage } }, 'tickets.signingKeyFile', f.garbage],
+    // nobody writes to it: whoever opened it would wait for ever
+    [listener(f.fifo, f.good.key), 'listen[0].tls.certificate', f.fifo],
+    [listener(f.good.certificate, f.fifo), 'listen[0].tls.key', f.fifo],
+    [{ ops: { tokenFile: f.fifo } }, 'ops.tokenFile', f.fifo],
+    [secret(f.fifo), 'auth.keys[0].secretFile', f.fifo],
+    [publicKey(f.fifo), 'auth.keys[0].publicKeyFile', f.fifo],
+    [{ auth: { jwks: { file: f.fifo } } }, 'auth.jwks.file', f.fifo],
+    [{ redis: { passwordFile: f.fifo } }, 'redis.passwordFile', f.fifo],
+    [{ audit: { hmacKeyFile: f.fifo } }, 'audit.hmacKeyFile', f.fifo],
+    [{ tickets: { signingKeyFile: f.fifo } }, 'tickets.signingKeyFile', f.fifo],
   ];
 }
 

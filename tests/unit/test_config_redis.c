@@ -145,7 +145,7 @@ static void test_long_password_file(void **state) {
     content[sizeof content - 1] = '\0';
     write_file(path, content);
     assert_null(load(text, &problems));
-    assert_non_null(strstr(problems.data, "File too large"));
+    assert_non_null(strstr(problems.data, "the file is too large"));
     buf_fini(&problems);
     unlink(path);
     rmdir(directory);

@@ -197,7 +197,7 @@ static void expect_finding(struct fixture *f, const char *key, const char *path)
 
 static void files_are_checked_without_connecting(void **state) {
     struct fixture *f = *state;
-    char key[128], other_key[128], none[] = "/nonexistent/file.pem";
+    char key[128], other_key[128], fifo[128], none[] = "/nonexistent/file.pem";
 
     snprintf(key, sizeof key, "%s/local.key", f->server.dir);
     snprintf(other_key, sizeof other_key, "%s/elsewhere.key", f->server.dir);
@@ -212,6 +212,14 @@ static void files_are_checked_without_connecting(void **state) {
     expect_finding(f, "redis.tls.key: ", none);
     f->config.redis.tls_key_file = other_key;
     expect_finding(f, "redis.tls.key: ", other_key);
+    snprintf(fifo, sizeof fifo, "%s/fifo", f->server.dir);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    f->config.redis.tls_key_file = fifo;
+    expect_finding(f, "redis.tls.key: ", fifo);
+    f->config.redis.tls_certificate_file = fifo;
+    expect_finding(f, "redis.tls.certificate: ", fifo);
+    f->config.redis.tls_ca_file = fifo;
+    expect_finding(f, "redis.tls.ca: ", fifo);
     f->config.redis.use_tls = false;
     expect_finding(f, NULL, NULL);
 }

@@ -15,6 +15,8 @@ struct buf {
 
 void buf_init(struct buf *b);
 void buf_fini(struct buf *b);
+/* The same for one that held a secret: wipes it. */
+void buf_fini_secret(struct buf *b);
 /* len = 0; keeps the memory. */
 void buf_reset(struct buf *b);
 void buf_reserve(struct buf *b, size_t extra_bytes);

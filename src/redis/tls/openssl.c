@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 
+#include "wslock/base/file.h"
 #include "wslock/base/mem.h"
 
 struct redis_tls {
@@ -29,10 +30,28 @@ static char *last_problem(const char *what, const char *path) {
     return mem_strdup(text);
 }
 
+/* Whether OpenSSL may open it. */
+static bool check_file(const char *what, const char *path, char **problem) {
+    char text[512];
+    const char *why;
+
+    if (!path || file_check(path, &why)) {
+        return true;
+    }
+    snprintf(text, sizeof text, "%s: %.256s: %.128s", what, path, why);
+    *problem = mem_strdup(text);
+    return false;
+}
+
 static bool load_files(SSL_CTX *ctx, const struct config *c, char **problem) {
     const char *ca = c->redis.tls_ca_file, *certificate = c->redis.tls_certificate_file;
     const char *key = c->redis.tls_key_file;
 
+    if (!check_file("redis.tls.ca", ca, problem) ||
+        !check_file("redis.tls.certificate", certificate, problem) ||
+        !check_file("redis.tls.key", key, problem)) {
+        return false;
+    }
     if (ca ? SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1
            : SSL_CTX_set_default_verify_paths(ctx) != 1) {
         *problem = last_problem("redis.tls.ca", ca);

@@ -1,11 +1,12 @@
-#include "file.h"
+#include "wslock/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const char NOT_REGULAR[] = "not a regular file";
 
 /* One read into memory reserved beforehand, so that no copy of a secret is left behind by growth.
  */
@@ -17,7 +18,7 @@ static bool read_all(int fd, size_t max_bytes, struct buf *out, const char **why
         return false;
     }
     if (!S_ISREG(st.st_mode)) {
-        *why = "not a regular file";
+        *why = NOT_REGULAR;
         return false;
     }
     if (st.st_size < 0 || (uintmax_t)st.st_size > max_bytes) {
@@ -41,7 +42,7 @@ static bool read_all(int fd, size_t max_bytes, struct buf *out, const char **why
     return true;
 }
 
-bool auth_file_read(const char *path, size_t max_bytes, struct buf *out, const char **why) {
+bool file_read(const char *path, size_t max_bytes, struct buf *out, const char **why) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool ok;
 
@@ -54,8 +55,14 @@ bool auth_file_read(const char *path, size_t max_bytes, struct buf *out, const c
     return ok;
 }
 
-void auth_secret_fini(struct buf *b) {
-    if (b->data)
-        OPENSSL_cleanse(b->data, b->cap);
-    buf_fini(b);
+bool file_check(const char *path, const char **why) {
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        *why = strerror(errno);
+    else if (!S_ISREG(st.st_mode))
+        *why = NOT_REGULAR;
+    else
+        return true;
+    return false;
 }
