@@ -6,6 +6,13 @@ static const struct http_site *site_of(const struct conn *c) {
     return c->net->parts.config->dev ? &dev_site : &public_site;
 }
 
+static bool is_addressed(struct conn *c) {
+    bool ok = http_head_is_addressed(&c->head);
+    if (!ok)
+        upgrade_refuse(c, HANDSHAKE_ADDRESSING);
+    return ok;
+}
+
 /* False: it has been answered, or has become a WebSocket. */
 static bool route_public(struct conn *c) {
     struct http_request request;
@@ -20,6 +27,8 @@ static bool route_public(struct conn *c) {
         upgrade_take(c, request.path);
         return false;
     }
+    if (!is_addressed(c))
+        return false;
     if (native)
         upgrade_refuse(c, request.method == HTTP_GET ? HANDSHAKE_NOT_AN_UPGRADE : HANDSHAKE_METHOD);
     return !native;
@@ -27,6 +36,8 @@ static bool route_public(struct conn *c) {
 
 /* The same for a request to the operations endpoint. */
 static bool route_ops(struct conn *c) {
+    if (!is_addressed(c))
+        return false;
     if (!http_head_lists(&c->head, "Upgrade", "websocket"))
         return !ops_take_call(c);
     upgrade_refuse(c, HANDSHAKE_NO_SUCH_PATH);

@@ -82,14 +82,14 @@ static bool is_allowed_origin(const struct config *config, const struct http_hea
 
 enum handshake_verdict handshake_check(const struct config *config, const struct http_head *head,
                                        struct str path) {
-    if (!str_eqz(path, config->paths.native))
-        return HANDSHAKE_NO_SUCH_PATH;
-    if (!str_eqz(head->method, "GET"))
-        return HANDSHAKE_METHOD;
     if (!str_eqz(head->version, "HTTP/1.1"))
         return HANDSHAKE_HTTP_VERSION;
     if (only(head, "Host").len == 0)
         return HANDSHAKE_HOST;
+    if (!str_eqz(path, config->paths.native))
+        return HANDSHAKE_NO_SUCH_PATH;
+    if (!str_eqz(head->method, "GET"))
+        return HANDSHAKE_METHOD;
     if (!http_head_lists(head, "Upgrade", "websocket"))
         return HANDSHAKE_UPGRADE;
     if (!http_head_lists(head, "Connection", "upgrade"))

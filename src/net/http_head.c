@@ -158,6 +158,12 @@ bool http_head_lists(const struct http_head *head, const char *name, const char 
     return false;
 }
 
+bool http_head_is_addressed(const struct http_head *head) {
+    size_t hosts = http_head_count(head, "Host");
+    return str_eqz(head->version, "HTTP/1.1") ? hosts == 1
+                                              : str_eqz(head->version, "HTTP/1.0") && hosts <= 1;
+}
+
 /* ---- URLs ---- */
 
 static int hex_value(char c) {

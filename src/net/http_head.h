@@ -44,6 +44,9 @@ struct str http_head_first(const struct http_head *head, const char *name);
 /* Whether a field that is a list, over all its lines, has this item; without case. */
 bool http_head_lists(const struct http_head *head, const char *name, const char *item);
 
+/* Whether its version is 1.1 with one Host, or 1.0 with one at most (RFC 9112 §3.2). */
+bool http_head_is_addressed(const struct http_head *head);
+
 /* The next part of a list, without spaces around it; false at its end. */
 bool http_list_next(struct str *rest, char separator, struct str *part);
 /* A token of RFC 9110 §5.6.2: what names of methods, fields and subprotocols are made of. */

@@ -158,6 +158,22 @@ test('spellings that are allowed', async (t) => {
   assert.strictEqual((await upgrade(t, d, { path: 'http://localhost/ws' })).status, 101, 'as a proxy gets it');
 });
 
+test('a request has the Host that its version asks for, on both listeners', async (t) => {
+  const d = await h.daemon(t);
+  const hosts = (n) => 'Host: localhost\r\n'.repeat(n);
+  for (const [version, n, refused] of [['1.1', 0, true], ['1.1', 1, false], ['1.1', 2, true], ['1.0', 0, false], ['1.0', 1, false],
+    ['1.0', 2, true], ['1.2', 1, true], ['0.9', 0, true], ['2.0', 1, true], ['2.0', 0, true]]) {
+    for (const [where, target, status] of [[d.port, '/other', 404], [d.port, '/ws', 426], [d.ops.port, '/healthz', 200],
+      [d.ops.socket, '/v1/locks/document:1/verify', 405]]) {
+      const raw = await h.rawConnect(t, where);
+      raw.write(`GET ${target} HTTP/${version}\r\n${hosts(n)}\r\n`);
+      const answer = await raw.response();
+      if (refused) assertRefused(answer, 400, 'BAD_REQUEST');
+      else assert.strictEqual(answer.status, status, `${target} ${version} ${n}`);
+    }
+  }
+});
+
 test('the answer to HEAD has no body', async (t) => {
   const d = await h.daemon(t);
   for (const target of ['/ws', '/nothing']) {

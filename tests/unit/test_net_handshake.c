@@ -86,6 +86,8 @@ static void test_request_line(void **state) {
     ASSERT_FIELD(HOST, "Host", NULL);
     ASSERT_FIELD(HOST, "Host", "");
     ASSERT_MORE(HOST, "Host: other\r\n");
+    ASSERT_LINE(HTTP_VERSION, "GET /other HTTP/2.0");
+    assert_int_equal(check("GET /other HTTP/1.1", "Host", NULL, ""), HANDSHAKE_HOST);
 }
 
 static void test_upgrade_and_connection(void **state) {
