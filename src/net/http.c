@@ -47,15 +47,25 @@ static void refuse_head(struct conn *c, enum handshake_verdict verdict) {
     upgrade_refuse(c, verdict);
 }
 
+/* RFC 9110 §10.1.1: the client holds the body back until it gets this, or has waited long enough.
+ */
+static void ask_for_body(struct conn *c) {
+    static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (str_eqz(c->head.version, "HTTP/1.1") && http_head_lists(&c->head, "Expect", "100-continue"))
+        (void)conn_write(c, CONTINUE, sizeof CONTINUE - 1);
+}
+
 /* text: the head, c->scan.at bytes of it, and what has come behind it. */
 static void take_head(struct conn *c, const struct buf *text) {
     if (http_head_parse((struct str){text->data, c->scan.at}, &c->head))
         conn_route(c);
     else
         refuse_head(c, HANDSHAKE_REQUEST);
-    c->head = (struct http_head){.fields = {NULL, 0}};
     char *rest = text->data + c->scan.at;
     size_t len = text->len - c->scan.at;
+    if (c->phase == CONN_REQUEST && len == 0)
+        ask_for_body(c);
+    c->head = (struct http_head){.fields = {NULL, 0}};
     if (c->phase == CONN_REQUEST)
         http_call_body(c, rest, len);
     else if (c->phase == CONN_WEBSOCKET)

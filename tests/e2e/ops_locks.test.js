@@ -314,6 +314,26 @@ test('an operator', { concurrency: 12 }, async (t) => {
       await h.take(ann, 'document:o-nul');
       await done(release(one, 'document:o-nul', `{"reason":"a","actor":"c","more":["\\u0000"],"deep":${'['.repeat(15)}${']'.repeat(15)}}`));
     },
+    'a client that waits for 100 Continue is told to go on': async (st) => {
+      const r = 'document:o-continue:main';
+      await h.take(await open(one, 'ann'), r);
+      const body = JSON.stringify(WHY);
+      const head = (expect, { version = '1.1', length = body.length } = {}) => `DELETE /v1/locks/${r} HTTP/${version}\r\nHost: x\r\n`
+        + `Content-Length: ${length}\r\nExpect: ${expect}\r\n\r\n`;
+      const send = async (first, rest) => {
+        const raw = await h.rawConnect(st, one.ops.socket);
+        raw.write(first);
+        if (rest) setTimeout(() => raw.write(rest), 200);
+        const { status } = await raw.response();
+        return status === 100 ? [100, (await raw.response()).status] : [status];
+      };
+      assert.deepStrictEqual(await send(head('x, 100-Continue'), body), [100, 200]);
+      assert.deepStrictEqual(await send(head('100-continue') + body), [404], 'the body is there already');
+      assert.deepStrictEqual(await send(head('100-continue') + body[0], body.slice(1)), [404], 'some of it is');
+      assert.deepStrictEqual(await send(head('100-continue', { version: '1.0' }), body), [404]);
+      assert.deepStrictEqual(await send(head('100'), body), [404]);
+      assert.deepStrictEqual(await send(head('100-continue', { length: 99999 })), [413], 'refused without it');
+    },
     'a body in pieces': async (st) => {
       const r = 'document:o-pieces:main';
       await h.take(await open(one, 'ann'), r);

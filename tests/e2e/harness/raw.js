@@ -65,7 +65,7 @@ class RawSocket {
       await deadline(new Promise((resolve) => this.wake.push(resolve)), what, timeout);
     }
   }
-  /* The head of an HTTP answer and what body there is by the end of the connection. */
+  /* The head of an HTTP answer and, of a final one, what body there is by the end of the connection. */
   async response() {
     const head = await this.until((d) => {
       const end = d.indexOf('\r\n\r\n');
@@ -80,7 +80,7 @@ class RawSocket {
     }
     const status = Number(line.split(' ')[1]);
     this.data = this.data.subarray(head.length);
-    if (status === 101) return { status, headers, line };
+    if (status < 200) return { status, headers, line };
     await deadline(this.closed, 'the connection ends');
     return { status, headers, line, body: this.data.toString() };
   }
