@@ -25,14 +25,16 @@ static const struct range BLANK[] = {
     {0x2800, 0x2800}, {0x3000, 0x3000}, {0xfe00, 0xfe0f}, {0xe0100, 0xe01ef},
 };
 
-/* What belongs to the character before it: the blocks of combining marks, the marks of scripts that
- * seldom do without, variation selectors, skin tones. */
+/* What belongs to the character before it: marks, … */
 static const struct range MARKS[] = {
-    {0x300, 0x36f},     {0x483, 0x489},     {0x591, 0x5c7},   {0x610, 0x61a},   {0x64b, 0x65f},
-    {0x670, 0x670},     {0x900, 0x903},     {0x93a, 0x93c},   {0x93e, 0x94f},   {0xe31, 0xe31},
-    {0xe34, 0xe3a},     {0xe47, 0xe4e},     {0x180b, 0x180d}, {0x180f, 0x180f}, {0x1ab0, 0x1aff},
-    {0x1dc0, 0x1dff},   {0x20d0, 0x20ff},   {0x3099, 0x309a}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f},
-    {0x1f3fb, 0x1f3ff}, {0xe0100, 0xe01ef},
+#include "marks.def"
+};
+
+/* … the vowel AM of Thai and Lao, vowels and finals of Hangul in parts, halfwidth voiced sound
+ * marks and skin tones. */
+static const struct range EXTENDERS[] = {
+    {0xe33, 0xe33},   {0xeb3, 0xeb3},   {0x1160, 0x11ff},
+    {0xd7b0, 0xd7fb}, {0xff9e, 0xff9f}, {0x1f3fb, 0x1f3ff},
 };
 
 static bool is_in(const struct range *ranges, size_t count, uint32_t code) {
@@ -83,13 +85,17 @@ static size_t before(struct str text, size_t at) {
     return at;
 }
 
+static bool joins_before(uint32_t code) {
+    return is_in(MARKS, ARRAY_LEN(MARKS), code) || is_in(EXTENDERS, ARRAY_LEN(EXTENDERS), code);
+}
+
 /* How much of a text that is longer than AUTH_MAX_NAME_BYTES is kept. Where all of it is one
  * character with its marks, some of these go. */
 static size_t cut_length(struct str text) {
     size_t whole = before(text, AUTH_MAX_NAME_BYTES + 1);
     size_t at = whole, len;
 
-    while (at > 0 && is_in(MARKS, ARRAY_LEN(MARKS), code_at(text, at, &len)))
+    while (at > 0 && joins_before(code_at(text, at, &len)))
         at = before(text, at);
     return at > 0 ? at : whole;
 }

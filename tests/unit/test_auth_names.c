@@ -178,6 +178,15 @@ static void test_cut(void **state) {
         check_cut(&f, pad, "o\u0302\u0323", pad + (256 - pad) / 5 * 5);
         check_cut(&f, pad, "👍🏽", pad + (256 - pad) / 8 * 8);
         check_cut(&f, pad, "葛\U000e0100", pad + (256 - pad) / 7 * 7);
+        check_cut(&f, pad, "कॉ", pad + (256 - pad) / 6 * 6); /* Devanagari */
+        check_cut(&f, pad, "क\u0951", pad + (256 - pad) / 6 * 6);
+        check_cut(&f, pad, "কি", pad + (256 - pad) / 6 * 6); /* Bengali */
+        check_cut(&f, pad, "கௌ", pad + (256 - pad) / 6 * 6); /* Tamil */
+        check_cut(&f, pad, "ก็", pad + (256 - pad) / 6 * 6);  /* Thai */
+        check_cut(&f, pad, "ก้ำ", pad + (256 - pad) / 9 * 9);
+        check_cut(&f, pad, "កើ", pad + (256 - pad) / 6 * 6);                 /* Khmer */
+        check_cut(&f, pad, "က\u103b\u102d", pad + (256 - pad) / 9 * 9);      /* Myanmar */
+        check_cut(&f, pad, "\u1112\u1161\u11ab", pad + (256 - pad) / 9 * 9); /* Hangul in parts */
     }
     /* one letter under nothing but marks is cut among these */
     check_cut(&f, 1, "\u0301", 255);
