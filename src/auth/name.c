@@ -92,7 +92,7 @@ static bool joins_before(uint32_t code) {
 /* How much of a text that is longer than AUTH_MAX_NAME_BYTES is kept. Where all of it is one
  * character with its marks, some of these go. */
 static size_t cut_length(struct str text) {
-    size_t whole = before(text, AUTH_MAX_NAME_BYTES + 1);
+    size_t whole = utf8_cut(text, AUTH_MAX_NAME_BYTES);
     size_t at = whole, len;
 
     while (at > 0 && joins_before(code_at(text, at, &len)))

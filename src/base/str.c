@@ -105,6 +105,14 @@ uint32_t utf8_code(const char *p, size_t len) {
     return code;
 }
 
+size_t utf8_cut(struct str text, size_t max) {
+    if (text.len <= max)
+        return text.len;
+    while (max > 0 && is_continuation((unsigned char)text.p[max]))
+        max--;
+    return max;
+}
+
 size_t utf8_length(const char *p, size_t len) {
     size_t count = 0;
     for (size_t i = 0; i < len; i++)

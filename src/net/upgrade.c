@@ -147,9 +147,8 @@ void upgrade_take(struct conn *c, struct str path) {
     struct str token, agent = http_head_first(&c->head, "User-Agent");
     char address[ADDRESS_TEXT_MAX];
     address_format(&c->peer, address);
+    agent.len = utf8_cut(agent, NET_USER_AGENT_MAX); /* it begins with what says who it is */
     struct session_peer peer = {str_of(address), agent};
-    if (agent.len > NET_USER_AGENT_MAX)
-        peer.user_agent.len = NET_USER_AGENT_MAX; /* the first bytes are what says who it is */
     enum handshake_verdict verdict = handshake_check(c->net->parts.config, &c->head, path);
     if (verdict == HANDSHAKE_ORIGIN) {
         refuse_origin(c, &peer);

@@ -135,6 +135,16 @@ static void test_stays_inside(void **state) {
     }
 }
 
+static void test_cut(void **state) {
+    static const size_t KEPT[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
+
+    (void)state;
+    for (size_t max = 0; max < sizeof KEPT / sizeof KEPT[0]; max++)
+        assert_int_equal(utf8_cut(str_of("aä語🚀"), max), KEPT[max]);
+    assert_int_equal(utf8_cut((struct str){NULL, 0}, 0), 0);
+    assert_int_equal(utf8_cut(str_of("\x80\x80\x80"), 2), 0);
+}
+
 static void test_str(void **state) {
     (void)state;
     assert_true(str_eq(str_of(NULL), str_of("")));
@@ -151,9 +161,8 @@ static void test_str(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_every_code_point),
-        cmocka_unit_test(test_stays_inside),
+        cmocka_unit_test(test_samples),      cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_stays_inside), cmocka_unit_test(test_cut),
         cmocka_unit_test(test_str),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,8 @@ bool utf8_check(const char *p, size_t len, size_t *whole);
 size_t utf8_sequence(const char *p, size_t len);
 /* The code point of a whole sequence of that length. */
 uint32_t utf8_code(const char *p, size_t len);
+/* How much of a text to keep so that it is max bytes at most and ends with a whole character. */
+size_t utf8_cut(struct str text, size_t max);
 /* Number of code points of valid UTF-8. */
 size_t utf8_length(const char *p, size_t len);
 
