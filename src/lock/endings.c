@@ -16,7 +16,7 @@
 
 struct ending {
     struct list node;
-    uint64_t told_ms;            /* boot time */
+    uint64_t told_ms; /* boot time */
     int64_t token;
     struct str resource, packed; /* behind it */
 };

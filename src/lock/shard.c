@@ -243,7 +243,7 @@ static void send_lease(struct shard *s, int64_t lease_ms, int64_t written, scrip
     args_keys_shard(&a, &s->keys);
     args_not_after(&a, store);
     args_int(&a, lease_ms);
-    args_int(&a, store->clock_at_ms ? lock_store_now_ms(store) : 0);
+    args_int(&a, store->clock.at_ms ? lock_store_now_ms(store) : 0);
     args_int(&a, store->shard_count);
     args_flag(&a, store->config->redis.embedded);
     args_int(&a, store_longest_grace_ms(store));

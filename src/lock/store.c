@@ -13,7 +13,7 @@
 /* ---- one script call ---- */
 
 void args_not_after(struct script_args *a, const struct lock_store *store) {
-    bool known = store->clock_at_ms != 0;
+    bool known = store->clock.at_ms != 0;
 
     args_int(a, known ? lock_store_now_ms(store) + store->config->redis.command_timeout_ms : 0);
 }
@@ -27,22 +27,35 @@ static void clock_stepped(struct lock_store *store, int64_t step_ms) {
     store->callbacks.on_clock_step(store->callbacks.ctx, step_ms);
 }
 
-/* Holds the store's time between two replies against our own. The store looked at its clock at some
- * time between call and reply, so that only what lies outside of both is a step. */
-static void note_clock(struct lock_store *store, uint64_t asked_ms, int64_t now_ms) {
-    int64_t passed = now_ms - store->clock_ms, step = 0;
-    uint64_t came_ms = clock_boot_ms();
-    int64_t least = (int64_t)asked_ms - (int64_t)store->clock_at_ms;
-    int64_t most = (int64_t)came_ms - (int64_t)store->clock_asked_ms;
+/* The store looked at its clock at some time between call and reply, so that only what lies outside
+ * of both is a step. */
+static int64_t step_since(const struct clock_reading *then, const struct clock_reading *now) {
+    int64_t passed = now->store_ms - then->store_ms;
+    int64_t least = (int64_t)now->asked_ms - (int64_t)then->at_ms;
+    int64_t most = (int64_t)now->at_ms - (int64_t)then->asked_ms;
 
-    if (store->clock_at_ms != 0 && passed > most + STEP_MIN_MS) {
-        step = passed - most;
-    } else if (store->clock_at_ms != 0 && passed < least - STEP_MIN_MS) {
-        step = passed - least;
+    if (then->at_ms == 0) {
+        return 0;
     }
-    store->clock_ms = now_ms;
-    store->clock_asked_ms = asked_ms;
-    store->clock_at_ms = came_ms;
+    return passed > most + STEP_MIN_MS    ? passed - most
+           : passed < least - STEP_MIN_MS ? passed - least
+                                          : 0;
+}
+
+/* Holds the store's time against our own, since the reply before and, so that small steps add up,
+ * since one about an interval of lease renewal ago. */
+static void note_clock(struct lock_store *store, uint64_t asked_ms, int64_t now_ms) {
+    const struct clock_reading now = {now_ms, asked_ms, clock_boot_ms()};
+    int64_t step = step_since(&store->clock, &now);
+
+    if (step == 0) {
+        step = step_since(&store->clock_before, &now);
+    }
+    store->clock = now;
+    if (step != 0 ||
+        now.at_ms - store->clock_before.at_ms >= (uint64_t)store->config->redis.lease_ms / 3) {
+        store->clock_before = now;
+    }
     if (step != 0 && !store->closing) {
         clock_stepped(store, step);
     }
@@ -370,10 +383,10 @@ uint64_t lock_store_down_since_boot_ms(const struct lock_store *store) {
 }
 
 int64_t lock_store_now_ms(const struct lock_store *store) {
-    if (store->clock_at_ms == 0) {
+    if (store->clock.at_ms == 0) {
         return clock_wall_ms(); /* before the first answer there is nothing better */
     }
-    return store->clock_ms + (int64_t)(clock_boot_ms() - store->clock_at_ms);
+    return store->clock.store_ms + (int64_t)(clock_boot_ms() - store->clock.at_ms);
 }
 
 int64_t store_longest_grace_ms(const struct lock_store *store) {

@@ -34,7 +34,7 @@
 #define LOCK_SCHEMA 2
 #define LOCK_SCHEMA_OLDEST 1 /* that can be read: locks and members without pages */
 #define LOCK_INCARNATION_MAX 64
-#define LOCK_RETRY_MS 500 /* after a refusal or a failed report */
+#define LOCK_RETRY_MS 500    /* after a refusal or a failed report */
 #define LOCK_PROBLEM_LEN 640 /* the names of all commands that there may be no right to */
 #define LOCK_WINDOW_POLL_MS                                                                        \
     500 /* lease renewals while a recovery window is open: they close it                           \
@@ -80,9 +80,9 @@ struct shard {
     uint64_t
         lease_sent_ms; /* boot time when the last renewal that went through was sent; 0: never */
     bool renewing;
-    int64_t step_ms;    /* of the store's clock, that the shard is still to be told */
+    int64_t step_ms;      /* of the store's clock, that the shard is still to be told */
     int64_t step_sent_ms; /* the renewal under way tells it */
-    uint64_t served_ms; /* boot time when it was last seen to be served, its lease renewed */
+    uint64_t served_ms;   /* boot time when it was last seen to be served, its lease renewed */
     char problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
     struct wheel_timer lease_timer;
     struct wheel_timer retry_timer; /* open again, or synchronise again */
@@ -146,6 +146,12 @@ struct watch {
     char problem[LOCK_PROBLEM_LEN]; /* why one of the two does not; empty: nothing is known */
 };
 
+/* The store's clock as a reply told it; all zero: none has. */
+struct clock_reading {
+    int64_t store_ms;
+    uint64_t asked_ms, at_ms; /* boot times when its call was sent and it came */
+};
+
 struct lock_store {
     uv_loop_t *loop;
     struct wheel *wheel;
@@ -166,8 +172,8 @@ struct lock_store {
     char *problem;
     struct watch watch;
 
-    int64_t clock_ms;                     /* store time of the last reply … */
-    uint64_t clock_asked_ms, clock_at_ms; /* … and boot times when its call was sent and it came */
+    struct clock_reading clock;        /* of the last reply */
+    struct clock_reading clock_before; /* of one an interval of lease renewal ago at most */
 
     struct compare compare;
 
@@ -310,8 +316,8 @@ void feed_init(struct lock_store *store, const char *name);
 void feed_fini(struct lock_store *store);
 /* Reads on if it can: connected, every shard positioned, not reading already. */
 void feed_read(struct lock_store *store);
-/* The events of a reply that has been dealt with: they are taken now if they go on from the last one
- * taken, else when the stream brings them. */
+/* The events of a reply that has been dealt with: they are taken now if they go on from the last
+ * one taken, else when the stream brings them. */
 void feed_take_reply(struct shard *s, const struct lock_result *result);
 /* Every shard's place in its stream is known, without which nothing can be read. */
 bool feed_is_positioned(const struct lock_store *store);

@@ -103,8 +103,8 @@ struct room {
     int64_t ours;           /* the last lock that a holder here had; 0: none */
     int64_t seen_token;     /* the highest that was told of */
     struct room_left *left; /* NULL: nobody */
-    bool degraded; /* the store was away, and has not been told since what there is here: what others
-                      told it may be of a past that this room knows more of */
+    bool degraded;       /* the store was away, and has not been told since what there is here: what
+                            others       told it may be of a past that this room knows more of */
     bool doubtful;       /* the store has not the lock, but who holds it may still report it */
     int64_t disbelieved; /* of the lock whose holder here was told STORE_LOST, and has not asked
                             again since; 0: none */

@@ -100,6 +100,21 @@ test('the clock of the store is set', { concurrency: 4 }, async (t) => {
       await h.checkAll(one, two);
     },
 
+    'three steps of less than 2 s between two renewals: noticed together': async (st) => {
+      const redis = await h.redis(st, { steppable: true });
+      await h.layOut(redis);
+      const own = config();
+      const d = await h.lockDaemon(st, { redis, config: { ...own, redis: { ...own.redis, lease: h.ms(15_000) } } });
+      const ann = await h.person(d, 'ann');
+      await h.take(ann, 'document:drift');
+      for (const by of [1900, 3800, 5700]) { // an answer comes between them
+        redis.setClock(by);
+        await ann.request('lock:status', { resourceId: 'document:drift' });
+      }
+      await d.waitForLog(/store_clock_stepped step_ms=\d+/);
+      await h.checkAll(d);
+    },
+
     'an hour forward while the store is away: nobody is told a loss, and the locks go on': async (st) => {
       const redis = await h.redis(st, { steppable: true });
       await h.layOut(redis);
