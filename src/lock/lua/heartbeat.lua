@@ -4,7 +4,8 @@
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 token or 0, 12 active (0, 1), 13 least ms
 --   between two events of a renewal, 14 dirty (0, 1) or -1: not said.
 -- Reply: RENEWED (flag resumed) · LOST (lost: STALE_TOKEN or NOT_HELD) · NOT_JOINED · RECOVERING (inside a
---   window: a new token is wanted; the token is above the store's and not known to be over, or below one that was seen).
+--   window: a new token is wanted; the token is above the store's and not known to be over, or below one that was
+--   seen).
 -- Events: what was due; RENEWED if it is time to tell it, or dirty changed; RESUMED.
 local _, resource, session, user, client, name, made, policy, ttl, idle, token, active, tell_after, dirty =
   unpack_values(ARGV[1])
