@@ -27,9 +27,7 @@ void buf_reset(struct buf *b) {
     b->len = 0;
 }
 
-void buf_reserve(struct buf *b, size_t extra_bytes) {
-    if (b->cap - b->len >= extra_bytes)
-        return;
+void buf_grow(struct buf *b, size_t extra_bytes) {
     size_t need;
     if (__builtin_add_overflow(b->len, extra_bytes, &need))
         mem_exhausted();
@@ -59,8 +57,8 @@ void buf_append_char(struct buf *b, char c) {
     b->data[b->len++] = c;
 }
 
-void buf_append_i64(struct buf *b, int64_t value) {
-    char digits[20];
+size_t buf_i64(char *out, int64_t value) {
+    char digits[BUF_I64_MAX];
     size_t at = sizeof digits;
     uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
     do {
@@ -69,7 +67,13 @@ void buf_append_i64(struct buf *b, int64_t value) {
     } while (rest > 0);
     if (value < 0)
         digits[--at] = '-';
-    buf_append(b, digits + at, sizeof digits - at);
+    memcpy(out, digits + at, sizeof digits - at);
+    return sizeof digits - at;
+}
+
+void buf_append_i64(struct buf *b, int64_t value) {
+    buf_reserve(b, BUF_I64_MAX);
+    b->len += buf_i64(b->data + b->len, value);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...) {

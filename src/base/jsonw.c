@@ -42,43 +42,54 @@ static void append_escape(struct buf *out, unsigned char c) {
     }
 }
 
-static void append_string(struct buf *out, const char *p, size_t len) {
-    buf_reserve(out, len + 3);
-    buf_append_char(out, '"');
+/* What is left of a string behind a run that needs no escape. */
+static void append_rest(struct buf *out, const char *p, size_t len) {
     size_t i = 0;
     while (i < len) {
-        size_t run = plain_run(p + i, len - i);
-        buf_append(out, p + i, run);
-        i += run;
-        if (i == len)
-            break;
         unsigned char c = (unsigned char)p[i];
         if (c < 0x80) {
             append_escape(out, c);
             i++;
-            continue;
-        }
-        size_t sequence = utf8_sequence(p + i, len - i);
-        if (sequence > 0) {
-            buf_append(out, p + i, sequence);
-            i += sequence;
         } else {
-            buf_append_str(out, "\xef\xbf\xbd");
-            i++;
+            size_t sequence = utf8_sequence(p + i, len - i);
+            if (sequence > 0)
+                buf_append(out, p + i, sequence);
+            else
+                buf_append_str(out, "\xef\xbf\xbd");
+            i += sequence > 0 ? sequence : 1;
         }
+        size_t run = plain_run(p + i, len - i);
+        buf_append(out, p + i, run);
+        i += run;
     }
-    buf_append_char(out, '"');
 }
 
-static void before_value(struct jsonw *w) {
+/* Where `bytes` may be written, behind a comma if one is due; ended by `end`. */
+static char *begin(struct jsonw *w, size_t bytes) {
+    struct buf *out = w->out;
+    buf_reserve(out, bytes + 1);
+    char *p = out->data + out->len;
     if (w->comma)
-        buf_append_char(w->out, ',');
+        *p++ = ',';
     w->comma = true;
+    return p;
+}
+
+static void end(struct jsonw *w, const char *p) {
+    w->out->len = (size_t)(p - w->out->data);
+}
+
+static char *copy(char *to, const char *from, size_t len) {
+    memcpy(to, from, len);
+    return to + len;
+}
+
+static void put(struct jsonw *w, const char *text, size_t len) {
+    end(w, copy(begin(w, len), text, len));
 }
 
 static void open_with(struct jsonw *w, char c) {
-    before_value(w);
-    buf_append_char(w->out, c);
+    put(w, &c, 1);
     w->comma = false;
 }
 
@@ -109,15 +120,29 @@ void jsonw_array_close(struct jsonw *w) {
 }
 
 void jsonw_key(struct jsonw *w, const char *key) {
-    before_value(w);
-    append_string(w->out, key, strlen(key));
-    buf_append_char(w->out, ':');
+    size_t len = strlen(key);
+    char *p = begin(w, len + 3);
+    *p++ = '"';
+    p = copy(p, key, len);
+    *p++ = '"';
+    *p++ = ':';
+    end(w, p);
     w->comma = false;
 }
 
 void jsonw_str(struct jsonw *w, struct str value) {
-    before_value(w);
-    append_string(w->out, value.p, value.len);
+    size_t run = plain_run(value.p, value.len);
+    char *p = begin(w, value.len + 2);
+    *p++ = '"';
+    if (run > 0)
+        p = copy(p, value.p, run);
+    if (run == value.len)
+        *p++ = '"';
+    end(w, p);
+    if (run == value.len)
+        return;
+    append_rest(w->out, value.p + run, value.len - run);
+    buf_append_char(w->out, '"');
 }
 
 void jsonw_cstr(struct jsonw *w, const char *value) {
@@ -128,23 +153,23 @@ void jsonw_cstr(struct jsonw *w, const char *value) {
 }
 
 void jsonw_i64(struct jsonw *w, int64_t value) {
-    before_value(w);
-    buf_append_i64(w->out, value);
+    char *p = begin(w, BUF_I64_MAX);
+    end(w, p + buf_i64(p, value));
 }
 
 void jsonw_bool(struct jsonw *w, bool value) {
-    before_value(w);
-    buf_append_str(w->out, value ? "true" : "false");
+    if (value)
+        put(w, "true", 4);
+    else
+        put(w, "false", 5);
 }
 
 void jsonw_null(struct jsonw *w) {
-    before_value(w);
-    buf_append_str(w->out, "null");
+    put(w, "null", 4);
 }
 
 void jsonw_raw(struct jsonw *w, struct str json) {
-    before_value(w);
-    buf_append(w->out, json.p, json.len);
+    put(w, json.p, json.len);
 }
 
 void jsonw_kstr(struct jsonw *w, const char *key, struct str value) {

@@ -344,7 +344,9 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
 }
 
 void lock_note_ending(struct lock_store *store, const struct lock_event *event) {
-    endings_note(shard_of(store, event->resource), event);
+    if (!store->feed.from_reply) { /* else it was noted with the reply */
+        endings_note(shard_of(store, event->resource), event);
+    }
 }
 
 void lock_store_forgot(struct lock_store *store, struct str resource) {

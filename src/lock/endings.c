@@ -12,12 +12,10 @@
 #define KEPT_MS 60000  /* replicas are not further behind than that, or the stream is gone too */
 #define KEPT_MAX 10000 /* of a shard; the oldest go first */
 #define REPORT_MAX 100 /* a call */
-#define AGAIN_WITHIN 128
 
 struct ending {
     struct list node;
     uint64_t told_ms; /* boot time */
-    int64_t token;
     struct str resource, packed; /* behind it */
 };
 
@@ -78,26 +76,12 @@ static void pack(struct buf *out, const struct lock_ending *e) {
     msgpack_put_str(out, e->request_id);
 }
 
-/* The events of a call that was made here come again by way of the rooms. */
-static bool is_noted(const struct shard *s, const struct lock_event *event) {
-    size_t left = AGAIN_WITHIN;
-
-    for (const struct list *it = s->endings.prev; it != &s->endings && left-- > 0; it = it->prev) {
-        const struct ending *e = CONTAINER_OF(it, struct ending, node);
-
-        if (e->token == event->ended.token && str_eq(e->resource, event->resource)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void endings_note(struct shard *s, const struct lock_event *event) {
     struct ending *e;
     struct buf packed;
     char *text;
 
-    if (event->kind != LOCK_EVENT_LOCK || !event->ended.present || is_noted(s, event)) {
+    if (event->kind != LOCK_EVENT_LOCK || !event->ended.present) {
         return;
     }
     buf_init(&packed);
@@ -107,7 +91,6 @@ void endings_note(struct shard *s, const struct lock_event *event) {
     memcpy(text, event->resource.p, event->resource.len);
     memcpy(text + event->resource.len, packed.data, packed.len);
     e->told_ms = clock_boot_ms();
-    e->token = event->ended.token;
     e->resource = (struct str){text, event->resource.len};
     e->packed = (struct str){text + event->resource.len, packed.len};
     buf_fini(&packed);

@@ -43,9 +43,11 @@ static void apply(struct shard *s, const struct lock_event *event) {
 void feed_take_reply(struct shard *s, const struct lock_result *result) {
     bool next = s->positioned && result->event_count > 0 && result->events[0].prev == s->cursor;
 
+    s->store->feed.from_reply = true;
     for (size_t i = 0; next && i < result->event_count && !s->store->closing; i++) {
         apply(s, &result->events[i]);
     }
+    s->store->feed.from_reply = false;
 }
 
 /* False: malformed. last: the tick of the entry before. missed: up to which tick something was

@@ -123,6 +123,7 @@ struct compare {
 struct feed {
     struct redis_link *link;
     bool reading;
+    bool from_reply;        /* what is being applied */
     uint64_t away_since_ms; /* boot time; 0 while it can be read */
     uint64_t read_ms;       /* boot time when that last succeeded */
     char problem[LOCK_PROBLEM_LEN];

@@ -12,7 +12,7 @@
 struct field {
     const char *name;
     /* Checks the value and stores it at slot. */
-    bool (*read)(const json_t *value, const struct field *field,
+    bool (*read)(const struct value *value, const struct field *field,
                  const struct wire_decode_options *options, void *slot);
     size_t offset;   /* of the slot in struct wire_request */
     size_t min, max; /* code points, where read_text looks at it */
@@ -22,39 +22,38 @@ struct field {
     const char *rule; /* static sentence for both */
 };
 
-bool field_str(const json_t *value, struct str *out) {
-    if (!json_is_string(value)) {
+static bool is_text(const struct value *value, struct str *out) {
+    if (value->kind != VALUE_STRING) {
         return false;
     }
-    out->p = json_string_value(value);
-    out->len = json_string_length(value);
+    *out = value->text;
     return true;
 }
 
-static bool read_resource(const json_t *value, const struct field *field,
+static bool read_resource(const struct value *value, const struct field *field,
                           const struct wire_decode_options *options, void *slot) {
     struct str text;
 
     (void)field;
-    return field_str(value, &text) &&
+    return is_text(value, &text) &&
            wire_resource_parse(text, options->reject_two_parts, (struct wire_resource *)slot);
 }
 
 /* Any string: its reader judges it. */
-static bool read_opaque(const json_t *value, const struct field *field,
+static bool read_opaque(const struct value *value, const struct field *field,
                         const struct wire_decode_options *options, void *slot) {
     (void)field;
     (void)options;
-    return field_str(value, (struct str *)slot);
+    return is_text(value, (struct str *)slot);
 }
 
 /* field->min to field->max code points, none of them U+0000. */
-static bool read_text(const json_t *value, const struct field *field,
+static bool read_text(const struct value *value, const struct field *field,
                       const struct wire_decode_options *options, void *slot) {
     struct str text;
 
     (void)options;
-    if (!field_str(value, &text) || memchr(text.p, '\0', text.len) || text.len < field->min ||
+    if (!is_text(value, &text) || memchr(text.p, '\0', text.len) || text.len < field->min ||
         utf8_length(text.p, text.len) > field->max) {
         return false;
     }
@@ -62,62 +61,58 @@ static bool read_text(const json_t *value, const struct field *field,
     return true;
 }
 
-static bool read_client_id(const json_t *value, const struct field *field,
+static bool read_client_id(const struct value *value, const struct field *field,
                            const struct wire_decode_options *options, void *slot) {
     struct str text;
 
     (void)field;
     (void)options;
-    if (!field_str(value, &text) || !wire_client_id_valid(text)) {
+    if (!is_text(value, &text) || !wire_client_id_valid(text)) {
         return false;
     }
     *(struct str *)slot = text;
     return true;
 }
 
-static bool read_fence(const json_t *value, const struct field *field,
+static bool read_fence(const struct value *value, const struct field *field,
                        const struct wire_decode_options *options, void *slot) {
     (void)field;
     (void)options;
-    if (!json_is_integer(value)) {
+    if (value->kind != VALUE_INTEGER || value->integer < 1 || value->integer > JSON_INTEGER_MAX) {
         return false;
     }
-    int64_t fence = json_integer_value(value);
-    if (fence < 1 || fence > JSON_INTEGER_MAX) {
-        return false;
-    }
-    *(int64_t *)slot = fence;
+    *(int64_t *)slot = value->integer;
     return true;
 }
 
-static bool read_bool(const json_t *value, const struct field *field,
+static bool read_bool(const struct value *value, const struct field *field,
                       const struct wire_decode_options *options, void *slot) {
     (void)field;
     (void)options;
-    if (!json_is_boolean(value)) {
+    if (value->kind != VALUE_BOOL) {
         return false;
     }
-    *(bool *)slot = json_is_true(value);
+    *(bool *)slot = value->boolean;
     return true;
 }
 
 /* A boolean whose absence means something: int, -1 being the default. */
-static bool read_tristate(const json_t *value, const struct field *field,
+static bool read_tristate(const struct value *value, const struct field *field,
                           const struct wire_decode_options *options, void *slot) {
     (void)field;
     (void)options;
-    if (!json_is_boolean(value)) {
+    if (value->kind != VALUE_BOOL) {
         return false;
     }
-    *(int *)slot = json_is_true(value) ? 1 : 0;
+    *(int *)slot = value->boolean;
     return true;
 }
 
 /* Which of the texts the value is; -1: none. */
-static int choose(const json_t *value, const char *const *texts, size_t count) {
+static int choose(const struct value *value, const char *const *texts, size_t count) {
     struct str text;
 
-    if (!field_str(value, &text)) {
+    if (!is_text(value, &text)) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -128,7 +123,7 @@ static int choose(const json_t *value, const char *const *texts, size_t count) {
     return -1;
 }
 
-static bool read_mode(const json_t *value, const struct field *field,
+static bool read_mode(const struct value *value, const struct field *field,
                       const struct wire_decode_options *options, void *slot) {
     static const char *const texts[] = {"viewer", "editor"};
     int choice = choose(value, texts, ARRAY_LEN(texts));
@@ -142,7 +137,7 @@ static bool read_mode(const json_t *value, const struct field *field,
     return true;
 }
 
-static bool read_choice(const json_t *value, size_t count, void *slot) {
+static bool read_choice(const struct value *value, size_t count, void *slot) {
     static const char *const texts[] = {
         [WIRE_ACTION_APPROVE] = "APPROVE",
         [WIRE_ACTION_DENY] = "DENY",
@@ -157,21 +152,21 @@ static bool read_choice(const json_t *value, size_t count, void *slot) {
     return true;
 }
 
-static bool read_action(const json_t *value, const struct field *field,
+static bool read_action(const struct value *value, const struct field *field,
                         const struct wire_decode_options *options, void *slot) {
     (void)field;
     (void)options;
     return read_choice(value, WIRE_ACTION_IGNORE + 1, slot);
 }
 
-static bool read_decision(const json_t *value, const struct field *field,
+static bool read_decision(const struct value *value, const struct field *field,
                           const struct wire_decode_options *options, void *slot) {
     (void)field;
     (void)options;
     return read_choice(value, WIRE_ACTION_DENY + 1, slot);
 }
 
-static bool read_presence(const json_t *value, const struct field *field,
+static bool read_presence(const struct value *value, const struct field *field,
                           const struct wire_decode_options *options, void *slot) {
     static const char *const texts[] = {
         [WIRE_PRESENCE_DIFF] = "diff",
@@ -319,19 +314,19 @@ static bool refuse(const struct field *field, enum wire_error_code code,
     return false;
 }
 
-bool fields_read(const json_t *data, const struct wire_decode_options *options,
+bool fields_read(value_find find, const void *data, const struct wire_decode_options *options,
                  struct wire_request *out, struct field_problem *problem) {
     for (size_t i = 0; i < events[out->kind].count; i++) {
         const struct field *field = &events[out->kind].rows[i];
-        const json_t *value = json_object_get(data, field->name);
+        const struct value value = find(data, field->name);
 
-        if (!value || json_is_null(value)) {
+        if (value.kind == VALUE_ABSENT) {
             if (field->required) {
                 return refuse(field, field->missing, problem);
             }
             continue;
         }
-        if (!field->read(value, field, options, (char *)out + field->offset)) {
+        if (!field->read(&value, field, options, (char *)out + field->offset)) {
             return refuse(field, field->wrong, problem);
         }
     }

@@ -2,8 +2,8 @@
 #ifndef WSLOCK_WIRE_FIELDS_H
 #define WSLOCK_WIRE_FIELDS_H
 
-#include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "wslock/base/macros.h"
 #include "wslock/base/str.h"
@@ -16,12 +16,20 @@ struct field_problem {
     const char *message;
 };
 
-/* Reads what the event of out->kind takes from data (NULL: none was sent) into *out, whose defaults
- * are set; texts are borrowed from data. */
-bool fields_read(const json_t *data, const struct wire_decode_options *options,
-                 struct wire_request *out, struct field_problem *problem) MUST_CHECK;
+enum value_kind { VALUE_ABSENT, VALUE_STRING, VALUE_INTEGER, VALUE_BOOL, VALUE_OTHER };
 
-/* A JSON string as a str; false if the value (which may be NULL) is none. */
-bool field_str(const json_t *value, struct str *out) MUST_CHECK;
+/* A field's value, by whichever parser. `null` is absent. */
+struct value {
+    enum value_kind kind;
+    struct str text;
+    int64_t integer;
+    bool boolean;
+};
+typedef struct value (*value_find)(const void *data, const char *name);
+
+/* Reads what the event of out->kind takes from data into *out, whose defaults are set; texts are
+ * borrowed from data. */
+bool fields_read(value_find find, const void *data, const struct wire_decode_options *options,
+                 struct wire_request *out, struct field_problem *problem) MUST_CHECK;
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fields.h"
+#include "plain.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 
@@ -15,7 +15,7 @@
 static bool read_ref(const json_t *id, struct wire_ref *ref) {
     static struct buf scratch; /* kept from call to call */
     struct jsonw writer;
-    struct str text;
+    const struct str text = jsonr_str(id);
 
     ref->len = 0;
     if (!id) {
@@ -25,8 +25,7 @@ static bool read_ref(const json_t *id, struct wire_ref *ref) {
     jsonw_init(&writer, &scratch);
     if (json_is_integer(id)) {
         jsonw_i64(&writer, json_integer_value(id));
-    } else if (field_str(id, &text) && text.len > 0 &&
-               utf8_length(text.p, text.len) <= REF_CODE_POINTS_MAX) {
+    } else if (text.len > 0 && utf8_length(text.p, text.len) <= REF_CODE_POINTS_MAX) {
         jsonw_str(&writer, text);
     } else {
         return false;
@@ -38,8 +37,14 @@ static bool read_ref(const json_t *id, struct wire_ref *ref) {
 }
 
 static bool find_event(struct str name, enum wire_request_kind *kind) {
+    static const struct str names[] = {
+#define WIRE_REQUEST(id, text) {text, sizeof text - 1},
+#include "wslock/wire/tables.def"
+#undef WIRE_REQUEST
+    };
+
     for (int i = 0; i < WIRE_REQ_COUNT; i++) {
-        if (str_eqz(name, wire_request_name((enum wire_request_kind)i))) {
+        if (str_eq(name, names[i])) {
             *kind = (enum wire_request_kind)i;
             return true;
         }
@@ -54,17 +59,36 @@ static bool refuse(struct field_problem *problem, enum wire_error_code code, con
     return false;
 }
 
+static struct value find_value(const void *data, const char *name) {
+    const json_t *json = json_object_get(data, name);
+    struct value value = {.kind = VALUE_OTHER};
+
+    if (!json || json_is_null(json)) {
+        value.kind = VALUE_ABSENT;
+    } else if (json_is_string(json)) {
+        value.kind = VALUE_STRING;
+        value.text = jsonr_str(json);
+    } else if (json_is_integer(json)) {
+        value.kind = VALUE_INTEGER;
+        value.integer = json_integer_value(json);
+    } else if (json_is_boolean(json)) {
+        value.kind = VALUE_BOOL;
+        value.boolean = json_is_true(json);
+    }
+    return value;
+}
+
 /* From the parsed frame to the request; *known says whether out->kind has been found. */
 static bool read_frame(const json_t *frame, const json_t *data,
                        const struct wire_decode_options *options, struct wire_request *out,
                        bool *known, struct field_problem *problem) {
-    struct str event;
+    const struct str event = jsonr_str(json_object_get(frame, "event"));
 
     if (!read_ref(json_object_get(frame, "id"), &out->ref)) {
         return refuse(problem, WIRE_ERR_INVALID_MESSAGE,
                       "id must be a string of 1 to 64 characters or an integer.");
     }
-    if (!field_str(json_object_get(frame, "event"), &event)) {
+    if (!event.p) {
         return refuse(problem, WIRE_ERR_INVALID_MESSAGE,
                       "A message needs an event, which is a string.");
     }
@@ -75,14 +99,14 @@ static bool read_frame(const json_t *frame, const json_t *data,
     if (!*known) {
         return refuse(problem, WIRE_ERR_UNKNOWN_EVENT, "There is no such event.");
     }
-    return fields_read(data, options, out, problem);
+    return fields_read(find_value, data, options, out, problem);
 }
 
 /* Whatever the frame told of itself goes into the error. */
 static void fill_error(struct wire_decode_error *error, const struct field_problem *problem,
                        const struct wire_request *r, bool known, const json_t *data,
                        const struct wire_decode_options *options) {
-    struct str resource;
+    const struct str resource = jsonr_str(json_object_get(data, "resourceId"));
 
     error->code = problem->code;
     error->field = problem->field;
@@ -90,8 +114,7 @@ static void fill_error(struct wire_decode_error *error, const struct field_probl
     error->ref = r->ref;
     snprintf(error->event, sizeof(error->event), "%s", known ? wire_request_name(r->kind) : "");
     error->resource.len = 0;
-    if (field_str(json_object_get(data, "resourceId"), &resource) &&
-        !wire_resource_parse(resource, options->reject_two_parts, &error->resource)) {
+    if (resource.p && !wire_resource_parse(resource, options->reject_two_parts, &error->resource)) {
         error->resource.len = 0;
     }
 }
@@ -109,6 +132,28 @@ static const char *fault_text(enum jsonr_fault fault) {
     return "A message is one JSON object that has no key twice.";
 }
 
+static void set_defaults(struct wire_request *out) {
+    memset(out, 0, sizeof(*out));
+    out->active = true;
+    out->dirty = -1;
+}
+
+/* False: it is to be read by the other way, whatever it is. */
+static bool decode_plain(struct str text, const struct wire_decode_options *options,
+                         struct wire_request *out) {
+    struct plain_message message;
+    struct field_problem problem;
+
+    if (!plain_read(text, &message) || !find_event(message.event, &out->kind)) {
+        return false;
+    }
+    if (message.id.len > 0) {
+        memcpy(out->ref.json, message.id.p, message.id.len);
+    }
+    out->ref.len = (uint16_t)message.id.len;
+    return fields_read(plain_find, &message, options, out, &problem);
+}
+
 bool wire_decode_native(const char *text, size_t len, const struct wire_decode_options *options,
                         struct wire_request *out, struct wire_decode_error *error) {
     struct field_problem problem;
@@ -118,9 +163,11 @@ bool wire_decode_native(const char *text, size_t len, const struct wire_decode_o
     bool known = false;
     bool ok = false;
 
-    memset(out, 0, sizeof(*out));
-    out->active = true;
-    out->dirty = -1;
+    set_defaults(out);
+    if (decode_plain((struct str){text, len}, options, out)) {
+        return true;
+    }
+    set_defaults(out);
     frame = jsonr_object((struct str){text, len}, &fault);
     if (!frame) {
         refuse(&problem, WIRE_ERR_INVALID_MESSAGE, fault_text(fault));

@@ -54,11 +54,11 @@ static void test_shape(void **state) {
     jsonw_raw(&w, str_of("[2]"));
     jsonw_str(&w, (struct str){NULL, 0});
     jsonw_array_close(&w);
-    jsonw_kstr(&w, "k\"", str_of("v"));
+    jsonw_kstr(&w, "k", str_of("v"));
     jsonw_object_close(&w);
     assert_string_equal(buf_cstr(&b),
                         "{\"a\":\"x\",\"none\":null,\"n\":-5,\"yes\":true,\"no\":false,"
-                        "\"list\":[[],1,{},null,[2],\"\"],\"k\\\"\":\"v\"}");
+                        "\"list\":[[],1,{},null,[2],\"\"],\"k\":\"v\"}");
     buf_fini(&b);
 }
 

@@ -7,7 +7,10 @@
 #include <jansson.h>
 #include <time.h>
 
+#include "seeded.h"
 #include "wire_cases.h"
+#include "wslock/base/buf.h"
+#include "wslock/base/macros.h"
 #include "wslock/wire/request.h"
 
 static void set_str(json_t *object, const char *key, struct str value) {
@@ -178,6 +181,87 @@ static void test_truncated(void **state) {
     wire_request_fini(&r);
 }
 
+static json_t *describe(struct str text) {
+    struct wire_decode_options options = {.reject_two_parts = false};
+    struct wire_request r;
+    struct wire_decode_error e;
+    json_t *got;
+
+    if (!wire_decode_native(text.p, text.len, &options, &r, &e)) {
+        return describe_error(&e);
+    }
+    got = describe_request(&r);
+    wire_request_fini(&r);
+    return got;
+}
+
+static void edit(struct seeded *seed, struct buf *text) {
+    static const char *const pieces[] = {
+        " ",    "\n",   "\"", "\\",       "\\u0041", "1",    "0",         "-",       ".5",
+        "e3",   ",",    ":",  "{",        "}",       "[",    "]",         "e",       "id",
+        "null", "true", "x",  "\xc3\xa9", "\"id\":", "\x7f", "\"data\":", ",\"a\":1"};
+    const char *piece = pieces[seeded_below(seed, ARRAY_LEN(pieces))];
+    size_t at = seeded_below(seed, text->len), gone = seeded_below(seed, 3);
+
+    while (gone > 0 && ((unsigned char)text->data[at] >= 0x80 || at + gone > text->len ||
+                        (at + gone < text->len && (unsigned char)text->data[at + gone] >= 0x80))) {
+        gone--;
+    }
+    if ((unsigned char)text->data[at] >= 0x80) {
+        return;
+    }
+    struct buf edited;
+    buf_init(&edited);
+    buf_append(&edited, text->data, at);
+    buf_append_str(&edited, piece);
+    buf_append(&edited, text->data + at + gone, text->len - at - gone);
+    buf_fini(text);
+    *text = edited;
+}
+
+/* A message that is read in one pass means the same as to the reader of all JSON, which gets it
+ * where there is a field that no message has. */
+static void test_both_readers(void **state) {
+    static const char *const messages[] = {
+        "{\"event\":\"resource:join\",\"id\":\"c-1\",\"data\":{\"resourceId\":\"a:b:c\",\"mode\":"
+        "\"editor\",\"clientId\":\"Zk3x9QmT7bLw2RfY\",\"token\":17,\"presence\":\"none\"}}",
+        "{\"id\":7,\"event\":\"lock:heartbeat\",\"data\":{\"resourceId\":\"a:b\",\"token\":"
+        "1763953000000001,"
+        "\"active\":false,\"dirty\":true}}",
+        "{\"event\":\"lock:release\",\"data\":{\"resourceId\":\"a:b\",\"revision\":null}}",
+        "{ \"event\" : \"session:ping\" , \"data\" : { } , \"id\" : 0 }",
+        "{\"event\":\"lock:takeover\",\"id\":\"k\",\"data\":{\"resourceId\":\"a:b\",\"reason\":"
+        "\"must\","
+        "\"urgent\":true}}",
+    };
+    struct seeded seed = seeded_start("both readers");
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        struct buf text, other;
+        buf_init(&text);
+        buf_init(&other);
+        buf_append_str(&text, messages[seeded_below(&seed, ARRAY_LEN(messages))]);
+        for (uint64_t n = seeded_below(&seed, 4); n > 0; n--) {
+            edit(&seed, &text);
+        }
+        if (text.data[0] == '{' && utf8_valid(text.data, text.len)) {
+            buf_append_str(&other, "{\"zz\":[],");
+            buf_append(&other, text.data + 1, text.len - 1);
+            json_t *one = describe((struct str){text.data, text.len});
+            json_t *two = describe((struct str){other.data, other.len});
+            if (!json_equal(one, two)) {
+                fail_msg("%s: %s and %s", buf_cstr(&text), json_dumps(one, JSON_SORT_KEYS),
+                         json_dumps(two, JSON_SORT_KEYS));
+            }
+            json_decref(one);
+            json_decref(two);
+        }
+        buf_fini(&text);
+        buf_fini(&other);
+    }
+}
+
 static void test_fini_twice(void **state) {
     static const char text[] = "{\"event\":\"lock:status\",\"data\":{\"resourceId\":\"a:b\"}}";
     struct wire_decode_options options = {.reject_two_parts = false};
@@ -222,6 +306,7 @@ int main(void) {
         cmocka_unit_test(test_errors),         cmocka_unit_test(test_two_parts_rejected),
         cmocka_unit_test(test_ref_worst_case), cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_fini_twice),     cmocka_unit_test(test_report_cost),
+        cmocka_unit_test(test_both_readers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /*
- * Writes JSON (RFC 8259) into a buf, without white space. Commas are its own affair. Keys and
- * string values are escaped; bytes that are not valid UTF-8 become U+FFFD, so the output is always
- * valid JSON.
+ * Writes JSON (RFC 8259) into a buf, without white space. Commas are its own affair. String values
+ * are escaped; bytes that are not valid UTF-8 become U+FFFD, so the output is always valid JSON.
+ * Keys are the program's own and written as they are: ASCII that needs no escape.
  */
 #ifndef WSLOCK_BASE_JSONW_H
 #define WSLOCK_BASE_JSONW_H

@@ -1,0 +1,32 @@
+/*
+ * The messages that clients send, as they send them: one pass without allocation over ASCII without
+ * escapes, known fields, flat data. Whatever is otherwise, right or wrong, is left to the reader of
+ * all JSON (base/jsonr), which alone refuses. Private to the module.
+ */
+#ifndef WSLOCK_WIRE_PLAIN_H
+#define WSLOCK_WIRE_PLAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fields.h"
+
+#define PLAIN_FIELDS_MAX 8
+#define PLAIN_ID_MAX 66 /* 64 characters and their quotes */
+
+struct plain_message {
+    struct str event;
+    struct str id; /* as it was written; len 0: none */
+    size_t count;
+    struct plain_field {
+        struct str name;
+        struct value value;
+    } fields[PLAIN_FIELDS_MAX]; /* of data */
+};
+
+/* False: it is no such message. Texts are borrowed from text. */
+bool plain_read(struct str text, struct plain_message *out) MUST_CHECK;
+/* A value_find; data is the struct plain_message. */
+struct value plain_find(const void *data, const char *name);
+
+#endif
