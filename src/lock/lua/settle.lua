@@ -62,8 +62,9 @@ local function end_grant(resource, l, reason, revision, by, request)
     l[USER], l[NAME], l[CLIENT], l[TOKEN], reason, l[DIRTY], revision or false, l[SINCE], now, by or '', request or '',
   })
   local key = tag .. 'ended:' .. resource
-  call('LPUSH', key, ending)
-  call('LTRIM', key, '0', '15')
+  if call('LPUSH', key, ending) > 16 then
+    call('LTRIM', key, '0', '15')
+  end
   call('PEXPIRE', key, '86400000')
   return ending
 end
