@@ -123,13 +123,13 @@ bool conn_write(struct conn *c, const void *bytes, size_t len) {
 
 bool conn_send_frame(struct conn *c, struct frame *frame) {
     size_t size = FRAMES_HEADER_MAX + frame->len;
-    if (size > GATHERED_BYTES) {
-        struct iovec whole = whole_frame(frame);
-        return conn_write(c, whole.iov_base, whole.iov_len);
-    }
     if ((c->gathered_count == GATHERED_FRAMES || c->gathered_bytes + size > GATHERED_BYTES) &&
         !conn_write_gathered(c))
         return false;
+    if (size > GATHERED_BYTES || conn_is_busy(c)) {
+        struct iovec whole = whole_frame(frame);
+        return conn_write(c, whole.iov_base, whole.iov_len);
+    }
     if (c->gathered_count == 0)
         list_push_back(&c->net->gathering, &c->gathering);
     c->gathered[c->gathered_count++] = frame_ref(frame);

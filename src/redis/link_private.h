@@ -20,7 +20,7 @@
 #define LINK_MAX_ADDRESSES 8
 #define LINK_MAX_LOADING 32
 #define LINK_ADDRESS_LEN 64
-#define LINK_REASON_LEN 256
+#define LINK_REASON_LEN 640 /* an error may name every command that there is no right to */
 /* A recovery window that does not know of us closes after 3 s at the earliest: an attempt that
  * hangs and the pause after it must be over well before that. */
 #define LINK_BACKOFF_MIN_MS 100
