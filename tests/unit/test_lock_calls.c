@@ -99,6 +99,63 @@ static void events_come_once_and_in_order(void **state) {
     assert_int_equal(h->a.resyncs + h->b.resyncs, 8); /* the first ones alone: nothing was missed */
 }
 
+static void a_replys_own_events_are_taken_with_it(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+
+    harness_start(h);
+    ann = harness_caller(h, "ann", "s1", R);
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    assert_int_equal(h->a.event_count, 2);
+    CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
+    assert_int_equal(h->a.event_count, 3);
+    assert_int_equal(h->a.events[2].rev, r.result.rev);
+}
+
+/* Calls of two instances under way at once: where one's events come between two replies of the
+ * other, the stream brings them. */
+static void events_of_two_instances_come_once_and_in_order(void **state) {
+    enum { ROUNDS = 12, PEOPLE = 4 };
+    static const char *const names[PEOPLE] = {"ann", "bob", "cy", "dee"};
+    struct harness *h = *state;
+    struct seen_result r[PEOPLE];
+    struct lock_caller callers[PEOPLE];
+
+    harness_start(h);
+    harness_open(h, &h->b);
+    RUN_UNTIL(&h->loop, h->b.recovered == 1);
+    for (size_t i = 0; i < PEOPLE; i++) {
+        struct lock_store *store = i % 2 == 0 ? h->a.store : h->b.store;
+
+        callers[i] = harness_caller(h, names[i], names[i], R);
+        CALL(h, &r[i], lock_join(store, &callers[i], false, 0, CB, &r[i]));
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        memset(r, 0, sizeof r);
+        for (size_t i = 0; i < PEOPLE; i++) {
+            struct lock_store *store = i % 2 == 0 ? h->a.store : h->b.store;
+
+            lock_acquire(store, &callers[i], LOCK_ACQUIRE, CB, &r[i]);
+            lock_release(store, &callers[i], 0, (struct str){NULL, 0}, CB, &r[i]);
+        }
+        RUN_UNTIL(&h->loop,
+                  r[0].count == 2 && r[1].count == 2 && r[2].count == 2 && r[3].count == 2);
+    }
+    int64_t last = lock_store_rev(h->a.store, str_of(R));
+    last =
+        lock_store_rev(h->b.store, str_of(R)) > last ? lock_store_rev(h->b.store, str_of(R)) : last;
+    RUN_UNTIL(&h->loop, lock_store_fed(h->a.store, str_of(R)) == last &&
+                            lock_store_fed(h->b.store, str_of(R)) == last);
+    assert_int_equal(h->a.event_count, h->b.event_count);
+    assert_true(h->a.event_count > PEOPLE + 2 * ROUNDS);
+    for (size_t i = 0; i < h->a.event_count; i++) {
+        assert_int_equal(h->a.events[i].rev, h->b.events[i].rev);
+        assert_true(i == 0 || h->a.events[i].rev > h->a.events[i - 1].rev);
+    }
+    assert_int_equal(h->a.resyncs + h->b.resyncs, 8);
+}
+
 static void expiry_is_told_promptly(void **state) {
     struct harness *h = *state;
     struct seen_result r;
@@ -238,6 +295,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_lock_is_taken_kept_and_released),
         T(events_come_once_and_in_order),
+        T(a_replys_own_events_are_taken_with_it),
+        T(events_of_two_instances_come_once_and_in_order),
         T(expiry_is_told_promptly),
         T(a_lost_connection_has_its_grace),
         T(limits_are_told_with_their_numbers),
