@@ -1,0 +1,374 @@
+/* Where two streams meet: joins and their snapshots, events held for those who are pending, the
+ * store away, events missed. */
+#include "room_world.h"
+
+enum { ANN, BOB, CID, DAN, EVE, ANN2 };
+
+/* Ann and Bob are in the room, and the next rev is 1010. */
+static int setup(void **state) {
+    struct world *w = world_create();
+    for (size_t i = ANN; i <= BOB; i++) {
+        person_join(&w->people[i]);
+    }
+    feed_all(w);
+    after_ms(w, 200);
+    forget_told(w);
+    w->rev = w->store.fed = 1000;
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state) {
+    world_destroy(*state);
+    return 0;
+}
+
+/* ---- joins ---- */
+
+static void what_comes_while_pending_is_held(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_subscribe(&p[CID]);
+    person_acquire(&p[ANN]);
+    do_enter(&p[CID]);
+    take_picture(w, &snapshot);
+    do_renew(w);
+    feed_all(w);
+    assert_told_nothing(&p[CID]);
+    person_answer(&p[CID], &snapshot);
+    assert_told(&p[CID], "joined @1020", "lock:state @1030 held ann RENEWED");
+}
+
+static void what_the_snapshot_has_is_not_told_when_it_comes(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_subscribe(&p[CID]);
+    person_acquire(&p[ANN]);
+    do_acquire(&p[BOB]);
+    do_enter(&p[CID]);
+    take_picture(w, &snapshot);
+    person_answer(&p[CID], &snapshot);
+    do_renew(w);
+    feed_all(w);
+    assert_told(&p[CID], "joined @1030", "lock:state @1040 held ann RENEWED");
+    after_ms(w, 200); /* that it came is known, and the lock as well */
+    assert_told(&p[CID], "presence:diff @1040 2 +cid ~ann");
+}
+
+static void a_place_that_the_snapshot_has_is_told_again_after_it(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_acquire(&p[ANN]);
+    do_acquire(&p[BOB]);
+    feed_all(w);
+    person_part(&p[BOB]);
+    do_depart(&p[BOB], false);
+    person_subscribe(&p[BOB]);
+    do_enter(&p[BOB]);
+    take_picture(w, &snapshot);
+    person_answer(&p[BOB], &snapshot);
+    feed_all(w);
+    assert_told(&p[BOB], "joined @1060", "lock:queued @1060 1");
+}
+
+static void the_holder_gets_its_open_requests_again(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    do_request(&p[BOB], "please");
+    feed_all(w);
+    person_part(&p[ANN]);
+    do_depart(&p[ANN], false);
+    person_join(&p[ANN]);
+    feed_all(w);
+    assert_told(&p[ANN], "joined @1060", "lock:request_received @1060 request-1 bob");
+}
+
+static void a_first_snapshot_is_caught_up_with_by_what_was_held(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_part(&p[ANN]);
+    person_part(&p[BOB]); /* the room is not known here any more */
+    person_subscribe(&p[CID]);
+    do_enter(&p[CID]);
+    take_picture(w, &snapshot);
+    do_acquire(&p[BOB]);
+    feed_all(w);
+    person_answer(&p[CID], &snapshot);
+    assert_told(&p[CID], "joined @1010", "lock:state @1020 held bob ACQUIRED");
+    person_subscribe(&p[DAN]);
+    feed_all(w);
+    take_picture(w, &snapshot);
+    person_answer(&p[DAN], &snapshot);
+    assert_told(&p[DAN], "joined @1020");
+}
+
+static void joining_again_tells_first_what_was_held_up_to_the_answer(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    room_pause(&p[BOB].sub);
+    person_acquire(&p[ANN]);
+    do_renew(w);
+    take_picture(w, &snapshot);
+    do_renew(w);
+    feed_all(w);
+    assert_told_nothing(&p[BOB]);
+    person_answer(&p[BOB], &snapshot);
+    assert_told(&p[BOB], "lock:state @1010 held ann ACQUIRED", "lock:state @1020 held ann RENEWED",
+                "joined @1020", "lock:state @1030 held ann RENEWED");
+}
+
+static void a_join_without_answer_changes_nothing(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    room_pause(&p[BOB].sub);
+    person_acquire(&p[ANN]);
+    do_acquire(&p[BOB]);
+    feed_all(w);
+    assert_true(room_activate(&p[BOB].sub, 0));
+    assert_told(&p[BOB], "lock:state @1010 held ann ACQUIRED", "lock:queued @1020 1");
+}
+
+/* The oldest are kept; that there were more is said when it goes on. */
+static void no_more_is_held_than_a_bound(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    room_pause(&p[BOB].sub);
+    for (int i = 0; i < 4097; i++) {
+        do_renew(w);
+        feed_all(w);
+        p[ANN].told_count = 0;
+    }
+    p[BOB].told_count = 0;
+    p[BOB].deaf = true;
+    assert_false(room_activate(&p[BOB].sub, 0));
+}
+
+/* ---- the store away ---- */
+
+static void while_the_store_is_away_events_wait_for_the_report(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    forget_told(w);
+    rooms_on_degraded(w->rooms);
+    do_renew(w);
+    feed_all(w);
+    assert_told_nothing(&p[BOB]);
+    rooms_resync(w->rooms, 0);
+    assert_int_equal(w->store.report_count, 1);
+    struct report *r = &w->store.reports[0];
+    assert_int_equal(r->count, 2);
+    assert_int_equal(r->members[0].token, 1010); /* the owner comes first */
+    assert_int_equal(r->members[1].token, 0);
+    assert_int_equal(r->seen_token, 1010);
+    assert_int_equal(r->known, 1019); /* what it holds back it does not know */
+    assert_int_equal(w->store.done, 0);
+    answer_reports(w);
+    assert_int_equal(w->store.done, 1);
+    assert_told(&p[ANN], "lock:state @1020 held ann RECOVERED");
+    assert_told(&p[BOB], "lock:state @1020 held ann RECOVERED");
+}
+
+static void a_lock_that_cannot_be_certain_any_more_is_told_lost_once(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    forget_told(w);
+    w->store.confirmed_until_ms = w->store.now_ms + 8000;
+    assert_int_equal(room_confirmed_until_ms(&p[ANN].sub), w->store.confirmed_until_ms);
+    assert_int_equal(room_confirmed_until_ms(&p[BOB].sub), 0);
+    rooms_on_degraded(w->rooms);
+    after_ms(w, 7900);
+    assert_told(&p[ANN], "presence:diff @1010 1 ~ann");
+    after_ms(w, 200);
+    assert_told(&p[ANN], "lock:lost @1010 STORE_LOST 1010");
+    rooms_resync(w->rooms, 0);
+    assert_int_equal(w->store.reports[0].members[0].token, 0); /* nobody believes in it */
+    answer_reports(w);
+    after_ms(w, 10);
+    assert_int_equal(w->store.report_count, 1); /* it is given up instead of confirmed */
+    assert_int_equal(w->store.reports[0].kind, REPORT_GIVE_UP);
+    assert_int_equal(w->store.reports[0].token, 1010);
+    do_end(w, LOCK_CAUSE_STORE_LOST, p[ANN].session);
+    answer_report(w, &(struct lock_result){.status = LOCK_OK, .outcome = LOCK_OUT_RELEASED});
+    feed_all(w);
+    assert_told(&p[ANN], "lock:state @1020 free STORE_LOST", "lock:released @1020 STORE_LOST ann");
+}
+
+static void who_has_left_with_a_lock_is_reported(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    rooms_on_degraded(w->rooms);
+    room_note_left(&p[ANN].sub, true);
+    person_part(&p[ANN]);
+    rooms_resync(w->rooms, 0);
+    struct report *r = &w->store.reports[0];
+    assert_int_equal(r->count, 2);
+    assert_true(r->members[0].gone && r->members[0].prompt);
+    assert_int_equal(r->members[0].token, 1010);
+    assert_true(r->members[0].grace_until_ms <= w->store.now_ms + SOME_MS);
+    answer_reports(w);
+}
+
+/* ---- events missed ---- */
+
+static void what_was_missed_is_told_from_the_answer(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_join(&p[CID]);
+    person_acquire(&p[ANN]);
+    do_acquire(&p[BOB]);
+    do_request(&p[CID], "please");
+    feed_all(w);
+    after_ms(w, 200);
+    forget_told(w);
+    do_end(w, LOCK_CAUSE_EXPIRED, ""); /* Bob's turn */
+    do_drop_place(&p[CID], true, LOCK_CAUSE_TIMEOUT, "");
+    lose_feed(w);
+    w->store.fed = w->rev;
+    rooms_resync(w->rooms, 0);
+    take_picture(w, &snapshot);
+    answer_reports(w);
+    assert_told(&p[ANN], "lock:state @1060 reserved bob RECOVERED",
+                "lock:lost @1060 STORE_LOST 1020");
+    assert_told(&p[BOB], "lock:state @1060 reserved bob RECOVERED", "lock:your_turn @1060");
+    assert_told(&p[CID], "lock:state @1060 reserved bob RECOVERED",
+                "lock:request_timeout @1060 TIMEOUT request-1");
+    after_ms(w, 200);
+    assert_told(&p[CID], "presence:diff @1060 3 ~ann");
+}
+
+static void a_report_that_changes_the_lock_leaves_that_to_its_event(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    forget_told(w);
+    rooms_resync(w->rooms, 0);
+    do_renew(w);
+    w->log[w->logged - 1].cause = LOCK_CAUSE_RECOVERED;
+    answer_report(w, &(struct lock_result){
+                         .status = LOCK_OK, .events = &w->log[w->logged - 1], .event_count = 1});
+    assert_told_nothing(&p[BOB]);
+    feed_all(w);
+    assert_told(&p[BOB], "lock:state @1020 held ann RECOVERED");
+    assert_told(&p[ANN], "lock:state @1020 held ann RECOVERED");
+}
+
+static void a_report_that_is_older_than_the_feed_is_made_again(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    forget_told(w);
+    rooms_resync(w->rooms, 0);
+    w->rev -= TICK; /* as it was before */
+    answer_report(w, &(struct lock_result){.status = LOCK_OK});
+    w->rev += TICK;
+    assert_told(&p[BOB], "lock:state @1010 held ann RECOVERED");
+    assert_int_equal(w->store.done, 0);
+    assert_int_equal(w->store.report_count, 1);
+    answer_reports(w);
+    assert_int_equal(w->store.done, 1);
+}
+
+static void a_lock_that_may_still_be_reported_is_not_told_free(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    person_part(&p[ANN]);
+    after_ms(w, 200);
+    forget_told(w);
+    w->store.window = true;
+    clear_lock(w, LOCK_STATE_FREE);
+    rooms_resync(w->rooms, 0);
+    answer_reports(w);
+    assert_told_nothing(&p[BOB]);
+    w->store.window = false;
+    after_ms(w, 1000);
+    assert_int_equal(w->store.reports[0].kind, REPORT_STATUS);
+    answer_reports(w);
+    assert_told(&p[BOB], "lock:state @1010 free RECOVERED");
+}
+
+static void a_grant_that_the_feed_has_not_told_of_is_reported(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    forget_told(w);
+    rooms_resync(w->rooms, 0);
+    assert_int_equal(w->store.reports[0].members[0].token, 1010);
+    clear_lock(w, LOCK_STATE_FREE);
+    w->rev += TICK;
+    answer_reports(w);
+    assert_told(&p[ANN], "lock:state @1020 free RECOVERED", "lock:lost @1020 STORE_LOST 1010");
+}
+
+static void a_lock_that_goes_on_under_a_higher_token(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    forget_told(w);
+    rooms_resync(w->rooms, 0);
+    w->lock.token = w->rev + TICK;
+    emit(w, LOCK_EVENT_LOCK, LOCK_CAUSE_RECOVERED, "");
+    answer_report(w, &(struct lock_result){
+                         .status = LOCK_OK, .events = &w->log[w->logged - 1], .event_count = 1});
+    feed_all(w);
+    assert_told(&p[ANN], "lock:acquired @1020 1020", "lock:state @1020 held ann RECOVERED");
+    assert_told(&p[BOB], "lock:state @1020 held ann RECOVERED");
+    assert_int_equal(p[ANN].token, 1020);
+}
+
+static void revs_that_begin_anew(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    forget_told(w);
+    rooms_rewind(w->rooms, 0);
+    w->rev = 40;
+    do_renew(w);
+    feed_all(w);
+    assert_told(&p[BOB], "lock:state @50 held ann RENEWED");
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(what_comes_while_pending_is_held),
+        CASE(what_the_snapshot_has_is_not_told_when_it_comes),
+        CASE(a_place_that_the_snapshot_has_is_told_again_after_it),
+        CASE(the_holder_gets_its_open_requests_again),
+        CASE(a_first_snapshot_is_caught_up_with_by_what_was_held),
+        CASE(joining_again_tells_first_what_was_held_up_to_the_answer),
+        CASE(a_join_without_answer_changes_nothing),
+        CASE(no_more_is_held_than_a_bound),
+        CASE(while_the_store_is_away_events_wait_for_the_report),
+        CASE(a_lock_that_cannot_be_certain_any_more_is_told_lost_once),
+        CASE(who_has_left_with_a_lock_is_reported),
+        CASE(what_was_missed_is_told_from_the_answer),
+        CASE(a_report_that_changes_the_lock_leaves_that_to_its_event),
+        CASE(a_report_that_is_older_than_the_feed_is_made_again),
+        CASE(a_lock_that_may_still_be_reported_is_not_told_free),
+        CASE(a_grant_that_the_feed_has_not_told_of_is_reported),
+        CASE(a_lock_that_goes_on_under_a_higher_token),
+        CASE(revs_that_begin_anew),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
