@@ -45,11 +45,14 @@ static bool describe(struct room_sub *sub, struct lock_report_member *out) {
     return m->joined_ms != 0;
 }
 
-/* Where its own request did it, that is answered. */
+/* Where its own request did it, that is answered; and replies may have told already of a later
+ * grant, or of this one's end. */
 static struct frame *granted(struct room_sub *sub, const struct wire_at *at,
                              const struct lock_event *e) {
     struct membership *m = of_sub(sub);
-    if (str_eqz(e->actor_session_id, m->session->id))
+    bool over =
+        e->lock.token < m->token || (e->lock.token <= m->lost_token && at->rev < m->lost_rev);
+    if (over || str_eqz(e->actor_session_id, m->session->id))
         return NULL;
     return session_acquired(m->session, m, NULL, at, &e->lock, &e->ended, false);
 }

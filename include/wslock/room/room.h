@@ -34,7 +34,7 @@ struct room_sub_ops {
     /* Right before lock:lost is delivered. False: it has been told of this loss already. */
     bool (*on_lost)(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason);
     /* The lock has come to this one by a takeover; the message that says so, or NULL where its
-     * request is answered with it anyway. */
+     * request is answered with it anyway, or a reply has told of what came after. */
     struct frame *(*granted)(struct room_sub *sub, const struct wire_at *at,
                              const struct lock_event *e);
     /* Its lock goes on under a new token, since a higher one than its own has been seen; the
