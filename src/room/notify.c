@@ -88,8 +88,8 @@ void room_told(struct room_sub *sub, int64_t rev) {
 
 bool room_activate(struct room_sub *sub, int64_t rev) {
     bool whole = sub->held_count <= ROOM_HELD_MAX;
-    if (rev > 0)
-        sub->room->snapshot_told = true;
+    if (rev > sub->room->snapshot_rev)
+        sub->room->snapshot_rev = rev;
     room_told(sub, rev);
     sub->active = sub->member = true;
     room_holder_find(sub->room);

@@ -47,7 +47,16 @@ struct diff {
     struct wire_user joined[DIFF_MAX], changed[DIFF_MAX];
     struct str left[DIFF_MAX];
     size_t joined_count, changed_count, left_count;
+    bool all; /* also of users who are as they were when it was last told */
 };
+
+/* Somebody joined with what was between the last diff and the next, or may yet. */
+static bool is_known_between(const struct room *room) {
+    bool known = room->snapshot_rev > room->told_rev;
+    for (const struct list *it = room->subs.next; it != &room->subs && !known; it = it->next)
+        known = !CONTAINER_OF(it, struct room_sub, node)->active;
+    return known;
+}
 
 /* True: there was something to tell of the user. */
 static bool diff_add(struct room *room, struct diff *d, struct room_user *u, bool listed) {
@@ -58,9 +67,9 @@ static bool diff_add(struct room *room, struct diff *d, struct room_user *u, boo
     u->told.has_lock = u->has_lock;
     if (is && !was && listed)
         d->joined[d->joined_count++] = wire_of(room, u);
-    else if (!is && (was || room->snapshot_told))
+    else if (!is && (was || d->all))
         d->left[d->left_count++] = str_of(u->user_id);
-    else if (is && was && (differs || room->snapshot_told))
+    else if (is && was && (differs || d->all))
         d->changed[d->changed_count++] = wire_of(room, u);
     else
         return is != was;
@@ -152,6 +161,7 @@ static void flush(struct wheel_timer *timer) {
     struct list told;
     list_init(&told);
     d->joined_count = d->left_count = d->changed_count = 0;
+    d->all = is_known_between(room);
     LIST_FOREACH_SAFE(it, tmp, &room->changed) {
         struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
         list_remove(it);
@@ -173,7 +183,7 @@ static void flush(struct wheel_timer *timer) {
         tell(room, WIRE_PRESENCE_FULL, at.rev, encode_full(room, &at, viewers));
     }
     room->told_viewers = viewers;
-    room->snapshot_told = false;
+    room->told_rev = room->rev;
 }
 
 void room_settle_presence(struct room *room) {
@@ -184,6 +194,7 @@ void room_settle_presence(struct room *room) {
         list_remove(it);
     }
     room->told_viewers = room_viewers(room->member_count, &room->lock.view);
+    room->told_rev = room->rev;
     wheel_cancel(&room->presence_timer);
 }
 

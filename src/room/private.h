@@ -92,7 +92,8 @@ struct room {
 
     struct list changed;
     int64_t told_viewers;
-    bool snapshot_told; /* since the last diff: somebody knows what was between that and the next */
+    int64_t told_rev;     /* of the room when presence was last told */
+    int64_t snapshot_rev; /* the highest of a snapshot that somebody joined with */
     struct wheel_timer presence_timer;
 
     struct wheel_timer holder_timer; /* lock:expiring, STORE_LOST */

@@ -247,7 +247,7 @@ static void rewind_room(void *ctx, struct str key, void *value) {
     struct room *room = value;
     if (lock_store_shard(rs->rooms->store, key) != rs->shard)
         return;
-    room->rev = room->seen_token = 0;
+    room->rev = room->seen_token = room->told_rev = room->snapshot_rev = 0;
     room_left_forget(room);
     room_drop_waiting(room);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
