@@ -95,8 +95,22 @@ static void tell_lifted(struct room *room, const struct room_belief had[2]) {
     }
 }
 
+/* After events were missed anyone may believe in a lock: also one whose grant was told by its reply
+ * alone, after the room had gone on. */
+static void tell_believers(struct room *room, enum lock_cause reason) {
+    const struct lock_view *now = &room->lock.view;
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        struct lock_report_member m;
+        if (!sub->ops->describe(sub, &m) || m.token == 0 || m.token > room->rev ||
+            m.token == room->disbelieved ||
+            (lock_is_owned(now) && room_is_tab(sub, now->user_id, now->client_id)))
+            continue;
+        room_tell_lost(room, sub->user_id, sub->client_id, m.token, reason, (struct str){NULL, 0});
+    }
+}
+
 void room_recovered(struct room *room, const struct lock_view *lock, enum lock_cause lost_reason) {
-    static const struct lock_ending none;
     struct room_belief had[2];
     room_beliefs(room, had);
     struct lock_takeover pending = room->lock.view.takeover;
@@ -109,7 +123,7 @@ void room_recovered(struct room *room, const struct lock_view *lock, enum lock_c
         room_give_up_later(room, 1); /* that would confirm a lock that was declared lost */
     else
         room_tell_lock(room, LOCK_CAUSE_RECOVERED);
-    tell_missed_losers(room, had, &none, lost_reason);
+    tell_believers(room, lost_reason);
     room_holder_rearm(room);
     room_takeover_missed(room, &pending);
     mem_free(packed);

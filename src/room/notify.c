@@ -27,8 +27,8 @@ struct wire_at room_at(const struct room *room, int64_t rev) {
 int64_t room_state_rev(const struct room *room) {
     if (room->applying)
         return room->rev;
-    int64_t fed = lock_store_fed(room->rooms->store, room_resource(room));
-    return fed > room->rev ? fed : room->rev;
+    int64_t known = room_events_known(room);
+    return known > room->rev ? known : room->rev;
 }
 
 int64_t room_rev(const struct room_sub *sub) {

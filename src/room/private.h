@@ -166,8 +166,8 @@ void room_drop_waiting(struct room *room);
 int64_t room_events_known(const struct room *room);
 
 /* notify.c: to the subscribers. */
-/* The rev of what is told to all: of the change that is being told, else of the last event that the
- * feed has told of the shard, up to which the room is known. */
+/* The rev of what is told to all: of the change that is being told, else of the last event of the
+ * shard up to which the room is known. */
 int64_t room_state_rev(const struct room *room);
 /* Not to one whose snapshot is newer, or has that change. */
 void room_send(struct room_sub *sub, int64_t rev, struct frame *frame);

@@ -289,6 +289,20 @@ static bool is_listed(const struct lock_snapshot *s, const struct lock_waiter *w
     return false;
 }
 
+/* Whose place was told by a reply alone, and is over before an event told of it. */
+static void tell_unknown(struct room *room, const struct lock_snapshot *s, int64_t rev) {
+    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
+        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        struct lock_waiter w = {.user_id = sub->user_id, .client_id = sub->client_id};
+        const struct room_waiter *rw = find(&room->waiters, w.user_id, w.client_id);
+        bool known = rw && (rw->turn || rw->w.queues);
+        if (sub->told_position != 0 && !known && !is_listed(s, &w) && !has_it(&s->lock, &w)) {
+            tell_out(room, &w, rev, "LEFT");
+            sub->told_position = 0;
+        }
+    }
+}
+
 /* ---- takeovers ---- */
 
 static void to_admin(struct room *room, const struct lock_takeover *t, struct frame *frame) {
@@ -348,6 +362,8 @@ void room_takeover_missed(struct room *room, const struct lock_takeover *t) {
 
 void room_waiting_resync(struct room *room, const struct lock_snapshot *s, bool settled) {
     int64_t rev = room_state_rev(room);
+    if (settled)
+        tell_unknown(room, s, rev);
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         if (is_listed(s, &rw->w))

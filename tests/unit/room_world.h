@@ -288,7 +288,12 @@ static inline struct frame *person_take(struct person *p, const struct wire_at *
 static inline struct frame *person_granted(struct room_sub *sub, const struct wire_at *at,
                                            const struct lock_event *e) {
     struct person *p = person_of(sub);
-    return str_eqz(e->actor_session_id, p->session) ? NULL : person_take(p, at, &e->lock, false);
+    bool over =
+        e->lock.token < p->token || (e->lock.token <= p->lost_token && at->rev < p->lost_rev);
+    if (str_eqz(e->actor_session_id, p->session) || over) {
+        return NULL;
+    }
+    return person_take(p, at, &e->lock, false);
 }
 
 static inline struct frame *person_lifted(struct room_sub *sub, const struct wire_at *at,
@@ -522,6 +527,20 @@ static inline void do_end(struct world *w, enum lock_cause reason, const char *a
             reason == LOCK_CAUSE_RELEASED ? "HOLDER_RELEASED" : "HOLDER_GONE");
 }
 
+/* The last, and for nothing yet. */
+static inline struct lock_waiter *new_waiter(struct person *p) {
+    struct world *w = p->world;
+    struct lock_waiter *waiter = &w->waiters[w->waiter_count++];
+    *waiter = (struct lock_waiter){.user_id = str_of(p->name),
+                                   .username = str_of(p->name),
+                                   .client_id = str_of(p->client),
+                                   .request_id = {"", 0},
+                                   .message = {"", 0},
+                                   .order = w->rev + TICK,
+                                   .since_ms = w->store.now_ms};
+    return waiter;
+}
+
 /* Granted, told where it stands, or nothing. */
 static inline void do_acquire(struct person *p) {
     struct world *w = p->world;
@@ -531,15 +550,7 @@ static inline void do_acquire(struct person *p) {
         hold_lock(p);
         emit(w, LOCK_EVENT_LOCK, cause, p->session);
     } else if (!owns(p) && (!mine || !mine->queues)) {
-        struct lock_waiter fresh = {.user_id = str_of(p->name),
-                                    .username = str_of(p->name),
-                                    .client_id = str_of(p->client),
-                                    .order = w->rev + TICK,
-                                    .since_ms = w->store.now_ms};
-        mine = mine ? mine : &w->waiters[w->waiter_count++];
-        *mine = mine->user_id.len > 0 && is_at(p, mine->user_id, mine->client_id) && mine->requests
-                    ? *mine
-                    : fresh;
+        mine = mine ? mine : new_waiter(p);
         mine->queues = true;
         pack_waiter(w, mine);
         tell_place(w, LOCK_CAUSE_QUEUED, mine, true, p->session);
@@ -551,14 +562,7 @@ static inline const char *do_request(struct person *p, const char *message) {
     struct lock_waiter *mine = waiter_of(p);
     char *id = keep(w, mem_alloc(16));
     snprintf(id, 16, "request-%u", ++w->requests);
-    if (!mine) {
-        mine = &w->waiters[w->waiter_count++];
-        *mine = (struct lock_waiter){.user_id = str_of(p->name),
-                                     .username = str_of(p->name),
-                                     .client_id = str_of(p->client),
-                                     .order = w->rev + TICK,
-                                     .since_ms = w->store.now_ms};
-    }
+    mine = mine ? mine : new_waiter(p);
     mine->requests = true;
     mine->request_id = str_of(id);
     mine->message = str_of(message);
@@ -820,23 +824,24 @@ static inline void lose_feed(struct world *w) {
     w->fed = w->logged;
 }
 
-/* Answers the oldest call that the rooms made on their own with the room as it is. */
-static inline void answer_report(struct world *w, struct lock_result *result) {
+/* Answers the oldest call that the rooms made on their own. snapshot NULL: the room as it is. */
+static inline void answer_report(struct world *w, struct lock_result *result,
+                                 const struct picture *snapshot) {
     struct picture now;
     struct report r = w->store.reports[0];
     w->store.report_count--;
     memmove(w->store.reports, w->store.reports + 1, w->store.report_count * sizeof r);
     take_picture(w, &now);
-    result->rev = w->rev;
+    result->snapshot = snapshot ? snapshot->s : now.s;
+    result->rev = result->snapshot.rev;
     result->now_ms = w->store.now_ms;
-    result->lock = w->lock;
-    result->snapshot = now.s;
+    result->lock = result->snapshot.lock;
     r.cb(r.arg, result);
 }
 
 static inline void answer_reports(struct world *w) {
     while (w->store.report_count > 0) {
-        answer_report(w, &(struct lock_result){.status = LOCK_OK});
+        answer_report(w, &(struct lock_result){.status = LOCK_OK}, NULL);
     }
 }
 

@@ -151,6 +151,42 @@ static void no_more_is_held_than_a_bound(void **state) {
     assert_false(room_activate(&p[BOB].sub, 0));
 }
 
+/* ---- presence, where somebody joined between two diffs ---- */
+
+static void who_came_and_left_while_a_join_was_under_way(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_subscribe(&p[CID]);
+    do_enter(&p[DAN]);
+    do_enter(&p[CID]);
+    take_picture(w, &snapshot); /* has Dan */
+    do_depart(&p[DAN], true);
+    feed_all(w);
+    after_ms(w, 200);
+    person_answer(&p[CID], &snapshot);
+    assert_told(&p[CID], "joined @1020", "presence:diff @1030 3 +cid -dan");
+}
+
+static void a_lock_that_a_join_was_told_ahead_of_the_feed(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    do_enter(&p[DAN]);
+    feed_all(w);
+    person_acquire(&p[ANN]);
+    person_subscribe(&p[CID]);
+    do_enter(&p[CID]);
+    take_picture(w, &snapshot); /* Ann edits */
+    do_end(w, LOCK_CAUSE_EXPIRED, "");
+    person_answer(&p[CID], &snapshot);
+    after_ms(w, 200); /* Dan's coming is told */
+    feed_all(w);
+    forget_told(w);
+    after_ms(w, 200);
+    assert_told(&p[CID], "presence:diff @1040 4 +cid ~ann");
+}
+
 /* ---- the store away ---- */
 
 static void while_the_store_is_away_events_wait_for_the_report(void **state) {
@@ -200,9 +236,27 @@ static void a_lock_that_cannot_be_certain_any_more_is_told_lost_once(void **stat
     assert_int_equal(w->store.reports[0].kind, REPORT_GIVE_UP);
     assert_int_equal(w->store.reports[0].token, 1010);
     do_end(w, LOCK_CAUSE_STORE_LOST, p[ANN].session);
-    answer_report(w, &(struct lock_result){.status = LOCK_OK, .outcome = LOCK_OUT_RELEASED});
+    answer_report(w, &(struct lock_result){.status = LOCK_OK, .outcome = LOCK_OUT_RELEASED}, NULL);
     feed_all(w);
     assert_told(&p[ANN], "lock:state @1020 free STORE_LOST", "lock:released @1020 STORE_LOST ann");
+}
+
+static void no_rev_is_above_that_of_what_is_held_back(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    forget_told(w);
+    rooms_on_degraded(w->rooms);
+    take_picture(w, &snapshot);
+    do_renew(w);
+    do_renew(w);
+    feed_all(w);
+    rooms_resync(w->rooms, 0);
+    answer_report(w, &(struct lock_result){.status = LOCK_OK}, &snapshot);
+    assert_told(&p[BOB], "lock:state @1019 held ann RECOVERED", "lock:state @1020 held ann RENEWED",
+                "lock:state @1030 held ann RENEWED");
 }
 
 static void who_has_left_with_a_lock_is_reported(void **state) {
@@ -260,8 +314,10 @@ static void a_report_that_changes_the_lock_leaves_that_to_its_event(void **state
     rooms_resync(w->rooms, 0);
     do_renew(w);
     w->log[w->logged - 1].cause = LOCK_CAUSE_RECOVERED;
-    answer_report(w, &(struct lock_result){
-                         .status = LOCK_OK, .events = &w->log[w->logged - 1], .event_count = 1});
+    answer_report(w,
+                  &(struct lock_result){
+                      .status = LOCK_OK, .events = &w->log[w->logged - 1], .event_count = 1},
+                  NULL);
     assert_told_nothing(&p[BOB]);
     feed_all(w);
     assert_told(&p[BOB], "lock:state @1020 held ann RECOVERED");
@@ -276,7 +332,7 @@ static void a_report_that_is_older_than_the_feed_is_made_again(void **state) {
     forget_told(w);
     rooms_resync(w->rooms, 0);
     w->rev -= TICK; /* as it was before */
-    answer_report(w, &(struct lock_result){.status = LOCK_OK});
+    answer_report(w, &(struct lock_result){.status = LOCK_OK}, NULL);
     w->rev += TICK;
     assert_told(&p[BOB], "lock:state @1010 held ann RECOVERED");
     assert_int_equal(w->store.done, 0);
@@ -327,12 +383,48 @@ static void a_lock_that_goes_on_under_a_higher_token(void **state) {
     rooms_resync(w->rooms, 0);
     w->lock.token = w->rev + TICK;
     emit(w, LOCK_EVENT_LOCK, LOCK_CAUSE_RECOVERED, "");
-    answer_report(w, &(struct lock_result){
-                         .status = LOCK_OK, .events = &w->log[w->logged - 1], .event_count = 1});
+    answer_report(w,
+                  &(struct lock_result){
+                      .status = LOCK_OK, .events = &w->log[w->logged - 1], .event_count = 1},
+                  NULL);
     feed_all(w);
     assert_told(&p[ANN], "lock:acquired @1020 1020", "lock:state @1020 held ann RECOVERED");
     assert_told(&p[BOB], "lock:state @1020 held ann RECOVERED");
     assert_int_equal(p[ANN].token, 1020);
+}
+
+/* The grant and its end are missed, and its reply comes when the feed is past both. */
+static void a_grant_of_which_the_feed_never_tells(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    do_acquire(&p[ANN]);
+    struct lock_view granted = w->lock;
+    lose_feed(w);
+    do_enter(&p[CID]);
+    feed_all(w);
+    person_acquired(&p[ANN], &granted, granted.token);
+    do_end(w, LOCK_CAUSE_EXPIRED, "");
+    lose_feed(w);
+    forget_told(w);
+    rooms_resync(w->rooms, 0);
+    answer_reports(w);
+    assert_told(&p[ANN], "lock:state @1030 free RECOVERED", "lock:lost @1030 STORE_LOST 1010");
+    assert_told(&p[BOB], "lock:state @1030 free RECOVERED");
+}
+
+static void a_place_of_which_the_feed_never_tells(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    do_acquire(&p[BOB]);
+    room_note_position(&p[BOB].sub, 1);
+    do_drop_place(&p[BOB], false, LOCK_CAUSE_LEFT, "");
+    lose_feed(w);
+    forget_told(w);
+    rooms_resync(w->rooms, 0);
+    answer_reports(w);
+    assert_told(&p[BOB], "lock:state @1030 held ann RECOVERED", "lock:queue_left @1030 LEFT");
 }
 
 static void revs_that_begin_anew(void **state) {
@@ -359,8 +451,11 @@ int main(void) {
         CASE(joining_again_tells_first_what_was_held_up_to_the_answer),
         CASE(a_join_without_answer_changes_nothing),
         CASE(no_more_is_held_than_a_bound),
+        CASE(who_came_and_left_while_a_join_was_under_way),
+        CASE(a_lock_that_a_join_was_told_ahead_of_the_feed),
         CASE(while_the_store_is_away_events_wait_for_the_report),
         CASE(a_lock_that_cannot_be_certain_any_more_is_told_lost_once),
+        CASE(no_rev_is_above_that_of_what_is_held_back),
         CASE(who_has_left_with_a_lock_is_reported),
         CASE(what_was_missed_is_told_from_the_answer),
         CASE(a_report_that_changes_the_lock_leaves_that_to_its_event),
@@ -368,6 +463,8 @@ int main(void) {
         CASE(a_lock_that_may_still_be_reported_is_not_told_free),
         CASE(a_grant_that_the_feed_has_not_told_of_is_reported),
         CASE(a_lock_that_goes_on_under_a_higher_token),
+        CASE(a_grant_of_which_the_feed_never_tells),
+        CASE(a_place_of_which_the_feed_never_tells),
         CASE(revs_that_begin_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
