@@ -1,0 +1,894 @@
+/*
+ * A random walk: people join, leave and come back, take, ask for and lose a lock; replies and
+ * events come at different speeds; events are missed and the store goes away. Beside the rooms goes
+ * a plain model of what each one must be told of the lock, and a client for each one that believes
+ * what it is told. When all has come through, each client knows the room as it is.
+ */
+#include "room_world.h"
+
+#define ROUNDS 400
+#define STEPS 120
+#define QUEUE_MAX 64
+#define IDS_MAX 32
+
+/* What is to be told of the lock: an event of the log, or that it is as it was after a gap. */
+struct expected {
+    int64_t rev;
+    const struct lock_event *event; /* NULL: RECOVERED */
+};
+
+struct ids {
+    char id[IDS_MAX][24];
+    size_t count;
+};
+
+/* One person's page. */
+struct client {
+    enum { OUT, ASKED, ENTERED, IN } state;
+    bool joining_again, asking; /* a reply is on its way */
+    bool ahead; /* of the room, when that missed something: who came and went may stay unknown */
+    int64_t snapshot_rev; /* of the join */
+    int64_t high;         /* the highest rev of an event */
+    int64_t place_rev;    /* of what it heard last of its place */
+    int64_t token;        /* the lock that it believes to have */
+    int64_t lock_rev;     /* of what it heard of that last: questions from before are over */
+    char lock[64];
+    int64_t expires;
+    int connections[PEOPLE], editor; /* by the first person of that name; -1: nobody edits */
+    int64_t position;                /* -1: its turn; 0: none */
+    struct ids received;
+    char takeover[24];
+    struct expected expect[256]; /* in order */
+    size_t expect_first, expect_end;
+    struct expected held[256]; /* while its first join is under way */
+    size_t held_count;
+    int64_t lost[64]; /* tokens it was told to have lost */
+    size_t lost_count;
+};
+
+/* An answer of the store on its way. They come in the order of their questions. */
+struct reply {
+    struct person *p;
+    unsigned session; /* whose it is: a later one of the same tab does not get it */
+    enum { REPORTED, JOINED, GRANTED, QUEUED, RELEASED, LEFT } kind;
+    struct picture snapshot;
+    struct lock_view lock;
+    int64_t rev, position;
+};
+
+struct walk {
+    struct world *w;
+    struct seeded random;
+    bool losses;
+    struct client clients[PEOPLE];
+    unsigned sessions[PEOPLE];
+    struct reply replies[QUEUE_MAX];
+    size_t reply_count;
+    /* the room, plainly */
+    bool synced, degraded, resyncing;
+    int64_t position; /* its rev */
+    const struct lock_event *waiting[LOG_MAX];
+    size_t waiting_count;
+    int64_t missed_token; /* of a takeover that the room knew nothing of */
+    size_t told, missed;  /* messages, events: for the record */
+};
+
+static struct walk *walk;
+
+/* WSLOCK_TEST_VERBOSE=1: says what it does. */
+static void trace(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (getenv("WSLOCK_TEST_VERBOSE")) {
+        vprintf(format, args);
+    }
+    va_end(args);
+}
+
+static bool chance(unsigned percent) {
+    return seeded_below(&walk->random, 100) < percent;
+}
+
+static size_t index_of(const struct person *p) {
+    return (size_t)(p - walk->w->people);
+}
+
+static struct client *client_of(const struct person *p) {
+    return &walk->clients[index_of(p)];
+}
+
+static struct person *any_person(void) {
+    return &walk->w->people[seeded_below(&walk->random, PEOPLE)];
+}
+
+/* ---- what must be told ---- */
+
+static void expect(struct client *c, struct expected e) {
+    assert_true(c->expect_end - c->expect_first < ARRAY_LEN(c->expect));
+    c->expect[c->expect_end++ % ARRAY_LEN(c->expect)] = e;
+}
+
+static void room_says(struct expected e) {
+    for (size_t i = 0; i < PEOPLE; i++) {
+        struct client *c = &walk->clients[i];
+        bool first = c->state == ASKED || c->state == ENTERED;
+        if (first) {
+            assert_true(c->held_count < ARRAY_LEN(c->held));
+            c->held[c->held_count++] = e;
+        } else if (c->state == IN &&
+                   (e.event ? e.rev > c->snapshot_rev : e.rev >= c->snapshot_rev)) {
+            expect(c, e);
+        }
+    }
+}
+
+static void room_takes(const struct lock_event *e) {
+    if (e->rev <= walk->position) {
+        return;
+    }
+    walk->position = e->rev;
+    if (e->kind == LOCK_EVENT_LOCK) {
+        room_says((struct expected){e->rev, e});
+    }
+}
+
+static void room_takes_waiting(void) {
+    for (size_t i = 0; i < walk->waiting_count; i++) {
+        room_takes(walk->waiting[i]);
+    }
+    walk->waiting_count = 0;
+}
+
+/* ---- the clients ---- */
+
+static int who(const json_t *user) {
+    const char *id = json_string_value(json_object_get(user, "userId"));
+    for (size_t i = 0; i < PEOPLE; i++) {
+        if (strcmp(walk->w->people[i].name, id) == 0) {
+            return (int)i;
+        }
+    }
+    fail();
+    return -1;
+}
+
+static void note_id(struct ids *ids, const char *id) {
+    for (size_t i = 0; i < ids->count; i++) {
+        if (strcmp(ids->id[i], id) == 0) {
+            return;
+        }
+    }
+    assert_true(ids->count < IDS_MAX);
+    snprintf(ids->id[ids->count++], sizeof ids->id[0], "%s", id);
+}
+
+static void forget_id(struct ids *ids, const char *id) {
+    for (size_t i = 0; i < ids->count; i++) {
+        if (strcmp(ids->id[i], id) == 0) {
+            memcpy(ids->id[i], ids->id[--ids->count], sizeof ids->id[0]);
+        }
+    }
+}
+
+static void describe_lock(char *out, size_t size, const char *state, const char *name, size_t len) {
+    snprintf(out, size, "%s %.*s", state, (int)len, name);
+}
+
+static void hear_lock(struct client *c, const char *mine, int64_t rev, const char *cause,
+                      const json_t *lock) {
+    assert_true(c->expect_first < c->expect_end);
+    struct expected e = c->expect[c->expect_first++ % ARRAY_LEN(c->expect)];
+    const json_t *person = json_object_get(lock, "holder");
+    person = person ? person : json_object_get(lock, "reservedFor");
+    const char *name = person ? json_string_value(json_object_get(person, "userId")) : "";
+    assert_int_equal(rev, e.rev);
+    assert_string_equal(cause, e.event ? lock_cause_text(e.event->cause) : "RECOVERED");
+    describe_lock(c->lock, sizeof c->lock, json_string_value(json_object_get(lock, "state")), name,
+                  strlen(name));
+    if (c->position == -1 && (strncmp(c->lock, "reserved", 8) != 0 || strcmp(name, mine) != 0)) {
+        c->position = 0; /* its turn is over, whatever else it hears */
+    }
+    c->expires = json_integer_value(json_object_get(lock, "expiresAt"));
+}
+
+static void hear_users(struct client *c, const json_t *users) {
+    for (size_t i = 0; i < json_array_size(users); i++) {
+        const json_t *user = json_array_get(users, i);
+        int n = who(user);
+        c->connections[n] = (int)json_integer_value(json_object_get(user, "connections"));
+        if (json_is_true(json_object_get(user, "hasLock"))) {
+            c->editor = n;
+        } else if (c->editor == n) {
+            c->editor = -1;
+        }
+    }
+}
+
+/* Up to this token it has no lock, and is asked nothing about it. */
+static void forget_lock(struct client *c, int64_t rev, int64_t token) {
+    c->token = c->token <= token ? 0 : c->token;
+    c->lock_rev = rev;
+    c->received.count = 0;
+    c->takeover[0] = '\0';
+}
+
+/* Of a grant that this tab had, once before its reply and once after it. */
+static void hear_lost(struct person *p, struct client *c, int64_t rev, int64_t token) {
+    const struct world *w = p->world;
+    bool had = false;
+    unsigned told = 0;
+    for (size_t i = 0; i < w->logged && !had; i++) {
+        const struct lock_view *l = &w->log[i].lock;
+        had = l->token == token && is_at(p, l->user_id, l->client_id);
+    }
+    assert_true(had);
+    for (size_t i = 0; i < c->lost_count; i++) {
+        told += c->lost[i] == token;
+    }
+    assert_true(told == 0 || (told == 1 && c->token == token));
+    c->lost[c->lost_count++ % ARRAY_LEN(c->lost)] = token;
+    forget_lock(c, rev, token);
+    if (c->place_rev < token) {
+        c->position = 0; /* that grant was what it waited for */
+    }
+}
+
+static void hear_presence(struct client *c, const json_t *data) {
+    const json_t *left = json_object_get(data, "left"), *users = json_object_get(data, "users");
+    if (users) {
+        memset(c->connections, 0, sizeof c->connections);
+        c->editor = -1;
+    }
+    hear_users(c, users);
+    hear_users(c, json_object_get(data, "joined"));
+    hear_users(c, json_object_get(data, "changed"));
+    for (size_t i = 0; i < json_array_size(left); i++) {
+        int n = who(json_array_get(left, i));
+        c->connections[n] = 0;
+        c->editor = c->editor == n ? -1 : c->editor;
+    }
+}
+
+/* What is older than what was heard of the same is ignored: a reply may be ahead of the events, or
+ * behind them. */
+static void take_place(struct client *c, int64_t rev, int64_t position) {
+    if (rev >= c->place_rev) {
+        c->place_rev = rev;
+        c->position = position;
+    }
+}
+
+/* Of its place, or its turn. False: not about that. */
+static bool hear_place(struct client *c, const char *event, const json_t *data, int64_t rev) {
+    int64_t position = 0;
+    if (strcmp(event, "lock:queued") == 0) {
+        position = json_integer_value(json_object_get(data, "position"));
+    } else if (strcmp(event, "lock:your_turn") == 0 || strcmp(event, "lock:available") == 0) {
+        position = -1;
+    } else if (strcmp(event, "lock:requested") == 0) {
+        if (json_is_integer(json_object_get(data, "expiresAt"))) {
+            return true;
+        } /* else approved: it waits for nothing but an administrator */
+    } else if (strcmp(event, "lock:queue_left") != 0) {
+        return false;
+    }
+    take_place(c, rev, position);
+    return true;
+}
+
+/* Of what it is asked as the holder. */
+static void hear_question(struct client *c, const char *event, int64_t rev, const char *id) {
+    if (rev > 0 && rev < c->lock_rev) {
+        return;
+    }
+    if (strcmp(event, "lock:request_received") == 0) {
+        note_id(&c->received, id);
+    } else if (strcmp(event, "lock:request_closed") == 0) {
+        forget_id(&c->received, id);
+    } else if (strcmp(event, "lock:takeover_requested") == 0) {
+        snprintf(c->takeover, sizeof c->takeover, "%s", id);
+    } else if (strcmp(event, "lock:takeover_closed") == 0 && strcmp(c->takeover, id) == 0) {
+        c->takeover[0] = '\0';
+    }
+}
+
+static void on_told(struct person *p, const char *event, const json_t *data) {
+    struct client *c = client_of(p);
+    const json_t *rev_field = json_object_get(data, "rev");
+    int64_t rev = json_integer_value(rev_field);
+
+    walk->told++;
+    trace("        %s: %s\n", p->client, p->told[0]);
+    p->told_count = 0;
+    if (rev_field) { /* never falls, and nothing is older than what it joined with */
+        assert_true(rev >= c->high);
+        assert_true(rev >= c->snapshot_rev);
+        c->high = rev;
+    }
+    if (strcmp(event, "lock:state") == 0) {
+        hear_lock(c, p->name, rev, json_string_value(json_object_get(data, "cause")),
+                  json_object_get(data, "lock"));
+    } else if (strcmp(event, "lock:acquired") == 0) {
+        c->token = json_integer_value(json_object_get(data, "token"));
+        take_place(c, rev, 0);
+    } else if (strcmp(event, "lock:lost") == 0) {
+        hear_lost(p, c, rev, json_integer_value(json_object_get(data, "token")));
+    } else if (strncmp(event, "presence:", 9) == 0) {
+        hear_presence(c, data);
+    } else if (!hear_place(c, event, data, rev)) {
+        hear_question(c, event, rev, json_string_value(json_object_get(data, "requestId")));
+    }
+}
+
+/* resource:joined. */
+static void hear_joined(struct person *p, const struct picture *snapshot) {
+    struct client *c = client_of(p);
+    const struct lock_view *l = &snapshot->s.lock;
+    struct wire_pending pending;
+    struct wire_open_request *received;
+    struct wire_user *users;
+    size_t count = room_wire_users(snapshot->members, snapshot->s.member_listed, l, &users);
+
+    assert_true(snapshot->s.rev >= c->high);
+    c->high = c->snapshot_rev = c->place_rev = snapshot->s.rev;
+    describe_lock(c->lock, sizeof c->lock, lock_state_text(l->state), l->user_id.p, l->user_id.len);
+    c->expires = l->expires_ms;
+    memset(c->connections, 0, sizeof c->connections);
+    c->editor = -1;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t n = PEOPLE; n > 0; n--) {
+            if (str_eqz(users[i].person.user_id, walk->w->people[n - 1].name)) {
+                c->connections[n - 1] = (int)users[i].connections;
+                c->editor = users[i].has_lock ? (int)n - 1 : c->editor;
+            }
+        }
+    }
+    mem_free(users);
+    /* of two persons of a name the first counts */
+    c->connections[5] = 0;
+    c->editor = c->editor == 5 ? 0 : c->editor;
+    room_pending(&p->sub, &snapshot->s, &pending, &received);
+    c->position = pending.claim_by_ms > 0 ? -1 : pending.position;
+    c->received.count = 0;
+    for (size_t i = 0; i < pending.received_count; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%.*s", (int)received[i].request_id.len, received[i].request_id.p);
+        note_id(&c->received, id);
+    }
+    mem_free(received);
+    c->takeover[0] = '\0';
+    if (pending.takeover_id.len > 0 && !str_eqz(pending.admin.user_id, p->name) &&
+        l->state == LOCK_STATE_HELD && is_at(p, l->user_id, l->client_id)) {
+        snprintf(c->takeover, sizeof c->takeover, "%.*s", (int)pending.takeover_id.len,
+                 pending.takeover_id.p);
+    }
+}
+
+/* ---- replies ---- */
+
+static struct reply *new_reply(struct person *p, int kind) {
+    assert_true(walk->reply_count < QUEUE_MAX);
+    struct reply *r = &walk->replies[walk->reply_count++];
+    r->p = p;
+    r->session = p ? walk->sessions[index_of(p)] : 0;
+    r->kind = kind;
+    r->rev = walk->w->rev;
+    r->lock = walk->w->lock;
+    take_picture(walk->w, &r->snapshot);
+    return r;
+}
+
+/* What the rooms asked on their own is dealt with by the store at once. */
+static void send_reports(size_t from) {
+    for (size_t i = from; i < walk->w->store.report_count; i++) {
+        new_reply(NULL, REPORTED);
+    }
+}
+
+static void note_ahead(void) {
+    for (size_t i = 0; i < PEOPLE; i++) {
+        struct client *c = &walk->clients[i];
+        c->ahead =
+            c->ahead || c->state == ENTERED || c->joining_again || c->snapshot_rev > walk->position;
+    }
+}
+
+/* Events that the room never takes: it knows nothing of a takeover that came and went in them. */
+static void note_missed(int64_t until) {
+    for (size_t i = 0; i < walk->w->logged; i++) {
+        const struct lock_event *e = &walk->w->log[i];
+        if (e->kind == LOCK_EVENT_LOCK && e->takeover.present && e->rev > walk->position &&
+            e->rev <= until) {
+            walk->missed_token = e->lock.token;
+        }
+    }
+}
+
+static void answer_reported(const struct picture *snapshot) {
+    struct world *w = walk->w;
+    size_t left = w->store.report_count - 1;
+    int64_t rev = walk->waiting_count > 0 ? walk->waiting[0]->rev - 1 : w->store.fed;
+    note_ahead();
+    walk->degraded = false;
+    note_missed(snapshot->s.rev);
+    if (snapshot->s.rev > walk->position) {
+        walk->position = snapshot->s.rev;
+    }
+    room_says((struct expected){rev > walk->position ? rev : walk->position, NULL});
+    room_takes_waiting();
+    answer_report(w, &(struct lock_result){.status = LOCK_OK}, snapshot);
+    send_reports(left);
+    walk->resyncing = w->store.done == 0;
+}
+
+static void take_grant(struct person *p, const struct lock_view *lock, int64_t rev) {
+    client_of(p)->token = lock->token;
+    frame_unref(person_take(p, &(struct wire_at){str_of(R), rev, NOW_MS}, lock, false));
+    if (p->lost_token >= lock->token) {
+        p->token = 0;
+        room_tell_ended(&p->sub, lock->token, p->lost_reason);
+    }
+}
+
+static void answer_join(struct person *p, struct client *c, const struct picture *snapshot) {
+    const struct lock_view *l = &snapshot->s.lock;
+    c->joining_again = false;
+    if (p->joined_ms == 0) {
+        p->joined_ms = NOW_MS;
+    }
+    if (!walk->synced) {
+        walk->synced = true;
+        walk->position = snapshot->s.rev;
+        room_takes_waiting();
+    }
+    for (size_t i = 0; i < c->held_count; i++) {
+        const struct expected *e = &c->held[i];
+        if (e->event ? e->rev > snapshot->s.rev : e->rev >= snapshot->s.rev) {
+            expect(c, *e);
+        }
+    }
+    c->held_count = 0;
+    room_take_snapshot(&p->sub, &snapshot->s);
+    c->state = IN;
+    hear_joined(p, snapshot);
+    if (l->state == LOCK_STATE_HELD && is_at(p, l->user_id, l->client_id)) {
+        take_grant(p, l, snapshot->s.rev);
+    }
+    assert_true(room_activate(&p->sub, snapshot->s.rev));
+    room_tell_again(&p->sub, &snapshot->s);
+}
+
+static void answer(const struct reply *r) {
+    static const char *const kinds[] = {"reported", "joined",   "granted",
+                                        "queued",   "released", "left"};
+    struct person *p = r->p;
+    trace("    reply %s %s %lld\n", p ? p->client : "", kinds[r->kind], (long long)r->rev);
+    if (r->kind == REPORTED) {
+        answer_reported(&r->snapshot);
+        return;
+    }
+    struct client *c = client_of(p);
+    if (r->session != walk->sessions[index_of(p)] || c->state == OUT) {
+        return; /* that connection is gone */
+    }
+    if (r->kind == JOINED) {
+        answer_join(p, c, &r->snapshot);
+        return;
+    }
+    c->asking = false;
+    if (r->kind == GRANTED) {
+        take_place(c, r->rev, 0);
+        take_grant(p, &r->lock, r->rev);
+    } else if (r->kind == QUEUED) {
+        take_place(c, r->rev, r->position);
+        room_note_position(&p->sub, r->position);
+    } else if (r->kind == LEFT) {
+        take_place(c, r->rev, 0);
+    } else {
+        if (p->token > p->lost_token) {
+            p->lost_token = p->token;
+            p->lost_rev = r->rev;
+            p->lost_reason = LOCK_CAUSE_RELEASED;
+        }
+        p->token = 0;
+        forget_lock(c, r->rev, INT64_MAX);
+    }
+}
+
+static bool answer_one(void) {
+    static struct reply r;
+    if (walk->reply_count == 0) {
+        return false;
+    }
+    r = walk->replies[0];
+    walk->reply_count--;
+    memmove(walk->replies, walk->replies + 1, walk->reply_count * sizeof r);
+    r.snapshot.s.members = r.snapshot.members;
+    r.snapshot.s.waiters = r.snapshot.waiters;
+    answer(&r);
+    return true;
+}
+
+/* ---- what people do; nothing is asked of a store that is away ---- */
+
+static bool may_ask(const struct client *c) {
+    return c->state == IN && !c->asking && !c->joining_again && !walk->degraded && !walk->resyncing;
+}
+
+static void step_join(struct person *p, struct client *c) {
+    if (c->state == OUT) {
+        walk->sessions[index_of(p)]++;
+        memset(c, 0, sizeof *c);
+        c->state = ASKED;
+        p->sub.presence = chance(30) ? WIRE_PRESENCE_FULL : WIRE_PRESENCE_DIFF;
+        person_subscribe(p);
+    } else if (c->state == ASKED && !walk->degraded && !walk->resyncing) {
+        c->state = ENTERED;
+        do_enter(p);
+        if (owns(p) && chance(50)) {
+            do_resume(p);
+        }
+        new_reply(p, JOINED);
+    } else if (may_ask(c)) {
+        c->joining_again = true;
+        room_pause(&p->sub);
+        new_reply(p, JOINED);
+    }
+}
+
+static void step_part(struct person *p, struct client *c) {
+    bool on_purpose = chance(50);
+    if (c->state == OUT || p == &p->world->people[0]) { /* somebody stays, and so does the room */
+        return;
+    }
+    if (!on_purpose) {
+        room_note_left(&p->sub, false);
+    }
+    person_part(p);
+    if (c->state != ASKED) {
+        do_depart(p, on_purpose);
+    }
+    c->state = OUT;
+}
+
+static void step_acquire(struct person *p, struct client *c) {
+    struct world *w = p->world;
+    if (!may_ask(c) || owns(p)) {
+        return;
+    }
+    do_acquire(p);
+    c->asking = true;
+    new_reply(p, owns(p) ? GRANTED : QUEUED)->position =
+        owns(p) ? 0 : waiter_of(p) - w->waiters + 1;
+}
+
+static void step_release(struct person *p, struct client *c) {
+    if (may_ask(c) && owns(p) && c->token == p->world->lock.token) {
+        do_end(p->world, LOCK_CAUSE_RELEASED, p->session);
+        c->asking = true;
+        new_reply(p, RELEASED);
+    }
+}
+
+static bool knows_of(const struct client *c, struct str id) {
+    for (size_t i = 0; i < c->received.count; i++) {
+        if (str_eqz(id, c->received.id[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void step_request(struct person *p, struct client *c) {
+    struct world *w = p->world;
+    struct lock_waiter *mine = waiter_of(p);
+    struct person *holder = owner(w);
+    if (!mine || !mine->requests) {
+        if (may_ask(c) && !has_turn(p) && holder && !str_eqz(w->lock.user_id, p->name)) {
+            do_request(p, "please");
+        }
+        return;
+    }
+    if (mine->ends_ms == 0) {
+        return;
+    }
+    if (holder && may_ask(client_of(holder)) && w->lock.state == LOCK_STATE_HELD && p->in &&
+        knows_of(client_of(holder), mine->request_id)) {
+        char id[24];
+        snprintf(id, sizeof id, "%.*s", (int)mine->request_id.len, mine->request_id.p);
+        forget_id(&client_of(holder)->received, id);
+        if (chance(50)) {
+            do_approve(p, holder->session);
+        } else {
+            do_drop_place(p, true, LOCK_CAUSE_DENIED, holder->session);
+        }
+    } else {
+        do_drop_place(p, true, may_ask(c) ? LOCK_CAUSE_CANCELLED : LOCK_CAUSE_TIMEOUT, p->session);
+    }
+}
+
+static void step_queue(struct person *p, struct client *c) {
+    struct lock_waiter *mine = waiter_of(p);
+    if (has_turn(p)) {
+        do_decline(p->world, LOCK_CAUSE_CLAIM_EXPIRED, "");
+    } else if (mine && mine->queues && may_ask(c)) {
+        do_drop_place(p, false, LOCK_CAUSE_LEFT, p->session);
+        c->asking = true;
+        new_reply(p, LEFT);
+    }
+}
+
+static void step_takeover(struct person *p, struct client *c) {
+    struct world *w = p->world;
+    if (w->lock.state != LOCK_STATE_HELD) {
+        return;
+    }
+    if (!w->lock.takeover.present) {
+        if (may_ask(c) && !str_eqz(w->lock.user_id, p->name)) {
+            do_ask_takeover(p, "now");
+        }
+    } else if (chance(40)) {
+        do_force_takeover(w);
+    } else if (chance(50) && !w->lock.takeover.denied) {
+        do_deny_takeover(w, owner(w)->session);
+    } else {
+        do_cancel_takeover(w, "CANCELLED", "");
+    }
+}
+
+static void step_time(void) {
+    struct world *w = walk->w;
+    struct person *holder = owner(w);
+    bool held = w->lock.state == LOCK_STATE_HELD;
+    if (holder && chance(20)) {
+        do_end(w, held ? LOCK_CAUSE_EXPIRED : LOCK_CAUSE_GRACE_PERIOD_EXPIRED, "");
+    } else if (holder && held && chance(50)) {
+        do_renew(w);
+    }
+    after_ms(w, (int64_t)seeded_below(&walk->random, 80));
+}
+
+/* ---- the feed ---- */
+
+static bool feed_next(void) {
+    struct world *w = walk->w;
+    if (w->fed == w->logged) {
+        return false;
+    }
+    const struct lock_event *e = &w->log[w->fed];
+    trace("    fed %lld\n", (long long)e->rev);
+    w->store.fed = e->rev;
+    if (walk->synced && !walk->degraded) {
+        room_takes(e);
+    } else {
+        walk->waiting[walk->waiting_count++] = e;
+    }
+    return feed_one(w);
+}
+
+static void resync(void) {
+    struct world *w = walk->w;
+    walk->resyncing = true;
+    w->store.done = 0;
+    rooms_resync(w->rooms, 0);
+    send_reports(w->store.report_count - 1);
+}
+
+/* Some events never come: the next one shows it. Or the store is away. */
+static void step_trouble(void) {
+    struct world *w = walk->w;
+    size_t behind = w->logged - w->fed;
+    if (!walk->losses || walk->clients[0].state != IN || walk->resyncing) {
+        return; /* where nobody is in the room nothing is reported */
+    }
+    if (walk->degraded) {
+        resync();
+    } else if (chance(30)) {
+        walk->degraded = true;
+        rooms_on_degraded(w->rooms);
+    } else if (behind > 1) {
+        size_t lost = 1 + seeded_below(&walk->random, behind - 1);
+        walk->missed += lost;
+        note_missed(w->log[w->fed + lost - 1].rev);
+        note_ahead();
+        w->fed += lost;
+        feed_next();
+        resync();
+    }
+}
+
+/* ---- the walk ---- */
+
+static void step(void) {
+    struct person *p = any_person();
+    struct client *c = client_of(p);
+    switch (seeded_below(&walk->random, 16)) {
+    case 0:
+    case 1:
+        step_join(p, c);
+        break;
+    case 2:
+        if (chance(40)) {
+            step_part(p, c);
+        }
+        break;
+    case 3:
+    case 4:
+        step_acquire(p, c);
+        break;
+    case 5:
+        step_release(p, c);
+        break;
+    case 6:
+        step_request(p, c);
+        break;
+    case 7:
+        step_queue(p, c);
+        break;
+    case 8:
+        step_takeover(p, c);
+        break;
+    case 9:
+        step_time();
+        break;
+    case 10:
+    case 11:
+    case 12:
+        answer_one();
+        break;
+    case 13:
+        step_trouble();
+        break;
+    default:
+        for (uint64_t n = seeded_below(&walk->random, 4); n > 0; n--) {
+            feed_next();
+        }
+        break;
+    }
+}
+
+/* All that is on its way arrives. */
+static void settle(void) {
+    if (walk->degraded && !walk->resyncing) {
+        resync();
+    }
+    while (answer_one() || feed_next()) {
+    }
+    after_ms(walk->w, 200);
+}
+
+static void check_place(struct person *p, const struct client *c) {
+    const struct lock_waiter *mine = waiter_of(p);
+    int64_t position = has_turn(p) ? -1 : 0;
+    if (walk->losses && ((mine && !mine->queues) || walk->missed_token != 0)) {
+        return; /* what became of its place in the queue may have been missed */
+    }
+    if (walk->losses && p->world->has_turn && str_eqz(p->world->turn.user_id, p->name)) {
+        return; /* for which of the user's tabs it is reserved lock:state does not say */
+    }
+    if (mine && mine->queues) {
+        position = mine - p->world->waiters + 1;
+    }
+    assert_int_equal(c->position, position);
+}
+
+static void check_questions(struct person *p, const struct client *c) {
+    const struct world *w = p->world;
+    size_t open = 0;
+    for (size_t i = 0; i < w->waiter_count; i++) {
+        if (w->waiters[i].requests && w->waiters[i].ends_ms > 0) {
+            assert_true(knows_of(c, w->waiters[i].request_id));
+            open++;
+        }
+    }
+    if (w->lock.takeover.present) {
+        assert_true(str_eqz(w->lock.takeover.request_id, c->takeover));
+    }
+    if (!walk->losses) { /* else that one is over may have been missed */
+        assert_int_equal(c->received.count, open);
+        assert_true(w->lock.takeover.present || c->takeover[0] == '\0');
+    }
+}
+
+static void check_presence(const struct world *w, const struct client *c) {
+    int connections[PEOPLE] = {0};
+    for (size_t i = 0; i < w->member_count; i++) {
+        for (int n = 0; n < PEOPLE - 1; n++) {
+            connections[n] += str_eqz(w->members[i].user_id, w->people[n].name);
+        }
+    }
+    assert_memory_equal(c->connections, connections, sizeof connections);
+    for (int n = 0; n < PEOPLE - 1; n++) {
+        bool edits = connections[n] > 0 && lock_is_owned(&w->lock) &&
+                     str_eqz(w->lock.user_id, w->people[n].name);
+        assert_int_equal(c->editor == n, edits);
+    }
+}
+
+static void check(struct person *p) {
+    const struct world *w = p->world;
+    const struct client *c = client_of(p);
+    trace("check %s: editor %d\n", p->client, c->editor);
+    bool holds = owns(p) && w->lock.state == LOCK_STATE_HELD;
+    char lock[64];
+    if (c->state != IN) {
+        return;
+    }
+    assert_int_equal(c->expect_first, c->expect_end);
+    describe_lock(lock, sizeof lock, lock_state_text(w->lock.state), w->lock.user_id.p,
+                  w->lock.user_id.len);
+    assert_string_equal(c->lock, lock);
+    assert_int_equal(c->expires, w->lock.expires_ms);
+    if (!holds || w->lock.token != walk->missed_token) {
+        assert_int_equal(c->token, holds ? w->lock.token : 0);
+    }
+    if (holds) {
+        check_questions(p, c);
+    } else {
+        check_place(p, c);
+    }
+    if (!c->ahead) {
+        check_presence(w, c);
+    }
+}
+
+static void trace_events(size_t from) {
+    static const char *const kinds[] = {"lock", "join", "leave", "place", "takeover", "operation"};
+    for (size_t i = from; i < walk->w->logged; i++) {
+        const struct lock_event *e = &walk->w->log[i];
+        struct str whose = e->kind == LOCK_EVENT_LOCK       ? e->lock.client_id
+                           : e->kind == LOCK_EVENT_PLACE    ? e->waiter.client_id
+                           : e->kind == LOCK_EVENT_TAKEOVER ? e->takeover.client_id
+                                                            : e->member.client_id;
+        trace("%lld %s %s %.*s\n", (long long)e->rev, kinds[e->kind], lock_cause_text(e->cause),
+              (int)whose.len, whose.p);
+    }
+}
+
+static void walks(bool losses) {
+    struct seeded random = seeded_start(losses ? "with losses" : "without losses");
+    size_t told = 0, missed = 0;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint64_t state = random.state;
+        walk = calloc(1, sizeof *walk);
+        walk->random.state = seeded_next(&random);
+        walk->losses = losses;
+        walk->w = world_create();
+        walk->w->on_told = on_told;
+        trace("round %u: WSLOCK_TEST_SEED=%llu\n", round, (unsigned long long)state);
+        step_join(&walk->w->people[0], &walk->clients[0]);
+        for (unsigned i = 0; i < STEPS; i++) {
+            size_t before = walk->w->logged;
+            step();
+            trace_events(before);
+        }
+        trace("settle\n");
+        settle();
+        for (size_t i = 0; i < PEOPLE; i++) {
+            check(&walk->w->people[i]);
+        }
+        told += walk->told;
+        missed += walk->missed;
+        world_destroy(walk->w);
+        free(walk);
+    }
+    printf("told %zu, missed %zu\n", told, missed);
+}
+
+static void without_losses(void **state) {
+    (void)state;
+    walks(false);
+}
+
+static void with_losses(void **state) {
+    (void)state;
+    walks(true);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_losses),
+        cmocka_unit_test(with_losses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
