@@ -19,21 +19,32 @@ static void on_end(struct wheel_timer *timer) {
     conn_kill(CONTAINER_OF(timer, struct conn, timer));
 }
 
+void conn_end_after(struct conn *c, uint64_t ms) {
+    wheel_set(c->net->parts.wheel, &c->timer, ms, on_end);
+}
+
+void conn_await_request(struct conn *c) {
+    list_remove(&c->idle);
+    c->settled = c->handshake_counted = false;
+    wheel_set(c->net->parts.wheel, &c->timer, NET_HANDSHAKE_TIMEOUT_MS, on_handshake_timeout);
+}
+
 struct conn *conn_create(struct net *n, struct lws *wsi) {
     struct conn *c = mem_zalloc(sizeof *c);
     c->net = n;
     c->wsi = wsi;
     c->listener = n->incoming.listener;
-    c->peer = n->incoming.peer;
-    c->handshake_counted = n->incoming.handshake_counted;
+    c->socket_peer = c->peer = n->incoming.peer;
     c->place = n->incoming.place;
     n->incoming.place = (struct admit_place){NULL, false};
     n->incoming.listener = NULL;
     buf_init(&c->rx);
     buf_init(&c->out);
     list_init(&c->gathering);
+    list_init(&c->idle);
     wheel_timer_init(&c->timer);
-    wheel_set(n->parts.wheel, &c->timer, NET_HANDSHAKE_TIMEOUT_MS, on_handshake_timeout);
+    conn_await_request(c);
+    c->handshake_counted = n->incoming.handshake_counted;
     list_push_back(&n->conns, &c->node);
     c->listener->count++;
     if (c->listener->kind == LISTENER_PUBLIC)
@@ -76,7 +87,7 @@ void conn_kill(struct conn *c) {
 
 void conn_fail(struct conn *c) {
     c->ending = true;
-    wheel_set(c->net->parts.wheel, &c->timer, 0, on_end);
+    conn_end_after(c, 0);
 }
 
 static void end_session(struct conn *c, enum session_end end) {
@@ -88,7 +99,7 @@ static void end_session(struct conn *c, enum session_end end) {
 
 static void finish_drain(struct conn *c) {
     say_goodbye(c, SHUT_WR);
-    wheel_set(c->net->parts.wheel, &c->timer, NET_DRAIN_MS, on_end);
+    conn_end_after(c, NET_DRAIN_MS);
 }
 
 /* Closed with bytes unread, the socket would take what was written away from the client. */
@@ -98,19 +109,32 @@ void conn_drain(struct conn *c) {
     if (!conn_write_gathered(c))
         return;
     if (conn_is_busy(c))
-        wheel_set(c->net->parts.wheel, &c->timer, NET_HANDSHAKE_TIMEOUT_MS, on_end);
+        conn_end_after(c, NET_HANDSHAKE_TIMEOUT_MS);
     else
         finish_drain(c);
+}
+
+struct buf conn_take(struct conn *c, size_t len) {
+    struct buf taken = c->rx;
+    buf_init(&c->rx);
+    if (len < taken.len)
+        buf_append(&c->rx, taken.data + len, taken.len - len);
+    taken.len = len;
+    return taken;
+}
+
+void conn_pause(struct conn *c, bool paused) {
+    if (c->paused != paused)
+        lws_rx_flow_control(c->wsi, !paused);
+    c->paused = paused;
 }
 
 int conn_receive(struct conn *c, char *data, size_t len) {
     switch (c->phase) {
     case CONN_HEAD:
+    case CONN_REQUEST:
         lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* there is our own */
         http_receive(c, data, len);
-        break;
-    case CONN_REQUEST:
-        http_call_body(c, data, len);
         break;
     case CONN_WEBSOCKET:
         websocket_receive(c, data, len);
@@ -127,6 +151,7 @@ int conn_writable(struct conn *c) {
         return 0;
     switch (c->phase) {
     case CONN_HEAD:
+        http_resume(c);
         break;
     case CONN_REQUEST:
         http_call_writable(c);
@@ -144,6 +169,7 @@ int conn_writable(struct conn *c) {
 
 void conn_closed(struct conn *c) {
     wheel_cancel(&c->timer);
+    list_remove(&c->idle);
     conn_forget_gathered(c);
     http_call_abandon(c);
     c->ending = true;

@@ -38,20 +38,6 @@ static struct str only(const struct http_head *head, const char *name) {
     return http_head_count(head, name) == 1 ? http_head_first(head, name) : (struct str){NULL, 0};
 }
 
-/* Behind the handshake come frames: a body would be read as some. A length of nothing is none. */
-static bool has_body(const struct http_head *head) {
-    struct str rest = head->fields, value;
-    while (http_head_next(&rest, "Content-Length", &value)) {
-        for (size_t i = 0; i < value.len; i++) {
-            if (value.p[i] != '0')
-                return true;
-        }
-        if (value.len == 0)
-            return true;
-    }
-    return http_head_count(head, "Transfer-Encoding") > 0;
-}
-
 /* False for a name that is no token, too; parts with nothing in them are passed over. */
 static bool offers_protocol(const struct http_head *head) {
     struct str rest = head->fields, list, part;
@@ -94,7 +80,7 @@ enum handshake_verdict handshake_check(const struct config *config, const struct
         return HANDSHAKE_UPGRADE;
     if (!http_head_lists(head, "Connection", "upgrade"))
         return HANDSHAKE_CONNECTION;
-    if (has_body(head))
+    if (http_head_has_body(head)) /* it would be read as frames */
         return HANDSHAKE_BODY;
     if (!str_eqz(only(head, "Sec-WebSocket-Version"), "13"))
         return HANDSHAKE_WS_VERSION;

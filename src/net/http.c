@@ -4,8 +4,6 @@
 
 #include "wslock/base/jsonw.h"
 
-#define PATH_MAX_BYTES 1024
-
 static const char *reason_of(int status) {
     static const struct {
         int status;
@@ -33,12 +31,6 @@ static const char *reason_of(int status) {
     return "Unknown";
 }
 
-static const char *const METHOD_NAMES[] = {
-#define X(name) #name,
-    HTTP_METHODS(X)
-#undef X
-};
-
 /* ---- the request ---- */
 
 static void refuse_head(struct conn *c, enum handshake_verdict verdict) {
@@ -55,49 +47,68 @@ static void ask_for_body(struct conn *c) {
         (void)conn_write(c, CONTINUE, sizeof CONTINUE - 1);
 }
 
-/* text: the head, c->scan.at bytes of it, and what has come behind it. */
-static void take_head(struct conn *c, const struct buf *text) {
-    if (http_head_parse((struct str){text->data, c->scan.at}, &c->head))
-        conn_route(c);
-    else
+static void take_rest_as_frames(struct conn *c) {
+    struct buf rest = conn_take(c, c->rx.len);
+    if (rest.len > 0)
+        websocket_receive(c, rest.data, rest.len);
+    buf_fini(&rest);
+}
+
+static void take_head(struct conn *c, struct str text) {
+    if (http_head_parse(text, &c->head)) {
+        c->keep = http_head_persists(&c->head) && !http_head_has_body(&c->head);
+        http_route(c);
+    } else {
         refuse_head(c, HANDSHAKE_REQUEST);
-    char *rest = text->data + c->scan.at;
-    size_t len = text->len - c->scan.at;
-    if (c->phase == CONN_REQUEST && len == 0)
+    }
+    if (c->phase == CONN_REQUEST && c->rx.len == 0)
         ask_for_body(c);
     c->head = (struct http_head){.fields = {NULL, 0}};
     if (c->phase == CONN_REQUEST)
-        http_call_body(c, rest, len);
+        http_call_advance(c);
     else if (c->phase == CONN_WEBSOCKET)
-        websocket_receive(c, rest, len);
+        take_rest_as_frames(c);
 }
 
-void http_receive(struct conn *c, const char *data, size_t len) {
+static void advance_head(struct conn *c) {
     size_t max = (size_t)c->net->parts.config->limits.max_header_bytes;
-    buf_append(&c->rx, data, len);
     enum http_head_state state = http_head_scan(&c->scan, (struct str){c->rx.data, c->rx.len});
-    if (state == HTTP_HEAD_MORE && c->scan.at < max)
+    size_t len = c->scan.at;
+    if (state == HTTP_HEAD_MORE && len < max)
         return;
-    struct buf text = c->rx; /* what follows the head may need rx */
-    buf_init(&c->rx);
+    struct buf text = conn_take(c, len); /* what follows it may need rx */
+    c->scan = (struct http_head_scan){.at = 0};
     if (state == HTTP_HEAD_BAD)
         refuse_head(c, HANDSHAKE_REQUEST);
-    else if (state == HTTP_HEAD_MORE || c->scan.at > max)
+    else if (state == HTTP_HEAD_MORE || len > max)
         refuse_head(c, HANDSHAKE_HEADERS);
     else
-        take_head(c, &text);
+        take_head(c, (struct str){text.data, len});
     buf_fini(&text);
 }
 
-void http_request_read(struct conn *c, struct http_request *out) {
-    static char path[PATH_MAX_BYTES];
-    *out = (struct http_request){.conn = c, .method = HTTP_OTHER};
-    for (size_t i = 0; i < ARRAY_LEN(METHOD_NAMES); i++) {
-        if (str_eqz(c->head.method, METHOD_NAMES[i]))
-            out->method = (enum http_method)i;
+void http_receive(struct conn *c, const char *data, size_t len) {
+    buf_append(&c->rx, data, len);
+    if (c->paused)
+        return;
+    if (!list_empty(&c->idle))
+        conn_await_request(c);
+    if (c->phase == CONN_HEAD)
+        advance_head(c);
+    else
+        http_call_advance(c);
+}
+
+void http_resume(struct conn *c) {
+    if (!c->paused)
+        return;
+    conn_pause(c, false);
+    if (c->rx.len == 0) {
+        idle_begin(c);
+        return;
     }
-    if (http_url_decode(c->head.path, false, path, sizeof path))
-        out->path = str_of(path);
+    conn_await_request(c);
+    advance_head(c);
 }
 
 bool http_header(const struct conn *c, const char *name, char *out, size_t size, bool *too_long) {
@@ -143,10 +154,6 @@ void http_response_fini(struct http_response *response) {
     buf_fini(&response->body);
 }
 
-const char *http_method_name(enum http_method method) {
-    return METHOD_NAMES[method];
-}
-
 void http_error(struct http_response *response, int status, const char *code, const char *message) {
     struct jsonw w;
     response->status = status;
@@ -167,58 +174,42 @@ void http_not_found(const struct http_request *request, struct http_response *re
     http_error(response, 404, "NOT_FOUND", "there is nothing at this path");
 }
 
-void http_send(struct conn *c, struct http_response *response, bool head_only) {
+/* One request a turn of the loop, and none before the last answer has gone out. */
+static void await_next(struct conn *c) {
+    c->phase = CONN_HEAD;
+    conn_pause(c, c->rx.len > 0 || conn_is_busy(c));
+    if (!c->paused) {
+        idle_begin(c);
+        return;
+    }
+    conn_end_after(c, NET_HANDSHAKE_TIMEOUT_MS);
+    lws_callback_on_writable(c->wsi);
+}
+
+void http_send(struct conn *c, struct http_response *response) {
+    bool keep = c->keep && idle_may_begin(c);
     struct buf out;
     c->settled = true;
     buf_init(&out);
-    buf_printf(&out, "HTTP/1.1 %d %s\r\nConnection: close\r\n", response->status,
-               reason_of(response->status));
+    buf_printf(&out, "HTTP/1.1 %d %s\r\n", response->status, reason_of(response->status));
+    if (!keep)
+        buf_append_str(&out, "Connection: close\r\n");
     if (response->type != NULL)
         buf_printf(&out, "Content-Type: %s\r\n", response->type);
     buf_printf(&out, "Content-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n",
                response->body.len);
     buf_append(&out, response->headers.data, response->headers.len);
     buf_append_str(&out, "\r\n");
-    if (!head_only)
+    if (!str_eqz(c->head.method, "HEAD"))
         buf_append(&out, response->body.data, response->body.len);
-    if (conn_write(c, out.data, out.len))
-        conn_drain(c);
-    else
+    if (!conn_write(c, out.data, out.len)) {
         c->phase = CONN_DRAINING;
+    } else if (keep) {
+        await_next(c);
+    } else {
+        conn_pause(c, false);
+        conn_drain(c);
+    }
     buf_fini(&out);
     http_response_fini(response);
-}
-
-static bool serves(const struct http_route *route, enum http_method method) {
-    return route->method == method || (route->method == HTTP_GET && method == HTTP_HEAD);
-}
-
-static void method_not_allowed(const struct http_route *route, struct http_response *response) {
-    http_error(response, 405, "METHOD_NOT_ALLOWED", "this path has no such method");
-    buf_printf(&response->headers, "Allow: %s\r\n", METHOD_NAMES[route->method]);
-}
-
-void http_serve(struct conn *c, const struct http_site *site) {
-    struct http_request request;
-    struct http_response response;
-    const struct http_route *other = NULL;
-    http_request_read(c, &request);
-    http_response_init(&response);
-    bool head_only = request.method == HTTP_HEAD;
-    for (size_t i = 0; i < site->count; i++) {
-        const struct http_route *route = &site->routes[i];
-        if (!str_eqz(request.path, route->path))
-            continue;
-        if (serves(route, request.method)) {
-            route->handle(&request, &response);
-            http_send(c, &response, head_only);
-            return;
-        }
-        other = route;
-    }
-    if (other != NULL)
-        method_not_allowed(other, &response);
-    else
-        site->fallback(&request, &response);
-    http_send(c, &response, head_only);
 }

@@ -158,6 +158,23 @@ bool http_head_lists(const struct http_head *head, const char *name, const char 
     return false;
 }
 
+bool http_head_has_body(const struct http_head *head) {
+    struct str rest = head->fields, value;
+    while (http_head_next(&rest, "Content-Length", &value)) {
+        for (size_t i = 0; i < value.len; i++) {
+            if (value.p[i] != '0')
+                return true;
+        }
+        if (value.len == 0)
+            return true;
+    }
+    return http_head_count(head, "Transfer-Encoding") > 0;
+}
+
+bool http_head_persists(const struct http_head *head) {
+    return str_eqz(head->version, "HTTP/1.1") && !http_head_lists(head, "Connection", "close");
+}
+
 bool http_head_is_addressed(const struct http_head *head) {
     size_t hosts = http_head_count(head, "Host");
     return str_eqz(head->version, "HTTP/1.1") ? hosts == 1

@@ -44,6 +44,10 @@ struct str http_head_first(const struct http_head *head, const char *name);
 /* Whether a field that is a list, over all its lines, has this item; without case. */
 bool http_head_lists(const struct http_head *head, const char *name, const char *item);
 
+/* Whether a body follows, or may: only a length of nothing is none. */
+bool http_head_has_body(const struct http_head *head);
+/* Whether the client lets another request follow (RFC 9112 §9.3): HTTP/1.0 never does here. */
+bool http_head_persists(const struct http_head *head);
 /* Whether its version is 1.1 with one Host, or 1.0 with one at most (RFC 9112 §3.2). */
 bool http_head_is_addressed(const struct http_head *head);
 

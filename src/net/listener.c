@@ -241,6 +241,7 @@ static void refuse_without_descriptor(struct listener *l) {
 
 static bool has_room(struct listener *l, int fd) {
     struct net *n = l->net;
+    idle_make_room(l);
     bool full = l->kind == LISTENER_PUBLIC ? n->public_count >= n->public_max
                                            : l->count >= NET_OPS_CONNECTIONS;
     if (full || fd >= n->descriptor_max) {
@@ -266,6 +267,7 @@ static bool count_tls_handshake(struct listener *l, const struct address *peer) 
 static bool count_connection(struct listener *l, const struct address *peer) {
     struct net *n = l->net;
     if (address_ranges_contain(&l->trusted, peer) ||
+        idle_admit(l, peer, &n->incoming.place) == ADMIT_OK ||
         admit_accept(n->admit, &n->limits, peer, clock_boot_us(), &n->incoming.place))
         return true;
     metrics_add(METRIC_REFUSED, 1, "address", NULL);

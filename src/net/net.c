@@ -190,6 +190,7 @@ struct net *net_create(const struct net_parts *parts, char **problem) {
     };
     list_init(&n->conns);
     list_init(&n->gathering);
+    list_init(&n->idle);
     watch_turns(n);
     n->admit = admit_create();
     n->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -229,6 +230,7 @@ void net_open(struct net *n) {
 
 void net_stop_accepting(struct net *n) {
     n->draining = true;
+    idle_close_all(n);
     for (size_t i = 0; i < n->listener_count; i++) {
         if (n->listeners[i].kind == LISTENER_PUBLIC)
             listener_stop(&n->listeners[i]);

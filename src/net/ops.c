@@ -1,18 +1,20 @@
+/* The operations endpoint: what any request may ask, and what its requests have in common. */
 #include <openssl/crypto.h>
 
 #include "http.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/metrics/metrics.h"
+#include "wslock/session/verify.h"
 
 #define REASONS_MAX 16
 
-static void healthz(const struct http_request *request, struct http_response *response) {
+void ops_healthz(const struct http_request *request, struct http_response *response) {
     (void)request;
     response->type = "application/json";
     buf_append_str(&response->body, "{\"ok\":true}");
 }
 
-static void readyz(const struct http_request *request, struct http_response *response) {
+void ops_readyz(const struct http_request *request, struct http_response *response) {
     const char *reasons[REASONS_MAX];
     struct jsonw w;
     size_t count = gateway_not_ready(request->conn->net->gateway, reasons, REASONS_MAX);
@@ -30,7 +32,7 @@ static void readyz(const struct http_request *request, struct http_response *res
     jsonw_object_close(&w);
 }
 
-static void metrics(const struct http_request *request, struct http_response *response) {
+void ops_metrics(const struct http_request *request, struct http_response *response) {
     gateway_collect_metrics(request->conn->net->gateway);
     response->type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_render(&response->body);
@@ -57,15 +59,28 @@ bool ops_authorize(const struct http_request *request, struct http_response *res
     return true;
 }
 
-static void protected_path(const struct http_request *request, struct http_response *response) {
-    if (ops_authorize(request, response))
-        http_not_found(request, response);
+bool ops_read_resource(const struct http_request *request, struct wire_resource *out,
+                       struct http_response *response) {
+    struct net *n = request->conn->net;
+    if (!wire_resource_parse(request->name, n->parts.config->reject_two_part_ids, out)) {
+        http_error(response, 400, "INVALID_RESOURCE_ID",
+                   "the resource must be type:id or type:id:child");
+        return false;
+    }
+    if (!gateway_knows_type(n->gateway, wire_resource_type(out))) {
+        http_error(response, 404, "UNKNOWN_RESOURCE_TYPE", "there is no such resource type");
+        return false;
+    }
+    return true;
 }
 
-static const struct http_route ROUTES[] = {
-    {HTTP_GET, "/healthz", healthz},
-    {HTTP_GET, "/readyz", readyz},
-    {HTTP_GET, "/metrics", metrics},
-};
-
-const struct http_site ops_site = {ROUTES, ARRAY_LEN(ROUTES), protected_path};
+void ops_put_person(struct jsonw *w, const char *key, struct str user_id, struct str username,
+                    int64_t token) {
+    jsonw_key(w, key);
+    jsonw_object_open(w);
+    jsonw_kstr(w, "userId", user_id);
+    jsonw_kstr(w, "username", username.len > 0 ? username : user_id);
+    if (token != 0)
+        jsonw_ki64(w, "token", token);
+    jsonw_object_close(w);
+}

@@ -139,43 +139,42 @@ static void read_peer(const struct conn *c, char address[ADDRESS_TEXT_MAX],
     }
 }
 
-static void begin(struct http_call *call, struct net *n, struct str name, struct str text,
+static void begin(const struct http_request *request, struct http_response *response,
                   enum operation_kind kind) {
     struct lock_operation by = {.uid = -1};
     struct wire_resource resource;
-    struct http_response response;
     char address[ADDRESS_TEXT_MAX];
-    json_t *body = jsonr_object(text, NULL);
+    json_t *body = jsonr_object(request->body, NULL);
     const char *wrong = read_body(body, kind == TAKEOVER, &by);
-    http_response_init(&response);
-    bool ok = kind == END_SESSION || ops_read_resource(n, name, &resource, &response);
+    bool ok = kind == END_SESSION || ops_read_resource(request, &resource, response);
     if (ok && wrong != NULL)
-        http_error(&response, 400, "INVALID_ARGUMENT", wrong);
+        http_error(response, 400, "INVALID_ARGUMENT", wrong);
     if (!ok || wrong != NULL) {
-        http_call_answer(call, &response);
         json_decref(body);
         return;
     }
-    read_peer(http_call_conn(call), address, &by);
+    read_peer(request->conn, address, &by);
     struct operation *o = mem_zalloc(sizeof *o);
-    *o = (struct operation){.call = call, .gateway = n->gateway, .kind = kind};
-    o->name = str_dup(kind == END_SESSION ? name : wire_resource_str(&resource));
-    o->response = response;
+    *o = (struct operation){
+        .call = request->call, .gateway = request->conn->net->gateway, .kind = kind};
+    o->name = str_dup(kind == END_SESSION ? request->name : wire_resource_str(&resource));
+    o->response = *response;
+    response->later = true;
     if (kind == END_SESSION)
-        gateway_end_session(n->gateway, name, &by, on_answer, o);
+        gateway_end_session(o->gateway, request->name, &by, on_answer, o);
     else
-        gateway_operate_lock(n->gateway, &resource, kind == TAKEOVER, &by, on_answer, o);
+        gateway_operate_lock(o->gateway, &resource, kind == TAKEOVER, &by, on_answer, o);
     json_decref(body);
 }
 
-void ops_release(struct http_call *call, struct net *n, struct str name, struct str body) {
-    begin(call, n, name, body, RELEASE);
+void ops_release(const struct http_request *request, struct http_response *response) {
+    begin(request, response, RELEASE);
 }
 
-void ops_takeover(struct http_call *call, struct net *n, struct str name, struct str body) {
-    begin(call, n, name, body, TAKEOVER);
+void ops_takeover(const struct http_request *request, struct http_response *response) {
+    begin(request, response, TAKEOVER);
 }
 
-void ops_end_session(struct http_call *call, struct net *n, struct str name, struct str body) {
-    begin(call, n, name, body, END_SESSION);
+void ops_end_session(const struct http_request *request, struct http_response *response) {
+    begin(request, response, END_SESSION);
 }

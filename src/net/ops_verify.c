@@ -76,37 +76,33 @@ static const char *read_body(const json_t *body, int64_t *token, struct str *tic
 
 /* True: *question can be put. False: the response says what is wrong, or else answer says it all.
  */
-static bool read_question(struct net *n, struct str name, const json_t *body,
+static bool read_question(const struct http_request *request, const json_t *body,
                           struct verify_question *question, struct http_response *response,
                           struct verify_answer *answer) {
+    struct gateway *gateway = request->conn->net->gateway;
     struct str ticket = {NULL, 0};
     const char *wrong;
-    if (!ops_read_resource(n, name, &question->resource, response))
+    if (!ops_read_resource(request, &question->resource, response))
         return false;
     wrong = read_body(body, &question->token, &ticket);
-    if (wrong == NULL && ticket.p != NULL && !gateway_has_tickets(n->gateway))
+    if (wrong == NULL && ticket.p != NULL && !gateway_has_tickets(gateway))
         wrong = "this server signs no tickets (tickets.signingKeyFile)";
     if (wrong != NULL) {
         http_error(response, 400, "INVALID_ARGUMENT", wrong);
         return false;
     }
-    if (ticket.p == NULL || gateway_read_ticket(n->gateway, ticket, question, &answer->reason))
+    if (ticket.p == NULL || gateway_read_ticket(gateway, ticket, question, &answer->reason))
         return true;
     put_answer(answer, response);
     return false;
 }
 
-void ops_verify(struct http_call *call, struct net *n, struct str name, struct str text) {
+void ops_verify(const struct http_request *request, struct http_response *response) {
     struct verify_question question = {.token = 0};
     struct verify_answer answer = {.verdict = VERIFY_INVALID};
-    struct http_response response;
-    json_t *body = jsonr_object(text, NULL);
-    http_response_init(&response);
-    if (read_question(n, name, body, &question, &response, &answer)) {
-        http_response_fini(&response);
-        gateway_verify_lock(n->gateway, &question, on_answer, call);
-    } else {
-        http_call_answer(call, &response);
-    }
+    json_t *body = jsonr_object(request->body, NULL);
+    response->later = read_question(request, body, &question, response, &answer);
+    if (response->later)
+        gateway_verify_lock(request->conn->net->gateway, &question, on_answer, request->call);
     json_decref(body);
 }

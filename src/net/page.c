@@ -18,12 +18,13 @@ static const char PAGE_HEADERS[] =
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'\r\n"
     "Referrer-Policy: no-referrer\r\n";
 
-static void serve_file(const struct http_request *request, struct http_response *response) {
+void page_file(const struct http_request *request, struct http_response *response) {
     char known[80];
     const struct web_file *file = WEB_FILES;
     while (file->path != NULL && !str_eqz(request->path, file->path))
         file++;
-    if (file->path == NULL || (request->method != HTTP_GET && request->method != HTTP_HEAD)) {
+    if (file->path == NULL || (!str_eqz(request->conn->head.method, "GET") &&
+                               !str_eqz(request->conn->head.method, "HEAD"))) {
         http_not_found(request, response);
         return;
     }
@@ -83,7 +84,7 @@ static char *make_token(const struct http_request *request, const char *user, ch
     return key != NULL ? sign_token(config, key, &sign, problem) : NULL;
 }
 
-static void dev_token(const struct http_request *request, struct http_response *response) {
+void page_dev_token(const struct http_request *request, struct http_response *response) {
     struct conn *c = request->conn;
     char host[256], user[AUTH_MAX_NAME_BYTES + 1];
     char *problem = NULL;
@@ -115,7 +116,7 @@ static void dev_token(const struct http_request *request, struct http_response *
 }
 
 /* The keys of lock tickets, for whoever checks them: any page may read what is public. */
-static void ticket_keys(const struct http_request *request, struct http_response *response) {
+void page_ticket_keys(const struct http_request *request, struct http_response *response) {
     struct str jwks = gateway_ticket_jwks(request->conn->net->gateway);
     buf_append_str(&response->headers, "Access-Control-Allow-Origin: *\r\n");
     if (jwks.len == 0) {
@@ -126,17 +127,3 @@ static void ticket_keys(const struct http_request *request, struct http_response
     response->type = "application/jwk-set+json";
     buf_append(&response->body, jwks.p, jwks.len);
 }
-
-#define PUBLIC_ROUTES                                                                              \
-    { HTTP_GET, "/.well-known/wslock-jwks.json", ticket_keys }
-
-static const struct http_route ROUTES[] = {
-    PUBLIC_ROUTES,
-};
-static const struct http_route DEV_ROUTES[] = {
-    PUBLIC_ROUTES,
-    {HTTP_GET, "/dev/token", dev_token},
-};
-
-const struct http_site public_site = {ROUTES, ARRAY_LEN(ROUTES), http_not_found};
-const struct http_site dev_site = {DEV_ROUTES, ARRAY_LEN(DEV_ROUTES), serve_file};

@@ -1,9 +1,9 @@
 /*
  * Inside of src/net. A connection's way: listener.c accepts it and gives it to libwebsockets, which
  * does TLS and the event loop, output.c what a socket does not take at once; callbacks.c gets what
- * libwebsockets says; conn.c is the connection; http.c reads its request; upgrade.c filters a
- * handshake; websocket.c is the transport of the session; ops.c and page.c answer what is no
- * WebSocket.
+ * libwebsockets says; conn.c is the connection; http.c reads its requests, one after another;
+ * routes.c has the table of who answers which; idle.c keeps the connection between two of them;
+ * upgrade.c filters a handshake; websocket.c is the transport of the session.
  */
 #ifndef WSLOCK_NET_PRIVATE_H
 #define WSLOCK_NET_PRIVATE_H
@@ -24,6 +24,7 @@
 #include "wslock/session/session.h"
 
 #define NET_HANDSHAKE_TIMEOUT_MS 10000
+#define NET_IDLE_TIMEOUT_MS 15000 /* of a connection between two requests */
 #define NET_CLOSE_TIMEOUT_MS 5000
 /* What a client that has been told the last word has to read it and to close. */
 #define NET_DRAIN_MS 2000
@@ -78,20 +79,22 @@ enum conn_phase {
 
 struct conn {
     struct list node; /* net.conns */
+    struct list idle; /* net.idle, between two requests */
     struct net *net;
     struct listener *listener;
     struct lws *wsi;
     enum conn_phase phase;
     struct http_head_scan scan; /* of rx */
-    struct http_head head;      /* points into rx, until the request has been answered */
+    struct http_head head;      /* of the request, while it is routed */
     struct frames_reader frames;
     struct session *session;  /* while there are frames */
     struct http_call *call;   /* a request that has a body, or waits for its answer; or NULL */
     struct wheel_timer timer; /* handshake, then close */
     struct admit_place place;
     struct auth_identity *identity; /* of a token in the handshake, until the session has it */
-    struct address peer; /* the socket's; from the request on the one behind trusted proxies */
-    struct buf rx;       /* the request's head; then a message that came in pieces */
+    struct address socket_peer;
+    struct address peer; /* the same; from the request on the one behind trusted proxies */
+    struct buf rx;       /* requests that are not whole; then a message that came in pieces */
     size_t rx_whole;     /* how much of it is whole characters */
     struct buf out;      /* what the socket has not taken yet … */
     size_t out_sent;     /* … but for so much of it */
@@ -104,8 +107,10 @@ struct conn {
     char close_reason[24];
     uint8_t pong[FRAMES_CONTROL_MAX]; /* to the last ping, until it can be sent */
     uint8_t pong_len;
-    bool handshake_counted; /* against handshakesPerSecond */
-    bool settled;           /* the handshake has been answered, or its failure counted */
+    bool handshake_counted; /* the request is, against handshakesPerSecond */
+    bool settled;           /* the request has been answered, or its failure counted */
+    bool keep;              /* the request lets another one follow */
+    bool paused;            /* nothing is read from the socket */
     bool closing;           /* we have asked for the end: nothing more is read or sent */
     bool close_sent;        /* the close frame has been */
     bool broken;            /* the client broke WebSocket: it is not waited for */
@@ -124,6 +129,7 @@ struct net {
     struct admit *admit;
     struct admit_limits limits;
     struct list conns;
+    struct list idle;      /* conn: those between two requests, the longest first */
     struct list gathering; /* conn: those with frames for the end of this turn */
     uv_prepare_t turn_end;
     size_t public_count; /* open sockets of public listeners */
@@ -144,14 +150,19 @@ struct net {
 /* callbacks.c */
 extern const struct lws_protocols net_protocols[];
 
-void conn_route(struct conn *c);
-
 /* conn.c */
 struct conn *conn_create(struct net *n, struct lws *wsi);
 void conn_destroy(struct conn *c);
 /* Non-zero: the callback's, to have the connection closed. */
 int conn_receive(struct conn *c, char *data, size_t len);
 int conn_writable(struct conn *c);
+/* Gives a request the time of a handshake. */
+void conn_await_request(struct conn *c);
+/* Cuts the connection then, in place of what its timer was set for. */
+void conn_end_after(struct conn *c, uint64_t ms);
+/* Cuts the first len bytes off rx; the caller frees them. */
+struct buf conn_take(struct conn *c, size_t len);
+void conn_pause(struct conn *c, bool paused);
 
 /* Nothing more is sent. The client gets time to read and to close. */
 void conn_drain(struct conn *c);
@@ -160,6 +171,16 @@ void conn_fail(struct conn *c);
 /* Cuts the connection. From outside of libwebsockets' callbacks only. */
 void conn_kill(struct conn *c);
 void conn_closed(struct conn *c);
+
+/* idle.c: connections that are kept for another request. They yield to those that come. */
+bool idle_may_begin(const struct conn *c);
+void idle_begin(struct conn *c);
+/* Closes one where the listener's limits are half used up, so that descriptors are left. */
+void idle_make_room(struct listener *l);
+/* admit_enter, for which idle connections give their places. */
+enum admit_result idle_admit(struct listener *l, const struct address *from,
+                             struct admit_place *place) MUST_CHECK;
+void idle_close_all(struct net *n);
 
 /* output.c */
 /* Sends what fits and keeps the rest, behind what was gathered; false: the socket has failed, and
@@ -187,11 +208,10 @@ void websocket_writable(struct conn *c);
 enum session_end websocket_end(const struct conn *c);
 
 /* upgrade.c */
-/* Opens the WebSocket, or refuses it. */
-void upgrade_take(struct conn *c, struct str path);
 /* Handshake rate and address behind proxies, for every request of the public listener. False:
  * answered. */
 bool upgrade_admit_request(struct conn *c);
+/* The connection ends with it. */
 void upgrade_refuse(struct conn *c, enum handshake_verdict verdict);
 
 /* listener.c */

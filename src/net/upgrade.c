@@ -44,7 +44,8 @@ static void refuse(struct conn *c, enum handshake_verdict verdict, const char *m
     http_response_init(&response);
     http_error(&response, refusal->status, refusal->code, message);
     add_headers(verdict, &response);
-    http_send(c, &response, str_eqz(c->head.method, "HEAD"));
+    c->keep = false;
+    http_send(c, &response);
 }
 
 void upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
@@ -66,7 +67,9 @@ bool upgrade_admit_request(struct conn *c) {
     struct net *n = c->net;
     if (c->listener->trusted.count > 0 &&
         http_header(c, "X-Forwarded-For", forwarded, sizeof forwarded, NULL))
-        c->peer = address_behind_proxies(&c->listener->trusted, c->peer, str_of(forwarded));
+        c->peer = address_behind_proxies(&c->listener->trusted, c->socket_peer, str_of(forwarded));
+    else
+        c->peer = c->socket_peer;
     if (c->handshake_counted)
         return true;
     c->handshake_counted = true;
@@ -129,8 +132,7 @@ static void check_cookies(struct conn *c, struct refused_token *refused) {
 }
 
 static enum handshake_verdict count_connection(struct conn *c) {
-    struct net *n = c->net;
-    switch (admit_enter(n->admit, &n->limits, &c->peer, clock_boot_us(), &c->place)) {
+    switch (idle_admit(c->listener, &c->peer, &c->place)) {
     case ADMIT_OK:
         return HANDSHAKE_OK;
     case ADMIT_FULL:
@@ -142,7 +144,7 @@ static enum handshake_verdict count_connection(struct conn *c) {
 }
 
 /* The cheap checks first, the signature last. */
-void upgrade_take(struct conn *c, struct str path) {
+static void take(struct conn *c, struct str path) {
     struct refused_token refused = {AUTH_OK, NULL};
     struct str token, agent = http_head_first(&c->head, "User-Agent");
     char address[ADDRESS_TEXT_MAX];
@@ -166,4 +168,16 @@ void upgrade_take(struct conn *c, struct str path) {
         upgrade_refuse(c, verdict);
     else
         websocket_open(c, &peer, c->identity == NULL && refused.why != NULL ? &refused : NULL);
+}
+
+void upgrade_take(const struct http_request *request, struct http_response *response) {
+    struct conn *c = request->conn;
+    response->later = true;
+    if (http_head_count(&c->head, "Upgrade") > 0)
+        take(c, request->path);
+    else if (!http_head_is_addressed(&c->head))
+        upgrade_refuse(c, HANDSHAKE_ADDRESSING);
+    else
+        upgrade_refuse(c, str_eqz(c->head.method, "GET") ? HANDSHAKE_NOT_AN_UPGRADE
+                                                         : HANDSHAKE_METHOD);
 }

@@ -7,10 +7,6 @@
 
 static_assert(FRAMES_HEADER_MAX <= FRAME_HEADROOM, "a frame has room for the WebSocket header");
 
-static void on_close_timeout(struct wheel_timer *timer) {
-    conn_kill(CONTAINER_OF(timer, struct conn, timer));
-}
-
 static bool put_control(struct conn *c, enum frames_opcode opcode, const void *payload,
                         size_t len) {
     unsigned char bytes[FRAMES_HEADER_MAX + FRAMES_CONTROL_MAX];
@@ -71,7 +67,7 @@ static void begin_close(struct conn *c, uint16_t code, const char *reason) {
     c->closing = true;
     c->close_code = code;
     snprintf(c->close_reason, sizeof c->close_reason, "%s", reason != NULL ? reason : "");
-    wheel_set(c->net->parts.wheel, &c->timer, NET_CLOSE_TIMEOUT_MS, on_close_timeout);
+    conn_end_after(c, NET_CLOSE_TIMEOUT_MS);
     if (!conn_is_busy(c))
         send_close(c);
 }

@@ -179,9 +179,11 @@ test('the answer to HEAD has no body', async (t) => {
   for (const target of ['/ws', '/nothing']) {
     const raw = await h.rawConnect(t, d.port);
     raw.write(`HEAD ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
-    const answer = await raw.response();
+    const answer = await raw.response({ bodiless: true });
     assert.ok(answer.status >= 400 && Number(answer.headers['content-length']) > 0);
-    assert.strictEqual(answer.body, '', target);
+    raw.socket.end();
+    await h.deadline(raw.closed, 'the end');
+    assert.strictEqual(raw.data.length, 0, target);
   }
 });
 
@@ -221,6 +223,55 @@ test('frames that come with the handshake', async (t) => {
   raw.write(Buffer.concat([Buffer.from(h.upgradeText()), h.wsFrame(1, auth)]));
   assert.strictEqual((await raw.response()).status, 101);
   assert.strictEqual(JSON.parse((await raw.frame()).payload).event, 'welcome');
+});
+
+test('behind other requests on the same connection', async (t) => {
+  const dir = h.tempDir(t);
+  const d = await h.daemon(t, {
+    config: { listen: [{ address: '127.0.0.1', port: 0, plaintext: true }, { address: '127.0.0.1', port: 0, tls: h.certificate(dir) }] },
+  });
+  const get = 'GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const auth = JSON.stringify({ event: 'auth', id: 1, data: { token: await h.token({ user: 'ann' }) } });
+  for (const [listener, options] of [[0, {}], [1, { tls: {} }]]) {
+    const connect = () => h.rawConnect(t, d.listeners[listener].port, options);
+    await t.test(`a handshake, listener ${listener}`, async () => {
+      const raw = await connect();
+      for (let i = 0; i < 2; i++) {
+        raw.write(get);
+        const answer = await raw.response();
+        assert.deepStrictEqual([answer.status, answer.headers.connection], [404, undefined]);
+      }
+      raw.write(h.upgradeText());
+      assert.strictEqual((await raw.response()).status, 101);
+      raw.write(h.wsFrame(1, auth));
+      assert.strictEqual(JSON.parse((await raw.frame()).payload).event, 'welcome');
+    });
+    await t.test(`a handshake and frames, all at once, listener ${listener}`, async () => {
+      const raw = await connect();
+      raw.write(Buffer.concat([Buffer.from(get + get + h.upgradeText()), h.wsFrame(1, auth)]));
+      for (const status of [404, 404, 101]) assert.strictEqual((await raw.response()).status, status);
+      assert.strictEqual(JSON.parse((await raw.frame()).payload).event, 'welcome');
+    });
+    await t.test(`what is refused ends it, listener ${listener}`, async () => {
+      for (const [text, status] of [[h.upgradeText({ headers: { Origin: 'https://evil.example.org' } }), 403], ['x\r\n\r\n', 400],
+        [`GET / HTTP/1.1\r\nX: ${'x'.repeat(20000)}`, 431], ['GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n', 426]]) {
+        const raw = await connect();
+        raw.write(get + text + get);
+        assert.strictEqual((await raw.response()).status, 404);
+        const answer = await raw.response();
+        assert.deepStrictEqual([answer.status, answer.headers.connection], [status, 'close']);
+        assert.doesNotMatch(answer.body, /HTTP\/1.1 404/);
+      }
+    });
+    await t.test(`a method that is not there, listener ${listener}`, async () => {
+      const raw = await connect();
+      for (let i = 0; i < 2; i++) {
+        raw.write('DELETE /.well-known/wslock-jwks.json HTTP/1.1\r\nHost: localhost\r\n\r\n');
+        const answer = await raw.response();
+        assert.deepStrictEqual([answer.status, answer.headers.allow, JSON.parse(answer.body).error.code], [405, 'GET', 'METHOD_NOT_ALLOWED']);
+      }
+    });
+  }
 });
 
 test('a list of origins with *', async (t) => {
@@ -408,6 +459,19 @@ test('addresses behind trusted proxies', async (t) => {
     const record = await h.eventually(() => d.audit().slice(before).find((r) => r.action === 'ACCESS_DENIED'), 'the record');
     return record.address;
   }
+  await t.test('are those of each request on a connection', async (st) => {
+    const d = await h.daemon(st, { config: { listen: [{ address: '127.0.0.1', port: 0, plaintext: true, trustedProxies: ['127.0.0.1'] }] } });
+    for (const [forwarded, address] of [['203.0.113.7', '203.0.113.7'], [null, '127.0.0.1']]) {
+      const before = d.audit().length;
+      const raw = await h.rawConnect(st, d.port);
+      raw.write('GET /none HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n');
+      assert.strictEqual((await raw.response()).headers.connection, undefined);
+      raw.write(h.upgradeText({ headers: { ...refused, 'X-Forwarded-For': forwarded } }));
+      assert.strictEqual((await raw.response()).status, 403);
+      const record = await h.eventually(() => d.audit().slice(before).find((r) => r.action === 'ACCESS_DENIED'), 'the record');
+      assert.strictEqual(record.address, address);
+    }
+  });
   await t.test('count when the peer is one', async () => {
     const d = await h.daemon(t, {
       config: { listen: [{ address: '127.0.0.1', port: 0, plaintext: true, trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] }] },

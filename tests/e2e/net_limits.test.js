@@ -11,6 +11,8 @@ async function upgrade(t, d, headers) {
   return { ...(await raw.response()), raw };
 }
 
+const SOON = 4000 * h.SLOW; // before an idle connection ends by itself
+
 function plain(extra) {
   return [{ address: '127.0.0.1', port: 0, plaintext: true, ...extra }];
 }
@@ -76,6 +78,44 @@ test('a socket counts for its address before it has sent anything, and gives its
     return statuses.length === 3;
   }, 'three places are free again');
   assert.strictEqual((await upgrade(t, d)).status, 429, 'and no more than three');
+});
+
+async function get(t, d, raw) {
+  const on = raw || (await h.rawConnect(t, d.port));
+  on.write('GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const { status, headers } = await on.response();
+  return { raw: on, status, kept: headers.connection === undefined };
+}
+
+test('a connection that waits for a request gives its place to one that comes', async (t) => {
+  for (const limits of [{ maxConnections: 3 }, { maxConnectionsPerAddress: 3 }]) {
+    for (const trustedProxies of [[], ['127.0.0.2']]) {
+      const d = await h.daemon(t, { config: { listen: plain({ trustedProxies }), limits } });
+      const kept = [];
+      for (let i = 0; i < 3; i++) kept.push(await get(t, d));
+      assert.deepStrictEqual(kept.map((k) => k.kept), [true, true, true]);
+      assert.strictEqual((await upgrade(t, d)).status, 101);
+      await h.deadline(kept[0].raw.closed, 'the longest makes room', SOON);
+      const again = await get(t, d, kept[1].raw);
+      assert.deepStrictEqual([again.status, again.kept], [404, true], 'the others stay');
+      assert.strictEqual((await upgrade(t, d)).status, 101);
+      await h.deadline(kept[2].raw.closed, 'now this has waited longer', SOON);
+      assert.strictEqual((await upgrade(t, d)).status, 101);
+      await h.deadline(kept[1].raw.closed, 'the last one', SOON);
+      assert.ok([429, 503].includes((await upgrade(t, d)).status), 'WebSockets give no place');
+      assert.strictEqual((await get(t, d)).kept, false, 'what is not counted is not kept');
+    }
+  }
+});
+
+test('each request of a connection counts as a handshake', async (t) => {
+  const d = await h.daemon(t, { config: { limits: { handshakesPerSecond: 5 } } });
+  const raw = await h.rawConnect(t, d.port);
+  raw.write('GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(12));
+  const statuses = [];
+  for (let answer; (answer = await raw.response()) && answer.headers.connection !== 'close';) statuses.push(answer.status);
+  assert.ok(statuses.length >= 5 && statuses.length < 12, statuses.join());
+  assert.strictEqual(await d.metric('wslock_handshakes_refused_total', 'reason="rate"'), 1);
 });
 
 test('handshakes of an address', async (t) => {
@@ -152,6 +192,19 @@ test('what clients leave is enough for all that operators may open', async (t) =
     assert.strictEqual((await h.httpGet(target)).status, 200);
   }
   assert.ok(inUse() >= 128, `${inUse()} are kept`);
+});
+
+test('connections that wait for a request leave descriptors to those that come', async (t) => {
+  const d = await h.daemon(t, { nofile: '160:160' });
+  const kept = [];
+  for (let i = 0; i < 30; i++) kept.push(await get(t, d));
+  assert.ok(kept.every((k) => k.kept));
+  const more = [];
+  for (let i = 0; i < 75; i++) more.push(await upgrade(t, d));
+  assert.ok(more.every((m) => m.status === 101), more.map((m) => m.status).join());
+  await h.deadline(Promise.all(kept.map((k) => k.raw.closed)), 'all have given way', SOON);
+  assert.strictEqual((await get(t, d)).kept, false);
+  assert.strictEqual(await d.metric('wslock_handshakes_refused_total', 'reason="descriptors"'), undefined);
 });
 
 test('out of descriptors: refuses, says it once, does not spin, recovers', async (t) => {

@@ -47,6 +47,9 @@ static void check_head(struct str text) {
     require_inside(head.path, text);
     require_inside(head.query, text);
     require_inside(head.fields, text);
+    if (http_head_persists(&head)) {
+        require(str_eqz(head.version, "HTTP/1.1"));
+    }
     handshake_origin_text(&head, shown);
     for (const char *p = shown; *p != '\0'; p++) {
         require(*p >= ' ' && *p < 0x7f);
@@ -61,6 +64,7 @@ static void check_head(struct str text) {
     if (http_url_decode(head.path, false, path, sizeof path) &&
         handshake_check(&config, &head, str_of(path)) == HANDSHAKE_OK) {
         require(str_eqz(head.method, "GET") && strcmp(path, "/ws") == 0);
+        require(!http_head_has_body(&head) && http_head_is_addressed(&head));
         require(http_head_lists(&head, "Sec-WebSocket-Protocol", "wslock.v1"));
         handshake_accept(http_head_first(&head, "Sec-WebSocket-Key"), accept);
         require(strlen(accept) == HANDSHAKE_ACCEPT_BYTES - 1);

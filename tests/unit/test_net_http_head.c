@@ -130,11 +130,42 @@ static void test_url_decode(void **state) {
     assert_string_equal(out, "");
 }
 
+static struct http_head head_of(const char *text) {
+    struct http_head head;
+    assert_true(http_head_parse(str_of(text), &head));
+    return head;
+}
+
+static void test_what_follows(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool persists, has_body;
+    } CASES[] = {
+        {"GET / HTTP/1.1\r\n\r\n", true, false},
+        {"GET / HTTP/1.1\r\nConnection: keep-alive\r\n\r\n", true, false},
+        {"GET / HTTP/1.1\r\nConnection: closed\r\nX: close\r\n\r\n", true, false},
+        {"GET / HTTP/1.1\r\nConnection: CLOSE\r\n\r\n", false, false},
+        {"GET / HTTP/1.1\r\nConnection: a\r\nConnection: keep-alive , close\r\n\r\n", false, false},
+        {"GET / HTTP/1.0\r\n\r\n", false, false},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", false, false},
+        {"GET / HTTP/1.1\r\nContent-Length: 00\r\n\r\n", true, false},
+        {"GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 2\r\n\r\n", true, true},
+        {"GET / HTTP/1.1\r\nContent-Length: +0\r\n\r\n", true, true},
+        {"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", true, true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct http_head head = head_of(CASES[i].text);
+        assert_int_equal(http_head_persists(&head), CASES[i].persists);
+        assert_int_equal(http_head_has_body(&head), CASES[i].has_body);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_end),        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_bad_heads),  cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_url_decode),
+        cmocka_unit_test(test_url_decode), cmocka_unit_test(test_what_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

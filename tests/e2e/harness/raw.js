@@ -65,8 +65,9 @@ class RawSocket {
       await deadline(new Promise((resolve) => this.wake.push(resolve)), what, timeout);
     }
   }
-  /* The head of an HTTP answer and, of a final one, what body there is by the end of the connection. */
-  async response() {
+  /* The head of an HTTP answer and, of a final one, its body: as long as the head says, or where the connection
+   * ends with it whatever comes. */
+  async response({ bodiless = false } = {}) {
     const head = await this.until((d) => {
       const end = d.indexOf('\r\n\r\n');
       return end >= 0 && d.subarray(0, end + 4);
@@ -81,8 +82,15 @@ class RawSocket {
     const status = Number(line.split(' ')[1]);
     this.data = this.data.subarray(head.length);
     if (status < 200) return { status, headers, line };
-    await deadline(this.closed, 'the connection ends');
-    return { status, headers, line, body: this.data.toString() };
+    if (headers.connection === 'close') {
+      await deadline(this.closed, 'the connection ends');
+      return { status, headers, line, body: this.data.toString() };
+    }
+    const length = bodiless ? 0 : Number(headers['content-length']);
+    await this.until((d) => d.length >= length, 'the body');
+    const body = this.data.subarray(0, length).toString();
+    this.data = this.data.subarray(length);
+    return { status, headers, line, body };
   }
   /* The next WebSocket frame of the server: {opcode, payload, code?}; null at the end. */
   async frame(timeout) {

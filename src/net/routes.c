@@ -1,0 +1,147 @@
+/* Which request is answered by whom, on every listener. */
+#include "http.h"
+
+#define PATH_MAX_BYTES 1024
+#define BODY_MAX 16384
+#define AUDIT_TIME_MS 5000 /* that the audit may take to have something on disk */
+
+#define ANY NULL        /* method or path */
+#define WEBSOCKET ""    /* as a method: an upgrade to it */
+#define PATHS_NATIVE "" /* as a path: the configured one */
+
+/* The first row that fits. A path whose rows have other methods is answered with 405, one without a
+ * row with 404, on SITE_OPS to operators only. */
+static const struct http_route ROUTES[] = {
+    {SITE_PUBLIC, ROLE_ANYONE, WEBSOCKET, ANY, upgrade_take, 0, 0},
+    {SITE_PUBLIC, ROLE_ANYONE, ANY, PATHS_NATIVE, upgrade_take, 0, 0},
+    {SITE_PUBLIC, ROLE_ANYONE, "GET", "/.well-known/wslock-jwks.json", page_ticket_keys, 0, 0},
+    {SITE_DEV, ROLE_ANYONE, "GET", "/dev/token", page_dev_token, 0, 0},
+    {SITE_DEV, ROLE_ANYONE, ANY, "/", page_file, 0, 0},
+    {SITE_DEV, ROLE_ANYONE, ANY, "/*", page_file, 0, 0},
+    {SITE_OPS, ROLE_ANYONE, WEBSOCKET, ANY, http_not_found, 0, 0},
+    {SITE_OPS, ROLE_ANYONE, "GET", "/healthz", ops_healthz, 0, 0},
+    {SITE_OPS, ROLE_ANYONE, "GET", "/readyz", ops_readyz, 0, 0},
+    {SITE_OPS, ROLE_ANYONE, "GET", "/metrics", ops_metrics, 0, 0},
+    {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/locks/*/verify", ops_verify, BODY_MAX, 0},
+    {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/locks/*/takeover", ops_takeover, BODY_MAX,
+     AUDIT_TIME_MS},
+    {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/locks/*", ops_release, BODY_MAX, AUDIT_TIME_MS},
+    {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/sessions/*", ops_end_session, BODY_MAX, AUDIT_TIME_MS},
+};
+
+/* ---- which row ---- */
+
+static bool is_site(const struct conn *c, enum http_site site) {
+    if (c->listener->kind == LISTENER_OPS)
+        return site == SITE_OPS;
+    return site == SITE_PUBLIC || (site == SITE_DEV && c->net->parts.config->dev);
+}
+
+static bool fits_method(const struct http_head *head, const char *method) {
+    if (method == ANY)
+        return true;
+    if (strcmp(method, WEBSOCKET) == 0)
+        return http_head_lists(head, "Upgrade", "websocket");
+    return str_eqz(head->method, method) ||
+           (strcmp(method, "GET") == 0 && str_eqz(head->method, "HEAD"));
+}
+
+/* A name at the end is not empty. */
+static bool fits_pattern(struct http_request *request, const char *pattern) {
+    struct str before, behind = str_of(pattern), path = request->path;
+    if (!str_cut(&behind, '*', &before))
+        return str_eq(path, behind);
+    if (path.len < before.len + behind.len || !str_eq((struct str){path.p, before.len}, before) ||
+        !str_eq((struct str){path.p + path.len - behind.len, behind.len}, behind))
+        return false;
+    struct str name = {path.p + before.len, path.len - before.len - behind.len};
+    request->name = name;
+    return name.len > 0 ? memchr(name.p, '/', name.len) == NULL : behind.len > 0;
+}
+
+static bool fits_path(struct http_request *request, const char *path) {
+    if (path == ANY)
+        return true;
+    if (strcmp(path, PATHS_NATIVE) == 0)
+        return str_eqz(request->path, request->conn->net->parts.config->paths.native);
+    return fits_pattern(request, path);
+}
+
+static bool has_path(struct http_request *request, const struct http_route *route) {
+    return is_site(request->conn, route->site) && fits_path(request, route->path);
+}
+
+/* NULL: none; then *other is one for the same path, or NULL. */
+static const struct http_route *find(struct http_request *request,
+                                     const struct http_route **other) {
+    *other = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(ROUTES); i++) {
+        const struct http_route *route = &ROUTES[i];
+        if (!has_path(request, route))
+            continue;
+        if (fits_method(&request->conn->head, route->method))
+            return route;
+        if (route->path != ANY)
+            *other = route;
+    }
+    return NULL;
+}
+
+/* ---- the answer ---- */
+
+static struct http_request read_request(struct conn *c) {
+    static char path[PATH_MAX_BYTES];
+    struct http_request request = {.conn = c};
+    if (http_url_decode(c->head.path, false, path, sizeof path))
+        request.path = str_of(path);
+    return request;
+}
+
+static void refuse_method(struct http_request *request, struct http_response *response) {
+    const char *separator = "Allow: ";
+    http_error(response, 405, "METHOD_NOT_ALLOWED", "this path has no such method");
+    for (size_t i = 0; i < ARRAY_LEN(ROUTES); i++) {
+        if (ROUTES[i].path == ANY || !has_path(request, &ROUTES[i]))
+            continue;
+        buf_printf(&response->headers, "%s%s", separator, ROUTES[i].method);
+        separator = ", ";
+    }
+    buf_append_str(&response->headers, "\r\n");
+}
+
+static void answer(struct http_request *request, const struct http_route *route,
+                   const struct http_route *other, struct http_response *response) {
+    const struct http_route *known = route != NULL ? route : other;
+    bool is_open = known != NULL ? known->role == ROLE_ANYONE
+                                 : request->conn->listener->kind == LISTENER_PUBLIC;
+    if (!is_open && !ops_authorize(request, response))
+        return;
+    if (known == NULL)
+        http_not_found(request, response);
+    else if (route == NULL)
+        refuse_method(request, response);
+    else if (route->body_max > 0)
+        http_call_begin(request, route, response);
+    else
+        route->handle(request, response);
+}
+
+void http_route(struct conn *c) {
+    const struct http_route *other;
+    struct http_response response;
+    if (c->listener->kind == LISTENER_PUBLIC && !upgrade_admit_request(c)) {
+        upgrade_refuse(c, HANDSHAKE_RATE);
+        return;
+    }
+    struct http_request request = read_request(c);
+    const struct http_route *route = find(&request, &other);
+    /* A handshake has filters of its own. */
+    if ((route == NULL || route->handle != upgrade_take) && !http_head_is_addressed(&c->head)) {
+        upgrade_refuse(c, HANDSHAKE_ADDRESSING);
+        return;
+    }
+    http_response_init(&response);
+    answer(&request, route, other, &response);
+    if (!response.later)
+        http_send(c, &response);
+}
