@@ -91,7 +91,7 @@ static const struct http_route *find(struct http_request *request,
 
 static struct http_request read_request(struct conn *c) {
     static char path[PATH_MAX_BYTES];
-    struct http_request request = {.conn = c};
+    struct http_request request = {.conn = c, .path = str_of("")};
     if (http_url_decode(c->head.path, false, path, sizeof path))
         request.path = str_of(path);
     return request;

@@ -334,6 +334,24 @@ test('an operator', { concurrency: 12 }, async (t) => {
       assert.deepStrictEqual(await send(head('100'), body), [404]);
       assert.deepStrictEqual(await send(head('100-continue', { length: 99999 })), [413], 'refused without it');
     },
+    'several on a connection, sent at once, are done one after another': async (st) => {
+      const r = 'document:o-series:main';
+      const ann = await open(one, 'ann');
+      await h.take(ann, r);
+      const raw = await h.rawConnect(st, one.ops.socket);
+      const send = (line, body) => {
+        const text = JSON.stringify(body);
+        return `${line} HTTP/1.1\r\nHost: x\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+      };
+      raw.write(send(`DELETE /v1/locks/${r}`, WHY) + send(`DELETE /v1/locks/${r}`, WHY) + send(`DELETE /v1/locks/${r}`, {})
+        + send(`POST /v1/locks/${r}/takeover`, { ...WHY, userId: 'dee' }) + send(`DELETE /v1/sessions/${ann.welcome.sessionId}`, WHY));
+      const answers = [];
+      for (let i = 0; i < 5; i++) answers.push(await raw.response());
+      assert.deepStrictEqual(answers.map((a) => [a.status, a.headers.connection]), [200, 404, 400, 200, 200].map((status) => [status, undefined]));
+      assert.strictEqual(JSON.parse(answers[0].body).previousHolder.userId, 'ann');
+      assert.strictEqual(JSON.parse(answers[3].body).lock.reservedFor.userId, 'dee');
+      assert.strictEqual((await ann.end()).code, 4403);
+    },
     'a body in pieces': async (st) => {
       const r = 'document:o-pieces:main';
       await h.take(await open(one, 'ann'), r);
