@@ -18,9 +18,16 @@ static const char PAGE_HEADERS[] =
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'\r\n"
     "Referrer-Policy: no-referrer\r\n";
 
+/* A browser would send its next request, for a token after the link was lost, on a connection that
+ * may have died with the link. */
+static void end_connection(const struct http_request *request) {
+    request->conn->keep = false;
+}
+
 void page_file(const struct http_request *request, struct http_response *response) {
     char known[80];
     const struct web_file *file = WEB_FILES;
+    end_connection(request);
     while (file->path != NULL && !str_eqz(request->path, file->path))
         file++;
     if (file->path == NULL || (!str_eqz(request->conn->head.method, "GET") &&
@@ -89,6 +96,7 @@ void page_dev_token(const struct http_request *request, struct http_response *re
     char host[256], user[AUTH_MAX_NAME_BYTES + 1];
     char *problem = NULL;
     struct jsonw w;
+    end_connection(request);
     buf_append_str(&response->headers, "Cache-Control: no-store\r\n");
     if (!http_header(c, "Host", host, sizeof host, NULL) || !is_loopback_name(host) ||
         !is_same_origin(c, host)) {

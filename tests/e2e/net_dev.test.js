@@ -37,6 +37,11 @@ test('the page, its files, and nothing else', async (t) => {
     assert.strictEqual(again.status, 304);
     assert.strictEqual(again.body, '');
   }
+  for (const [p, kept] of [['/', 'close'], ['/dev/token?user=ann', 'close'], ['/.well-known/wslock-jwks.json', undefined]]) {
+    const raw = await h.rawConnect(t, d.port);
+    raw.write(`GET ${p} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    assert.strictEqual((await raw.response()).headers.connection, kept, p);
+  }
   for (const p of ['/index.htm', '/nothing', '/../etc/passwd', '/metrics', '/healthz']) {
     assert.ok([403, 404].includes((await d.get(p)).status), p);
   }
