@@ -132,6 +132,7 @@ async function silence(t, launched) {
     });
     await page.reload();
     const token = await edited('Written before the network went.');
+    await bruno.says('Dr. Anna Rossi is editing (unsaved changes).');
     swallows = true;
     await anna.says('Cut off: the lock is unconfirmed. You may go on for a while.');
     assert.ok(await anna.text.isEditable());
