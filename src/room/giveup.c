@@ -3,8 +3,10 @@
  * for it. When the store is back the lock is released for it, repeated until that went through,
  * unless its tab asks for it again first.
  */
-#include "private.h"
+#include "giveup.h"
 
+#include "holder.h"
+#include "tell.h"
 #include "wslock/base/mem.h"
 
 #define RETRY_MS 500

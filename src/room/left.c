@@ -3,8 +3,9 @@
  * lock is in grace from that moment: if the store comes back without it, or as it was before, that
  * is reported, with what is left of the grace.
  */
-#include "private.h"
+#include "left.h"
 
+#include "holder.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
 

@@ -1,33 +1,22 @@
 /*
- * Presence is told by user. Changes are gathered for ROOM_PRESENCE_GATHER_MS, then each user whose
+ * Presence is told by user. Changes are gathered for GATHER_MS, then each user whose
  * state differs from what was last told stands in one diff; subscribers of the full list get that
  * instead.
  */
-#include "private.h"
+#include "presence.h"
 
+#include "deliver.h"
+#include "members.h"
 #include "wslock/base/mem.h"
+
+#define GATHER_MS 100 /* protocol §5 */
 
 static void flush(struct wheel_timer *timer);
 
-void room_presence_changed(struct room *room) {
-    if (!wheel_armed(&room->presence_timer))
-        wheel_set(room->rooms->wheel, &room->presence_timer, ROOM_PRESENCE_GATHER_MS, flush);
-}
-
-void room_user_changed(struct room *room, struct room_user *user) {
-    if (!list_empty(&user->changed))
-        return;
-    list_push_back(&room->changed, &user->changed);
-    room_presence_changed(room);
-}
-
-void room_user_free(struct room *room, struct room_user *user) {
-    map_remove(room->user_map, str_of(user->user_id));
-    list_remove(&user->node);
-    list_remove(&user->changed);
-    mem_free(user->user_id);
-    mem_free(user->username);
-    mem_free(user);
+void room_presence_arm(struct room *room) {
+    if (room->presence_news && !wheel_armed(&room->presence_timer))
+        wheel_set(room->rooms->wheel, &room->presence_timer, GATHER_MS, flush);
+    room->presence_news = false;
 }
 
 static struct wire_user wire_of(const struct room *room, const struct room_user *u) {
@@ -195,6 +184,7 @@ void room_settle_presence(struct room *room) {
     }
     room->told_viewers = room_viewers(room->member_count, &room->lock.view);
     room->told_rev = room->rev;
+    room->presence_news = false;
     wheel_cancel(&room->presence_timer);
 }
 

@@ -3,8 +3,15 @@
  * resynchronise, whatever made it necessary. When every room of the shard has its snapshot, the
  * shard is reported done; when one report fails, the store asks again by itself.
  */
-#include "private.h"
-
+#include "backlog.h"
+#include "giveup.h"
+#include "holder.h"
+#include "left.h"
+#include "notices.h"
+#include "pending.h"
+#include "rooms.h"
+#include "take.h"
+#include "tell.h"
 #include "wslock/base/mem.h"
 
 #define REPORT_MAX 100 /* members a call */
@@ -59,8 +66,9 @@ static void on_status(void *arg, const struct lock_result *result) {
         } else if (lock_is_owned(&result->lock)) {
             room->doubtful = false; /* the event comes */
         } else {
-            room_recovered(room, &result->lock, LOCK_CAUSE_STORE_LOST);
-            room_waiting_lock(room, LOCK_CAUSE_RECOVERED);
+            struct room_change change;
+            room_apply_recovered(room, &result->lock, LOCK_CAUSE_STORE_LOST, &change);
+            room_take_change(room, &change);
         }
         room_drop_if_done(room);
     }
@@ -96,37 +104,34 @@ static void on_doubt(struct wheel_timer *timer) {
 static bool take_report(struct room *room, const struct lock_result *result) {
     const struct lock_snapshot *snapshot = &result->snapshot;
     const struct lock_event *event = lock_event_of(result);
+    enum room_report_kind kind = ROOM_REPORT_WHOLE;
+    struct room_change change;
     room->degraded = false;
     if (!room->synced)
         return true;
     if (snapshot->rev < room->rev) {
-        if (room_is_disbelieved(room))
-            room_give_up_later(room, 1);
-        else if (!event)
+        if (!event && !room_is_disbelieved(room))
             room_tell_lock(room, LOCK_CAUSE_RECOVERED);
+        room_give_up_later(room, 1);
         room_holder_rearm(room);
         return false;
     }
-    room_apply_members(room, snapshot);
     if (event && event->rev > room->rev) {
         room->rev = event->rev - 1;
-        room_waiting_resync(room, snapshot, false);
-        return true;
+        kind = ROOM_REPORT_PENDING;
+    } else if (event) {
+        kind = ROOM_REPORT_EVENT;
+    } else {
+        room->rev = snapshot->rev;
+        if (lock_is_owned(&room->lock.view) && !lock_is_owned(&snapshot->lock) &&
+            !result->lost.present && lock_store_window_open(room->rooms->store)) {
+            doubt(room); /* nobody is told yet that it is free */
+            kind = ROOM_REPORT_PENDING;
+        }
     }
-    if (event) {
-        room_waiting_resync(room, snapshot, true);
-        return true;
-    }
-    room->rev = snapshot->rev;
-    if (lock_is_owned(&room->lock.view) && !lock_is_owned(&snapshot->lock) &&
-        !result->lost.present && lock_store_window_open(room->rooms->store)) {
-        doubt(room); /* nobody is told yet that it is free */
-        room_waiting_resync(room, snapshot, false);
-        return true;
-    }
-    room_recovered(room, &snapshot->lock,
-                   result->lost.present ? result->lost.reason : LOCK_CAUSE_STORE_LOST);
-    room_waiting_resync(room, snapshot, true);
+    room_apply_report(room, snapshot, kind,
+                      result->lost.present ? result->lost.reason : LOCK_CAUSE_STORE_LOST, &change);
+    room_take_change(room, &change);
     return true;
 }
 

@@ -3,9 +3,19 @@
  * lock of somebody who was connected here may be in grace: it is to be reported when the store has
  * lost it.
  */
-#include "private.h"
-#include "wslock/base/mem.h"
+#include "rooms.h"
 
+#include "apply.h"
+#include "backlog.h"
+#include "deliver.h"
+#include "holder.h"
+#include "members.h"
+#include "notices.h"
+#include "places.h"
+#include "presence.h"
+#include "take.h"
+#include "tell_places.h"
+#include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
 struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
@@ -27,7 +37,12 @@ static void room_destroy(struct room *room) {
     wheel_cancel(&room->holder_timer);
     wheel_cancel(&room->give_up_timer);
     room_drop_waiting(room);
-    room_clear(room);
+    room_members_clear(room);
+    room_places_clear(room);
+    mem_free(room->lock.user_id);
+    mem_free(room->lock.username);
+    mem_free(room->lock.client_id);
+    mem_free(room->lock.page_id);
     mem_free(room->left);
     mem_free(room->resource);
     mem_free(room);
@@ -109,6 +124,20 @@ void room_pause(struct room_sub *sub) {
     sub->active = false;
 }
 
+bool room_activate(struct room_sub *sub, int64_t rev) {
+    bool whole = sub->held_count <= ROOM_HELD_MAX;
+    if (rev > sub->room->snapshot_rev)
+        sub->room->snapshot_rev = rev;
+    room_told(sub, rev);
+    sub->active = sub->member = true;
+    room_holder_find(sub->room);
+    room_tell_all_held(sub);
+    room_holder_rearm(sub->room);
+    if (rev == 0 && sub->room->rev > sub->min_rev)
+        room_catch_up(sub);
+    return whole;
+}
+
 void rooms_unsubscribe(struct rooms *r, struct room_sub *sub) {
     (void)r;
     struct room *room = sub->room;
@@ -136,6 +165,7 @@ void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapsh
         return;
     room_apply_snapshot(room, snapshot);
     room_settle_presence(room);
+    room_holder_rearm(room);
     room_replay_waiting(room);
 }
 
@@ -145,7 +175,7 @@ void rooms_on_event(struct rooms *r, const struct lock_event *event) {
         return;
     lock_note_ending(r->store, event);
     if (room->synced && !room->degraded)
-        room_apply_event(room, event);
+        room_take_event(room, event);
     else
         room_wait_event(room, event);
     room_drop_if_done(room);

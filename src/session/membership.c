@@ -85,7 +85,6 @@ struct membership *membership_create(struct session *s, const struct wire_resour
         .ops = &ops,
         .user_id = str_of(s->identity->user_id),
         .client_id = str_of(s->client_id),
-        .framing = s->framing,
         .presence = presence,
     };
     list_push_back(&s->memberships, &m->node);

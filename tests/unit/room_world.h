@@ -857,7 +857,6 @@ static inline void person_subscribe(struct person *p) {
     p->sub = (struct room_sub){.ops = &person_ops,
                                .user_id = str_of(p->name),
                                .client_id = str_of(p->client),
-                               .framing = WIRE_FRAMING_NATIVE,
                                .presence = p->sub.presence};
     rooms_subscribe(w->rooms, str_of(R), &w->policy, &p->sub);
 }

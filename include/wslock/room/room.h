@@ -25,7 +25,6 @@
 struct rooms;
 struct room;
 struct room_sub;
-struct room_held;
 
 /* What a room does to a subscriber. None of these may subscribe or unsubscribe from within. */
 struct room_sub_ops {
@@ -51,7 +50,6 @@ struct room_sub_ops {
 struct room_sub {
     const struct room_sub_ops *ops;
     struct str user_id, client_id;
-    enum wire_framing framing;
     enum wire_presence presence;
 
     struct list node; /* private from here on */

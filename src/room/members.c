@@ -1,76 +1,35 @@
-/* A room's copy of the truth: the lock as last told, the members, the users they belong to. */
-#include "private.h"
+/* The copy of who is here: the members, and the users they belong to. */
+#include "members.h"
 
 #include <stdio.h>
 
 #include "wslock/base/mem.h"
 
-static void keep(char **mine, struct str *view) {
-    if (*mine && str_eq(str_of(*mine), *view)) {
-        *view = str_of(*mine);
+static void user_changed(struct room *room, struct room_user *user) {
+    if (!list_empty(&user->changed))
         return;
-    }
-    char *copy = str_dup(*view);
-    mem_free(*mine);
-    *mine = copy;
-    *view = str_of(copy);
+    list_push_back(&room->changed, &user->changed);
+    room->presence_news = true;
 }
 
-static void mark_holder(struct room *room, bool has_lock) {
+void room_user_free(struct room *room, struct room_user *user) {
+    map_remove(room->user_map, str_of(user->user_id));
+    list_remove(&user->node);
+    list_remove(&user->changed);
+    mem_free(user->user_id);
+    mem_free(user->username);
+    mem_free(user);
+}
+
+void room_mark_holder(struct room *room, bool has_lock) {
     const struct lock_view *v = &room->lock.view;
     if (!lock_is_owned(v))
         return;
     struct room_user *user = map_get(room->user_map, v->user_id);
     if (user && user->has_lock != has_lock) {
         user->has_lock = has_lock;
-        room_user_changed(room, user);
+        user_changed(room, user);
     }
-}
-
-static bool same_holder(const struct lock_view *a, const struct lock_view *b) {
-    return a->state == b->state && str_eq(a->user_id, b->user_id);
-}
-
-/* Whoever gets the lock is asked what its last holder was asked, though it has been the holder
- * before. */
-static void ask_again(struct room *room) {
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        CONTAINER_OF(it, struct room_waiter, node)->told_to = 0;
-    }
-}
-
-static bool same_owner(const struct lock_view *a, const struct lock_view *b) {
-    return lock_is_owned(a) && lock_is_owned(b) && str_eq(a->user_id, b->user_id) &&
-           str_eq(a->client_id, b->client_id);
-}
-
-void room_set_lock(struct room *room, const struct lock_view *lock) {
-    struct room_lock_copy *mine = &room->lock;
-    room->doubtful = false;
-    if (room->rev >= room->ahead_token)
-        room->ahead = NULL;
-    if (!same_owner(&mine->view, lock))
-        ask_again(room);
-    if ((mine->view.state == LOCK_STATE_HELD) != (lock->state == LOCK_STATE_HELD))
-        room_presence_changed(room); /* who edits is no viewer */
-    bool same = same_holder(&mine->view, lock) && str_eq(mine->view.client_id, lock->client_id);
-    if (!same_holder(&mine->view, lock)) /* a renewed lock is no change of presence */
-        mark_holder(room, false);
-    if (lock->token > room->seen_token)
-        room->seen_token = lock->token;
-    mine->view = *lock;
-    keep(&mine->user_id, &mine->view.user_id);
-    keep(&mine->username, &mine->view.username);
-    keep(&mine->client_id, &mine->view.client_id);
-    keep(&mine->page_id, &mine->view.page_id);
-    room_keep_takeover(room, &mine->view.takeover);
-    mark_holder(room, true);
-    if (!same)
-        room_holder_find(room);
-    if (room->holder)
-        room->ours = lock->token;
-    room_left_settle(room);
-    room_holder_rearm(room);
 }
 
 /* "clientId:userId" in a buffer that lives until the next call: one loop, one thread. */
@@ -112,13 +71,13 @@ void room_member_join(struct room *room, const struct lock_member *m) {
         list_push_back(&room->users, &member->user->node);
     }
     map_set(room->members, key, member);
-    room_user_changed(room, member->user);
+    user_changed(room, member->user);
 }
 
 static void member_drop(struct room *room, struct room_member *member) {
     struct room_user *user = member->user;
     user->connections--;
-    room_user_changed(room, user);
+    user_changed(room, user);
     map_remove(room->members, str_of(member->key));
     mem_free(member->key);
     mem_free(member);
@@ -141,9 +100,14 @@ static void drop_if_stale(void *ctx, struct str key, void *value) {
         member_drop(stale->room, value);
 }
 
+void room_count_members(struct room *room, int64_t count) {
+    room->presence_news = room->presence_news || room->member_count != count;
+    room->member_count = count; /* also of those who are not listed */
+}
+
 /* Members beyond those listed stay unknown until an event names them; those known are kept when the
  * list is cut, because the snapshot does not say that they went. */
-void room_apply_members(struct room *room, const struct lock_snapshot *s) {
+void room_take_members(struct room *room, const struct lock_snapshot *s) {
     if (s->member_listed == (size_t)s->member_count) {
         struct stale stale = {room, map_create()};
         for (size_t i = 0; i < s->member_listed; i++)
@@ -153,17 +117,7 @@ void room_apply_members(struct room *room, const struct lock_snapshot *s) {
     }
     for (size_t i = 0; i < s->member_listed; i++)
         room_member_join(room, &s->members[i]);
-    if (room->member_count != s->member_count)
-        room_presence_changed(room);
-    room->member_count = s->member_count;
-}
-
-void room_apply_snapshot(struct room *room, const struct lock_snapshot *s) {
-    room_apply_members(room, s);
-    room->rev = s->rev;
-    room_set_lock(room, &s->lock);
-    room_waiting_snapshot(room, s);
-    room->synced = true;
+    room_count_members(room, s->member_count);
 }
 
 static void member_free(void *ctx, struct str key, void *value) {
@@ -174,16 +128,11 @@ static void member_free(void *ctx, struct str key, void *value) {
     mem_free(member);
 }
 
-void room_clear(struct room *room) {
+void room_members_clear(struct room *room) {
     map_each(room->members, member_free, NULL);
     map_destroy(&room->members);
     LIST_FOREACH_SAFE(it, tmp, &room->users) {
         room_user_free(room, CONTAINER_OF(it, struct room_user, node));
     }
     map_destroy(&room->user_map);
-    mem_free(room->lock.user_id);
-    mem_free(room->lock.username);
-    mem_free(room->lock.client_id);
-    mem_free(room->lock.page_id);
-    room_waiting_clear(room);
 }

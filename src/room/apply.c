@@ -1,0 +1,174 @@
+/* The room's copy of the truth, and the one way in which it changes. */
+#include "apply.h"
+
+#include "left.h"
+#include "members.h"
+#include "places.h"
+#include "wslock/base/mem.h"
+
+static void change_init(struct room_change *c) {
+    memset(c, 0, sizeof *c);
+    list_init(&c->over);
+    list_init(&c->gone);
+    list_init(&c->replaced);
+}
+
+void room_change_fini(struct room_change *c) {
+    room_places_free(&c->over);
+    room_places_free(&c->gone);
+    room_places_free(&c->replaced);
+    for (size_t i = 0; i < ARRAY_LEN(c->old); i++)
+        mem_free(c->old[i]);
+}
+
+/* old: where what was there before, if it is another, lives on. */
+static void keep(char **mine, struct str *view, char **old) {
+    if (*mine && str_eq(str_of(*mine), *view)) {
+        *view = str_of(*mine);
+        return;
+    }
+    *old = *mine;
+    *mine = str_dup(*view);
+    *view = str_of(*mine);
+}
+
+static bool same_holder(const struct lock_view *a, const struct lock_view *b) {
+    return a->state == b->state && str_eq(a->user_id, b->user_id);
+}
+
+static void set_lock(struct room *room, const struct lock_view *lock, struct room_change *out) {
+    struct room_lock_copy *mine = &room->lock;
+    room_beliefs(room, out->had);
+    out->lock_changed = true;
+    out->before = mine->view;
+    room->doubtful = false;
+    if (room->rev >= room->ahead_token)
+        room->ahead = NULL;
+    if ((mine->view.state == LOCK_STATE_HELD) != (lock->state == LOCK_STATE_HELD))
+        room->presence_news = true; /* who edits is no viewer */
+    bool same = same_holder(&mine->view, lock) && str_eq(mine->view.client_id, lock->client_id);
+    if (!same_holder(&mine->view, lock)) /* a renewed lock is no change of presence */
+        room_mark_holder(room, false);
+    if (lock->token > room->seen_token)
+        room->seen_token = lock->token;
+    mine->view = *lock;
+    keep(&mine->user_id, &mine->view.user_id, &out->old[0]);
+    keep(&mine->username, &mine->view.username, &out->old[1]);
+    keep(&mine->client_id, &mine->view.client_id, &out->old[2]);
+    keep(&mine->page_id, &mine->view.page_id, &out->old[3]);
+    out->old[4] = room_keep_takeover(room, &mine->view.takeover);
+    room_mark_holder(room, true);
+    if (!same)
+        room_holder_find(room);
+    if (room->holder)
+        room->ours = lock->token;
+    room_left_settle(room);
+}
+
+static void settle(struct room *room, enum lock_cause cause, struct room_change *out) {
+    out->settled = true;
+    out->turn = room_settle_turns(room, cause, &out->over);
+}
+
+/* It was pending, and what became of it may have been missed. */
+static enum room_takeover_fate takeover_fate(const struct lock_takeover *t,
+                                             const struct lock_view *now) {
+    if (!t->present || (now->takeover.present && str_eq(now->takeover.request_id, t->request_id)))
+        return ROOM_TAKEOVER_STANDS;
+    bool moved = now->state == LOCK_STATE_HELD && str_eq(now->user_id, t->user_id) &&
+                 str_eq(now->client_id, t->client_id);
+    return moved ? ROOM_TAKEOVER_MOVED : ROOM_TAKEOVER_CLOSED;
+}
+
+static void recover_lock(struct room *room, const struct lock_view *lock,
+                         enum lock_cause lost_reason, struct room_change *out) {
+    out->cause = LOCK_CAUSE_RECOVERED;
+    out->lost_reason = lost_reason;
+    set_lock(room, lock, out);
+    out->takeover = takeover_fate(&out->before.takeover, &room->lock.view);
+    if (out->takeover == ROOM_TAKEOVER_CLOSED)
+        room_remember_closed(room, out->before.takeover.request_id);
+}
+
+static void apply_lock(struct room *room, const struct lock_event *e, struct room_change *out) {
+    if (e->cause == LOCK_CAUSE_RECOVERED)
+        recover_lock(room, &e->lock, LOCK_CAUSE_STORE_LOST, out);
+    else
+        set_lock(room, &e->lock, out);
+    if (e->cause != LOCK_CAUSE_RENEWED)
+        settle(room, e->cause, out);
+}
+
+static void apply_takeover(struct room *room, const struct lock_event *e, struct room_change *out) {
+    struct lock_takeover *mine = &room->lock.view.takeover;
+    *mine = e->takeover;
+    if (e->takeover.ended.len > 0) {
+        memset(mine, 0, sizeof *mine);
+        room_remember_closed(room, e->takeover.request_id);
+    }
+    out->old[4] = room_keep_takeover(room, mine);
+}
+
+bool room_apply_event(struct room *room, const struct lock_event *e, struct room_change *out) {
+    change_init(out);
+    if (e->rev <= room->rev)
+        return false;
+    room->rev = e->rev;
+    out->event = e;
+    out->cause = e->cause;
+    switch (e->kind) {
+    case LOCK_EVENT_LOCK:
+        apply_lock(room, e, out);
+        break;
+    case LOCK_EVENT_JOIN:
+        room_count_members(room, e->member_count);
+        room_member_join(room, &e->member);
+        room_left_return(room, e->member.user_id, e->member.client_id);
+        break;
+    case LOCK_EVENT_LEAVE:
+        room_count_members(room, e->member_count);
+        room_member_leave(room, &e->member);
+        break;
+    case LOCK_EVENT_PLACE:
+        out->place_over = room_take_place(room, e);
+        break;
+    case LOCK_EVENT_TAKEOVER:
+        apply_takeover(room, e, out);
+        break;
+    case LOCK_EVENT_OPERATION:
+        break; /* the LOCK that follows says what it did */
+    }
+    return true;
+}
+
+void room_apply_snapshot(struct room *room, const struct lock_snapshot *s) {
+    struct room_change change;
+    change_init(&change);
+    room_take_members(room, s);
+    room->rev = s->rev;
+    set_lock(room, &s->lock, &change);
+    room_places_free(&room->waiters);
+    room_take_places(room, s, &change.replaced);
+    settle(room, LOCK_CAUSE_NONE, &change);
+    room->synced = true;
+    room_change_fini(&change);
+}
+
+void room_apply_recovered(struct room *room, const struct lock_view *lock,
+                          enum lock_cause lost_reason, struct room_change *out) {
+    change_init(out);
+    recover_lock(room, lock, lost_reason, out);
+    settle(room, LOCK_CAUSE_RECOVERED, out);
+}
+
+void room_apply_report(struct room *room, const struct lock_snapshot *s, enum room_report_kind kind,
+                       enum lock_cause lost_reason, struct room_change *out) {
+    change_init(out);
+    out->snapshot = s;
+    room_take_members(room, s);
+    if (kind == ROOM_REPORT_WHOLE)
+        recover_lock(room, &s->lock, lost_reason, out);
+    room_retake_places(room, s, &out->gone, &out->replaced);
+    if (kind != ROOM_REPORT_PENDING)
+        settle(room, LOCK_CAUSE_NONE, out);
+}

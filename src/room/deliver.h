@@ -1,0 +1,27 @@
+/* Messages to one subscriber, to a tab's connections, or to all: held or delivered, by their rev.
+ */
+#ifndef WSLOCK_ROOM_DELIVER_H
+#define WSLOCK_ROOM_DELIVER_H
+
+#include "state.h"
+
+struct wire_to room_to(const struct room *room);
+struct wire_at room_at(const struct room *room, int64_t rev);
+/* The rev of what is told to all: of the change that is being told, else of the last event of the
+ * shard up to which the room is known. */
+int64_t room_state_rev(const struct room *room);
+/* Not to one whose snapshot is newer, or has that change. */
+void room_send(struct room_sub *sub, int64_t rev, struct frame *frame);
+/* To the connections of one tab; to everyone. These take over the caller's reference. */
+void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
+                   struct frame *frame);
+void room_send_all(struct room *room, int64_t rev, struct frame *frame);
+/* guarded: not of a loss that it was told of. */
+void room_send_lost(struct room_sub *sub, bool guarded, int64_t token, enum lock_cause reason,
+                    struct str by);
+/* Its further join was answered: what was held up to that rev comes before the answer. */
+void room_tell_held(struct room_sub *sub, int64_t rev);
+void room_tell_all_held(struct room_sub *sub);
+void room_drop_held(struct room_sub *sub);
+
+#endif

@@ -1,0 +1,33 @@
+/* A change's way through a room: applied, then told, then what goes by time is set anew. */
+#include "take.h"
+
+#include "backlog.h"
+#include "giveup.h"
+#include "notices.h"
+#include "presence.h"
+#include "tell.h"
+#include "wslock/base/mem.h"
+
+void room_take_change(struct room *room, struct room_change *change) {
+    room_tell_change(room, change);
+    if (change->lock_changed) {
+        room_give_up_later(room, 1);
+        room_holder_rearm(room);
+    }
+    room_presence_arm(room);
+    room_change_fini(change);
+}
+
+void room_take_event(struct room *room, const struct lock_event *event) {
+    struct room_change change;
+    if (room_apply_event(room, event, &change))
+        room_take_change(room, &change);
+}
+
+void room_replay_waiting(struct room *room) {
+    struct room_event *held;
+    while (room->synced && !room->degraded && (held = room_next_waiting(room))) {
+        room_take_event(room, &held->event);
+        mem_free(held);
+    }
+}
