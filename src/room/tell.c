@@ -196,7 +196,7 @@ static void tell_recovered(struct room *room, const struct room_change *c) {
 }
 
 static void tell_lock_change(struct room *room, const struct room_change *c) {
-    if (c->cause == LOCK_CAUSE_RECOVERED)
+    if (!c->event || c->cause == LOCK_CAUSE_RECOVERED)
         tell_recovered(room, c);
     else
         tell_lock_event(room, c);
