@@ -218,6 +218,19 @@ static void requests_that_end_otherwise(void **state) {
     assert_false(room_knows_request(&p[DAN].sub, str_of("request-9")));
 }
 
+static void a_request_is_asked_once_whatever_becomes_of_its_tab(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    someone_takes_it(w, &p[ANN]);
+    do_request(&p[BOB], "please");
+    feed_all(w);
+    assert_told(&p[ANN], "lock:request_received @1020 request-1 bob");
+    person_part(&p[BOB]);
+    do_depart(&p[BOB], false);
+    feed_all(w);
+    assert_told_nothing(&p[ANN]);
+}
+
 static void a_request_outlives_its_holder(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
@@ -309,6 +322,7 @@ int main(void) {
         CASE(a_position_that_was_answered_is_not_told),
         CASE(a_request_that_is_approved),
         CASE(requests_that_end_otherwise),
+        CASE(a_request_is_asked_once_whatever_becomes_of_its_tab),
         CASE(a_request_outlives_its_holder),
         CASE(a_takeover_that_is_denied_and_forced),
         CASE(a_takeover_to_which_the_lock_is_given_up),

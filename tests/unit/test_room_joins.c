@@ -87,6 +87,24 @@ static void the_holder_gets_its_open_requests_again(void **state) {
     assert_told(&p[ANN], "joined @1060", "lock:request_received @1060 request-1 bob");
 }
 
+static void a_request_that_the_snapshot_has_is_told_once(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    forget_told(w);
+    do_request(&p[BOB], "please");
+    room_pause(&p[ANN].sub);
+    take_picture(w, &snapshot);
+    person_answer(&p[ANN], &snapshot);
+    feed_all(w);
+    do_request(&p[CID], "me too");
+    feed_all(w);
+    assert_told(&p[ANN], "joined @1020", "lock:request_received @1020 request-1 bob",
+                "lock:request_received @1030 request-2 cid");
+}
+
 static void a_first_snapshot_is_caught_up_with_by_what_was_held(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
@@ -305,6 +323,19 @@ static void what_was_missed_is_told_from_the_answer(void **state) {
     assert_told(&p[CID], "presence:diff @1060 3 ~ann");
 }
 
+static void the_event_after_a_gap_shows_that_a_lock_was_lost(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    forget_told(w);
+    do_end(w, LOCK_CAUSE_EXPIRED, "");
+    lose_feed(w);
+    do_acquire(&p[BOB]);
+    feed_all(w);
+    assert_told(&p[ANN], "lock:state @1030 held bob ACQUIRED", "lock:lost @1030 STORE_LOST 1010");
+}
+
 static void a_report_that_changes_the_lock_leaves_that_to_its_event(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
@@ -447,6 +478,7 @@ int main(void) {
         CASE(what_the_snapshot_has_is_not_told_when_it_comes),
         CASE(a_place_that_the_snapshot_has_is_told_again_after_it),
         CASE(the_holder_gets_its_open_requests_again),
+        CASE(a_request_that_the_snapshot_has_is_told_once),
         CASE(a_first_snapshot_is_caught_up_with_by_what_was_held),
         CASE(joining_again_tells_first_what_was_held_up_to_the_answer),
         CASE(a_join_without_answer_changes_nothing),
@@ -458,6 +490,7 @@ int main(void) {
         CASE(no_rev_is_above_that_of_what_is_held_back),
         CASE(who_has_left_with_a_lock_is_reported),
         CASE(what_was_missed_is_told_from_the_answer),
+        CASE(the_event_after_a_gap_shows_that_a_lock_was_lost),
         CASE(a_report_that_changes_the_lock_leaves_that_to_its_event),
         CASE(a_report_that_is_older_than_the_feed_is_made_again),
         CASE(a_lock_that_may_still_be_reported_is_not_told_free),
