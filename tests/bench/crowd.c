@@ -6,6 +6,7 @@
 
 #include "process.h"
 #include "report.h"
+#include "socketio.h"
 #include "wslock/base/mem.h"
 
 #define MESSAGE_BYTES 4096
@@ -58,7 +59,8 @@ struct crowd *crowd_create(const struct crowd_plan *plan, crowd_message_cb on_me
     c->plan = *plan;
     c->on_message = on_message;
     c->ctx = ctx;
-    c->load = load_create(plan->count, plan->port, plan->tls, &ops);
+    c->load = load_create(plan->count, plan->port, plan->tls,
+                          plan->dialect == CROWD_SOCKETIO ? SOCKETIO_PATH : "/ws", &ops);
     c->sessions = mem_calloc(plan->count, sizeof *c->sessions);
     return c;
 }
@@ -115,31 +117,42 @@ static void enter_more(struct crowd *c, unsigned at_once) {
     }
 }
 
+/* A request in the crowd's dialect; Socket.IO acknowledges it under the same id. */
+static void request(struct crowd *c, unsigned index, const char *event, unsigned id,
+                    const char *data) {
+    static const char *const formats[] = {
+        [CROWD_NATIVE] = "{\"event\":\"%2$s\",\"id\":%1$u,\"data\":%3$s}",
+        [CROWD_SOCKETIO] = "42%1$u[\"%2$s\",%3$s]",
+    };
+    char text[MESSAGE_BYTES];
+    int len = snprintf(text, sizeof text, formats[c->plan.dialect], id, event, data);
+    load_send(c->load, index, text, (size_t)len);
+}
+
 static void on_open(void *ctx, unsigned index) {
     struct crowd *c = ctx;
     struct session *s = &c->sessions[index];
-    char text[MESSAGE_BYTES];
-    int len = snprintf(text, sizeof text,
-                       "{\"event\":\"auth\",\"id\":1,\"data\":{\"token\":\"%s\","
-                       "\"clientId\":\"tab-%08u-bench\",\"pageId\":\"page-%08u-bench\"}}",
-                       s->token, index, index);
+    char data[MESSAGE_BYTES - 64];
     s->phase = SIGNING_IN;
-    load_send(c->load, index, text, (size_t)len);
+    if (c->plan.dialect == CROWD_SOCKETIO)
+        return; /* the server speaks first */
+    snprintf(data, sizeof data,
+             "{\"token\":\"%s\",\"clientId\":\"tab-%08u-bench\",\"pageId\":\"page-%08u-bench\"}",
+             s->token, index, index);
+    request(c, index, "auth", 1, data);
 }
 
 static void join(struct crowd *c, unsigned index) {
     struct session *s = &c->sessions[index];
-    char text[512], token[48] = "";
+    char data[512], token[48] = "";
     if (s->lock_token != 0)
         snprintf(token, sizeof token, ",\"token\":%lld", (long long)s->lock_token);
-    int len = snprintf(text, sizeof text,
-                       "{\"event\":\"resource:join\",\"id\":2,\"data\":{\"resourceId\":"
-                       "\"document:room-%u:main\",\"mode\":\"%s\",\"presence\":\"%s\"%s}}",
-                       room_of(c, index), is_editor(c, index) ? "editor" : "viewer",
-                       c->plan.presence, token);
+    snprintf(data, sizeof data,
+             "{\"resourceId\":\"document:room-%u:main\",\"mode\":\"%s\",\"presence\":\"%s\"%s}",
+             room_of(c, index), is_editor(c, index) ? "editor" : "viewer", c->plan.presence, token);
     s->phase = JOINING;
     s->retry_ns = 0;
-    load_send(c->load, index, text, (size_t)len);
+    request(c, index, "resource:join", 2, data);
 }
 
 /* The number behind the first `"key":`; 0 if there is none. */
@@ -254,11 +267,43 @@ static bool is_unexpected(const struct crowd_message *m) {
     return false;
 }
 
+/* What Socket.IO says before and between messages. */
+static bool is_packet(struct crowd *c, unsigned index, enum socketio_kind kind) {
+    char text[MESSAGE_BYTES];
+    switch (kind) {
+    case SOCKETIO_OPEN:
+        load_send(
+            c->load, index, text,
+            (size_t)snprintf(text, sizeof text, "40{\"token\":\"%s\"}", c->sessions[index].token));
+        return true;
+    case SOCKETIO_PING:
+        load_send(c->load, index, SOCKETIO_PONG, 1);
+        return true;
+    case SOCKETIO_CONNECTED:
+        join(c, index);
+        return true;
+    case SOCKETIO_MESSAGE:
+    case SOCKETIO_UNKNOWN:
+        break;
+    }
+    return false;
+}
+
 static void on_text(void *ctx, unsigned index, const char *text, size_t len) {
     struct crowd *c = ctx;
     struct session *s = &c->sessions[index];
     struct crowd_message m;
-    bool understood = split(text, len, &m);
+    bool understood;
+    if (c->plan.dialect == CROWD_SOCKETIO) {
+        struct socketio_message packet = {0};
+        enum socketio_kind kind = socketio_parse(text, len, &packet);
+        if (is_packet(c, index, kind))
+            return;
+        understood = kind == SOCKETIO_MESSAGE;
+        m = (struct crowd_message){packet.event, packet.event_len, packet.is_reply, text, len};
+    } else {
+        understood = split(text, len, &m);
+    }
     if (understood && (join_later(c, index, &m) || is_about_store(c, &m)))
         return;
     if (!understood || is_unexpected(&m)) {
@@ -275,21 +320,18 @@ static void on_text(void *ctx, unsigned index, const char *text, size_t len) {
         come_in(c, index, &m);
 }
 
-/* With the number of the room and the token of the lock. */
-static const char *const REQUESTS[] = {
-    [CROWD_ACQUIRE] = "{\"event\":\"lock:acquire\",\"id\":3,\"data\":{\"resourceId\":"
-                      "\"document:room-%u:main\"}}",
-    [CROWD_RELEASE] = "{\"event\":\"lock:release\",\"id\":4,\"data\":{\"resourceId\":"
-                      "\"document:room-%u:main\"}}",
-    [CROWD_HEARTBEAT] = "{\"event\":\"lock:heartbeat\",\"id\":5,\"data\":{\"resourceId\":"
-                        "\"document:room-%u:main\",\"token\":%lld}}",
-};
-
-void crowd_send(struct crowd *c, unsigned index, enum crowd_request request) {
-    char text[256];
-    int len = snprintf(text, sizeof text, REQUESTS[request], room_of(c, index),
-                       (long long)c->sessions[index].lock_token);
-    load_send(c->load, index, text, (size_t)len);
+void crowd_send(struct crowd *c, unsigned index, enum crowd_request what) {
+    static const char *const events[] = {
+        [CROWD_ACQUIRE] = "lock:acquire",
+        [CROWD_RELEASE] = "lock:release",
+        [CROWD_HEARTBEAT] = "lock:heartbeat",
+    };
+    char data[256], token[48] = "";
+    if (what == CROWD_HEARTBEAT)
+        snprintf(token, sizeof token, ",\"token\":%lld", (long long)c->sessions[index].lock_token);
+    snprintf(data, sizeof data, "{\"resourceId\":\"document:room-%u:main\"%s}", room_of(c, index),
+             token);
+    request(c, index, events[what], 3 + (unsigned)what, data);
 }
 
 bool crowd_run(struct crowd *c, unsigned timeout_ms, bool (*done)(void *ctx), void *ctx) {

@@ -1,6 +1,7 @@
 /*
  * Sessions on top of load.h: each signs in and joins its room, then the scenario talks. A crowd
- * goes to the daemon or to the floor alike. What no scenario expects (an error, a denial, a lost
+ * goes to the daemon, to the floor and to the peers alike; over Socket.IO the same events have the
+ * same data. What no scenario expects (an error, a denial, a lost
  * lock, an end) makes the crowd broken, which ends the run.
  */
 #ifndef WSLOCK_BENCH_CROWD_H
@@ -9,7 +10,10 @@
 #include "keys.h"
 #include "load.h"
 
+enum crowd_dialect { CROWD_NATIVE, CROWD_SOCKETIO };
+
 struct crowd_plan {
+    enum crowd_dialect dialect;
     unsigned count;
     unsigned per_room;
     bool editors;         /* the first of each room has its lock */
@@ -52,7 +56,7 @@ unsigned crowd_degraded(const struct crowd *c);
 void crowd_drop(struct crowd *c);
 
 enum crowd_request { CROWD_ACQUIRE, CROWD_RELEASE, CROWD_HEARTBEAT };
-void crowd_send(struct crowd *c, unsigned index, enum crowd_request request);
+void crowd_send(struct crowd *c, unsigned index, enum crowd_request what);
 
 bool crowd_event_is(const struct crowd_message *m, const char *event);
 /* Handles input until done(ctx) or the time is up; false when the crowd is broken. done may be

@@ -36,16 +36,19 @@ struct load {
     int epoll;
     unsigned count;
     uint16_t port;
+    const char *path;
     SSL_CTX *tls;
     struct load_ops ops;
     struct conn *conns;
     unsigned char input[INPUT_BYTES], output[OUTPUT_BYTES];
 };
 
-struct load *load_create(unsigned count, uint16_t port, bool tls, const struct load_ops *ops) {
+struct load *load_create(unsigned count, uint16_t port, bool tls, const char *path,
+                         const struct load_ops *ops) {
     struct load *l = mem_zalloc(sizeof *l);
     l->count = count;
     l->port = port;
+    l->path = path;
     l->ops = *ops;
     l->conns = mem_calloc(count, sizeof *l->conns);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -180,11 +183,11 @@ void load_send(struct load *l, unsigned index, const char *text, size_t len) {
 static void send_upgrade(struct load *l, unsigned index) {
     char request[256];
     int len = snprintf(request, sizeof request,
-                       "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
+                       "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
                        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                        "Sec-WebSocket-Protocol: wslock.v1\r\n\r\n",
-                       l->port);
+                       l->path, l->port);
     l->conns[index].state = UPGRADING;
     write_out(l, index, (const unsigned char *)request, (size_t)len);
 }

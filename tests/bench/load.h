@@ -24,8 +24,9 @@ struct load_ops {
     void *ctx;
 };
 
-/* Connections have the numbers 0 to count - 1. To a port of 127.0.0.1. */
-struct load *load_create(unsigned count, uint16_t port, bool tls, const struct load_ops *ops);
+/* Connections have the numbers 0 to count - 1. To a port of 127.0.0.1; `path` is a constant. */
+struct load *load_create(unsigned count, uint16_t port, bool tls, const char *path,
+                         const struct load_ops *ops);
 /* Resets what is open. */
 void load_destroy(struct load **l);
 /* Starts connection `index`, which is not open. False if no socket could be had. */

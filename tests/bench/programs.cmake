@@ -12,3 +12,7 @@ if(TARGET wslockd)
     cycle fanout rate storm idle-tls)
   set_tests_properties(bench_smoke PROPERTIES TIMEOUT 180)
 endif()
+
+add_executable(test_bench_socketio ${CMAKE_CURRENT_LIST_DIR}/../unit/bench_socketio.c ${CMAKE_CURRENT_LIST_DIR}/socketio.c)
+target_link_libraries(test_bench_socketio PRIVATE wslock_base PkgConfig::CMOCKA)
+add_test(NAME test_bench_socketio COMMAND test_bench_socketio)
