@@ -3,10 +3,11 @@
  * lock over and over; an operation is one request. Low load: one session, one request at a time.
  * The daemon, the floor and direct calls take turns.
  */
+#include "cycle.h"
+
 #include <stdio.h>
 
 #include "bench.h"
-#include "crowd.h"
 #include "direct.h"
 #include "floor.h"
 #include "process.h"
@@ -28,12 +29,6 @@ struct cycle {
     uint64_t left;             /* acquires to be made yet */
     struct samples acquire_us; /* when wanted */
     bool wants_latency;
-};
-
-struct cost {
-    uint64_t operations;
-    uint64_t cpu_ns, redis_ns;
-    double seconds;
 };
 
 static void request(struct cycle *y, unsigned index, enum crowd_request what) {
@@ -89,24 +84,35 @@ static void close_cycle(struct cycle *y) {
     mem_free(y->sent_ns);
 }
 
+static double each_us(uint64_t ns, uint64_t count) {
+    return (double)ns / 1000 / (double)(count > 0 ? count : 1);
+}
+
 /* One round with everything in flight; redis may be 0. */
 static bool measure(struct cycle *y, unsigned run_ms, pid_t server, pid_t redis,
-                    struct cost *cost) {
+                    struct cycle_cost *cost) {
     begin(y, UINT64_MAX);
     if (!crowd_run(y->crowd, WARM_UP_MS, NULL, NULL))
         return false;
-    uint64_t from = monotonic_ns();
+    uint64_t from = monotonic_ns(), cpu = process_cpu_ns(server);
+    uint64_t redis_cpu = redis ? process_cpu_ns(redis) : 0;
     y->operations = 0;
-    cost->cpu_ns = process_cpu_ns(server);
-    cost->redis_ns = redis ? process_cpu_ns(redis) : 0;
     if (!crowd_run(y->crowd, run_ms, NULL, NULL))
         return false;
-    cost->cpu_ns = process_cpu_ns(server) - cost->cpu_ns;
-    cost->redis_ns = redis ? process_cpu_ns(redis) - cost->redis_ns : 0;
-    cost->operations = y->operations > 0 ? y->operations : 1;
-    cost->seconds = (double)(monotonic_ns() - from) / 1e9;
+    uint64_t seen = redis ? process_cpu_ns(redis) : 0;
+    cost->us = each_us(process_cpu_ns(server) - cpu, y->operations);
+    cost->redis_us = each_us(seen - redis_cpu, y->operations);
+    cost->per_second = (double)y->operations / ((double)(monotonic_ns() - from) / 1e9);
     y->stopping = true;
     return crowd_run(y->crowd, DRAIN_MS, is_quiet, y) && y->waiting == 0;
+}
+
+bool cycle_round(const struct crowd_plan *plan, unsigned run_ms, pid_t server, pid_t redis,
+                 struct cycle_cost *cost) {
+    struct cycle y;
+    bool ok = open_cycle(&y, plan) && measure(&y, run_ms, server, redis, cost);
+    close_cycle(&y);
+    return ok;
 }
 
 /* ---- many in flight ---- */
@@ -117,44 +123,37 @@ struct figures {
     struct samples rate;
 };
 
-static double each_us(uint64_t ns, uint64_t count) {
-    return (double)ns / 1000 / (double)(count > 0 ? count : 1);
-}
-
 static bool measure_floor(const struct bench *b, const struct crowd_plan *plan,
                           enum floor_kind kind, double *us) {
     struct crowd_plan floor_plan = *plan;
-    struct cycle y;
-    struct cost cost;
+    struct cycle_cost cost = {0};
     pid_t floor = floor_start(kind, &floor_plan.port);
-    bool ok = floor > 0 && open_cycle(&y, &floor_plan) && measure(&y, b->round_ms, floor, 0, &cost);
-    if (floor > 0)
-        close_cycle(&y);
+    bool ok = floor > 0 && cycle_round(&floor_plan, b->round_ms, floor, 0, &cost);
     process_stop(&floor);
-    *us = ok ? each_us(cost.cpu_ns, cost.operations) : 0;
+    *us = cost.us;
     return ok;
 }
 
 static bool one_round(const struct bench *b, const struct stack *s, const struct crowd_plan *plan,
                       struct cycle *daemon, struct figures *f) {
     struct direct_result direct;
-    struct cost cost;
+    struct cycle_cost cost;
     double echo, same_io;
     if (!measure_floor(b, plan, FLOOR_ECHO, &echo) ||
         !measure_floor(b, plan, FLOOR_SAME_IO, &same_io) ||
         !direct_in_flight(s->redis_socket, b->in_flight, b->round_ms, s->redis, &direct) ||
         !measure(daemon, b->round_ms, s->daemon, s->redis, &cost))
         return false;
-    double call = each_us(direct.cpu_ns, direct.calls), own = each_us(cost.cpu_ns, cost.operations);
+    double call = each_us(direct.cpu_ns, direct.calls);
     samples_add(&f->echo, echo);
     samples_add(&f->same_io, same_io);
     samples_add(&f->direct, call);
     samples_add(&f->direct_redis, each_us(direct.redis_ns, direct.calls));
-    samples_add(&f->daemon, own);
-    samples_add(&f->redis, each_us(cost.redis_ns, cost.operations));
-    samples_add(&f->ratio, own / (same_io + call));
-    samples_add(&f->ratio_echo, own / (echo + call));
-    samples_add(&f->rate, (double)cost.operations / cost.seconds);
+    samples_add(&f->daemon, cost.us);
+    samples_add(&f->redis, cost.redis_us);
+    samples_add(&f->ratio, cost.us / (same_io + call));
+    samples_add(&f->ratio_echo, cost.us / (echo + call));
+    samples_add(&f->rate, cost.per_second);
     return true;
 }
 

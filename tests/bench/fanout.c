@@ -3,10 +3,11 @@
  * release by two messages, a grant by one. The next one is caused when everyone has the last. The
  * daemon and the floor take turns.
  */
+#include "fanout.h"
+
 #include <stdio.h>
 
 #include "bench.h"
-#include "crowd.h"
 #include "floor.h"
 #include "process.h"
 #include "report.h"
@@ -24,10 +25,6 @@ struct fanout {
     bool answered;    /* it has its reply */
     bool held, stopping;
     uint64_t deliveries, bytes;
-};
-
-struct cost {
-    double us, per_second, bytes;
 };
 
 static void cause(struct fanout *f) {
@@ -66,7 +63,7 @@ static bool open_fanout(struct fanout *f, const struct crowd_plan *plan) {
            crowd_run(f->crowd, WARM_UP_MS, NULL, NULL);
 }
 
-static bool measure(struct fanout *f, unsigned run_ms, pid_t server, struct cost *cost) {
+static bool measure(struct fanout *f, unsigned run_ms, pid_t server, struct fanout_cost *cost) {
     f->stopping = false;
     cause(f);
     if (!crowd_run(f->crowd, WARM_UP_MS, NULL, NULL))
@@ -88,12 +85,10 @@ static bool measure(struct fanout *f, unsigned run_ms, pid_t server, struct cost
     return is_quiet(f);
 }
 
-/* Brings everyone in, measures, and lets them go: two such crowds at once may be too many
- * descriptors. */
-static bool one_round(const struct bench *b, const struct crowd_plan *plan, pid_t server,
-                      struct cost *cost) {
+bool fanout_round(const struct crowd_plan *plan, unsigned run_ms, pid_t server,
+                  struct fanout_cost *cost) {
     struct fanout f;
-    bool ok = open_fanout(&f, plan) && measure(&f, b->round_ms, server, cost);
+    bool ok = open_fanout(&f, plan) && measure(&f, run_ms, server, cost);
     crowd_destroy(&f.crowd);
     return ok;
 }
@@ -108,12 +103,13 @@ static bool one_size(const struct bench *b, const struct stack *s, unsigned rece
                                     .port = s->port};
     struct crowd_plan floor_plan = plan;
     struct samples own = {0}, bare = {0}, ratio = {0}, rate = {0}, bare_rate = {0};
-    struct cost cost = {0}, floor_cost = {0};
+    struct fanout_cost cost = {0}, floor_cost = {0};
     char what[112];
     pid_t floor = floor_start(FLOOR_FAN_OUT, &floor_plan.port);
     bool ok = floor > 0;
     for (unsigned i = 0; ok && i < b->rounds && i < MAX_ROUNDS; i++) {
-        ok = one_round(b, &floor_plan, floor, &floor_cost) && one_round(b, &plan, s->daemon, &cost);
+        ok = fanout_round(&floor_plan, b->round_ms, floor, &floor_cost) &&
+             fanout_round(&plan, b->round_ms, s->daemon, &cost);
         samples_add(&own, cost.us);
         samples_add(&bare, floor_cost.us);
         samples_add(&ratio, cost.us / floor_cost.us);

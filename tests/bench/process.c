@@ -16,6 +16,7 @@
 
 #include "report.h"
 
+#define START_MS 30000
 #define STOP_MS 20000
 #define POLL_US 5000
 
@@ -69,6 +70,40 @@ bool process_alive(pid_t pid) {
     siginfo_t info = {0};
     return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
            info.si_pid == 0;
+}
+
+int process_connect(uint16_t port) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+void process_show_log(const char *path) {
+    char line[512];
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+        fputs(line, stderr);
+    if (file)
+        fclose(file);
+}
+
+bool process_wait_port(pid_t pid, uint16_t port, const char *log) {
+    uint64_t end = monotonic_ns() + START_MS * 1000000ull;
+    while (process_alive(pid) && monotonic_ns() < end) {
+        int fd = process_connect(port);
+        if (fd >= 0) {
+            close(fd);
+            return true;
+        }
+        usleep(POLL_US);
+    }
+    process_show_log(log);
+    return false;
 }
 
 void process_stop(pid_t *pid) {

@@ -16,9 +16,15 @@ uint64_t process_rss_bytes(pid_t pid);
 /* Starts argv (searched in PATH) with its output in the file `log`. -1 on failure. */
 pid_t process_spawn(const char *const argv[], const char *log);
 bool process_alive(pid_t pid);
+/* Waits until it listens on a port of 127.0.0.1; shows its log where it does not. */
+bool process_wait_port(pid_t pid, uint16_t port, const char *log);
+/* On standard error. */
+void process_show_log(const char *path);
 /* SIGTERM, after 20 s SIGKILL; waits. Takes 0 and -1. */
 void process_stop(pid_t *pid);
 
+/* A blocking connection to a port of 127.0.0.1; -1 on failure. */
+int process_connect(uint16_t port);
 /* A port of 127.0.0.1 that nobody listens on now. */
 uint16_t process_free_port(void);
 /* Raises this process' limit of descriptors, which children inherit; what it is then. */

@@ -1,11 +1,11 @@
 #include "stack.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -44,31 +44,21 @@ static bool write_config(const struct stack *s, bool tls, const char *path) {
     return fclose(file) == 0 && ok;
 }
 
-static int connect_to(const struct sockaddr *address, socklen_t len) {
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, address, len) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 static bool redis_answers(const struct stack *s) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s", s->redis_socket);
-    int fd = connect_to((struct sockaddr *)&address, sizeof address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
     if (fd >= 0)
         close(fd);
-    return fd >= 0;
+    return ok;
 }
 
 /* Whether it can grant locks, by its operations endpoint. */
 static bool daemon_is_ready(const struct stack *s) {
     static const char request[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     char answer[13] = "";
-    address.sin_port = htons(s->ops_port);
-    int fd = connect_to((struct sockaddr *)&address, sizeof address);
+    int fd = process_connect(s->ops_port);
     if (fd < 0)
         return false;
     bool ready = write(fd, request, sizeof request - 1) > 0 &&
@@ -85,15 +75,6 @@ static bool wait_until(const struct stack *s, pid_t pid, bool (*is_ready)(const 
         usleep(POLL_US);
     }
     return false;
-}
-
-static void show_log(const char *path) {
-    char line[512];
-    FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof line, file))
-        fputs(line, stderr);
-    if (file)
-        fclose(file);
 }
 
 static bool start_redis(struct stack *s) {
@@ -118,7 +99,7 @@ static bool start_redis(struct stack *s) {
     if (wait_until(s, s->redis, redis_answers))
         return true;
     complain("redis-server did not start:");
-    show_log(log);
+    process_show_log(log);
     return false;
 }
 
@@ -135,7 +116,7 @@ static bool start_daemon(struct stack *s, const struct bench *b, bool tls) {
     if (wait_until(s, s->daemon, daemon_is_ready))
         return true;
     complain("%s did not get ready:", b->wslockd);
-    show_log(log);
+    process_show_log(log);
     return false;
 }
 
@@ -155,8 +136,10 @@ bool stack_start(struct stack *s, const struct bench *b, bool tls) {
 static void remove_folder(const char *folder) {
     DIR *dir = opendir(folder);
     struct dirent *entry;
-    while (dir && (entry = readdir(dir)))
-        unlinkat(dirfd(dir), entry->d_name, 0);
+    while (dir && (entry = readdir(dir))) {
+        if (unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+            unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+    }
     if (dir)
         closedir(dir);
     rmdir(folder);
