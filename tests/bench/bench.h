@@ -21,7 +21,8 @@ struct bench {
     unsigned calls;   /* at low load, a round */
     unsigned idle_ms; /* how long idle sessions are watched */
     unsigned in_flight;
-    bool keep; /* the folders with logs and configuration */
+    const char *json; /* where the run's data goes; NULL: nowhere */
+    bool keep;        /* the folders with logs and configuration */
 };
 
 /* One scenario. False, with a line on standard error, when it could not be carried out. */
@@ -30,6 +31,8 @@ bool run_fanout(const struct bench *b) MUST_CHECK;
 bool run_idle(const struct bench *b) MUST_CHECK;
 bool run_idle_tls(const struct bench *b) MUST_CHECK;
 bool run_rate(const struct bench *b) MUST_CHECK;
+bool run_peers(const struct bench *b) MUST_CHECK;
+bool run_peers_fanout(const struct bench *b) MUST_CHECK;
 bool run_storm(const struct bench *b) MUST_CHECK;
 
 #endif

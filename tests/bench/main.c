@@ -49,6 +49,8 @@ static const struct scenario {
 } SCENARIOS[] = {
     {"cycle", "acquire and release: CPU, rate, latency", run_cycle},
     {"fanout", "one event to many receivers", run_fanout},
+    {"peers", "acquire and release, other servers beside it", run_peers},
+    {"peers-fanout", "one event to many receivers, other servers beside it", run_peers_fanout},
     {"rate", "heartbeats with few and with many connections", run_rate},
     {"storm", "all sessions reconnect at once", run_storm},
     {"idle", "memory and CPU of idle sessions", run_idle},
@@ -60,6 +62,7 @@ enum {
     OPTION_QUICK,
     OPTION_SMOKE,
     OPTION_CONNECTIONS,
+    OPTION_JSON,
     OPTION_KEEP,
     OPTION_HELP
 };
@@ -68,6 +71,7 @@ static const struct option OPTIONS[] = {
     {"quick", no_argument, NULL, OPTION_QUICK},
     {"smoke", no_argument, NULL, OPTION_SMOKE},
     {"connections", required_argument, NULL, OPTION_CONNECTIONS},
+    {"json", required_argument, NULL, OPTION_JSON},
     {"keep", no_argument, NULL, OPTION_KEEP},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -81,6 +85,7 @@ static void print_help(void) {
          "  --quick            smaller numbers, about a minute in all\n"
          "  --smoke            as small as can be: whether it works, not how fast\n"
          "  --connections N    of the scenarios with many connections\n"
+         "  --json FILE        write the run's data there\n"
          "  --keep             leave the folders with logs and configuration\n"
          "\n"
          "Scenarios:\n"
@@ -118,7 +123,7 @@ static void fit_descriptors(struct bench *b) {
 
 /* NULL: an option was wrong, *exit_code is set. */
 static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code) {
-    const char *wslockd = default_wslockd();
+    const char *wslockd = default_wslockd(), *json = NULL;
     unsigned connections = 0;
     bool keep = false;
     int option;
@@ -137,6 +142,9 @@ static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code
         case OPTION_CONNECTIONS:
             connections = (unsigned)strtoul(optarg, NULL, 10);
             break;
+        case OPTION_JSON:
+            json = optarg;
+            break;
         case OPTION_KEEP:
             keep = true;
             break;
@@ -150,6 +158,7 @@ static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code
         }
     }
     b->wslockd = wslockd;
+    b->json = json;
     b->keep = keep;
     if (connections >= 100)
         b->connections = connections;
@@ -197,6 +206,10 @@ int main(int argc, char **argv) {
         ok = run_all(&b);
     for (int i = optind; i < argc; i++)
         ok = (find(argv[i]) ? run(find(argv[i]), &b) : run_all(&b)) && ok;
+    if (b.json && !report_write(b.json, process_machine())) {
+        complain("cannot write %s", b.json);
+        ok = false;
+    }
     printf("%s\n\n", process_machine());
     report_print();
     return ok ? 0 : 1;

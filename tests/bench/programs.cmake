@@ -3,13 +3,15 @@ file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c)
 add_executable(wslock-bench ${bench_sources})
 # `direct` calls the same scripts with the same arguments as the daemon.
 target_include_directories(wslock-bench PRIVATE ${PROJECT_SOURCE_DIR}/src/lock)
+target_compile_definitions(wslock-bench PRIVATE
+  WSLOCK_BENCH_PEERS="${CMAKE_CURRENT_LIST_DIR}/peers")
 target_link_libraries(wslock-bench PRIVATE wslock_lock PkgConfig::LIBJWT PkgConfig::OPENSSL
   PkgConfig::HIREDIS)
 
 # Each scenario waits for the recovery window of a new store: 3 s. `idle` is `idle-tls` without TLS.
 if(TARGET wslockd)
   add_test(NAME bench_smoke COMMAND wslock-bench --smoke --wslockd $<TARGET_FILE:wslockd>
-    cycle fanout rate storm idle-tls)
+    cycle fanout peers peers-fanout rate storm idle-tls)
   set_tests_properties(bench_smoke PROPERTIES TIMEOUT 180)
 endif()
 

@@ -7,12 +7,20 @@
 #include "wslock/base/mem.h"
 
 #define MAX_ROWS 128
+#define MAX_FIGURES 256
 #define MAX_SAMPLES 4000000
 
 struct row {
-    char what[112], figure[160], target[40];
+    char what[112], figure[160], target[80];
 };
 
+struct figure {
+    const char *scenario, *who, *what;
+    double value;
+};
+
+static struct figure figures[MAX_FIGURES];
+static size_t figure_count;
 static struct row rows[MAX_ROWS];
 static size_t row_count;
 
@@ -58,6 +66,30 @@ void report_row(const char *what, const char *target, const char *figure, ...) {
     snprintf(row->what, sizeof row->what, "%s", what);
     snprintf(row->target, sizeof row->target, "%s", target);
     fprintf(stderr, "  %s: %s\n", row->what, row->figure);
+}
+
+void report_figure(const char *scenario, const char *who, const char *what, double value) {
+    if (figure_count < MAX_FIGURES)
+        figures[figure_count++] = (struct figure){scenario, who, what, value};
+}
+
+/* Rows and machines have no quotes, backslashes or control characters. */
+bool report_write(const char *path, const char *machine) {
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return false;
+    fprintf(file, "{\n\"machine\": \"%s\",\n\"rows\": [", machine);
+    for (size_t i = 0; i < row_count; i++)
+        fprintf(file, "%s\n{\"what\": \"%s\", \"figure\": \"%s\", \"target\": \"%s\"}",
+                i > 0 ? "," : "", rows[i].what, rows[i].figure, rows[i].target);
+    fputs("],\n\"figures\": [", file);
+    for (size_t i = 0; i < figure_count; i++)
+        fprintf(file,
+                "%s\n{\"scenario\": \"%s\", \"who\": \"%s\", \"what\": \"%s\", \"value\": %.3f}",
+                i > 0 ? "," : "", figures[i].scenario, figures[i].who, figures[i].what,
+                figures[i].value);
+    fputs("]\n}\n", file);
+    return fclose(file) == 0;
 }
 
 void report_print(void) {

@@ -2,6 +2,7 @@
 #ifndef WSLOCK_BENCH_REPORT_H
 #define WSLOCK_BENCH_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,11 @@ void samples_fini(struct samples *s);
 
 /* One row of the table. target: what is aimed at, or "". Also told at once on standard error. */
 void report_row(const char *what, const char *target, const char *figure, ...) PRINTF_LIKE(3, 4);
+/* A number for the data file: of `who`, in a scenario. The texts are constants, which JSON takes as
+ * they are. */
+void report_figure(const char *scenario, const char *who, const char *what, double value);
+/* Writes rows and figures as JSON; before report_print. */
+bool report_write(const char *path, const char *machine) MUST_CHECK;
 /* Prints all rows as a Markdown table and forgets them. */
 void report_print(void);
 
