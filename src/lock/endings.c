@@ -15,7 +15,7 @@
 
 struct ending {
     struct list node;
-    uint64_t told_ms; /* boot time */
+    uint64_t told_ms;            /* boot time */
     struct str resource, packed; /* behind it */
 };
 
