@@ -265,7 +265,7 @@ static bool hear_place(struct client *c, const char *event, const json_t *data, 
     } else if (strcmp(event, "lock:your_turn") == 0 || strcmp(event, "lock:available") == 0) {
         position = -1;
     } else if (strcmp(event, "lock:requested") == 0) {
-        if (json_is_integer(json_object_get(data, "expiresAt"))) {
+        if (json_is_integer(json_object_get(data, "expiresAt")) || rev == c->place_rev) {
             return true;
         } /* else approved: it waits for nothing but an administrator */
     } else if (strcmp(event, "lock:queue_left") != 0) {
