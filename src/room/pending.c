@@ -32,8 +32,10 @@ struct wire_open_request room_open_request(const struct lock_waiter *w) {
                                       .expires_ms = w->ends_ms};
 }
 
-void room_note_position(struct room_sub *sub, int64_t position) {
-    sub->told_position = position;
+void room_note_position(struct room_sub *sub, int64_t position, int64_t rev) {
+    bool older = sub->told_position != 0 && sub->room && rev < sub->room->rev;
+    if (!older) /* than what an event told */
+        sub->told_position = position;
 }
 
 int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int64_t median_ms) {

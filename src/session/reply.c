@@ -159,7 +159,7 @@ static void tell_queued(struct session *s, struct membership *m, const struct wi
                         const struct wire_at *at, const struct lock_result *result) {
     struct wire_to to = session_to(s, ref, m->policy);
     int64_t wait_ms = room_estimated_wait_ms(&m->sub, result->position, result->median_ms);
-    room_note_position(&m->sub, result->position);
+    room_note_position(&m->sub, result->position, at->rev);
     session_send(s, wire_queued(&to, at, result->position, wait_ms));
 }
 

@@ -165,7 +165,7 @@ static void a_position_that_was_answered_is_not_told(void **state) {
     someone_takes_it(w, &p[ANN]);
     do_acquire(&p[BOB]);
     do_acquire(&p[CID]);
-    room_note_position(&p[CID].sub, 2);
+    room_note_position(&p[CID].sub, 2, w->rev);
     feed_all(w);
     assert_told_nothing(&p[CID]);
     do_drop_place(&p[BOB], false, LOCK_CAUSE_LEFT, p[BOB].session);

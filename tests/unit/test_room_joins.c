@@ -449,7 +449,7 @@ static void a_place_of_which_the_feed_never_tells(void **state) {
     person_acquire(&p[ANN]);
     feed_all(w);
     do_acquire(&p[BOB]);
-    room_note_position(&p[BOB].sub, 1);
+    room_note_position(&p[BOB].sub, 1, w->rev);
     do_drop_place(&p[BOB], false, LOCK_CAUSE_LEFT, "");
     lose_feed(w);
     forget_told(w);

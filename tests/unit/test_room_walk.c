@@ -126,7 +126,7 @@ static void answer(const struct reply *r) {
         take_grant(p, &r->lock, r->rev);
     } else if (r->kind == QUEUED) {
         take_place(c, r->rev, r->position);
-        room_note_position(&p->sub, r->position);
+        room_note_position(&p->sub, r->position, r->rev);
     } else if (r->kind == LEFT) {
         take_place(c, r->rev, 0);
     } else {

@@ -110,8 +110,8 @@ void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapsh
 void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot);
 /* lock:lost to this one alone, whatever it was told before. */
 void room_tell_ended(struct room_sub *sub, int64_t token, enum lock_cause reason);
-/* lock:queued was told in answer to a request. */
-void room_note_position(struct room_sub *sub, int64_t position);
+/* lock:queued was told in answer to a request, with this rev. */
+void room_note_position(struct room_sub *sub, int64_t position, int64_t rev);
 /* median_ms: what holders took, -1: nobody knows. The result < 0: nobody knows. */
 int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int64_t median_ms);
 /* A request or takeover that stands here, or did lately. */
