@@ -49,7 +49,7 @@ struct client {
 struct reply {
     struct person *p;
     unsigned session; /* whose it is: a later one of the same tab does not get it */
-    enum { REPORTED, JOINED, GRANTED, QUEUED, RELEASED, LEFT } kind;
+    enum reply_kind { REPORTED, JOINED, GRANTED, QUEUED, RELEASED, LEFT } kind;
     struct picture snapshot;
     struct lock_view lock;
     int64_t rev, position;

@@ -11,7 +11,7 @@
 
 /* ---- replies ---- */
 
-static struct reply *new_reply(struct person *p, int kind) {
+static struct reply *new_reply(struct person *p, enum reply_kind kind) {
     assert_true(walk->reply_count < QUEUE_MAX);
     struct reply *r = &walk->replies[walk->reply_count++];
     r->p = p;
