@@ -114,7 +114,7 @@ static bool read_id(struct reader *r, struct str *out) {
 }
 
 bool plain_read(struct str text, struct plain_message *out) {
-    struct reader r = {text.p, text.p + text.len};
+    struct reader r = {text.p, text.len > 0 ? text.p + text.len : text.p};
     bool has_event = false, has_id = false, has_data = false;
     out->id.len = out->count = 0;
     if (!take(&r, '{'))
