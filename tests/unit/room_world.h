@@ -431,4 +431,33 @@ static inline void forget_told(struct world *w) {
     }
 }
 
+/* ---- how tests begin and end ---- */
+
+enum { ANN, BOB, CID, DAN, EVE, ANN2 };
+
+/* So many are in the room, and the next rev is 1010. */
+static inline int begin_with(void **state, size_t people) {
+    struct world *w = world_create();
+    for (size_t i = 0; i < people; i++) {
+        person_join(&w->people[i]);
+    }
+    feed_all(w);
+    after_ms(w, 200);
+    forget_told(w);
+    w->rev = w->store.fed = 1000;
+    *state = w;
+    return 0;
+}
+
+static inline int teardown(void **state) {
+    world_destroy(*state);
+    return 0;
+}
+
+static inline void takes_it(struct world *w, struct person *p) {
+    person_acquire(p);
+    feed_all(w);
+    forget_told(w);
+}
+
 #endif

@@ -2,31 +2,8 @@
  */
 #include "room_world.h"
 
-enum { ANN, BOB, CID, DAN, EVE, ANN2 };
-
-/* Ann, Bob, Cid and Dan are in the room, and the next rev is 1010. */
 static int setup(void **state) {
-    struct world *w = world_create();
-    for (size_t i = ANN; i <= DAN; i++) {
-        person_join(&w->people[i]);
-    }
-    feed_all(w);
-    after_ms(w, 200);
-    forget_told(w);
-    w->rev = w->store.fed = 1000;
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    world_destroy(*state);
-    return 0;
-}
-
-static void someone_takes_it(struct world *w, struct person *p) {
-    person_acquire(p);
-    feed_all(w);
-    forget_told(w);
+    return begin_with(state, DAN + 1);
 }
 
 /* ---- the lock ---- */
@@ -53,7 +30,7 @@ static void taken_renewed_and_released(void **state) {
 static void expired(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     after_ms(w, 200);
     assert_told(&p[ANN], "presence:diff @1010 3 ~ann");
     assert_told(&p[BOB], "presence:diff @1010 3 ~ann");
@@ -71,7 +48,7 @@ static void a_connection_that_ends_and_comes_back(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
     w->policy.disconnect = CONFIG_DISCONNECT_PROMPT;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     person_part(&p[ANN]);
     do_depart(&p[ANN], false);
     feed_all(w);
@@ -89,7 +66,7 @@ static void moved_to_another_tab(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
     person_join(&p[ANN2]);
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     struct lock_ending ending = end_grant(w, LOCK_CAUSE_MOVED, (struct str){"", 0});
     hold_lock(&p[ANN2]);
     emit(w, LOCK_EVENT_LOCK, LOCK_CAUSE_MOVED, p[ANN2].session)->ended = ending;
@@ -102,7 +79,7 @@ static void moved_to_another_tab(void **state) {
 static void an_operator_takes_or_releases_it(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     struct lock_ending ending = end_grant(w, LOCK_CAUSE_TAKEN_BY_ADMIN, str_of("root"));
     struct lock_event *e = emit(w, LOCK_EVENT_OPERATION, LOCK_CAUSE_TAKEN_BY_ADMIN, "");
     e->ended = ending;
@@ -131,7 +108,7 @@ static void an_operator_takes_or_releases_it(void **state) {
 static void places_move_up_and_a_turn_comes(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     do_acquire(&p[BOB]);
     do_acquire(&p[CID]);
     feed_all(w);
@@ -162,7 +139,7 @@ static void places_move_up_and_a_turn_comes(void **state) {
 static void a_position_that_was_answered_is_not_told(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     do_acquire(&p[BOB]);
     do_acquire(&p[CID]);
     room_note_position(&p[CID].sub, 2, w->rev);
@@ -178,7 +155,7 @@ static void a_position_that_was_answered_is_not_told(void **state) {
 static void a_request_that_is_approved(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     do_request(&p[BOB], "please");
     feed_all(w);
     assert_told(&p[ANN], "lock:request_received @1020 request-1 bob");
@@ -196,7 +173,7 @@ static void a_request_that_is_approved(void **state) {
 static void requests_that_end_otherwise(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     do_request(&p[BOB], "please");
     do_request(&p[CID], "now");
     do_request(&p[DAN], "mine");
@@ -221,7 +198,7 @@ static void requests_that_end_otherwise(void **state) {
 static void a_request_is_asked_once_whatever_becomes_of_its_tab(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     do_request(&p[BOB], "please");
     feed_all(w);
     assert_told(&p[ANN], "lock:request_received @1020 request-1 bob");
@@ -234,7 +211,7 @@ static void a_request_is_asked_once_whatever_becomes_of_its_tab(void **state) {
 static void a_request_outlives_its_holder(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     do_acquire(&p[CID]);
     do_request(&p[BOB], "please");
     feed_all(w);
@@ -253,7 +230,7 @@ static void a_request_outlives_its_holder(void **state) {
 static void a_takeover_that_is_denied_and_forced(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     do_ask_takeover(&p[DAN], "deadline");
     feed_all(w);
     assert_told(&p[ANN], "lock:takeover_requested @1020 deadline takeover-1 dan");
@@ -273,7 +250,7 @@ static void a_takeover_that_is_denied_and_forced(void **state) {
 static void a_takeover_to_which_the_lock_is_given_up(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     do_ask_takeover(&p[DAN], "deadline");
     do_end(w, LOCK_CAUSE_RELEASED, p[ANN].session);
     feed_all(w);
@@ -285,7 +262,7 @@ static void a_takeover_to_which_the_lock_is_given_up(void **state) {
 static void a_takeover_that_is_cancelled(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    someone_takes_it(w, &p[ANN]);
+    takes_it(w, &p[ANN]);
     do_ask_takeover(&p[DAN], "deadline");
     do_cancel_takeover(w, "CANCELLED", p[DAN].session);
     feed_all(w);

@@ -2,25 +2,8 @@
  * store away, events missed. */
 #include "room_world.h"
 
-enum { ANN, BOB, CID, DAN, EVE, ANN2 };
-
-/* Ann and Bob are in the room, and the next rev is 1010. */
 static int setup(void **state) {
-    struct world *w = world_create();
-    for (size_t i = ANN; i <= BOB; i++) {
-        person_join(&w->people[i]);
-    }
-    feed_all(w);
-    after_ms(w, 200);
-    forget_told(w);
-    w->rev = w->store.fed = 1000;
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    world_destroy(*state);
-    return 0;
+    return begin_with(state, BOB + 1);
 }
 
 /* ---- joins ---- */
@@ -91,9 +74,7 @@ static void a_request_that_the_snapshot_has_is_told_once(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
     struct picture snapshot;
-    person_acquire(&p[ANN]);
-    feed_all(w);
-    forget_told(w);
+    takes_it(w, &p[ANN]);
     do_request(&p[BOB], "please");
     room_pause(&p[ANN].sub);
     take_picture(w, &snapshot);
@@ -210,9 +191,7 @@ static void a_lock_that_a_join_was_told_ahead_of_the_feed(void **state) {
 static void while_the_store_is_away_events_wait_for_the_report(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    person_acquire(&p[ANN]);
-    feed_all(w);
-    forget_told(w);
+    takes_it(w, &p[ANN]);
     rooms_on_degraded(w->rooms);
     do_renew(w);
     feed_all(w);
@@ -235,9 +214,7 @@ static void while_the_store_is_away_events_wait_for_the_report(void **state) {
 static void a_lock_that_cannot_be_certain_any_more_is_told_lost_once(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    person_acquire(&p[ANN]);
-    feed_all(w);
-    forget_told(w);
+    takes_it(w, &p[ANN]);
     w->store.confirmed_until_ms = w->store.now_ms + 8000;
     assert_int_equal(room_confirmed_until_ms(&p[ANN].sub), w->store.confirmed_until_ms);
     assert_int_equal(room_confirmed_until_ms(&p[BOB].sub), 0);
@@ -263,9 +240,7 @@ static void no_rev_is_above_that_of_what_is_held_back(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
     struct picture snapshot;
-    person_acquire(&p[ANN]);
-    feed_all(w);
-    forget_told(w);
+    takes_it(w, &p[ANN]);
     rooms_on_degraded(w->rooms);
     take_picture(w, &snapshot);
     do_renew(w);
@@ -326,9 +301,7 @@ static void what_was_missed_is_told_from_the_answer(void **state) {
 static void the_event_after_a_gap_shows_that_a_lock_was_lost(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    person_acquire(&p[ANN]);
-    feed_all(w);
-    forget_told(w);
+    takes_it(w, &p[ANN]);
     do_end(w, LOCK_CAUSE_EXPIRED, "");
     lose_feed(w);
     do_acquire(&p[BOB]);
@@ -339,9 +312,7 @@ static void the_event_after_a_gap_shows_that_a_lock_was_lost(void **state) {
 static void a_report_that_changes_the_lock_leaves_that_to_its_event(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    person_acquire(&p[ANN]);
-    feed_all(w);
-    forget_told(w);
+    takes_it(w, &p[ANN]);
     rooms_resync(w->rooms, 0);
     do_renew(w);
     w->log[w->logged - 1].cause = LOCK_CAUSE_RECOVERED;
@@ -358,9 +329,7 @@ static void a_report_that_changes_the_lock_leaves_that_to_its_event(void **state
 static void a_report_that_is_older_than_the_feed_is_made_again(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    person_acquire(&p[ANN]);
-    feed_all(w);
-    forget_told(w);
+    takes_it(w, &p[ANN]);
     rooms_resync(w->rooms, 0);
     w->rev -= TICK; /* as it was before */
     answer_report(w, &(struct lock_result){.status = LOCK_OK}, NULL);
@@ -408,9 +377,7 @@ static void a_grant_that_the_feed_has_not_told_of_is_reported(void **state) {
 static void a_lock_that_goes_on_under_a_higher_token(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    person_acquire(&p[ANN]);
-    feed_all(w);
-    forget_told(w);
+    takes_it(w, &p[ANN]);
     rooms_resync(w->rooms, 0);
     w->lock.token = w->rev + TICK;
     emit(w, LOCK_EVENT_LOCK, LOCK_CAUSE_RECOVERED, "");
@@ -461,9 +428,7 @@ static void a_place_of_which_the_feed_never_tells(void **state) {
 static void revs_that_begin_anew(void **state) {
     struct world *w = *state;
     struct person *p = w->people;
-    person_acquire(&p[ANN]);
-    feed_all(w);
-    forget_told(w);
+    takes_it(w, &p[ANN]);
     rooms_rewind(w->rooms, 0);
     w->rev = 40;
     do_renew(w);
