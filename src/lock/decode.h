@@ -11,6 +11,15 @@
 #include "wslock/base/macros.h"
 #include "wslock/lock/lock.h"
 
+/* How an item of a kind of layouts.def is read. */
+#define READ_INT(l, to) (to) = msgpack_int(l);
+#define READ_FLAG(l, to) (to) = msgpack_int(l) != 0;
+#define READ_TEXT(l, to) (to) = msgpack_str(l);
+#define READ_SKIP(l, to) (void)msgpack_raw(l);
+#define READ_SKIP_TEXT(l, to) (void)msgpack_str(l);
+#define READ_LOCK(l, to) lock_read(l, &(to));
+#define READ_ENDING(l, to) lock_ending_read(l, &(to));
+
 bool lock_state_parse(struct str text, enum lock_state *out) MUST_CHECK;
 /* Each reads one item of the list (a member, a waiter: two); faults show in list->m->ok. */
 void lock_read(struct msgpack_list *list, struct lock_view *out);

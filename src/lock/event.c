@@ -12,6 +12,12 @@ bool lock_state_parse(struct str text, enum lock_state *out) {
     return false;
 }
 
+enum {
+#define WAITS_VALUE(name, number) WAITS_##name = (number),
+#include "layouts.def"
+#undef WAITS_VALUE
+};
+
 static void require(struct msgpack *m, bool condition) {
     m->ok = m->ok && condition;
 }
@@ -24,17 +30,9 @@ bool lock_takeover_decode(struct str packed, struct lock_takeover *out) {
     msgpack_open(&m, &l, packed);
     out->present = true;
     out->packed = packed;
-    out->request_id = msgpack_str(&l);
-    out->user_id = msgpack_str(&l);
-    out->username = msgpack_str(&l);
-    out->client_id = msgpack_str(&l);
-    out->reason = msgpack_str(&l);
-    out->force_at_ms = msgpack_int(&l);
-    out->urgent = msgpack_int(&l) != 0;
-    msgpack_int(&l); /* length */
-    out->denied = msgpack_int(&l) != 0;
-    msgpack_int(&l); /* the server made the clientId */
-    out->ended = msgpack_str(&l);
+#define TAKEOVER_FIELD(name, kind, member) READ_##kind(&l, out->member)
+#include "layouts.def"
+#undef TAKEOVER_FIELD
     msgpack_list_end(&l);
     require(&m, out->request_id.len > 0 && out->user_id.len > 0);
     if (!m.ok) {
@@ -49,33 +47,27 @@ static void read_takeover(struct msgpack *outer, struct str packed, struct lock_
     require(outer, packed.len <= 1 || lock_takeover_decode(packed, out));
 }
 
+#define READ_WAITS(l, to) waits = msgpack_int(l);
+
 bool lock_waiter_decode(struct str user_id, struct str client_id, struct str packed,
                         struct lock_waiter *out) {
     struct msgpack m;
     struct msgpack_list l;
-    int64_t kind;
+    int64_t waits;
 
     memset(out, 0, sizeof *out);
     out->user_id = user_id;
     out->client_id = client_id;
     out->packed = packed;
     msgpack_open(&m, &l, packed);
-    out->username = msgpack_str(&l);
-    out->order = msgpack_int(&l);
-    kind = msgpack_int(&l);
-    out->queues = (kind & 1) != 0;
-    out->requests = (kind & 2) != 0;
-    out->request_id = msgpack_str(&l);
-    out->message = msgpack_str(&l);
-    out->ends_ms = msgpack_int(&l);
-    msgpack_int(&l); /* length */
-    out->absent_until_ms = msgpack_int(&l);
-    msgpack_int(&l); /* grace */
-    msgpack_int(&l); /* the server made the clientId */
-    out->since_ms = msgpack_int(&l);
+#define WAITER_FIELD(name, kind, member) READ_##kind(&l, out->member)
+#include "layouts.def"
+#undef WAITER_FIELD
     msgpack_list_end(&l);
-    require(&m, kind >= 1 && kind <= 3 && user_id.len >= 1 && user_id.len <= LOCK_USER_MAX &&
-                    client_id.len <= LOCK_CLIENT_MAX);
+    out->queues = (waits & WAITS_QUEUE) != 0;
+    out->requests = (waits & WAITS_REQUEST) != 0;
+    require(&m, waits >= WAITS_QUEUE && waits <= WAITS_BOTH && user_id.len >= 1 &&
+                    user_id.len <= LOCK_USER_MAX && client_id.len <= LOCK_CLIENT_MAX);
     return m.ok;
 }
 
@@ -86,33 +78,31 @@ void lock_waiter_read(struct msgpack_list *list, struct lock_waiter *out) {
                          lock_waiter_decode(user_id, client_id, packed, out));
 }
 
+#define READ_STATE(l, to) require((l)->m, lock_state_parse(msgpack_str(l), &(to)));
+#define READ_PACKED_TAKEOVER(l, to) read_takeover((l)->m, msgpack_str(l), &(to));
+#define READ_UNTIL(l, to) until_ms = msgpack_int(l);
+
 void lock_read(struct msgpack_list *list, struct lock_view *out) {
     struct msgpack_list l;
-    int64_t until;
+    int64_t until_ms;
 
     require(list->m, msgpack_list(list, &l));
-    out->token = msgpack_int(&l);
-    out->since_ms = msgpack_int(&l);
-    out->expires_ms = msgpack_int(&l);
-    out->idle_until_ms = msgpack_int(&l);
-    until = msgpack_int(&l);
-    msgpack_int(&l); /* told */
-    out->dirty = msgpack_int(&l) != 0;
-    out->client_made = msgpack_int(&l) != 0;
-    out->queue_length = msgpack_int(&l);
-    require(list->m, lock_state_parse(msgpack_str(&l), &out->state));
-    out->user_id = msgpack_str(&l);
-    out->username = msgpack_str(&l);
-    out->client_id = msgpack_str(&l);
-    msgpack_str(&l); /* policy */
-    read_takeover(list->m, msgpack_str(&l), &out->takeover);
-    msgpack_int(&l); /* the deadline of those who wait */
-    out->prompt = msgpack_int(&l) != 0;
-    out->page_id = msgpack_str(&l);
-    out->grace_until_ms = out->state == LOCK_STATE_GRACE ? until : 0;
-    out->reserved_until_ms = out->state == LOCK_STATE_RESERVED ? until : 0;
+#define LOCK_FIELD(name, kind, member) READ_##kind(&l, out->member)
+#include "layouts.def"
+#undef LOCK_FIELD
+    out->grace_until_ms = out->state == LOCK_STATE_GRACE ? until_ms : 0;
+    out->reserved_until_ms = out->state == LOCK_STATE_RESERVED ? until_ms : 0;
     msgpack_list_end(&l);
 }
+
+static enum lock_cause read_cause(struct msgpack_list *list) {
+    enum lock_cause cause = lock_cause_parse(msgpack_str(list));
+
+    require(list->m, cause != LOCK_CAUSE_NONE);
+    return cause;
+}
+
+#define READ_CAUSE(l, to) (to) = read_cause(l);
 
 void lock_ending_read(struct msgpack_list *list, struct lock_ending *out) {
     struct msgpack_list l;
@@ -121,36 +111,20 @@ void lock_ending_read(struct msgpack_list *list, struct lock_ending *out) {
         return;
     }
     out->present = true;
-    out->user_id = msgpack_str(&l);
-    out->username = msgpack_str(&l);
-    out->client_id = msgpack_str(&l);
-    out->token = msgpack_int(&l);
-    out->reason = lock_cause_parse(msgpack_str(&l));
-    out->dirty = msgpack_int(&l) != 0;
-    out->revision = msgpack_str(&l);
-    out->since_ms = msgpack_int(&l);
-    out->ended_ms = msgpack_int(&l);
-    out->by = msgpack_str(&l);
-    out->request_id = msgpack_str(&l);
-    require(l.m, out->reason != LOCK_CAUSE_NONE);
+#define ENDING_FIELD(name, kind, member) READ_##kind(&l, out->member)
+#include "layouts.def"
+#undef ENDING_FIELD
     msgpack_list_end(&l);
 }
 
-static void read_operation(struct msgpack_list *list, struct lock_event *out) {
-    struct lock_operation *o = &out->operation;
+static void read_operator(struct msgpack_list *list, struct lock_operation *out) {
     struct msgpack_list l;
 
     require(list->m, msgpack_list(list, &l));
-    o->actor = msgpack_str(&l);
-    o->reason = msgpack_str(&l);
-    o->address = msgpack_str(&l);
-    o->uid = msgpack_int(&l);
+#define OPERATOR_FIELD(name, kind, member) READ_##kind(&l, out->member)
+#include "layouts.def"
+#undef OPERATOR_FIELD
     msgpack_list_end(&l);
-    lock_ending_read(list, &out->ended);
-    o->user_id = msgpack_str(list);
-    o->username = msgpack_str(list);
-    require(list->m, out->cause == LOCK_CAUSE_ADMIN_RELEASED ||
-                         (out->cause == LOCK_CAUSE_TAKEN_BY_ADMIN && o->user_id.len > 0));
 }
 
 static bool digits(struct str text, int64_t *out) {
@@ -181,47 +155,77 @@ void lock_member_read(struct msgpack_list *list, struct lock_member *out) {
     out->username = value;
 }
 
-void lock_event_read(struct msgpack_list *list, struct lock_event *out) {
+static enum lock_event_kind read_kind(struct msgpack_list *list) {
     int64_t kind = msgpack_int(list);
 
+    require(list->m, kind >= LOCK_EVENT_LOCK && kind <= LOCK_EVENT_OPERATION);
+    return list->m->ok ? (enum lock_event_kind)kind : LOCK_EVENT_LOCK;
+}
+
+#define READ_KIND(l, to) (to) = read_kind(l);
+#define READ_TAKEOVER(l, to) read_takeover((l)->m, msgpack_raw(l), &(to));
+#define READ_OPERATOR(l, to) read_operator(l, &(to));
+/* Two items: the id and what belongs to it. */
+#define READ_MEMBER(l, to) lock_member_read(l, &(to));
+#define READ_WAITER(l, to) lock_waiter_read(l, &(to));
+#define READ_WITH_ID(l, to)
+
+static void read_lock_event(struct msgpack_list *list, struct lock_event *out) {
+#define EVENT_LOCK_FIELD(name, kind, member) READ_##kind(list, out->member)
+#include "layouts.def"
+#undef EVENT_LOCK_FIELD
+}
+
+static void read_member_event(struct msgpack_list *list, struct lock_event *out) {
+#define EVENT_MEMBER_FIELD(name, kind, member) READ_##kind(list, out->member)
+#include "layouts.def"
+#undef EVENT_MEMBER_FIELD
+}
+
+static void read_waiter_event(struct msgpack_list *list, struct lock_event *out) {
+#define EVENT_WAITER_FIELD(name, kind, member) READ_##kind(list, out->member)
+#include "layouts.def"
+#undef EVENT_WAITER_FIELD
+}
+
+static void read_takeover_event(struct msgpack_list *list, struct lock_event *out) {
+#define EVENT_TAKEOVER_FIELD(name, kind, member) READ_##kind(list, out->member)
+#include "layouts.def"
+#undef EVENT_TAKEOVER_FIELD
+    require(list->m, out->takeover.present);
+}
+
+static void read_operation_event(struct msgpack_list *list, struct lock_event *out) {
+#define EVENT_OPERATION_FIELD(name, kind, member) READ_##kind(list, out->member)
+#include "layouts.def"
+#undef EVENT_OPERATION_FIELD
+    require(list->m,
+            out->cause == LOCK_CAUSE_ADMIN_RELEASED ||
+                (out->cause == LOCK_CAUSE_TAKEN_BY_ADMIN && out->operation.user_id.len > 0));
+}
+
+void lock_event_read(struct msgpack_list *list, struct lock_event *out) {
     memset(out, 0, sizeof *out);
-    out->rev = msgpack_int(list);
-    out->prev = msgpack_int(list);
-    out->resource = msgpack_str(list);
-    out->actor_session_id = msgpack_str(list);
-    if (kind == LOCK_EVENT_LOCK) {
-        out->kind = LOCK_EVENT_LOCK;
-        out->cause = lock_cause_parse(msgpack_str(list));
-        require(list->m, out->cause != LOCK_CAUSE_NONE);
-        lock_read(list, &out->lock);
-        lock_ending_read(list, &out->ended);
-        read_takeover(list->m, msgpack_raw(list), &out->takeover);
-    } else if (kind == LOCK_EVENT_PLACE) {
-        out->kind = LOCK_EVENT_PLACE;
-        out->cause = lock_cause_parse(msgpack_str(list));
-        require(list->m, out->cause != LOCK_CAUSE_NONE);
-        lock_waiter_read(list, &out->waiter);
-        out->there = msgpack_int(list) != 0;
-        out->queue_length = msgpack_int(list);
-        out->median_ms = msgpack_int(list);
-    } else if (kind == LOCK_EVENT_TAKEOVER) {
-        out->kind = LOCK_EVENT_TAKEOVER;
-        out->cause = lock_cause_parse(msgpack_str(list));
-        require(list->m, out->cause != LOCK_CAUSE_NONE);
-        read_takeover(list->m, msgpack_raw(list), &out->takeover);
-        require(list->m, out->takeover.present);
-        out->token = msgpack_int(list);
-    } else if (kind == LOCK_EVENT_OPERATION) {
-        out->kind = LOCK_EVENT_OPERATION;
-        out->cause = lock_cause_parse(msgpack_str(list));
-        read_operation(list, out);
-    } else {
-        require(list->m, kind == LOCK_EVENT_JOIN || kind == LOCK_EVENT_LEAVE);
-        out->kind = kind == LOCK_EVENT_JOIN ? LOCK_EVENT_JOIN : LOCK_EVENT_LEAVE;
-        lock_member_read(list, &out->member);
-        out->old_session_id = msgpack_str(list);
-        msgpack_str(list); /* the instance that had it */
-        out->member_count = msgpack_int(list);
+#define EVENT_FIELD(name, kind, member) READ_##kind(list, out->member)
+#include "layouts.def"
+#undef EVENT_FIELD
+    switch (out->kind) {
+    case LOCK_EVENT_LOCK:
+        read_lock_event(list, out);
+        break;
+    case LOCK_EVENT_JOIN:
+    case LOCK_EVENT_LEAVE:
+        read_member_event(list, out);
+        break;
+    case LOCK_EVENT_WAITER:
+        read_waiter_event(list, out);
+        break;
+    case LOCK_EVENT_TAKEOVER:
+        read_takeover_event(list, out);
+        break;
+    case LOCK_EVENT_OPERATION:
+        read_operation_event(list, out);
+        break;
     }
     require(list->m, out->prev >= 0 && out->rev > out->prev && out->resource.len > 0);
     msgpack_list_end(list);

@@ -2,35 +2,18 @@
 
 #include "wslock/base/mem.h"
 
-enum { FLAG_RESUMED = 1, FLAG_JOINED = 4, FLAG_LATE = 8, FLAG_MORE = 16, FLAG_UNREADABLE = 32 };
+enum {
+#define FLAG_VALUE(name, number) FLAG_##name = (number),
+#include "layouts.def"
+#undef FLAG_VALUE
+};
 
 static const char *const status_words[] = {"OK", "LATE", "SHARDS", "SCHEMA", "AHEAD"};
 
 static const char *const outcome_words[] = {
-    [LOCK_OUT_NONE] = "NONE",
-    [LOCK_OUT_GRANTED] = "GRANTED",
-    [LOCK_OUT_RENEWED] = "RENEWED",
-    [LOCK_OUT_RELEASED] = "RELEASED",
-    [LOCK_OUT_HELD] = "HELD",
-    [LOCK_OUT_HELD_BY_YOU] = "HELD_BY_YOU",
-    [LOCK_OUT_GRACE] = "GRACE",
-    [LOCK_OUT_RESERVED] = "RESERVED",
-    [LOCK_OUT_RECOVERING] = "RECOVERING",
-    [LOCK_OUT_TAB_LIMIT] = "TAB_LIMIT",
-    [LOCK_OUT_NOT_JOINED] = "NOT_JOINED",
-    [LOCK_OUT_NOT_HOLDER] = "NOT_HOLDER",
-    [LOCK_OUT_LOST] = "LOST",
-    [LOCK_OUT_VIEWERS_FULL] = "VIEWERS_FULL",
-    [LOCK_OUT_QUEUED] = "QUEUED",
-    [LOCK_OUT_QUEUE_FULL] = "QUEUE_FULL",
-    [LOCK_OUT_REQUESTED] = "REQUESTED",
-    [LOCK_OUT_OWN] = "OWN",
-    [LOCK_OUT_REPLIED] = "REPLIED",
-    [LOCK_OUT_WITHDRAWN] = "WITHDRAWN",
-    [LOCK_OUT_NOT_QUEUED] = "NOT_QUEUED",
-    [LOCK_OUT_UNKNOWN_REQUEST] = "UNKNOWN",
-    [LOCK_OUT_PENDING] = "PENDING",
-    [LOCK_OUT_TAKEOVER_IN_PROGRESS] = "TAKEOVER_IN_PROGRESS",
+#define LOCK_OUTCOME(id) #id,
+#include "wslock/lock/tables.def"
+#undef LOCK_OUTCOME
 };
 
 static size_t read_word(struct msgpack_list *list, const char *const *words, size_t count) {
@@ -100,31 +83,31 @@ static void read_members(struct msgpack_list *list, struct decode_scratch *scrat
     out->snapshot.member_listed = count;
 }
 
-/* Items 16 to 18: the caller's own place, what holders took, everybody's place. */
-static void read_waiting(struct msgpack_list *list, struct decode_scratch *scratch,
-                         struct lock_result *out) {
-    struct msgpack_list place, all;
-    size_t count;
+static void read_place(struct msgpack_list *list, struct lock_result *out) {
+    struct msgpack_list l;
 
-    out->median_ms = out->snapshot.median_ms = -1;
-    if (list->left == 0) {
+    if (!msgpack_list(list, &l)) {
         return;
     }
-    if (msgpack_list(list, &place)) {
-        out->position = msgpack_int(&place);
-        out->request_id = msgpack_str(&place);
-        out->ends_ms = msgpack_int(&place);
-        msgpack_list_end(&place);
-    }
-    out->median_ms = out->snapshot.median_ms = msgpack_int(list);
-    msgpack_list(list, &all);
-    count = all.left / 2;
+#define PLACE_FIELD(name, kind, member) READ_##kind(&l, out->member)
+#include "layouts.def"
+#undef PLACE_FIELD
+    msgpack_list_end(&l);
+}
+
+static void read_waiters(struct msgpack_list *list, struct decode_scratch *scratch,
+                         struct lock_result *out) {
+    struct msgpack_list l;
+    size_t count;
+
+    msgpack_list(list, &l);
+    count = l.left / 2;
     scratch->waiters =
         grown(scratch->waiters, &scratch->waiter_cap, count, sizeof *scratch->waiters);
-    for (size_t i = 0; i < count && all.m->ok; i++) {
-        lock_waiter_read(&all, &scratch->waiters[i]);
+    for (size_t i = 0; i < count && l.m->ok; i++) {
+        lock_waiter_read(&l, &scratch->waiters[i]);
     }
-    msgpack_list_end(&all);
+    msgpack_list_end(&l);
     out->snapshot.waiters = scratch->waiters;
     out->snapshot.waiter_count = count;
 }
@@ -140,6 +123,27 @@ static void read_flags(struct msgpack_list *list, struct script_head *head,
     head->unreadable = (flags & FLAG_UNREADABLE) != 0;
 }
 
+#define READ_STATUS(l, to)                                                                         \
+    head->status = (enum script_status)read_word(l, status_words, ARRAY_LEN(status_words));
+#define READ_OUTCOME(l, to)                                                                        \
+    out->outcome = (enum lock_outcome)read_word(l, outcome_words, ARRAY_LEN(outcome_words));
+/* What was refused ends here. */
+#define READ_WINDOW(l, to)                                                                         \
+    (to) = msgpack_int(l);                                                                         \
+    out->rev = head->rev;                                                                          \
+    out->now_ms = head->now_ms;                                                                    \
+    if (!m.ok || head->status != SCRIPT_OK) {                                                      \
+        return m.ok;                                                                               \
+    }
+#define READ_FLAGS(l, to) read_flags(l, head, out);
+#define READ_EVENTS(l, to) read_events(l, scratch, out);
+#define READ_NAMES(l, to) read_names(l, scratch, out);
+#define READ_MEMBERS(l, to) read_members(l, scratch, out);
+#define READ_PLACE(l, to) read_place(l, out);
+/* Missing in most replies, as PLACE and WAITERS are. */
+#define READ_MEDIAN(l, to) (to) = (l)->left > 0 ? msgpack_int(l) : -1;
+#define READ_WAITERS(l, to) read_waiters(l, scratch, out);
+
 bool script_reply_decode(struct str packed, struct decode_scratch *scratch,
                          struct script_head *head, struct lock_result *out) {
     struct msgpack m;
@@ -148,25 +152,10 @@ bool script_reply_decode(struct str packed, struct decode_scratch *scratch,
     memset(head, 0, sizeof *head);
     memset(out, 0, sizeof *out);
     msgpack_open(&m, &list, packed);
-    head->status = (enum script_status)read_word(&list, status_words, ARRAY_LEN(status_words));
-    out->outcome = (enum lock_outcome)read_word(&list, outcome_words, ARRAY_LEN(outcome_words));
-    out->rev = head->rev = msgpack_int(&list);
-    out->now_ms = head->now_ms = msgpack_int(&list);
-    head->window = msgpack_int(&list);
-    if (!m.ok || head->status != SCRIPT_OK) {
-        return m.ok;
-    }
-    head->next_ms = msgpack_int(&list);
-    read_flags(&list, head, out);
-    lock_read(&list, &out->lock);
-    out->limit = msgpack_int(&list);
-    lock_ending_read(&list, &out->previous);
-    lock_ending_read(&list, &out->lost);
-    read_events(&list, scratch, out);
-    read_names(&list, scratch, out);
-    read_members(&list, scratch, out);
-    out->snapshot.member_count = msgpack_int(&list);
-    read_waiting(&list, scratch, out);
+#define REPLY_FIELD(name, kind, member) READ_##kind(&list, member)
+#include "layouts.def"
+#undef REPLY_FIELD
+    out->snapshot.median_ms = out->median_ms;
     out->snapshot.rev = out->rev;
     out->snapshot.lock = out->lock;
     return m.ok;

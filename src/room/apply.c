@@ -129,7 +129,7 @@ bool room_apply_event(struct room *room, const struct lock_event *e, struct room
         room_count_members(room, e->member_count);
         room_member_leave(room, &e->member);
         break;
-    case LOCK_EVENT_PLACE:
+    case LOCK_EVENT_WAITER:
         out->place_over = room_take_place(room, e);
         break;
     case LOCK_EVENT_TAKEOVER:

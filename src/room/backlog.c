@@ -45,7 +45,7 @@ static struct room_event *copy_event(const struct lock_event *event) {
         strings[i]->p = to;
         to += strings[i]->len;
     }
-    if (e.kind == LOCK_EVENT_PLACE)
+    if (e.kind == LOCK_EVENT_WAITER)
         lock_waiter_decode(e.waiter.user_id, e.waiter.client_id, e.waiter.packed, &e.waiter);
     reread_takeover(&e.takeover);
     reread_takeover(&e.lock.takeover);

@@ -408,7 +408,7 @@ void room_tell_places(struct room *room, const struct room_change *c) {
         ask_again(room, &c->before);
     if (c->snapshot) {
         tell_report(room, c);
-    } else if (c->event && c->event->kind == LOCK_EVENT_PLACE) {
+    } else if (c->event && c->event->kind == LOCK_EVENT_WAITER) {
         tell_place_event(room, c);
     } else if (c->event && c->event->kind == LOCK_EVENT_TAKEOVER) {
         tell_takeover_event(room, c->event);

@@ -198,7 +198,7 @@ static bool by_its_user(const struct audit_record *r, const struct session *s,
                         const struct lock_event *e) {
     if (s && s->identity)
         return str_eqz(r->user.id, s->identity->user_id);
-    if (e->kind == LOCK_EVENT_PLACE)
+    if (e->kind == LOCK_EVENT_WAITER)
         return e->cause != LOCK_CAUSE_DENIED;
     return e->kind != LOCK_EVENT_LOCK || !e->takeover.present ||
            str_eqz(e->takeover.ended, "IMMEDIATE") || str_eqz(e->takeover.ended, "URGENT");
@@ -341,7 +341,7 @@ static void write_event(struct gateway *g, const struct session *s, const struct
     case LOCK_EVENT_LEAVE:
         fill_member(&r, e);
         break;
-    case LOCK_EVENT_PLACE:
+    case LOCK_EVENT_WAITER:
         if (!fill_place(g, &r, e))
             return;
         break;

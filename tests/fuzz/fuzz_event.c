@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         touch(event.operation.reason);
         touch_takeover(&event.takeover);
         touch_takeover(&event.lock.takeover);
-        if (event.kind == LOCK_EVENT_PLACE)
+        if (event.kind == LOCK_EVENT_WAITER)
             touch_waiter(&event.waiter);
     }
     if (script_reply_decode(packed, &scratch, &head, &result)) {

@@ -398,7 +398,7 @@ const CELLS = [
             await w.s.request(DOC, p.cy, 'r1');
         }
         return w.s.reply(DOC, p.ann, 'REQUEST', 'r1', 'APPROVE');
-    }, { outcome: 'UNKNOWN', lock: { state } }, []]),
+    }, { outcome: 'UNKNOWN_REQUEST', lock: { state } }, []]),
     ...['held', 'grace', 'reserved'].map((state) =>
         ['a request’s time is up', state, { waits: state === 'reserved' ? ['bob'] : [], grace: 200000, claim: 200000 },
         async (w, p) => {
@@ -571,7 +571,7 @@ const CELLS = [
         { outcome: 'RELEASED', ...LOCK('reserved', 'cy', { queued: 0 }), previous: null },
         ['ADMIN_RELEASED', 'ADMIN_RELEASED', 'ADMIN_RELEASED'], (r) => {
             has(r.events[0], { kind: 'OPERATION', user: 'bob', name: 'Bob', ended: null });
-            has(r.events[1], { kind: 'PLACE', waiter: { user: 'bob' }, there: false });
+            has(r.events[1], { kind: 'WAITER', waiter: { user: 'bob' }, there: false });
             has(r.events[2], { kind: 'LOCK', ended: null });
         }],
     ['operator’s takeover for another', 'free', {}, (w) => operate(w, 'TAKEOVER', 'bob'),
@@ -723,22 +723,22 @@ for (const [event, state, options, act, answers, events, check] of CELLS) {
 // [what, state, call, outcome]; r1 is bob's request and t1 dee's takeover, where they can be.
 const REFUSED = [
     ...['REQUEST', 'TAKEOVER'].flatMap((what) => [
-        [`reply to an unknown ${what}`, 'held', (w, p) => w.s.reply(DOC, p.ann, what, 'none', 'APPROVE'), 'UNKNOWN'],
+        [`reply to an unknown ${what}`, 'held', (w, p) => w.s.reply(DOC, p.ann, what, 'none', 'APPROVE'), 'UNKNOWN_REQUEST'],
         [`reply to a ${what} by who does not hold`, 'held',
             (w, p) => w.s.reply(DOC, p.cy, what, what === 'REQUEST' ? 'r1' : 't1', 'APPROVE'), 'NOT_HOLDER'],
         [`reply to a ${what} by the asker`, 'held', (w, p) => w.s.reply(DOC, p.bob, what, what === 'REQUEST' ? 'r1' : 't1', 'DENY'),
             'NOT_HOLDER'],
         [`IGNORE of a ${what}`, 'held', (w, p) => w.s.reply(DOC, p.ann, what, what === 'REQUEST' ? 'r1' : 't1', 'IGNORE'),
             'REPLIED'],
-        [`cancelling an unknown ${what}`, 'held', (w, p) => w.s.withdraw(DOC, p.bob, what, 'none'), 'UNKNOWN'],
+        [`cancelling an unknown ${what}`, 'held', (w, p) => w.s.withdraw(DOC, p.bob, what, 'none'), 'UNKNOWN_REQUEST'],
         [`cancelling somebody else's ${what}`, 'held', (w, p) => w.s.withdraw(DOC, p.cy, what, what === 'REQUEST' ? 'r1' : 't1'),
-            'UNKNOWN'],
+            'UNKNOWN_REQUEST'],
         [`cancelling a ${what} as the holder`, 'held', (w, p) => w.s.withdraw(DOC, p.ann, what, what === 'REQUEST' ? 'r1' : 't1'),
-            'UNKNOWN'],
+            'UNKNOWN_REQUEST'],
     ]),
-    ['a request answered as a takeover', 'held', (w, p) => w.s.reply(DOC, p.ann, 'TAKEOVER', 'r1', 'APPROVE'), 'UNKNOWN'],
-    ['a takeover answered as a request', 'held', (w, p) => w.s.reply(DOC, p.ann, 'REQUEST', 't1', 'APPROVE'), 'UNKNOWN'],
-    ['a takeover withdrawn as a request', 'held', (w, p) => w.s.withdraw(DOC, p.dee, 'REQUEST', 't1'), 'UNKNOWN'],
+    ['a request answered as a takeover', 'held', (w, p) => w.s.reply(DOC, p.ann, 'TAKEOVER', 'r1', 'APPROVE'), 'UNKNOWN_REQUEST'],
+    ['a takeover answered as a request', 'held', (w, p) => w.s.reply(DOC, p.ann, 'REQUEST', 't1', 'APPROVE'), 'UNKNOWN_REQUEST'],
+    ['a takeover withdrawn as a request', 'held', (w, p) => w.s.withdraw(DOC, p.dee, 'REQUEST', 't1'), 'UNKNOWN_REQUEST'],
     ['queue_leave by who does not wait', 'held', (w, p) => w.s.withdraw(DOC, p.cy, 'QUEUE'), 'NOT_QUEUED'],
     ['claim out of turn', 'reserved', (w, p) => w.s.claim(DOC, p.cy), 'RESERVED'],
     ['claim of what is held', 'held', (w, p) => w.s.claim(DOC, p.bob), 'HELD'],
@@ -748,7 +748,7 @@ const REFUSED = [
     ['a second takeover', 'held', (w, p) => w.s.takeover(DOC, p.cy, 't2'), 'TAKEOVER_IN_PROGRESS'],
     ['queueing twice', 'held', async (w, p) => w.s.acquire(DOC, p.eve), 'QUEUED'],
     ['operator’s release of what nobody has', 'free', (w) => operate(w, 'RELEASE'), 'NOT_HOLDER'],
-    ['an asker who is absent approved', 'absent', (w, p) => w.s.reply(DOC, p.ann, 'REQUEST', 'r1', 'APPROVE'), 'UNKNOWN'],
+    ['an asker who is absent approved', 'absent', (w, p) => w.s.reply(DOC, p.ann, 'REQUEST', 'r1', 'APPROVE'), 'UNKNOWN_REQUEST'],
     ...['acquire', 'claim'].map((call) => [`${call} from outside`, 'held', (w) => w.s[call](DOC, w.tab('zoe')), 'NOT_JOINED']),
     ['request from outside', 'held', (w) => w.s.request(DOC, w.tab('zoe'), 'r2'), 'NOT_JOINED'],
     ['reply from outside', 'held', (w, p) => w.s.reply(DOC, w.again(p.ann), 'REQUEST', 'r1', 'APPROVE'), 'NOT_JOINED'],
@@ -805,28 +805,28 @@ const RACES = [
         ['RESERVED', 'GRANTED'], ['held', 'cy']],
     ['approved in time', 'held', {}, ask, at(119999, reply('REQUEST', 'r1', 'APPROVE')), at(120000, status), ['REPLIED', 'NONE'],
         ['reserved', 'bob']],
-    ['approved too late', 'held', {}, ask, at(120000, reply('REQUEST', 'r1', 'APPROVE')), status, ['UNKNOWN', 'NONE'],
+    ['approved too late', 'held', {}, ask, at(120000, reply('REQUEST', 'r1', 'APPROVE')), status, ['UNKNOWN_REQUEST', 'NONE'],
         ['held', 'ann']],
     ['approved, then cancelled', 'held', {}, ask, reply('REQUEST', 'r1', 'APPROVE'),
         (w, p) => w.s.withdraw(DOC, p.bob, 'REQUEST', 'r1'), ['REPLIED', 'WITHDRAWN'], ['free', '']],
     ['cancelled, then approved', 'held', {}, ask, (w, p) => w.s.withdraw(DOC, p.bob, 'REQUEST', 'r1'),
-        reply('REQUEST', 'r1', 'APPROVE'), ['WITHDRAWN', 'UNKNOWN'], ['held', 'ann']],
+        reply('REQUEST', 'r1', 'APPROVE'), ['WITHDRAWN', 'UNKNOWN_REQUEST'], ['held', 'ann']],
     ['approved, then the asker goes', 'held', {}, ask, reply('REQUEST', 'r1', 'APPROVE'),
         (w, p) => w.s.disconnect(DOC, p.bob, 'LOST'), ['REPLIED', 'NONE'], ['reserved', 'bob']],
     ['the asker goes, then approved', 'held', {}, ask, (w, p) => w.s.disconnect(DOC, p.bob, 'LOST'),
-        reply('REQUEST', 'r1', 'APPROVE'), ['NONE', 'UNKNOWN'], ['held', 'ann']],
+        reply('REQUEST', 'r1', 'APPROVE'), ['NONE', 'UNKNOWN_REQUEST'], ['held', 'ann']],
     ['approved, then released', 'held', {}, ask, reply('REQUEST', 'r1', 'APPROVE'), release('ann'), ['REPLIED', 'NOT_HOLDER'],
         ['reserved', 'bob']],
-    ['released, then approved', 'held', {}, ask, release('ann'), reply('REQUEST', 'r1', 'APPROVE'), ['RELEASED', 'UNKNOWN'],
+    ['released, then approved', 'held', {}, ask, release('ann'), reply('REQUEST', 'r1', 'APPROVE'), ['RELEASED', 'UNKNOWN_REQUEST'],
         ['reserved', 'bob']],
     ['a takeover approved in time', 'held', {}, pend, at(29999, reply('TAKEOVER', 't1', 'APPROVE')), at(30000, status),
         ['REPLIED', 'NONE'], ['held', 'dee']],
-    ['a takeover approved too late', 'held', {}, pend, at(30000, reply('TAKEOVER', 't1', 'APPROVE')), status, ['UNKNOWN', 'NONE'],
+    ['a takeover approved too late', 'held', {}, pend, at(30000, reply('TAKEOVER', 't1', 'APPROVE')), status, ['UNKNOWN_REQUEST', 'NONE'],
         ['held', 'dee']],
     ['a takeover cancelled in time', 'held', {}, pend, at(29999, (w, p) => w.s.withdraw(DOC, p.dee, 'TAKEOVER', 't1')),
         at(30000, status), ['WITHDRAWN', 'NONE'], ['held', 'ann']],
     ['a takeover cancelled too late', 'held', {}, pend, at(30000, (w, p) => w.s.withdraw(DOC, p.dee, 'TAKEOVER', 't1')), status,
-        ['UNKNOWN', 'NONE'], ['held', 'dee']],
+        ['UNKNOWN_REQUEST', 'NONE'], ['held', 'dee']],
     ['released before forceAt', 'held', {}, pend, at(29999, release('ann')), at(30000, status), ['RELEASED', 'NONE'],
         ['held', 'dee']],
     ['released after forceAt', 'held', {}, pend, at(30000, release('ann')), status, ['NOT_HOLDER', 'NONE'], ['held', 'dee']],
@@ -1147,7 +1147,7 @@ test('restored by reports: APPROVE where the admin is not there leaves the lock 
     const known = await forgotten(w, p);
     await report(w, known, [p.ann]);
     await closeWindow(w);
-    has(await w.s.reply(DOC, p.ann, 'TAKEOVER', 't1', 'APPROVE'), { outcome: 'UNKNOWN', events: [], ...LOCK('held', 'ann') });
+    has(await w.s.reply(DOC, p.ann, 'TAKEOVER', 't1', 'APPROVE'), { outcome: 'UNKNOWN_REQUEST', events: [], ...LOCK('held', 'ann') });
 });
 
 test('restored by reports: prompt, and a grace that may be claimed', async () => {

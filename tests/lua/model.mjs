@@ -3,7 +3,7 @@
 
 const FREE = {
     state: 'free', user: '', name: '', client: '', token: 0, since: 0, expires: 0, idle: 0, until: 0, dirty: 0, made: 0,
-    told: 0, prompt: 0, page: '', takeover: null, policy: null,
+    lastEvent: 0, prompt: 0, page: '', takeover: null, policy: null,
 };
 
 const QUEUES = 1;
@@ -109,7 +109,7 @@ export class Model {
     tellPlace(resource, cause, place, there, actor) {
         const ticks = this.nextTick();
         this.events.push({
-            kind: 'PLACE', ...ticks, resource, actor, cause, waiter: { ...place }, there,
+            kind: 'WAITER', ...ticks, resource, actor, cause, waiter: { ...place }, there,
             queued: this.room(resource).places.length, median: this.median(resource),
         });
     }
@@ -192,7 +192,7 @@ export class Model {
             this.drop(resource, next);
             room.lock = {
                 ...FREE, state: 'reserved', user: next.user, name: next.name, client: next.client, made: next.made,
-                until: this.now + policy.claim, told: this.now, policy,
+                until: this.now + policy.claim, lastEvent: this.now, policy,
             };
         } else {
             room.lock = { ...FREE, takeover: open ? null : takeover, policy };
@@ -208,7 +208,7 @@ export class Model {
         room.turn = null;
         room.lock = {
             ...FREE, state: 'held', user: takeover.user, name: takeover.name, client: takeover.client, made: takeover.made,
-            page, policy, expires: this.now + policy.ttl, idle: policy.idle > 0 ? this.now + policy.idle : 0, told: this.now,
+            page, policy, expires: this.now + policy.ttl, idle: policy.idle > 0 ? this.now + policy.idle : 0, lastEvent: this.now,
         };
         this.children(resource, takeover.user).add(resource);
         this.grantLock(resource, cause === 'TRANSFERRED' ? cause : 'TAKEN_BY_ADMIN', actor, ended,
@@ -399,7 +399,7 @@ export class Model {
         const later = this.afterGap(lock[field], lock.policy[length], { left: length === 'ttl' });
         if (later > this.now) {
             lock[field] = later;
-            lock.told = this.now;
+            lock.lastEvent = this.now;
             this.tellLock(resource, 'RECOVERED', '');
         } else if (lock.state === 'reserved') {
             this.decline(resource, 'CLAIM_EXPIRED', '');
@@ -474,13 +474,13 @@ export class Model {
         };
         this.children(resource, t.user).add(resource);
         if (way === 'renew') {
-            if (this.now - before.told >= t.policy.heartbeat / 2) {
-                room.lock.told = this.now;
+            if (this.now - before.lastEvent >= t.policy.heartbeat / 2) {
+                room.lock.lastEvent = this.now;
                 this.tellLock(resource, 'RENEWED', t.session);
             }
             return { outcome: 'GRANTED', previous };
         }
-        room.lock.told = this.now;
+        room.lock.lastEvent = this.now;
         if (way === 'resume') {
             this.tellLock(resource, 'RESUMED', t.session);
         } else {
@@ -637,7 +637,7 @@ export class Model {
             return;
         }
         Object.assign(lock, {
-            state: 'grace', until: this.now + Math.max(lock.policy.grace - ago, 1), idle: 0, told: this.now,
+            state: 'grace', until: this.now + Math.max(lock.policy.grace - ago, 1), idle: 0, lastEvent: this.now,
             prompt: +(!plain && lock.policy.disconnect === 'prompt'),
         });
         this.tellLock(resource, 'GRACE_STARTED', actor);
@@ -671,7 +671,7 @@ export class Model {
             }
             const ending = fresh ? this.remember(resource, 'MOVED') : null;
             Object.assign(lock, {
-                state: 'held', name: t.name, made: +t.made, page: t.page, policy: t.policy, until: 0, prompt: 0, told: this.now,
+                state: 'held', name: t.name, made: +t.made, page: t.page, policy: t.policy, until: 0, prompt: 0, lastEvent: this.now,
                 expires: this.now + t.policy.ttl, idle: t.policy.idle > 0 ? this.now + t.policy.idle : 0,
                 dirty: dirty >= 0 ? dirty : lock.dirty,
             });
@@ -682,7 +682,7 @@ export class Model {
             }
             return this.answer(resource, { outcome: 'RENEWED', resumed: true });
         }
-        const tell = this.now - lock.told >= t.policy.heartbeat / 2 || (dirty >= 0 && dirty !== lock.dirty);
+        const tell = this.now - lock.lastEvent >= t.policy.heartbeat / 2 || (dirty >= 0 && dirty !== lock.dirty);
         lock.expires = this.now + t.policy.ttl;
         lock.policy = t.policy;
         lock.dirty = dirty >= 0 ? dirty : lock.dirty;
@@ -692,7 +692,7 @@ export class Model {
             lock.idle = this.now + t.policy.idle;
         }
         if (tell) {
-            lock.told = this.now;
+            lock.lastEvent = this.now;
             this.tellLock(resource, 'RENEWED', t.session);
         }
         return this.answer(resource, { outcome: 'RENEWED' });
@@ -797,10 +797,10 @@ export class Model {
         if (!known || idOf(room.lock) !== idOf(t)) {
             const before = action === 'APPROVE' && room.ended.some((e) => e.user === t.user && e.request === request
                 && e.reason === 'TRANSFERRED');
-            return this.answer(resource, { outcome: before ? 'REPLIED' : known ? 'NOT_HOLDER' : 'UNKNOWN' });
+            return this.answer(resource, { outcome: before ? 'REPLIED' : known ? 'NOT_HOLDER' : 'UNKNOWN_REQUEST' });
         }
         if (action === 'APPROVE' && !room.members.has(idOf(asked))) {
-            return this.answer(resource, { outcome: 'UNKNOWN' });
+            return this.answer(resource, { outcome: 'UNKNOWN_REQUEST' });
         }
         let resumed = room.lock.state === 'grace';
         if (resumed) {
@@ -835,7 +835,7 @@ export class Model {
         const done = (outcome) => this.answer(resource, { outcome });
         if (what === 'TAKEOVER') {
             if (lock.takeover?.request !== request || lock.takeover.user !== t.user) {
-                return done('UNKNOWN');
+                return done('UNKNOWN_REQUEST');
             }
             this.cancelTakeover(resource, 'CANCELLED', t.session);
             return done('WITHDRAWN');
@@ -847,7 +847,7 @@ export class Model {
         if (its) {
             this.decline(resource, queue ? 'LEFT' : 'CANCELLED', t.session);
         } else if (!place || (queue && place.kind === REQUESTS)) {
-            return done(queue ? 'NOT_QUEUED' : 'UNKNOWN');
+            return done(queue ? 'NOT_QUEUED' : 'UNKNOWN_REQUEST');
         } else {
             this.part(resource, place, queue ? QUEUES : REQUESTS, queue ? 'LEFT' : 'CANCELLED', t.session);
         }
@@ -938,7 +938,7 @@ export class Model {
         const here = [...room.members.values()].find((m) => m.user === user);
         const name = here ? here.name : user;
         tell('TAKEN_BY_ADMIN', previous, { user, name });
-        room.lock = { ...FREE, state: 'reserved', user, name, until: this.now + policy.claim, told: this.now, policy };
+        room.lock = { ...FREE, state: 'reserved', user, name, until: this.now + policy.claim, lastEvent: this.now, policy };
         this.tellLock(resource, state === 'free' ? 'RESERVED' : 'TAKEN_BY_ADMIN', '', previous);
         return this.answer(resource, { outcome: 'RESERVED', previous, joined: here !== undefined });
     }
@@ -1080,7 +1080,7 @@ export class Model {
         const { found, takeover } = this.othersTooFar(resource);
         const { lock } = this.room(resource);
         return this.lockTooFar(resource).length > 0 || found.length > 0 || takeover !== null
-            || (lock.state !== 'free' && lock.told > this.now);
+            || (lock.state !== 'free' && lock.lastEvent > this.now);
     }
 
     // It counts from now.
@@ -1088,8 +1088,8 @@ export class Model {
         const { lock } = this.room(resource);
         const fields = this.lockTooFar(resource);
         fields.forEach(([field, length]) => { lock[field] = this.now + lock.policy[length]; });
-        if (fields.length > 0 || (lock.state !== 'free' && lock.told > this.now)) {
-            lock.told = this.now;
+        if (fields.length > 0 || (lock.state !== 'free' && lock.lastEvent > this.now)) {
+            lock.lastEvent = this.now;
             this.tellLock(resource, 'RECOVERED', '');
         }
         const { found, takeover } = this.othersTooFar(resource);
@@ -1249,7 +1249,7 @@ export class Model {
         if (isOwned(lock) && lock.token >= token) {
             return;
         }
-        if (!isOwned(lock) || lock.told < this.window || lock.told > this.now) {
+        if (!isOwned(lock) || lock.lastEvent < this.window || lock.lastEvent > this.now) {
             if (isOwned(lock) || token > this.highestKnown(resource)) {
                 this.highest.set(resource, token);
             }
@@ -1259,7 +1259,7 @@ export class Model {
             return;
         }
         const ending = this.remember(resource, 'MOVED');
-        lock.told = this.now;
+        lock.lastEvent = this.now;
         this.grantLock(resource, 'RECOVERED', '', ending);
     }
 
@@ -1270,7 +1270,7 @@ export class Model {
         const room = this.room(resource);
         const names = [];
         const here = new Set(); // who is connected to this instance
-        const read = Math.max(room.lock.token, room.lock.told * 1000) <= known; // all that was told of the lock
+        const read = Math.max(room.lock.token, room.lock.lastEvent * 1000) <= known; // all that was told of the lock
         for (const m of members) {
             const other = room.members.get(`${m.client}:${m.user}`);
             if (other && other.session !== m.session && other.joined > m.joined) {
@@ -1343,7 +1343,7 @@ export class Model {
             }
             room.lock = {
                 ...FREE, state: 'reserved', user: r.user, name: r.name, client: r.client, made: +r.made,
-                until: Math.min(r.until, this.now + policy.claim), told: this.now, policy,
+                until: Math.min(r.until, this.now + policy.claim), lastEvent: this.now, policy,
             };
             this.tellLock(resource, 'RECOVERED', '');
         }
@@ -1360,11 +1360,11 @@ export class Model {
                 return this.recall(resource, r.user, r.token) ?? this.forgotten(r.token, 'NOT_HELD');
             }
             if (lock.state === 'held') {
-                lock.told = this.now;
+                lock.lastEvent = this.now;
                 this.tellLock(resource, 'RECOVERED', '');
             } else if (r.state === 'held' && here) {
                 Object.assign(lock, {
-                    state: 'held', page: r.page, until: 0, prompt: 0, told: this.now, expires: this.now + policy.ttl, policy,
+                    state: 'held', page: r.page, until: 0, prompt: 0, lastEvent: this.now, expires: this.now + policy.ttl, policy,
                     idle: policy.idle > 0 ? this.now + policy.idle : 0,
                 });
                 this.tellLock(resource, 'RESUMED', '');
@@ -1402,7 +1402,7 @@ export class Model {
         const expires = same ? Math.max(r.expires, lock.expires) : r.expires;
         Object.assign(lock, {
             state: held ? 'held' : 'grace', expires: Math.min(expires, this.now + policy.ttl), dirty: r.dirty,
-            told: this.now, policy, idle: held && policy.idle > 0 ? this.now + policy.idle : 0,
+            lastEvent: this.now, policy, idle: held && policy.idle > 0 ? this.now + policy.idle : 0,
             until: held ? 0 : Math.min(until, this.now + policy.grace), prompt: held ? 0 : r.prompt,
             page: r.state === 'held' && here ? r.page : lock.page,
             takeover: lock.takeover ?? (takeover && { ...takeover, forceAt: Math.min(takeover.forceAt, this.now + takeover.length) }),

@@ -308,7 +308,7 @@ test('a heartbeat changes nothing but what it renews', async () => {
     await w.s.advance(1000);
     const { lock } = await w.s.heartbeat(DOC, ann, { dirty: 1 });
     assert.deepEqual(lock, {
-        ...before, expires: w.s.ms + POLICY.ttl, idle: w.s.ms + 60000, told: w.s.ms, dirty: 1,
+        ...before, expires: w.s.ms + POLICY.ttl, idle: w.s.ms + 60000, lastEvent: w.s.ms, dirty: 1,
     });
     assert.deepEqual((await w.s.status(DOC)).lock, lock);
     // Of a policy of another length.

@@ -28,7 +28,7 @@ test('places in order, once a tab, no more than there are', async () => {
     const { w, ann, bob, cy, dan, token } = await queue();
     const first = await w.s.acquire(DOC, bob);
     has(first, { outcome: 'QUEUED', place: { position: 1, request: '', ends: 0 }, median: -1 });
-    has(first.events[0], { kind: 'PLACE', cause: 'QUEUED', there: true, queued: 1, waiter: { user: 'bob', kind: 1, until: 0 } });
+    has(first.events[0], { kind: 'WAITER', cause: 'QUEUED', there: true, queued: 1, waiter: { user: 'bob', kind: 1, until: 0 } });
     has(await w.s.acquire(DOC, bob), { outcome: 'QUEUED', place: { position: 1 }, events: [] });
     has(await w.s.acquire(DOC, cy), { outcome: 'QUEUED', place: { position: 2 } });
     has(await w.s.acquire(DOC, dan), { outcome: 'QUEUE_FULL', events: [] });
@@ -54,7 +54,7 @@ test('a turn that nobody takes goes on, in its time and no earlier', async () =>
     has(await w.s.sweep(), { events: [] });
     await w.pass(1);
     const swept = await w.s.sweep();
-    assert.deepEqual(causes(swept), ['PLACE', 'RESERVATION_EXPIRED']);
+    assert.deepEqual(causes(swept), ['WAITER', 'RESERVATION_EXPIRED']);
     has(swept.events[0], { cause: 'CLAIM_EXPIRED', there: false, waiter: { user: 'bob' } });
     has(await w.s.status(DOC), { lock: { state: 'reserved', user: 'cy', queued: 0 } });
     has(await w.s.claim(DOC, bob), { outcome: 'RESERVED' });
@@ -109,13 +109,13 @@ test('a request: one a user, denied, timed out, cancelled, approved, and its rep
     has(asked.events[0], { cause: 'REQUESTED', waiter: { kind: 2, message: 'please' } });
     has(await w.s.request(DOC, w.tab('bob', 2), 'r2'), { outcome: 'NOT_JOINED' });
     has(await w.s.request(DOC, bob, 'r3'), { outcome: 'REQUESTED', place: { request: 'r1' }, events: [] });
-    for (const [who, id, outcome] of [[bob, 'r1', 'NOT_HOLDER'], [cy, 'r1', 'NOT_HOLDER'], [ann, 'none', 'UNKNOWN']]) {
+    for (const [who, id, outcome] of [[bob, 'r1', 'NOT_HOLDER'], [cy, 'r1', 'NOT_HOLDER'], [ann, 'none', 'UNKNOWN_REQUEST']]) {
         has(await w.s.reply(DOC, who, 'REQUEST', id, 'APPROVE'), { outcome, events: [] });
     }
     has(await w.s.reply(DOC, ann, 'REQUEST', 'r1', 'IGNORE'), { outcome: 'REPLIED', events: [] });
     has((await w.s.reply(DOC, ann, 'REQUEST', 'r1', 'DENY')).events[0], { cause: 'DENIED', there: false });
     await w.s.request(DOC, bob, 'r4');
-    has(await w.s.withdraw(DOC, cy, 'REQUEST', 'r4'), { outcome: 'UNKNOWN', events: [] });
+    has(await w.s.withdraw(DOC, cy, 'REQUEST', 'r4'), { outcome: 'UNKNOWN_REQUEST', events: [] });
     has((await w.s.withdraw(DOC, bob, 'REQUEST', 'r4')).events[0], { cause: 'CANCELLED', there: false });
     await w.s.request(DOC, bob, 'r5');
     await w.pass(120000);
@@ -126,7 +126,7 @@ test('a request: one a user, denied, timed out, cancelled, approved, and its rep
     assert.deepEqual(causes(approved), ['TRANSFERRED']);
     has(approved.events[0], { lock: { state: 'reserved', user: 'bob' }, ended: { token, reason: 'TRANSFERRED', revision: 'v3', request: 'r6' } });
     has(await w.s.reply(DOC, ann, 'REQUEST', 'r6', 'APPROVE'), { outcome: 'REPLIED', events: [] });
-    has(await w.s.reply(DOC, ann, 'REQUEST', 'r6', 'DENY'), { outcome: 'UNKNOWN', events: [] });
+    has(await w.s.reply(DOC, ann, 'REQUEST', 'r6', 'DENY'), { outcome: 'UNKNOWN_REQUEST', events: [] });
     has(await w.s.claim(DOC, bob), { outcome: 'GRANTED' });
 });
 
@@ -134,14 +134,14 @@ test('an asker who is away is not given the lock by approval', async () => {
     const { w, ann, bob, token } = await queue({ waiters: 0 });
     await w.s.request(DOC, bob, 'r1');
     await w.s.disconnect(DOC, bob, 'LOST');
-    has(await w.s.reply(DOC, ann, 'REQUEST', 'r1', 'APPROVE'), { outcome: 'UNKNOWN', lock: { token, state: 'held' }, events: [] });
+    has(await w.s.reply(DOC, ann, 'REQUEST', 'r1', 'APPROVE'), { outcome: 'UNKNOWN_REQUEST', lock: { token, state: 'held' }, events: [] });
 });
 
 test('a takeover: one pending, denied and forced, its administrator goes', async () => {
     const { w, ann, bob, cy, token } = await queue();
     has(await w.s.takeover(DOC, bob, 't1'), { outcome: 'PENDING', lock: { token, takeover: { request: 't1', forceAt: w.s.ms + 30000 } } });
     has(await w.s.takeover(DOC, cy, 't2'), { outcome: 'TAKEOVER_IN_PROGRESS', events: [] });
-    has(await w.s.reply(DOC, ann, 'TAKEOVER', 't2', 'APPROVE'), { outcome: 'UNKNOWN' });
+    has(await w.s.reply(DOC, ann, 'TAKEOVER', 't2', 'APPROVE'), { outcome: 'UNKNOWN_REQUEST' });
     has((await w.s.reply(DOC, ann, 'TAKEOVER', 't1', 'DENY')).events[0], { kind: 'TAKEOVER', cause: 'DENIED' });
     await w.pass(30000);
     const forced = await w.s.sweep();

@@ -2,15 +2,16 @@
 // events as objects. Time is the test's: in the sources, the one call of TIME is replaced by the hash `clock`.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
+import { KINDS, hasFlag, record, size, withNumbers } from './layouts.mjs';
 
 const FOLDER = new URL('../../src/lock/lua/', import.meta.url);
 const TAG = '{wslock:3}:';
 const HOW = ['acquire', 'takeOwn', 'claim'];
 
-// prelude.lua, then the script, with each line `--@include FILE` replaced by that file.
+// prelude.lua, then the script, with each line `--@include FILE` replaced by that file, and the names of layouts by numbers.
 export function sources(withTestClock) {
     const included = new Set(['prelude.lua']);
-    const read = (file) => readFileSync(new URL(file, FOLDER), 'utf8').replace(/^ *--@include (\S+)\n/gm, (_, name) => {
+    const read = (file) => withNumbers(readFileSync(new URL(file, FOLDER), 'utf8')).replace(/^ *--@include (\S+)\n/gm, (_, name) => {
         included.add(name);
         return read(name);
     });
@@ -99,41 +100,26 @@ function packed(items) {
     return Buffer.concat([Buffer.from([0xdc, items.length >> 8, items.length & 255]), packAll(items)]);
 }
 
-export function lockOf(v) {
-    return {
-        prompt: v[16] ?? 0, other: v[15] ?? 0, page: v[17] ?? '',
-        token: v[0], since: v[1], expires: v[2], idle: v[3], until: v[4], told: v[5], dirty: v[6], made: v[7],
-        queued: v[8], state: v[9], user: v[10] ?? '', name: v[11] ?? '', client: v[12] ?? '', policy: v[13] ?? '',
-        takeover: v[14] ? takeoverOf(v[14]) : null,
-    };
+export function lockOf(items) {
+    const l = record('LOCK', items);
+    return { ...l, takeover: l.takeover ? takeoverOf(l.takeover) : null };
 }
 
 export function takeoverOf(packed) {
-    const v = Array.isArray(packed) ? packed : unpack(packed);
-    return {
-        request: v[0], user: v[1], name: v[2], client: v[3], reason: v[4], forceAt: v[5], urgent: v[6], length: v[7],
-        denied: v[8], made: v[9], ended: v[10] ?? '',
-    };
+    return record('TAKEOVER', Array.isArray(packed) ? packed : unpack(packed));
 }
 
-export function waiterOf(id, v) {
+export function waiterOf(id, items) {
     const colon = id.indexOf(':');
-    return {
-        user: id.slice(colon + 1), client: id.slice(0, colon), name: v[0], order: v[1], kind: v[2], request: v[3], message: v[4],
-        ends: v[5], length: v[6], until: v[7], grace: v[8], made: v[9], since: v[10],
-    };
+    return { user: id.slice(colon + 1), client: id.slice(0, colon), ...record('WAITER', items) };
 }
 
 export function endingOf(packed) {
-    if (packed === false || packed === undefined) {
+    if (packed === false || packed === undefined || packed === 0) {
         return null;
     }
-    const v = Array.isArray(packed) ? packed : unpack(packed);
-    return {
-        user: v[0], name: v[1], client: v[2], token: +v[3], reason: v[4], dirty: +v[5],
-        revision: v[6] === false ? null : v[6], since: +v[7], ended: +v[8], by: v[9],
-        request: v[10] ?? '',
-    };
+    const e = record('ENDING', Array.isArray(packed) ? packed : unpack(packed));
+    return { ...e, revision: e.revision === false ? null : e.revision };
 }
 
 export function memberOf(id, value) {
@@ -145,48 +131,49 @@ export function memberOf(id, value) {
 }
 
 export function eventOf(packed) {
-    const v = Array.isArray(packed) ? packed : unpack(packed);
-    const head = { kind: ['LOCK', 'JOIN', 'LEAVE', 'PLACE', 'TAKEOVER', 'OPERATION'][v[0]], rev: v[1], prev: v[2], resource: v[3], actor: v[4] };
-    if (v[0] === 0) {
-        return { ...head, cause: v[5], lock: lockOf(v[6]), ended: endingOf(v[7]), ...(v[8] && { takeover: takeoverOf(v[8]) }) };
+    const items = Array.isArray(packed) ? packed : unpack(packed);
+    const kind = KINDS[record('EVENT', items).kind];
+    const layout = kind === 'JOIN' || kind === 'LEAVE' ? 'EVENT_MEMBER' : `EVENT_${kind}`;
+    const { id, value, ...e } = { ...record(layout, items), kind };
+    if (layout === 'EVENT_MEMBER') {
+        return { ...e, member: memberOf(id, value) };
+    } else if (kind === 'WAITER') {
+        return { ...e, waiter: waiterOf(id, e.waiter), there: e.there === 1 };
+    } else if (kind === 'TAKEOVER') {
+        return { ...e, takeover: takeoverOf(e.takeover) };
+    } else if (kind === 'OPERATION') {
+        return { ...e, operator: record('OPERATOR', e.operator), ended: endingOf(e.ended) };
     }
-    if (v[0] === 3) {
-        return { ...head, cause: v[5], waiter: waiterOf(v[6], v[7]), there: v[8] === 1, queued: v[9], median: v[10] };
-    }
-    if (v[0] === 4) {
-        return { ...head, cause: v[5], takeover: takeoverOf(v[6]), token: v[7] };
-    }
-    if (v[0] === 5) {
-        const [actor, reason, address, uid] = v[6];
-        return { ...head, cause: v[5], operator: { actor, reason, address, uid }, ended: endingOf(v[7]), user: v[8], name: v[9] };
-    }
-    return { ...head, member: memberOf(v[5], v[6]), oldSession: v[7], oldInstance: v[8], count: v[9] };
+    const { takeover, ...lock } = e;
+    return { ...lock, lock: lockOf(e.lock), ended: endingOf(e.ended), ...(takeover && { takeover: takeoverOf(takeover) }) };
+}
+
+// [a, b, c, d] with each pair through make.
+function pairs(list, make) {
+    return Array.from({ length: list.length / 2 }, (_, i) => make(list[2 * i], list[2 * i + 1]));
 }
 
 export function replyOf(packed) {
-    const r = unpack(packed);
-    const reply = { status: r[0], outcome: r[1], rev: r[2], now: r[3], window: r[4] };
-    if (r[0] !== 'OK') {
-        return reply;
+    const items = unpack(packed);
+    const { status, outcome, rev, now, window, ...r } = record('REPLY', items);
+    if (status !== 'OK') {
+        return { status, outcome, rev, now, window };
     }
-    if (r.length !== 15 && r.length !== 18) {
-        throw new Error(`a reply of ${r.length} items: ${r}`);
+    if (items.length !== size('REPLY', 'COUNT') && items.length !== size('REPLY')) {
+        throw new Error(`a reply of ${items.length} items: ${items}`);
     }
-    const members = [];
-    for (let i = 0; i < r[13].length; i += 2) {
-        members.push(memberOf(r[13][i], r[13][i + 1]));
-    }
-    const waiters = [];
-    for (let i = 0; i < (r[17]?.length ?? 0); i += 2) {
-        waiters.push(waiterOf(r[17][i], r[17][i + 1]));
-    }
-    const place = r[15] ? { position: r[15][0], request: r[15][1], ends: r[15][2] } : null;
-    return {
-        ...reply, next: r[5], resumed: (r[6] & 1) !== 0, joined: (r[6] & 4) !== 0,
-        late: (r[6] & 8) !== 0, more: (r[6] & 16) !== 0, unreadable: (r[6] & 32) !== 0,
-        lock: lockOf(r[7]), limit: r[8], previous: endingOf(r[9]), lost: endingOf(r[10]), events: r[11].map(eventOf), names: r[12], members,
-        count: r[14], ...(r.length === 18 && { place, median: r[16], waiters }),
+    const reply = {
+        status, outcome, rev, now, window, next: r.next, lock: lockOf(r.lock), limit: r.limit, previous: endingOf(r.previous),
+        lost: endingOf(r.lost), events: r.events.map(eventOf), names: r.names, members: pairs(r.members, memberOf), count: r.count,
     };
+    for (const flag of ['RESUMED', 'JOINED', 'LATE', 'MORE', 'UNREADABLE']) {
+        reply[flag.toLowerCase()] = hasFlag(r.flags, flag);
+    }
+    if (items.length === size('REPLY')) {
+        const place = r.place ? record('PLACE', r.place) : null;
+        Object.assign(reply, { place, median: r.median, waiters: pairs(r.waiters, waiterOf) });
+    }
+    return reply;
 }
 
 export const POLICY = {

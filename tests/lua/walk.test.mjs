@@ -395,7 +395,7 @@ class Walk {
         this.note(`  ${e.kind} ${e.resource} ${e.cause ?? ''} ${e.rev} ${JSON.stringify(e.lock ?? e.member ?? e.waiter ?? e.takeover ?? '')} `
             + `${e.ended ? JSON.stringify(e.ended) : ''}`);
         const { members, lock: before } = this.shown.room(e.resource);
-        const what = { PLACE: `place ${e.cause}`, TAKEOVER: `takeover ${e.takeover?.ended || e.cause}`,
+        const what = { WAITER: `place ${e.cause}`, TAKEOVER: `takeover ${e.takeover?.ended || e.cause}`,
             OPERATION: `operator: ${e.cause}${e.ended ? ' of a grant' : ''}`, LOCK: e.cause }[e.kind];
         if (what) {
             this.count(what);
@@ -937,7 +937,7 @@ test(`a walk of ${STEPS} steps, seed ${SEED}`, { timeout: 300000 }, async (t) =>
     for (const outcome of ['GRANTED', 'RENEWED', 'RELEASED', 'HELD', 'HELD_BY_YOU', 'GRACE', 'RECOVERING', 'TAB_LIMIT',
         'NOT_JOINED', 'NOT_HOLDER', 'LOST', 'VIEWERS_FULL', 'EXPIRED', 'GRACE_PERIOD_EXPIRED', 'RESUMED', 'MOVED',
         'DISCONNECT', 'RECOVERED', 'GRACE_STARTED', 'QUEUED', 'QUEUE_FULL', 'REQUESTED', 'OWN', 'REPLIED', 'WITHDRAWN', 'NOT_QUEUED',
-        'UNKNOWN', 'PENDING', 'TAKEOVER_IN_PROGRESS', 'RESERVED', 'CLAIMED', 'TRANSFERRED', 'TAKEN_BY_ADMIN', 'RESERVATION_EXPIRED',
+        'UNKNOWN_REQUEST', 'PENDING', 'TAKEOVER_IN_PROGRESS', 'RESERVED', 'CLAIMED', 'TRANSFERRED', 'TAKEN_BY_ADMIN', 'RESERVATION_EXPIRED',
         'ADMIN_RELEASED', 'SESSION_TERMINATED', 'place ADMIN_RELEASED',
         ...['ADMIN_RELEASED', 'TAKEN_BY_ADMIN'].flatMap((cause) => [`operator: ${cause}`, `operator: ${cause} of a grant`]),
         ...['QUEUED', 'REQUESTED', 'APPROVED', 'DENIED', 'TIMEOUT', 'CANCELLED', 'LEFT', 'ABSENT', 'BACK', 'GONE', 'CLAIM_EXPIRED',

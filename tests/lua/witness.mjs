@@ -26,10 +26,10 @@ export class View {
     apply(e) {
         const { members, places, lock } = this.room(e.resource);
         this.tick = e.rev;
-        if (e.kind === 'PLACE' && e.there) {
+        if (e.kind === 'WAITER' && e.there) {
             const turn = e.cause === 'RECOVERED' && lock?.state === 'reserved' && idOf(lock) === idOf(e.waiter);
             places.set(idOf(e.waiter), { waiter: e.waiter, turn });
-        } else if (e.kind === 'PLACE') {
+        } else if (e.kind === 'WAITER') {
             places.delete(idOf(e.waiter));
         } else if (e.kind === 'TAKEOVER' && lock) {
             this.locks.set(e.resource, { ...lock, takeover: e.takeover.ended === '' ? e.takeover : null });

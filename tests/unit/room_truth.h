@@ -210,7 +210,7 @@ static inline void remove_waiter(struct world *w, const struct lock_waiter *wait
 static inline void tell_place(struct world *w, enum lock_cause cause, const struct lock_waiter *of,
                               bool there, const char *actor) {
     struct lock_waiter waiter = *of;
-    struct lock_event *e = emit(w, LOCK_EVENT_PLACE, cause, actor);
+    struct lock_event *e = emit(w, LOCK_EVENT_WAITER, cause, actor);
     e->waiter = waiter;
     e->there = there;
 }

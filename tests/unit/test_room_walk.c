@@ -476,7 +476,7 @@ static void trace_events(size_t from) {
     for (size_t i = from; i < walk->w->logged; i++) {
         const struct lock_event *e = &walk->w->log[i];
         struct str whose = e->kind == LOCK_EVENT_LOCK       ? e->lock.client_id
-                           : e->kind == LOCK_EVENT_PLACE    ? e->waiter.client_id
+                           : e->kind == LOCK_EVENT_WAITER   ? e->waiter.client_id
                            : e->kind == LOCK_EVENT_TAKEOVER ? e->takeover.client_id
                                                             : e->member.client_id;
         trace("%lld %s %s %.*s\n", (long long)e->rev, kinds[e->kind], lock_cause_text(e->cause),

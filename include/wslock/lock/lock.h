@@ -23,31 +23,9 @@ enum lock_status {
 };
 
 enum lock_outcome {
-    LOCK_OUT_NONE, /* join, leave, status, disconnect, report: nothing about the lock was asked */
-    LOCK_OUT_GRANTED, /* acquired; `resumed` when it went on */
-    LOCK_OUT_RENEWED, /* heartbeat; resumed when it ended a grace */
-    LOCK_OUT_RELEASED,
-    LOCK_OUT_HELD, /* denials: see lock for the holder */
-    LOCK_OUT_HELD_BY_YOU,
-    LOCK_OUT_GRACE,
-    LOCK_OUT_RESERVED,   /* operate: it is, for the user now */
-    LOCK_OUT_RECOVERING, /* a recovery window is open */
-    LOCK_OUT_TAB_LIMIT,  /* limit and held are set */
-    LOCK_OUT_NOT_JOINED, /* this session is not in the room (any more) */
-    LOCK_OUT_NOT_HOLDER,
-    LOCK_OUT_LOST, /* heartbeat: lost.reason is NOT_HELD or STALE_TOKEN, lost.token what was asked
-                      for */
-    LOCK_OUT_VIEWERS_FULL, /* join: limit is set; nothing changed */
-    LOCK_OUT_QUEUED,       /* position and median_ms are set */
-    LOCK_OUT_QUEUE_FULL,
-    LOCK_OUT_REQUESTED, /* request_id and ends_ms are set: of an older one, if the user has one */
-    LOCK_OUT_OWN,       /* request: it is the user's own lock, or turn */
-    LOCK_OUT_REPLIED,
-    LOCK_OUT_WITHDRAWN,
-    LOCK_OUT_NOT_QUEUED,
-    LOCK_OUT_UNKNOWN_REQUEST,
-    LOCK_OUT_PENDING, /* takeover: see lock.takeover */
-    LOCK_OUT_TAKEOVER_IN_PROGRESS,
+#define LOCK_OUTCOME(id) LOCK_OUT_##id,
+#include "wslock/lock/tables.def"
+#undef LOCK_OUTCOME
 };
 
 struct lock_result {

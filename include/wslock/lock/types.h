@@ -104,11 +104,12 @@ struct lock_member {
     int64_t joined_ms;
 };
 
+/* The numbers are those of KIND in src/lock/layouts.def. */
 enum lock_event_kind {
-    LOCK_EVENT_LOCK,  /* the lock changed (also a renewal that is told) */
-    LOCK_EVENT_JOIN,  /* a member came, or its session was replaced by another (old_session_id) */
-    LOCK_EVENT_LEAVE, /* a member went */
-    LOCK_EVENT_PLACE, /* somebody waits, waits otherwise or waits no more. Who gets a lock, or has
+    LOCK_EVENT_LOCK,   /* the lock changed (also a renewal that is told) */
+    LOCK_EVENT_JOIN,   /* a member came, or its session was replaced by another (old_session_id) */
+    LOCK_EVENT_LEAVE,  /* a member went */
+    LOCK_EVENT_WAITER, /* somebody waits, waits otherwise or waits no more. Who gets a lock, or has
                          it reserved for them, waits no more without one of these. */
     LOCK_EVENT_TAKEOVER,  /* a pending takeover came, changed or went without the lock moving */
     LOCK_EVENT_OPERATION, /* an operator did what the LOCK that follows tells */
@@ -132,7 +133,7 @@ struct lock_event {
     struct lock_member member;
     struct str old_session_id; /* JOIN: the superseded connection; else empty */
     int64_t member_count;      /* of the room, after the change: connections in all */
-    /* PLACE (cause says what) */
+    /* WAITER (cause says what) */
     struct lock_waiter waiter; /* as it is now; as it was, where it has gone */
     bool there;
     int64_t queue_length;

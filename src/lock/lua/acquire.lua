@@ -9,15 +9,15 @@
 --   and RESERVATION_EXPIRED.
 local _, resource, session, user, client, name, made, policy, ttl, idle, limit, how, tell_after, most =
   unpack_values(ARGV[1])
-local l = read_lock(KEYS[5])
-local member = call('HGET', KEYS[6], client .. ':' .. user)
+local l = read_lock(KEYS[KEY.LOCK])
+local member = call('HGET', KEYS[KEY.MEMBER], client .. ':' .. user)
 local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
 --@include publish.lua
 --@include page.lua
 --@include grant.lua
-if joined and not l[19] and window == 0 and (limit < 0 or call('HLEN', KEYS[8]) < limit) then
+if joined and not l[LOCK.PACKED] and window == 0 and (limit < 0 or call('HLEN', KEYS[KEY.HELD]) < limit) then
   -- Most calls end here, before the rest has cost anything.
-  return answer('GRANTED', 0, l, nil, take(l, 'ACQUIRED', true))
+  return answer('GRANTED', 0, l, {previous = take(l, 'ACQUIRED', true)})
 end
 --@include settle.lua
 --@include judge.lua
@@ -29,11 +29,11 @@ local verdict, names = judge(l, limit, true, how, most)
 if verdict == 'TAB_LIMIT' then
   pass_turn(l)
 elseif verdict == 'QUEUED' then
-  local outcome, waiting = queue(l, most)
-  return answer(outcome, 0, l, nil, nil, nil, nil, nil, nil, waiting)
+  local outcome, place = queue(l, most)
+  return answer(outcome, 0, l, {place = place})
 end
 if not applies[verdict] then
-  return answer(verdict, 0, l, names and limit, nil, nil, names)
+  return answer(verdict, 0, l, {limit = names and limit, names = names})
 end
 local flags, previous = apply(verdict, l, tell_after)
-return answer('GRANTED', flags, l, nil, previous)
+return answer('GRANTED', flags, l, {previous = previous})

@@ -8,17 +8,17 @@ local SEEN_AT_ONCE = '1000'
 -- goes on under a new token, else it ends. Without a lock the token is kept for the windows that follow.
 local function confirm_token(resource, highest)
   local l = read_lock(tag .. 'lock:' .. resource)
-  local owned = l[STATE] == 'held' or l[STATE] == 'grace'
-  if owned and l[TOKEN] >= highest then
+  local owned = l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace'
+  if owned and l[LOCK.TOKEN] >= highest then
     return
-  elseif not owned or l[TOLD] < window or l[TOLD] > now then
+  elseif not owned or l[LOCK.LAST_EVENT] < window or l[LOCK.LAST_EVENT] > now then
     if owned or highest > highest_known(resource) then -- the ending of a lock that is owned has a lower one
       call('SET', tag .. 'highest:' .. resource, string.format('%.0f', highest), 'PX', '86400000')
     end
     return owned and finish(resource, l, 'STORE_LOST', '')
   end
   local ending = end_grant(resource, l, 'MOVED')
-  l[TOKEN], l[SINCE], l[TOLD] = us > tick and us or tick + 1, now, now
+  l[LOCK.TOKEN], l[LOCK.SINCE], l[LOCK.LAST_EVENT] = us > tick and us or tick + 1, now, now
   change(resource, l, 'RECOVERED', '', ending)
 end
 
@@ -40,10 +40,10 @@ end
 -- When the lease of an instance ends, 0: it has none. It is never further ahead than its length: where it is, the clock
 -- was set back, and it counts from now.
 local function lease_end(incarnation, lease)
-  local at = (call('ZSCORE', KEYS[2], 'i:' .. incarnation) or 0) + 0
+  local at = (call('ZSCORE', KEYS[KEY.DUE], 'i:' .. incarnation) or 0) + 0
   if at > now + lease then
     at = now + lease
-    call('ZADD', KEYS[2], at, 'i:' .. incarnation)
+    call('ZADD', KEYS[KEY.DUE], at, 'i:' .. incarnation)
   end
   return at
 end
@@ -51,7 +51,7 @@ end
 -- The open window is as if it were opened now: its age means nothing after the clock was set.
 local function begin_anew()
   window = now
-  call('HSET', KEYS[1], 'valid', -window, 'window', window)
+  call('HSET', KEYS[KEY.META], 'valid', -window, 'window', window)
 end
 
 -- Closes the window when every instance that may still have something to report has reported in it, `incarnation`
@@ -64,14 +64,14 @@ local function try_close(incarnation, private, lease, longest_grace)
     return begin_anew()
   elseif age < lease + longest_grace then
     local waiting = {}
-    local all = call('HGETALL', KEYS[5])
+    local all = call('HGETALL', KEYS[KEY.INSTANCES])
     for i = 1, #all, 2 do
       waiting[all[i]] = all[i + 1] + 0 ~= window
     end
     if waiting[incarnation] ~= false or (private == 0 and age < 3000) then
       return
     end
-    local believed, missing = call('HGET', KEYS[1], 'lost') == '1' and longest_grace or 0, false
+    local believed, missing = call('HGET', KEYS[KEY.META], 'lost') == '1' and longest_grace or 0, false
     for instance, waits in pairs(private == 0 and waiting or {}) do
       missing = (waits and lease_end(instance, lease) + believed > now) or missing
     end
@@ -83,6 +83,6 @@ local function try_close(incarnation, private, lease, longest_grace)
     return
   end
   window = 0
-  call('HSET', KEYS[1], 'to', now)
+  call('HSET', KEYS[KEY.META], 'to', now)
   trust(lease)
 end

@@ -12,12 +12,12 @@ local _, resource, session, user, client, how, ago = unpack_values(ARGV[1])
 --@include settle.lua
 --@include member.lua
 local id = client .. ':' .. user
-local l = read_lock(KEYS[5])
+local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
 if how == 'STRAY' and window > 0 then
   return answer('RECOVERING', 0, l)
 end
-local member = call('HGET', KEYS[6], id)
+local member = call('HGET', KEYS[KEY.MEMBER], id)
 if member and string.sub(member, 1, #session + 1) == session .. ' ' then
   depart(resource, l, id, member, how, session, ago)
 end

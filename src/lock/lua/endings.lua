@@ -9,12 +9,13 @@ local arg = {unpack_values(ARGV[1])}
 --@include settle.lua
 --@include seen.lua
 --@include shard.lua
+--@include refuse.lua
 
 -- Puts an ENDING that is not there yet into the list of the resource's, newest first.
 local function remember(resource, token, packed)
   local key, older = tag .. 'ended:' .. resource, nil
   for _, other in ipairs(call('LRANGE', key, '0', '15')) do
-    local known = unpack_values(other)[4]
+    local known = unpack_values(other)[ENDING.TOKEN]
     if known == token then
       return
     end
@@ -31,18 +32,19 @@ end
 
 local function learn(resource, packed)
   local ending = unpack_values(packed)
-  local token, reason = ending[4], ending[5]
+  local token, reason = ending[ENDING.TOKEN], ending[ENDING.REASON]
   local l = read_lock(tag .. 'lock:' .. resource)
   remember(resource, token, packed)
-  if is_owned(l) and l[TOKEN] == token then
-    call('HDEL', held_by(resource, l[USER]))
+  if is_owned(l) and l[LOCK.TOKEN] == token then
+    call('HDEL', held_by(resource, l[LOCK.USER]))
     pass_on(resource, l, reason, '', packed)
   end
   witness(resource, token)
 end
 
-if not raise_clock(arg[2]) then
-  return pack({'AHEAD', 'NONE', tick, now, window})
+local _, highest = unpack(arg, 1, 2)
+if not raise_clock(highest) then
+  return refuse('AHEAD', tick)
 end
 for i = 3, window > 0 and #arg or 0, 2 do
   learn(arg[i], arg[i + 1])

@@ -6,22 +6,24 @@
 -- before a lock that was free.
 local function take(l, cause, fresh, ending)
   local previous
-  if l[STATE] == 'free' then
-    previous = call('LINDEX', KEYS[7], '0')
-    call('HSET', KEYS[8], string.match(resource, '^.*:(.*)$'), '')
+  if l[LOCK.STATE] == 'free' then
+    previous = call('LINDEX', KEYS[KEY.ENDED], '0')
+    call('HSET', KEYS[KEY.HELD], string.match(resource, '^.*:(.*)$'), '')
   end
   if fresh then
-    l[TOKEN], l[SINCE] = us > tick and us or tick + 1, now
+    l[LOCK.TOKEN], l[LOCK.SINCE] = us > tick and us or tick + 1, now
   end
-  l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[POLICY] = 'held', user, name, client, made, policy
-  l[EXPIRES], l[IDLE], l[UNTIL], l[PROMPT], l[PAGE] = now + ttl, idle > 0 and now + idle or 0, 0, 0, page
+  l[LOCK.STATE], l[LOCK.USER], l[LOCK.NAME], l[LOCK.CLIENT], l[LOCK.MADE] = 'held', user, name, client, made
+  l[LOCK.POLICY], l[LOCK.PROMPT], l[LOCK.PAGE] = policy, 0, page
+  l[LOCK.EXPIRES], l[LOCK.IDLE], l[LOCK.UNTIL] = now + ttl, idle > 0 and now + idle or 0, 0
   if cause then
-    l[TOLD] = now
+    l[LOCK.LAST_EVENT] = now
   end
-  write_lock(KEYS[5], l)
-  call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
+  write_lock(KEYS[KEY.LOCK], l)
+  call('ZADD', KEYS[KEY.DUE], deadline(l), 'r:' .. resource)
   if cause then
-    publish(ending and 152 or 151, 0, resource, session, cause, '\220\0\18' .. l[19] .. (ending or ''))
+    publish(ending and EVENT_LOCK.ENDED or EVENT_LOCK.LOCK, KIND.LOCK, resource, session, cause,
+      ARRAY.LOCK .. l[LOCK.PACKED] .. (ending or ''))
   end
   return previous
 end

@@ -9,39 +9,39 @@
 -- Events: what was due; RENEWED if it is time to tell it, or dirty changed; RESUMED.
 local _, resource, session, user, client, name, made, policy, ttl, idle, token, active, tell_after, dirty =
   unpack_values(ARGV[1])
-local l = read_lock(KEYS[5])
+local l = read_lock(KEYS[KEY.LOCK])
 local at = deadline(l)
-local member = call('HGET', KEYS[6], client .. ':' .. user)
+local member = call('HGET', KEYS[KEY.MEMBER], client .. ':' .. user)
 local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
-local right = l[USER] == user and l[CLIENT] == client and (token == 0 or token == l[TOKEN])
+local right = l[LOCK.USER] == user and l[LOCK.CLIENT] == client and (token == 0 or token == l[LOCK.TOKEN])
 -- Somebody has seen a higher token: what becomes of the lock is decided when the window closes.
-local below = window > 0 and right and l[TOKEN] > 0
-  and (call('HGET', string.sub(KEYS[1], 1, -5) .. 'seen', resource) or 0) + 0 > l[TOKEN]
-if joined and right and l[STATE] == 'held' and (window > 0 or at > now) and not below then
-  local told = now >= l[TOLD] + tell_after or (dirty >= 0 and dirty ~= l[DIRTY])
-  l[EXPIRES], l[DIRTY] = now + ttl, dirty >= 0 and dirty or l[DIRTY]
+local below = window > 0 and right and l[LOCK.TOKEN] > 0
+  and (call('HGET', string.sub(KEYS[KEY.META], 1, -5) .. 'seen', resource) or 0) + 0 > l[LOCK.TOKEN]
+if joined and right and l[LOCK.STATE] == 'held' and (window > 0 or at > now) and not below then
+  local told = now >= l[LOCK.LAST_EVENT] + tell_after or (dirty >= 0 and dirty ~= l[LOCK.DIRTY])
+  l[LOCK.EXPIRES], l[LOCK.DIRTY] = now + ttl, dirty >= 0 and dirty or l[LOCK.DIRTY]
   if idle <= 0 then
-    l[IDLE] = 0
-  elseif active == 1 or l[IDLE] == 0 then
-    l[IDLE] = now + idle
+    l[LOCK.IDLE] = 0
+  elseif active == 1 or l[LOCK.IDLE] == 0 then
+    l[LOCK.IDLE] = now + idle
   end
   if told then
-    l[TOLD] = now
+    l[LOCK.LAST_EVENT] = now
   end
-  if l[POLICY] == policy then -- only items of a fixed length are others
-    l[19] = struct_pack('>c18BI8BI8BI8BI8B', l[19], 207, l[EXPIRES], 207, l[IDLE], 207, l[UNTIL], 207, l[TOLD],
-      l[DIRTY]) .. string.sub(l[19], 56)
-    call('SET', KEYS[5], l[19])
+  if l[LOCK.POLICY] == policy then -- only items of a fixed length are others
+    l[LOCK.PACKED] = struct_pack('>c18BI8BI8BI8BI8B', l[LOCK.PACKED], 207, l[LOCK.EXPIRES],
+      207, l[LOCK.IDLE], 207, l[LOCK.UNTIL], 207, l[LOCK.LAST_EVENT], l[LOCK.DIRTY]) .. string.sub(l[LOCK.PACKED], 56)
+    call('SET', KEYS[KEY.LOCK], l[LOCK.PACKED])
   else
-    l[POLICY] = policy
-    write_lock(KEYS[5], l)
+    l[LOCK.POLICY] = policy
+    write_lock(KEYS[KEY.LOCK], l)
   end
   if deadline(l) < at then
-    call('ZADD', KEYS[2], deadline(l), 'r:' .. resource)
+    call('ZADD', KEYS[KEY.DUE], deadline(l), 'r:' .. resource)
   end
   if told then
     --@include publish.lua
-    publish(151, 0, resource, session, 'RENEWED', '\220\0\18' .. l[19])
+    publish(EVENT_LOCK.LOCK, KIND.LOCK, resource, session, 'RENEWED', ARRAY.LOCK .. l[LOCK.PACKED])
   end
   return answer('RENEWED', 0, l)
 end
@@ -54,19 +54,19 @@ end
 settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)
-elseif below or (window > 0 and token > l[TOKEN] and not recall(user, token)) then
+elseif below or (window > 0 and token > l[LOCK.TOKEN] and not recall(user, token)) then
   return answer('RECOVERING', 0, l) -- who knows of the later grant, or of this one, may not have reported yet
-elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client then
-  return answer('LOST', 0, l, nil, nil, forgotten(token, 'NOT_HELD'))
-elseif token ~= 0 and token ~= l[TOKEN] then
-  return answer('LOST', 0, l, nil, nil, forgotten(token, 'STALE_TOKEN'))
-elseif l[STATE] == 'held' then
+elseif l[LOCK.STATE] == 'reserved' or l[LOCK.USER] ~= user or l[LOCK.CLIENT] ~= client then
+  return answer('LOST', 0, l, {lost = forgotten(token, 'NOT_HELD')})
+elseif token ~= 0 and token ~= l[LOCK.TOKEN] then
+  return answer('LOST', 0, l, {lost = forgotten(token, 'STALE_TOKEN')})
+elseif l[LOCK.STATE] == 'held' then
   -- Something else was due: of those who wait, say.
-  if active == 0 and idle > 0 and l[IDLE] > 0 then
-    idle = l[IDLE] - now
+  if active == 0 and idle > 0 and l[LOCK.IDLE] > 0 then
+    idle = l[LOCK.IDLE] - now
   end
-  local told = now >= l[TOLD] + tell_after or (dirty >= 0 and dirty ~= l[DIRTY])
-  l[DIRTY] = dirty >= 0 and dirty or l[DIRTY]
+  local told = now >= l[LOCK.LAST_EVENT] + tell_after or (dirty >= 0 and dirty ~= l[LOCK.DIRTY])
+  l[LOCK.DIRTY] = dirty >= 0 and dirty or l[LOCK.DIRTY]
   take(l, told and 'RENEWED')
   return answer('RENEWED', 0, l)
 end
@@ -76,6 +76,6 @@ if fresh and window > 0 then
   return answer('RECOVERING', 0, l)
 end
 local ending = fresh and end_grant(resource, l, 'MOVED') or nil
-l[DIRTY] = dirty >= 0 and dirty or l[DIRTY]
+l[LOCK.DIRTY] = dirty >= 0 and dirty or l[LOCK.DIRTY]
 take(l, 'RESUMED', fresh, ending)
-return answer('RENEWED', 1, l)
+return answer('RENEWED', FLAG.RESUMED, l)

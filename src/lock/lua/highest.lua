@@ -4,5 +4,6 @@
 -- them in earlier windows.
 local function highest_known(resource)
   local last = call('LINDEX', tag .. 'ended:' .. resource, '0')
-  return math.max(last and unpack_values(last)[4] or 0, (call('GET', tag .. 'highest:' .. resource) or 0) + 0)
+  local kept = call('GET', tag .. 'highest:' .. resource) or 0
+  return math.max(last and unpack_values(last)[ENDING.TOKEN] or 0, kept + 0)
 end

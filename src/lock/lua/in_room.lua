@@ -1,9 +1,9 @@
 -- Included by what only somebody in the room may ask for, and nobody inside a window; needs settle.lua, and of the
 -- including script the caller: resource, session, user, client. Settles what is due.
-local l = read_lock(KEYS[5])
+local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
 local id = client .. ':' .. user
-local member = call('HGET', KEYS[6], id)
+local member = call('HGET', KEYS[KEY.MEMBER], id)
 if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
   return answer('NOT_JOINED', 0, l)
 elseif window > 0 then

@@ -18,23 +18,23 @@ local _, resource, session, user, client, name, made, policy, ttl, idle, tab_lim
 --@include member.lua
 --@include recall.lua
 local id = client .. ':' .. user
-local l = read_lock(KEYS[5])
+local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
-local member = call('HGET', KEYS[6], id)
+local member = call('HGET', KEYS[KEY.MEMBER], id)
 local again = member and string.sub(member, 1, #session + 1) == session .. ' '
 local verdict, names = 'NONE', nil
 if try == 1 then
-  verdict, names = judge(l, tab_limit, again, 0, most, token)
+  verdict, names = judge(l, tab_limit, again, HOW.ACQUIRE, most, token)
 end
-local has = l[STATE] == 'held' or l[STATE] == 'grace'
-local own_tab = has and l[USER] == user and l[CLIENT] == client
-local mine = own_tab or (l[USER] == user and l[STATE] == 'grace' and made == 1 and l[MADE] == 1)
+local has = l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace'
+local own_tab = has and l[LOCK.USER] == user and l[LOCK.CLIENT] == client
+local mine = own_tab or (l[LOCK.USER] == user and l[LOCK.STATE] == 'grace' and made == 1 and l[LOCK.MADE] == 1)
 if not applies[verdict] and not member and not mine and limit >= 0
-  and call('ZCARD', KEYS[11]) + 1 - (l[STATE] == 'held' and 1 or 0) > limit then
-  return answer('VIEWERS_FULL', 0, l, limit)
+  and call('ZCARD', KEYS[KEY.ROOM]) + 1 - (l[LOCK.STATE] == 'held' and 1 or 0) > limit then
+  return answer('VIEWERS_FULL', 0, l, {limit = limit})
 end
 local lost
-if token ~= 0 and window == 0 and not (mine and token == l[TOKEN]) then
+if token ~= 0 and window == 0 and not (mine and token == l[LOCK.TOKEN]) then
   lost = recall(user, token) or forgotten(token, 'NOT_HELD')
 end
 if not again then
@@ -44,21 +44,24 @@ local flags, previous = 0, nil
 if applies[verdict] then
   flags, previous = apply(verdict, l, tell_after)
   verdict = 'GRANTED'
-elseif own_tab and not again and l[STATE] == 'held' then
+elseif own_tab and not again and l[LOCK.STATE] == 'held' then
   lose_owner(resource, l, session, true)
-elseif l[QUEUED] > 0 then
-  local places = places_of(resource, l)
-  places.arrive(id, session)
-  places.serve(session)
+elseif l[LOCK.QUEUED] > 0 then
+  local waiters = waiters_of(resource, l)
+  waiters.arrive(id, session)
+  waiters.serve(session)
 end
 if verdict == 'TAB_LIMIT' then
   pass_turn(l)
 elseif verdict == 'QUEUED' then
   verdict = queue(l, most)
 end
-local waiting
-if l[QUEUED] > 0 or l[STATE] == 'reserved' then
-  waiting = places_of(resource, l).reply(id, true)
+local place
+if l[LOCK.QUEUED] > 0 or l[LOCK.STATE] == 'reserved' then
+  place = waiters_of(resource, l).reply(id, true)
 end
-local list, count = list_members(resource, l, listed)
-return answer(verdict, flags + 4, l, names and tab_limit, previous, lost, names, list, count, waiting)
+local members, count = list_members(resource, l, listed)
+return answer(verdict, flags + FLAG.JOINED, l, {
+  limit = names and tab_limit, previous = previous, lost = lost, names = names, members = members, count = count,
+  place = place,
+})

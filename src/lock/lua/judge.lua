@@ -6,15 +6,15 @@
 local function held_elsewhere()
   local document, own = string.match(resource, '^(.*):(.*)$')
   local names = {}
-  for _, child in ipairs(call('HKEYS', KEYS[8])) do
+  for _, child in ipairs(call('HKEYS', KEYS[KEY.HELD])) do
     if child ~= own then
       local other = document .. ':' .. child
       local l = read_lock(tag .. 'lock:' .. other)
       settle(other, l)
-      if l[USER] == user and l[STATE] ~= 'reserved' then
+      if l[LOCK.USER] == user and l[LOCK.STATE] ~= 'reserved' then
         names[#names + 1] = other
       else
-        call('HDEL', KEYS[8], child)
+        call('HDEL', KEYS[KEY.HELD], child)
       end
     end
   end
@@ -24,45 +24,46 @@ end
 -- Whether the caller may have a lock whose holder has gone, under `prompt`: not what an administrator waits for, and
 -- only whoever waits longest, if somebody does.
 local function may_claim(l)
-  local first = l[QUEUED] > 0 and places_of(resource, l).first()
-  return l[TAKEOVER] == '' and (not first or first == client .. ':' .. user)
+  local first = l[LOCK.QUEUED] > 0 and waiters_of(resource, l).first()
+  return l[LOCK.TAKEOVER] == '' and (not first or first == client .. ':' .. user)
 end
 
 -- Who may have no more locks lets pass what is reserved for it.
 local function pass_turn(l)
-  if l[STATE] == 'reserved' and l[USER] == user then
-    places_of(resource, l).decline('LEFT', session)
+  if l[LOCK.STATE] == 'reserved' and l[LOCK.USER] == user then
+    waiters_of(resource, l).decline('LEFT', session)
   end
 end
 
 -- Somebody has seen a higher token: what becomes of the lock is decided when the window closes.
 local function is_below_seen(l)
-  return (call('HGET', tag .. 'seen', resource) or 0) + 0 > l[TOKEN]
+  return (call('HGET', tag .. 'seen', resource) or 0) + 0 > l[LOCK.TOKEN]
 end
 
 -- What the caller may do: grant, renew, resume, retoken, move, take over from who has gone (claim), or wait (QUEUED);
 -- else the outcome that says why not, with names. `limit`: of locks a user and document; `connected`: its session was
--- in the room before this call; `how`: 0 acquire, 1 takeOwn, 2 claim; `most`: places in the queue, 0: there is none.
+-- in the room before this call; `how`: HOW; `most`: places in the queue, 0: there is none.
 local function judge(l, limit, connected, how, most, token)
-  local state, same_user = l[STATE], l[USER] == user
+  local state, same_user = l[LOCK.STATE], l[LOCK.USER] == user
   local has = state == 'held' or state == 'grace'
   local verdict = 'grant'
   if has then
     verdict = state == 'grace' and 'GRACE' or 'HELD'
-    if same_user and l[CLIENT] == client then
+    if same_user and l[LOCK.CLIENT] == client then
       if connected and state == 'held' then
         -- It names no token, and may have given the lock up since in what the store has lost.
-        return window > 0 and (call('HGET', KEYS[1], 'lost') == '1' or is_below_seen(l)) and 'RECOVERING' or 'renew'
-      elseif token == l[TOKEN] and keeps_token(l) then
+        local doubtful = window > 0 and (call('HGET', KEYS[KEY.META], 'lost') == '1' or is_below_seen(l))
+        return doubtful and 'RECOVERING' or 'renew'
+      elseif token == l[LOCK.TOKEN] and keeps_token(l) then
         return window > 0 and is_below_seen(l) and 'RECOVERING' or 'resume'
       end
       verdict = 'retoken'
-    elseif how == 2 then
-      verdict = state == 'grace' and l[PROMPT] == 1 and may_claim(l) and 'claim' or verdict
-    elseif same_user and state == 'grace' and made == 1 and l[MADE] == 1 then
+    elseif how == HOW.CLAIM then
+      verdict = state == 'grace' and l[LOCK.PROMPT] == 1 and may_claim(l) and 'claim' or verdict
+    elseif same_user and state == 'grace' and made == 1 and l[LOCK.MADE] == 1 then
       verdict = 'retoken'
     elseif same_user then
-      verdict = how == 1 and 'move' or 'HELD_BY_YOU'
+      verdict = how == HOW.TAKE_OWN and 'move' or 'HELD_BY_YOU'
     end
   elseif state == 'reserved' and not same_user then
     verdict = 'RESERVED'
@@ -71,13 +72,13 @@ local function judge(l, limit, connected, how, most, token)
     return 'RECOVERING'
   end
   if limit >= 0 and verdict ~= 'retoken' and verdict ~= 'move'
-    and call('HLEN', KEYS[8]) - (same_user and has and 1 or 0) >= limit then
+    and call('HLEN', KEYS[KEY.HELD]) - (same_user and has and 1 or 0) >= limit then
     local names = held_elsewhere()
     if #names >= limit then
       return 'TAB_LIMIT', names
     end
   end
-  if how ~= 2 and most ~= 0 and (verdict == 'HELD' or verdict == 'GRACE' or verdict == 'RESERVED') then
+  if how ~= HOW.CLAIM and most ~= 0 and (verdict == 'HELD' or verdict == 'GRACE' or verdict == 'RESERVED') then
     return 'QUEUED'
   end
   return verdict
@@ -88,42 +89,42 @@ local applies = {grant = true, renew = true, resume = true, retoken = true, move
 -- Carries out what judge allowed: flags, packed previous. `tell_after`: ms between two events of a renewal.
 local function apply(verdict, l, tell_after)
   if verdict == 'grant' or verdict == 'claim' then
-    local cause, ending = l[STATE] == 'free' and 'ACQUIRED' or 'CLAIMED', nil
+    local cause, ending = l[LOCK.STATE] == 'free' and 'ACQUIRED' or 'CLAIMED', nil
     if verdict == 'claim' then
       ending = end_grant(resource, l, 'CLAIMED', nil, name)
-      call('HDEL', held_by(resource, l[USER]))
+      call('HDEL', held_by(resource, l[LOCK.USER]))
     end
-    if l[QUEUED] > 0 or l[STATE] == 'reserved' then
-      places_of(resource, l).taken(client .. ':' .. user)
+    if l[LOCK.QUEUED] > 0 or l[LOCK.STATE] == 'reserved' then
+      waiters_of(resource, l).taken(client .. ':' .. user)
     end
-    l[STATE], l[DIRTY] = 'free', 0
+    l[LOCK.STATE], l[LOCK.DIRTY] = 'free', 0
     return 0, take(l, cause, true, ending)
   elseif verdict == 'renew' then
-    take(l, l[TOLD] + tell_after <= now and 'RENEWED')
+    take(l, l[LOCK.LAST_EVENT] + tell_after <= now and 'RENEWED')
     return 0
   elseif verdict == 'resume' then
     take(l, 'RESUMED')
-    return 1
+    return FLAG.RESUMED
   end
-  if l[QUEUED] > 0 then -- it may have waited for the other tab
-    places_of(resource, l).taken(client .. ':' .. user)
+  if l[LOCK.QUEUED] > 0 then -- it may have waited for the other tab
+    waiters_of(resource, l).taken(client .. ':' .. user)
   end
   local ending = end_grant(resource, l, 'MOVED')
-  l[DIRTY] = 0
+  l[LOCK.DIRTY] = 0
   if verdict == 'retoken' then
     take(l, 'RESUMED', true, ending)
-    return 1
+    return FLAG.RESUMED
   end
   take(l, 'MOVED', true, ending)
   return 0, ending
 end
 
--- The caller waits in the queue, at most `most` there: the outcome, and items 16 to 18 of the reply.
+-- The caller waits in the queue, at most `most` there: the outcome, and the place for the reply.
 local function queue(l, most)
   local _, _, grace = string.match(policy, '^(%S+) (%S+) (%S+)')
-  local places, id = places_of(resource, l), client .. ':' .. user
-  if not places.add(id, name, 1, most, '', '', 0, grace + 0, made, session) then
+  local waiters, id = waiters_of(resource, l), client .. ':' .. user
+  if not waiters.add(id, name, WAITS.QUEUE, most, '', '', 0, grace + 0, made, session) then
     return 'QUEUE_FULL'
   end
-  return 'QUEUED', places.reply(id)
+  return 'QUEUED', waiters.reply(id)
 end

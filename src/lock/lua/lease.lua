@@ -10,50 +10,51 @@
 -- Events: STORE_LOST or RECOVERED, when a window closes, of locks of which a higher token was seen.
 local _, lease, sent, shards, private, longest_grace, written, step = unpack_values(ARGV[1])
 --@include shard.lua
+--@include refuse.lua
 local incarnation = ARGV[2]
 local id = 'i:' .. incarnation
-local found = call('HMGET', KEYS[1], 'shards', 'window', 'renewed')
-if found[1] and found[1] + 0 ~= shards then
-  return pack({'SHARDS', 'NONE', found[1] + 0, now, window})
+local shards_found, last_window, renewed = unpack(call('HMGET', KEYS[KEY.META], 'shards', 'window', 'renewed'))
+if shards_found and shards_found + 0 ~= shards then
+  return refuse('SHARDS', shards_found + 0)
 end
-call('HSET', KEYS[1], 'shards', shards)
+call('HSET', KEYS[KEY.META], 'shards', shards)
 if written > 0 then
-  call('HSET', KEYS[6], incarnation, written)
+  call('HSET', KEYS[KEY.WRITTEN], incarnation, written)
 elseif written == 0 then
-  call('HSETNX', KEYS[6], incarnation, tick)
+  call('HSETNX', KEYS[KEY.WRITTEN], incarnation, tick)
 else
-  call('HDEL', KEYS[6], incarnation)
+  call('HDEL', KEYS[KEY.WRITTEN], incarnation)
 end
 if lease == 0 then
   if not forget_instance(incarnation) then
-    call('ZADD', KEYS[2], now, id)
+    call('ZADD', KEYS[KEY.DUE], now, id)
   end
   return answer_shard(0)
 end
-local back = step < 0 or (found[3] or 0) + 0 > now + 2000
+local back = step < 0 or (renewed or 0) + 0 > now + 2000
 if window == 0 and (back or step > 0) then
   local lost = 0
   if step > 0 then -- a renewal may have been the first call behind it: the gap begins before
-    call('HSET', KEYS[1], 'renewed', math.min((found[3] or now) + 0, now - step))
+    call('HSET', KEYS[KEY.META], 'renewed', math.min((renewed or now) + 0, now - step))
   end
   --@include window.lua
 end
 if back then -- the sweep pulls in what lies too far ahead
-  call('HSET', KEYS[1], 'back', '0')
+  call('HSET', KEYS[KEY.META], 'back', '0')
 end
-call('ZREM', KEYS[2], 'a:' .. incarnation) -- it was taken for dead
-local last = call('ZSCORE', KEYS[2], id)
-call('ZADD', KEYS[2], (sent > 0 and sent < now and sent or now) + lease, id)
-call('HSETNX', KEYS[5], incarnation, window > 0 and 0 or knows_since())
-call('HSET', KEYS[1], 'renewed', now)
+call('ZREM', KEYS[KEY.DUE], 'a:' .. incarnation) -- it was taken for dead
+local last = call('ZSCORE', KEYS[KEY.DUE], id)
+call('ZADD', KEYS[KEY.DUE], (sent > 0 and sent < now and sent or now) + lease, id)
+call('HSETNX', KEYS[KEY.INSTANCES], incarnation, window > 0 and 0 or knows_since())
+call('HSET', KEYS[KEY.META], 'renewed', now)
 if window > 0 then
   --@include publish.lua
   --@include settle.lua
   --@include close.lua
-  if step > 0 and call('HGET', KEYS[1], 'lost') == '1' then
+  if step > 0 and call('HGET', KEYS[KEY.META], 'lost') == '1' then
     -- Those who are silent have not been so for the longer: their editors may believe as long as before.
-    for _, name in ipairs(call('HKEYS', KEYS[5])) do
-      call('ZADD', KEYS[2], 'XX', 'GT', now + lease, 'i:' .. name)
+    for _, name in ipairs(call('HKEYS', KEYS[KEY.INSTANCES])) do
+      call('ZADD', KEYS[KEY.DUE], 'XX', 'GT', now + lease, 'i:' .. name)
     end
     if now - window > lease then -- opened before the step, which every instance tells
       begin_anew()
@@ -64,6 +65,6 @@ end
 local late = not last or last + 0 <= now
 if window == 0 then
   trust(lease)
-  late = late or call('HGET', KEYS[5], incarnation) + 0 < (found[2] or 0) + 0
+  late = late or call('HGET', KEYS[KEY.INSTANCES], incarnation) + 0 < (last_window or 0) + 0
 end
-return answer_shard(late and 8 or 0)
+return answer_shard(late and FLAG.LATE or 0)

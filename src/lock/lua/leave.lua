@@ -7,9 +7,9 @@ local _, resource, session, user, client = unpack_values(ARGV[1])
 --@include settle.lua
 --@include member.lua
 local id = client .. ':' .. user
-local l = read_lock(KEYS[5])
+local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
-local member = call('HGET', KEYS[6], id)
+local member = call('HGET', KEYS[KEY.MEMBER], id)
 if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
   return answer('NOT_JOINED', 0, l)
 end

@@ -7,7 +7,7 @@ end
 
 local function tell_member(kind, resource, actor, id, value, old_session, old_instance)
   local count = call('ZCARD', tag .. 'room:' .. resource)
-  publish(154, kind, resource, actor, id, pack(value, old_session or '', old_instance or '', count))
+  publish(EVENT_MEMBER.COUNT, kind, resource, actor, id, pack(value, old_session or '', old_instance or '', count))
 end
 
 -- Puts a session into the room, in the place of `old` (the value of the member until now) if there is one.
@@ -21,7 +21,7 @@ local function enter(resource, id, session, instance, joined, page, name, actor,
   call('HSET', tag .. 'member:' .. resource, id, value)
   call('ZADD', tag .. 'room:' .. resource, joined, id)
   call('SADD', tag .. 'instance:' .. instance, resource .. ' ' .. id)
-  tell_member(1, resource, actor, id, value, old_session, old_instance)
+  tell_member(KIND.JOIN, resource, actor, id, value, old_session, old_instance)
 end
 
 -- A member goes. `how`: LEAVE, LEFT (on purpose) and TERMINATED (by an operator): the lock ends; LOST (by the type's
@@ -30,15 +30,15 @@ end
 local function depart(resource, l, id, value, how, actor, ago)
   local client, user = string.match(id, '^([^:]*):(.*)$')
   local reason = ({LEAVE = 'RELEASED', LEFT = 'DISCONNECT', TERMINATED = 'SESSION_TERMINATED'})[how]
-  if l[QUEUED] > 0 or l[TAKEOVER] ~= '' or l[STATE] == 'reserved' then
-    places_of(resource, l).depart(id, reason ~= nil, actor, how == 'TERMINATED' and reason)
+  if l[LOCK.QUEUED] > 0 or l[LOCK.TAKEOVER] ~= '' or l[LOCK.STATE] == 'reserved' then
+    waiters_of(resource, l).depart(id, reason ~= nil, actor, how == 'TERMINATED' and reason)
   end
-  if l[USER] == user and l[CLIENT] == client and (l[STATE] == 'held' or l[STATE] == 'grace') then
+  if l[LOCK.USER] == user and l[LOCK.CLIENT] == client and (l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace') then
     if reason then
       finish(resource, l, reason, actor)
-    elseif l[STATE] == 'held' and how == 'STRAY' then
+    elseif l[LOCK.STATE] == 'held' and how == 'STRAY' then
       finish(resource, l, 'STORE_LOST', actor)
-    elseif l[STATE] == 'held' then
+    elseif l[LOCK.STATE] == 'held' then
       lose_owner(resource, l, actor, how == 'SERVER', ago)
     end
   end
@@ -46,15 +46,15 @@ local function depart(resource, l, id, value, how, actor, ago)
   call('HDEL', tag .. 'member:' .. resource, id)
   call('ZREM', tag .. 'room:' .. resource, id)
   call('SREM', tag .. 'instance:' .. instance, resource .. ' ' .. id)
-  tell_member(2, resource, actor, id, value)
+  tell_member(KIND.LEAVE, resource, actor, id, value)
 end
 
 -- The room for a reply: the newest, with the holder among them, newest first; and how many there are.
 local function list_members(resource, l, listed)
   local room = tag .. 'room:' .. resource
   local ids, count = call('ZREVRANGE', room, 0, listed - 1), call('ZCARD', room)
-  if count > #ids and l[STATE] == 'held' then
-    local holder, found = l[CLIENT] .. ':' .. l[USER], false
+  if count > #ids and l[LOCK.STATE] == 'held' then
+    local holder, found = l[LOCK.CLIENT] .. ':' .. l[LOCK.USER], false
     for i = 1, #ids do
       found = found or ids[i] == holder
     end

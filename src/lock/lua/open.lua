@@ -5,11 +5,12 @@
 -- Events: none.
 local _, shards, schema, oldest = unpack_values(ARGV[1])
 --@include shard.lua
-local found = call('HMGET', KEYS[1], 'shards', 'schema')
-if found[1] and found[1] + 0 ~= shards then
-  return pack({'SHARDS', 'NONE', found[1] + 0, now, window})
-elseif found[2] and (found[2] + 0 > schema or found[2] + 0 < oldest) then
-  return pack({'SCHEMA', 'NONE', found[2] + 0, now, window})
+--@include refuse.lua
+local shards_found, schema_found = unpack(call('HMGET', KEYS[KEY.META], 'shards', 'schema'))
+if shards_found and shards_found + 0 ~= shards then
+  return refuse('SHARDS', shards_found + 0)
+elseif schema_found and (schema_found + 0 > schema or schema_found + 0 < oldest) then
+  return refuse('SCHEMA', schema_found + 0)
 end
-call('HSET', KEYS[1], 'shards', shards, 'schema', schema)
+call('HSET', KEYS[KEY.META], 'shards', shards, 'schema', schema)
 return answer_shard(0)

@@ -8,58 +8,59 @@
 local _, resource, what, operator, reason, address, uid, policy, user = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
-local l = read_lock(KEYS[5])
+local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
 if window > 0 then
   return answer('RECOVERING', 0, l)
-elseif what == 'RELEASE' and l[STATE] == 'free' then
+elseif what == 'RELEASE' and l[LOCK.STATE] == 'free' then
   return answer('NOT_HOLDER', 0, l)
 end
-local places, ending = places_of(resource, l), nil
+local waiters, ending = waiters_of(resource, l), nil
 
 local function end_it(cause)
-  if l[STATE] == 'held' or l[STATE] == 'grace' then
+  if l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace' then
     ending = end_grant(resource, l, cause, nil, operator)
-    call('HDEL', held_by(resource, l[USER]))
+    call('HDEL', held_by(resource, l[LOCK.USER]))
   end
 end
 
 -- Whose turn it was, or is to be, stands in it; who had the lock, in the ending.
 local function tell_operation(cause, whose, name)
   local by = pack({operator, reason, address, uid})
-  publish(154, 5, resource, '', cause, by .. (ending or '\194') .. pack(whose, name))
+  publish(EVENT_OPERATION.NAME, KIND.OPERATION, resource, '', cause, by .. (ending or NO_ENDING) .. pack(whose, name))
 end
 
 -- The name of the user in the room, or nil.
 local function name_in_room()
-  for _, id in ipairs(call('HKEYS', KEYS[6])) do
+  for _, id in ipairs(call('HKEYS', KEYS[KEY.MEMBER])) do
     if string.match(id, '^[^:]*:(.*)$') == user then
-      return string.match(call('HGET', KEYS[6], id), '^%S+ %S+ %S+ (.*)$')
+      return string.match(call('HGET', KEYS[KEY.MEMBER], id), '^%S+ %S+ %S+ (.*)$')
     end
   end
   return nil
 end
 
 if what == 'RELEASE' then
-  local turn = l[STATE] == 'reserved'
+  local turn = l[LOCK.STATE] == 'reserved'
   end_it('ADMIN_RELEASED')
-  tell_operation('ADMIN_RELEASED', turn and l[USER] or '', turn and l[NAME] or '')
+  tell_operation('ADMIN_RELEASED', turn and l[LOCK.USER] or '', turn and l[LOCK.NAME] or '')
   if turn then
-    places.decline('ADMIN_RELEASED', '', 'ADMIN_RELEASED')
+    waiters.decline('ADMIN_RELEASED', '', 'ADMIN_RELEASED')
   else
-    places.pass_on('ADMIN_RELEASED', '', ending)
+    waiters.pass_on('ADMIN_RELEASED', '', ending)
   end
-  return answer('RELEASED', 0, l, nil, ending)
+  return answer('RELEASED', 0, l, {previous = ending})
 end
-local cause, name, pending = l[STATE] == 'free' and 'RESERVED' or 'TAKEN_BY_ADMIN', name_in_room(), places.takeover()
+local cause = l[LOCK.STATE] == 'free' and 'RESERVED' or 'TAKEN_BY_ADMIN'
+local name, pending = name_in_room(), waiters.takeover()
 if pending then
-  places.cancel_takeover(pending, 'OVERTAKEN', '')
+  waiters.cancel_takeover(pending, 'OVERTAKEN', '')
 end
 end_it('TAKEN_BY_ADMIN')
-if l[STATE] == 'reserved' then
-  places.back_to_head()
+if l[LOCK.STATE] == 'reserved' then
+  waiters.back_to_head()
 end
-l[POLICY] = policy
+l[LOCK.POLICY] = policy
 tell_operation('TAKEN_BY_ADMIN', user, name or user)
-places.reserve_for(user, name or user, cause, ending)
-return answer('RESERVED', name and 4 or 0, l, nil, ending)
+waiters.reserve_for(user, name or user, cause, ending)
+return answer('RESERVED', name and FLAG.JOINED or 0, l, {previous = ending})

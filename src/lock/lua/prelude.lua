@@ -12,7 +12,7 @@ local call, pack, unpack_values, struct_pack = redis.call, cmsgpack.pack, cmsgpa
 local clock = call('TIME')
 local us = clock[1] * 1000000 + clock[2]
 local now = (us - us % 1000) / 1000
-local meta = call('HMGET', KEYS[1], 'replid', 'tick', 'valid')
+local meta = call('HMGET', KEYS[KEY.META], 'replid', 'tick', 'valid')
 local tick = (meta[2] or 0) + 0 -- the shard's clock: the id of its last event
 local valid = (meta[3] or now) + 0
 local window = valid < 0 and -valid or 0 -- when the open recovery window was opened, 0: none
@@ -27,10 +27,10 @@ if not same_store or (window == 0 and now > valid) then
   --@include window.lua
 end
 
--- A lock is an array: the LOCK and, as item 19, the packed form of that (false: free, and nobody waits).
-local TOKEN, SINCE, EXPIRES, IDLE, UNTIL, TOLD, DIRTY, MADE, QUEUED = 1, 2, 3, 4, 5, 6, 7, 8, 9
-local STATE, USER, NAME, CLIENT, POLICY, TAKEOVER, OTHER, PROMPT, PAGE = 10, 11, 12, 13, 14, 15, 16, 17, 18
+-- A lock is an array: the items of LOCK and, as LOCK.PACKED, those packed in a row (false: free, and nobody waits).
+-- Names like LOCK.TOKEN are numbers, put there when the scripts are embedded (../layouts.def).
 local FREE = '\154\0\0\0\0\0\0\0\0\0\164free'
+local NO_ENDING = '\194'
 local events, event_count = '', 0
 
 local function read_lock(key)
@@ -39,27 +39,29 @@ local function read_lock(key)
     return {0, 0, 0, 0, 0, 0, 0, 0, 0, 'free', '', '', '', '', '', 0, 0, '', false}
   end
   local l = {unpack_values(packed)}
-  if not l[PAGE] then -- of before there were pages
-    l[PAGE], packed = '', packed .. '\218\0\0'
+  if not l[LOCK.PAGE] then -- of before there were pages
+    l[LOCK.PAGE], packed = '', packed .. '\218\0\0'
   end
-  l[19] = packed
+  l[LOCK.PACKED] = packed
   return l
 end
 
--- The first nine items take 59 bytes, each always at the same place: heartbeat.lua counts on it.
+-- The items up to QUEUED take 59 bytes, each always at the same place: heartbeat.lua counts on it.
 local function write_lock(key, l)
-  l[19] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2BI2c0BI2c0BI2c0BI2c0BI2c0BI2c0BI8BBI2c0',
-    207, l[1], 207, l[2], 207, l[3], 207, l[4], 207, l[5], 207, l[6], l[7], l[8], 205, l[9], 218, #l[10], l[10],
-    218, #l[11], l[11], 218, #l[12], l[12], 218, #l[13], l[13], 218, #l[14], l[14], 218, #l[15], l[15], 207, l[16],
-    l[17], 218, #l[18], l[18])
-  call('SET', key, l[19])
+  l[LOCK.PACKED] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2BI2c0BI2c0BI2c0BI2c0BI2c0BI2c0BI8BBI2c0',
+    207, l[LOCK.TOKEN], 207, l[LOCK.SINCE], 207, l[LOCK.EXPIRES], 207, l[LOCK.IDLE], 207, l[LOCK.UNTIL],
+    207, l[LOCK.LAST_EVENT], l[LOCK.DIRTY], l[LOCK.MADE], 205, l[LOCK.QUEUED], 218, #l[LOCK.STATE], l[LOCK.STATE],
+    218, #l[LOCK.USER], l[LOCK.USER], 218, #l[LOCK.NAME], l[LOCK.NAME], 218, #l[LOCK.CLIENT], l[LOCK.CLIENT],
+    218, #l[LOCK.POLICY], l[LOCK.POLICY], 218, #l[LOCK.TAKEOVER], l[LOCK.TAKEOVER], 207, l[LOCK.OTHER],
+    l[LOCK.PROMPT], 218, #l[LOCK.PAGE], l[LOCK.PAGE])
+  call('SET', key, l[LOCK.PACKED])
 end
 
 -- When something becomes of this lock, or of those who wait for it, by itself; 0: never.
 local function deadline(l)
-  local at, other = l[5], l[16]
-  if l[10] == 'held' then
-    local expires, idle = l[3], l[4]
+  local at, other = l[LOCK.UNTIL], l[LOCK.OTHER]
+  if l[LOCK.STATE] == 'held' then
+    local expires, idle = l[LOCK.EXPIRES], l[LOCK.IDLE]
     at = idle > 0 and idle < expires and idle or expires
   end
   if other > 0 and (other < at or at == 0) then
@@ -68,12 +70,16 @@ local function deadline(l)
   return at
 end
 
--- The reply. `previous` and `lost` are packed ENDINGs; `names`, `members` and `count` go with few scripts; `waiting` is
--- items 16 to 18, packed.
-local function answer(outcome, flags, l, limit, previous, lost, names, members, count, waiting)
-  return (waiting and '\220\0\18' or '\159') .. struct_pack('>c3BI2c0BI8BI8BI8BI8B', '\162OK', 218, #outcome, outcome,
-    207, tick, 207, now, 207, window, 207, deadline(l), flags) .. (l[19] and '\220\0\18' or FREE) .. (l[19] or '')
-    .. (limit and pack(limit) or '\0') .. (previous or '\194') .. (lost or '\194')
-    .. struct_pack('>BI2', 220, event_count) .. events .. (names and pack(names) or '\144')
-    .. (members and pack(members, count) or '\144\0') .. (waiting or '')
+-- The reply. `more` (or nil) has by name what few replies have: packed ENDINGs `previous` and `lost`; `limit`; `names`;
+-- `members` and their `count`; `place`: the items from PLACE on, packed.
+local function answer(outcome, flags, l, more)
+  local head = struct_pack('>c3BI2c0BI8BI8BI8BI8B', '\162OK', 218, #outcome, outcome, 207, tick, 207, now, 207, window,
+    207, deadline(l), flags) .. (l[LOCK.PACKED] and ARRAY.LOCK .. l[LOCK.PACKED] or FREE)
+  local tail = struct_pack('>BI2', 220, event_count) .. events
+  if not more then
+    return ARRAY.REPLY_COUNT .. head .. '\0\194\194' .. tail .. '\144\144\0'
+  end
+  return (more.place and ARRAY.REPLY or ARRAY.REPLY_COUNT) .. head .. (more.limit and pack(more.limit) or '\0')
+    .. (more.previous or NO_ENDING) .. (more.lost or NO_ENDING) .. tail .. (more.names and pack(more.names) or '\144')
+    .. (more.members and pack(more.members, more.count) or '\144\0') .. (more.place or '')
 end

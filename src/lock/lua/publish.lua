@@ -1,22 +1,23 @@
 -- Included by what makes events.
 
--- Moves the clock on and writes an event under its tick: `what` is a cause or a member, `rest` its packed further
--- items. The tick is made into text once, since a number among a command's arguments is printed with %.17g.
-local function publish(header, kind, resource, actor, what, rest)
+-- Moves the clock on and writes an event under its tick. `last`: its last item. `what`: a cause, or a member's id.
+-- `rest`: the items after that, packed. The tick is made into text once, since a number among a command's arguments is
+-- printed with %.17g.
+local function publish(last, kind, resource, actor, what, rest)
   local prev = tick
   tick = us > prev and us or prev + 1
-  local event = struct_pack('>BBBI8BI8BI2c0BI2c0BI2c0', header, kind, 207, tick, 207, prev, 218, #resource, resource,
-    218, #actor, actor, 218, #what, what) .. rest
+  local event = struct_pack('>BBBI8BI8BI2c0BI2c0BI2c0', 144 + last, kind, 207, tick, 207, prev,
+    218, #resource, resource, 218, #actor, actor, 218, #what, what) .. rest
   local id = tick == us and clock[1] .. string.sub('00000' .. clock[2], -6) or string.format('%.0f', tick)
   events, event_count = event_count > 0 and events .. event or event, event_count + 1
-  call('HSET', KEYS[1], 'tick', id)
+  call('HSET', KEYS[KEY.META], 'tick', id)
   -- Streams are trimmed by whole nodes of about 100 entries: one time in 16 is as good as every time.
   if tick % 16 == 0 then
-    call('XADD', KEYS[3], 'MINID', '~', us - 60000000, id, 'e', event)
+    call('XADD', KEYS[KEY.EVENTS], 'MINID', '~', us - 60000000, id, 'e', event)
   else
-    call('XADD', KEYS[3], id, 'e', event)
+    call('XADD', KEYS[KEY.EVENTS], id, 'e', event)
   end
   if what ~= 'RENEWED' then
-    call('XADD', KEYS[4], id, 'e', event, 'i', ARGV[2])
+    call('XADD', KEYS[KEY.AUDIT], id, 'e', event, 'i', ARGV[2])
   end
 end

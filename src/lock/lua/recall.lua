@@ -2,10 +2,10 @@
 
 -- How the grant of `token` to `user` ended: the packed ENDING and its reason, or nil.
 local function recall(user, token)
-  for _, packed in ipairs(call('LRANGE', KEYS[7], '0', '15')) do
+  for _, packed in ipairs(call('LRANGE', KEYS[KEY.ENDED], '0', '15')) do
     local ending = unpack_values(packed)
-    if ending[1] == user and ending[4] == token then
-      return packed, ending[5]
+    if ending[ENDING.USER] == user and ending[ENDING.TOKEN] == token then
+      return packed, ending[ENDING.REASON]
     end
   end
   return nil

@@ -9,10 +9,12 @@ local _, resource, session, user, client, token, revision, why = unpack_values(A
 --@include settle.lua
 --@include recall.lua
 --@include in_room.lua
-if l[STATE] == 'reserved' and why == 'RELEASED' and l[USER] == user and (l[CLIENT] == client or l[CLIENT] == '') then
-  places_of(resource, l).decline('LEFT', session)
+local mine = l[LOCK.USER] == user and l[LOCK.CLIENT] == client
+local turn = l[LOCK.STATE] == 'reserved' and (mine or (l[LOCK.USER] == user and l[LOCK.CLIENT] == ''))
+if turn and why == 'RELEASED' then
+  waiters_of(resource, l).decline('LEFT', session)
   return answer('RELEASED', 0, l)
-elseif l[STATE] == 'reserved' or l[USER] ~= user or l[CLIENT] ~= client or (token ~= 0 and token ~= l[TOKEN]) then
+elseif l[LOCK.STATE] == 'reserved' or not mine or (token ~= 0 and token ~= l[LOCK.TOKEN]) then
   local _, reason = recall(user, token)
   return answer(reason == why and 'RELEASED' or 'NOT_HOLDER', 0, l)
 end

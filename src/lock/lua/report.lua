@@ -21,39 +21,42 @@ local arg = {unpack_values(ARGV[1])}
 --@include recall.lua
 --@include seen.lua
 --@include highest.lua
-local resource = arg[2]
+--@include refuse.lua
+local resource, highest, listed, policy, ttl, idle_release, token, state, user, name, client, made, since, expires,
+  until_ms, dirty, takeover, prompt, page, seen, read, waiter_count = unpack(arg, 2, 23)
+local WAITERS, MEMBERS = 24, 24 + 2 * waiter_count
 local r = {
-  token = arg[8], user = arg[10], name = arg[11], client = arg[12], made = arg[13], since = arg[14],
-  expires = arg[15], grace = arg[16], dirty = arg[17], page = arg[20],
+  token = token, user = user, name = name, client = client, made = made, since = since, expires = expires,
+  grace = until_ms, dirty = dirty, page = page,
 }
-if not raise_clock(math.max(arg[3], arg[21], r.token)) then
-  return pack({'AHEAD', 'NONE', tick, now, window})
+if not raise_clock(math.max(highest, seen, r.token)) then
+  return refuse('AHEAD', tick)
 end
-local l = read_lock(KEYS[5])
+local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
 -- This instance has read all that was told of the lock.
-local was_read = math.max(l[TOKEN], l[TOLD] * 1000) <= arg[22]
+local was_read = math.max(l[LOCK.TOKEN], l[LOCK.LAST_EVENT] * 1000) <= read
 
 local owner = r.client .. ':' .. r.user
 local replaced, here = {}, {} -- here: the session of each member that this instance has
-for i = 24 + 2 * arg[23], #arg, 6 do
+for i = MEMBERS, #arg, 6 do
   local id, session, joined = arg[i + 2] .. ':' .. arg[i], arg[i + 3], arg[i + 4]
-  local member = call('HGET', KEYS[6], id)
-  local other, _, since
+  local member = call('HGET', KEYS[KEY.MEMBER], id)
+  local other, _, since_ms
   if member then
-    other, _, since = split_member(member)
+    other, _, since_ms = split_member(member)
   end
-  if other ~= session and other and since + 0 > joined then
+  if other ~= session and other and since_ms + 0 > joined then
     replaced[#replaced + 1] = session
   else
     here[id] = session
     if other ~= session then
       enter(resource, id, session, ARGV[2], joined, arg[i + 5], arg[i + 1], '', member)
-      if l[STATE] == 'held' and id == l[CLIENT] .. ':' .. l[USER] and arg[i + 5] ~= l[PAGE] then
+      if l[LOCK.STATE] == 'held' and id == l[LOCK.CLIENT] .. ':' .. l[LOCK.USER] and arg[i + 5] ~= l[LOCK.PAGE] then
         lose_owner(resource, l, '', true) -- another page of its tab has not taken it up
       end
-      if l[QUEUED] > 0 then
-        places_of(resource, l).arrive(id, '')
+      if l[LOCK.QUEUED] > 0 then
+        waiters_of(resource, l).arrive(id, '')
       end
     end
   end
@@ -62,42 +65,42 @@ end
 -- The owner is here and says nothing of a lock of which this instance has read all: it has ended since, and the store
 -- has lost that.
 local function is_disowned()
-  local id = l[CLIENT] .. ':' .. l[USER]
+  local id = l[LOCK.CLIENT] .. ':' .. l[LOCK.USER]
   return is_owned(l) and here[id] and (r.token == 0 or id ~= owner) and was_read
 end
 
 -- The reported owner's connection ended here, and the store has lost that, or has not been told: what is left of the
 -- grace is as reported.
 local function end_connection()
-  local member, until_ms = call('HGET', KEYS[6], owner), l[UNTIL]
+  local member, left_ms = call('HGET', KEYS[KEY.MEMBER], owner), l[LOCK.UNTIL]
   if member and not here[owner] and select(2, split_member(member)) == ARGV[2] then
-    depart(resource, l, owner, member, arg[19] == 1 and 'LOST' or 'SERVER', '')
-    l[UNTIL] = until_ms
+    depart(resource, l, owner, member, prompt == 1 and 'LOST' or 'SERVER', '')
+    l[LOCK.UNTIL] = left_ms
   end
 end
 
 if window > 0 and is_disowned() then
   finish(resource, l, 'STORE_LOST', '')
-elseif window > 0 and arg[9] == 'grace' and l[TOKEN] == r.token then
+elseif window > 0 and state == 'grace' and l[LOCK.TOKEN] == r.token then
   end_connection()
 end
 -- The owner is in the room, by the connection that is reported.
-local member = arg[9] == 'held' and call('HGET', KEYS[6], owner)
-local _, instance, _, page = split_member(member or '')
-local held = instance == ARGV[2] and page == r.page
-local idle = arg[7] > 0 and now + arg[7] or 0
-local same = l[TOKEN] == r.token and l[STATE] ~= 'free'
+local member = state == 'held' and call('HGET', KEYS[KEY.MEMBER], owner)
+local _, instance, _, member_page = split_member(member or '')
+local held = instance == ARGV[2] and member_page == r.page
+local idle = idle_release > 0 and now + idle_release or 0
+local same = l[LOCK.TOKEN] == r.token and l[LOCK.STATE] ~= 'free'
 
 -- Outside a window a report gives nothing back but a grace lock to its owner, and confirms one that is held.
 local function confirm()
   if not same then
     return recall(r.user, r.token) or forgotten(r.token, 'NOT_HELD')
-  elseif l[STATE] == 'held' then
-    l[TOLD] = now
+  elseif l[LOCK.STATE] == 'held' then
+    l[LOCK.LAST_EVENT] = now
     change(resource, l, 'RECOVERED', '')
-  elseif held and l[STATE] == 'grace' then
-    l[STATE], l[UNTIL], l[TOLD], l[EXPIRES], l[IDLE], l[PROMPT] = 'held', 0, now, now + arg[6], idle, 0
-    l[PAGE], l[POLICY] = r.page, arg[5]
+  elseif held and l[LOCK.STATE] == 'grace' then
+    l[LOCK.STATE], l[LOCK.UNTIL], l[LOCK.PROMPT], l[LOCK.PAGE], l[LOCK.POLICY] = 'held', 0, 0, r.page, policy
+    l[LOCK.LAST_EVENT], l[LOCK.EXPIRES], l[LOCK.IDLE] = now, now + ttl, idle
     change(resource, l, 'RESUMED', '')
   end
   return nil
@@ -107,77 +110,80 @@ end
 -- not have been told of it yet. What was set before the clock was set back lies no further ahead than its own length.
 local function restore()
   local ending
-  if same or (is_owned(l) and here[owner] and owner == l[CLIENT] .. ':' .. l[USER] and l[TOKEN] > r.token) then
-    r.page = held and r.page or l[PAGE]
-    held = held or l[STATE] == 'held'
-    r.expires, r.grace = math.max(r.expires, l[EXPIRES]), math.max(r.grace, l[UNTIL])
+  local owns = is_owned(l) and owner == l[LOCK.CLIENT] .. ':' .. l[LOCK.USER]
+  if same or (owns and here[owner] and l[LOCK.TOKEN] > r.token) then
+    r.page = held and r.page or l[LOCK.PAGE]
+    held = held or l[LOCK.STATE] == 'held'
+    r.expires, r.grace = math.max(r.expires, l[LOCK.EXPIRES]), math.max(r.grace, l[LOCK.UNTIL])
   else
     local lost = recall(r.user, r.token)
-    if lost or r.token < l[TOKEN] then
+    if lost or r.token < l[LOCK.TOKEN] then
       return lost or forgotten(r.token, 'STALE_TOKEN')
     end
-    if l[QUEUED] > 0 or l[STATE] == 'reserved' then
-      places_of(resource, l).restore_owner(owner)
+    if l[LOCK.QUEUED] > 0 or l[LOCK.STATE] == 'reserved' then
+      waiters_of(resource, l).restore_owner(owner)
     end
-    if l[STATE] == 'held' or l[STATE] == 'grace' then
+    if l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace' then
       ending = end_grant(resource, l, 'STORE_LOST')
-      call('HDEL', held_by(resource, l[USER]))
+      call('HDEL', held_by(resource, l[LOCK.USER]))
     end
-    l[TAKEOVER] = ''
-    l[USER], l[NAME], l[CLIENT], l[MADE], l[TOKEN], l[SINCE] = r.user, r.name, r.client, r.made, r.token, r.since
+    l[LOCK.TAKEOVER] = ''
+    l[LOCK.USER], l[LOCK.NAME], l[LOCK.CLIENT], l[LOCK.MADE] = r.user, r.name, r.client, r.made
+    l[LOCK.TOKEN], l[LOCK.SINCE] = r.token, r.since
     local key, child = held_by(resource, r.user)
     call('HSET', key, child, '')
   end
-  l[STATE], l[EXPIRES], l[DIRTY], l[TOLD], l[POLICY] = 'held', r.expires, r.dirty, now, arg[5]
-  l[IDLE], l[UNTIL], l[PROMPT], l[PAGE] = idle, 0, 0, r.page
-  l[EXPIRES] = math.min(l[EXPIRES], now + arg[6])
-  if l[TAKEOVER] == '' and arg[18] ~= '' then
-    local t = cmsgpack.unpack(arg[18])
-    t[6] = math.min(t[6], now + t[8])
-    l[TAKEOVER] = pack(t)
+  l[LOCK.STATE], l[LOCK.EXPIRES], l[LOCK.DIRTY] = 'held', r.expires, r.dirty
+  l[LOCK.LAST_EVENT], l[LOCK.POLICY] = now, policy
+  l[LOCK.IDLE], l[LOCK.UNTIL], l[LOCK.PROMPT], l[LOCK.PAGE] = idle, 0, 0, r.page
+  l[LOCK.EXPIRES] = math.min(l[LOCK.EXPIRES], now + ttl)
+  if l[LOCK.TAKEOVER] == '' and takeover ~= '' then
+    local t = cmsgpack.unpack(takeover)
+    t[TAKEOVER.FORCE_AT] = math.min(t[TAKEOVER.FORCE_AT], now + t[TAKEOVER.LENGTH])
+    l[LOCK.TAKEOVER] = pack(t)
   end
   if not held then
     local _, _, grace = policy_of(l)
-    l[STATE], l[IDLE], l[PROMPT] = 'grace', 0, arg[19]
-    l[UNTIL] = now + math.min(r.grace > 0 and r.grace - now or grace, grace)
+    l[LOCK.STATE], l[LOCK.IDLE], l[LOCK.PROMPT] = 'grace', 0, prompt
+    l[LOCK.UNTIL] = now + math.min(r.grace > 0 and r.grace - now or grace, grace)
   end
-  if l[QUEUED] > 0 or l[OTHER] > 0 or l[TAKEOVER] ~= '' then
-    places_of(resource, l).recount()
+  if l[LOCK.QUEUED] > 0 or l[LOCK.OTHER] > 0 or l[LOCK.TAKEOVER] ~= '' then
+    waiters_of(resource, l).recount()
   end
   change(resource, l, 'RECOVERED', '', ending)
   return nil
 end
 
 -- Who waits, and whose turn it is, as far as the store has forgotten it.
-local function restore_places()
-  local places = places_of(resource, l)
-  for i = 24, 23 + 2 * arg[23], 2 do
-    places.restore(arg[i], cmsgpack.unpack(arg[i + 1]), arg[5])
+local function restore_waiters()
+  local waiters = waiters_of(resource, l)
+  for i = WAITERS, MEMBERS - 1, 2 do
+    waiters.restore(arg[i], cmsgpack.unpack(arg[i + 1]), policy)
   end
-  if arg[9] == 'reserved' and l[STATE] == 'free' and l[TAKEOVER] == '' then
-    l[STATE], l[USER], l[NAME], l[CLIENT], l[MADE], l[POLICY], l[TOLD] =
-      'reserved', r.user, r.name, r.client, r.made, arg[5], now
+  if state == 'reserved' and l[LOCK.STATE] == 'free' and l[LOCK.TAKEOVER] == '' then
+    l[LOCK.STATE], l[LOCK.USER], l[LOCK.NAME], l[LOCK.CLIENT], l[LOCK.MADE], l[LOCK.POLICY], l[LOCK.LAST_EVENT] =
+      'reserved', r.user, r.name, r.client, r.made, policy, now
     local _, _, _, claim = policy_of(l)
-    l[UNTIL] = math.min(r.grace, now + claim)
-    places.restore_turn(owner)
+    l[LOCK.UNTIL] = math.min(r.grace, now + claim)
+    waiters.restore_turn(owner)
     change(resource, l, 'RECOVERED', '')
   end
 end
 
-local lost, waiting
+local lost, place
 if r.token ~= 0 then
   lost = (window > 0 and restore or confirm)()
 end
 if window > 0 then
-  witness(resource, math.max(arg[21], r.token, highest_known(resource)))
+  witness(resource, math.max(seen, r.token, highest_known(resource)))
 end
-if window > 0 and (arg[9] == 'reserved' or arg[23] > 0) then
-  restore_places()
-elseif l[QUEUED] > 0 then
-  places_of(resource, l).serve('')
+if window > 0 and (state == 'reserved' or waiter_count > 0) then
+  restore_waiters()
+elseif l[LOCK.QUEUED] > 0 then
+  waiters_of(resource, l).serve('')
 end
-if l[QUEUED] > 0 or l[STATE] == 'reserved' then
-  waiting = places_of(resource, l).reply(nil, true)
+if l[LOCK.QUEUED] > 0 or l[LOCK.STATE] == 'reserved' then
+  place = waiters_of(resource, l).reply(nil, true)
 end
-local list, count = list_members(resource, l, arg[4])
-return answer('NONE', 0, l, nil, nil, lost, replaced, list, count, waiting)
+local members, count = list_members(resource, l, listed)
+return answer('NONE', 0, l, {lost = lost, names = replaced, members = members, count = count, place = place})

@@ -7,21 +7,22 @@
 -- Reply: NONE; window is 0 where it is closed now, another number where it must report again.
 -- Events: STORE_LOST or RECOVERED, when a window closes, of locks of which a higher token was seen.
 local arg = {unpack_values(ARGV[1])}
-local incarnation, lease, private, longest_grace, reported, contact = ARGV[2], arg[2], arg[3], arg[4], arg[5], arg[6]
+local lease, private, longest_grace, reported, contact = unpack(arg, 2, 6)
+local incarnation = ARGV[2]
 --@include shard.lua
 if window == 0 or window == reported then
-  call('HSET', KEYS[5], incarnation, reported > 0 and reported or knows_since())
+  call('HSET', KEYS[KEY.INSTANCES], incarnation, reported > 0 and reported or knows_since())
 end
 if window > 0 and window == reported then
-  local lost = call('HGET', KEYS[1], 'lost') == '1'
+  local lost = call('HGET', KEYS[KEY.META], 'lost') == '1'
   for i = 7, lost and #arg or 0, 2 do
     if arg[i + 1] + longest_grace > now then
-      call('HSETNX', KEYS[5], arg[i], 0)
-      call('ZADD', KEYS[2], 'GT', math.min(arg[i + 1], now + lease), 'i:' .. arg[i])
+      call('HSETNX', KEYS[KEY.INSTANCES], arg[i], 0)
+      call('ZADD', KEYS[KEY.DUE], 'GT', math.min(arg[i + 1], now + lease), 'i:' .. arg[i])
     end
   end
-  if contact > 0 and contact < call('HGET', KEYS[1], 'from') + 0 then
-    call('HSET', KEYS[1], 'from', contact)
+  if contact > 0 and contact < call('HGET', KEYS[KEY.META], 'from') + 0 then
+    call('HSET', KEYS[KEY.META], 'from', contact)
   end
 end
 if window > 0 then

@@ -9,19 +9,19 @@ local _, resource, session, user, client, name, made, policy, request, message, 
 --@include publish.lua
 --@include settle.lua
 --@include in_room.lua
-if l[STATE] ~= 'free' and l[USER] == user then
+if l[LOCK.STATE] ~= 'free' and l[LOCK.USER] == user then
   return answer('OWN', 0, l)
 end
-local places = places_of(resource, l)
-local found = places.find(request, user)
+local waiters = waiters_of(resource, l)
+local found = waiters.find(request, user)
 if not found then
-  if l[STATE] == 'free' then
-    l[POLICY] = policy
+  if l[LOCK.STATE] == 'free' then
+    l[LOCK.POLICY] = policy
   end
   local _, _, grace = string.match(policy, '^(%S+) (%S+) (%S+)')
-  if not places.add(id, name, 2, most, request, message, length, grace + 0, made, session) then
+  if not waiters.add(id, name, WAITS.REQUEST, most, request, message, length, grace + 0, made, session) then
     return answer('QUEUE_FULL', 0, l)
   end
-  places.serve(session)
+  waiters.serve(session)
 end
-return answer('REQUESTED', 0, l, nil, nil, nil, nil, nil, nil, places.reply(found or id))
+return answer('REQUESTED', 0, l, {place = waiters.reply(found or id)})

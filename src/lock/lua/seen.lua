@@ -6,13 +6,13 @@ local function raise_clock(seen)
     return false
   elseif seen > tick then
     tick = seen
-    call('HSET', KEYS[1], 'tick', tick)
+    call('HSET', KEYS[KEY.META], 'tick', tick)
   end
   return true
 end
 
 local function is_owned(l)
-  return l[STATE] == 'held' or l[STATE] == 'grace'
+  return l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace'
 end
 
 -- Notes a token of the resource that somebody tells of in this window. A lock below the highest is not confirmed. What

@@ -1,18 +1,18 @@
 -- Included by what ends locks or lets happen what is due; needs publish.lua.
-local tag = string.sub(KEYS[1], 1, -5)
+local tag = string.sub(KEYS[KEY.META], 1, -5)
 
 -- ttl, idle, grace and claim window in ms, and what a lost connection does.
 local function policy_of(l)
-  local ttl, idle, grace, claim, disconnect = string.match(l[POLICY], '^(%S+) (%S+) (%S+) (%S+) (%S+)')
+  local ttl, idle, grace, claim, disconnect = string.match(l[LOCK.POLICY], '^(%S+) (%S+) (%S+) (%S+) (%S+)')
   return ttl + 0, idle + 0, grace + 0, claim + 0, disconnect
 end
 
 -- A deadline that lies in the last gap counts from the gap's end: with `length`, or where `left` is true with what was
 -- left when the gap began, and no more than that.
 local function effective(at, length, left)
-  local gap = call('HMGET', KEYS[1], 'from', 'to')
-  if gap[2] and at >= gap[1] + 0 and at <= gap[2] + 0 then
-    return gap[2] + (left and math.min(at - gap[1], length) or length)
+  local from, to = unpack(call('HMGET', KEYS[KEY.META], 'from', 'to'))
+  if to and at >= from + 0 and at <= to + 0 then
+    return to + (left and math.min(at - from, length) or length)
   end
   return at
 end
@@ -25,27 +25,28 @@ end
 
 -- `ending`: of a grant that ended by it. `takeover`: the packed TAKEOVER that it came by.
 local function tell(resource, l, cause, actor, ending, takeover)
-  local lock = l[19] and '\220\0\18' .. l[19] or FREE
+  local lock = l[LOCK.PACKED] and ARRAY.LOCK .. l[LOCK.PACKED] or FREE
   if takeover then
-    publish(153, 0, resource, actor, cause, lock .. (ending or '\194') .. takeover)
+    publish(EVENT_LOCK.TAKEOVER, KIND.LOCK, resource, actor, cause, lock .. (ending or NO_ENDING) .. takeover)
   else
-    publish(ending and 152 or 151, 0, resource, actor, cause, lock .. (ending or ''))
+    publish(ending and EVENT_LOCK.ENDED or EVENT_LOCK.LOCK, KIND.LOCK, resource, actor, cause,
+      lock .. (ending or ''))
   end
 end
 
 -- Writes a lock, or takes it away where it is free and nobody wants it, and puts down when something is due.
 local function store(resource, l)
   local key, at = tag .. 'lock:' .. resource, deadline(l)
-  if l[STATE] == 'free' and l[QUEUED] == 0 and l[TAKEOVER] == '' then
+  if l[LOCK.STATE] == 'free' and l[LOCK.QUEUED] == 0 and l[LOCK.TAKEOVER] == '' then
     call('DEL', key)
-    l[19] = false
+    l[LOCK.PACKED] = false
   else
     write_lock(key, l)
   end
   if at > 0 then
-    call('ZADD', KEYS[2], at, 'r:' .. resource)
+    call('ZADD', KEYS[KEY.DUE], at, 'r:' .. resource)
   else
-    call('ZREM', KEYS[2], 'r:' .. resource)
+    call('ZREM', KEYS[KEY.DUE], 'r:' .. resource)
   end
 end
 
@@ -59,7 +60,8 @@ end
 -- was given up for.
 local function end_grant(resource, l, reason, revision, by, request)
   local ending = pack({
-    l[USER], l[NAME], l[CLIENT], l[TOKEN], reason, l[DIRTY], revision or false, l[SINCE], now, by or '', request or '',
+    l[LOCK.USER], l[LOCK.NAME], l[LOCK.CLIENT], l[LOCK.TOKEN], reason, l[LOCK.DIRTY], revision or false, l[LOCK.SINCE],
+    now, by or '', request or '',
   })
   local key = tag .. 'ended:' .. resource
   if call('LPUSH', key, ending) > 16 then
@@ -70,27 +72,27 @@ local function end_grant(resource, l, reason, revision, by, request)
 end
 
 -- Those who wait for the lock, and a pending takeover. Made only where there are some: most locks have none.
-local function places_of(resource, l)
-  --@include places.lua
+local function waiters_of(resource, l)
+  --@include waiters.lua
 end
 
 -- The next rule: who has a lock that nobody holds any more. A pending takeover, then the head of the queue; else it
 -- is free.
 local function pass_on(resource, l, cause, actor, ending, decision)
-  if l[QUEUED] > 0 or l[TAKEOVER] ~= '' then
-    return places_of(resource, l).pass_on(cause, actor, ending, decision)
+  if l[LOCK.QUEUED] > 0 or l[LOCK.TAKEOVER] ~= '' then
+    return waiters_of(resource, l).pass_on(cause, actor, ending, decision)
   end
   for i = 1, 8 do
     l[i] = 0
   end
-  l[STATE], l[USER], l[NAME], l[CLIENT], l[PROMPT], l[PAGE] = 'free', '', '', '', 0, ''
+  l[LOCK.STATE], l[LOCK.USER], l[LOCK.NAME], l[LOCK.CLIENT], l[LOCK.PROMPT], l[LOCK.PAGE] = 'free', '', '', '', 0, ''
   change(resource, l, cause, actor, ending)
 end
 
 -- Ends the lock in `l` for good.
 local function finish(resource, l, reason, actor, revision, by, request, decision)
   local ending = end_grant(resource, l, reason, revision, by, request)
-  call('HDEL', held_by(resource, l[USER]))
+  call('HDEL', held_by(resource, l[LOCK.USER]))
   pass_on(resource, l, reason, actor, ending, decision)
 end
 
@@ -98,11 +100,12 @@ end
 -- is given anything. `plain`: grace, whatever the type says. `ago`: ms since the connection ended.
 local function lose_owner(resource, l, actor, plain, ago)
   local _, _, grace, _, disconnect = policy_of(l)
-  if window == 0 and l[TAKEOVER] ~= '' or (l[TAKEOVER] == '' and not plain and disconnect == 'release') then
+  if window == 0 and l[LOCK.TAKEOVER] ~= '' or (l[LOCK.TAKEOVER] == '' and not plain and disconnect == 'release') then
     return finish(resource, l, 'DISCONNECT', actor)
   end
-  l[STATE], l[UNTIL], l[IDLE], l[TOLD] = 'grace', now + math.max(grace - (ago or 0), 1), 0, now
-  l[PROMPT] = not plain and disconnect == 'prompt' and 1 or 0
+  l[LOCK.STATE], l[LOCK.IDLE], l[LOCK.LAST_EVENT] = 'grace', 0, now
+  l[LOCK.UNTIL] = now + math.max(grace - (ago or 0), 1)
+  l[LOCK.PROMPT] = not plain and disconnect == 'prompt' and 1 or 0
   change(resource, l, 'GRACE_STARTED', actor)
 end
 
@@ -110,24 +113,24 @@ end
 local function settle(resource, l)
   local at = deadline(l)
   while window == 0 and at > 0 and at <= now do
-    if at == l[OTHER] then
-      places_of(resource, l).settle(at)
+    if at == l[LOCK.OTHER] then
+      waiters_of(resource, l).settle(at)
     else
       local ttl, idle, grace, claim = policy_of(l)
-      local field, length, reason = UNTIL, grace, 'GRACE_PERIOD_EXPIRED'
-      if l[STATE] == 'held' and l[EXPIRES] <= now then
-        field, length, reason = EXPIRES, ttl, 'EXPIRED'
-      elseif l[STATE] == 'held' then
-        field, length, reason = IDLE, idle, 'EXPIRED'
-      elseif l[STATE] == 'reserved' then
+      local field, length, reason = LOCK.UNTIL, grace, 'GRACE_PERIOD_EXPIRED'
+      if l[LOCK.STATE] == 'held' and l[LOCK.EXPIRES] <= now then
+        field, length, reason = LOCK.EXPIRES, ttl, 'EXPIRED'
+      elseif l[LOCK.STATE] == 'held' then
+        field, length, reason = LOCK.IDLE, idle, 'EXPIRED'
+      elseif l[LOCK.STATE] == 'reserved' then
         length = claim
       end
-      local later = effective(l[field], length, field == EXPIRES)
+      local later = effective(l[field], length, field == LOCK.EXPIRES)
       if later > now then
-        l[field], l[TOLD] = later, now
+        l[field], l[LOCK.LAST_EVENT] = later, now
         change(resource, l, 'RECOVERED', '')
-      elseif l[STATE] == 'reserved' then
-        places_of(resource, l).decline('CLAIM_EXPIRED', '')
+      elseif l[LOCK.STATE] == 'reserved' then
+        waiters_of(resource, l).decline('CLAIM_EXPIRED', '')
       else
         finish(resource, l, reason, '')
       end

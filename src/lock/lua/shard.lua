@@ -2,34 +2,34 @@
 
 -- The store's past can be trusted for two intervals of lease renewal more.
 local function trust(lease)
-  call('HSET', KEYS[1], 'valid', now + math.floor(lease * 2 / 3))
+  call('HSET', KEYS[KEY.META], 'valid', now + math.floor(lease * 2 / 3))
 end
 
 -- Since when an instance that is told nothing of the past has known all, for `instances`: no window that is over is
 -- younger, wherever the clock was then.
 local function knows_since()
-  return math.max(now - 1, (call('HGET', KEYS[1], 'window') or 0) + 0)
+  return math.max(now - 1, (call('HGET', KEYS[KEY.META], 'window') or 0) + 0)
 end
 
 -- Takes an instance without members out of the books, but for what its audit may lack: that is handed out by the
 -- sweep. False if it has members still.
 local function forget_instance(incarnation)
-  if call('EXISTS', string.sub(KEYS[1], 1, -5) .. 'instance:' .. incarnation) == 1 then
+  if call('EXISTS', string.sub(KEYS[KEY.META], 1, -5) .. 'instance:' .. incarnation) == 1 then
     return false
   end
-  call('ZREM', KEYS[2], 'i:' .. incarnation)
-  call('HDEL', KEYS[5], incarnation)
-  if call('HEXISTS', KEYS[6], incarnation) == 1 then
-    call('ZADD', KEYS[2], now, 'a:' .. incarnation)
+  call('ZREM', KEYS[KEY.DUE], 'i:' .. incarnation)
+  call('HDEL', KEYS[KEY.INSTANCES], incarnation)
+  if call('HEXISTS', KEYS[KEY.WRITTEN], incarnation) == 1 then
+    call('ZADD', KEYS[KEY.DUE], now, 'a:' .. incarnation)
   end
   return true
 end
 
 local function answer_shard(flags, names)
-  local first = call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-  local at = (first[2] or 0) + 0
+  local _, first = unpack(call('ZRANGE', KEYS[KEY.DUE], 0, 0, 'WITHSCORES'))
+  local at = (first or 0) + 0
   if window > 0 and at <= now then
     at = now + 1000
   end
-  return answer('NONE', flags, {0, 0, 0, 0, at, 0, 0, 0, 0, 'free', '', '', '', '', '', 0}, nil, nil, nil, names)
+  return answer('NONE', flags, {[LOCK.UNTIL] = at, [LOCK.OTHER] = 0, [LOCK.STATE] = 'free'}, names and {names = names})
 end

@@ -3,7 +3,7 @@
 -- Reply: NONE.
 -- Events: what was due.
 local _, resource = unpack_values(ARGV[1])
-local l = read_lock(KEYS[5])
+local l = read_lock(KEYS[KEY.LOCK])
 if deadline(l) > now or deadline(l) == 0 then
   return answer('NONE', 0, l)
 end

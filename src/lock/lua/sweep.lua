@@ -24,29 +24,30 @@ local function cannot(what, resource, problem)
 end
 
 -- Where the scan of `due` goes on after the clock was set back.
-local back = call('HGET', KEYS[1], 'back')
+local back = call('HGET', KEYS[KEY.META], 'back')
 
 -- The clock was set back: what lies further ahead than its own length counts from now.
 local function pull_in(resource, l)
   local ttl, idle, grace, claim = policy_of(l)
-  local changed = l[TOLD] > now
-  for field, length in pairs({[EXPIRES] = ttl, [IDLE] = idle, [UNTIL] = l[STATE] == 'grace' and grace or claim}) do
+  local changed = l[LOCK.LAST_EVENT] > now
+  local lengths = {[LOCK.EXPIRES] = ttl, [LOCK.IDLE] = idle, [LOCK.UNTIL] = l[LOCK.STATE] == 'grace' and grace or claim}
+  for field, length in pairs(lengths) do
     if l[field] > now + length then
       l[field], changed = now + length, true
     end
   end
   if changed then
-    l[TOLD] = now
+    l[LOCK.LAST_EVENT] = now
     change(resource, l, 'RECOVERED', '')
   end
-  if l[QUEUED] > 0 or l[TAKEOVER] ~= '' then
-    places_of(resource, l).pull_in()
+  if l[LOCK.QUEUED] > 0 or l[LOCK.TAKEOVER] ~= '' then
+    waiters_of(resource, l).pull_in()
   end
 end
 
 local function read_settled(resource)
   local l = read_lock(tag .. 'lock:' .. resource)
-  if back and l[POLICY] ~= '' then
+  if back and l[LOCK.POLICY] ~= '' then
     pull_in(resource, l)
   end
   settle(resource, l)
@@ -56,9 +57,9 @@ end
 local function settle_due(resource)
   local at = deadline(read_settled(resource))
   if at == 0 then
-    call('ZREM', KEYS[2], 'r:' .. resource)
+    call('ZREM', KEYS[KEY.DUE], 'r:' .. resource)
   else
-    call('ZADD', KEYS[2], at, 'r:' .. resource)
+    call('ZADD', KEYS[KEY.DUE], at, 'r:' .. resource)
   end
 end
 
@@ -66,7 +67,7 @@ end
 local function try_settle_due(resource)
   local ok, problem = pcall(settle_due, resource)
   if not ok then
-    call('ZADD', KEYS[2], now + 60000, 'r:' .. resource)
+    call('ZADD', KEYS[KEY.DUE], now + 60000, 'r:' .. resource)
     cannot('settle', resource, problem)
   end
 end
@@ -86,28 +87,28 @@ local function pull_in_some()
   if not back then
     return false
   end
-  local found = call('ZSCAN', KEYS[2], back, 'COUNT', most)
-  if found[1] == '0' then
-    call('HDEL', KEYS[1], 'back')
+  local cursor, found = unpack(call('ZSCAN', KEYS[KEY.DUE], back, 'COUNT', most))
+  if cursor == '0' then
+    call('HDEL', KEYS[KEY.META], 'back')
   else
-    call('HSET', KEYS[1], 'back', found[1])
+    call('HSET', KEYS[KEY.META], 'back', cursor)
   end
-  for i = 1, #found[2], 2 do
-    local name, at = found[2][i], found[2][i + 1] + 0
+  for i = 1, #found, 2 do
+    local name, at = found[i], found[i + 1] + 0
     if string.sub(name, 1, 2) == 'r:' then
       try_settle_due(string.sub(name, 3))
     elseif at > now + lease then
-      call('ZADD', KEYS[2], now + lease, name)
+      call('ZADD', KEYS[KEY.DUE], now + lease, name)
     end
   end
-  return found[1] ~= '0'
+  return cursor ~= '0'
 end
 
 -- A lease ended at `ended`: the instance's memberships end as if the server had closed them. True if some are left.
 local function reap(incarnation, ended)
   local later = effective(ended, lease)
   if later > now then
-    call('ZADD', KEYS[2], later, 'i:' .. incarnation)
+    call('ZADD', KEYS[KEY.DUE], later, 'i:' .. incarnation)
     return false
   end
   local set = tag .. 'instance:' .. incarnation
@@ -126,12 +127,12 @@ end
 
 -- What a dead instance's audit may lack, for the caller to look after until one lease from now.
 local function hand_out(incarnation)
-  local written = call('HGET', KEYS[6], incarnation)
-  if not written or call('ZSCORE', KEYS[2], 'i:' .. incarnation) then
-    call('ZREM', KEYS[2], 'a:' .. incarnation)
+  local written = call('HGET', KEYS[KEY.WRITTEN], incarnation)
+  if not written or call('ZSCORE', KEYS[KEY.DUE], 'i:' .. incarnation) then
+    call('ZREM', KEYS[KEY.DUE], 'a:' .. incarnation)
     return nil
   end
-  call('ZADD', KEYS[2], now + lease, 'a:' .. incarnation)
+  call('ZADD', KEYS[KEY.DUE], now + lease, 'a:' .. incarnation)
   return {incarnation, written .. '-0'}
 end
 
@@ -139,21 +140,21 @@ end
 -- gone that nobody had written.
 local function trim_audit()
   local first
-  for _, written in ipairs(call('HVALS', KEYS[6])) do
+  for _, written in ipairs(call('HVALS', KEYS[KEY.WRITTEN])) do
     first = math.min(written + 0, first or tick)
   end
   if first then
-    call('XTRIM', KEYS[4], 'MINID', '~', first)
+    call('XTRIM', KEYS[KEY.AUDIT], 'MINID', '~', first)
   end
-  if call('XTRIM', KEYS[4], 'MAXLEN', '~', keep_audit) > 0 then
-    local entry = call('XRANGE', KEYS[4], '-', '+', 'COUNT', 1)[1]
-    call('HSET', KEYS[1], 'audit_cut', entry and string.match(entry[1], '^%d+') or tick)
+  if call('XTRIM', KEYS[KEY.AUDIT], 'MAXLEN', '~', keep_audit) > 0 then
+    local oldest = unpack(call('XRANGE', KEYS[KEY.AUDIT], '-', '+', 'COUNT', 1))
+    call('HSET', KEYS[KEY.META], 'audit_cut', oldest and string.match(unpack(oldest), '^%d+') or tick)
   end
 end
 
 local more, dead = false, nil
 if window == 0 then
-  local due = call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+  local due = call('ZRANGEBYSCORE', KEYS[KEY.DUE], '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
   more = pull_in_some() or #due == most * 2
   local reaped = false
   for i = 1, #due, 2 do
@@ -171,7 +172,7 @@ if window == 0 then
     end
   end
 end
-call('XTRIM', KEYS[3], 'MINID', '~', us - 60000000)
-call('XTRIM', KEYS[3], 'MAXLEN', '~', keep_events)
+call('XTRIM', KEYS[KEY.EVENTS], 'MINID', '~', us - 60000000)
+call('XTRIM', KEYS[KEY.EVENTS], 'MAXLEN', '~', keep_events)
 trim_audit()
-return answer_shard((more and 16 or 0) + (unreadable and 32 or 0), dead)
+return answer_shard((more and FLAG.MORE or 0) + (unreadable and FLAG.UNREADABLE or 0), dead)

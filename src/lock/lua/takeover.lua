@@ -13,31 +13,31 @@ local _, resource, session, user, client, name, made, policy, ttl, idle, tell_af
 --@include page.lua
 --@include grant.lua
 --@include judge.lua
-local has = l[STATE] == 'held' or l[STATE] == 'grace'
-if l[STATE] == 'free' or (has and l[USER] == user) or (l[STATE] == 'reserved' and l[USER] == user) then
-  local verdict = judge(l, -1, true, 1, 0)
+local has = l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace'
+if l[LOCK.STATE] == 'free' or l[LOCK.USER] == user then
+  local verdict = judge(l, -1, true, HOW.TAKE_OWN, 0)
   local flags, previous = apply(verdict, l, tell_after)
-  return answer('GRANTED', flags, l, nil, previous)
+  return answer('GRANTED', flags, l, {previous = previous})
 end
-local places = places_of(resource, l)
-local pending = places.takeover()
+local waiters = waiters_of(resource, l)
+local pending = waiters.takeover()
 if pending and urgent == 0 then
   return answer('TAKEOVER_IN_PROGRESS', 0, l)
 elseif pending then
-  places.cancel_takeover(pending, 'OVERTAKEN', session)
+  waiters.cancel_takeover(pending, 'OVERTAKEN', session)
 end
 local t = {request, user, name, client, reason, now + length, urgent, length, 0, made}
-if l[STATE] == 'held' and length > 0 and urgent == 0 then
-  places.ask_for(t, session)
+if l[LOCK.STATE] == 'held' and length > 0 and urgent == 0 then
+  waiters.ask_for(t, session)
   return answer('PENDING', 0, l)
 end
 local ending
 if has then
   ending = end_grant(resource, l, 'TAKEN_BY_ADMIN', nil, name, request)
-  call('HDEL', held_by(resource, l[USER]))
+  call('HDEL', held_by(resource, l[LOCK.USER]))
 else
-  places.back_to_head()
+  waiters.back_to_head()
 end
-l[POLICY] = policy
-places.give(t, session, ending, urgent == 1 and 'URGENT' or 'IMMEDIATE')
-return answer('GRANTED', 0, l, nil, ending or call('LINDEX', KEYS[7], '0'))
+l[LOCK.POLICY] = policy
+waiters.give(t, session, ending, urgent == 1 and 'URGENT' or 'IMMEDIATE')
+return answer('GRANTED', 0, l, {previous = ending or call('LINDEX', KEYS[KEY.ENDED], '0')})

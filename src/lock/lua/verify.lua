@@ -4,7 +4,7 @@
 --   remembers; previous: the latest grant that is over, if it came after this one) · RECOVERING: the store cannot say.
 -- Events: what was due.
 local _, resource, token = unpack_values(ARGV[1])
-local l = read_lock(KEYS[5])
+local l = read_lock(KEYS[KEY.LOCK])
 if window == 0 and deadline(l) > 0 and deadline(l) <= now then
   --@include publish.lua
   --@include settle.lua
@@ -12,12 +12,12 @@ if window == 0 and deadline(l) > 0 and deadline(l) <= now then
 end
 if window > 0 then
   return answer('RECOVERING', 0, l)
-elseif l[TOKEN] == token and (l[STATE] == 'held' or l[STATE] == 'grace') then
+elseif l[LOCK.TOKEN] == token and (l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace') then
   return answer('NONE', 0, l)
 end
 local lost, latest
-for _, packed in ipairs(call('LRANGE', KEYS[7], '0', '15')) do
-  local ended = unpack_values(packed)[4]
+for _, packed in ipairs(call('LRANGE', KEYS[KEY.ENDED], '0', '15')) do
+  local ended = unpack_values(packed)[ENDING.TOKEN]
   if ended == token then
     lost = packed
   elseif not latest and ended > token then
@@ -25,6 +25,7 @@ for _, packed in ipairs(call('LRANGE', KEYS[7], '0', '15')) do
   end
 end
 if not lost then
-  lost = pack({'', '', '', token, (latest or l[TOKEN] > token) and 'STALE_TOKEN' or 'NOT_HELD', 0, false, 0, 0, ''})
+  local reason = (latest or l[LOCK.TOKEN] > token) and 'STALE_TOKEN' or 'NOT_HELD'
+  lost = pack({'', '', '', token, reason, 0, false, 0, 0, ''})
 end
-return answer('LOST', 0, l, nil, latest, lost)
+return answer('LOST', 0, l, {previous = latest, lost = lost})

@@ -1,14 +1,15 @@
 -- Included where a recovery window opens. Of the including script: `lost`, 1 where the store may have lost writes,
 -- else 0. The gap began with the last lease that anyone renewed. Two gaps with less than 5 s between them are one:
 -- what fell into the first may not have been settled. A scan by another server begins anew.
-local past = call('HMGET', KEYS[1], 'from', 'to', 'renewed', 'back')
-local from = (past[3] or now) + 0
-if past[1] and (window > 0 or (past[2] and from - past[2] < 5000)) then
-  from = math.min(from, past[1] + 0)
+local last_from, last_to, last_renewed, scanning =
+  unpack(call('HMGET', KEYS[KEY.META], 'from', 'to', 'renewed', 'back'))
+local from = (last_renewed or now) + 0
+if last_from and (window > 0 or (last_to and from - last_to < 5000)) then
+  from = math.min(from, last_from + 0)
 end
 window = now > window and now or window + 1
-call('HSET', KEYS[1], 'replid', string.match(replication, 'master_replid:(%x+)'), 'tick', tick, 'valid', -window,
+call('HSET', KEYS[KEY.META], 'replid', string.match(replication, 'master_replid:(%x+)'), 'tick', tick, 'valid', -window,
   'window', window, 'from', from, 'lost', lost)
-if past[4] then
-  call('HSET', KEYS[1], 'back', '0')
+if scanning then
+  call('HSET', KEYS[KEY.META], 'back', '0')
 end

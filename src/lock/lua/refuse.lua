@@ -1,0 +1,6 @@
+-- Included by what may refuse a call and change nothing.
+
+-- The reply. `found`: its rev; for SHARDS and SCHEMA what the store has.
+local function refuse(status, found)
+  return pack({status, 'NONE', found, now, window})
+end
