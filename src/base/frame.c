@@ -6,13 +6,20 @@
 #include "wslock/base/macros.h"
 #include "wslock/base/mem.h"
 
-struct frame *frame_from(const void *payload, size_t len) {
+struct frame *frame_join(const struct str *parts, size_t count) {
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
     assert(len <= UINT32_MAX);
     struct frame *f = mem_alloc(sizeof *f + FRAME_HEADROOM + len);
     f->refs = 1;
     f->len = (uint32_t)len;
-    if (len > 0)
-        memcpy(frame_payload(f), payload, len);
+    unsigned char *to = frame_payload(f);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0)
+            memcpy(to, parts[i].p, parts[i].len);
+        to += parts[i].len;
+    }
     return f;
 }
 

@@ -4,19 +4,17 @@
 #include "backlog.h"
 #include "wslock/base/mem.h"
 
-struct held_frame {
+struct held_message {
     struct list node;
     int64_t rev;
     bool change; /* else a notice */
-    struct frame *frame;
+    struct wire_message *message;
     int64_t lost_token; /* lock:lost; else 0 */
     enum lock_cause lost_reason;
 };
 
 struct wire_to room_to(const struct room *room) {
-    struct wire_to to = {.framing = WIRE_FRAMING_NATIVE,
-                         .minimal = room->policy->presence == CONFIG_PRESENCE_MINIMAL};
-    return to;
+    return (struct wire_to){.minimal = room->policy->presence == CONFIG_PRESENCE_MINIMAL};
 }
 
 struct wire_at room_at(const struct room *room, int64_t rev) {
@@ -36,42 +34,42 @@ int64_t room_rev(const struct room_sub *sub) {
     return rev > sub->min_rev ? rev : sub->min_rev;
 }
 
-static void deliver(struct room_sub *sub, const struct held_frame *f) {
+static void deliver(struct room_sub *sub, const struct held_message *f) {
     if (f->rev < sub->min_rev || (f->change && f->rev == sub->min_rev))
         return;
     if (f->lost_token != 0 && !sub->ops->on_lost(sub, f->rev, f->lost_token, f->lost_reason))
         return;
-    sub->ops->deliver(sub, f->frame);
+    sub->ops->deliver(sub, f->message);
 }
 
-static void send_or_hold(struct room_sub *sub, const struct held_frame *f) {
+static void send_or_hold(struct room_sub *sub, const struct held_message *f) {
     if (sub->active) {
         deliver(sub, f);
         return;
     }
     if (sub->held_count++ >= ROOM_HELD_MAX)
         return; /* room_activate tells */
-    struct held_frame *held = mem_alloc(sizeof *held);
+    struct held_message *held = mem_alloc(sizeof *held);
     *held = *f;
-    frame_ref(held->frame);
+    wire_message_ref(held->message);
     list_push_back(&sub->held, &held->node);
 }
 
-void room_send(struct room_sub *sub, int64_t rev, struct frame *frame) {
-    send_or_hold(sub,
-                 &(struct held_frame){.rev = rev, .change = sub->room->telling, .frame = frame});
+void room_send(struct room_sub *sub, int64_t rev, struct wire_message *message) {
+    send_or_hold(
+        sub, &(struct held_message){.rev = rev, .change = sub->room->telling, .message = message});
 }
 
 /* They are in the order of their revs. */
 static void free_held(struct room_sub *sub, int64_t up_to, bool tell) {
     LIST_FOREACH_SAFE(it, tmp, &sub->held) {
-        struct held_frame *held = CONTAINER_OF(it, struct held_frame, node);
+        struct held_message *held = CONTAINER_OF(it, struct held_message, node);
         if (held->rev > up_to)
             return;
         list_remove(it);
         if (tell)
             deliver(sub, held);
-        frame_unref(held->frame);
+        wire_message_unref(held->message);
         mem_free(held);
     }
 }
@@ -96,32 +94,32 @@ void room_drop_held(struct room_sub *sub) {
 }
 
 void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
-                   struct frame *frame) {
+                   struct wire_message *message) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (room_is_tab(sub, user_id, client_id))
-            room_send(sub, rev, frame);
+            room_send(sub, rev, message);
     }
-    frame_unref(frame);
+    wire_message_unref(message);
 }
 
-void room_send_all(struct room *room, int64_t rev, struct frame *frame) {
+void room_send_all(struct room *room, int64_t rev, struct wire_message *message) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        room_send(CONTAINER_OF(it, struct room_sub, node), rev, frame);
+        room_send(CONTAINER_OF(it, struct room_sub, node), rev, message);
     }
-    frame_unref(frame);
+    wire_message_unref(message);
 }
 
 void room_send_lost(struct room_sub *sub, bool guarded, int64_t token, enum lock_cause reason,
                     struct str by) {
     struct wire_to to = room_to(sub->room);
     struct wire_at at = room_at(sub->room, room_rev(sub));
-    struct held_frame lost = {
+    struct held_message lost = {
         .rev = at.rev,
-        .frame = wire_lost(&to, &at, token, lock_cause_text(reason), by),
+        .message = wire_lost(&to, &at, token, lock_cause_text(reason), by),
         .lost_token = guarded ? token : 0,
         .lost_reason = reason,
     };
     send_or_hold(sub, &lost);
-    frame_unref(lost.frame);
+    wire_message_unref(lost.message);
 }

@@ -11,11 +11,11 @@ struct wire_at room_at(const struct room *room, int64_t rev);
  * shard up to which the room is known. */
 int64_t room_state_rev(const struct room *room);
 /* Not to one whose snapshot is newer, or has that change. */
-void room_send(struct room_sub *sub, int64_t rev, struct frame *frame);
+void room_send(struct room_sub *sub, int64_t rev, struct wire_message *message);
 /* To the connections of one tab; to everyone. These take over the caller's reference. */
 void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
-                   struct frame *frame);
-void room_send_all(struct room *room, int64_t rev, struct frame *frame);
+                   struct wire_message *message);
+void room_send_all(struct room *room, int64_t rev, struct wire_message *message);
 /* guarded: not of a loss that it was told of. */
 void room_send_lost(struct room_sub *sub, bool guarded, int64_t token, enum lock_cause reason,
                     struct str by);

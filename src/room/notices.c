@@ -47,9 +47,9 @@ static void tell_expiring(struct room *room, struct room_sub *holder) {
     room->warned_ms = ends_ms;
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room_rev(holder));
-    struct frame *frame = wire_expiring(&to, &at, ends_ms);
-    room_send(holder, at.rev, frame);
-    frame_unref(frame);
+    struct wire_message *message = wire_expiring(&to, &at, ends_ms);
+    room_send(holder, at.rev, message);
+    wire_message_unref(message);
 }
 
 static void tell_disbelief(struct room *room, struct room_sub *holder, int64_t token) {

@@ -66,7 +66,8 @@ static bool diff_add(struct room *room, struct diff *d, struct room_user *u, boo
 }
 
 /* The holder and the newest, presenceMaxListed in all, in the order of coming. */
-static struct frame *encode_full(struct room *room, const struct wire_at *at, int64_t viewers) {
+static struct wire_message *encode_full(struct room *room, const struct wire_at *at,
+                                        int64_t viewers) {
     size_t max = (size_t)room->policy->presence_max_listed;
     struct wire_user *users = mem_calloc(max, sizeof *users);
     size_t at_slot = max;
@@ -87,19 +88,21 @@ static struct frame *encode_full(struct room *room, const struct wire_at *at, in
         holder_listed = true;
     }
     struct wire_to to = room_to(room);
-    struct frame *frame = wire_presence_update(&to, at, users + at_slot, max - at_slot, viewers);
+    struct wire_message *message =
+        wire_presence_update(&to, at, users + at_slot, max - at_slot, viewers);
     mem_free(users);
-    return frame;
+    return message;
 }
 
-/* Takes its reference of the frame. Whose snapshot has the room's last change has this too. */
-static void tell(struct room *room, enum wire_presence kind, int64_t rev, struct frame *frame) {
+/* Takes its reference of the message. Whose snapshot has the room's last change has this too. */
+static void tell(struct room *room, enum wire_presence kind, int64_t rev,
+                 struct wire_message *message) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (sub->presence == kind && sub->min_rev < room->rev)
-            room_send(sub, rev, frame);
+            room_send(sub, rev, message);
     }
-    frame_unref(frame);
+    wire_message_unref(message);
 }
 
 static bool wanted(const struct room *room, enum wire_presence kind) {

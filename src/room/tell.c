@@ -96,10 +96,10 @@ static void tell_admin(struct room *room, const struct lock_event *e, int64_t re
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (!room_is_tab(sub, e->lock.user_id, e->lock.client_id))
             continue;
-        struct frame *frame = sub->ops->granted(sub, &at, e);
-        if (frame)
-            room_send(sub, at.rev, frame);
-        frame_unref(frame);
+        struct wire_message *message = sub->ops->granted(sub, &at, e);
+        if (message)
+            room_send(sub, at.rev, message);
+        wire_message_unref(message);
     }
 }
 
@@ -142,9 +142,9 @@ static void tell_lifted(struct room *room, const struct room_belief had[2]) {
             now->token <= had[i].token || !room_sub_owns(sub, now))
             continue;
         at = room_at(room, room_rev(sub));
-        struct frame *frame = sub->ops->lifted(sub, &at, now);
-        room_send(sub, at.rev, frame);
-        frame_unref(frame);
+        struct wire_message *message = sub->ops->lifted(sub, &at, now);
+        room_send(sub, at.rev, message);
+        wire_message_unref(message);
     }
 }
 

@@ -19,9 +19,9 @@ struct telling {
     bool again; /* after a join: also what is told by itself otherwise */
 };
 
-static void tell(const struct telling *t, int64_t rev, struct frame *frame) {
-    room_send(t->sub, rev, frame);
-    frame_unref(frame);
+static void tell(const struct telling *t, int64_t rev, struct wire_message *message) {
+    room_send(t->sub, rev, message);
+    wire_message_unref(message);
 }
 
 /* asked: it was given by the holder, or is what was asked for. */
@@ -69,8 +69,8 @@ static void tell_received(struct telling *t, struct room_waiter *rw) {
     tell(t, at.rev, wire_request_received(&to, &at, &request));
 }
 
-static struct frame *takeover_frame(const struct room *room, const struct lock_takeover *t,
-                                    int64_t rev) {
+static struct wire_message *takeover_message(const struct room *room, const struct lock_takeover *t,
+                                             int64_t rev) {
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, rev);
     struct wire_person admin = {t->user_id, t->username};
@@ -90,7 +90,7 @@ static void tell_takeover(struct telling *t, bool holder) {
             t->sub->told_takeover[len] = '\0';
         }
         int64_t rev = room_rev(t->sub);
-        tell(t, rev, takeover_frame(t->room, takeover, rev));
+        tell(t, rev, takeover_message(t->room, takeover, rev));
     } else if (t->again && room_is_tab(t->sub, takeover->user_id, takeover->client_id)) {
         struct wire_at at = room_at(t->room, room_rev(t->sub));
         tell(t, at.rev,
@@ -102,8 +102,8 @@ static void tell_takeover(struct telling *t, bool holder) {
     }
 }
 
-static struct frame *disconnected_frame(const struct room *room, const struct lock_view *lock,
-                                        int64_t rev) {
+static struct wire_message *disconnected_message(const struct room *room,
+                                                 const struct lock_view *lock, int64_t rev) {
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, rev);
     struct wire_person holder = {lock->user_id, lock->username};
@@ -128,7 +128,7 @@ static void tell_all(struct telling *t) {
         tell_takeover(t, holder);
     if (t->again && v->prompt && v->state == LOCK_STATE_GRACE && !room_sub_owns(t->sub, v)) {
         int64_t rev = room_rev(t->sub);
-        tell(t, rev, disconnected_frame(t->room, v, rev));
+        tell(t, rev, disconnected_message(t->room, v, rev));
     }
 }
 
@@ -179,22 +179,22 @@ void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot)
 }
 
 void room_tell_disconnected(struct room *room) {
-    room_send_all(room, room->rev, disconnected_frame(room, &room->lock.view, room->rev));
+    room_send_all(room, room->rev, disconnected_message(room, &room->lock.view, room->rev));
 }
 
 /* ---- what is over ---- */
 
 static void to_waiter(struct room *room, const struct lock_waiter *w, int64_t rev,
-                      struct frame *frame) {
-    room_send_tab(room, w->user_id, w->client_id, rev, frame);
+                      struct wire_message *message) {
+    room_send_tab(room, w->user_id, w->client_id, rev, message);
 }
 
-static void to_holder(struct room *room, int64_t rev, struct frame *frame) {
+static void to_holder(struct room *room, int64_t rev, struct wire_message *message) {
     const struct lock_view *v = &room->lock.view;
     if (v->state == LOCK_STATE_HELD)
-        room_send_tab(room, v->user_id, v->client_id, rev, frame);
+        room_send_tab(room, v->user_id, v->client_id, rev, message);
     else
-        frame_unref(frame);
+        wire_message_unref(message);
 }
 
 /* Also of a tab that waits on without it: its place is told as it was, without `requests`. */
@@ -226,15 +226,15 @@ static void tell_out(struct room *room, const struct lock_waiter *w, int64_t rev
 
 /* To all connections of the tab but the one whose request it was, which is answered. */
 static void to_others(struct room *room, struct str user_id, struct str client_id, int64_t rev,
-                      struct str actor, struct frame *frame) {
+                      struct str actor, struct wire_message *message) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         struct lock_report_member m;
         if (room_is_tab(sub, user_id, client_id) &&
             !(sub->ops->describe(sub, &m) && str_eq(m.session_id, actor)))
-            room_send(sub, rev, frame);
+            room_send(sub, rev, message);
     }
-    frame_unref(frame);
+    wire_message_unref(message);
 }
 
 static void tell_place(struct room *room, const struct lock_event *e) {
@@ -290,16 +290,17 @@ static void tell_place_event(struct room *room, const struct room_change *c) {
 
 /* ---- takeovers ---- */
 
-static void to_admin(struct room *room, const struct lock_takeover *t, struct frame *frame) {
-    room_send_tab(room, t->user_id, t->client_id, room->rev, frame);
+static void to_admin(struct room *room, const struct lock_takeover *t,
+                     struct wire_message *message) {
+    room_send_tab(room, t->user_id, t->client_id, room->rev, message);
 }
 
 void room_tell_takeover_closed(struct room *room, const struct lock_takeover *t, struct str outcome,
                                struct str actor) {
     struct wire_to to = room_to(room);
-    struct frame *closed = wire_takeover_closed(&to, t->request_id, outcome);
+    struct wire_message *closed = wire_takeover_closed(&to, t->request_id, outcome);
     int64_t rev = room_state_rev(room);
-    frame_ref(closed);
+    wire_message_ref(closed);
     to_holder(room, rev, closed);
     to_others(room, t->user_id, t->client_id, rev, actor, closed);
 }
@@ -315,7 +316,7 @@ static void tell_takeover_event(struct room *room, const struct lock_event *e) {
         struct str by = to.minimal || v->username.len == 0 ? v->user_id : v->username;
         to_admin(room, t, wire_takeover_denied(&to, t->request_id, by, t->force_at_ms));
     } else if (e->cause == LOCK_CAUSE_RECOVERED) { /* its time has changed */
-        to_holder(room, room->rev, takeover_frame(room, t, room->rev));
+        to_holder(room, room->rev, takeover_message(room, t, room->rev));
         to_admin(room, t, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
     } else {
         tell_pending(room);

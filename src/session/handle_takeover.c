@@ -16,7 +16,7 @@ struct owed {
     char session_id[RAND_ID_LEN + 1];
     uint64_t member_seq;
     int64_t token; /* of the lock that was granted; 0: none was */
-    struct frame *frame;
+    struct wire_message *message;
 };
 
 /* One answer less that the room's messages wait for. */
@@ -33,14 +33,14 @@ static void on_audited(void *arg) {
     struct membership *m = s ? membership_by_seq(s, owed->member_seq) : NULL;
     list_remove(&owed->node);
     if (s && s->state == SESSION_READY) {
-        session_send(s, owed->frame);
-        owed->frame = NULL;
+        session_send(s, owed->message);
+        owed->message = NULL;
         if (m && owed->token != 0)
             membership_check_lost(m, owed->token);
     }
     if (owed->gateway)
         go_on(owed->gateway, owed->session_id, owed->member_seq);
-    frame_unref(owed->frame);
+    wire_message_unref(owed->message);
     mem_free(owed);
 }
 
@@ -52,14 +52,14 @@ void takeover_forget_all(struct gateway *g) {
 }
 
 static void answer_when_audited(struct session *s, struct membership *m, int64_t token,
-                                struct frame *frame) {
+                                struct wire_message *message) {
     struct owed *owed = mem_zalloc(sizeof *owed);
     owed->gateway = s->gateway;
     list_push_back(&s->gateway->owed, &owed->node);
     memcpy(owed->session_id, s->id, sizeof owed->session_id);
     owed->member_seq = m->seq;
     owed->token = token;
-    owed->frame = frame;
+    owed->message = message;
     membership_hold(m);
     gateway_when_audited(s->gateway, on_audited, owed);
 }

@@ -7,8 +7,8 @@ static struct membership *of_sub(struct room_sub *sub) {
     return CONTAINER_OF(sub, struct membership, sub);
 }
 
-static void deliver(struct room_sub *sub, struct frame *frame) {
-    session_send_shared(of_sub(sub)->session, frame);
+static void deliver(struct room_sub *sub, struct wire_message *message) {
+    session_send(of_sub(sub)->session, wire_message_ref(message));
 }
 
 static bool on_lost(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason) {
@@ -47,8 +47,8 @@ static bool describe(struct room_sub *sub, struct lock_report_member *out) {
 
 /* Where its own request did it, that is answered; and replies may have told already of a later
  * grant, or of this one's end. */
-static struct frame *granted(struct room_sub *sub, const struct wire_at *at,
-                             const struct lock_event *e) {
+static struct wire_message *granted(struct room_sub *sub, const struct wire_at *at,
+                                    const struct lock_event *e) {
     struct membership *m = of_sub(sub);
     bool over =
         e->lock.token < m->token || (e->lock.token <= m->lost_token && at->rev < m->lost_rev);
@@ -57,8 +57,8 @@ static struct frame *granted(struct room_sub *sub, const struct wire_at *at,
     return session_acquired(m->session, m, NULL, at, &e->lock, &e->ended, false);
 }
 
-static struct frame *lifted(struct room_sub *sub, const struct wire_at *at,
-                            const struct lock_view *lock) {
+static struct wire_message *lifted(struct room_sub *sub, const struct wire_at *at,
+                                   const struct lock_view *lock) {
     static const struct lock_ending none;
     struct membership *m = of_sub(sub);
     return session_acquired(m->session, m, NULL, at, lock, &none, true);

@@ -154,11 +154,9 @@ void session_free(struct session *s);
 void session_tell_degraded(struct session *s);
 
 /* queue.c. Takes over the caller's reference. */
-void session_send(struct session *s, struct frame *frame);
+void session_send(struct session *s, struct wire_message *message);
 /* False: it is dropped, for the queue is full. */
-bool session_try_send(struct session *s, struct frame *frame) MUST_CHECK;
-/* The same for a shared frame: takes its own reference. */
-void session_send_shared(struct session *s, struct frame *frame);
+bool session_try_send(struct session *s, struct wire_message *message) MUST_CHECK;
 void session_queue_clear(struct session *s);
 
 /* dispatch.c */
@@ -184,9 +182,10 @@ void session_tell_denied(struct session *s, struct membership *m, const struct w
                          const struct wire_at *at, const char *reason,
                          const struct lock_view *lock);
 /* The lock is this tab's now; the message that says so. */
-struct frame *session_acquired(struct session *s, struct membership *m, const struct wire_ref *ref,
-                               const struct wire_at *at, const struct lock_view *lock,
-                               const struct lock_ending *before, bool resumed);
+struct wire_message *session_acquired(struct session *s, struct membership *m,
+                                      const struct wire_ref *ref, const struct wire_at *at,
+                                      const struct lock_view *lock,
+                                      const struct lock_ending *before, bool resumed);
 /* An error as an answer of a script; gives its code. */
 const char *session_full_queue(struct session *s, const struct wire_ref *ref,
                                const struct wire_at *at);

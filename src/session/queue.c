@@ -34,32 +34,31 @@ static bool full(const struct session *s, const struct frame *frame) {
     return s->queue_bytes + frame->len > (size_t)limit;
 }
 
-bool session_try_send(struct session *s, struct frame *frame) {
-    if (list_empty(&s->queue) && s->transport->write(s->conn, frame) != SESSION_WRITE_BUSY) {
-        frame_unref(frame);
+/* False: it is dropped, because the queue is full. */
+static bool write_or_push(struct session *s, struct frame *frame) {
+    if (list_empty(&s->queue) && s->transport->write(s->conn, frame) != SESSION_WRITE_BUSY)
         return true;
-    }
-    if (full(s, frame)) {
-        frame_unref(frame);
+    if (full(s, frame))
         return false;
-    }
-    push(s, frame);
+    push(s, frame_ref(frame));
     s->transport->want_write(s->conn);
     return true;
 }
 
-void session_send(struct session *s, struct frame *frame) {
+bool session_try_send(struct session *s, struct wire_message *message) {
+    bool sent = write_or_push(s, wire_message_frame(message, s->framing));
+    wire_message_unref(message);
+    return sent;
+}
+
+void session_send(struct session *s, struct wire_message *message) {
     if (s->state == SESSION_CLOSING || s->state == SESSION_GONE) {
-        frame_unref(frame);
+        wire_message_unref(message);
         return;
     }
     metrics_add(METRIC_DELIVERIES, 1, NULL, NULL);
-    if (!session_try_send(s, frame))
+    if (!session_try_send(s, message))
         session_close(s, WIRE_CLOSE_TOO_SLOW);
-}
-
-void session_send_shared(struct session *s, struct frame *frame) {
-    session_send(s, frame_ref(frame));
 }
 
 void session_on_writable(struct session *s) {

@@ -8,8 +8,8 @@
 
 struct wire_to session_to(const struct session *s, const struct wire_ref *ref,
                           const struct config_policy *policy) {
+    (void)s;
     struct wire_to to = {
-        .framing = s->framing,
         .ref = ref && ref->len ? ref : NULL,
         .minimal = policy && policy->presence == CONFIG_PRESENCE_MINIMAL,
     };
@@ -107,9 +107,10 @@ void session_tell_denied(struct session *s, struct membership *m, const struct w
                                 retry_after(reason, lock, at->server_time_ms), error_ref));
 }
 
-struct frame *session_acquired(struct session *s, struct membership *m, const struct wire_ref *ref,
-                               const struct wire_at *at, const struct lock_view *lock,
-                               const struct lock_ending *before, bool resumed) {
+struct wire_message *session_acquired(struct session *s, struct membership *m,
+                                      const struct wire_ref *ref, const struct wire_at *at,
+                                      const struct lock_view *lock,
+                                      const struct lock_ending *before, bool resumed) {
     struct wire_ending previous = {
         .person = {before->user_id, before->username},
         .reason = lock_cause_text(before->reason),

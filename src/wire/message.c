@@ -3,10 +3,11 @@
 
 #include "writer.h"
 
-struct frame *wire_welcome(const struct wire_to *to, struct str session_id, struct str user_id,
-                           struct str username, const char *const *roles, size_t role_count,
-                           bool admin, int64_t server_time_ms, int64_t token_expires_ms,
-                           int64_t max_message_bytes, const char *instance) {
+struct wire_message *wire_welcome(const struct wire_to *to, struct str session_id,
+                                  struct str user_id, struct str username, const char *const *roles,
+                                  size_t role_count, bool admin, int64_t server_time_ms,
+                                  int64_t token_expires_ms, int64_t max_message_bytes,
+                                  const char *instance) {
     struct jsonw *w = writer_open(to, "welcome");
 
     jsonw_kcstr(w, "protocol", "wslock.v1");
@@ -27,8 +28,8 @@ struct frame *wire_welcome(const struct wire_to *to, struct str session_id, stru
     return writer_close(w);
 }
 
-struct frame *wire_auth_refreshed(const struct wire_to *to, int64_t token_expires_ms,
-                                  int64_t server_time_ms) {
+struct wire_message *wire_auth_refreshed(const struct wire_to *to, int64_t token_expires_ms,
+                                         int64_t server_time_ms) {
     struct jsonw *w = writer_open(to, "auth:refreshed");
 
     jsonw_ki64(w, "tokenExpiresAt", token_expires_ms);
@@ -36,8 +37,8 @@ struct frame *wire_auth_refreshed(const struct wire_to *to, int64_t token_expire
     return writer_close(w);
 }
 
-struct frame *wire_auth_expiring(const struct wire_to *to, int64_t token_expires_ms,
-                                 int64_t server_time_ms) {
+struct wire_message *wire_auth_expiring(const struct wire_to *to, int64_t token_expires_ms,
+                                        int64_t server_time_ms) {
     struct jsonw *w = writer_open(to, "auth:expiring");
 
     jsonw_ki64(w, "expiresAt", token_expires_ms);
@@ -45,7 +46,7 @@ struct frame *wire_auth_expiring(const struct wire_to *to, int64_t token_expires
     return writer_close(w);
 }
 
-struct frame *wire_pong(const struct wire_to *to, int64_t server_time_ms) {
+struct wire_message *wire_pong(const struct wire_to *to, int64_t server_time_ms) {
     struct jsonw *w = writer_open(to, "session:pong");
 
     jsonw_ki64(w, "serverTime", server_time_ms);
@@ -81,8 +82,9 @@ static void put_error_extra(struct jsonw *w, enum wire_error_code code,
     }
 }
 
-struct frame *wire_error(const struct wire_to *to, enum wire_error_code code, const char *message,
-                         const char *error_ref, const struct wire_error_extra *extra) {
+struct wire_message *wire_error(const struct wire_to *to, enum wire_error_code code,
+                                const char *message, const char *error_ref,
+                                const struct wire_error_extra *extra) {
     struct jsonw *w = writer_open(to, "error");
 
     jsonw_kcstr(w, "code", wire_error_name(code));
@@ -94,7 +96,7 @@ struct frame *wire_error(const struct wire_to *to, enum wire_error_code code, co
     return writer_close(w);
 }
 
-struct frame *wire_session_closed(const struct wire_to *to, enum wire_close close) {
+struct wire_message *wire_session_closed(const struct wire_to *to, enum wire_close close) {
     struct jsonw *w = writer_open(to, "session:closed");
 
     jsonw_ki64(w, "code", wire_close_code(close));
@@ -103,7 +105,7 @@ struct frame *wire_session_closed(const struct wire_to *to, enum wire_close clos
     return writer_close(w);
 }
 
-struct frame *wire_degraded(const struct wire_to *to, int64_t confirmed_until_ms) {
+struct wire_message *wire_degraded(const struct wire_to *to, int64_t confirmed_until_ms) {
     struct jsonw *w = writer_open(to, "system:degraded");
 
     jsonw_key(w, "confirmedUntil");
@@ -115,11 +117,11 @@ struct frame *wire_degraded(const struct wire_to *to, int64_t confirmed_until_ms
     return writer_close(w);
 }
 
-struct frame *wire_recovered(const struct wire_to *to) {
+struct wire_message *wire_recovered(const struct wire_to *to) {
     return writer_close(writer_open(to, "system:recovered"));
 }
 
-struct frame *wire_draining(const struct wire_to *to, int64_t reconnect_in_ms) {
+struct wire_message *wire_draining(const struct wire_to *to, int64_t reconnect_in_ms) {
     struct jsonw *w = writer_open(to, "server:draining");
 
     jsonw_ki64(w, "reconnectInMs", reconnect_in_ms);

@@ -35,9 +35,11 @@ static void put_granted(struct jsonw *w, bool resumed, struct str ticket) {
     }
 }
 
-struct frame *wire_acquired(const struct wire_to *to, const struct wire_at *at, int64_t token,
-                            int64_t expires_ms, const struct config_policy *policy,
-                            const struct wire_ending *previous, bool resumed, struct str ticket) {
+struct wire_message *wire_acquired(const struct wire_to *to, const struct wire_at *at,
+                                   int64_t token, int64_t expires_ms,
+                                   const struct config_policy *policy,
+                                   const struct wire_ending *previous, bool resumed,
+                                   struct str ticket) {
     struct jsonw *w = writer_open(to, "lock:acquired");
 
     writer_put_at(w, at);
@@ -51,9 +53,9 @@ struct frame *wire_acquired(const struct wire_to *to, const struct wire_at *at, 
     return writer_close(w);
 }
 
-struct frame *wire_denied(const struct wire_to *to, const struct wire_at *at, const char *reason,
-                          const struct wire_lock *lock, int64_t retry_after_ms,
-                          const char *error_ref) {
+struct wire_message *wire_denied(const struct wire_to *to, const struct wire_at *at,
+                                 const char *reason, const struct wire_lock *lock,
+                                 int64_t retry_after_ms, const char *error_ref) {
     struct jsonw *w = writer_open(to, "lock:denied");
 
     writer_put_at(w, at);
@@ -76,8 +78,8 @@ struct frame *wire_denied(const struct wire_to *to, const struct wire_at *at, co
     return writer_close(w);
 }
 
-struct frame *wire_renewed(const struct wire_to *to, const struct wire_at *at, int64_t token,
-                           int64_t expires_ms, bool resumed, struct str ticket) {
+struct wire_message *wire_renewed(const struct wire_to *to, const struct wire_at *at, int64_t token,
+                                  int64_t expires_ms, bool resumed, struct str ticket) {
     struct jsonw *w = writer_open(to, "lock:renewed");
 
     writer_put_at(w, at);
@@ -86,8 +88,8 @@ struct frame *wire_renewed(const struct wire_to *to, const struct wire_at *at, i
     return writer_close(w);
 }
 
-struct frame *wire_released_reply(const struct wire_to *to, const struct wire_at *at,
-                                  const char *reason) {
+struct wire_message *wire_released_reply(const struct wire_to *to, const struct wire_at *at,
+                                         const char *reason) {
     struct jsonw *w = writer_open(to, "lock:released");
 
     writer_put_at(w, at);
@@ -95,8 +97,8 @@ struct frame *wire_released_reply(const struct wire_to *to, const struct wire_at
     return writer_close(w);
 }
 
-struct frame *wire_released(const struct wire_to *to, const struct wire_at *at, const char *reason,
-                            struct str previous_holder) {
+struct wire_message *wire_released(const struct wire_to *to, const struct wire_at *at,
+                                   const char *reason, struct str previous_holder) {
     struct jsonw *w = writer_open(to, "lock:released");
 
     writer_put_at(w, at);
@@ -105,9 +107,9 @@ struct frame *wire_released(const struct wire_to *to, const struct wire_at *at, 
     return writer_close(w);
 }
 
-struct frame *wire_lock_state(const struct wire_to *to, const struct wire_at *at,
-                              const struct wire_lock *lock, const char *cause,
-                              const struct wire_pending *pending) {
+struct wire_message *wire_lock_state(const struct wire_to *to, const struct wire_at *at,
+                                     const struct wire_lock *lock, const char *cause,
+                                     const struct wire_pending *pending) {
     struct jsonw *w = writer_open(to, "lock:state");
 
     writer_put_at(w, at);
@@ -122,8 +124,8 @@ struct frame *wire_lock_state(const struct wire_to *to, const struct wire_at *at
     return writer_close(w);
 }
 
-struct frame *wire_lost(const struct wire_to *to, const struct wire_at *at, int64_t token,
-                        const char *reason, struct str by) {
+struct wire_message *wire_lost(const struct wire_to *to, const struct wire_at *at, int64_t token,
+                               const char *reason, struct str by) {
     struct jsonw *w = writer_open(to, "lock:lost");
 
     writer_put_at(w, at);
@@ -135,8 +137,8 @@ struct frame *wire_lost(const struct wire_to *to, const struct wire_at *at, int6
     return writer_close(w);
 }
 
-struct frame *wire_expiring(const struct wire_to *to, const struct wire_at *at,
-                            int64_t expires_ms) {
+struct wire_message *wire_expiring(const struct wire_to *to, const struct wire_at *at,
+                                   int64_t expires_ms) {
     struct jsonw *w = writer_open(to, "lock:expiring");
 
     writer_put_at(w, at);

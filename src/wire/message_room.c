@@ -40,11 +40,11 @@ static void put_lost(struct jsonw *w, const struct wire_lost *lost) {
     jsonw_object_close(w);
 }
 
-struct frame *wire_joined(const struct wire_to *to, const struct wire_at *at, bool editor,
-                          struct str client_id, const struct wire_lock *lock,
-                          const struct wire_user *users, size_t user_count, int64_t viewers,
-                          const struct config_policy *policy, const struct wire_lost *lost,
-                          const struct wire_pending *pending) {
+struct wire_message *wire_joined(const struct wire_to *to, const struct wire_at *at, bool editor,
+                                 struct str client_id, const struct wire_lock *lock,
+                                 const struct wire_user *users, size_t user_count, int64_t viewers,
+                                 const struct config_policy *policy, const struct wire_lost *lost,
+                                 const struct wire_pending *pending) {
     struct jsonw *w = writer_open(to, "resource:joined");
 
     writer_put_at(w, at);
@@ -62,18 +62,18 @@ struct frame *wire_joined(const struct wire_to *to, const struct wire_at *at, bo
     return writer_close(w);
 }
 
-struct frame *wire_left(const struct wire_to *to, const struct wire_at *at) {
+struct wire_message *wire_left(const struct wire_to *to, const struct wire_at *at) {
     struct jsonw *w = writer_open(to, "resource:left");
 
     writer_put_at(w, at);
     return writer_close(w);
 }
 
-struct frame *wire_presence_diff(const struct wire_to *to, const struct wire_at *at,
-                                 const struct wire_user *joined, size_t joined_count,
-                                 const struct str *left, size_t left_count,
-                                 const struct wire_user *changed, size_t changed_count,
-                                 int64_t viewers) {
+struct wire_message *wire_presence_diff(const struct wire_to *to, const struct wire_at *at,
+                                        const struct wire_user *joined, size_t joined_count,
+                                        const struct str *left, size_t left_count,
+                                        const struct wire_user *changed, size_t changed_count,
+                                        int64_t viewers) {
     struct jsonw *w = writer_open(to, "presence:diff");
 
     writer_put_at(w, at);
@@ -92,9 +92,9 @@ struct frame *wire_presence_diff(const struct wire_to *to, const struct wire_at 
     return writer_close(w);
 }
 
-struct frame *wire_presence_update(const struct wire_to *to, const struct wire_at *at,
-                                   const struct wire_user *users, size_t user_count,
-                                   int64_t viewers) {
+struct wire_message *wire_presence_update(const struct wire_to *to, const struct wire_at *at,
+                                          const struct wire_user *users, size_t user_count,
+                                          int64_t viewers) {
     struct jsonw *w = writer_open(to, "presence:update");
 
     writer_put_at(w, at);

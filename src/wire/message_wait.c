@@ -44,8 +44,8 @@ static void put_wait(struct jsonw *w, int64_t wait_ms) {
     jsonw_kcstr(w, "estimatedWait", text);
 }
 
-struct frame *wire_queued(const struct wire_to *to, const struct wire_at *at, int64_t position,
-                          int64_t wait_ms) {
+struct wire_message *wire_queued(const struct wire_to *to, const struct wire_at *at,
+                                 int64_t position, int64_t wait_ms) {
     struct jsonw *w = writer_open(to, "lock:queued");
 
     writer_put_at(w, at);
@@ -54,8 +54,8 @@ struct frame *wire_queued(const struct wire_to *to, const struct wire_at *at, in
     return writer_close(w);
 }
 
-static struct frame *claimable(const struct wire_to *to, const char *event,
-                               const struct wire_at *at, int64_t claim_by_ms) {
+static struct wire_message *claimable(const struct wire_to *to, const char *event,
+                                      const struct wire_at *at, int64_t claim_by_ms) {
     struct jsonw *w = writer_open(to, event);
 
     writer_put_at(w, at);
@@ -64,18 +64,18 @@ static struct frame *claimable(const struct wire_to *to, const char *event,
     return writer_close(w);
 }
 
-struct frame *wire_your_turn(const struct wire_to *to, const struct wire_at *at,
-                             int64_t claim_by_ms) {
+struct wire_message *wire_your_turn(const struct wire_to *to, const struct wire_at *at,
+                                    int64_t claim_by_ms) {
     return claimable(to, "lock:your_turn", at, claim_by_ms);
 }
 
-struct frame *wire_available(const struct wire_to *to, const struct wire_at *at,
-                             int64_t claim_by_ms) {
+struct wire_message *wire_available(const struct wire_to *to, const struct wire_at *at,
+                                    int64_t claim_by_ms) {
     return claimable(to, "lock:available", at, claim_by_ms);
 }
 
-struct frame *wire_queue_left(const struct wire_to *to, const struct wire_at *at,
-                              const char *reason) {
+struct wire_message *wire_queue_left(const struct wire_to *to, const struct wire_at *at,
+                                     const char *reason) {
     struct jsonw *w = writer_open(to, "lock:queue_left");
 
     writer_put_at(w, at);
@@ -95,8 +95,9 @@ static void put_expiry(struct jsonw *w, const struct wire_at *at, int64_t expire
     jsonw_ki64(w, "serverTime", at->server_time_ms);
 }
 
-struct frame *wire_requested(const struct wire_to *to, const struct wire_at *at,
-                             struct str request_id, int64_t expires_ms, const char *holder_state) {
+struct wire_message *wire_requested(const struct wire_to *to, const struct wire_at *at,
+                                    struct str request_id, int64_t expires_ms,
+                                    const char *holder_state) {
     struct jsonw *w = writer_open(to, "lock:requested");
 
     writer_put_at(w, at);
@@ -113,8 +114,8 @@ static void put_open_request(struct jsonw *w, const struct wire_open_request *r,
     jsonw_kstr(w, "message", r->message);
 }
 
-struct frame *wire_request_received(const struct wire_to *to, const struct wire_at *at,
-                                    const struct wire_open_request *request) {
+struct wire_message *wire_request_received(const struct wire_to *to, const struct wire_at *at,
+                                           const struct wire_open_request *request) {
     static const char *const actions[] = {"APPROVE", "DENY", "IGNORE"};
     struct jsonw *w = writer_open(to, "lock:request_received");
 
@@ -125,9 +126,9 @@ struct frame *wire_request_received(const struct wire_to *to, const struct wire_
     return writer_close(w);
 }
 
-struct frame *wire_request_timeout(const struct wire_to *to, const struct wire_at *at,
-                                   struct str request_id, const char *reason,
-                                   const struct wire_person *holder) {
+struct wire_message *wire_request_timeout(const struct wire_to *to, const struct wire_at *at,
+                                          struct str request_id, const char *reason,
+                                          const struct wire_person *holder) {
     struct jsonw *w = writer_open(to, "lock:request_timeout");
     char message[1100] = "The lock is still taken.";
 
@@ -143,8 +144,8 @@ struct frame *wire_request_timeout(const struct wire_to *to, const struct wire_a
     return writer_close(w);
 }
 
-static struct frame *closed(const struct wire_to *to, const char *event, struct str request_id,
-                            struct str outcome) {
+static struct wire_message *closed(const struct wire_to *to, const char *event,
+                                   struct str request_id, struct str outcome) {
     struct jsonw *w = writer_open(to, event);
 
     jsonw_kstr(w, "requestId", request_id);
@@ -152,13 +153,13 @@ static struct frame *closed(const struct wire_to *to, const char *event, struct 
     return writer_close(w);
 }
 
-struct frame *wire_request_closed(const struct wire_to *to, struct str request_id,
-                                  const char *outcome) {
+struct wire_message *wire_request_closed(const struct wire_to *to, struct str request_id,
+                                         const char *outcome) {
     return closed(to, "lock:request_closed", request_id, str_of(outcome));
 }
 
-struct frame *wire_answered(const struct wire_to *to, const char *event, struct str request_id,
-                            const char *action) {
+struct wire_message *wire_answered(const struct wire_to *to, const char *event,
+                                   struct str request_id, const char *action) {
     struct jsonw *w = writer_open(to, event);
 
     jsonw_kstr(w, "requestId", request_id);
@@ -168,8 +169,9 @@ struct frame *wire_answered(const struct wire_to *to, const char *event, struct 
     return writer_close(w);
 }
 
-struct frame *wire_holder_disconnected(const struct wire_to *to, const struct wire_at *at,
-                                       const struct wire_person *holder, int64_t grace_until_ms) {
+struct wire_message *wire_holder_disconnected(const struct wire_to *to, const struct wire_at *at,
+                                              const struct wire_person *holder,
+                                              int64_t grace_until_ms) {
     static const char *const actions[] = {"CLAIM_NOW", "WAIT_30S"};
     struct jsonw *w = writer_open(to, "lock:holder_disconnected");
 
@@ -184,8 +186,8 @@ struct frame *wire_holder_disconnected(const struct wire_to *to, const struct wi
 
 /* ---- takeovers ---- */
 
-struct frame *wire_takeover_pending(const struct wire_to *to, const struct wire_at *at,
-                                    struct str request_id, int64_t force_at_ms) {
+struct wire_message *wire_takeover_pending(const struct wire_to *to, const struct wire_at *at,
+                                           struct str request_id, int64_t force_at_ms) {
     struct jsonw *w = writer_open(to, "lock:takeover_pending");
 
     writer_put_at(w, at);
@@ -195,9 +197,9 @@ struct frame *wire_takeover_pending(const struct wire_to *to, const struct wire_
     return writer_close(w);
 }
 
-struct frame *wire_takeover_requested(const struct wire_to *to, const struct wire_at *at,
-                                      struct str request_id, const struct wire_person *admin,
-                                      struct str reason, int64_t force_at_ms) {
+struct wire_message *wire_takeover_requested(const struct wire_to *to, const struct wire_at *at,
+                                             struct str request_id, const struct wire_person *admin,
+                                             struct str reason, int64_t force_at_ms) {
     static const char *const actions[] = {"APPROVE", "DENY", "AUTO_FORCE_IN_30S"};
     struct jsonw *w = writer_open(to, "lock:takeover_requested");
 
@@ -211,8 +213,8 @@ struct frame *wire_takeover_requested(const struct wire_to *to, const struct wir
     return writer_close(w);
 }
 
-struct frame *wire_takeover_denied(const struct wire_to *to, struct str request_id, struct str by,
-                                   int64_t force_at_ms) {
+struct wire_message *wire_takeover_denied(const struct wire_to *to, struct str request_id,
+                                          struct str by, int64_t force_at_ms) {
     struct jsonw *w = writer_open(to, "lock:takeover_denied");
 
     jsonw_kstr(w, "requestId", request_id);
@@ -221,13 +223,13 @@ struct frame *wire_takeover_denied(const struct wire_to *to, struct str request_
     return writer_close(w);
 }
 
-struct frame *wire_takeover_closed(const struct wire_to *to, struct str request_id,
-                                   struct str outcome) {
+struct wire_message *wire_takeover_closed(const struct wire_to *to, struct str request_id,
+                                          struct str outcome) {
     return closed(to, "lock:takeover_closed", request_id, outcome);
 }
 
-struct frame *wire_taken_by_admin(const struct wire_to *to, const struct wire_at *at,
-                                  const struct wire_person *admin, struct str reason) {
+struct wire_message *wire_taken_by_admin(const struct wire_to *to, const struct wire_at *at,
+                                         const struct wire_person *admin, struct str reason) {
     struct jsonw *w = writer_open(to, "lock:taken_by_admin");
 
     writer_put_at(w, at);

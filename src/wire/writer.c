@@ -2,35 +2,30 @@
 
 #include <string.h>
 
+#include "framing.h"
+
 static struct buf scratch;
 static struct jsonw writer;
-
-static void open_native(const char *event, const struct wire_ref *ref) {
-    jsonw_object_open(&writer);
-    jsonw_kcstr(&writer, "event", event);
-    if (ref && ref->len > 0) {
-        jsonw_key(&writer, "id");
-        jsonw_raw(&writer, (struct str){ref->json, ref->len});
-    }
-    jsonw_key(&writer, "data");
-    jsonw_object_open(&writer);
-}
+static const char *writer_event;
+static const struct wire_ref *writer_ref;
 
 struct jsonw *writer_open(const struct wire_to *to, const char *event) {
     buf_reset(&scratch);
     jsonw_init(&writer, &scratch);
-    switch (to->framing) {
-    case WIRE_FRAMING_NATIVE:
-        open_native(event, to->ref);
-        break;
-    }
+    jsonw_object_open(&writer);
+    writer_event = event;
+    writer_ref = to->ref;
     return &writer;
 }
 
-struct frame *writer_close(struct jsonw *w) {
+struct wire_message *writer_close(struct jsonw *w) {
+    struct str ref = {NULL, 0};
+
     jsonw_object_close(w);
-    jsonw_object_close(w);
-    return frame_from(scratch.data, scratch.len);
+    if (writer_ref) {
+        ref = (struct str){writer_ref->json, writer_ref->len};
+    }
+    return framing_message(writer_event, ref, (struct str){scratch.data, scratch.len});
 }
 
 void writer_put_at(struct jsonw *w, const struct wire_at *at) {

@@ -1,7 +1,6 @@
 /*
- * What every message has in common: the frame around it, and the pieces that several messages
- * share. Private to the module. One message at a time: the buffer is the module's own and used
- * again.
+ * What every message has in common: its beginning and its end, and the pieces that several messages
+ * share. Private to the module. One message at a time, in a buffer that is reused.
  */
 #ifndef WSLOCK_WIRE_WRITER_H
 #define WSLOCK_WIRE_WRITER_H
@@ -10,16 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "wslock/base/frame.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/base/str.h"
 #include "wslock/wire/message.h"
 
-/* Opens the message and its data; fields follow, then writer_close. The result is the module's own.
- */
+/* Begins the message's data; its fields follow, then writer_close. event: a static text that needs
+ * no escape. Borrows `to` until writer_close. The result belongs to the writer. */
 struct jsonw *writer_open(const struct wire_to *to, const char *event);
-/* The frame of exactly what was written since, with the caller's one reference. */
-struct frame *writer_close(struct jsonw *w);
+/* The message with what was written since; the caller has its one reference. */
+struct wire_message *writer_close(struct jsonw *w);
 
 /* resourceId and rev. */
 void writer_put_at(struct jsonw *w, const struct wire_at *at);

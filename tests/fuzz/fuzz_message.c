@@ -17,8 +17,9 @@ static void require(bool holds) {
     }
 }
 
-/* The frame is one JSON object that echoes the id. */
-static void check_frame(struct frame *frame, const struct wire_ref *ref) {
+/* The native frame is one JSON object that echoes the id. */
+static void check_message(struct wire_message *message, const struct wire_ref *ref) {
+    struct frame *frame = wire_message_frame(message, WIRE_FRAMING_NATIVE);
     json_t *got = json_loadb((const char *)frame_payload(frame), frame->len,
                              JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 
@@ -26,7 +27,7 @@ static void check_frame(struct frame *frame, const struct wire_ref *ref) {
     require(utf8_valid((const char *)frame_payload(frame), frame->len));
     require((json_object_get(got, "id") != NULL) == (ref->len > 0));
     json_decref(got);
-    frame_unref(frame);
+    wire_message_unref(message);
 }
 
 static void check_resource(const struct wire_resource *r) {
@@ -37,7 +38,7 @@ static void check_resource(const struct wire_resource *r) {
 }
 
 static void check_request(const struct wire_request *r) {
-    struct wire_to to = {.framing = WIRE_FRAMING_NATIVE, .ref = &r->ref};
+    struct wire_to to = {.ref = &r->ref};
     struct wire_at at = {.resource = wire_resource_str(&r->resource)};
 
     require(r->kind < WIRE_REQ_COUNT);
@@ -47,15 +48,15 @@ static void check_request(const struct wire_request *r) {
     require(!r->revision.p || utf8_length(r->revision.p, r->revision.len) <= 128);
     if (r->kind == WIRE_REQ_AUTH) {
         require(r->auth_token.p != NULL && utf8_valid(r->auth_token.p, r->auth_token.len));
-        check_frame(wire_recovered(&to), &r->ref);
+        check_message(wire_recovered(&to), &r->ref);
         return;
     }
     check_resource(&r->resource);
-    check_frame(wire_lost(&to, &at, r->token, "NOT_HELD", r->revision), &r->ref);
+    check_message(wire_lost(&to, &at, r->token, "NOT_HELD", r->revision), &r->ref);
 }
 
 static void check_error(const struct wire_decode_error *e) {
-    struct wire_to to = {.framing = WIRE_FRAMING_NATIVE, .ref = &e->ref};
+    struct wire_to to = {.ref = &e->ref};
     struct wire_error_extra extra = {.field = e->field};
 
     require(e->ref.len <= WIRE_REF_MAX);
@@ -65,7 +66,7 @@ static void check_error(const struct wire_decode_error *e) {
         check_resource(&e->resource);
         extra.resource = wire_resource_str(&e->resource);
     }
-    check_frame(wire_error(&to, e->code, e->message, "ref", &extra), &e->ref);
+    check_message(wire_error(&to, e->code, e->message, "ref", &extra), &e->ref);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

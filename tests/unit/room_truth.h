@@ -54,6 +54,7 @@ struct person {
     enum lock_cause lost_reason;
     char told[TOLD_MAX][192]; /* since the last look */
     size_t told_count;
+    struct frame *last; /* of the last message */
 };
 
 struct lock_store { /* the store, and what its library knows */

@@ -138,11 +138,14 @@ static inline struct person *person_of(struct room_sub *sub) {
     return CONTAINER_OF(sub, struct person, sub);
 }
 
-static inline void person_deliver(struct room_sub *sub, struct frame *frame) {
+static inline void person_deliver(struct room_sub *sub, struct wire_message *m) {
     struct person *p = person_of(sub);
     if (p->deaf) {
         return;
     }
+    struct frame *frame = wire_message_frame(m, WIRE_FRAMING_NATIVE);
+    frame_unref(p->last);
+    p->last = frame_ref(frame);
     json_t *message = json_loadb((const char *)frame_payload(frame), frame->len, 0, NULL);
     const char *event = json_string_value(json_object_get(message, "event"));
     const json_t *data = json_object_get(message, "data");
@@ -190,9 +193,9 @@ static inline bool person_describe(struct room_sub *sub, struct lock_report_memb
     return p->joined_ms != 0;
 }
 
-static inline struct frame *person_take(struct person *p, const struct wire_at *at,
-                                        const struct lock_view *lock, bool resumed) {
-    struct wire_to to = {.framing = WIRE_FRAMING_NATIVE};
+static inline struct wire_message *person_take(struct person *p, const struct wire_at *at,
+                                               const struct lock_view *lock, bool resumed) {
+    struct wire_to to = {0};
 
     if (p->lost_token >= lock->token && p->lost_rev <= at->rev) {
         p->lost_token = lock->token - 1;
@@ -205,8 +208,8 @@ static inline struct frame *person_take(struct person *p, const struct wire_at *
                          (struct str){NULL, 0});
 }
 
-static inline struct frame *person_granted(struct room_sub *sub, const struct wire_at *at,
-                                           const struct lock_event *e) {
+static inline struct wire_message *person_granted(struct room_sub *sub, const struct wire_at *at,
+                                                  const struct lock_event *e) {
     struct person *p = person_of(sub);
     bool over =
         e->lock.token < p->token || (e->lock.token <= p->lost_token && at->rev < p->lost_rev);
@@ -216,8 +219,8 @@ static inline struct frame *person_granted(struct room_sub *sub, const struct wi
     return person_take(p, at, &e->lock, false);
 }
 
-static inline struct frame *person_lifted(struct room_sub *sub, const struct wire_at *at,
-                                          const struct lock_view *lock) {
+static inline struct wire_message *person_lifted(struct room_sub *sub, const struct wire_at *at,
+                                                 const struct lock_view *lock) {
     return person_take(person_of(sub), at, lock, true);
 }
 
@@ -269,6 +272,7 @@ static inline void world_destroy(struct world *w) {
     static const struct lock_result unknown = {.status = LOCK_UNKNOWN};
     for (size_t i = 0; i < PEOPLE; i++) {
         rooms_unsubscribe(w->rooms, &w->people[i].sub);
+        frame_unref(w->people[i].last);
     }
     while (w->store.report_count > 0) {
         struct report r = w->store.reports[--w->store.report_count];
@@ -351,8 +355,8 @@ static inline void person_answer(struct person *p, const struct picture *snapsho
              (long long)snapshot->s.rev);
     const struct lock_view *l = &snapshot->s.lock;
     if (l->state == LOCK_STATE_HELD && is_at(p, l->user_id, l->client_id)) {
-        frame_unref(person_take(p, &(struct wire_at){str_of(R), snapshot->s.rev, w->store.now_ms},
-                                l, true));
+        wire_message_unref(person_take(
+            p, &(struct wire_at){str_of(R), snapshot->s.rev, w->store.now_ms}, l, true));
     }
     assert_true(room_activate(&p->sub, snapshot->s.rev));
     room_tell_again(&p->sub, &snapshot->s);
@@ -377,9 +381,9 @@ static inline void person_part(struct person *p) {
 /* A reply to lock:acquire. */
 static inline void person_acquired(struct person *p, const struct lock_view *lock, int64_t rev) {
     struct wire_at at = {str_of(R), rev, p->world->store.now_ms};
-    struct frame *frame = person_take(p, &at, lock, false);
-    person_deliver(&p->sub, frame);
-    frame_unref(frame);
+    struct wire_message *message = person_take(p, &at, lock, false);
+    person_deliver(&p->sub, message);
+    wire_message_unref(message);
     if (p->lost_token >= lock->token) {
         p->token = 0;
         room_tell_ended(&p->sub, lock->token, p->lost_reason);

@@ -57,7 +57,7 @@ static void test_rate(void **state) {
 
 static void test_frame(void **state) {
     (void)state;
-    struct frame *f = frame_from("hello", 5);
+    struct frame *f = frame_join((const struct str[]){{"he", 2}, {NULL, 0}, {"llo", 3}}, 3);
     assert_int_equal(f->len, 5);
     assert_memory_equal(frame_payload(f), "hello", 5);
     memset(f->bytes, 0xff, FRAME_HEADROOM); /* the transport's header */
@@ -67,7 +67,7 @@ static void test_frame(void **state) {
     assert_memory_equal(frame_payload(f), "hello", 5);
     frame_unref(f);
     frame_unref(NULL);
-    f = frame_from(NULL, 0);
+    f = frame_join(NULL, 0);
     assert_int_equal(f->len, 0);
     frame_unref(f);
 }

@@ -103,6 +103,22 @@ static void an_operator_takes_or_releases_it(void **state) {
                 "lock:released @1030 TAKEN_BY_ADMIN ann");
 }
 
+/* Its data is encoded once and framed once, whatever the number of receivers, also for those who
+ * get it later. */
+static void a_message_to_all_is_one_frame(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture before;
+    person_subscribe(&p[EVE]);
+    do_enter(&p[EVE]);
+    take_picture(w, &before);
+    takes_it(w, &p[ANN]); /* lock:state comes last */
+    person_answer(&p[EVE], &before);
+    for (size_t i = BOB; i <= EVE; i++)
+        assert_ptr_equal(p[i].last, p[ANN].last);
+    assert_int_equal(p[ANN].last->refs, EVE + 1); /* one of each receiver */
+}
+
 /* ---- the queue ---- */
 
 static void places_move_up_and_a_turn_comes(void **state) {
@@ -295,6 +311,7 @@ int main(void) {
         CASE(a_connection_that_ends_and_comes_back),
         CASE(moved_to_another_tab),
         CASE(an_operator_takes_or_releases_it),
+        CASE(a_message_to_all_is_one_frame),
         CASE(places_move_up_and_a_turn_comes),
         CASE(a_position_that_was_answered_is_not_told),
         CASE(a_request_that_is_approved),

@@ -68,7 +68,7 @@ static void answer_reported(const struct picture *snapshot) {
 
 static void take_grant(struct person *p, const struct lock_view *lock, int64_t rev) {
     client_of(p)->token = lock->token;
-    frame_unref(person_take(p, &(struct wire_at){str_of(R), rev, NOW_MS}, lock, false));
+    wire_message_unref(person_take(p, &(struct wire_at){str_of(R), rev, NOW_MS}, lock, false));
     if (p->lost_token >= lock->token) {
         p->token = 0;
         room_tell_ended(&p->sub, lock->token, p->lost_reason);

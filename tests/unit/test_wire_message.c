@@ -13,11 +13,11 @@
 #define S(text) ((struct str){text, sizeof(text) - 1})
 
 static const struct wire_ref ref_text = {.len = 3, .json = "\"r\""};
-static const struct wire_to event = {.framing = WIRE_FRAMING_NATIVE};
-static const struct wire_to minimal = {.framing = WIRE_FRAMING_NATIVE, .minimal = true};
-static const struct wire_to reply = {.framing = WIRE_FRAMING_NATIVE, .ref = &ref_text};
+static const struct wire_to event = {0};
+static const struct wire_to minimal = {.minimal = true};
+static const struct wire_to reply = {.ref = &ref_text};
 static const struct wire_ref ref_none = {.len = 0};
-static const struct wire_to reply_without_id = {.framing = WIRE_FRAMING_NATIVE, .ref = &ref_none};
+static const struct wire_to reply_without_id = {.ref = &ref_none};
 
 static const struct wire_at at = {
     .resource = S("document:1:main"), .rev = 1763953000000007, .server_time_ms = 1763953000000};
@@ -93,179 +93,183 @@ static const struct wire_ending ended = {
     .person = ANNA, .reason = "EXPIRED", .dirty = true, .revision = {"r-17", 4}, .ended_ms = 90};
 static const struct wire_ending ended_bare = {.person = ANNA, .reason = "RELEASED", .ended_ms = 90};
 
-static struct frame *make_welcome(void) {
+static struct frame *native(struct wire_message *message) {
+    return wire_message_frame(message, WIRE_FRAMING_NATIVE);
+}
+
+static struct wire_message *make_welcome(void) {
     static const char *const roles[] = {"doctor", "lock-admin"};
     return wire_welcome(&reply, S("s1"), S("u1"), S("Anna \"B\" \xc3\xa9\xf0\x9f\x98\x80"), roles,
                         2, true, 1, 2, 16384, "gw-1");
 }
-static struct frame *make_welcome_header(void) {
+static struct wire_message *make_welcome_header(void) {
     return wire_welcome(&minimal, S("s1"), S("u1"), S("Anna"), NULL, 0, false, 1, 2, 3, "gw-1");
 }
-static struct frame *make_auth_refreshed(void) {
+static struct wire_message *make_auth_refreshed(void) {
     return wire_auth_refreshed(&reply, 2, 1);
 }
-static struct frame *make_auth_expiring(void) {
+static struct wire_message *make_auth_expiring(void) {
     return wire_auth_expiring(&event, 2, 1);
 }
-static struct frame *make_pong(void) {
+static struct wire_message *make_pong(void) {
     return wire_pong(&reply, 1);
 }
-static struct frame *make_error(void) {
+static struct wire_message *make_error(void) {
     return wire_error(&reply, WIRE_ERR_UNKNOWN_EVENT, "There is no such event.", "e1", NULL);
 }
-static struct frame *make_error_no_id(void) {
+static struct wire_message *make_error_no_id(void) {
     struct wire_error_extra extra = {0};
     return wire_error(&reply_without_id, WIRE_ERR_INTERNAL, "m", "e1", &extra);
 }
-static struct frame *make_error_field(void) {
+static struct wire_message *make_error_field(void) {
     struct wire_error_extra extra = {.resource = S("a:b:c"), .field = "token", .rev = 9};
     return wire_error(&reply, WIRE_ERR_INVALID_ARGUMENT, "m", "e1", &extra);
 }
-static struct frame *make_error_no_rev(void) {
+static struct wire_message *make_error_no_rev(void) {
     struct wire_error_extra extra = {.resource = S("a:b:c"), .retry_after_ms = 2000};
     return wire_error(&reply, WIRE_ERR_BACKEND_UNAVAILABLE, "m", "e1", &extra);
 }
-static struct frame *make_error_rate(void) {
+static struct wire_message *make_error_rate(void) {
     struct wire_error_extra extra = {.retry_after_ms = 50};
     return wire_error(&reply, WIRE_ERR_RATE_LIMITED, "m", "e1", &extra);
 }
-static struct frame *make_error_tabs(void) {
+static struct wire_message *make_error_tabs(void) {
     static const struct str held[] = {{"a:b:c", 5}, {"a:b:d", 5}};
     struct wire_error_extra extra = {
         .resource = S("a:b:e"), .limit = 2, .held = held, .held_count = 2, .rev = 9};
     return wire_error(&event, WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED, "m", "e1", &extra);
 }
-static struct frame *make_error_tabs_none(void) {
+static struct wire_message *make_error_tabs_none(void) {
     struct wire_error_extra extra = {.resource = S("a:b:e"), .rev = 9};
     return wire_error(&event, WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED, "m", "e1", &extra);
 }
-static struct frame *make_error_viewers(void) {
+static struct wire_message *make_error_viewers(void) {
     struct wire_error_extra extra = {.resource = S("a:b:e"), .rev = 9};
     return wire_error(&reply, WIRE_ERR_MAX_VIEWERS_EXCEEDED, "m", "e1", &extra);
 }
-static struct frame *make_error_rooms(void) {
+static struct wire_message *make_error_rooms(void) {
     struct wire_error_extra extra = {.limit = 64};
     return wire_error(&reply, WIRE_ERR_TOO_MANY_ROOMS, "m", "e1", &extra);
 }
-static struct frame *make_joined(void) {
+static struct wire_message *make_joined(void) {
     return wire_joined(&reply, &at, true, S("tab-0001"), &lock_mine, users, 2, 1, &policy, NULL,
                        NULL);
 }
-static struct frame *make_joined_lost(void) {
+static struct wire_message *make_joined_lost(void) {
     struct wire_lost lost = {.token = 5, .reason = "EXPIRED", .at_ms = 90, .by = S("Ben")};
     return wire_joined(&reply, &at, false, S("tab-0001"), &lock_free_reply, NULL, 0, 0,
                        &other_policy, &lost, NULL);
 }
-static struct frame *make_joined_not_held(void) {
+static struct wire_message *make_joined_not_held(void) {
     struct wire_lost lost = {.token = 5, .reason = "NOT_HELD"};
     return wire_joined(&reply, &at, false, S("tab-0001"), &lock_grace, users, 1, 1, &third_policy,
                        &lost, NULL);
 }
-static struct frame *make_joined_minimal(void) {
-    struct wire_to to = {.framing = WIRE_FRAMING_NATIVE, .ref = &ref_text, .minimal = true};
+static struct wire_message *make_joined_minimal(void) {
+    struct wire_to to = {.ref = &ref_text, .minimal = true};
     return wire_joined(&to, &at, true, S("tab-0001"), &lock_mine, users, 2, 1, &policy, NULL, NULL);
 }
-static struct frame *make_left(void) {
+static struct wire_message *make_left(void) {
     return wire_left(&reply, &at);
 }
-static struct frame *make_acquired(void) {
+static struct wire_message *make_acquired(void) {
     return wire_acquired(&reply, &at, 9007199254740991, 200, &policy, &ended, false, S(""));
 }
-static struct frame *make_acquired_resumed(void) {
+static struct wire_message *make_acquired_resumed(void) {
     return wire_acquired(&event, &at, 7, 200, &policy, NULL, true, S("h.c.s"));
 }
-static struct frame *make_acquired_minimal(void) {
+static struct wire_message *make_acquired_minimal(void) {
     return wire_acquired(&minimal, &at, 7, 200, &policy, &ended_bare, false, S(""));
 }
-static struct frame *make_denied(void) {
+static struct wire_message *make_denied(void) {
     return wire_denied(&reply, &at, "HELD", &lock_held, 0, "e1");
 }
-static struct frame *make_denied_minimal(void) {
+static struct wire_message *make_denied_minimal(void) {
     return wire_denied(&minimal, &at, "GRACE", &lock_grace, 0, "e1");
 }
-static struct frame *make_denied_nameless(void) {
+static struct wire_message *make_denied_nameless(void) {
     return wire_denied(&event, &at, "HELD", &lock_nameless, 0, "e1");
 }
-static struct frame *make_denied_reserved(void) {
+static struct wire_message *make_denied_reserved(void) {
     return wire_denied(&reply, &at, "RESERVED", &lock_reserved, 0, "e1");
 }
-static struct frame *make_denied_recovering(void) {
+static struct wire_message *make_denied_recovering(void) {
     return wire_denied(&reply, &at, "RECOVERING", NULL, 3000, "e1");
 }
-static struct frame *make_renewed(void) {
+static struct wire_message *make_renewed(void) {
     return wire_renewed(&reply, &at, 7, 200, false, S("h.c.s"));
 }
-static struct frame *make_renewed_resumed(void) {
+static struct wire_message *make_renewed_resumed(void) {
     return wire_renewed(&reply, &at, 7, 200, true, S(""));
 }
-static struct frame *make_released_reply(void) {
+static struct wire_message *make_released_reply(void) {
     return wire_released_reply(&reply, &at, "RELEASED");
 }
-static struct frame *make_released(void) {
+static struct wire_message *make_released(void) {
     return wire_released(&event, &at, "GRACE_PERIOD_EXPIRED", S("u1"));
 }
-static struct frame *make_state_free(void) {
+static struct wire_message *make_state_free(void) {
     return wire_lock_state(&event, &at, &lock_free, "RELEASED", NULL);
 }
-static struct frame *make_state_held(void) {
+static struct wire_message *make_state_held(void) {
     return wire_lock_state(&event, &at, &lock_held, "ACQUIRED", NULL);
 }
-static struct frame *make_state_minimal(void) {
+static struct wire_message *make_state_minimal(void) {
     return wire_lock_state(&minimal, &at, &lock_held, "ACQUIRED", NULL);
 }
-static struct frame *make_state_nameless(void) {
+static struct wire_message *make_state_nameless(void) {
     return wire_lock_state(&event, &at, &lock_nameless, "RENEWED", NULL);
 }
-static struct frame *make_state_reserved(void) {
+static struct wire_message *make_state_reserved(void) {
     return wire_lock_state(&event, &at, &lock_reserved, "RESERVED", NULL);
 }
-static struct frame *make_state_reserved_minimal(void) {
+static struct wire_message *make_state_reserved_minimal(void) {
     return wire_lock_state(&minimal, &at, &lock_reserved, "RESERVED", NULL);
 }
-static struct frame *make_state_reply(void) {
+static struct wire_message *make_state_reply(void) {
     return wire_lock_state(&reply, &at, &lock_grace, NULL, NULL);
 }
-static struct frame *make_lost(void) {
+static struct wire_message *make_lost(void) {
     return wire_lost(&event, &at, 7, "MOVED", S("Anna B."));
 }
-static struct frame *make_lost_reply(void) {
+static struct wire_message *make_lost_reply(void) {
     return wire_lost(&reply, &at, 7, "STALE_TOKEN", (struct str){NULL, 0});
 }
-static struct frame *make_expiring(void) {
+static struct wire_message *make_expiring(void) {
     return wire_expiring(&event, &at, 200);
 }
-static struct frame *make_presence_diff(void) {
+static struct wire_message *make_presence_diff(void) {
     static const struct str left[] = {{"u3", 2}, {"u4", 2}};
     return wire_presence_diff(&event, &at, &users[1], 1, left, 2, &users[0], 1, 4);
 }
-static struct frame *make_presence_diff_minimal(void) {
+static struct wire_message *make_presence_diff_minimal(void) {
     return wire_presence_diff(&minimal, &at, NULL, 0, NULL, 0, &users[0], 1, 4);
 }
-static struct frame *make_presence_update(void) {
+static struct wire_message *make_presence_update(void) {
     return wire_presence_update(&event, &at, users, 2, 1);
 }
-static struct frame *make_closed_superseded(void) {
+static struct wire_message *make_closed_superseded(void) {
     return wire_session_closed(&event, WIRE_CLOSE_SUPERSEDED);
 }
-static struct frame *make_closed_going_away(void) {
+static struct wire_message *make_closed_going_away(void) {
     return wire_session_closed(&event, WIRE_CLOSE_GOING_AWAY);
 }
-static struct frame *make_degraded(void) {
+static struct wire_message *make_degraded(void) {
     return wire_degraded(&event, 1763953000000);
 }
-static struct frame *make_degraded_none(void) {
+static struct wire_message *make_degraded_none(void) {
     return wire_degraded(&event, 0);
 }
-static struct frame *make_recovered(void) {
+static struct wire_message *make_recovered(void) {
     return wire_recovered(&event);
 }
-static struct frame *make_draining(void) {
+static struct wire_message *make_draining(void) {
     return wire_draining(&event, 4200);
 }
 
 static struct {
     const char *name;
-    struct frame *(*make)(void);
+    struct wire_message *(*make)(void);
     int checked;
 } messages[] = {
     {"welcome", make_welcome, 0},
@@ -338,7 +342,8 @@ static void check_message(const struct wire_case *c, void *ctx) {
     if (!expected) {
         fail_msg("%s:%d: expectation is no JSON: %s", c->file, c->line, where.text);
     }
-    struct frame *frame = messages[i].make();
+    struct wire_message *message = messages[i].make();
+    struct frame *frame = native(message);
     assert_int_equal(frame->refs, 1);
     const char *text = (const char *)frame_payload(frame);
     json_t *got = json_loadb(text, frame->len, JSON_REJECT_DUPLICATES, &where);
@@ -347,7 +352,7 @@ static void check_message(const struct wire_case *c, void *ctx) {
     }
     json_decref(got);
     json_decref(expected);
-    frame_unref(frame);
+    wire_message_unref(message);
 }
 
 static void test_messages(void **state) {
@@ -360,17 +365,34 @@ static void test_messages(void **state) {
     }
 }
 
-/* Two frames live at once: the module's buffer is no frame's. */
-static void test_frames_are_independent(void **state) {
+/* Two messages exist at once: neither uses the writer's buffer. */
+static void test_messages_are_independent(void **state) {
     (void)state;
-    struct frame *first = wire_draining(&event, 1);
-    struct frame *second = wire_recovered(&event);
+    struct wire_message *message = wire_draining(&event, 1);
+    struct wire_message *other = wire_recovered(&event);
+    struct frame *first = native(message);
     static const char text[] = "{\"event\":\"server:draining\",\"data\":{\"reconnectInMs\":1}}";
 
     assert_int_equal(first->len, sizeof(text) - 1);
     assert_memory_equal(frame_payload(first), text, sizeof(text) - 1);
+    wire_message_unref(message);
+    wire_message_unref(other);
+}
+
+/* The frame of a framing is made once, and outlives the message where a receiver has kept it. */
+static void test_a_framing_has_one_frame(void **state) {
+    (void)state;
+    struct wire_message *message = wire_pong(&reply, 1);
+    struct frame *first = frame_ref(native(message));
+
+    assert_ptr_equal(native(wire_message_ref(message)), first);
+    assert_int_equal(first->refs, 2);
+    wire_message_unref(message);
+    assert_int_equal(first->refs, 2);
+    wire_message_unref(message);
+    assert_int_equal(first->refs, 1);
     frame_unref(first);
-    frame_unref(second);
+    wire_message_unref(NULL);
 }
 
 /* What a request's id was is what the reply's id is. */
@@ -396,8 +418,9 @@ static void test_ref_round_trip(void **state) {
         buf_printf(&text, "{\"event\":\"lock:status\",\"id\":%s,\"data\":{\"resourceId\":\"a:b\"}}",
                    ids[i]);
         assert_true(wire_decode_native(text.data, text.len, &options, &r, &e));
-        struct wire_to to = {.framing = WIRE_FRAMING_NATIVE, .ref = &r.ref};
-        struct frame *frame = wire_lock_state(&to, &at, &lock_free_reply, NULL, NULL);
+        struct wire_to to = {.ref = &r.ref};
+        struct wire_message *message = wire_lock_state(&to, &at, &lock_free_reply, NULL, NULL);
+        struct frame *frame = native(message);
         json_t *got =
             json_loadb((const char *)frame_payload(frame), frame->len, JSON_ALLOW_NUL, NULL);
         json_t *id = json_loads(ids[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
@@ -405,7 +428,7 @@ static void test_ref_round_trip(void **state) {
         assert_true(json_equal(json_object_get(got, "id"), id));
         json_decref(id);
         json_decref(got);
-        frame_unref(frame);
+        wire_message_unref(message);
         wire_request_fini(&r);
         buf_fini(&text);
     }
@@ -414,13 +437,14 @@ static void test_ref_round_trip(void **state) {
 /* Bytes that are no UTF-8 (from wherever) never leave as such. */
 static void test_output_is_utf8(void **state) {
     (void)state;
-    struct frame *frame = wire_released(&event, &at, "RELEASED", S("a\xff\xed\xa0\x80z"));
+    struct wire_message *message = wire_released(&event, &at, "RELEASED", S("a\xff\xed\xa0\x80z"));
+    struct frame *frame = native(message);
     json_t *got = json_loadb((const char *)frame_payload(frame), frame->len, 0, NULL);
 
     assert_non_null(got);
     assert_true(utf8_valid((const char *)frame_payload(frame), frame->len));
     json_decref(got);
-    frame_unref(frame);
+    wire_message_unref(message);
 }
 
 static void test_closes(void **state) {
@@ -436,13 +460,15 @@ static void test_closes(void **state) {
     assert_string_equal(wire_close_reason(WIRE_CLOSE_BINARY), "UNSUPPORTED_DATA");
 }
 
-static long long measure(struct frame *(*make)(void)) {
+static long long measure(struct wire_message *(*make)(void)) {
     struct timespec from, to;
     enum { ROUNDS = 20000 };
 
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (int i = 0; i < ROUNDS; i++) {
-        frame_unref(make());
+        struct wire_message *message = make();
+        (void)native(message);
+        wire_message_unref(message);
     }
     clock_gettime(CLOCK_MONOTONIC, &to);
     return ((to.tv_sec - from.tv_sec) * 1000000000LL + (to.tv_nsec - from.tv_nsec)) / ROUNDS;
@@ -458,9 +484,13 @@ static void test_report_cost(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),       cmocka_unit_test(test_frames_are_independent),
-        cmocka_unit_test(test_ref_round_trip), cmocka_unit_test(test_output_is_utf8),
-        cmocka_unit_test(test_closes),         cmocka_unit_test(test_report_cost),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_messages_are_independent),
+        cmocka_unit_test(test_a_framing_has_one_frame),
+        cmocka_unit_test(test_ref_round_trip),
+        cmocka_unit_test(test_output_is_utf8),
+        cmocka_unit_test(test_closes),
+        cmocka_unit_test(test_report_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,15 @@
 /*
- * One outgoing message, encoded once and shared by all its receivers. Reference-counted, not
- * thread-safe (one loop). FRAME_HEADROOM bytes before the payload belong to the transport, which
- * writes its header there; every receiver writes the same header, so sharing is safe.
+ * The payload of one outgoing WebSocket message, shared by all its receivers. Reference-counted,
+ * not thread-safe. The FRAME_HEADROOM bytes before the payload belong to the transport, which
+ * writes its header there. The header is the same for every receiver, so sharing is safe.
  */
 #ifndef WSLOCK_BASE_FRAME_H
 #define WSLOCK_BASE_FRAME_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "wslock/base/str.h"
 
 #define FRAME_HEADROOM 16
 
@@ -17,8 +19,8 @@ struct frame {
     unsigned char bytes[];
 };
 
-/* A frame with one reference; frame_unref frees it at zero. */
-struct frame *frame_from(const void *payload, size_t len);
+/* A frame of these parts, one after the other, with one reference; frame_unref frees it at zero. */
+struct frame *frame_join(const struct str *parts, size_t count);
 struct frame *frame_ref(struct frame *f);
 void frame_unref(struct frame *f); /* NULL is fine */
 static inline unsigned char *frame_payload(struct frame *f) {

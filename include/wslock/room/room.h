@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "wslock/base/frame.h"
 #include "wslock/base/list.h"
 #include "wslock/base/rand.h"
 #include "wslock/base/str.h"
@@ -28,18 +27,18 @@ struct room_sub;
 
 /* What a room does to a subscriber. None of these may subscribe or unsubscribe from within. */
 struct room_sub_ops {
-    void (*deliver)(struct room_sub *sub,
-                    struct frame *frame); /* takes its own reference if it keeps it */
+    /* message: borrowed. */
+    void (*deliver)(struct room_sub *sub, struct wire_message *message);
     /* Right before lock:lost is delivered. False: it has been told of this loss already. */
     bool (*on_lost)(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason);
     /* The lock has come to this one by a takeover; the message that says so, or NULL where its
      * request is answered with it anyway, or a reply has told of what came after. */
-    struct frame *(*granted)(struct room_sub *sub, const struct wire_at *at,
-                             const struct lock_event *e);
+    struct wire_message *(*granted)(struct room_sub *sub, const struct wire_at *at,
+                                    const struct lock_event *e);
     /* Its lock goes on under a new token, since a higher one than its own has been seen; the
      * message that says so. */
-    struct frame *(*lifted)(struct room_sub *sub, const struct wire_at *at,
-                            const struct lock_view *lock);
+    struct wire_message *(*lifted)(struct room_sub *sub, const struct wire_at *at,
+                                   const struct lock_view *lock);
     /* What this instance reports of the member when a shard is resynchronised. False: it is not in
      * the room (yet). */
     bool (*describe)(struct room_sub *sub, struct lock_report_member *out);

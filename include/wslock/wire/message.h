@@ -1,8 +1,11 @@
 /*
- * Encoding what the server says: typed values to a frame. One function a message; the caller owns
- * the frame's one reference. Pure, no I/O. Names and fields: docs/protocol.md. Texts called `by`
- * are written as they come: where presence is minimal, the caller gives a user id. An empty
- * username counts as the user id.
+ * Encoding of the messages that the server sends. One function for each message encodes typed
+ * values to the message's `data`; the caller owns the result's one reference. The frame around the
+ * data depends on the receiver's framing: each framing's frame is made on first demand and shared
+ * by all receivers with that framing. Pure, no I/O. Names and fields: docs/protocol.md.
+ *
+ * Texts called `by` are written as given: where presence is minimal, the caller passes a user id.
+ * An empty username counts as the user id.
  */
 #ifndef WSLOCK_WIRE_MESSAGE_H
 #define WSLOCK_WIRE_MESSAGE_H
@@ -26,9 +29,15 @@ uint16_t wire_close_code(enum wire_close close);
 const char *wire_close_reason(enum wire_close close);
 bool wire_close_reconnect(enum wire_close close);
 
-/* How a message is framed and to what it answers. */
+/* A message whose data has been encoded. Reference-counted, not thread-safe. */
+struct wire_message;
+struct wire_message *wire_message_ref(struct wire_message *m);
+void wire_message_unref(struct wire_message *m); /* NULL is fine */
+/* Owned by the message. */
+struct frame *wire_message_frame(struct wire_message *m, enum wire_framing framing);
+
+/* What a message answers, and how much it shows. */
 struct wire_to {
-    enum wire_framing framing;
     const struct wire_ref *ref; /* NULL: an event that the server starts */
     bool minimal;               /* presence: minimal: no username; display names hold the user id */
 };
@@ -96,17 +105,18 @@ struct wire_pending {
     int64_t force_at_ms;
 };
 
-struct frame *wire_welcome(const struct wire_to *to, struct str session_id, struct str user_id,
-                           struct str username, const char *const *roles, size_t role_count,
-                           bool admin, int64_t server_time_ms, int64_t token_expires_ms,
-                           int64_t max_message_bytes, const char *instance);
+struct wire_message *wire_welcome(const struct wire_to *to, struct str session_id,
+                                  struct str user_id, struct str username, const char *const *roles,
+                                  size_t role_count, bool admin, int64_t server_time_ms,
+                                  int64_t token_expires_ms, int64_t max_message_bytes,
+                                  const char *instance);
 
-struct frame *wire_auth_refreshed(const struct wire_to *to, int64_t token_expires_ms,
-                                  int64_t server_time_ms);
-struct frame *wire_auth_expiring(const struct wire_to *to, int64_t token_expires_ms,
-                                 int64_t server_time_ms);
+struct wire_message *wire_auth_refreshed(const struct wire_to *to, int64_t token_expires_ms,
+                                         int64_t server_time_ms);
+struct wire_message *wire_auth_expiring(const struct wire_to *to, int64_t token_expires_ms,
+                                        int64_t server_time_ms);
 
-struct frame *wire_pong(const struct wire_to *to, int64_t server_time_ms);
+struct wire_message *wire_pong(const struct wire_to *to, int64_t server_time_ms);
 
 /* Further fields of `error`; zero-initialise. */
 struct wire_error_extra {
@@ -119,92 +129,98 @@ struct wire_error_extra {
     int64_t rev; /* > 0: with resource, where known */
 };
 /* error_ref is `ref` in the payload: what finds the line in the log. */
-struct frame *wire_error(const struct wire_to *to, enum wire_error_code code, const char *message,
-                         const char *error_ref, const struct wire_error_extra *extra);
+struct wire_message *wire_error(const struct wire_to *to, enum wire_error_code code,
+                                const char *message, const char *error_ref,
+                                const struct wire_error_extra *extra);
 
-struct frame *wire_joined(const struct wire_to *to, const struct wire_at *at, bool editor,
-                          struct str client_id, const struct wire_lock *lock,
-                          const struct wire_user *users, size_t user_count, int64_t viewers,
-                          const struct config_policy *policy, const struct wire_lost *lost,
-                          const struct wire_pending *pending);
-struct frame *wire_left(const struct wire_to *to, const struct wire_at *at);
+struct wire_message *wire_joined(const struct wire_to *to, const struct wire_at *at, bool editor,
+                                 struct str client_id, const struct wire_lock *lock,
+                                 const struct wire_user *users, size_t user_count, int64_t viewers,
+                                 const struct config_policy *policy, const struct wire_lost *lost,
+                                 const struct wire_pending *pending);
+struct wire_message *wire_left(const struct wire_to *to, const struct wire_at *at);
 
 /* With the holder's `lock`, `previous` (or NULL). ticket.len 0: none. */
-struct frame *wire_acquired(const struct wire_to *to, const struct wire_at *at, int64_t token,
-                            int64_t expires_ms, const struct config_policy *policy,
-                            const struct wire_ending *previous, bool resumed, struct str ticket);
+struct wire_message *wire_acquired(const struct wire_to *to, const struct wire_at *at,
+                                   int64_t token, int64_t expires_ms,
+                                   const struct config_policy *policy,
+                                   const struct wire_ending *previous, bool resumed,
+                                   struct str ticket);
 /* lock: for currentHolder, holder and expiresAt; NULL where there is no holder to tell. */
-struct frame *wire_denied(const struct wire_to *to, const struct wire_at *at, const char *reason,
-                          const struct wire_lock *lock, int64_t retry_after_ms,
-                          const char *error_ref);
-struct frame *wire_renewed(const struct wire_to *to, const struct wire_at *at, int64_t token,
-                           int64_t expires_ms, bool resumed, struct str ticket);
+struct wire_message *wire_denied(const struct wire_to *to, const struct wire_at *at,
+                                 const char *reason, const struct wire_lock *lock,
+                                 int64_t retry_after_ms, const char *error_ref);
+struct wire_message *wire_renewed(const struct wire_to *to, const struct wire_at *at, int64_t token,
+                                  int64_t expires_ms, bool resumed, struct str ticket);
 /* The direct reply; reason "RELEASED". */
-struct frame *wire_released_reply(const struct wire_to *to, const struct wire_at *at,
-                                  const char *reason);
+struct wire_message *wire_released_reply(const struct wire_to *to, const struct wire_at *at,
+                                         const char *reason);
 /* To everyone in the room. */
-struct frame *wire_released(const struct wire_to *to, const struct wire_at *at, const char *reason,
-                            struct str previous_holder);
+struct wire_message *wire_released(const struct wire_to *to, const struct wire_at *at,
+                                   const char *reason, struct str previous_holder);
 /* cause NULL: the reply to lock:status. pending: NULL, or what waits for who asked. */
-struct frame *wire_lock_state(const struct wire_to *to, const struct wire_at *at,
-                              const struct wire_lock *lock, const char *cause,
-                              const struct wire_pending *pending);
-struct frame *wire_lost(const struct wire_to *to, const struct wire_at *at, int64_t token,
-                        const char *reason, struct str by);
-struct frame *wire_expiring(const struct wire_to *to, const struct wire_at *at, int64_t expires_ms);
+struct wire_message *wire_lock_state(const struct wire_to *to, const struct wire_at *at,
+                                     const struct wire_lock *lock, const char *cause,
+                                     const struct wire_pending *pending);
+struct wire_message *wire_lost(const struct wire_to *to, const struct wire_at *at, int64_t token,
+                               const char *reason, struct str by);
+struct wire_message *wire_expiring(const struct wire_to *to, const struct wire_at *at,
+                                   int64_t expires_ms);
 
 /* wait_ms < 0: nobody knows. */
-struct frame *wire_queued(const struct wire_to *to, const struct wire_at *at, int64_t position,
-                          int64_t wait_ms);
-struct frame *wire_your_turn(const struct wire_to *to, const struct wire_at *at,
-                             int64_t claim_by_ms);
-struct frame *wire_available(const struct wire_to *to, const struct wire_at *at,
-                             int64_t claim_by_ms);
-struct frame *wire_queue_left(const struct wire_to *to, const struct wire_at *at,
-                              const char *reason);
+struct wire_message *wire_queued(const struct wire_to *to, const struct wire_at *at,
+                                 int64_t position, int64_t wait_ms);
+struct wire_message *wire_your_turn(const struct wire_to *to, const struct wire_at *at,
+                                    int64_t claim_by_ms);
+struct wire_message *wire_available(const struct wire_to *to, const struct wire_at *at,
+                                    int64_t claim_by_ms);
+struct wire_message *wire_queue_left(const struct wire_to *to, const struct wire_at *at,
+                                     const char *reason);
 /* expires_ms 0: it is approved, or its turn. */
-struct frame *wire_requested(const struct wire_to *to, const struct wire_at *at,
-                             struct str request_id, int64_t expires_ms, const char *holder_state);
-struct frame *wire_request_received(const struct wire_to *to, const struct wire_at *at,
-                                    const struct wire_open_request *request);
+struct wire_message *wire_requested(const struct wire_to *to, const struct wire_at *at,
+                                    struct str request_id, int64_t expires_ms,
+                                    const char *holder_state);
+struct wire_message *wire_request_received(const struct wire_to *to, const struct wire_at *at,
+                                           const struct wire_open_request *request);
 /* holder: who is still editing; user_id.len 0: nobody. */
-struct frame *wire_request_timeout(const struct wire_to *to, const struct wire_at *at,
-                                   struct str request_id, const char *reason,
-                                   const struct wire_person *holder);
+struct wire_message *wire_request_timeout(const struct wire_to *to, const struct wire_at *at,
+                                          struct str request_id, const char *reason,
+                                          const struct wire_person *holder);
 /* Known by its requestId alone, as the takeover_… that follow: no resourceId, so no rev. */
-struct frame *wire_request_closed(const struct wire_to *to, struct str request_id,
-                                  const char *outcome);
-struct frame *wire_holder_disconnected(const struct wire_to *to, const struct wire_at *at,
-                                       const struct wire_person *holder, int64_t grace_until_ms);
-struct frame *wire_takeover_pending(const struct wire_to *to, const struct wire_at *at,
-                                    struct str request_id, int64_t force_at_ms);
-struct frame *wire_takeover_requested(const struct wire_to *to, const struct wire_at *at,
-                                      struct str request_id, const struct wire_person *admin,
-                                      struct str reason, int64_t force_at_ms);
-struct frame *wire_takeover_denied(const struct wire_to *to, struct str request_id, struct str by,
-                                   int64_t force_at_ms);
-struct frame *wire_takeover_closed(const struct wire_to *to, struct str request_id,
-                                   struct str outcome);
-struct frame *wire_taken_by_admin(const struct wire_to *to, const struct wire_at *at,
-                                  const struct wire_person *admin, struct str reason);
+struct wire_message *wire_request_closed(const struct wire_to *to, struct str request_id,
+                                         const char *outcome);
+struct wire_message *wire_holder_disconnected(const struct wire_to *to, const struct wire_at *at,
+                                              const struct wire_person *holder,
+                                              int64_t grace_until_ms);
+struct wire_message *wire_takeover_pending(const struct wire_to *to, const struct wire_at *at,
+                                           struct str request_id, int64_t force_at_ms);
+struct wire_message *wire_takeover_requested(const struct wire_to *to, const struct wire_at *at,
+                                             struct str request_id, const struct wire_person *admin,
+                                             struct str reason, int64_t force_at_ms);
+struct wire_message *wire_takeover_denied(const struct wire_to *to, struct str request_id,
+                                          struct str by, int64_t force_at_ms);
+struct wire_message *wire_takeover_closed(const struct wire_to *to, struct str request_id,
+                                          struct str outcome);
+struct wire_message *wire_taken_by_admin(const struct wire_to *to, const struct wire_at *at,
+                                         const struct wire_person *admin, struct str reason);
 /* lock:request_replied, lock:takeover_replied: action; lock:request_cancelled,
  * lock:takeover_cancelled: action NULL. */
-struct frame *wire_answered(const struct wire_to *to, const char *event, struct str request_id,
-                            const char *action);
+struct wire_message *wire_answered(const struct wire_to *to, const char *event,
+                                   struct str request_id, const char *action);
 
-struct frame *wire_presence_diff(const struct wire_to *to, const struct wire_at *at,
-                                 const struct wire_user *joined, size_t joined_count,
-                                 const struct str *left, size_t left_count,
-                                 const struct wire_user *changed, size_t changed_count,
-                                 int64_t viewers);
-struct frame *wire_presence_update(const struct wire_to *to, const struct wire_at *at,
-                                   const struct wire_user *users, size_t user_count,
-                                   int64_t viewers);
+struct wire_message *wire_presence_diff(const struct wire_to *to, const struct wire_at *at,
+                                        const struct wire_user *joined, size_t joined_count,
+                                        const struct str *left, size_t left_count,
+                                        const struct wire_user *changed, size_t changed_count,
+                                        int64_t viewers);
+struct wire_message *wire_presence_update(const struct wire_to *to, const struct wire_at *at,
+                                          const struct wire_user *users, size_t user_count,
+                                          int64_t viewers);
 
-struct frame *wire_session_closed(const struct wire_to *to, enum wire_close close);
+struct wire_message *wire_session_closed(const struct wire_to *to, enum wire_close close);
 /* confirmed_until_ms 0: null (the connection holds no lock). */
-struct frame *wire_degraded(const struct wire_to *to, int64_t confirmed_until_ms);
-struct frame *wire_recovered(const struct wire_to *to);
-struct frame *wire_draining(const struct wire_to *to, int64_t reconnect_in_ms);
+struct wire_message *wire_degraded(const struct wire_to *to, int64_t confirmed_until_ms);
+struct wire_message *wire_recovered(const struct wire_to *to);
+struct wire_message *wire_draining(const struct wire_to *to, int64_t reconnect_in_ms);
 
 #endif

@@ -29,7 +29,7 @@ enum wire_error_code {
 };
 const char *wire_error_name(enum wire_error_code code);
 
-enum wire_framing { WIRE_FRAMING_NATIVE };
+enum wire_framing { WIRE_FRAMING_NATIVE, WIRE_FRAMING_COUNT };
 
 /* The `id` of a request, to be echoed: kept as the JSON text that goes out again. */
 #define WIRE_REF_MAX 400 /* 64 code points, escaped at worst as \uXXXX (one or two) */
