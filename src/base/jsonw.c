@@ -168,10 +168,6 @@ void jsonw_null(struct jsonw *w) {
     put(w, "null", 4);
 }
 
-void jsonw_raw(struct jsonw *w, struct str json) {
-    put(w, json.p, json.len);
-}
-
 void jsonw_kstr(struct jsonw *w, const char *key, struct str value) {
     jsonw_key(w, key);
     jsonw_str(w, value);

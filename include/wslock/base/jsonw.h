@@ -28,8 +28,6 @@ void jsonw_cstr(struct jsonw *w, const char *value); /* NULL writes null */
 void jsonw_i64(struct jsonw *w, int64_t value);
 void jsonw_bool(struct jsonw *w, bool value);
 void jsonw_null(struct jsonw *w);
-/* Already encoded JSON. */
-void jsonw_raw(struct jsonw *w, struct str json);
 
 /* Key and value in one. */
 void jsonw_kstr(struct jsonw *w, const char *key, struct str value);
