@@ -47,9 +47,10 @@ struct person {
     struct room_sub sub;
     struct world *world;
     const char *name, *client, *session;
-    bool in;   /* in the store's room */
-    bool here; /* subscribed */
-    bool deaf; /* what it is told is not kept */
+    bool in;     /* in the store's room */
+    bool absent; /* with a place */
+    bool here;   /* subscribed */
+    bool deaf;   /* what it is told is not kept */
     int64_t token, lost_token, lost_rev, joined_ms, since_ms, expires_ms;
     enum lock_cause lost_reason;
     char told[TOLD_MAX][192]; /* since the last look */
@@ -118,7 +119,7 @@ static inline void pack_waiter(struct world *w, struct lock_waiter *waiter) {
     pack_str(&to, waiter->message);
     pack_int(&to, waiter->ends_ms);
     pack_int(&to, SOME_MS);
-    pack_int(&to, waiter->absent_until_ms);
+    pack_int(&to, 0);
     pack_int(&to, SOME_MS);
     pack_int(&to, 0);
     pack_int(&to, waiter->since_ms);
@@ -449,11 +450,10 @@ static inline void do_enter(struct person *p) {
                               .session_id = str_of(p->session),
                               .joined_ms = w->store.now_ms};
     emit(w, LOCK_EVENT_JOIN, LOCK_CAUSE_NONE, p->session)->member = *m;
-    if (mine && mine->absent_until_ms > 0) {
-        mine->absent_until_ms = 0;
-        pack_waiter(w, mine);
+    if (mine && p->absent) {
         tell_place(w, LOCK_CAUSE_BACK, mine, true, p->session);
     }
+    p->absent = false;
     if (w->lock.state == LOCK_STATE_FREE && first_here(w)) {
         pass_on(w, LOCK_CAUSE_RESERVED, p->session, &no_ending, NULL);
     }
@@ -485,8 +485,7 @@ static inline void do_depart(struct person *p, bool on_purpose) {
         remove_waiter(w, mine);
         tell_place(w, LOCK_CAUSE_LEFT, &gone, false, p->session);
     } else if (mine) {
-        mine->absent_until_ms = w->store.now_ms + SOME_MS;
-        pack_waiter(w, mine);
+        p->absent = true;
         tell_place(w, LOCK_CAUSE_ABSENT, mine, true, p->session);
     }
     if (owns(p) && on_purpose) {

@@ -48,7 +48,6 @@ struct lock_waiter {
     bool queues, requests;
     struct str request_id, message; /* requests */
     int64_t ends_ms;                /* requests: 0 once it is approved */
-    int64_t absent_until_ms;        /* 0: here */
     int64_t since_ms;
     int64_t order;     /* by which the queue is sorted */
     struct str packed; /* as it came, to be reported */
