@@ -191,10 +191,6 @@ void room_settle_presence(struct room *room) {
     wheel_cancel(&room->presence_timer);
 }
 
-void room_presence_fini(struct room *room) {
-    wheel_cancel(&room->presence_timer);
-}
-
 size_t room_wire_users(const struct lock_member *members, size_t count,
                        const struct lock_view *lock, struct wire_user **out) {
     struct wire_user *users = mem_calloc(count ? count : 1, sizeof *users);

@@ -8,6 +8,5 @@
 void room_presence_arm(struct room *room);
 /* What the first snapshot brought was told by resource:joined: no diff repeats it. */
 void room_settle_presence(struct room *room);
-void room_presence_fini(struct room *room);
 
 #endif

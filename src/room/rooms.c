@@ -33,7 +33,7 @@ struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
 
 static void room_destroy(struct room *room) {
     map_remove(room->rooms->by_resource, room_resource(room));
-    room_presence_fini(room);
+    wheel_cancel(&room->presence_timer);
     wheel_cancel(&room->holder_timer);
     wheel_cancel(&room->give_up_timer);
     room_drop_waiting(room);
@@ -138,8 +138,7 @@ bool room_activate(struct room_sub *sub, int64_t rev) {
     return whole;
 }
 
-void rooms_unsubscribe(struct rooms *r, struct room_sub *sub) {
-    (void)r;
+void room_unsubscribe(struct room_sub *sub) {
     struct room *room = sub->room;
     if (!room)
         return;

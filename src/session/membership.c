@@ -95,7 +95,7 @@ struct membership *membership_create(struct session *s, const struct wire_resour
 
 void membership_destroy(struct membership *m) {
     struct session *s = m->session;
-    rooms_unsubscribe(s->gateway->rooms, &m->sub);
+    room_unsubscribe(&m->sub);
     list_remove(&m->node);
     s->membership_count--;
     if (m->state == MEMBER_LEAVING)

@@ -271,7 +271,7 @@ static inline struct world *world_create(void) {
 static inline void world_destroy(struct world *w) {
     static const struct lock_result unknown = {.status = LOCK_UNKNOWN};
     for (size_t i = 0; i < PEOPLE; i++) {
-        rooms_unsubscribe(w->rooms, &w->people[i].sub);
+        room_unsubscribe(&w->people[i].sub);
         frame_unref(w->people[i].last);
     }
     while (w->store.report_count > 0) {
@@ -374,7 +374,7 @@ static inline void person_join(struct person *p) {
 }
 
 static inline void person_part(struct person *p) {
-    rooms_unsubscribe(p->world->rooms, &p->sub);
+    room_unsubscribe(&p->sub);
     p->here = false;
 }
 

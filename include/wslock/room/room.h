@@ -88,7 +88,7 @@ void room_told(struct room_sub *sub, int64_t rev);
  * that is to be reported. prompt: who claims the lock may have it. */
 void room_note_left(struct room_sub *sub, bool prompt);
 /* Harmless when not subscribed. */
-void rooms_unsubscribe(struct rooms *r, struct room_sub *sub);
+void room_unsubscribe(struct room_sub *sub);
 
 /* From the feed. */
 void rooms_on_event(struct rooms *r, const struct lock_event *event);
