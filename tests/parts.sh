@@ -7,8 +7,8 @@
 set -euo pipefail
 
 declare -A parts=(
-    [room]="state holder left members places backlog apply pending deliver tell_places tell presence
-        notices giveup take rooms resync"
+    [room]="state holder departed members waiters backlog apply notified deliver tell_waiters tell presence
+        notices store_lost take rooms resync"
 )
 
 # check root build-dir folder "part…"

@@ -1,9 +1,9 @@
 /* The room's copy of the truth, and the one way in which it changes. */
 #include "apply.h"
 
-#include "left.h"
+#include "departed.h"
 #include "members.h"
-#include "places.h"
+#include "waiters.h"
 #include "wslock/base/mem.h"
 
 static void change_init(struct room_change *c) {
@@ -14,9 +14,9 @@ static void change_init(struct room_change *c) {
 }
 
 void room_change_fini(struct room_change *c) {
-    room_places_free(&c->over);
-    room_places_free(&c->gone);
-    room_places_free(&c->replaced);
+    room_waiters_free(&c->over);
+    room_waiters_free(&c->gone);
+    room_waiters_free(&c->replaced);
     for (size_t i = 0; i < ARRAY_LEN(c->old); i++)
         mem_free(c->old[i]);
 }
@@ -41,7 +41,7 @@ static void set_lock(struct room *room, const struct lock_view *lock, struct roo
     room_beliefs(room, out->had);
     out->lock_changed = true;
     out->before = mine->view;
-    room->doubtful = false;
+    room->awaits_report = false;
     if (room->rev >= room->ahead_token)
         room->ahead = NULL;
     if ((mine->view.state == LOCK_STATE_HELD) != (lock->state == LOCK_STATE_HELD))
@@ -62,7 +62,7 @@ static void set_lock(struct room *room, const struct lock_view *lock, struct roo
         room_holder_find(room);
     if (room->holder)
         room->ours = lock->token;
-    room_left_settle(room);
+    room_departed_settle(room);
 }
 
 static void settle(struct room *room, enum lock_cause cause, struct room_change *out) {
@@ -123,7 +123,7 @@ bool room_apply_event(struct room *room, const struct lock_event *e, struct room
     case LOCK_EVENT_JOIN:
         room_count_members(room, e->member_count);
         room_member_join(room, &e->member);
-        room_left_return(room, e->member.user_id, e->member.client_id);
+        room_departed_return(room, e->member.user_id, e->member.client_id);
         break;
     case LOCK_EVENT_LEAVE:
         room_count_members(room, e->member_count);
@@ -147,8 +147,8 @@ void room_apply_snapshot(struct room *room, const struct lock_snapshot *s) {
     room_take_members(room, s);
     room->rev = s->rev;
     set_lock(room, &s->lock, &change);
-    room_places_free(&room->waiters);
-    room_take_places(room, s, &change.replaced);
+    room_waiters_free(&room->waiters);
+    room_take_waiters(room, s, &change.replaced);
     settle(room, LOCK_CAUSE_NONE, &change);
     room->synced = true;
     room_change_fini(&change);
@@ -168,7 +168,7 @@ void room_apply_report(struct room *room, const struct lock_snapshot *s, enum ro
     room_take_members(room, s);
     if (kind == ROOM_REPORT_WHOLE)
         recover_lock(room, &s->lock, lost_reason, out);
-    room_retake_places(room, s, &out->gone, &out->replaced);
+    room_retake_waiters(room, s, &out->gone, &out->replaced);
     if (kind != ROOM_REPORT_PENDING)
         settle(room, LOCK_CAUSE_NONE, out);
 }

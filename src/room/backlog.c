@@ -54,33 +54,33 @@ static struct room_event *copy_event(const struct lock_event *event) {
     return copy;
 }
 
-struct room_event *room_next_waiting(struct room *room) {
-    if (list_empty(&room->waiting))
+struct room_event *room_backlog_next(struct room *room) {
+    if (list_empty(&room->backlog))
         return NULL;
-    struct list *first = room->waiting.next;
+    struct list *first = room->backlog.next;
     list_remove(first);
-    room->waiting_count--;
+    room->backlog_count--;
     return CONTAINER_OF(first, struct room_event, node);
 }
 
-void room_wait_event(struct room *room, const struct lock_event *event) {
+void room_backlog_add(struct room *room, const struct lock_event *event) {
     static struct log_limit limit;
-    list_push_back(&room->waiting, &copy_event(event)->node);
-    if (++room->waiting_count <= ROOM_HELD_MAX)
+    list_push_back(&room->backlog, &copy_event(event)->node);
+    if (++room->backlog_count <= ROOM_BACKLOG_MAX)
         return;
     /* The snapshot that is on its way is newer than the oldest of them. */
-    mem_free(room_next_waiting(room));
+    mem_free(room_backlog_next(room));
     if (log_limit_pass(&limit, 10))
         log_warn("room_events_dropped", LF("resource", room->resource));
 }
 
 int64_t room_events_known(const struct room *room) {
-    if (!list_empty(&room->waiting))
-        return CONTAINER_OF(room->waiting.next, struct room_event, node)->event.rev - 1;
+    if (!list_empty(&room->backlog))
+        return CONTAINER_OF(room->backlog.next, struct room_event, node)->event.rev - 1;
     return lock_store_fed(room->rooms->store, room_resource(room));
 }
 
-void room_drop_waiting(struct room *room) {
-    for (struct room_event *e; (e = room_next_waiting(room));)
+void room_backlog_clear(struct room *room) {
+    for (struct room_event *e; (e = room_backlog_next(room));)
         mem_free(e);
 }

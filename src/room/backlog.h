@@ -4,10 +4,10 @@
 
 #include "state.h"
 
-void room_wait_event(struct room *room, const struct lock_event *event);
+void room_backlog_add(struct room *room, const struct lock_event *event);
 /* The oldest, taken out: the caller's (mem_free). NULL: none. */
-struct room_event *room_next_waiting(struct room *room);
-void room_drop_waiting(struct room *room);
+struct room_event *room_backlog_next(struct room *room);
+void room_backlog_clear(struct room *room);
 /* Events up to this tick have been applied. */
 int64_t room_events_known(const struct room *room);
 

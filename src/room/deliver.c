@@ -1,10 +1,10 @@
-/* One subscriber: a message is held for it, or delivered, by its rev. */
+/* One subscriber: a message is deferred for it, or delivered, by its rev. */
 #include "deliver.h"
 
 #include "backlog.h"
 #include "wslock/base/mem.h"
 
-struct held_message {
+struct deferred_message {
     struct list node;
     int64_t rev;
     bool change; /* else a notice */
@@ -34,7 +34,7 @@ int64_t room_rev(const struct room_sub *sub) {
     return rev > sub->min_rev ? rev : sub->min_rev;
 }
 
-static void deliver(struct room_sub *sub, const struct held_message *f) {
+static void deliver(struct room_sub *sub, const struct deferred_message *f) {
     if (f->rev < sub->min_rev || (f->change && f->rev == sub->min_rev))
         return;
     if (f->lost_token != 0 && !sub->ops->on_lost(sub, f->rev, f->lost_token, f->lost_reason))
@@ -42,41 +42,41 @@ static void deliver(struct room_sub *sub, const struct held_message *f) {
     sub->ops->deliver(sub, f->message);
 }
 
-static void send_or_hold(struct room_sub *sub, const struct held_message *f) {
+static void send_or_defer(struct room_sub *sub, const struct deferred_message *f) {
     if (sub->active) {
         deliver(sub, f);
         return;
     }
-    if (sub->held_count++ >= ROOM_HELD_MAX)
+    if (sub->deferred_count++ >= ROOM_DEFERRED_MAX)
         return; /* room_activate tells */
-    struct held_message *held = mem_alloc(sizeof *held);
-    *held = *f;
-    wire_message_ref(held->message);
-    list_push_back(&sub->held, &held->node);
+    struct deferred_message *deferred = mem_alloc(sizeof *deferred);
+    *deferred = *f;
+    wire_message_ref(deferred->message);
+    list_push_back(&sub->deferred, &deferred->node);
 }
 
 void room_send(struct room_sub *sub, int64_t rev, struct wire_message *message) {
-    send_or_hold(
-        sub, &(struct held_message){.rev = rev, .change = sub->room->telling, .message = message});
+    send_or_defer(sub, &(struct deferred_message){
+                           .rev = rev, .change = sub->room->telling, .message = message});
 }
 
 /* They are in the order of their revs. */
-static void free_held(struct room_sub *sub, int64_t up_to, bool tell) {
-    LIST_FOREACH_SAFE(it, tmp, &sub->held) {
-        struct held_message *held = CONTAINER_OF(it, struct held_message, node);
-        if (held->rev > up_to)
+static void free_deferred(struct room_sub *sub, int64_t up_to, bool tell) {
+    LIST_FOREACH_SAFE(it, tmp, &sub->deferred) {
+        struct deferred_message *deferred = CONTAINER_OF(it, struct deferred_message, node);
+        if (deferred->rev > up_to)
             return;
         list_remove(it);
         if (tell)
-            deliver(sub, held);
-        wire_message_unref(held->message);
-        mem_free(held);
+            deliver(sub, deferred);
+        wire_message_unref(deferred->message);
+        mem_free(deferred);
     }
 }
 
-void room_tell_held(struct room_sub *sub, int64_t rev) {
+void room_deliver_deferred(struct room_sub *sub, int64_t rev) {
     if (sub->min_rev > 0)
-        free_held(sub, rev, true);
+        free_deferred(sub, rev, true);
 }
 
 void room_told(struct room_sub *sub, int64_t rev) {
@@ -84,13 +84,13 @@ void room_told(struct room_sub *sub, int64_t rev) {
         sub->min_rev = rev;
 }
 
-void room_tell_all_held(struct room_sub *sub) {
-    free_held(sub, INT64_MAX, true);
-    sub->held_count = 0;
+void room_deliver_all_deferred(struct room_sub *sub) {
+    free_deferred(sub, INT64_MAX, true);
+    sub->deferred_count = 0;
 }
 
-void room_drop_held(struct room_sub *sub) {
-    free_held(sub, INT64_MAX, false);
+void room_drop_deferred(struct room_sub *sub) {
+    free_deferred(sub, INT64_MAX, false);
 }
 
 void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
@@ -114,12 +114,12 @@ void room_send_lost(struct room_sub *sub, bool guarded, int64_t token, enum lock
                     struct str by) {
     struct wire_to to = room_to(sub->room);
     struct wire_at at = room_at(sub->room, room_rev(sub));
-    struct held_message lost = {
+    struct deferred_message lost = {
         .rev = at.rev,
         .message = wire_lost(&to, &at, token, lock_cause_text(reason), by),
         .lost_token = guarded ? token : 0,
         .lost_reason = reason,
     };
-    send_or_hold(sub, &lost);
+    send_or_defer(sub, &lost);
     wire_message_unref(lost.message);
 }

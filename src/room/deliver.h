@@ -20,8 +20,8 @@ void room_send_all(struct room *room, int64_t rev, struct wire_message *message)
 void room_send_lost(struct room_sub *sub, bool guarded, int64_t token, enum lock_cause reason,
                     struct str by);
 /* Its further join was answered: what was held up to that rev comes before the answer. */
-void room_tell_held(struct room_sub *sub, int64_t rev);
-void room_tell_all_held(struct room_sub *sub);
-void room_drop_held(struct room_sub *sub);
+void room_deliver_deferred(struct room_sub *sub, int64_t rev);
+void room_deliver_all_deferred(struct room_sub *sub);
+void room_drop_deferred(struct room_sub *sub);
 
 #endif

@@ -17,7 +17,7 @@ void room_holder_find(struct room *room) {
 
 static struct room_sub *believes(const struct room *room, struct room_sub *sub, int64_t token,
                                  struct lock_report_member *out) {
-    if (!sub || token == room->disbelieved || !sub->ops->describe(sub, out))
+    if (!sub || token == room->store_lost_token || !sub->ops->describe(sub, out))
         return NULL;
     return out->token == token ? sub : NULL;
 }

@@ -16,8 +16,9 @@ struct room_belief {
 };
 void room_beliefs(const struct room *room, struct room_belief out[2]);
 /* The lock as the room has it is one that its holder, who is here, was told is lost. */
-static inline bool room_is_disbelieved(const struct room *room) {
-    return room->holder && room->disbelieved != 0 && room->disbelieved == room->lock.view.token;
+static inline bool room_is_store_lost(const struct room *room) {
+    return room->holder && room->store_lost_token != 0 &&
+           room->store_lost_token == room->lock.view.token;
 }
 
 #endif

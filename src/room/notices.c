@@ -21,7 +21,7 @@ static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
         if (before > IDLE_NOTICE_MS)
             before = IDLE_NOTICE_MS;
     }
-    return *ends_ms == room->warned_ms ? INT64_MAX : *ends_ms - before;
+    return *ends_ms == room->notified_end_ms ? INT64_MAX : *ends_ms - before;
 }
 
 int64_t room_confirmed_until_ms(const struct room_sub *sub) {
@@ -44,7 +44,7 @@ static int64_t next_notice_at(const struct room *room, struct room_sub *holder) 
 static void tell_expiring(struct room *room, struct room_sub *holder) {
     int64_t ends_ms;
     (void)notice_at(room, &ends_ms);
-    room->warned_ms = ends_ms;
+    room->notified_end_ms = ends_ms;
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room_rev(holder));
     struct wire_message *message = wire_expiring(&to, &at, ends_ms);
@@ -52,8 +52,8 @@ static void tell_expiring(struct room *room, struct room_sub *holder) {
     wire_message_unref(message);
 }
 
-static void tell_disbelief(struct room *room, struct room_sub *holder, int64_t token) {
-    room->disbelieved = token;
+static void tell_store_lost(struct room *room, struct room_sub *holder, int64_t token) {
+    room->store_lost_token = token;
     room_tell_lost(room, holder->user_id, holder->client_id, token, LOCK_CAUSE_STORE_LOST,
                    (struct str){NULL, 0});
 }
@@ -66,7 +66,7 @@ static void on_timer(struct wheel_timer *timer) {
         return;
     if (next_notice_at(room, holder) <= lock_store_now_ms(room->rooms->store)) {
         if (room->degraded)
-            tell_disbelief(room, holder, m.token);
+            tell_store_lost(room, holder, m.token);
         else
             tell_expiring(room, holder);
     }
@@ -90,8 +90,8 @@ void room_note_lock(struct room_sub *sub, const struct lock_view *lock) {
     struct room *room = sub->room;
     if (!room)
         return;
-    if (room->disbelieved == lock->token)
-        room->disbelieved = 0; /* it asked again, and has it */
+    if (room->store_lost_token == lock->token)
+        room->store_lost_token = 0; /* it asked again, and has it */
     if (lock->token > room->rev && lock->token != room->lock.view.token) {
         room->ahead = sub;
         room->ahead_token = lock->token;

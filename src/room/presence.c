@@ -41,7 +41,7 @@ struct diff {
 
 /* Somebody joined with what was between the last diff and the next, or may yet. */
 static bool is_known_between(const struct room *room) {
-    bool known = room->snapshot_rev > room->told_rev;
+    bool known = room->snapshot_rev > room->notified_rev;
     for (const struct list *it = room->subs.next; it != &room->subs && !known; it = it->next)
         known = !CONTAINER_OF(it, struct room_sub, node)->active;
     return known;
@@ -49,11 +49,11 @@ static bool is_known_between(const struct room *room) {
 
 /* True: there was something to tell of the user. */
 static bool diff_add(struct room *room, struct diff *d, struct room_user *u, bool listed) {
-    bool was = u->told.connections > 0;
+    bool was = u->notified.connections > 0;
     bool is = u->connections > 0;
-    bool differs = u->told.connections != u->connections || u->told.has_lock != u->has_lock;
-    u->told.connections = u->connections;
-    u->told.has_lock = u->has_lock;
+    bool differs = u->notified.connections != u->connections || u->notified.has_lock != u->has_lock;
+    u->notified.connections = u->connections;
+    u->notified.has_lock = u->has_lock;
     if (is && !was && listed)
         d->joined[d->joined_count++] = wire_of(room, u);
     else if (!is && (was || d->all))
@@ -147,7 +147,7 @@ static void flush(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, presence_timer);
     int64_t viewers = room_viewers(room->member_count, &room->lock.view);
     size_t left_to_tell = list_length(&room->changed);
-    bool news = viewers != room->told_viewers;
+    bool news = viewers != room->notified_viewers;
     static struct diff diff; /* large; one loop, one thread */
     struct diff *d = &diff;
     struct list told;
@@ -167,26 +167,26 @@ static void flush(struct wheel_timer *timer) {
             d->joined_count = d->left_count = d->changed_count = 0;
         }
     }
-    if (d->joined_count + d->left_count + d->changed_count > 0 || viewers != room->told_viewers)
+    if (d->joined_count + d->left_count + d->changed_count > 0 || viewers != room->notified_viewers)
         tell_diff(room, d, viewers);
     free_gone(room, &told);
     if (news && wanted(room, WIRE_PRESENCE_FULL)) {
         struct wire_at at = room_at(room, room_state_rev(room));
         tell(room, WIRE_PRESENCE_FULL, at.rev, encode_full(room, &at, viewers));
     }
-    room->told_viewers = viewers;
-    room->told_rev = room->rev;
+    room->notified_viewers = viewers;
+    room->notified_rev = room->rev;
 }
 
 void room_settle_presence(struct room *room) {
     LIST_FOREACH_SAFE(it, tmp, &room->changed) {
         struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
-        u->told.connections = u->connections;
-        u->told.has_lock = u->has_lock;
+        u->notified.connections = u->connections;
+        u->notified.has_lock = u->has_lock;
         list_remove(it);
     }
-    room->told_viewers = room_viewers(room->member_count, &room->lock.view);
-    room->told_rev = room->rev;
+    room->notified_viewers = room_viewers(room->member_count, &room->lock.view);
+    room->notified_rev = room->rev;
     room->presence_news = false;
     wheel_cancel(&room->presence_timer);
 }

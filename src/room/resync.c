@@ -4,19 +4,19 @@
  * shard is reported done; when one report fails, the store asks again by itself.
  */
 #include "backlog.h"
-#include "giveup.h"
+#include "departed.h"
 #include "holder.h"
-#include "left.h"
 #include "notices.h"
-#include "pending.h"
+#include "notified.h"
 #include "rooms.h"
+#include "store_lost.h"
 #include "take.h"
 #include "tell.h"
 #include "wslock/base/mem.h"
 
 #define REPORT_MAX 100 /* members a call */
 #define AGAIN_MAX 100  /* reports that are made once more */
-#define DOUBT_MS 500
+#define REPORT_WAIT_MS 500
 
 struct resync { /* of one shard; counts the reports that are under way */
     struct rooms *rooms;
@@ -48,11 +48,11 @@ static const struct lock_event *lock_event_of(const struct lock_result *result) 
 
 /* ---- a lock that the store has not, and whose holder's instance may still report it ---- */
 
-static void on_doubt(struct wheel_timer *timer);
+static void on_report_timer(struct wheel_timer *timer);
 
-static void doubt(struct room *room) {
-    room->doubtful = true;
-    wheel_set(room->rooms->wheel, &room->rooms->doubt_timer, DOUBT_MS, on_doubt);
+static void await_report(struct room *room) {
+    room->awaits_report = true;
+    wheel_set(room->rooms->wheel, &room->rooms->report_timer, REPORT_WAIT_MS, on_report_timer);
 }
 
 static void on_status(void *arg, const struct lock_result *result) {
@@ -60,11 +60,11 @@ static void on_status(void *arg, const struct lock_result *result) {
     struct rooms *r = report->rooms;
     struct room *room = map_get(r->by_resource, str_of(report->resource));
     r->on_reported(r->on_reported_ctx, result);
-    if (room && room->doubtful) {
+    if (room && room->awaits_report) {
         if (result->status != LOCK_OK || lock_store_window_open(r->store)) {
-            doubt(room);
+            await_report(room);
         } else if (lock_is_owned(&result->lock)) {
-            room->doubtful = false; /* the event comes */
+            room->awaits_report = false; /* the event comes */
         } else {
             struct room_change change;
             room_apply_recovered(room, &result->lock, LOCK_CAUSE_STORE_LOST, &change);
@@ -76,9 +76,9 @@ static void on_status(void *arg, const struct lock_result *result) {
     mem_free(report);
 }
 
-static void ask_of_doubtful(void *ctx, struct str key, void *value) {
+static void ask_if_awaited(void *ctx, struct str key, void *value) {
     const struct room *room = value;
-    if (!room->doubtful)
+    if (!room->awaits_report)
         return;
     struct report *report = mem_zalloc(sizeof *report);
     report->rooms = ctx;
@@ -86,12 +86,12 @@ static void ask_of_doubtful(void *ctx, struct str key, void *value) {
     lock_status(report->rooms->store, key, on_status, report);
 }
 
-static void on_doubt(struct wheel_timer *timer) {
-    struct rooms *r = CONTAINER_OF(timer, struct rooms, doubt_timer);
+static void on_report_timer(struct wheel_timer *timer) {
+    struct rooms *r = CONTAINER_OF(timer, struct rooms, report_timer);
     if (lock_store_window_open(r->store))
-        wheel_set(r->wheel, timer, DOUBT_MS, on_doubt);
+        wheel_set(r->wheel, timer, REPORT_WAIT_MS, on_report_timer);
     else
-        map_each(r->by_resource, ask_of_doubtful, r);
+        map_each(r->by_resource, ask_if_awaited, r);
 }
 
 /*
@@ -110,9 +110,9 @@ static bool take_report(struct room *room, const struct lock_result *result) {
     if (!room->synced)
         return true;
     if (snapshot->rev < room->rev) {
-        if (!event && !room_is_disbelieved(room))
+        if (!event && !room_is_store_lost(room))
             room_tell_lock(room, LOCK_CAUSE_RECOVERED);
-        room_give_up_later(room, 1);
+        room_release_store_lost(room, 1);
         room_holder_rearm(room);
         return false;
     }
@@ -125,7 +125,7 @@ static bool take_report(struct room *room, const struct lock_result *result) {
         room->rev = snapshot->rev;
         if (lock_is_owned(&room->lock.view) && !lock_is_owned(&snapshot->lock) &&
             !result->lost.present && lock_store_window_open(room->rooms->store)) {
-            doubt(room); /* nobody is told yet that it is free */
+            await_report(room); /* nobody is told yet that it is free */
             kind = ROOM_REPORT_PENDING;
         }
     }
@@ -139,7 +139,7 @@ static void report_room(void *ctx, struct str key, void *value);
 
 static void take_answer(struct resync *rs, struct room *room, const struct lock_result *result) {
     bool whole = take_report(room, result);
-    room_replay_waiting(room);
+    room_replay_backlog(room);
     if (!whole && rs->again++ < AGAIN_MAX)
         report_room(rs, room_resource(room), room);
     else
@@ -176,7 +176,7 @@ static void send_report(struct resync *rs, struct room *room,
 static bool describe_grace(const struct room *room, struct lock_report_member *out) {
     const struct lock_view *v = &room->lock.view;
     struct room_sub *owner = room->holder;
-    if (room_left_describe(room, out))
+    if (room_departed_describe(room, out))
         return true;
     if (v->state != LOCK_STATE_GRACE)
         return false;
@@ -209,7 +209,7 @@ static void report_room(void *ctx, struct str key, void *value) {
     struct lock_waiter *waiters;
     const struct room_sub *believer = room_believer(room, &had);
     size_t open = rs->open, n = !room->ahead && describe_grace(room, &members[0]) ? 1 : 0;
-    room_report_waiting(room, &waiting, &waiters);
+    room_report_waiters(room, &waiting, &waiters);
     for (int first = 1; first >= 0; first--) { /* the lock's owner is in the first call */
         LIST_FOREACH_SAFE(it, tmp, &room->subs) {
             struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
@@ -231,7 +231,7 @@ static void report_room(void *ctx, struct str key, void *value) {
     if (rs->open > open)
         return;
     room->degraded = false; /* there is nothing to report */
-    room_replay_waiting(room);
+    room_replay_backlog(room);
     if (room->sub_count == 0) { /* what became of its lock cannot be known from here */
         room->ours = 0;
         room_drop_if_done(room);
@@ -252,9 +252,9 @@ static void rewind_room(void *ctx, struct str key, void *value) {
     struct room *room = value;
     if (lock_store_shard(rs->rooms->store, key) != rs->shard)
         return;
-    room->rev = room->seen_token = room->told_rev = room->snapshot_rev = 0;
-    room_left_forget(room);
-    room_drop_waiting(room);
+    room->rev = room->seen_token = room->notified_rev = room->snapshot_rev = 0;
+    room_departed_forget(room);
+    room_backlog_clear(room);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         sub->min_rev = 0;

@@ -11,10 +11,11 @@
 #include "holder.h"
 #include "members.h"
 #include "notices.h"
-#include "places.h"
+#include "notified.h"
 #include "presence.h"
 #include "take.h"
-#include "tell_places.h"
+#include "tell_waiters.h"
+#include "waiters.h"
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
@@ -27,7 +28,7 @@ struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
     r->on_reported = on_reported;
     r->on_reported_ctx = ctx;
     r->by_resource = map_create();
-    wheel_timer_init(&r->doubt_timer);
+    wheel_timer_init(&r->report_timer);
     return r;
 }
 
@@ -35,15 +36,15 @@ static void room_destroy(struct room *room) {
     map_remove(room->rooms->by_resource, room_resource(room));
     wheel_cancel(&room->presence_timer);
     wheel_cancel(&room->holder_timer);
-    wheel_cancel(&room->give_up_timer);
-    room_drop_waiting(room);
+    wheel_cancel(&room->store_lost_timer);
+    room_backlog_clear(room);
     room_members_clear(room);
-    room_places_clear(room);
+    room_waiters_clear(room);
     mem_free(room->lock.user_id);
     mem_free(room->lock.username);
     mem_free(room->lock.client_id);
     mem_free(room->lock.page_id);
-    mem_free(room->left);
+    mem_free(room->departed);
     mem_free(room->resource);
     mem_free(room);
 }
@@ -56,7 +57,7 @@ static void destroy_empty(void *ctx, struct str key, void *value) {
 
 void room_drop_if_done(struct room *room) {
     const struct lock_view *v = &room->lock.view;
-    bool kept = room->synced && ((lock_is_owned(v) && v->token == room->ours) || room->left);
+    bool kept = room->synced && ((lock_is_owned(v) && v->token == room->ours) || room->departed);
     if (room->sub_count == 0 && !kept)
         room_destroy(room);
 }
@@ -64,7 +65,7 @@ void room_drop_if_done(struct room *room) {
 void rooms_destroy(struct rooms **r) {
     if (!*r)
         return;
-    wheel_cancel(&(*r)->doubt_timer);
+    wheel_cancel(&(*r)->report_timer);
     map_each((*r)->by_resource, destroy_empty, NULL);
     map_destroy(&(*r)->by_resource);
     mem_free(*r);
@@ -78,7 +79,7 @@ static struct room *room_create(struct rooms *r, struct str resource,
     room->resource = str_dup(resource);
     room->policy = policy;
     list_init(&room->subs);
-    list_init(&room->waiting);
+    list_init(&room->backlog);
     list_init(&room->users);
     list_init(&room->changed);
     list_init(&room->waiters);
@@ -87,20 +88,9 @@ static struct room *room_create(struct rooms *r, struct str resource,
     room->user_map = map_create();
     wheel_timer_init(&room->presence_timer);
     wheel_timer_init(&room->holder_timer);
-    wheel_timer_init(&room->give_up_timer);
+    wheel_timer_init(&room->store_lost_timer);
     map_set(r->by_resource, resource, room);
     return room;
-}
-
-/* It is told all that waits for it. */
-static void forget_told(struct room_sub *sub) {
-    sub->told_position = sub->told_turn_ms = 0;
-    sub->told_takeover[0] = '\0';
-    LIST_FOREACH_SAFE(it, tmp, &sub->room->waiters) {
-        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        if (rw->told_to == sub->seq)
-            rw->told_to = 0;
-    }
 }
 
 void rooms_subscribe(struct rooms *r, struct str resource, const struct config_policy *policy,
@@ -113,9 +103,9 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_p
     sub->active = sub->member = false;
     sub->min_rev = 0;
     sub->seq = ++seq;
-    forget_told(sub);
-    sub->held_count = 0;
-    list_init(&sub->held);
+    room_forget_notified(sub);
+    sub->deferred_count = 0;
+    list_init(&sub->deferred);
     list_push_back(&room->subs, &sub->node);
     room->sub_count++;
 }
@@ -125,13 +115,13 @@ void room_pause(struct room_sub *sub) {
 }
 
 bool room_activate(struct room_sub *sub, int64_t rev) {
-    bool whole = sub->held_count <= ROOM_HELD_MAX;
+    bool whole = sub->deferred_count <= ROOM_DEFERRED_MAX;
     if (rev > sub->room->snapshot_rev)
         sub->room->snapshot_rev = rev;
     room_told(sub, rev);
     sub->active = sub->member = true;
     room_holder_find(sub->room);
-    room_tell_all_held(sub);
+    room_deliver_all_deferred(sub);
     room_holder_rearm(sub->room);
     if (rev == 0 && sub->room->rev > sub->min_rev)
         room_catch_up(sub);
@@ -142,7 +132,7 @@ void room_unsubscribe(struct room_sub *sub) {
     struct room *room = sub->room;
     if (!room)
         return;
-    room_drop_held(sub);
+    room_drop_deferred(sub);
     list_remove(&sub->node);
     sub->room = NULL;
     sub->active = sub->member = false;
@@ -158,14 +148,14 @@ void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapsh
     struct room *room = sub->room;
     if (!room)
         return;
-    room_tell_held(sub, snapshot->rev);
-    forget_told(sub);
+    room_deliver_deferred(sub, snapshot->rev);
+    room_forget_notified(sub);
     if (room->synced)
         return;
     room_apply_snapshot(room, snapshot);
     room_settle_presence(room);
     room_holder_rearm(room);
-    room_replay_waiting(room);
+    room_replay_backlog(room);
 }
 
 void rooms_on_event(struct rooms *r, const struct lock_event *event) {
@@ -176,7 +166,7 @@ void rooms_on_event(struct rooms *r, const struct lock_event *event) {
     if (room->synced && !room->degraded)
         room_take_event(room, event);
     else
-        room_wait_event(room, event);
+        room_backlog_add(room, event);
     room_drop_if_done(room);
 }
 

@@ -7,7 +7,8 @@
 #include "wslock/base/rand.h"
 #include "wslock/room/room.h"
 
-#define ROOM_HELD_MAX 4096 /* frames held for one pending subscriber; events for one room */
+#define ROOM_DEFERRED_MAX 4096 /* messages for one pending subscriber */
+#define ROOM_BACKLOG_MAX 4096  /* events for one room */
 
 /* A member connection, keyed "clientId:userId" (a clientId has no colon). */
 struct room_member {
@@ -27,7 +28,7 @@ struct room_user {
     struct { /* as the subscribers were last told */
         int64_t connections;
         bool has_lock;
-    } told;
+    } notified;
 };
 
 /* A lock_view whose strings are ours. */
@@ -39,23 +40,23 @@ struct room_lock_copy {
 /* A place, see struct lock_waiter. */
 struct room_waiter {
     struct list node;
-    struct lock_waiter w; /* its strings lie behind it */
-    bool turn;            /* the lock is reserved for it … */
-    bool approved;        /* … by the holder, who was asked */
-    uint64_t told_to;     /* seq of the holder's subscription that was told of the request */
+    struct lock_waiter w;  /* its strings lie behind it */
+    bool turn;             /* the lock is reserved for it … */
+    bool approved;         /* … by the holder, who was asked */
+    uint64_t notified_sub; /* seq of the holder's subscription that was told of the request */
 };
 
 /* Those who wait, and for what: as the room has it, or as a snapshot. */
-struct room_places {
-    const struct list *waiters; /* room_waiter, in order */
+struct room_waiters {
+    const struct list *list; /* room_waiter, in order */
     const struct lock_view *lock;
     int64_t median_ms; /* what holders took; -1: nobody knows */
 };
 
 /* A holder whose connection ended here, of which the store has not told yet. */
-struct room_left {
+struct room_departed {
     struct lock_report_member member; /* its strings lie behind it */
-    uint64_t left_ms;                 /* boot time */
+    uint64_t departed_ms;             /* boot time */
 };
 
 #define ROOM_CLOSED_IDS 16
@@ -75,8 +76,8 @@ struct room {
     bool synced;
     int64_t rev;         /* of its last change */
     bool telling;        /* of that change; else notices are told */
-    struct list waiting; /* room_event: came before the first snapshot, or while degraded */
-    size_t waiting_count;
+    struct list backlog; /* room_event: came before the first snapshot, or while degraded */
+    size_t backlog_count;
 
     struct room_lock_copy lock;
     struct map *members; /* struct room_member */
@@ -92,25 +93,25 @@ struct room {
 
     struct list changed;
     bool presence_news; /* something may have to be told, if only the number of viewers */
-    int64_t told_viewers;
-    int64_t told_rev;     /* of the room when presence was last told */
+    int64_t notified_viewers;
+    int64_t notified_rev; /* of the room when presence was last told */
     int64_t snapshot_rev; /* the highest of a snapshot that somebody joined with */
     struct wheel_timer presence_timer;
 
     struct wheel_timer holder_timer; /* lock:expiring, STORE_LOST */
     struct room_sub *holder;         /* of held and grace, where it is connected here; else NULL */
-    struct room_sub *ahead; /* was granted the lock by a reply that the feed has not reached … */
-    int64_t ahead_token;    /* … under this token, which is the grant's rev; NULL: nobody */
-    int64_t warned_ms;      /* the end that lock:expiring has spoken of */
-    int64_t ours;           /* the last lock that a holder here had; 0: none */
-    int64_t seen_token;     /* the highest that was told of */
-    struct room_left *left; /* NULL: nobody */
+    struct room_sub *ahead;  /* was granted the lock by a reply that the feed has not reached … */
+    int64_t ahead_token;     /* … under this token, which is the grant's rev; NULL: nobody */
+    int64_t notified_end_ms; /* the end that lock:expiring has spoken of */
+    int64_t ours;            /* the last lock that a holder here had; 0: none */
+    int64_t seen_token;      /* the highest that was told of */
+    struct room_departed *departed; /* NULL: nobody */
     bool degraded; /* the store was away, and has not been told since what there is here: others may
                       have told it of a past that this room knows more of */
-    bool doubtful; /* the store has not the lock, but who holds it may still report it */
-    int64_t disbelieved; /* of the lock whose holder here was told STORE_LOST, and has not asked
-                            again since; 0: none */
-    struct wheel_timer give_up_timer;
+    bool awaits_report;       /* the store has not the lock, but who holds it may still report it */
+    int64_t store_lost_token; /* of the lock whose holder here was told STORE_LOST, and has not
+                            asked again since; 0: none */
+    struct wheel_timer store_lost_timer;
 };
 
 struct rooms {
@@ -119,7 +120,7 @@ struct rooms {
     struct map *by_resource;
     void (*on_reported)(void *ctx, const struct lock_result *result);
     void *on_reported_ctx;
-    struct wheel_timer doubt_timer; /* while a room is doubtful */
+    struct wheel_timer report_timer; /* while a room is awaits_report */
 };
 
 static inline struct str room_resource(const struct room *room) {

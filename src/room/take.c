@@ -2,16 +2,16 @@
 #include "take.h"
 
 #include "backlog.h"
-#include "giveup.h"
 #include "notices.h"
 #include "presence.h"
+#include "store_lost.h"
 #include "tell.h"
 #include "wslock/base/mem.h"
 
 void room_take_change(struct room *room, struct room_change *change) {
     room_tell_change(room, change);
     if (change->lock_changed) {
-        room_give_up_later(room, 1);
+        room_release_store_lost(room, 1);
         room_holder_rearm(room);
     }
     room_presence_arm(room);
@@ -24,10 +24,10 @@ void room_take_event(struct room *room, const struct lock_event *event) {
         room_take_change(room, &change);
 }
 
-void room_replay_waiting(struct room *room) {
-    struct room_event *held;
-    while (room->synced && !room->degraded && (held = room_next_waiting(room))) {
-        room_take_event(room, &held->event);
-        mem_free(held);
+void room_replay_backlog(struct room *room) {
+    struct room_event *e;
+    while (room->synced && !room->degraded && (e = room_backlog_next(room))) {
+        room_take_event(room, &e->event);
+        mem_free(e);
     }
 }

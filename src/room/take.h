@@ -8,6 +8,6 @@
 void room_take_change(struct room *room, struct room_change *change);
 void room_take_event(struct room *room, const struct lock_event *event);
 /* What has waited, unless the room is still to wait. */
-void room_replay_waiting(struct room *room);
+void room_replay_backlog(struct room *room);
 
 #endif

@@ -2,7 +2,7 @@
 #include "tell.h"
 
 #include "deliver.h"
-#include "tell_places.h"
+#include "tell_waiters.h"
 #include "wslock/base/mem.h"
 
 void room_wire_lock(const struct lock_view *lock, int mine, struct wire_lock *out) {
@@ -156,7 +156,7 @@ static void tell_believers(struct room *room, enum lock_cause reason) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         struct lock_report_member m;
         if (!sub->ops->describe(sub, &m) || m.token == 0 || m.token > room->rev ||
-            m.token == room->disbelieved || room_sub_owns(sub, now))
+            m.token == room->store_lost_token || room_sub_owns(sub, now))
             continue;
         room_tell_lost(room, sub->user_id, sub->client_id, m.token, reason, (struct str){NULL, 0});
     }
@@ -181,7 +181,7 @@ static void tell_lock_event(struct room *room, const struct room_change *c) {
 
 static void tell_recovered(struct room *room, const struct room_change *c) {
     tell_lifted(room, c->had);
-    if (!room_is_disbelieved(room)) /* else that would confirm a lock that was declared lost */
+    if (!room_is_store_lost(room)) /* else that would confirm a lock that was declared lost */
         room_tell_lock(room, LOCK_CAUSE_RECOVERED);
     tell_believers(room, c->lost_reason);
     int64_t rev = room_state_rev(room);
@@ -208,6 +208,6 @@ void room_tell_change(struct room *room, const struct room_change *c) {
         tell_lock_change(room, c);
     if (c->event && c->event->kind == LOCK_EVENT_OPERATION)
         tell_operation(room, c->event);
-    room_tell_places(room, c);
+    room_tell_waiters(room, c);
     room->telling = false;
 }

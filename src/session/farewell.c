@@ -121,7 +121,7 @@ void farewell_start(struct membership *m, enum lock_disconnect kind, bool calls_
     f->retry_ms = RETRY_FIRST_MS;
     f->ended_ms = clock_boot_ms();
     if (leaves_grace(s, f->kind, m->policy))
-        room_note_left(&m->sub, f->kind == LOCK_DISCONNECT_LOST &&
+        room_note_departed(&m->sub, f->kind == LOCK_DISCONNECT_LOST &&
                                     m->policy->disconnect == CONFIG_DISCONNECT_PROMPT);
     wheel_timer_init(&f->timer);
     list_push_back(&f->gateway->farewells, &f->node);

@@ -258,7 +258,7 @@ static void who_has_left_with_a_lock_is_reported(void **state) {
     person_acquire(&p[ANN]);
     feed_all(w);
     rooms_on_degraded(w->rooms);
-    room_note_left(&p[ANN].sub, true);
+    room_note_departed(&p[ANN].sub, true);
     person_part(&p[ANN]);
     rooms_resync(w->rooms, 0);
     struct report *r = &w->store.reports[0];

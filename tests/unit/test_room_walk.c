@@ -187,7 +187,7 @@ static void step_part(struct person *p, struct client *c) {
         return;
     }
     if (!on_purpose) {
-        room_note_left(&p->sub, false);
+        room_note_departed(&p->sub, false);
     }
     person_part(p);
     if (c->state != ASKED) {

@@ -54,14 +54,14 @@ struct room_sub {
     struct list node; /* private from here on */
     struct room *room;
     bool active;
-    bool member;           /* has been active: is in the room, also while pending again */
-    int64_t min_rev;       /* of its snapshot; changes up to it are in that */
-    uint64_t seq;          /* its own among all */
-    int64_t told_position; /* in the queue; 0: none */
-    int64_t told_turn_ms;  /* until when it is its turn; 0: it is not */
-    char told_takeover[RAND_ID_LEN + 1]; /* for it to answer */
-    struct list held;
-    size_t held_count;
+    bool member;               /* has been active: is in the room, also while pending again */
+    int64_t min_rev;           /* of its snapshot; changes up to it are in that */
+    uint64_t seq;              /* its own among all */
+    int64_t notified_position; /* in the queue; 0: none */
+    int64_t notified_turn_ms;  /* until when it is its turn; 0: it is not */
+    char notified_takeover[RAND_ID_LEN + 1]; /* for it to answer */
+    struct list deferred;
+    size_t deferred_count;
 };
 
 /* on_reported: the result of each report or release that the rooms made on their own (for the
@@ -86,7 +86,7 @@ bool room_activate(struct room_sub *sub, int64_t rev) MUST_CHECK;
 void room_told(struct room_sub *sub, int64_t rev);
 /* Its connection has ended, and if it has the lock that is in grace now: until the store says so,
  * that is to be reported. prompt: who claims the lock may have it. */
-void room_note_left(struct room_sub *sub, bool prompt);
+void room_note_departed(struct room_sub *sub, bool prompt);
 /* Harmless when not subscribed. */
 void room_unsubscribe(struct room_sub *sub);
 

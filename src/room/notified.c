@@ -1,8 +1,8 @@
 /* What waits for one tab, or for its answer: as it is asked for, and reported when a shard is
  * resynchronised. */
-#include "pending.h"
+#include "notified.h"
 
-#include "places.h"
+#include "waiters.h"
 #include "wslock/base/mem.h"
 
 bool room_is_users_turn(const struct lock_view *v, const struct room_sub *sub) {
@@ -10,7 +10,7 @@ bool room_is_users_turn(const struct lock_view *v, const struct room_sub *sub) {
            str_eq(v->user_id, sub->user_id);
 }
 
-int64_t room_wait_ms(const struct room *room, const struct room_places *p, int64_t position) {
+int64_t room_wait_ms(const struct room *room, const struct room_waiters *p, int64_t position) {
     int64_t now_ms = lock_store_now_ms(room->rooms->store), first = -1, each;
     if (p->median_ms >= 0) {
         each = p->median_ms;
@@ -32,10 +32,20 @@ struct wire_open_request room_open_request(const struct lock_waiter *w) {
                                       .expires_ms = w->ends_ms};
 }
 
+void room_forget_notified(struct room_sub *sub) {
+    sub->notified_position = sub->notified_turn_ms = 0;
+    sub->notified_takeover[0] = '\0';
+    LIST_FOREACH_SAFE(it, tmp, &sub->room->waiters) {
+        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+        if (rw->notified_sub == sub->seq)
+            rw->notified_sub = 0;
+    }
+}
+
 void room_note_position(struct room_sub *sub, int64_t position, int64_t rev) {
-    bool older = sub->told_position != 0 && sub->room && rev < sub->room->rev;
+    bool older = sub->notified_position != 0 && sub->room && rev < sub->room->rev;
     if (!older) /* than what an event told */
-        sub->told_position = position;
+        sub->notified_position = position;
 }
 
 int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int64_t median_ms) {
@@ -43,7 +53,7 @@ int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int
     if (!room)
         return -1;
     room->median_ms = median_ms;
-    struct room_places p = room_places(room);
+    struct room_waiters p = room_waiters(room);
     return room_wait_ms(room, &p, position);
 }
 
@@ -66,7 +76,7 @@ bool room_knows_request(const struct room_sub *sub, struct str request_id) {
 
 /* ---- as it is asked for ---- */
 
-static void describe(const struct room *room, const struct room_places *p,
+static void describe(const struct room *room, const struct room_waiters *p,
                      const struct room_sub *sub, struct wire_pending *out,
                      struct wire_open_request **received) {
     const struct lock_view *v = p->lock;
@@ -75,7 +85,7 @@ static void describe(const struct room *room, const struct room_places *p,
     size_t count = 0;
     if (room_is_users_turn(v, sub))
         out->claim_by_ms = v->reserved_until_ms;
-    LIST_FOREACH_SAFE(it, tmp, p->waiters) {
+    LIST_FOREACH_SAFE(it, tmp, p->list) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         position += rw->turn ? 0 : 1;
         count++;
@@ -92,7 +102,7 @@ static void describe(const struct room *room, const struct room_places *p,
     }
     if (holder && count > 0) {
         *received = mem_calloc(count, sizeof **received);
-        LIST_FOREACH_SAFE(it, tmp, p->waiters) {
+        LIST_FOREACH_SAFE(it, tmp, p->list) {
             const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
             if (room_request_is_open(rw))
                 (*received)[out->received_count++] = room_open_request(&rw->w);
@@ -128,24 +138,24 @@ void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapsh
     *received = NULL;
     if (!room || !room->synced)
         return;
-    struct room_places p = room_places(room);
+    struct room_waiters p = room_waiters(room);
     if (!room_is_newer(snapshot, room)) {
         describe(room, &p, sub, out, received);
         return;
     }
     struct list waiters;
-    room_places_of(snapshot, &waiters, &p);
+    room_waiters_of(snapshot, &waiters, &p);
     describe(room, &p, sub, out, received);
     if (out->own.request_id.len > 0)
         borrow(&out->own, snapshot);
     for (size_t i = 0; *received && i < out->received_count; i++)
         borrow(&(*received)[i], snapshot);
-    room_places_free(&waiters);
+    room_waiters_free(&waiters);
 }
 
 /* ---- resynchronising ---- */
 
-void room_report_waiting(const struct room *room, struct lock_report_waiting *out,
+void room_report_waiters(const struct room *room, struct lock_report_waiting *out,
                          struct lock_waiter **waiters) {
     const struct lock_view *v = &room->lock.view;
     *out = (struct lock_report_waiting){0};

@@ -1,5 +1,5 @@
 /* The copy of those who wait for the lock, in the store's order, and of a pending takeover. */
-#include "places.h"
+#include "waiters.h"
 
 #include "wslock/base/mem.h"
 
@@ -46,7 +46,7 @@ static struct room_waiter *put(struct list *waiters, const struct lock_waiter *w
     struct list *before = waiters;
     if (old) {
         if (str_eq(old->w.request_id, rw->w.request_id))
-            rw->told_to = old->told_to;
+            rw->notified_sub = old->notified_sub;
         rw->turn = keep_turn && old->turn;
         rw->approved = keep_turn && old->approved;
         list_remove(&old->node);
@@ -60,7 +60,7 @@ static struct room_waiter *put(struct list *waiters, const struct lock_waiter *w
     return old;
 }
 
-void room_places_free(struct list *waiters) {
+void room_waiters_free(struct list *waiters) {
     LIST_FOREACH_SAFE(it, tmp, waiters) {
         list_remove(it);
         mem_free(CONTAINER_OF(it, struct room_waiter, node));
@@ -72,7 +72,8 @@ bool room_waiter_has(const struct lock_view *v, const struct lock_waiter *w) {
            str_eq(w->client_id, v->client_id);
 }
 
-void room_places_of(const struct lock_snapshot *s, struct list *waiters, struct room_places *out) {
+void room_waiters_of(const struct lock_snapshot *s, struct list *waiters,
+                     struct room_waiters *out) {
     list_init(waiters);
     for (size_t i = 0; i < s->waiter_count; i++)
         mem_free(put(waiters, &s->waiters[i], false));
@@ -80,11 +81,11 @@ void room_places_of(const struct lock_snapshot *s, struct list *waiters, struct 
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         rw->turn = s->lock.state == LOCK_STATE_RESERVED && room_waiter_has(&s->lock, &rw->w);
     }
-    *out = (struct room_places){waiters, &s->lock, s->median_ms};
+    *out = (struct room_waiters){waiters, &s->lock, s->median_ms};
 }
 
-struct room_places room_places(const struct room *room) {
-    return (struct room_places){&room->waiters, &room->lock.view, room->median_ms};
+struct room_waiters room_waiters(const struct room *room) {
+    return (struct room_waiters){&room->waiters, &room->lock.view, room->median_ms};
 }
 
 bool room_waiter_listed(const struct lock_snapshot *s, struct str user_id, struct str client_id) {
@@ -94,8 +95,8 @@ bool room_waiter_listed(const struct lock_snapshot *s, struct str user_id, struc
     return false;
 }
 
-void room_places_clear(struct room *room) {
-    room_places_free(&room->waiters);
+void room_waiters_clear(struct room *room) {
+    room_waiters_free(&room->waiters);
     mem_free(room->takeover);
     room->takeover = NULL;
 }
@@ -140,7 +141,7 @@ const struct room_waiter *room_settle_turns(struct room *room, enum lock_cause c
     return next;
 }
 
-void room_take_places(struct room *room, const struct lock_snapshot *s, struct list *replaced) {
+void room_take_waiters(struct room *room, const struct lock_snapshot *s, struct list *replaced) {
     room->median_ms = s->median_ms;
     for (size_t i = 0; i < s->waiter_count; i++) {
         const struct lock_waiter *w = &s->waiters[i];
@@ -162,8 +163,8 @@ static void close_missed(struct room *room, const struct list *waiters) {
     }
 }
 
-void room_retake_places(struct room *room, const struct lock_snapshot *s, struct list *gone,
-                        struct list *replaced) {
+void room_retake_waiters(struct room *room, const struct lock_snapshot *s, struct list *gone,
+                         struct list *replaced) {
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         if (room_waiter_listed(s, rw->w.user_id, rw->w.client_id))
@@ -171,7 +172,7 @@ void room_retake_places(struct room *room, const struct lock_snapshot *s, struct
         list_remove(it);
         list_push_back(gone, it);
     }
-    room_take_places(room, s, replaced);
+    room_take_waiters(room, s, replaced);
     close_missed(room, gone);
     close_missed(room, replaced);
 }

@@ -3,18 +3,18 @@
  * what waits for a tab is a state, of which each subscriber keeps what it has been told, so that it
  * is told once, whatever brought the change.
  */
-#include "tell_places.h"
+#include "tell_waiters.h"
 
 #include "deliver.h"
-#include "pending.h"
-#include "places.h"
+#include "notified.h"
+#include "waiters.h"
 
 /* ---- what waits ---- */
 
 /* One subscriber, and what it is told. */
 struct telling {
     struct room *room;
-    const struct room_places *places;
+    const struct room_waiters *waiters;
     struct room_sub *sub;
     bool again; /* after a join: also what is told by itself otherwise */
 };
@@ -26,10 +26,10 @@ static void tell(const struct telling *t, int64_t rev, struct wire_message *mess
 
 /* asked: it was given by the holder, or is what was asked for. */
 static void tell_turn(struct telling *t, bool asked) {
-    int64_t until_ms = t->places->lock->reserved_until_ms;
-    if (t->sub->told_turn_ms == until_ms)
+    int64_t until_ms = t->waiters->lock->reserved_until_ms;
+    if (t->sub->notified_turn_ms == until_ms)
         return;
-    t->sub->told_turn_ms = until_ms;
+    t->sub->notified_turn_ms = until_ms;
     struct wire_to to = room_to(t->room);
     struct wire_at at = room_at(t->room, room_rev(t->sub));
     tell(t, at.rev,
@@ -37,12 +37,12 @@ static void tell_turn(struct telling *t, bool asked) {
 }
 
 static void tell_position(struct telling *t, int64_t position) {
-    if (t->sub->told_position == position)
+    if (t->sub->notified_position == position)
         return;
-    t->sub->told_position = position;
+    t->sub->notified_position = position;
     struct wire_to to = room_to(t->room);
     struct wire_at at = room_at(t->room, room_rev(t->sub));
-    tell(t, at.rev, wire_queued(&to, &at, position, room_wait_ms(t->room, t->places, position)));
+    tell(t, at.rev, wire_queued(&to, &at, position, room_wait_ms(t->room, t->waiters, position)));
 }
 
 static void tell_own(struct telling *t, struct room_waiter *rw, int64_t position) {
@@ -55,14 +55,14 @@ static void tell_own(struct telling *t, struct room_waiter *rw, int64_t position
         struct wire_at at = room_at(t->room, room_rev(t->sub));
         tell(t, at.rev,
              wire_requested(&to, &at, rw->w.request_id, rw->w.ends_ms,
-                            lock_state_text(t->places->lock->state)));
+                            lock_state_text(t->waiters->lock->state)));
     }
 }
 
 static void tell_received(struct telling *t, struct room_waiter *rw) {
-    if (rw->told_to == t->sub->seq)
+    if (rw->notified_sub == t->sub->seq)
         return;
-    rw->told_to = t->sub->seq;
+    rw->notified_sub = t->sub->seq;
     struct wire_to to = room_to(t->room);
     struct wire_at at = room_at(t->room, room_rev(t->sub));
     struct wire_open_request request = room_open_request(&rw->w);
@@ -78,16 +78,16 @@ static struct wire_message *takeover_message(const struct room *room, const stru
 }
 
 static void tell_takeover(struct telling *t, bool holder) {
-    const struct lock_view *v = t->places->lock;
+    const struct lock_view *v = t->waiters->lock;
     const struct lock_takeover *takeover = &v->takeover;
     struct wire_to to = room_to(t->room);
     if (holder) {
-        if (str_eqz(takeover->request_id, t->sub->told_takeover))
+        if (str_eqz(takeover->request_id, t->sub->notified_takeover))
             return;
         size_t len = takeover->request_id.len;
-        if (len < sizeof t->sub->told_takeover) {
-            memcpy(t->sub->told_takeover, takeover->request_id.p, len);
-            t->sub->told_takeover[len] = '\0';
+        if (len < sizeof t->sub->notified_takeover) {
+            memcpy(t->sub->notified_takeover, takeover->request_id.p, len);
+            t->sub->notified_takeover[len] = '\0';
         }
         int64_t rev = room_rev(t->sub);
         tell(t, rev, takeover_message(t->room, takeover, rev));
@@ -111,12 +111,12 @@ static struct wire_message *disconnected_message(const struct room *room,
 }
 
 static void tell_all(struct telling *t) {
-    const struct lock_view *v = t->places->lock;
+    const struct lock_view *v = t->waiters->lock;
     bool holder = room_sub_owns(t->sub, v) && (t->again || v->state == LOCK_STATE_HELD);
     int64_t position = 0;
     if (room_is_users_turn(v, t->sub))
         tell_turn(t, false);
-    LIST_FOREACH_SAFE(it, tmp, t->places->waiters) {
+    LIST_FOREACH_SAFE(it, tmp, t->waiters->list) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         position += rw->turn ? 0 : 1;
         if (room_is_tab(t->sub, rw->w.user_id, rw->w.client_id))
@@ -138,7 +138,7 @@ static void note_received(struct room *room, const struct room_sub *sub) {
         return;
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        rw->told_to = room_request_is_open(rw) ? sub->seq : rw->told_to;
+        rw->notified_sub = room_request_is_open(rw) ? sub->seq : rw->notified_sub;
     }
 }
 
@@ -146,7 +146,7 @@ static void tell_pending(struct room *room) {
     if (list_empty(&room->waiters) && !room->lock.view.takeover.present &&
         room->lock.view.state != LOCK_STATE_RESERVED)
         return;
-    struct room_places p = room_places(room);
+    struct room_waiters p = room_waiters(room);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (!sub->active)
@@ -159,7 +159,7 @@ static void tell_pending(struct room *room) {
 }
 
 void room_catch_up(struct room_sub *sub) {
-    struct room_places p = room_places(sub->room);
+    struct room_waiters p = room_waiters(sub->room);
     tell_all(&(struct telling){sub->room, &p, sub, false});
 }
 
@@ -167,15 +167,15 @@ void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot)
     struct room *room = sub->room;
     if (!room || !sub->active || !room->synced)
         return;
-    struct room_places p = room_places(room);
+    struct room_waiters p = room_waiters(room);
     struct list waiters;
     list_init(&waiters);
     if (room_is_newer(snapshot, room)) {
-        room_places_of(snapshot, &waiters, &p);
+        room_waiters_of(snapshot, &waiters, &p);
         note_received(room, sub);
     }
     tell_all(&(struct telling){room, &p, sub, true});
-    room_places_free(&waiters);
+    room_waiters_free(&waiters);
 }
 
 void room_tell_disconnected(struct room *room) {
@@ -269,21 +269,21 @@ static void tell_place(struct room *room, const struct lock_event *e) {
 }
 
 /* Its place or turn is over: a later one is told. Not of those whose join told what came after. */
-static void forget_told(struct room *room, const struct lock_waiter *w) {
+static void forget_notified(struct room *room, const struct lock_waiter *w) {
     bool named = w->client_id.len > 0; /* else an operator reserved it, for that time only */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (room->rev <= sub->min_rev || !room_is_tab(sub, w->user_id, w->client_id))
             continue;
-        sub->told_position = 0;
+        sub->notified_position = 0;
         if (named)
-            sub->told_turn_ms = 0;
+            sub->notified_turn_ms = 0;
     }
 }
 
 static void tell_place_event(struct room *room, const struct room_change *c) {
     if (c->place_over)
-        forget_told(room, &c->event->waiter);
+        forget_notified(room, &c->event->waiter);
     tell_place(room, c->event);
     tell_pending(room);
 }
@@ -333,17 +333,17 @@ static void ask_again(struct room *room, const struct lock_view *before) {
         str_eq(before->client_id, now->client_id))
         return;
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        CONTAINER_OF(it, struct room_waiter, node)->told_to = 0;
+        CONTAINER_OF(it, struct room_waiter, node)->notified_sub = 0;
     }
 }
 
 static void tell_turns(struct room *room, const struct room_change *c) {
     const struct lock_view *v = &room->lock.view;
     if (c->turn)
-        forget_told(room, &c->turn->w);
+        forget_notified(room, &c->turn->w);
     LIST_FOREACH_SAFE(it, tmp, &c->over) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        forget_told(room, &rw->w);
+        forget_notified(room, &rw->w);
         if (rw->turn && !room_waiter_has(v, &rw->w) && lock_is_owned(v) &&
             str_eq(rw->w.user_id, v->user_id)) /* the user's other tab took it */
             tell_out(room, &rw->w, room_state_rev(room), "LEFT");
@@ -360,10 +360,10 @@ static void tell_unknown(struct room *room, const struct room_change *c, int64_t
         struct lock_waiter w = {.user_id = sub->user_id, .client_id = sub->client_id};
         const struct room_waiter *rw = room_waiter_find(&c->gone, w.user_id, w.client_id);
         bool known = rw && (rw->turn || rw->w.queues);
-        if (sub->told_position != 0 && !known && !room_waiter_has(&s->lock, &w) &&
+        if (sub->notified_position != 0 && !known && !room_waiter_has(&s->lock, &w) &&
             !room_waiter_listed(s, w.user_id, w.client_id)) {
             tell_out(room, &w, rev, "LEFT");
-            sub->told_position = 0;
+            sub->notified_position = 0;
         }
     }
 }
@@ -388,7 +388,7 @@ static void tell_report(struct room *room, const struct room_change *c) {
     LIST_FOREACH_SAFE(it, tmp, &c->gone) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         tell_missed(room, c->snapshot, &rw->w, rw->turn || rw->w.queues, rev);
-        forget_told(room, &rw->w);
+        forget_notified(room, &rw->w);
     }
     LIST_FOREACH_SAFE(it, tmp, &c->replaced) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
@@ -404,7 +404,7 @@ static void tell_report(struct room *room, const struct room_change *c) {
     }
 }
 
-void room_tell_places(struct room *room, const struct room_change *c) {
+void room_tell_waiters(struct room *room, const struct room_change *c) {
     if (c->lock_changed)
         ask_again(room, &c->before);
     if (c->snapshot) {
