@@ -1,65 +1,15 @@
+/* Runs all rules; those for paths and origins stand here. */
 #include "rules.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "wslock/base/mem.h"
 
 #include "derived.h"
-
-bool config_rules_given(const struct config_rules *r, const char *path) {
-    return config_tree_find(r->root, path) != NULL;
-}
-
-void config_rules_complain(const struct config_rules *r, const char *path, const char *fmt, ...) {
-    const struct config_node *node = config_tree_nearest(r->root, path);
-    char text[400];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    config_problems_add(r->problems, node->file, node->line, path, "%s", text);
-}
-
-static void check_policy(const struct config_rules *r, const struct config_policy *policy,
-                         const char *path, bool shared) {
-    char heartbeat[CONFIG_MAX_PATH_BYTES], ttl[CONFIG_MAX_PATH_BYTES], idle[CONFIG_MAX_PATH_BYTES];
-    bool own_heartbeat, own_ttl, own_idle;
-
-    config_path_name(heartbeat, path, "heartbeatInterval");
-    config_path_name(ttl, path, "lockTtl");
-    config_path_name(idle, path, "idleRelease");
-    own_heartbeat = config_rules_given(r, heartbeat);
-    own_ttl = config_rules_given(r, ttl);
-    own_idle = config_rules_given(r, idle);
-    /* What a type takes from `default` whole was told there. */
-    if ((shared || own_heartbeat || own_ttl) &&
-        policy->heartbeat_interval_ms > policy->lock_ttl_ms / 2)
-        config_rules_complain(r, own_ttl && !own_heartbeat ? ttl : heartbeat,
-                              "heartbeatInterval (%lld ms) must be at most half of lockTtl (%lld "
-                              "ms)",
-                              (long long)policy->heartbeat_interval_ms,
-                              (long long)policy->lock_ttl_ms);
-    if ((shared || own_heartbeat || own_idle) && policy->idle_release_ms != CONFIG_NO_LIMIT &&
-        policy->idle_release_ms < policy->heartbeat_interval_ms)
-        config_rules_complain(r, own_heartbeat && !own_idle ? heartbeat : idle,
-                              "idleRelease (%lld ms) must be at least heartbeatInterval (%lld ms)",
-                              (long long)policy->idle_release_ms,
-                              (long long)policy->heartbeat_interval_ms);
-}
-
-void config_check_policies(const struct config_rules *r) {
-    check_policy(r, &r->config->default_policy, "default", true);
-    for (size_t i = 0; i < r->config->type_count; i++) {
-        const struct config_policy *policy = &r->config->types[i];
-        char path[CONFIG_MAX_PATH_BYTES];
-
-        config_path_name(path, "resourceTypes", policy->type);
-        check_policy(r, policy, path, false);
-    }
-}
+#include "rules_auth.h"
+#include "rules_net.h"
+#include "rules_policy.h"
+#include "rules_redis.h"
 
 /* Engine.IO's path ends in a slash; clients add it where it is left out. */
 static void end_in_slash(char **path) {

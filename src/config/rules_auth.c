@@ -1,8 +1,8 @@
 /* Rules for keys and tokens. */
+#include "rules_auth.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "rules.h"
 
 static void key_path(char out[CONFIG_MAX_PATH_BYTES], size_t i, const char *name) {
     (void)snprintf(out, CONFIG_MAX_PATH_BYTES, "auth.keys[%zu]%s", i, name);

@@ -1,12 +1,12 @@
 /* Rules for the listeners. */
+#include "rules_net.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "wslock/base/mem.h"
-
-#include "rules.h"
 
 static void item_path(char out[CONFIG_MAX_PATH_BYTES], size_t i, const char *name) {
     (void)snprintf(out, CONFIG_MAX_PATH_BYTES, "listen[%zu]%s", i, name);

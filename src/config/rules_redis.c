@@ -1,11 +1,12 @@
-/* Rules for the store, and the parts of its URL. */
+/* Rules for the Redis connection, and the parts of its URL. */
+#include "rules_redis.h"
+
 #include <string.h>
 
 #include "wslock/base/file.h"
 #include "wslock/base/mem.h"
 
 #include "redis_url.h"
-#include "rules.h"
 
 #define MAX_PASSWORD_BYTES 4096u
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rules.h"
+#include "rule.h"
 #include "unit.h"
 
 /* Browsers run the timers of a page that nobody sees once a minute. */
