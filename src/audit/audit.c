@@ -10,7 +10,6 @@
 #include "admin.h"
 #include "chain.h"
 #include "known.h"
-#include "problem.h"
 #include "record.h"
 #include "sink.h"
 #include "tail.h"
@@ -381,7 +380,7 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
     known_load(a->known, tail.fd, tail.end);
     const int error = open_handles(a, (uint64_t)config->audit.checkpoint_ms);
     if (error != 0) {
-        *problem = problem_text("cannot start the audit log: %s", uv_strerror(error));
+        *problem = mem_printf("cannot start the audit log: %s", uv_strerror(error));
         goto fail;
     }
     a->writer = writer_create(chain, &sink, &tail.head, notify_loop, a, problem);

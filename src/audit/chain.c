@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "problem.h"
 #include "wslock/base/file.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
@@ -50,15 +49,15 @@ static size_t read_key(const char *path, unsigned char key[KEY_MAX_BYTES], char 
     size_t len = 0;
     buf_init(&raw);
     if (!file_read(path, KEY_MAX_BYTES + 2, &raw, &why)) {
-        *problem = problem_text("audit.hmacKeyFile: %s: %s", path, why);
+        *problem = mem_printf("audit.hmacKeyFile: %s: %s", path, why);
         goto done;
     }
     while (raw.len > 0 && (raw.data[raw.len - 1] == '\n' || raw.data[raw.len - 1] == '\r')) {
         raw.len--;
     }
     if (raw.len < KEY_MIN_BYTES || raw.len > KEY_MAX_BYTES) {
-        *problem = problem_text("audit.hmacKeyFile: %s: must hold %d to %d bytes", path,
-                                KEY_MIN_BYTES, KEY_MAX_BYTES);
+        *problem = mem_printf("audit.hmacKeyFile: %s: must hold %d to %d bytes", path,
+                              KEY_MIN_BYTES, KEY_MAX_BYTES);
         goto done;
     }
     len = raw.len;

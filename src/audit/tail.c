@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "problem.h"
 #include "record.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
@@ -78,16 +77,16 @@ static bool find_head(struct tail *t, const char *path, off_t size, struct chain
         end = start;
     }
     if (end >= 0) {
-        *problem = problem_text("audit.file: %s: its last lines do not verify: they were changed, "
-                                "chained with another key than audit.hmacKeyFile, or are no audit "
-                                "records; move the file away to begin a new chain",
-                                path);
+        *problem = mem_printf("audit.file: %s: its last lines do not verify: they were changed, "
+                              "chained with another key than audit.hmacKeyFile, or are no audit "
+                              "records; move the file away to begin a new chain",
+                              path);
     } else if (errno == EFBIG) {
-        *problem = problem_text("audit.file: %s: no line end in its last %lld bytes: not an audit "
-                                "file; move it away",
-                                path, (long long)TORN_MAX_BYTES);
+        *problem = mem_printf("audit.file: %s: no line end in its last %lld bytes: not an audit "
+                              "file; move it away",
+                              path, (long long)TORN_MAX_BYTES);
     } else {
-        *problem = problem_text("audit.file: %s: cannot read: %s", path, strerror(errno));
+        *problem = mem_printf("audit.file: %s: cannot read: %s", path, strerror(errno));
     }
     return false;
 }
@@ -118,7 +117,7 @@ static int create_torn_file(const char *path, char **name) {
         if (i > 1) {
             (void)snprintf(suffix, sizeof suffix, "-%d", i);
         }
-        *name = problem_text("%s.torn-%sZ%s", path, time_text, suffix);
+        *name = mem_printf("%s.torn-%sZ%s", path, time_text, suffix);
         const int fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
         if (fd >= 0 || errno != EEXIST) {
             return fd;
@@ -214,7 +213,7 @@ static bool cut_tail(struct tail *t, const char *path, off_t start, off_t end, b
     mem_free(kept);
     if (ftruncate(t->fd, start) != 0 || fsync(t->fd) != 0) {
         *problem =
-            problem_text("audit.file: %s: cannot cut off the torn end: %s", path, strerror(errno));
+            mem_printf("audit.file: %s: cannot cut off the torn end: %s", path, strerror(errno));
         buf_fini(&what);
         return false;
     }
@@ -226,7 +225,7 @@ static bool cut_tail(struct tail *t, const char *path, off_t start, off_t end, b
 static bool open_and_lock(struct tail *t, const char *path, struct stat *st, char **problem) {
     t->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
     if (t->fd < 0 || fstat(t->fd, st) != 0) {
-        *problem = problem_text("audit.file: %s: %s", path, strerror(errno));
+        *problem = mem_printf("audit.file: %s: %s", path, strerror(errno));
         return false;
     }
     if (!S_ISREG(st->st_mode)) {
@@ -234,15 +233,15 @@ static bool open_and_lock(struct tail *t, const char *path, struct stat *st, cha
     }
     if (flock(t->fd, LOCK_EX | LOCK_NB) != 0) {
         *problem = errno == EWOULDBLOCK
-                       ? problem_text("audit.file: %s: is in use by another process: every daemon "
-                                      "needs a file of its own",
-                                      path)
-                       : problem_text("audit.file: %s: cannot lock: %s", path, strerror(errno));
+                       ? mem_printf("audit.file: %s: is in use by another process: every daemon "
+                                    "needs a file of its own",
+                                    path)
+                       : mem_printf("audit.file: %s: cannot lock: %s", path, strerror(errno));
         return false;
     }
     /* The size counts from when no one else may write. */
     if (fstat(t->fd, st) != 0) {
-        *problem = problem_text("audit.file: %s: cannot read: %s", path, strerror(errno));
+        *problem = mem_printf("audit.file: %s: cannot read: %s", path, strerror(errno));
         return false;
     }
     return true;
@@ -289,13 +288,13 @@ bool tail_check(const char *path, struct chain *chain, char **problem) {
         char *dir = directory_of(path);
         ok = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0;
         if (!ok) {
-            *problem = problem_text("audit.file: %s: %s", path, strerror(errno));
+            *problem = mem_printf("audit.file: %s: %s", path, strerror(errno));
         }
         mem_free(dir);
         return ok;
     }
     if (t.fd < 0 || fstat(t.fd, &st) != 0) {
-        *problem = problem_text("audit.file: %s: %s", path, strerror(errno));
+        *problem = mem_printf("audit.file: %s: %s", path, strerror(errno));
         ok = false;
     } else if (S_ISREG(st.st_mode) && st.st_size > 0) {
         ok = find_head(&t, path, st.st_size, chain, &whole_end, problem);

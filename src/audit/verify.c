@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "problem.h"
 #include "record.h"
 #include "wslock/audit/audit.h"
 #include "wslock/base/mem.h"
@@ -103,27 +102,27 @@ static bool is_rotation(struct str line) {
 /* The first line of all: the chain's beginning, or that of a file that rotation began. */
 static void check_beginning(struct verify *v, struct str line, const struct chain_link *link) {
     if (link->seq == 1 && strcmp(link->prev, CHAIN_GENESIS) != 0) {
-        tell(v, problem_text("seq 1 must have a prev of zeros"));
+        tell(v, mem_printf("seq 1 must have a prev of zeros"));
     } else if (link->seq != 1 && !is_rotation(line)) {
-        tell(v, problem_text("the chain begins at seq %" PRIu64 ", in the middle of a file: "
-                             "lines before it are missing",
-                             link->seq));
+        tell(v, mem_printf("the chain begins at seq %" PRIu64 ", in the middle of a file: "
+                           "lines before it are missing",
+                           link->seq));
     }
 }
 
 static void check_order(struct verify *v, const struct chain_link *link) {
     const uint64_t due = v->head.seq + 1;
     if (link->seq > due) {
-        tell(v, problem_text("seq is %" PRIu64 " where %" PRIu64 " is due: lines are missing or "
-                             "in another order",
-                             link->seq, due));
+        tell(v, mem_printf("seq is %" PRIu64 " where %" PRIu64 " is due: lines are missing or "
+                           "in another order",
+                           link->seq, due));
     } else if (link->seq < due) {
-        tell(v, problem_text("seq is %" PRIu64 " where %" PRIu64 " is due: %s", link->seq, due,
-                             link->seq == 1 ? "another chain begins here"
-                                            : "a line is repeated or in another order"));
+        tell(v, mem_printf("seq is %" PRIu64 " where %" PRIu64 " is due: %s", link->seq, due,
+                           link->seq == 1 ? "another chain begins here"
+                                          : "a line is repeated or in another order"));
     } else if (strcmp(link->prev, v->head.hash) != 0) {
-        tell(v, problem_text("prev is not the hash of the line before: the line before, or this "
-                             "one's place, was changed"));
+        tell(v, mem_printf("prev is not the hash of the line before: the line before, or this "
+                           "one's place, was changed"));
     }
 }
 
@@ -131,11 +130,11 @@ static void check_line(struct verify *v, struct str line) {
     struct chain_link link;
     switch (chain_check_line(v->chain, line, &link)) {
     case CHAIN_MALFORMED:
-        tell(v, problem_text("not an audit record"));
+        tell(v, mem_printf("not an audit record"));
         return;
     case CHAIN_MISMATCH:
-        tell(v, problem_text("hash does not fit the line's bytes: the line was changed, or chained "
-                             "with another key"));
+        tell(v, mem_printf("hash does not fit the line's bytes: the line was changed, or chained "
+                           "with another key"));
         break;
     case CHAIN_OK:
         break;
@@ -167,19 +166,19 @@ static void check_lines(struct verify *v, struct reader *r) {
             check_line(v, line);
             break;
         case READ_TOO_LONG:
-            tell(v, problem_text("longer than any audit record"));
+            tell(v, mem_printf("longer than any audit record"));
             break;
         case READ_TORN:
             if (!is_being_written(r->fd)) {
-                tell(v, problem_text("the last line is torn: it has no line end"));
+                tell(v, mem_printf("the last line is torn: it has no line end"));
             }
             return;
         case READ_FAILED:
-            tell(v, problem_text("cannot read: %s", strerror(errno)));
+            tell(v, mem_printf("cannot read: %s", strerror(errno)));
             return;
         case READ_END:
             if (v->line == 1) {
-                tell(v, problem_text("holds no records"));
+                tell(v, mem_printf("holds no records"));
             }
             return;
         }
@@ -191,7 +190,7 @@ static void check_file(struct verify *v, const char *path) {
     v->line = 0;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        tell(v, problem_text("cannot open: %s", strerror(errno)));
+        tell(v, mem_printf("cannot open: %s", strerror(errno)));
         return;
     }
     struct reader *r = mem_zalloc(sizeof *r);

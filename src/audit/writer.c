@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "problem.h"
 #include "wslock/base/buf.h"
 #include "wslock/base/mem.h"
 
@@ -260,7 +259,7 @@ struct writer *writer_create(struct chain *chain, const struct sink *sink,
     pthread_condattr_destroy(&attr);
     const int error = start_thread(w);
     if (error != 0) {
-        *problem = problem_text("cannot start the audit writer's thread: %s", strerror(error));
+        *problem = mem_printf("cannot start the audit writer's thread: %s", strerror(error));
         writer_free(w);
         return NULL;
     }

@@ -59,15 +59,6 @@ bool auth_secret_read(enum auth_alg alg, const char *path, struct buf *out, cons
     return true;
 }
 
-char *auth_keys_problem(const char *key, const char *path, const char *why) {
-    struct buf b;
-
-    buf_init(&b);
-    buf_printf(&b, "%s: %s: %s", key, path, why);
-    buf_cstr(&b);
-    return b.data;
-}
-
 static char *load_key(struct auth_keystore *store, const struct config *config, size_t index) {
     const struct config_key *row = &config->auth.keys[index];
     const char *path = row->secret_file ? row->secret_file : row->public_key_file;
@@ -92,7 +83,7 @@ static char *load_key(struct auth_keystore *store, const struct config *config, 
     if (why) {
         (void)snprintf(name, sizeof name, "auth.keys[%zu].%s", index,
                        row->secret_file ? "secretFile" : "publicKeyFile");
-        problem = auth_keys_problem(name, path ? path : "-", why);
+        problem = mem_printf("%s: %s: %s", name, path ? path : "-", why);
     }
     buf_fini_secret(&content);
     return problem;
@@ -134,7 +125,7 @@ static char *load_jwks(struct auth_keystore *store, const struct config *config)
     if (!why && store->count == before)
         why = "holds no key that can be used (the log says why, key by key)";
     if (why)
-        problem = auth_keys_problem("auth.jwks.file", path, why);
+        problem = mem_printf("%s: %s: %s", "auth.jwks.file", path, why);
     buf_fini_secret(&content);
     return problem;
 }

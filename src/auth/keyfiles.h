@@ -18,7 +18,5 @@ bool auth_secret_read(enum auth_alg alg, const char *path, struct buf *out,
                       const char **why) MUST_CHECK;
 /* For OpenSSL's readers of PEM: a daemon has no one to ask. */
 int auth_no_passphrase(char *buf, int size, int writing, void *ctx);
-/* `key: path: why` on the heap. */
-char *auth_keys_problem(const char *key, const char *path, const char *why) MUST_CHECK;
 
 #endif

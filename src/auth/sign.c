@@ -115,7 +115,7 @@ char *sign_token(const struct config *config, const struct config_key *key,
         *problem = mem_strdup(why);
     } else if (!auth_secret_read(auth_alg_parse(str_of(key->alg)), key->secret_file, &secret,
                                  &why)) {
-        *problem = auth_keys_problem("secret", key->secret_file, why);
+        *problem = mem_printf("%s: %s: %s", "secret", key->secret_file, why);
     } else {
         token = encode(text, key, (struct str){secret.data, secret.len});
         if (!token)

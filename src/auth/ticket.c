@@ -192,7 +192,7 @@ struct ticket_keys *ticket_keys_load(const char *file, char **problem) {
         why = read_keys(keys, &pem);
     buf_fini_secret(&pem);
     if (why) {
-        *problem = auth_keys_problem(CONFIG_KEY, file, why);
+        *problem = mem_printf("%s: %s: %s", CONFIG_KEY, file, why);
         ticket_keys_destroy(&keys);
     }
     return keys;

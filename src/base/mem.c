@@ -1,6 +1,8 @@
 #include "wslock/base/mem.h"
 
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,6 +52,17 @@ char *mem_strndup(const char *text, size_t len) {
         memcpy(copy, text, len);
     copy[len] = '\0';
     return copy;
+}
+
+char *mem_printf(const char *fmt, ...) {
+    char *text;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0)
+        mem_exhausted();
+    va_end(args);
+    return text;
 }
 
 void mem_free(void *ptr) {

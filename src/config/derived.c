@@ -6,14 +6,10 @@
 
 static void set_instance(struct config *c, int port) {
     char host[65] = "";
-    struct buf label;
 
     (void)gethostname(host, sizeof host - 1);
-    buf_init(&label);
-    buf_printf(&label, "%s:%d", *host ? host : "localhost", port);
     mem_free(c->instance);
-    c->instance = mem_strdup(buf_cstr(&label));
-    buf_fini(&label);
+    c->instance = mem_printf("%s:%d", *host ? host : "localhost", port);
 }
 
 static void set_own_page(struct config *c, int port) {
@@ -25,14 +21,9 @@ static void set_own_page(struct config *c, int port) {
     mem_free(origins->items);
     origins->items = mem_calloc(ARRAY_LEN(HOSTS), sizeof *origins->items);
     origins->count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(HOSTS); i++) {
-        struct buf origin;
-
-        buf_init(&origin);
-        buf_printf(&origin, "%s://%s:%d", c->listen[0].tls ? "https" : "http", HOSTS[i], port);
-        origins->items[origins->count++] = mem_strdup(buf_cstr(&origin));
-        buf_fini(&origin);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(HOSTS); i++)
+        origins->items[origins->count++] =
+            mem_printf("%s://%s:%d", c->listen[0].tls ? "https" : "http", HOSTS[i], port);
 }
 
 static int first_port(const struct config *c) {

@@ -9,14 +9,7 @@
 #include "wslock/config/config.h"
 
 static char *below(const char *directory, size_t len, const char *rest) {
-    struct buf path;
-
-    buf_init(&path);
-    buf_append(&path, directory, len);
-    buf_append_str(&path, rest);
-    char *result = mem_strdup(buf_cstr(&path));
-    buf_fini(&path);
-    return result;
+    return mem_printf("%.*s%s", (int)len, directory, rest);
 }
 
 /* A relative path there is a mistake (XDG Base Directory Specification). */

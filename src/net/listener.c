@@ -29,7 +29,7 @@ static struct addrinfo *resolve(const char *address, int port, char **problem) {
     snprintf(service, sizeof service, "%d", port);
     int rc = getaddrinfo(address, service, &hints, &result);
     if (rc != 0)
-        *problem = net_problem("address %s: %s", address, gai_strerror(rc));
+        *problem = mem_printf("address %s: %s", address, gai_strerror(rc));
     return rc == 0 ? result : NULL;
 }
 
@@ -63,8 +63,8 @@ static bool open_tcp(struct listener *l, const char *address, int port, bool ipv
         l->port = bound_port(l->fd);
     } else {
         bool v6 = ai->ai_family == AF_INET6;
-        *problem = net_problem("cannot listen on %s%s%s:%d: %m", v6 ? "[" : "", address,
-                               v6 ? "]" : "", port);
+        *problem = mem_printf("cannot listen on %s%s%s:%d: %m", v6 ? "[" : "", address,
+                              v6 ? "]" : "", port);
     }
     freeaddrinfo(ai);
     return ok;
@@ -87,20 +87,20 @@ static bool clear_path(const struct sockaddr_un *sun, char **problem) {
         error = errno;
     }
     if (error == 0 || error == EAGAIN)
-        *problem = net_problem("socket %s is in use by another process", sun->sun_path);
+        *problem = mem_printf("socket %s is in use by another process", sun->sun_path);
     else
-        *problem = net_problem("socket %s: %s", sun->sun_path, strerror(error));
+        *problem = mem_printf("socket %s: %s", sun->sun_path, strerror(error));
     return false;
 }
 
 bool listener_check_path(const char *path, char **problem) {
     struct stat st;
     if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
-        *problem = net_problem("ops.socket: %s: the path is too long for a socket", path);
+        *problem = mem_printf("ops.socket: %s: the path is too long for a socket", path);
         return false;
     }
     if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-        *problem = net_problem("ops.socket: %s: exists and is no socket", path);
+        *problem = mem_printf("ops.socket: %s: exists and is no socket", path);
         return false;
     }
     char *directory = mem_strdup(path), *slash = strrchr(directory, '/');
@@ -108,7 +108,7 @@ bool listener_check_path(const char *path, char **problem) {
         slash[slash == directory ? 1 : 0] = '\0';
     bool ok = faccessat(AT_FDCWD, slash != NULL ? directory : ".", W_OK | X_OK, AT_EACCESS) == 0;
     if (!ok)
-        *problem = net_problem("ops.socket: %s: no socket can be made there: %m", path);
+        *problem = mem_printf("ops.socket: %s: no socket can be made there: %m", path);
     mem_free(directory);
     return ok;
 }
@@ -128,7 +128,7 @@ static bool open_unix(struct listener *l, const char *path, char **problem) {
         l->unix_path = mem_strdup(path);
     ok = ok && listen(l->fd, BACKLOG) == 0;
     if (!ok)
-        *problem = net_problem("cannot listen on socket %s: %m", path);
+        *problem = mem_printf("cannot listen on socket %s: %m", path);
     return ok;
 }
 
@@ -148,7 +148,7 @@ bool listeners_open(struct net *n, char **problem) {
         struct listener *l = add(n, LISTENER_PUBLIC);
         l->tls = c->listen[i].tls;
         if (!address_ranges_parse(&c->listen[i].trusted_proxies, &l->trusted)) {
-            *problem = net_problem("listen: trustedProxies has an entry that is no address range");
+            *problem = mem_printf("listen: trustedProxies has an entry that is no address range");
             return false;
         }
         if (!open_tcp(l, c->listen[i].address, c->listen[i].port, c->listen[i].ipv6_only, problem))

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/ssl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,15 +22,6 @@ static const char TLS12_CIPHERS[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 /* All zero: libwebsockets arms no timer of its own for open connections. */
 static const lws_retry_bo_t NO_TIMERS;
-
-char *net_problem(const char *fmt, ...) {
-    va_list args;
-    char text[1024];
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    return mem_strdup(text);
-}
 
 /* What a client sends can make it write, so it is limited. */
 static void on_lws_log(int level, const char *line) {
@@ -73,7 +63,7 @@ static bool create_context(struct net *n, char **problem) {
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     n->context = lws_create_context(&info);
     if (n->context == NULL)
-        *problem = net_problem("libwebsockets could not start (is its libuv plugin installed?)");
+        *problem = mem_printf("libwebsockets could not start (is its libuv plugin installed?)");
     return n->context != NULL;
 }
 
@@ -100,7 +90,7 @@ static struct lws_vhost *create_vhost(struct net *n, const char *name,
     }
     struct lws_vhost *vhost = lws_create_vhost(n->context, &info);
     if (vhost == NULL)
-        *problem = net_problem("libwebsockets does not take the listener %s", name);
+        *problem = mem_printf("libwebsockets does not take the listener %s", name);
     return vhost;
 }
 
@@ -147,7 +137,7 @@ static bool read_ops_token(const struct config *config, char **token, char **pro
     if (why == NULL)
         *token = mem_strndup(text.data, text.len);
     else
-        *problem = net_problem("ops.tokenFile: %s: %s", file, why);
+        *problem = mem_printf("ops.tokenFile: %s: %s", file, why);
     buf_fini_secret(&text);
     return why == NULL;
 }

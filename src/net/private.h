@@ -234,7 +234,4 @@ void descriptors_prepare(struct net *n);
 bool tls_check_pair(const struct config *config, size_t listener, int64_t *ends_unix_s,
                     char **problem);
 
-/* "text: reason", heap. */
-char *net_problem(const char *fmt, ...) PRINTF_LIKE(1, 2);
-
 #endif

@@ -8,6 +8,7 @@
 
 #include "private.h"
 #include "wslock/base/file.h"
+#include "wslock/base/mem.h"
 
 #define CERTIFICATE "listen[%zu].tls.certificate: %s: "
 #define KEY "listen[%zu].tls.key: %s: "
@@ -31,13 +32,13 @@ static X509 *read_certificate(size_t listener, const char *file, char **problem)
     const char *why = NULL;
     FILE *f = open_file(file, &why);
     if (f == NULL) {
-        *problem = net_problem(CERTIFICATE "%s", listener, file, why);
+        *problem = mem_printf(CERTIFICATE "%s", listener, file, why);
         return NULL;
     }
     X509 *certificate = PEM_read_X509(f, NULL, NULL, NULL);
     fclose(f);
     if (certificate == NULL)
-        *problem = net_problem(CERTIFICATE "holds no PEM certificate", listener, file);
+        *problem = mem_printf(CERTIFICATE "holds no PEM certificate", listener, file);
     return certificate;
 }
 
@@ -54,13 +55,13 @@ static EVP_PKEY *read_key(size_t listener, const char *file, char **problem) {
     const char *why = NULL;
     FILE *f = open_file(file, &why);
     if (f == NULL) {
-        *problem = net_problem(KEY "%s", listener, file, why);
+        *problem = mem_printf(KEY "%s", listener, file, why);
         return NULL;
     }
     EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
     fclose(f);
     if (key == NULL)
-        *problem = net_problem(KEY "holds no PEM key without a passphrase", listener, file);
+        *problem = mem_printf(KEY "holds no PEM key without a passphrase", listener, file);
     return key;
 }
 
@@ -70,13 +71,13 @@ static bool check_accepted(size_t listener, const char *certificate_file, const 
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     ERR_clear_error();
     if (context == NULL)
-        *problem = net_problem("OpenSSL cannot start TLS");
+        *problem = mem_printf("OpenSSL cannot start TLS");
     else if (SSL_CTX_use_certificate_chain_file(context, certificate_file) != 1)
-        *problem = net_problem(CERTIFICATE "%s", listener, certificate_file,
-                               ERR_reason_error_string(ERR_peek_error()));
+        *problem = mem_printf(CERTIFICATE "%s", listener, certificate_file,
+                              ERR_reason_error_string(ERR_peek_error()));
     else if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1)
         *problem =
-            net_problem(KEY "%s", listener, key_file, ERR_reason_error_string(ERR_peek_error()));
+            mem_printf(KEY "%s", listener, key_file, ERR_reason_error_string(ERR_peek_error()));
     SSL_CTX_free(context);
     return *problem == NULL;
 }
@@ -94,10 +95,10 @@ bool tls_check_pair(const struct config *config, size_t listener, int64_t *ends_
     if (key == NULL)
         goto out;
     if (X509_check_private_key(certificate, key) != 1)
-        *problem = net_problem(KEY "does not belong to certificate %s", listener, key_file,
-                               certificate_file);
+        *problem = mem_printf(KEY "does not belong to certificate %s", listener, key_file,
+                              certificate_file);
     else if (!certificate_ends(certificate, ends_unix_s))
-        *problem = net_problem(CERTIFICATE "its end cannot be read", listener, certificate_file);
+        *problem = mem_printf(CERTIFICATE "its end cannot be read", listener, certificate_file);
     else
         ok = check_accepted(listener, certificate_file, key_file, problem);
 out:

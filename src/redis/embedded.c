@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,29 +51,16 @@ struct redis_embedded {
 
 static void on_timer(uv_timer_t *timer);
 
-static char *text_of(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static char *text_of(const char *fmt, ...) {
-    char *text = NULL;
-    va_list ap;
-
-    va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0) {
-        abort();
-    }
-    va_end(ap);
-    return text;
-}
-
 /* The first server program in PATH, then in the usual places; NULL if there is none. Heap. */
 static char *find_program(void) {
     static const char *const names[] = {"redis-server", "valkey-server"};
     const char *path = getenv("PATH");
-    char *dirs = text_of("%s:/usr/bin:/usr/local/bin:/usr/sbin", path ? path : "");
+    char *dirs = mem_printf("%s:/usr/bin:/usr/local/bin:/usr/sbin", path ? path : "");
     char *save = NULL, *found = NULL;
 
     for (char *dir = strtok_r(dirs, ":", &save); dir && !found; dir = strtok_r(NULL, ":", &save)) {
         for (size_t i = 0; i < ARRAY_LEN(names) && !found; i++) {
-            found = text_of("%s/%s", dir, names[i]);
+            found = mem_printf("%s/%s", dir, names[i]);
             if (access(found, X_OK) != 0) {
                 mem_free(found);
                 found = NULL;
@@ -193,7 +179,7 @@ static void start_later(struct redis_embedded *e) {
 }
 
 static void start_child(struct redis_embedded *e) {
-    char *log_file = text_of("%s/redis.log", e->directory);
+    char *log_file = mem_printf("%s/redis.log", e->directory);
     char *const argv[] = {
         e->program,   "--port",
         "0",          "--unixsocket",
@@ -272,7 +258,7 @@ static void free_parts(struct redis_embedded *e) {
 }
 
 static char *missing_program(void) {
-    return text_of("redis.embedded: neither redis-server nor valkey-server is installed");
+    return mem_printf("redis.embedded: neither redis-server nor valkey-server is installed");
 }
 
 static bool fits_socket(const char *path) {
@@ -280,12 +266,12 @@ static bool fits_socket(const char *path) {
 }
 
 static char *long_path(const char *path) {
-    return text_of("redis.embedded: the path %s is too long for a socket", path);
+    return mem_printf("redis.embedded: the path %s is too long for a socket", path);
 }
 
 bool redis_embedded_check(const char *directory, char **problem) {
     char *program = find_program();
-    char *socket = text_of("%s/redis.sock", directory);
+    char *socket = mem_printf("%s/redis.sock", directory);
 
     *problem = !program ? missing_program() : fits_socket(socket) ? NULL : long_path(socket);
     mem_free(program);
@@ -302,21 +288,21 @@ static char *prepare(struct redis_embedded *e, const char *directory) {
         return missing_program();
     }
     if (!make_directories(directory) || !(e->directory = realpath(directory, NULL))) {
-        return text_of("redis.embedded: cannot make the directory %s: %s", directory,
-                       strerror(errno));
+        return mem_printf("redis.embedded: cannot make the directory %s: %s", directory,
+                          strerror(errno));
     }
-    e->socket = text_of("%s/redis.sock", e->directory);
-    e->lock_file = text_of("%s/redis.lock", e->directory);
-    e->pid_file = text_of("%s/redis.pid", e->directory);
+    e->socket = mem_printf("%s/redis.sock", e->directory);
+    e->lock_file = mem_printf("%s/redis.lock", e->directory);
+    e->pid_file = mem_printf("%s/redis.pid", e->directory);
     if (!fits_socket(e->socket)) {
         return long_path(e->socket);
     }
-    daemon_file = text_of("%s/daemon.lock", e->directory);
+    daemon_file = mem_printf("%s/daemon.lock", e->directory);
     e->daemon_lock = take_lock(daemon_file);
     if (e->daemon_lock < 0) {
         problem = errno == EWOULDBLOCK
-                      ? text_of("redis.embedded: %s is in use by another daemon", e->directory)
-                      : text_of("redis.embedded: %s: %s", daemon_file, strerror(errno));
+                      ? mem_printf("redis.embedded: %s is in use by another daemon", e->directory)
+                      : mem_printf("redis.embedded: %s: %s", daemon_file, strerror(errno));
     }
     mem_free(daemon_file);
     return problem;

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "wslock/base/buf.h"
 #include "wslock/base/mem.h"
 
 static void on_idle(uv_idle_t *idle) {
@@ -41,25 +40,18 @@ void link_free_context(struct redis_link *link, const char *reason) {
 }
 
 static char *target_of(const struct config *config) {
-    struct buf b;
-    char *target;
+    const char *host = config->redis.host ? config->redis.host : "";
 
-    buf_init(&b);
     if (config->redis.sentinel_master) {
-        buf_printf(&b, "sentinel %s", config->redis.sentinel_master);
-    } else if (config->redis.cluster_nodes.count > 0) {
-        buf_printf(&b, "cluster %s", config->redis.cluster_nodes.items[0]);
-    } else if (config->redis.unix_path) {
-        buf_append_str(&b, config->redis.unix_path);
-    } else {
-        bool v6 = config->redis.host && strchr(config->redis.host, ':');
-
-        buf_printf(&b, v6 ? "[%s]:%d" : "%s:%d", config->redis.host ? config->redis.host : "",
-                   config->redis.port);
+        return mem_printf("sentinel %s", config->redis.sentinel_master);
     }
-    target = mem_strdup(buf_cstr(&b));
-    buf_fini(&b);
-    return target;
+    if (config->redis.cluster_nodes.count > 0) {
+        return mem_printf("cluster %s", config->redis.cluster_nodes.items[0]);
+    }
+    if (config->redis.unix_path) {
+        return mem_strdup(config->redis.unix_path);
+    }
+    return mem_printf(strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, config->redis.port);
 }
 
 /* CLIENT SETNAME takes printable characters without spaces. */

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "wslock/base/macros.h"
+
 void *mem_alloc(size_t size_bytes);
 void *mem_zalloc(size_t size_bytes);
 /* count * size_bytes, zeroed; overflow ends the process. */
@@ -15,8 +17,9 @@ void *mem_realloc(void *ptr, size_t size_bytes);
 char *mem_strdup(const char *text);
 /* Copies len bytes and adds a NUL. */
 char *mem_strndup(const char *text, size_t len);
+char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void mem_free(void *ptr);
-/* What the others call: says so on standard error and aborts. */
+/* Writes a line to standard error and aborts; the functions above call it. */
 _Noreturn void mem_exhausted(void);
 
 #endif
