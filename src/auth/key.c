@@ -10,6 +10,8 @@
 
 #include "wslock/base/mem.h"
 
+#include "roca.h"
+
 #define MAX_RS_BYTES 96 /* r and s of ES384 */
 #define MAX_DER_BYTES                                                                              \
     (MAX_RS_BYTES + 2 * 3 + 3) /* two INTEGERs with a sign byte, in a SEQUENCE                     \

@@ -38,7 +38,4 @@ void auth_key_destroy(struct auth_key **key);
 /* Whether the signature (as JWS carries it) of the bytes is good. */
 bool auth_key_verify(const struct auth_key *key, struct str bytes, struct str signature) MUST_CHECK;
 
-/* Whether an RSA modulus has the mark of CVE-2017-15361 (ROCA): such a key can be factored. */
-bool auth_rsa_is_roca(const BIGNUM *modulus);
-
 #endif

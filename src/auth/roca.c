@@ -4,11 +4,9 @@
  * the modulus is a power of 65537 modulo each of them. A sound key looks like one by a chance of
  * 2^-27.
  */
-#include <openssl/bn.h>
+#include "roca.h"
 
 #include "wslock/base/macros.h"
-
-#include "key.h"
 
 /* The small primes for which 65537 does not generate everything. */
 static const unsigned PRIMES[] = {11, 13, 17,  19,  37,  53,  61,  71, 73,

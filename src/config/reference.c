@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "value.h"
+#include "describe.h"
 
 static const char HEAD[] = "| key | value | default | reload | meaning |\n"
                            "| --- | --- | --- | --- | --- |\n";
@@ -27,7 +27,7 @@ static void write_value(const struct config_row *row, struct buf *out) {
         struct buf text;
 
         buf_init(&text);
-        config_value_describe(row, &text);
+        config_describe(row, &text);
         append_cell(out, buf_cstr(&text));
         buf_fini(&text);
         if (row->type == CONFIG_TYPE_STRINGS && row->shape) {

@@ -5,6 +5,7 @@
 
 #include "wslock/base/mem.h"
 
+#include "describe.h"
 #include "unit.h"
 
 struct reading {
@@ -42,7 +43,7 @@ static void expected_row(const struct reading *r, const struct config_node *node
     struct buf what;
 
     buf_init(&what);
-    config_value_describe(r->row, &what);
+    config_describe(r->row, &what);
     expected(r, node, buf_cstr(&what));
     buf_fini(&what);
 }

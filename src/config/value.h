@@ -15,9 +15,6 @@ void config_value_print(const struct config_row *row, const void *base, struct b
 bool config_value_is_null(const struct config_row *row, const void *base);
 void config_value_fini(const struct config_row *row, void *base);
 
-/* "Expected" in words: "a duration from 100ms to 24h". For problems and the reference page. */
-void config_value_describe(const struct config_row *row, struct buf *out);
-
 /* A YAML text in double quotes, with `${` written as `$${`. */
 void config_print_quoted(const char *text, struct buf *out);
 

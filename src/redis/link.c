@@ -1,3 +1,4 @@
+/* A link from its creation to its end, and what its idle hook does. */
 #include "link_private.h"
 
 #include <assert.h>
@@ -24,19 +25,6 @@ static void on_idle(uv_idle_t *idle) {
     if (link->gone) {
         link_handle_gone(link);
     }
-}
-
-void link_wake(struct redis_link *link) {
-    if (link->state != LINK_CLOSED) {
-        uv_idle_start(&link->idle, on_idle);
-    }
-}
-
-void link_free_context(struct redis_link *link, const char *reason) {
-    if (reason != link->reason) {
-        snprintf(link->reason, sizeof link->reason, "%s", reason);
-    }
-    redisAsyncFree(link->ac);
 }
 
 static char *target_of(const struct config *config) {
@@ -81,6 +69,7 @@ struct redis_link *redis_link_create(uv_loop_t *loop, struct config *config, con
     list_init(&link->in_flight);
     list_init(&link->waiting);
     list_init(&link->unsent);
+    link->on_idle = on_idle;
     uv_idle_init(loop, &link->idle);
     uv_timer_init(loop, &link->attempt);
     uv_timer_init(loop, &link->deadline);
@@ -124,29 +113,6 @@ void redis_link_destroy(struct redis_link **linkp) {
     uv_close((uv_handle_t *)&link->idle, on_handle_closed);
     uv_close((uv_handle_t *)&link->attempt, on_handle_closed);
     uv_close((uv_handle_t *)&link->deadline, on_handle_closed);
-}
-
-bool redis_link_is_up(const struct redis_link *link) {
-    return link->state == LINK_UP && !link->gone && !link->drop;
-}
-
-void redis_link_catch_up(struct redis_link *link) {
-    if (redis_link_is_up(link)) {
-        redis_adapter_read(link->adapter);
-    }
-}
-
-const char *redis_link_target(const struct redis_link *link) {
-    return link->target;
-}
-
-void redis_link_reset(struct redis_link *link, const char *reason) {
-    if (!link->ac || link->drop || link->state == LINK_CLOSED) {
-        return;
-    }
-    link->drop = true;
-    snprintf(link->reason, sizeof link->reason, "%s", reason);
-    link_wake(link);
 }
 
 bool redis_link_check(const struct config *config, config_finding_cb on_problem, void *ctx) {
