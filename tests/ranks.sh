@@ -20,7 +20,7 @@ check() {
             rank["app"] = 8
             library["libwebsockets.h"] = "net"
             library["hiredis"] = "redis"
-            library["jwt.h"] = "auth"
+            library["jwt.h"] = "tests"
             library["yaml.h"] = "config"
         }
         function offence(text) {
@@ -101,7 +101,7 @@ self_test() {
     self_test_case 'leaves the folder' src/redis/tls/a.c '#include "../../room/state.h"'
     self_test_case 'for net alone' src/session/a.c '#include <libwebsockets.h>'
     self_test_case 'for redis alone' src/lock/a.c '#include <hiredis/hiredis.h>'
-    self_test_case 'for auth alone' src/ctl/a.c '#include <jwt.h>'
+    self_test_case 'for tests alone' src/auth/a.c '#include <jwt.h>'
     self_test_case 'for config alone' src/app/a.c '#include <yaml.h>'
     self_test_case 'has no rank' src/util/a.c ''
 }

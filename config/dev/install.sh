@@ -47,7 +47,6 @@ look_for_run() {
     need_library libuv libuv1-dev
     need_library hiredis libhiredis-dev
     need_library jansson libjansson-dev
-    need_library libjwt libjwt-dev
     need_library openssl libssl-dev
     need_library yaml-0.1 libyaml-dev
     need_library libsystemd libsystemd-dev
@@ -57,6 +56,7 @@ look_for_run() {
 
 look_for_test() {
     need_library cmocka libcmocka-dev
+    need_library libjwt libjwt-dev
     need_command git git
     need_command openssl openssl
     need_command sqlite3 sqlite3

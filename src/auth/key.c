@@ -127,16 +127,22 @@ void auth_key_destroy(struct auth_key **key) {
     *key = NULL;
 }
 
-static bool verify_hmac(const struct auth_key *key, struct str bytes, struct str signature) {
-    const struct auth_alg_info *info = auth_alg_info(key->alg);
-    unsigned char expected[EVP_MAX_MD_SIZE];
+size_t auth_key_hmac(const struct auth_key *key, struct str bytes,
+                     unsigned char out[EVP_MAX_MD_SIZE]) {
     size_t len = 0;
 
-    return EVP_Q_mac(NULL, "HMAC", NULL, info->digest, NULL, key->secret, key->secret_len,
-                     (const unsigned char *)bytes.p, bytes.len, expected, sizeof expected,
-                     &len) != NULL &&
-           len == info->size_bytes && signature.len == len &&
-           CRYPTO_memcmp(expected, signature.p, len) == 0;
+    if (!EVP_Q_mac(NULL, "HMAC", NULL, auth_alg_info(key->alg)->digest, NULL, key->secret,
+                   key->secret_len, (const unsigned char *)bytes.p, bytes.len, out, EVP_MAX_MD_SIZE,
+                   &len))
+        return 0;
+    return len;
+}
+
+static bool verify_hmac(const struct auth_key *key, struct str bytes, struct str signature) {
+    unsigned char expected[EVP_MAX_MD_SIZE];
+    size_t len = auth_key_hmac(key, bytes, expected);
+
+    return len > 0 && signature.len == len && CRYPTO_memcmp(expected, signature.p, len) == 0;
 }
 
 /* r and s side by side (RFC 7518 §3.4), made the DER that OpenSSL takes; 0 if that cannot be. */

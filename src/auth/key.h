@@ -35,6 +35,9 @@ struct auth_key *auth_key_create_public(enum auth_alg alg, const char *kid, EVP_
                                         const char **why) MUST_CHECK;
 /* Wipes secrets. */
 void auth_key_destroy(struct auth_key **key);
+/* The HMAC of the bytes, for a key made of a secret. Its length, 0 if OpenSSL fails. */
+size_t auth_key_hmac(const struct auth_key *key, struct str bytes,
+                     unsigned char out[EVP_MAX_MD_SIZE]) MUST_CHECK;
 /* Whether the signature (as JWS carries it) of the bytes is good. */
 bool auth_key_verify(const struct auth_key *key, struct str bytes, struct str signature) MUST_CHECK;
 

@@ -1,12 +1,14 @@
+/* Claims and an HMAC signature for `wslockctl token`. */
 #include "wslock/auth/sign.h"
 
 #include <jansson.h>
-#include <jwt.h>
 #include <stdlib.h>
 
+#include "wslock/base/jsonw.h"
 #include "wslock/base/mem.h"
 
 #include "alg.h"
+#include "b64.h"
 #include "claim_path.h"
 #include "claims.h"
 #include "keyfiles.h"
@@ -81,24 +83,57 @@ static const char *refusal(const struct config *config, const struct sign_reques
     return why;
 }
 
-static char *encode(const char *claims, const struct config_key *key, struct str secret) {
-    jwt_t *jwt = NULL;
-    char *text = NULL;
-    char *token = NULL;
+static void append_header(const struct auth_key *key, struct buf *out) {
+    struct buf text;
+    struct jsonw w;
 
-    if (jwt_new(&jwt) != 0)
+    buf_init(&text);
+    jsonw_init(&w, &text);
+    jsonw_object_open(&w);
+    jsonw_kcstr(&w, "alg", auth_alg_info(key->alg)->name);
+    jsonw_kcstr(&w, "typ", "JWT");
+    if (key->kid)
+        jsonw_kcstr(&w, "kid", key->kid);
+    jsonw_object_close(&w);
+    auth_b64_encode((struct str){text.data, text.len}, out);
+    buf_fini(&text);
+}
+
+/* The token (heap); NULL if OpenSSL fails. */
+static char *encode(const struct auth_key *key, struct str claims) {
+    unsigned char signature[EVP_MAX_MD_SIZE];
+    struct buf token;
+    size_t len;
+
+    buf_init(&token);
+    append_header(key, &token);
+    buf_append_char(&token, '.');
+    auth_b64_encode(claims, &token);
+    len = auth_key_hmac(key, (struct str){token.data, token.len}, signature);
+    if (len == 0) {
+        buf_fini(&token);
         return NULL;
-    if (jwt_add_grants_json(jwt, claims) == 0 &&
-        (!key->kid || jwt_add_header(jwt, "kid", key->kid) == 0) &&
-        jwt_set_alg(jwt, jwt_str_alg(key->alg), (const unsigned char *)secret.p, (int)secret.len) ==
-            0)
-        text = jwt_encode_str(jwt);
-    if (text) {
-        token = mem_strdup(text);
-        free(text); /* libjwt's, which uses malloc */
     }
-    jwt_free(jwt);
-    return token;
+    buf_append_char(&token, '.');
+    auth_b64_encode((struct str){(char *)signature, len}, &token);
+    buf_cstr(&token);
+    return token.data;
+}
+
+/* NULL with *problem (heap) if the secret cannot be read or is too short. */
+static struct auth_key *read_key(const struct config_key *key, char **problem) {
+    enum auth_alg alg = auth_alg_parse(str_of(key->alg));
+    struct auth_key *result = NULL;
+    const char *why;
+    struct buf secret;
+
+    buf_init(&secret);
+    if (auth_secret_read(alg, key->secret_file, &secret, &why))
+        result = auth_key_create_secret(alg, key->kid, (struct str){secret.data, secret.len}, &why);
+    buf_fini_secret(&secret);
+    if (!result)
+        *problem = mem_printf("secret: %s: %s", key->secret_file, why);
+    return result;
 }
 
 char *sign_token(const struct config *config, const struct config_key *key,
@@ -106,23 +141,20 @@ char *sign_token(const struct config *config, const struct config_key *key,
     json_t *claims = make_claims(config, request);
     const char *why = claims ? refusal(config, request, claims)
                              : "a text is not valid UTF-8, or auth.claims has two in one place";
-    char *text = why ? NULL : json_dumps(claims, JSON_COMPACT);
+    struct auth_key *secret = NULL;
     char *token = NULL;
-    struct buf secret;
 
-    buf_init(&secret);
     if (why) {
         *problem = mem_strdup(why);
-    } else if (!auth_secret_read(auth_alg_parse(str_of(key->alg)), key->secret_file, &secret,
-                                 &why)) {
-        *problem = mem_printf("%s: %s: %s", "secret", key->secret_file, why);
-    } else {
-        token = encode(text, key, (struct str){secret.data, secret.len});
+    } else if ((secret = read_key(key, problem)) != NULL) {
+        char *text = json_dumps(claims, JSON_COMPACT);
+
+        token = encode(secret, str_of(text));
+        free(text);
         if (!token)
             *problem = mem_strdup("the token could not be signed");
     }
-    buf_fini_secret(&secret);
-    free(text);
+    auth_key_destroy(&secret);
     json_decref(claims);
     return token;
 }

@@ -2,6 +2,11 @@
 add_executable(jws-check ${CMAKE_CURRENT_SOURCE_DIR}/tools/jws_check.c)
 target_link_libraries(jws-check PRIVATE wslock_auth)
 
+# A second implementation to compare with.
+foreach(name test_auth_libjwt test_auth_ticket)
+  target_link_libraries(${name} PRIVATE PkgConfig::LIBJWT)
+endforeach()
+
 # Writes the reference part of docs/configuration.md anew from the table of keys.
 add_custom_target(config-reference COMMAND test_config_reference --write)
 

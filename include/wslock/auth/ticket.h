@@ -1,7 +1,7 @@
 /*
  * Lock tickets: a lock's fencing token as a JWT (ES256), which an application's save handler checks
- * by itself (docs/saving-safely.md). Signed with a private key that the loop's thread keeps parsed:
- * reading its PEM for each, as libjwt does, costs twenty times the signature.
+ * by itself (docs/saving-safely.md). The private key is parsed once: parsing its PEM for each
+ * ticket would cost twenty times the signature.
  */
 #ifndef WSLOCK_AUTH_TICKET_H
 #define WSLOCK_AUTH_TICKET_H
