@@ -7,6 +7,13 @@
 set -euo pipefail
 
 declare -A parts=(
+    [room]="state holder departed members waiters backlog apply notified deliver tell_waiters tell presence
+        notices store_lost take rooms resync"
+    [session]="registry state membership queue audit_record audit audit_events handshake disconnect end send
+        call errors answers subscription delayed_replies token_life liveness open reconcile operate verify
+        open_request handlers handle_acquire handle_auth handle_cancel handle_heartbeat handle_join
+        handle_leave handle_ping handle_queue_leave handle_refresh handle_release handle_reply
+        handle_request handle_status handle_takeover dispatch reactions gateway"
     [base]="mem buf clock file frame jsonr str jsonw log rand map rate wheel"
     [config]="format problem table tree unit suggest tree_parse expand describe value value_print bind
         derived file redis_url rule rules_auth rules_net rules_policy rules_redis rules load dev print
@@ -15,8 +22,6 @@ declare -A parts=(
     [auth]="b64 name claim_path claims alg roca key jwk compact keystore keyfiles auth jws sign ticket"
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply
         version"
-    [room]="state holder departed members waiters backlog apply notified deliver tell_waiters tell presence
-        notices store_lost take rooms resync"
 )
 
 # check root build-dir folder "part…"

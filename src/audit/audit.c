@@ -48,7 +48,6 @@ struct audit {
     struct writer *writer;
     struct known *known;
     char *instance;
-    bool omit_free_text;
     uint64_t last_seq;
     bool unkicked; /* records were pushed in this turn */
     struct buf line;
@@ -73,7 +72,6 @@ static struct record_stamp make_stamp(const struct audit *a, int64_t wall_us, ui
         .wall_us = wall_us,
         .seq = seq,
         .instance = str_of(a->instance),
-        .omit_free_text = a->omit_free_text,
     };
 }
 
@@ -368,7 +366,6 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
     struct audit *a = mem_zalloc(sizeof *a);
     a->loop = loop;
     a->instance = mem_strdup(instance);
-    a->omit_free_text = config->audit.omit_free_text;
     list_init(&a->waiters);
     list_init(&a->watched);
     buf_init(&a->line);

@@ -116,7 +116,6 @@ static void put_person(struct jsonw *w, const char *key, const struct audit_pers
 
 static void encode(struct buf *out, const struct audit_record *r, const struct record_stamp *stamp,
                    const struct caps *caps) {
-    const bool omit = stamp->omit_free_text && r->free_text;
     char time_text[RECORD_TIME_LEN + 1];
     record_format_time(stamp->wall_us, time_text);
 
@@ -130,9 +129,7 @@ static void encode(struct buf *out, const struct audit_record *r, const struct r
     put_person(&w, "user", &r->user, r, caps);
     put_person(&w, "previousHolder", &r->previous_holder, NULL, caps);
     put_person(&w, "admin", &r->admin, NULL, caps);
-    if (!omit) {
-        put_field(&w, "reason", r->reason, caps);
-    }
+    put_field(&w, "reason", r->reason, caps);
     put_number(&w, "fence", r->fence, 1);
     put_number(&w, "rev", r->rev, 1);
     put_number(&w, "heldMs", r->held_ms, 0);
@@ -140,9 +137,7 @@ static void encode(struct buf *out, const struct audit_record *r, const struct r
     if (r->previous_dirty >= 0) {
         jsonw_kbool(&w, "previousDirty", r->previous_dirty != 0);
     }
-    if (!omit) {
-        put_field(&w, "revision", r->revision, caps);
-    }
+    put_field(&w, "revision", r->revision, caps);
     put_field(&w, "sessionId", r->session_id, caps);
     put_field(&w, "clientId", r->client_id, caps);
     put_field(&w, "tokenId", r->token_id, caps);
@@ -151,9 +146,7 @@ static void encode(struct buf *out, const struct audit_record *r, const struct r
     put_field(&w, "userAgent", r->user_agent, caps);
     put_field(&w, "lockRequestId", r->lock_request_id, caps);
     put_field(&w, "ref", r->ref, caps);
-    if (!omit) {
-        put_field(&w, "detail", r->detail, caps);
-    }
+    put_field(&w, "detail", r->detail, caps);
     put_field(&w, "instance", stamp->instance, caps);
     put_field(&w, "eventId", r->event_id, caps);
     if (r->recovered) {

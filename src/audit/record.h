@@ -18,7 +18,6 @@ struct record_stamp {
     int64_t wall_us; /* Unix time in microseconds */
     uint64_t seq;
     struct str instance;
-    bool omit_free_text;
 };
 
 /* UTC, RFC 3339 with microseconds, and a NUL. */

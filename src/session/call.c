@@ -1,8 +1,12 @@
-/* The context of an asynchronous request, from its arrival to its answer. */
-#include "private.h"
+/* The context of an asynchronous request. */
+#include "call.h"
+
+#include <string.h>
+
+#include "audit_events.h"
+#include "registry.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
-
 #include "wslock/metrics/metrics.h"
 
 struct call *call_begin(struct session *s, const struct wire_request *r, struct membership *m,
@@ -17,20 +21,30 @@ struct call *call_begin(struct session *s, const struct wire_request *r, struct 
     call->policy = policy;
     call->member_seq = m ? m->seq : 0;
     call->started_us = clock_boot_us();
-    call->token = r->token;
     call->refused_editor = false;
+    call->token = r->token;
     call->request_id[0] = '\0';
     call->action = r->action;
     s->calls_open++;
     return call;
 }
 
-struct session *call_session(struct call *call) {
+struct call *call_begin_request(struct session *s, const struct wire_request *r,
+                                struct membership *m, struct str request_id) {
+    struct call *call = call_begin(s, r, m, m->policy);
+    memcpy(call->request_id, request_id.p, request_id.len);
+    call->request_id[request_id.len] = '\0';
+    return call;
+}
+
+struct session *call_result(struct call *call, const struct lock_result *result) {
     struct session *s = gateway_session(call->gateway, call->session_id);
-    if (!s)
-        return NULL;
-    s->calls_open--;
-    return s->state == SESSION_READY ? s : NULL;
+    if (s) {
+        s->calls_open--;
+        s = s->state == SESSION_READY ? s : NULL;
+    }
+    session_audit_events(call->gateway, s, result);
+    return s;
 }
 
 struct membership *call_membership(struct call *call, struct session *s) {
@@ -44,18 +58,6 @@ struct wire_error_extra call_error_extra(const struct call *call, int64_t rev) {
         extra.rev = rev;
     }
     return extra;
-}
-
-void call_finish(struct call *call, const struct lock_result *result, call_answer answer) {
-    struct session *s = call_session(call);
-    trail_events(call->gateway, s, result);
-    struct membership *m = s ? call_membership(call, s) : NULL;
-    const char *outcome = "gone";
-    if (m && result->status == LOCK_OK)
-        outcome = answer(s, m, call, result);
-    else if (s)
-        outcome = session_room_gone(s, call, result);
-    call_end(call, outcome);
 }
 
 void call_end(struct call *call, const char *outcome) {

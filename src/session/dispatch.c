@@ -1,11 +1,16 @@
 /*
- * From bytes to a handler: decode, rate, then the command's row says what must hold. No handler
- * checks these again.
+ * A message from the client: decoded, counted against the rate, then checked by the row of its
+ * command and handled. No handler repeats these checks.
  */
-#include "private.h"
+#include <string.h>
 
+#include "audit.h"
+#include "end.h"
+#include "errors.h"
+#include "handlers.h"
+#include "liveness.h"
+#include "registry.h"
 #include "wslock/base/clock.h"
-#include "wslock/base/log.h"
 #include "wslock/metrics/metrics.h"
 
 #define REFUSED_WINDOW_MS 10000 /* protocol §7, 4429: 100 refused messages in 10 s */
@@ -13,12 +18,11 @@
 #define PINGS_PER_SECOND 2.0 /* livenessMs is at least 1 s */
 
 struct command {
-    void (*handle)(struct session *s, const struct wire_request *r, struct membership *m,
-                   const struct config_policy *policy);
+    session_handler *handle;
     bool before_auth; /* allowed without an accepted token */
     bool resource;    /* has a resource, whose type must be known */
     bool joined;      /* the session must be in the room */
-    bool begins;      /* may begin something that the audit must have: see audit.onFailure */
+    bool begins;      /* may begin what the audit must record: audit.onFailure */
 };
 
 static const struct command commands[WIRE_REQ_COUNT] = {
@@ -34,11 +38,11 @@ static const struct command commands[WIRE_REQ_COUNT] = {
     [WIRE_REQ_CLAIM] = {handle_acquire, false, true, true, true},
     [WIRE_REQ_QUEUE_LEAVE] = {handle_queue_leave, false, true, true, false},
     [WIRE_REQ_REQUEST] = {handle_request, false, true, true, true},
-    [WIRE_REQ_REQUEST_REPLY] = {handle_request_reply, false, false, false, false},
-    [WIRE_REQ_REQUEST_CANCEL] = {handle_request_cancel, false, false, false, false},
+    [WIRE_REQ_REQUEST_REPLY] = {handle_reply, false, false, false, false},
+    [WIRE_REQ_REQUEST_CANCEL] = {handle_cancel, false, false, false, false},
     [WIRE_REQ_TAKEOVER] = {handle_takeover, false, true, true, false},
-    [WIRE_REQ_TAKEOVER_REPLY] = {handle_takeover_reply, false, false, false, false},
-    [WIRE_REQ_TAKEOVER_CANCEL] = {handle_takeover_cancel, false, false, false, false},
+    [WIRE_REQ_TAKEOVER_REPLY] = {handle_reply, false, false, false, false},
+    [WIRE_REQ_TAKEOVER_CANCEL] = {handle_cancel, false, false, false, false},
 };
 
 static void refuse(struct session *s, const char *event, const struct wire_ref *ref,
@@ -48,7 +52,7 @@ static void refuse(struct session *s, const char *event, const struct wire_ref *
     session_error(s, ref, code, message, extra);
 }
 
-/* False: refused, and told so. */
+/* False: refused with RATE_LIMITED. */
 static bool within_rate(struct session *s, const char *event, const struct wire_ref *ref,
                         struct str resource) {
     const struct config *c = s->gateway->parts.config;
@@ -71,8 +75,8 @@ static bool within_rate(struct session *s, const char *event, const struct wire_
     return false;
 }
 
-/* Signs of life have a rate of their own, so that they take nothing from what else the client says,
- * nor are refused for it. What is beyond that rate counts as any other message. */
+/* session:ping has a rate of its own, so that it is not refused for other messages, nor they for
+ * it. Beyond that rate it counts as any other message. */
 static bool is_due_ping(struct session *s, const struct wire_request *r) {
     return r->kind == WIRE_REQ_PING &&
            rate_take(&s->ping_rate, PINGS_PER_SECOND, SESSION_PING_BURST, clock_boot_us());
@@ -91,9 +95,9 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
                "Send auth with a valid token before anything else.", &extra);
         return;
     }
-    /* Who only views is given nothing, and goes on with a lock of their own by a heartbeat. */
+    /* A viewer's join acquires nothing; a lock of their own goes on by heartbeats. */
     bool begins = command->begins && (r->kind != WIRE_REQ_JOIN || r->editor);
-    if (begins && trail_stops_all(s->gateway)) {
+    if (begins && session_audit_stops_all(s->gateway)) {
         refuse(s, event, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
                "The audit cannot be written, and without it nothing begins here.", &extra);
         return;
@@ -118,7 +122,7 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
     command->handle(s, r, m, policy);
 }
 
-void session_dispatch(struct session *s, const char *text, size_t len) {
+static void dispatch(struct session *s, const char *text, size_t len) {
     struct wire_decode_options options = {
         .reject_two_parts = s->gateway->parts.config->reject_two_part_ids,
     };
@@ -144,4 +148,13 @@ void session_dispatch(struct session *s, const char *text, size_t len) {
                "Send auth with a valid token before anything else.", &extra);
     else
         refuse(s, event, &error.ref, error.code, error.message, &extra);
+}
+
+void session_on_message(struct session *s, const char *text, size_t len) {
+    if (!session_is_open(s))
+        return;
+    lock_store_check_lease(s->gateway->store);
+    session_heard(s);
+    if (session_is_open(s)) /* system:degraded may have filled its queue */
+        dispatch(s, text, len);
 }

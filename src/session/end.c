@@ -1,17 +1,23 @@
 /*
- * How a connection ends. Its rooms are left as soon as the end is known; the connection itself may
- * take its time, for at its other end nobody may be there any more.
+ * How a connection ends. Its rooms are left as soon as the end is known, before the connection has
+ * closed: the other end may not answer any more.
  */
-#include "private.h"
+#include "end.h"
 
 #include <stdio.h>
 
+#include "audit.h"
+#include "disconnect.h"
+#include "membership.h"
+#include "queue.h"
+#include "registry.h"
 #include "wslock/base/log.h"
+#include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
 #define CLOSE_FLUSH_MS 5000 /* for what is queued before the close frame */
 
-/* Protocol §6: what becomes of its locks. */
+/* What happens to its locks (protocol §6). */
 static enum lock_disconnect disconnect_kind(const struct session *s) {
     static const enum lock_disconnect of_close[] = {
 #define WIRE_CLOSE(id, code, reason, reconnect, lock) [WIRE_CLOSE_##id] = LOCK_DISCONNECT_##lock,
@@ -40,7 +46,7 @@ static void leave_rooms(struct session *s) {
     wheel_cancel(&s->rooms_timer);
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
-        farewell_start(m, kind, s->calls_open > 0);
+        disconnect_start(m, kind, s->calls_open > 0);
         membership_destroy(m);
     }
 }
@@ -56,20 +62,20 @@ static void on_flush_deadline(struct wheel_timer *timer) {
 }
 
 static bool announce(struct session *s) {
-    struct wire_to to = session_to(s, NULL, NULL);
+    struct wire_to to = session_to(NULL, NULL);
     return s->close != WIRE_CLOSE_TOO_SLOW &&
            session_try_send(s, wire_session_closed(&to, s->close));
 }
 
 void session_close(struct session *s, enum wire_close close) {
-    if (s->state == SESSION_CLOSING || s->state == SESSION_GONE)
+    if (!session_is_open(s))
         return;
     s->close_set = true;
     s->close = close;
     if (!announce(s))
-        session_queue_clear(s); /* nor would it take what comes before */
+        session_queue_clear(s); /* the client does not read it */
     session_enter(s, SESSION_CLOSING);
-    /* Not from here: a room may be telling its members something, this one among them. */
+    /* Not from here: a room may be sending to its members, this one included. */
     wheel_set(s->gateway->parts.wheel, &s->rooms_timer, 0, on_rooms_timer);
     if (list_empty(&s->queue))
         s->transport->close(s->conn, wire_close_code(close), wire_close_reason(close));
@@ -77,8 +83,9 @@ void session_close(struct session *s, enum wire_close close) {
         wheel_set(s->gateway->parts.wheel, &s->life_timer, CLOSE_FLUSH_MS, on_flush_deadline);
 }
 
-void session_terminate(struct session *s) {
-    /* Who reads slowly is told at least this. */
+void session_terminate(struct session *s,
+                       void (*on_room_ended)(struct gateway *g, const char *session_id, bool ok)) {
+    /* A slow reader gets at least session:closed and its lock:lost. */
     if (s->queue_bytes > (size_t)s->gateway->parts.config->limits.send_queue_bytes / 2)
         session_queue_clear(s);
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
@@ -86,17 +93,39 @@ void session_terminate(struct session *s) {
         if (m->token != 0)
             room_tell_ended(&m->sub, m->token, LOCK_CAUSE_SESSION_TERMINATED);
     }
+    s->on_room_ended = on_room_ended;
     session_close(s, WIRE_CLOSE_TERMINATED);
     leave_rooms(s);
 }
 
+void session_on_violation(struct session *s, enum wire_close close) {
+    session_close(s, close);
+}
+
 void session_on_ending(struct session *s, enum session_end end) {
-    if (s->state == SESSION_CLOSING || s->state == SESSION_GONE)
+    if (!session_is_open(s))
         return;
     s->end = end;
     session_enter(s, SESSION_CLOSING);
     session_queue_clear(s);
     leave_rooms(s);
+}
+
+void session_free(struct session *s) {
+    map_remove(s->gateway->sessions, str_of(s->id));
+    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
+        membership_destroy(CONTAINER_OF(it, struct membership, node));
+    }
+    wheel_cancel(&s->life_timer);
+    wheel_cancel(&s->ping_timer);
+    wheel_cancel(&s->rooms_timer);
+    session_queue_clear(s);
+    if (s->identity)
+        gateway_uncount_user(s->gateway, s->identity->user_id);
+    auth_identity_destroy(&s->identity);
+    mem_free(s->address);
+    mem_free(s->user_agent);
+    mem_free(s);
 }
 
 void session_on_closed(struct session *s, enum session_end end, uint16_t close_code) {
@@ -110,20 +139,7 @@ void session_on_closed(struct session *s, enum session_end end, uint16_t close_c
     log_debug("session_closed", LF("session", s->id), LF("reason", reason), LF("code", code));
     session_enter(s, SESSION_GONE);
     if (s->identity)
-        trail_session(s, AUDIT_SESSION_CLOSED, by_client && close_code ? code : reason);
+        session_audit_session(s, AUDIT_SESSION_CLOSED, by_client && close_code ? code : reason);
     leave_rooms(s);
     session_free(s);
-}
-
-static void close_now(void *ctx, struct str id, void *value) {
-    (void)ctx;
-    (void)id;
-    struct session *s = value;
-    session_close(s, WIRE_CLOSE_GOING_AWAY);
-    session_queue_clear(s);
-    s->transport->close(s->conn, wire_close_code(s->close), wire_close_reason(s->close));
-}
-
-void gateway_close_all(struct gateway *g) {
-    map_each(g->sessions, close_now, NULL);
 }

@@ -1,24 +1,25 @@
-/* lock:acquire, lock:claim: the lock for this tab. */
-#include "private.h"
-
+/* lock:acquire, lock:claim: acquires the lock for this tab. */
+#include "answers.h"
+#include "handlers.h"
+#include "registry.h"
 #include "wslock/metrics/metrics.h"
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,
                           const struct lock_result *result) {
-    return session_tell_acquire(s, m, call, &call->ref, result);
+    return session_answer_acquire(s, m, call, &call->ref, result);
 }
 
 static void on_result(void *arg, const struct lock_result *result) {
     call_finish(arg, result, answer);
 }
 
-/* Decided by the token's roles alone: the lock is told as the room knows it. */
+/* The roles decide alone: the answer shows the lock as the room knows it. */
 static void deny_role(struct session *s, const struct wire_request *r, struct membership *m) {
     struct lock_view lock;
     room_lock(&m->sub, &lock);
-    struct wire_at at = session_at_now(m);
+    struct wire_at at = membership_at(m);
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "NOT_AN_EDITOR");
-    session_tell_denied(s, m, &r->ref, &at, "NOT_AN_EDITOR", &lock);
+    session_send_denied(s, m, &r->ref, &at, "NOT_AN_EDITOR", &lock);
 }
 
 void handle_acquire(struct session *s, const struct wire_request *r, struct membership *m,

@@ -1,13 +1,16 @@
 /* auth {token, clientId?, pageId?}: the first message of a browser. */
-#include "private.h"
-
+#include "audit.h"
+#include "end.h"
+#include "errors.h"
+#include "handlers.h"
+#include "open.h"
 #include "wslock/base/log.h"
 
 static void record_refused(struct session *s, const char *why) {
     static struct log_limit limit;
     if (log_limit_pass(&limit, 60))
         log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
-    trail_session(s, AUDIT_AUTH_FAILED, why);
+    session_audit_session(s, AUDIT_AUTH_FAILED, why);
 }
 
 void session_cookie_refused(struct session *s, enum auth_result result, const char *why) {
@@ -48,7 +51,7 @@ void handle_auth(struct session *s, const struct wire_request *r, struct members
         refuse(s, &r->ref, WIRE_ERR_TOKEN_INVALID, WIRE_CLOSE_TOKEN_INVALID, why);
         return;
     }
-    session_take_name(s->client_id, r->client_id);
-    session_take_name(s->page_id, r->page_id);
+    session_set_name(s->client_id, r->client_id);
+    session_set_name(s->page_id, r->page_id);
     session_accept(s, identity, &r->ref);
 }

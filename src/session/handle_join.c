@@ -1,24 +1,30 @@
-/* resource:join: into the room, and with mode "editor" at once for the lock. */
-#include "private.h"
-
+/* resource:join: joins the room, and with mode "editor" also acquires the lock. */
+#include "answers.h"
+#include "audit.h"
+#include "disconnect.h"
+#include "errors.h"
+#include "handlers.h"
+#include "registry.h"
+#include "send.h"
+#include "subscription.h"
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
-#define JOIN_RETRY_MS 500 /* while what an earlier join left behind is being ended */
+#define JOIN_RETRY_MS 500 /* retryAfterMs while an abandoned join is being disconnected */
 
 static bool agrees(const struct session *s, const char *mine, struct str given) {
     return given.len == 0 || (mine[0] == '\0' && !s->names_settled) || str_eqz(given, mine);
 }
 
-/* The names of the tab and of the page: given by the first join or before, and the tab's else made
- * by us. The field that names another one now, or NULL. */
+/* Settles clientId and pageId: given by the first join at the latest; a missing clientId is made.
+ * Gives the field whose value differs from the settled one, or NULL. */
 static const char *settle_names(struct session *s, const struct wire_request *r) {
     if (!agrees(s, s->client_id, r->client_id))
         return "clientId";
     if (!agrees(s, s->page_id, r->page_id))
         return "pageId";
-    session_take_name(s->client_id, r->client_id);
-    session_take_name(s->page_id, r->page_id);
+    session_set_name(s->client_id, r->client_id);
+    session_set_name(s->page_id, r->page_id);
     if (s->client_id[0] == '\0') {
         rand_id(s->client_id);
         s->client_made = true;
@@ -36,7 +42,7 @@ static bool holds(const struct session *s, const struct lock_view *lock) {
     return mine(s, lock) && lock->state == LOCK_STATE_HELD;
 }
 
-static void tell_joined(struct session *s, struct membership *m, struct call *call,
+static void send_joined(struct session *s, struct membership *m, struct call *call,
                         const struct lock_result *result) {
     const struct lock_snapshot *snap = &result->snapshot;
     struct wire_lock lock;
@@ -48,7 +54,7 @@ static void tell_joined(struct session *s, struct membership *m, struct call *ca
         .reason = lock_cause_text(result->lost.reason),
         .at_ms = result->lost.ended_ms,
     };
-    struct wire_to to = session_to(s, &call->ref, m->policy);
+    struct wire_to to = session_to(&call->ref, m->policy);
     if (!to.minimal)
         lost.by = result->lost.by;
     struct wire_at at = session_at(call, result);
@@ -75,7 +81,7 @@ static const char *not_joined(struct session *s, struct call *call,
     return wire_error_name(code);
 }
 
-/* The state first, then what the lock said to an editor, then what happened meanwhile. */
+/* In this order: the room's state, the answer to an editor, the deferred events. */
 static const char *joined(struct session *s, struct membership *m, struct call *call,
                           const struct lock_result *result) {
     if (m->state == MEMBER_JOINING)
@@ -85,48 +91,48 @@ static const char *joined(struct session *s, struct membership *m, struct call *
     if (result->lost.present && result->lost.token == m->token)
         membership_ended(m, result->rev, result->lost.reason);
     room_take_snapshot(&m->sub, &result->snapshot);
-    tell_joined(s, m, call, result);
+    send_joined(s, m, call, result);
     if (result->lost.present) {
         metrics_add(METRIC_STALE_TOKENS, 1, NULL, NULL);
-        trail_stale(s, call, lock_cause_text(result->lost.reason));
+        session_audit_stale(m, call->token, lock_cause_text(result->lost.reason));
     }
     const struct lock_view *lock = &result->snapshot.lock;
-    bool has = holds(s, lock); /* viewing never resumes */
+    bool has = holds(s, lock); /* a viewer's join does not resume */
     if (result->outcome != LOCK_OUT_NONE) {
-        (void)session_tell_acquire(s, m, call, NULL, result);
-    } else if (has && call->refused_editor) { /* keeps what it has */
+        (void)session_answer_acquire(s, m, call, NULL, result);
+    } else if (has && call->refused_editor) { /* it keeps a lock that it holds */
         struct lock_result kept = *result;
         kept.outcome = LOCK_OUT_GRANTED;
-        (void)session_tell_acquire(s, m, call, NULL, &kept);
+        (void)session_answer_acquire(s, m, call, NULL, &kept);
     } else if (has) {
         membership_granted(m, lock, result->rev);
     } else if (call->refused_editor) {
         struct wire_at at = session_at(call, result);
-        session_tell_denied(s, m, NULL, &at, "NOT_AN_EDITOR", lock);
+        session_send_denied(s, m, NULL, &at, "NOT_AN_EDITOR", lock);
     }
-    membership_resume(m, result->rev, &result->snapshot);
+    membership_deliver_deferred(m, result->rev, &result->snapshot);
     return "ok";
 }
 
-/* Not in by this join: in as before it, waiting for a further one, or out. */
+/* The join failed: a member stays one, a session with another join open waits for that, else the
+ * membership ends. */
 static void not_in(struct membership *m, bool unknown) {
     if (m->state == MEMBER_IN) {
-        membership_resume(m, 0, NULL);
+        membership_deliver_deferred(m, 0, NULL);
         return;
     }
     if (m->answers_open > 0)
         return;
-    if (unknown) { /* it may have joined: ended until the store has said so */
-        m->session->gave_up = true;
-        farewell_start(m, LOCK_DISCONNECT_SERVER, true);
+    if (unknown) { /* the store may have joined it: disconnected there */
+        m->session->join_abandoned = true;
+        disconnect_start(m, LOCK_DISCONNECT_SERVER, true);
     }
     membership_destroy(m);
 }
 
 static void on_result(void *arg, const struct lock_result *result) {
     struct call *call = arg;
-    struct session *s = call_session(call);
-    trail_events(call->gateway, s, result);
+    struct session *s = call_result(call, result);
     const char *outcome = "gone";
     struct membership *m = s ? call_membership(call, s) : NULL;
     if (m)
@@ -164,7 +170,7 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
                        "This connection is in as many rooms as the limit allows.", &extra);
         return;
     }
-    if (s->gave_up && !farewell_cancel(s, extra.resource)) {
+    if (s->join_abandoned && !disconnect_cancel(s, extra.resource)) {
         extra.retry_after_ms = JOIN_RETRY_MS;
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
                        "The end of an earlier join without an answer is under way.", &extra);
@@ -173,7 +179,7 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
     if (!m)
         m = membership_create(s, &r->resource, policy, r->presence);
     m->sub.presence = r->presence;
-    membership_hold(m);
+    membership_defer_events(m);
     struct call *call = call_begin(s, r, m, policy);
     call->refused_editor = r->editor && !membership_may_edit(m);
     struct lock_caller caller;

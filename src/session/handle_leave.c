@@ -1,10 +1,15 @@
-/* resource:leave: out of the room, without grace. */
-#include "private.h"
+/* resource:leave: leaves the room; a lock is released without grace. */
+#include "answers.h"
+#include "errors.h"
+#include "handlers.h"
+#include "registry.h"
+#include "send.h"
 
-/* As the client still believes; a disconnect is repeated in any case. */
+/* The client still believes to be in the room. A disconnect at the session's end repeats the leave.
+ */
 static void stay(struct membership *m) {
     struct session *s = m->session;
-    if (membership_find(s, wire_resource_str(&m->resource))) { /* it has joined anew meanwhile */
+    if (membership_find(s, wire_resource_str(&m->resource))) { /* it has joined again meanwhile */
         membership_destroy(m);
         return;
     }
@@ -14,8 +19,7 @@ static void stay(struct membership *m) {
 
 static void on_result(void *arg, const struct lock_result *result) {
     struct call *call = arg;
-    struct session *s = call_session(call);
-    trail_events(call->gateway, s, result);
+    struct session *s = call_result(call, result);
     const char *outcome = "gone";
     struct membership *m = s ? call_membership(call, s) : NULL;
     if (m && session_failed(s, call, result)) {
@@ -23,9 +27,9 @@ static void on_result(void *arg, const struct lock_result *result) {
         stay(m);
     } else if (m) {
         outcome = "ok";
-        struct wire_to to = session_to(s, &call->ref, m->policy);
+        struct wire_to to = session_to(&call->ref, m->policy);
         struct wire_at at = session_at(call, result);
-        membership_destroy(m); /* nothing about the room comes after the reply */
+        membership_destroy(m); /* no event of the room follows the reply */
         session_send(s, wire_left(&to, &at));
     } else if (s) {
         outcome = session_room_gone(s, call, result);

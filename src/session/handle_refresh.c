@@ -1,6 +1,10 @@
 /* auth:refresh {token}: a newer token of the same user, on the same connection. */
-#include "private.h"
-
+#include "audit.h"
+#include "errors.h"
+#include "handlers.h"
+#include "registry.h"
+#include "send.h"
+#include "token_life.h"
 #include "wslock/base/log.h"
 #include "wslock/metrics/metrics.h"
 
@@ -15,13 +19,13 @@ static void refuse(struct session *s, const struct wire_request *r, enum wire_er
 
 static void accept(struct session *s, const struct wire_request *r,
                    struct auth_identity *identity) {
-    /* What a page sends late must not put it back: the one that lives longer goes on to count. */
+    /* A page may send an older token late: the one that expires later counts. */
     if (identity->expires_unix_ms > s->identity->expires_unix_ms)
-        session_swap_identity(s, identity);
+        session_replace_token(s, identity);
     else
         auth_identity_destroy(&identity);
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "ok");
-    struct wire_to to = session_to(s, &r->ref, NULL);
+    struct wire_to to = session_to(&r->ref, NULL);
     session_send(s, wire_auth_refreshed(&to, s->identity->expires_unix_ms,
                                         lock_store_now_ms(s->gateway->store)));
 }
@@ -36,17 +40,17 @@ void handle_refresh(struct session *s, const struct wire_request *r, struct memb
     case AUTH_OK:
         break;
     case AUTH_EXPIRED:
-        trail_session(s, AUDIT_AUTH_FAILED, why);
+        session_audit_session(s, AUDIT_AUTH_FAILED, why);
         refuse(s, r, WIRE_ERR_TOKEN_EXPIRED, why);
         return;
     case AUTH_INVALID:
-        trail_session(s, AUDIT_AUTH_FAILED, why);
+        session_audit_session(s, AUDIT_AUTH_FAILED, why);
         refuse(s, r, WIRE_ERR_TOKEN_INVALID, why);
         return;
     }
     if (!str_eqz(str_of(identity->user_id), s->identity->user_id)) {
         why = "the token is another user's";
-        trail_refused_user(s, identity, why);
+        session_audit_refused_user(s, identity, why);
         auth_identity_destroy(&identity);
         refuse(s, r, WIRE_ERR_FORBIDDEN, why);
         return;

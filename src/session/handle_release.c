@@ -1,20 +1,22 @@
-/* lock:release: the holder gives it up. */
-#include "private.h"
+/* lock:release: the holder gives the lock up. */
+#include "answers.h"
+#include "errors.h"
+#include "handlers.h"
+#include "registry.h"
+#include "send.h"
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,
                           const struct lock_result *result) {
     struct wire_at at = session_at(call, result);
     if (result->outcome == LOCK_OUT_RELEASED) {
         membership_ended(m, at.rev, LOCK_CAUSE_RELEASED);
-        struct wire_to to = session_to(s, &call->ref, m->policy);
+        struct wire_to to = session_to(&call->ref, m->policy);
         session_send(s, wire_released_reply(&to, &at, lock_cause_text(LOCK_CAUSE_RELEASED)));
         return "ok";
     }
     struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
-    if (result->outcome == LOCK_OUT_RECOVERING) {
-        session_unavailable(s, call);
-        return wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
-    }
+    if (result->outcome == LOCK_OUT_RECOVERING)
+        return session_unavailable(s, call);
     enum wire_error_code code =
         result->outcome == LOCK_OUT_NOT_JOINED ? WIRE_ERR_NOT_JOINED : WIRE_ERR_NOT_HOLDER;
     session_error(s, &call->ref, code, "This tab does not hold the lock.", &extra);

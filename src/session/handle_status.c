@@ -1,12 +1,14 @@
-/* lock:status: how the lock stands; needs no join. */
-#include "private.h"
-
+/* lock:status: the state of a lock; needs no join. */
+#include "answers.h"
+#include "errors.h"
+#include "handlers.h"
+#include "registry.h"
+#include "send.h"
 #include "wslock/base/mem.h"
 
 static void on_result(void *arg, const struct lock_result *result) {
     struct call *call = arg;
-    struct session *s = call_session(call);
-    trail_events(call->gateway, s, result);
+    struct session *s = call_result(call, result);
     const char *outcome = "gone";
     if (s && session_failed(s, call, result)) {
         outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
@@ -17,7 +19,7 @@ static void on_result(void *arg, const struct lock_result *result) {
                     str_eqz(view->client_id, s->client_id);
         struct wire_lock lock;
         room_wire_lock(view, mine, &lock);
-        struct wire_to to = session_to(s, &call->ref, call->policy);
+        struct wire_to to = session_to(&call->ref, call->policy);
         struct wire_at at = session_at(call, result);
         struct membership *m = membership_find(s, at.resource);
         struct wire_pending pending = {0};

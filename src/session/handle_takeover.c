@@ -1,84 +1,29 @@
 /*
- * lock:takeover: an administrator takes a lock, or asks for it. Its answer waits until the audit
- * has it on disk, and what the room says after it waits for the answer.
+ * lock:takeover: an administrator takes a lock, or asks for it. The answer waits until the audit
+ * has it on disk, and the events of the room wait for the answer.
  */
-#include "private.h"
-
-#include "wslock/base/mem.h"
-#include "wslock/metrics/metrics.h"
-#include "wslock/session/operate.h"
-
-/* An answer that waits for the audit. The lock has moved, or is asked for, whatever the disk says.
- */
-struct owed {
-    struct list node;        /* of the gateway */
-    struct gateway *gateway; /* NULL: it has gone */
-    char session_id[RAND_ID_LEN + 1];
-    uint64_t member_seq;
-    int64_t token; /* of the lock that was granted; 0: none was */
-    struct wire_message *message;
-};
-
-/* One answer less that the room's messages wait for. */
-static void go_on(struct gateway *g, const char *session_id, uint64_t member_seq) {
-    struct session *s = gateway_session(g, session_id);
-    struct membership *m = s ? membership_by_seq(s, member_seq) : NULL;
-    if (m && --m->answers_open == 0 && m->state == MEMBER_IN)
-        membership_resume(m, 0, NULL);
-}
-
-static void on_audited(void *arg) {
-    struct owed *owed = arg;
-    struct session *s = owed->gateway ? gateway_session(owed->gateway, owed->session_id) : NULL;
-    struct membership *m = s ? membership_by_seq(s, owed->member_seq) : NULL;
-    list_remove(&owed->node);
-    if (s && s->state == SESSION_READY) {
-        session_send(s, owed->message);
-        owed->message = NULL;
-        if (m && owed->token != 0)
-            membership_check_lost(m, owed->token);
-    }
-    if (owed->gateway)
-        go_on(owed->gateway, owed->session_id, owed->member_seq);
-    wire_message_unref(owed->message);
-    mem_free(owed);
-}
-
-void takeover_forget_all(struct gateway *g) {
-    LIST_FOREACH_SAFE(it, tmp, &g->owed) {
-        CONTAINER_OF(it, struct owed, node)->gateway = NULL;
-        list_remove(it);
-    }
-}
-
-static void answer_when_audited(struct session *s, struct membership *m, int64_t token,
-                                struct wire_message *message) {
-    struct owed *owed = mem_zalloc(sizeof *owed);
-    owed->gateway = s->gateway;
-    list_push_back(&s->gateway->owed, &owed->node);
-    memcpy(owed->session_id, s->id, sizeof owed->session_id);
-    owed->member_seq = m->seq;
-    owed->token = token;
-    owed->message = message;
-    membership_hold(m);
-    gateway_when_audited(s->gateway, on_audited, owed);
-}
+#include "answers.h"
+#include "audit.h"
+#include "delayed_replies.h"
+#include "errors.h"
+#include "handlers.h"
+#include "registry.h"
+#include "subscription.h"
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,
                           const struct lock_result *result) {
     struct wire_at at = session_at(call, result);
     if (result->outcome == LOCK_OUT_GRANTED) {
-        answer_when_audited(s, m, result->lock.token,
-                            session_acquired(s, m, &call->ref, &at, &result->lock,
-                                             &result->previous, result->resumed));
+        delayed_reply_send(s, m, result->lock.token,
+                           session_acquired(s, m, &call->ref, &at, &result->lock, &result->previous,
+                                            result->resumed));
         return "ok";
     }
     if (result->outcome == LOCK_OUT_PENDING) {
-        struct wire_to to = session_to(s, &call->ref, m->policy);
+        struct wire_to to = session_to(&call->ref, m->policy);
         const struct lock_takeover *t = &result->lock.takeover;
         membership_note_id(m->takeover_id, t->request_id);
-        answer_when_audited(s, m, 0,
-                            wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
+        delayed_reply_send(s, m, 0, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
         return "pending";
     }
     if (result->outcome == LOCK_OUT_TAKEOVER_IN_PROGRESS)
@@ -90,7 +35,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
 static void on_result(void *arg, const struct lock_result *result) {
     const struct call call = *(struct call *)arg;
     call_finish(arg, result, answer);
-    go_on(call.gateway, call.session_id, call.member_seq);
+    membership_answer_sent(call.gateway, call.session_id, call.member_seq);
 }
 
 static bool may_take_over(const struct session *s, const struct config_policy *policy) {
@@ -103,7 +48,7 @@ void handle_takeover(struct session *s, const struct wire_request *r, struct mem
     struct wire_error_extra extra = {.resource = wire_resource_str(&m->resource)};
     bool urgent = r->urgent && policy->urgent_takeover;
     if (!may_take_over(s, policy)) {
-        trail_refused(m, "FORBIDDEN");
+        session_audit_refused(m, "FORBIDDEN");
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_FORBIDDEN,
                        "Only an administrator may take a lock over.", &extra);
         return;
@@ -113,7 +58,7 @@ void handle_takeover(struct session *s, const struct wire_request *r, struct mem
                        "Locks of this type are never taken over.", &extra);
         return;
     }
-    if (!urgent && trail_forbids_admin(s->gateway)) {
+    if (!urgent && session_audit_forbids_admin(s->gateway)) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
                        "The audit cannot be written, and without it nobody takes a lock over.",
                        &extra);
@@ -123,7 +68,7 @@ void handle_takeover(struct session *s, const struct wire_request *r, struct mem
     rand_id(id);
     struct lock_caller caller;
     membership_caller(m, &caller);
-    membership_hold(m); /* what it causes is not told before the answer */
+    membership_defer_events(m); /* its events come after the answer */
     lock_takeover(s->gateway->store, &caller, str_of(id), r->reason,
                   policy->takeover == CONFIG_TAKEOVER_REQUEST, urgent, on_result,
                   call_begin(s, r, m, policy));

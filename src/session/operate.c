@@ -1,10 +1,15 @@
-/* What an operator does from outside (include/wslock/session/operate.h). */
-#include "wslock/session/operate.h"
+/* What an operator does: to a lock, and to a session. */
+#include "operate.h"
 
-#include "private.h"
+#include <string.h>
 
+#include "audit.h"
+#include "audit_events.h"
+#include "end.h"
+#include "registry.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
+#include "wslock/session/operate.h"
 
 static void refuse(operate_cb cb, void *arg, enum operate_verdict verdict) {
     const struct operate_answer answer = {.verdict = verdict};
@@ -28,7 +33,7 @@ static void on_result(void *arg, const struct lock_result *result) {
         .ended = &result->previous,
         .in_room = result->joined,
     };
-    trail_events(o->gateway, NULL, result);
+    session_audit_events(o->gateway, NULL, result);
     if (result->status != LOCK_OK && log_limit_pass(&limit, 60))
         log_warn("store_call_failed", LF("request", "operate"), LF("error", result->error));
     if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NOT_HOLDER)
@@ -44,7 +49,7 @@ void gateway_operate_lock(struct gateway *g, const struct wire_resource *resourc
     struct str name = wire_resource_str(resource);
     const struct config_policy *policy =
         config_policy_for(g->parts.config, wire_resource_type(resource));
-    if (trail_forbids_admin(g)) {
+    if (session_audit_forbids_admin(g)) {
         refuse(cb, arg, OPERATE_UNAUDITED);
         return;
     }
@@ -55,12 +60,12 @@ void gateway_operate_lock(struct gateway *g, const struct wire_resource *resourc
 
 /* ---- a session ---- */
 
-/* It has been ended; the answer waits for what the store says of its rooms. */
+/* An ended session. The answer to the operator waits for the store's answer for each room. */
 struct termination {
     struct list node; /* of the gateway */
     char session_id[RAND_ID_LEN + 1];
     char *user_id, *username;
-    size_t rooms, open; /* rooms that the store has not answered about once */
+    size_t rooms, open; /* open: the store has not answered their disconnect */
     bool failed;
     operate_cb cb;
     void *arg;
@@ -81,7 +86,7 @@ static void termination_end(struct termination *t, enum operate_verdict verdict)
     mem_free(t);
 }
 
-void operate_room_ended(struct gateway *g, const char *session_id, bool ok) {
+static void on_room_ended(struct gateway *g, const char *session_id, bool ok) {
     LIST_FOREACH_SAFE(it, tmp, &g->terminations) {
         struct termination *t = CONTAINER_OF(it, struct termination, node);
         if (strcmp(t->session_id, session_id) != 0)
@@ -106,7 +111,7 @@ void gateway_end_session(struct gateway *g, struct str session_id, const struct 
         refuse(cb, arg, OPERATE_NOTHING);
         return;
     }
-    if (trail_forbids_admin(g)) {
+    if (session_audit_forbids_admin(g)) {
         refuse(cb, arg, OPERATE_UNAUDITED);
         return;
     }
@@ -118,28 +123,8 @@ void gateway_end_session(struct gateway *g, struct str session_id, const struct 
     t->cb = cb;
     t->arg = arg;
     list_push_back(&g->terminations, &t->node);
-    trail_terminated(s, by);
-    session_terminate(s);
+    session_audit_terminated(s, by);
+    session_terminate(s, on_room_ended);
     if (t->rooms == 0)
         termination_end(t, OPERATE_DONE);
-}
-
-/* ---- the audit ---- */
-
-struct audited {
-    void (*done)(void *arg);
-    void *arg;
-};
-
-static void on_audited(void *arg, bool ok) {
-    struct audited *a = arg;
-    (void)ok; /* the audit tells the record that is late */
-    a->done(a->arg);
-    mem_free(a);
-}
-
-void gateway_when_audited(struct gateway *g, void (*done)(void *arg), void *arg) {
-    struct audited *a = mem_alloc(sizeof *a);
-    *a = (struct audited){done, arg};
-    audit_sync(g->parts.audit, on_audited, a);
 }

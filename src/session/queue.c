@@ -1,11 +1,17 @@
 /*
- * The send queue: what the transport has not taken yet, in order, at most limits.sendQueueBytes.
- * Who reads too slowly for it is closed with 4408; nothing is dropped in between.
+ * The send queue of a connection: what the transport has not taken yet, in order, at most
+ * limits.sendQueueBytes.
  */
-#include "private.h"
+#include "queue.h"
 
+#include "registry.h"
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
+
+struct queued_frame {
+    struct list node;
+    struct frame *frame;
+};
 
 static void push(struct session *s, struct frame *frame) {
     struct queued_frame *q = mem_alloc(sizeof *q);
@@ -49,16 +55,6 @@ bool session_try_send(struct session *s, struct wire_message *message) {
     bool sent = write_or_push(s, wire_message_frame(message, s->framing));
     wire_message_unref(message);
     return sent;
-}
-
-void session_send(struct session *s, struct wire_message *message) {
-    if (s->state == SESSION_CLOSING || s->state == SESSION_GONE) {
-        wire_message_unref(message);
-        return;
-    }
-    metrics_add(METRIC_DELIVERIES, 1, NULL, NULL);
-    if (!session_try_send(s, message))
-        session_close(s, WIRE_CLOSE_TOO_SLOW);
 }
 
 void session_on_writable(struct session *s) {

@@ -1,8 +1,11 @@
 /* Verifying the token of a lock for the application that stores what was edited. */
 #include "wslock/session/verify.h"
 
-#include "private.h"
+#include <string.h>
 
+#include "audit_events.h"
+#include "audit_record.h"
+#include "registry.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
@@ -26,20 +29,15 @@ bool gateway_knows_type(const struct gateway *g, struct str type) {
     return config_policy_for(g->parts.config, type) != NULL;
 }
 
-/* owner: whose lock it was, where somebody remembers. */
+/* owner: of the lock under that token, as far as it is known. */
 static void audit_refused(struct gateway *g, enum audit_action action, struct str resource,
                           int64_t fence, struct audit_person owner, const char *reason) {
-    const struct audit_record r = {
-        .action = action,
-        .failure = true,
-        .resource_id = resource,
-        .user = owner,
-        .fence = fence,
-        .reason = str_of(reason),
-        .detail = str_of("asked by the application"),
-        .held_ms = -1,
-        .previous_dirty = -1,
-    };
+    struct audit_record r = audit_record_blank(action, true);
+    r.resource_id = resource;
+    r.user = owner;
+    r.fence = fence;
+    r.reason = str_of(reason);
+    r.detail = str_of("asked by the application");
     audit_write(g->parts.audit, &r);
 }
 
@@ -88,8 +86,8 @@ static void judge_current(const struct verification *v, const struct lock_result
         answer->reason = "TICKET_INVALID";
         return;
     }
-    /* Its last second counts in full: a ticket tells no parts of one. In grace nobody can get a
-     * newer one. */
+    /* A ticket has whole seconds: its last one counts in full. In grace it does not expire, since
+     * nobody can get a newer one. */
     if (ticket && !grace && result->now_ms >= q->ticket_expires_ms + 1000) {
         answer->reason = "TICKET_EXPIRED";
         return;
@@ -116,7 +114,7 @@ static void on_result(void *arg, const struct lock_result *result) {
     static struct log_limit limit;
     struct verification *v = arg;
     struct verify_answer answer = {.verdict = VERIFY_UNAVAILABLE};
-    trail_events(v->gateway, NULL, result);
+    session_audit_events(v->gateway, NULL, result);
     if (result->status != LOCK_OK && log_limit_pass(&limit, 60))
         log_warn("store_call_failed", LF("request", "verify"), LF("error", result->error));
     if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NONE)

@@ -287,6 +287,27 @@ test('an urgent takeover with a full disk: its record is in the log, once', asyn
   }
 });
 
+test('freeText: omit leaves out the words of a request and the revision, not the reason codes', async (t) => {
+  const told = {};
+  for (const freeText of ['keep', 'omit']) {
+    const d = await h.lockDaemon(t, { config: { audit: { freeText }, resourceTypes: { asked: { upgrade: 'request' } } } });
+    const r = 'asked:words:main';
+    const ann = await d.client({ user: 'ann' });
+    const bob = await d.client({ user: 'bob' });
+    await h.take(ann, r);
+    await h.view(bob, r);
+    await bob.expect('lock:request', { resourceId: r, message: 'for Mrs Miller' }, 'lock:requested');
+    await ann.expect('lock:release', { resourceId: r, revision: 'Miller-2' }, 'lock:released');
+    await d.stop();
+    const records = verify(d.auditFile);
+    assert.deepStrictEqual(records.flatMap((a) => [a.detail, a.revision]).filter((word) => /Miller/.test(word)),
+      freeText === 'keep' ? ['for Mrs Miller', 'Miller-2'] : []);
+    told[freeText] = records.map((a) => `${a.action} ${a.reason}`).sort();
+  }
+  assert.ok(told.keep.includes('LOCK_RELEASED RELEASED'), told.keep.join(', '));
+  assert.deepStrictEqual(told.omit, told.keep);
+});
+
 test('a stop waits for a slow disk, but not for ever', async (t) => {
   await t.test('slow: everything is written', async (st) => {
     const d = await h.lockDaemon(st, { env: h.slowDisk(700), config: { drainTimeout: '1h' } });

@@ -114,32 +114,6 @@ static void hash_is_over_the_bytes_before_it(void **state) {
     free(line);
 }
 
-static void free_text_can_be_omitted(void **state) {
-    struct fixture *f = *state;
-    struct audit_record r = plain_record();
-    r.reason = str_of("Mrs Miller");
-    r.detail = str_of("Mrs Miller");
-    r.revision = str_of("Mrs Miller");
-    f->config.audit.omit_free_text = true;
-    struct audit *a = open_audit(f);
-    r.free_text = true;
-    (void)audit_write(a, &r);
-    r.reason = r.detail = r.revision = str_of("EXPIRED");
-    r.free_text = false;
-    (void)audit_write(a, &r);
-    close_audit(f, &a);
-    assert_int_equal(count_in_file(f->file, "Miller"), 0);
-    assert_int_equal(count_in_file(f->file, "EXPIRED"), 3);
-
-    f->config.audit.omit_free_text = false;
-    a = open_audit(f);
-    r.reason = r.detail = r.revision = str_of("Mrs Miller");
-    r.free_text = true;
-    (void)audit_write(a, &r);
-    close_audit(f, &a);
-    assert_int_equal(count_in_file(f->file, "Miller"), 3);
-}
-
 /* The worst that could come: every value long and each byte escaped to six. */
 static void lines_are_bounded(void **state) {
     struct fixture *f = *state;
@@ -222,7 +196,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_field_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(absent_fields_are_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(hash_is_over_the_bytes_before_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(free_text_can_be_omitted, setup, teardown),
         cmocka_unit_test_setup_teardown(lines_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(invalid_utf8_stays_json, setup, teardown),
     };

@@ -42,8 +42,7 @@ struct audit_record {
     const char *const *roles; /* of the user */
     size_t role_count;
     struct audit_person previous_holder, admin;
-    struct str reason; /* a code (cause) or a person's words, see free_text */
-    bool free_text;    /* reason and detail are words people typed: left out under freeText: omit */
+    struct str reason;  /* a code (cause) or a person's words, which freeText: omit leaves out */
     int64_t fence, rev; /* 0: absent */
     int64_t held_ms;    /* < 0: absent; how long the lock that ended was held */
     struct str decision;

@@ -1,6 +1,6 @@
 /*
- * What the sessions share: configuration, lock store, rooms, audit, verifier, timers, and the
- * sessions themselves. app makes it, net hands connections to it.
+ * The sessions of this instance and what they share: configuration, lock store, rooms, audit,
+ * verifier, timers. app creates the gateway, net opens sessions in it.
  */
 #ifndef WSLOCK_SESSION_GATEWAY_H
 #define WSLOCK_SESSION_GATEWAY_H
@@ -31,7 +31,7 @@ struct gateway_parts { /* borrowed, must outlive the gateway; config is referenc
 /* Connects to the store; on_fatal (exit 3) only before gateway_started is true. */
 struct gateway *gateway_create(const struct gateway_parts *parts,
                                void (*on_fatal)(void *ctx, const char *problem), void *ctx);
-/* After every session is gone (gateway_session_count is 0) or the drain time is over. */
+/* Called when no session is left (gateway_session_count is 0), or drainTimeout is over. */
 void gateway_destroy(struct gateway **g);
 
 /* The store has been reached once and every shard is open. */
@@ -42,18 +42,18 @@ bool gateway_recovering(const struct gateway *g);
 const char *gateway_store_problem(const struct gateway *g);
 size_t gateway_session_count(const struct gateway *g);
 
-/* `server:draining` to all, with times to come back that are spread, then close 1001; new
- * handshakes are net's to refuse. gateway_drained is true when no session is left and every
- * disconnect has gone through. */
+/* Sends `server:draining` to all, with reconnect times that are spread, then closes with 1001. net
+ * refuses new handshakes. gateway_drained: no session is left, every disconnect has succeeded and
+ * the store has flushed. */
 void gateway_drain(struct gateway *g);
 bool gateway_drained(const struct gateway *g);
-/* Closes whatever is left at once (drainTimeout over). */
+/* Closes the sessions that are left at once (drainTimeout is over). */
 void gateway_close_all(struct gateway *g);
 
-/* Reasons why it cannot grant locks now, for /readyz: fills at most max static texts, returns how
- * many. */
+/* Why no locks can be granted now, for /readyz: fills in at most max texts, gives their number. The
+ * texts are valid until the next call. */
 size_t gateway_not_ready(const struct gateway *g, const char **reasons, size_t max);
-/* Gauges that are counted when they are asked for. */
+/* Sets the gauges that are counted on demand. */
 void gateway_collect_metrics(struct gateway *g);
 
 #endif

@@ -1,25 +1,29 @@
-/* Whether the store knows of those who are here, and of nobody else (lock.h, compare_begin). */
-#include "private.h"
+/* Compares the members that the store has of this instance with its sessions. */
+#include "reconcile.h"
 
-void comparison_begin(void *ctx) {
+#include "disconnect.h"
+#include "membership.h"
+#include "registry.h"
+
+void reconcile_begin(void *ctx) {
     struct gateway *g = ctx;
-    g->comparison++;
+    g->reconciliation++;
 }
 
-bool comparison_member(void *ctx, struct str session_id, struct str resource) {
+bool reconcile_member(void *ctx, struct str session_id, struct str resource) {
     struct gateway *g = ctx;
     struct session *s = map_get(g->sessions, session_id);
     if (!s)
-        return farewell_is_under_way(g, session_id, resource);
+        return disconnect_is_under_way(g, session_id, resource);
     bool here = false;
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
         if (str_eq(wire_resource_str(&m->resource), resource)) {
-            m->compared = g->comparison;
+            m->reconciliation = g->reconciliation;
             here = true;
         }
     }
-    return here || farewell_is_under_way(g, session_id, resource);
+    return here || disconnect_is_under_way(g, session_id, resource);
 }
 
 static void find_forgotten(void *ctx, struct str id, void *value) {
@@ -30,12 +34,12 @@ static void find_forgotten(void *ctx, struct str id, void *value) {
         return;
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
-        if (m->state == MEMBER_IN && m->compared != g->comparison)
+        if (m->state == MEMBER_IN && m->reconciliation != g->reconciliation)
             lock_store_forgot(g->store, wire_resource_str(&m->resource));
     }
 }
 
-void comparison_end(void *ctx) {
+void reconcile_end(void *ctx) {
     struct gateway *g = ctx;
     map_each(g->sessions, find_forgotten, g);
 }

@@ -1,0 +1,35 @@
+/* Answers from the typed result of a script. A function that returns a text gives the request's
+ * outcome for the metrics. */
+#ifndef WSLOCK_SESSION_ANSWERS_H
+#define WSLOCK_SESSION_ANSWERS_H
+
+#include "call.h"
+
+/* The way of most results: events recorded, answered if the session is still in the room, counted,
+ * freed. */
+typedef const char *(*call_answer)(struct session *s, struct membership *m, struct call *call,
+                                   const struct lock_result *result);
+void call_finish(struct call *call, const struct lock_result *result, call_answer answer);
+
+struct wire_at session_at(const struct call *call, const struct lock_result *result);
+/* The answer to lock:acquire, and to the lock part of an editor's join: acquired, queued, denied or
+ * an error. ref NULL: as an event. */
+const char *session_answer_acquire(struct session *s, struct membership *m, const struct call *call,
+                                   const struct wire_ref *ref, const struct lock_result *result);
+/* lock may be NULL. */
+void session_send_denied(struct session *s, struct membership *m, const struct wire_ref *ref,
+                         const struct wire_at *at, const char *reason,
+                         const struct lock_view *lock);
+const char *session_queue_full(struct session *s, const struct wire_ref *ref,
+                               const struct wire_at *at);
+/* Notes that the lock is this tab's; gives lock:acquired. before: the grant that ended by it. */
+struct wire_message *session_acquired(struct session *s, struct membership *m,
+                                      const struct wire_ref *ref, const struct wire_at *at,
+                                      const struct lock_view *lock,
+                                      const struct lock_ending *before, bool resumed);
+/* The signed ticket of a lock that this user has; empty where none are signed. now_ms: the store's.
+ * Valid until the next call. */
+struct str session_ticket(const struct session *s, struct str resource,
+                          const struct lock_view *lock, int64_t now_ms);
+
+#endif

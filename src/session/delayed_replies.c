@@ -1,0 +1,59 @@
+/*
+ * Answers to takeovers that wait for the audit. If the audit cannot be written they are sent all
+ * the same: the lock has moved, or is asked for.
+ */
+#include "delayed_replies.h"
+
+#include <string.h>
+
+#include "registry.h"
+#include "send.h"
+#include "subscription.h"
+#include "wslock/base/mem.h"
+#include "wslock/session/operate.h"
+
+struct delayed_reply {
+    struct list node;        /* of the gateway */
+    struct gateway *gateway; /* NULL: destroyed */
+    char session_id[RAND_ID_LEN + 1];
+    uint64_t member_seq;
+    int64_t token; /* of the lock that was granted; 0: none was */
+    struct wire_message *message;
+};
+
+static void on_audited(void *arg) {
+    struct delayed_reply *reply = arg;
+    struct session *s = reply->gateway ? gateway_session(reply->gateway, reply->session_id) : NULL;
+    struct membership *m = s ? membership_by_seq(s, reply->member_seq) : NULL;
+    list_remove(&reply->node);
+    if (s && s->state == SESSION_READY) {
+        session_send(s, reply->message);
+        reply->message = NULL;
+        if (m && reply->token != 0)
+            membership_check_lost(m, reply->token);
+    }
+    if (reply->gateway)
+        membership_answer_sent(reply->gateway, reply->session_id, reply->member_seq);
+    wire_message_unref(reply->message);
+    mem_free(reply);
+}
+
+void delayed_replies_forget(struct gateway *g) {
+    LIST_FOREACH_SAFE(it, tmp, &g->delayed_replies) {
+        CONTAINER_OF(it, struct delayed_reply, node)->gateway = NULL;
+        list_remove(it);
+    }
+}
+
+void delayed_reply_send(struct session *s, struct membership *m, int64_t token,
+                        struct wire_message *message) {
+    struct delayed_reply *reply = mem_zalloc(sizeof *reply);
+    reply->gateway = s->gateway;
+    list_push_back(&s->gateway->delayed_replies, &reply->node);
+    memcpy(reply->session_id, s->id, sizeof reply->session_id);
+    reply->member_seq = m->seq;
+    reply->token = token;
+    reply->message = message;
+    membership_defer_events(m);
+    gateway_when_audited(s->gateway, on_audited, reply);
+}

@@ -1,0 +1,12 @@
+/* How a connection begins. */
+#ifndef WSLOCK_SESSION_OPEN_H
+#define WSLOCK_SESSION_OPEN_H
+
+#include "state.h"
+
+/* Takes over identity. ref: of the auth message, NULL: the token came in the handshake. */
+void session_accept(struct session *s, struct auth_identity *identity, const struct wire_ref *ref);
+/* READY: system:degraded. */
+void session_send_degraded(struct session *s);
+
+#endif

@@ -1,0 +1,13 @@
+/* What the store and the rooms tell the gateway, and what follows for the sessions. */
+#ifndef WSLOCK_SESSION_REACTIONS_H
+#define WSLOCK_SESSION_REACTIONS_H
+
+#include "wslock/lock/lock.h"
+
+struct gateway;
+
+struct lock_store_callbacks reactions_to_store(struct gateway *g);
+/* The result of a report or release that the rooms made on their own. ctx: the gateway. */
+void reactions_on_reported(void *ctx, const struct lock_result *result);
+
+#endif

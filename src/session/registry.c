@@ -1,0 +1,71 @@
+/* The table of the sessions, and how many of them each user has. */
+#include "registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "wslock/base/mem.h"
+#include "wslock/base/rand.h"
+
+struct user_count {
+    size_t connections;
+};
+
+struct gateway *registry_create(const struct gateway_parts *parts) {
+    struct gateway *g = mem_zalloc(sizeof *g);
+    g->parts = *parts;
+    g->parts.config = config_ref(parts->config);
+    g->sessions = map_create();
+    g->user_count = map_create();
+    list_init(&g->disconnects);
+    list_init(&g->delayed_replies);
+    list_init(&g->terminations);
+    char id[RAND_ID_LEN + 1];
+    rand_id(id);
+    memcpy(g->ref_prefix, id, sizeof g->ref_prefix - 1);
+    return g;
+}
+
+static void free_count(void *ctx, struct str id, void *value) {
+    (void)ctx;
+    (void)id;
+    mem_free(value);
+}
+
+void registry_destroy(struct gateway *g) {
+    map_destroy(&g->sessions);
+    map_each(g->user_count, free_count, NULL);
+    map_destroy(&g->user_count);
+    config_unref(&g->parts.config);
+    mem_free(g);
+}
+
+struct session *gateway_session(struct gateway *g, const char *id) {
+    return map_get(g->sessions, str_of(id));
+}
+
+size_t gateway_session_count(const struct gateway *g) {
+    return map_count(g->sessions);
+}
+
+bool gateway_count_user(struct gateway *g, const char *user_id) {
+    struct user_count *count = map_get(g->user_count, str_of(user_id));
+    if (!count) {
+        count = mem_zalloc(sizeof *count);
+        map_set(g->user_count, str_of(user_id), count);
+    }
+    if ((int64_t)count->connections >= g->parts.config->limits.max_connections_per_user)
+        return false;
+    count->connections++;
+    return true;
+}
+
+void gateway_uncount_user(struct gateway *g, const char *user_id) {
+    struct user_count *count = map_get(g->user_count, str_of(user_id));
+    if (count && --count->connections == 0)
+        mem_free(map_remove(g->user_count, str_of(user_id)));
+}
+
+void gateway_make_ref(struct gateway *g, char out[32]) {
+    snprintf(out, 32, "%s-%llx", g->ref_prefix, (unsigned long long)++g->ref_counter);
+}

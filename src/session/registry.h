@@ -1,0 +1,42 @@
+/* What the sessions share, and the table of the sessions. */
+#ifndef WSLOCK_SESSION_REGISTRY_H
+#define WSLOCK_SESSION_REGISTRY_H
+
+#include "wslock/base/list.h"
+#include "wslock/base/map.h"
+#include "wslock/lock/lock.h"
+#include "wslock/room/room.h"
+#include "wslock/session/gateway.h"
+
+struct session;
+
+struct gateway {
+    struct gateway_parts parts;
+    struct lock_store *store;
+    struct rooms *rooms;
+    struct map *sessions;        /* session id → struct session */
+    struct map *user_count;      /* registry.c: user id → struct user_count */
+    struct list disconnects;     /* disconnect.c */
+    struct list delayed_replies; /* delayed_replies.c */
+    struct list terminations;    /* operate.c */
+    void (*on_fatal)(void *ctx, const char *problem);
+    void *on_fatal_ctx;
+    bool started, degraded, draining;
+    unsigned reconciliation; /* number of the latest one that has begun */
+    uint64_t ref_counter;
+    char ref_prefix[7]; /* random, one a process */
+};
+
+/* Without store and rooms. */
+struct gateway *registry_create(const struct gateway_parts *parts);
+/* No session is left; store and rooms are gone. */
+void registry_destroy(struct gateway *g);
+
+struct session *gateway_session(struct gateway *g, const char *id);
+/* False: the user has as many connections as the limit allows; this one was not counted. */
+bool gateway_count_user(struct gateway *g, const char *user_id) MUST_CHECK;
+void gateway_uncount_user(struct gateway *g, const char *user_id);
+/* A short text that identifies one error in the answer, the log and the audit. */
+void gateway_make_ref(struct gateway *g, char out[32]);
+
+#endif
