@@ -1,4 +1,4 @@
-/* The room's copy of the truth, and the one way in which it changes. */
+/* The room's copy of the store's state, and the only functions that change it. */
 #include "apply.h"
 
 #include "departed.h"
@@ -21,7 +21,7 @@ void room_change_fini(struct room_change *c) {
         mem_free(c->old[i]);
 }
 
-/* old: where what was there before, if it is another, lives on. */
+/* old: keeps the previous text if it differs. */
 static void keep(char **mine, struct str *view, char **old) {
     if (*mine && str_eq(str_of(*mine), *view)) {
         *view = str_of(*mine);
@@ -45,9 +45,9 @@ static void set_lock(struct room *room, const struct lock_view *lock, struct roo
     if (room->rev >= room->ahead_token)
         room->ahead = NULL;
     if ((mine->view.state == LOCK_STATE_HELD) != (lock->state == LOCK_STATE_HELD))
-        room->presence_news = true; /* who edits is no viewer */
+        room->presence_news = true; /* the number of viewers changes */
     bool same = same_holder(&mine->view, lock) && str_eq(mine->view.client_id, lock->client_id);
-    if (!same_holder(&mine->view, lock)) /* a renewed lock is no change of presence */
+    if (!same_holder(&mine->view, lock)) /* a renewal does not change presence */
         room_mark_holder(room, false);
     if (lock->token > room->seen_token)
         room->seen_token = lock->token;
@@ -70,7 +70,7 @@ static void settle(struct room *room, enum lock_cause cause, struct room_change 
     out->turn = room_settle_turns(room, cause, &out->over);
 }
 
-/* It was pending, and what became of it may have been missed. */
+/* What became of a pending takeover, if the event of it was missed. */
 static enum room_takeover_fate takeover_fate(const struct lock_takeover *t,
                                              const struct lock_view *now) {
     if (!t->present || (now->takeover.present && str_eq(now->takeover.request_id, t->request_id)))
@@ -136,7 +136,7 @@ bool room_apply_event(struct room *room, const struct lock_event *e, struct room
         apply_takeover(room, e, out);
         break;
     case LOCK_EVENT_OPERATION:
-        break; /* the LOCK that follows says what it did */
+        break; /* the LOCK that follows has the change */
     }
     return true;
 }

@@ -1,5 +1,5 @@
-/* Events that wait: for the room's first snapshot, or for a store that is back to be told what
- * there is here. */
+/* Events that the room cannot apply yet: before its first snapshot, or while the store has not
+ * answered its report after an outage. */
 #include "backlog.h"
 
 #include "wslock/base/log.h"
@@ -22,10 +22,10 @@ static void event_strings(struct lock_event *e, struct str *out[EVENT_STRINGS]) 
     memcpy(out, all, sizeof all);
 }
 
-/* What it points into has been copied. */
+/* Its packed form has been copied. */
 static void reread_takeover(struct lock_takeover *t) {
     if (t->present)
-        (void)lock_takeover_decode(t->packed, t); /* it was read once */
+        (void)lock_takeover_decode(t->packed, t); /* it has been decoded before */
 }
 
 static struct room_event *copy_event(const struct lock_event *event) {
@@ -68,7 +68,7 @@ void room_backlog_add(struct room *room, const struct lock_event *event) {
     list_push_back(&room->backlog, &copy_event(event)->node);
     if (++room->backlog_count <= ROOM_BACKLOG_MAX)
         return;
-    /* The snapshot that is on its way is newer than the oldest of them. */
+    /* The snapshot that is under way is newer than the oldest event. */
     mem_free(room_backlog_next(room));
     if (log_limit_pass(&limit, 10))
         log_warn("room_events_dropped", LF("resource", room->resource));

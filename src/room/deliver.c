@@ -1,4 +1,3 @@
-/* One subscriber: a message is deferred for it, or delivered, by its rev. */
 #include "deliver.h"
 
 #include "backlog.h"
@@ -7,9 +6,9 @@
 struct deferred_message {
     struct list node;
     int64_t rev;
-    bool change; /* else a notice */
+    bool change; /* else it is a notice */
     struct wire_message *message;
-    int64_t lost_token; /* lock:lost; else 0 */
+    int64_t lost_token; /* lock:lost: to be passed to on_lost; else 0 */
     enum lock_cause lost_reason;
 };
 
@@ -48,7 +47,7 @@ static void send_or_defer(struct room_sub *sub, const struct deferred_message *f
         return;
     }
     if (sub->deferred_count++ >= ROOM_DEFERRED_MAX)
-        return; /* room_activate tells */
+        return; /* room_activate returns false */
     struct deferred_message *deferred = mem_alloc(sizeof *deferred);
     *deferred = *f;
     wire_message_ref(deferred->message);
@@ -60,7 +59,7 @@ void room_send(struct room_sub *sub, int64_t rev, struct wire_message *message) 
                            .rev = rev, .change = sub->room->telling, .message = message});
 }
 
-/* They are in the order of their revs. */
+/* The list is in the order of revs. */
 static void free_deferred(struct room_sub *sub, int64_t up_to, bool tell) {
     LIST_FOREACH_SAFE(it, tmp, &sub->deferred) {
         struct deferred_message *deferred = CONTAINER_OF(it, struct deferred_message, node);

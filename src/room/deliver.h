@@ -1,5 +1,4 @@
-/* Messages to one subscriber, to a tab's connections, or to all: held or delivered, by their rev.
- */
+/* Messages to one subscriber, to a tab's connections, or to all: deferred or delivered, by rev. */
 #ifndef WSLOCK_ROOM_DELIVER_H
 #define WSLOCK_ROOM_DELIVER_H
 
@@ -7,19 +6,19 @@
 
 struct wire_to room_to(const struct room *room);
 struct wire_at room_at(const struct room *room, int64_t rev);
-/* The rev of what is told to all: of the change that is being told, else of the last event of the
- * shard up to which the room is known. */
+/* The rev of a message to all: of the change that is being sent, else of the last event of the
+ * shard that the room knows. */
 int64_t room_state_rev(const struct room *room);
-/* Not to one whose snapshot is newer, or has that change. */
+/* Sends nothing to a subscriber whose snapshot is newer or has the change. */
 void room_send(struct room_sub *sub, int64_t rev, struct wire_message *message);
-/* To the connections of one tab; to everyone. These take over the caller's reference. */
+/* To the connections of one tab; to all. Both take over the caller's reference. */
 void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                    struct wire_message *message);
 void room_send_all(struct room *room, int64_t rev, struct wire_message *message);
-/* guarded: not of a loss that it was told of. */
+/* Sends lock:lost. guarded: unless on_lost says that it has been sent. */
 void room_send_lost(struct room_sub *sub, bool guarded, int64_t token, enum lock_cause reason,
                     struct str by);
-/* Its further join was answered: what was held up to that rev comes before the answer. */
+/* Before the reply to a further join: delivers deferred messages up to its rev. */
 void room_deliver_deferred(struct room_sub *sub, int64_t rev);
 void room_deliver_all_deferred(struct room_sub *sub);
 void room_drop_deferred(struct room_sub *sub);

@@ -1,7 +1,7 @@
 /*
- * A holder whose connection ended while the store cannot be told, or has not told of it yet. Its
- * lock is in grace from that moment: if the store comes back without it, or as it was before, that
- * is reported, with what is left of the grace.
+ * A holder whose connection has ended, until the store confirms it. Its lock is in grace from that
+ * moment. If the store loses the lock, or comes back with an older state, the lock is reported with
+ * the remaining grace.
  */
 #include "departed.h"
 
@@ -55,7 +55,7 @@ void room_departed_forget(struct room *room) {
 void room_departed_settle(struct room *room) {
     const struct lock_view *v = &room->lock.view;
     if (!room->departed || room->rev < room->departed->member.token)
-        return; /* the feed has not told of the grant yet */
+        return; /* the event of the grant has not come */
     if (v->state != LOCK_STATE_HELD || v->token != room->departed->member.token)
         room_departed_forget(room);
 }

@@ -1,4 +1,3 @@
-/* Who is here that has the lock, and who believes to have it. */
 #include "holder.h"
 
 void room_holder_find(struct room *room) {
@@ -9,7 +8,7 @@ void room_holder_find(struct room *room) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (sub->member && room_is_tab(sub, v->user_id, v->client_id))
-            room->holder = sub; /* the newest: others are being closed */
+            room->holder = sub; /* the newest connection; the others are being closed */
     }
     if (room->holder)
         room->ours = v->token;

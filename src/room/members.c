@@ -1,4 +1,3 @@
-/* The copy of who is here: the members, and the users they belong to. */
 #include "members.h"
 
 #include <stdio.h>
@@ -32,7 +31,7 @@ void room_mark_holder(struct room *room, bool has_lock) {
     }
 }
 
-/* "clientId:userId" in a buffer that lives until the next call: one loop, one thread. */
+/* "clientId:userId"; valid until the next call. */
 static struct str member_key(const struct lock_member *m) {
     static char key[64 + 1 + 256 + 1];
     int n = snprintf(key, sizeof key, "%.*s:%.*s", (int)m->client_id.len, m->client_id.p,
@@ -60,14 +59,14 @@ static struct room_user *user_get(struct room *room, const struct lock_member *m
 void room_member_join(struct room *room, const struct lock_member *m) {
     struct str key = member_key(m);
     if (map_get(room->members, key))
-        return; /* the same tab on another connection */
+        return; /* another connection of the same tab */
     struct room_member *member = mem_zalloc(sizeof *member);
     member->key = str_dup(key);
     member->user = user_get(room, m);
     if (member->user->connections++ == 0) {
         member->user->since_ms = m->joined_ms;
         list_remove(
-            &member->user->node); /* it came back before its leaving was told: newest again */
+            &member->user->node); /* returned before presence told its leave: newest again */
         list_push_back(&room->users, &member->user->node);
     }
     map_set(room->members, key, member);
@@ -102,11 +101,11 @@ static void drop_if_stale(void *ctx, struct str key, void *value) {
 
 void room_count_members(struct room *room, int64_t count) {
     room->presence_news = room->presence_news || room->member_count != count;
-    room->member_count = count; /* also of those who are not listed */
+    room->member_count = count; /* includes members that are not listed */
 }
 
-/* Members beyond those listed stay unknown until an event names them; those known are kept when the
- * list is cut, because the snapshot does not say that they went. */
+/* A snapshot may list only a part of the members. The others stay unknown until an event names
+ * them, and known members that are not listed are kept. */
 void room_take_members(struct room *room, const struct lock_snapshot *s) {
     if (s->member_listed == (size_t)s->member_count) {
         struct stale stale = {room, map_create()};

@@ -1,6 +1,6 @@
 /*
- * What the holder that is connected here is told by time alone: lock:expiring, and lock:lost
- * STORE_LOST while the store is away. Notices only: the lock itself ends in the store.
+ * Messages to the holder that a timer sends: lock:expiring, and lock:lost STORE_LOST while the
+ * store is away. They do not end the lock: only the store does.
  */
 #include "notices.h"
 
@@ -8,9 +8,9 @@
 #include "holder.h"
 #include "tell.h"
 
-#define IDLE_NOTICE_MS 60000 /* protocol §6: a minute before, or half of idleRelease if less */
+#define IDLE_NOTICE_MS 60000 /* protocol §6: a minute, or half of idleRelease if that is less */
 
-/* When the holder should hear that its lock is about to end, by whichever end is the earlier. */
+/* When lock:expiring is due; *ends_ms: the earlier end, of the lease or of idleRelease. */
 static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
     const struct lock_view *v = &room->lock.view;
     *ends_ms = v->expires_ms;
@@ -91,7 +91,7 @@ void room_note_lock(struct room_sub *sub, const struct lock_view *lock) {
     if (!room)
         return;
     if (room->store_lost_token == lock->token)
-        room->store_lost_token = 0; /* it asked again, and has it */
+        room->store_lost_token = 0; /* it asked again and holds the lock */
     if (lock->token > room->rev && lock->token != room->lock.view.token) {
         room->ahead = sub;
         room->ahead_token = lock->token;

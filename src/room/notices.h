@@ -1,10 +1,10 @@
-/* What the holder is told by time alone. */
+/* Messages to the holder that a timer sends. */
 #ifndef WSLOCK_ROOM_NOTICES_H
 #define WSLOCK_ROOM_NOTICES_H
 
 #include "state.h"
 
-/* After the lock, who holds it here, or what it believes has changed. */
+/* Call it after a change of the lock, or of who holds it or believes to. */
 void room_holder_rearm(struct room *room);
 
 #endif

@@ -1,5 +1,5 @@
-/* What waits for one tab, or for its answer: as it is asked for, and reported when a shard is
- * resynchronised. */
+/* What a subscriber is notified of: as `pending` in replies, in reports, and what it has been sent.
+ */
 #include "notified.h"
 
 #include "waiters.h"
@@ -44,7 +44,7 @@ void room_forget_notified(struct room_sub *sub) {
 
 void room_note_position(struct room_sub *sub, int64_t position, int64_t rev) {
     bool older = sub->notified_position != 0 && sub->room && rev < sub->room->rev;
-    if (!older) /* than what an event told */
+    if (!older) /* than the last event */
         sub->notified_position = position;
 }
 
@@ -74,7 +74,7 @@ bool room_knows_request(const struct room_sub *sub, struct str request_id) {
     return false;
 }
 
-/* ---- as it is asked for ---- */
+/* ---- `pending` in replies ---- */
 
 static void describe(const struct room *room, const struct room_waiters *p,
                      const struct room_sub *sub, struct wire_pending *out,
@@ -122,7 +122,7 @@ bool room_is_newer(const struct lock_snapshot *s, const struct room *room) {
     return s && s->rev > room->rev;
 }
 
-/* The strings of what is described are the snapshot's, not the list's. */
+/* Points its strings into the snapshot: the list is freed. */
 static void borrow(struct wire_open_request *r, const struct lock_snapshot *s) {
     for (size_t i = 0; i < s->waiter_count; i++)
         if (str_eq(s->waiters[i].request_id, r->request_id)) {
@@ -153,7 +153,7 @@ void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapsh
     room_waiters_free(&waiters);
 }
 
-/* ---- resynchronising ---- */
+/* ---- reports ---- */
 
 void room_report_waiters(const struct room *room, struct lock_report_waiting *out,
                          struct lock_waiter **waiters) {

@@ -1,7 +1,6 @@
 /*
- * Presence is told by user. Changes are gathered for GATHER_MS, then each user whose
- * state differs from what was last told stands in one diff; subscribers of the full list get that
- * instead.
+ * Presence is by user. Changes are gathered for GATHER_MS. Then one diff lists each user whose
+ * state differs from the last one sent; subscribers with presence "full" get the whole list.
  */
 #include "presence.h"
 
@@ -30,16 +29,16 @@ static struct wire_user wire_of(const struct room *room, const struct room_user 
     return w;
 }
 
-#define DIFF_MAX 256 /* users in one presence:diff; more are told in several */
+#define DIFF_MAX 256 /* users in one presence:diff; more make several */
 
 struct diff {
     struct wire_user joined[DIFF_MAX], changed[DIFF_MAX];
     struct str left[DIFF_MAX];
     size_t joined_count, changed_count, left_count;
-    bool all; /* also of users who are as they were when it was last told */
+    bool all; /* also users without a difference */
 };
 
-/* Somebody joined with what was between the last diff and the next, or may yet. */
+/* The snapshot of some join lies, or may lie, between the last diff and this one. */
 static bool is_known_between(const struct room *room) {
     bool known = room->snapshot_rev > room->notified_rev;
     for (const struct list *it = room->subs.next; it != &room->subs && !known; it = it->next)
@@ -47,7 +46,7 @@ static bool is_known_between(const struct room *room) {
     return known;
 }
 
-/* True: there was something to tell of the user. */
+/* True: the full list has changed. */
 static bool diff_add(struct room *room, struct diff *d, struct room_user *u, bool listed) {
     bool was = u->notified.connections > 0;
     bool is = u->connections > 0;
@@ -65,7 +64,7 @@ static bool diff_add(struct room *room, struct diff *d, struct room_user *u, boo
     return true;
 }
 
-/* The holder and the newest, presenceMaxListed in all, in the order of coming. */
+/* The holder and the newest users, presenceMaxListed in all, in the order of joining. */
 static struct wire_message *encode_full(struct room *room, const struct wire_at *at,
                                         int64_t viewers) {
     size_t max = (size_t)room->policy->presence_max_listed;
@@ -84,7 +83,7 @@ static struct wire_message *encode_full(struct room *room, const struct wire_at 
         struct room_user *u = CONTAINER_OF(it, struct room_user, node);
         if (u->connections == 0 || !u->has_lock)
             continue;
-        users[at_slot] = wire_of(room, u); /* in the place of the oldest */
+        users[at_slot] = wire_of(room, u); /* replaces the oldest */
         holder_listed = true;
     }
     struct wire_to to = room_to(room);
@@ -94,7 +93,7 @@ static struct wire_message *encode_full(struct room *room, const struct wire_at 
     return message;
 }
 
-/* Takes its reference of the message. Whose snapshot has the room's last change has this too. */
+/* Takes over the caller's reference. A snapshot with the room's last change includes this. */
 static void tell(struct room *room, enum wire_presence kind, int64_t rev,
                  struct wire_message *message) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
@@ -122,7 +121,7 @@ static void tell_diff(struct room *room, const struct diff *d, int64_t viewers) 
                             d->changed, d->changed_count, viewers));
 }
 
-/* Newcomers who are not among the newest presenceMaxListed stay unlisted. */
+/* New users beyond the newest presenceMaxListed are not listed. */
 static bool listed(const struct room *room, size_t newer) {
     return newer < (size_t)room->policy->presence_max_listed;
 }
@@ -148,7 +147,7 @@ static void flush(struct wheel_timer *timer) {
     int64_t viewers = room_viewers(room->member_count, &room->lock.view);
     size_t left_to_tell = list_length(&room->changed);
     bool news = viewers != room->notified_viewers;
-    static struct diff diff; /* large; one loop, one thread */
+    static struct diff diff; /* static because it is large; there is one thread */
     struct diff *d = &diff;
     struct list told;
     list_init(&told);

@@ -1,12 +1,12 @@
-/* Who is here, as it is told: by user, gathered. */
+/* presence:diff and presence:update. */
 #ifndef WSLOCK_ROOM_PRESENCE_H
 #define WSLOCK_ROOM_PRESENCE_H
 
 #include "state.h"
 
-/* After a change: what it brought is told a while later. */
+/* Call it after a change; the message follows after a delay. */
 void room_presence_arm(struct room *room);
-/* What the first snapshot brought was told by resource:joined: no diff repeats it. */
+/* After the first snapshot: resource:joined has told its users, so no diff repeats them. */
 void room_settle_presence(struct room *room);
 
 #endif

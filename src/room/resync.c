@@ -1,7 +1,7 @@
 /*
- * Telling the store what this instance has in a shard, and taking what it answers: the one way to
- * resynchronise, whatever made it necessary. When every room of the shard has its snapshot, the
- * shard is reported done; when one report fails, the store asks again by itself.
+ * Resynchronisation of a shard: reports what this instance has of each room, and takes the replies.
+ * When every room has been answered, the shard is reported done. When a report fails, the store
+ * module starts again by itself.
  */
 #include "backlog.h"
 #include "departed.h"
@@ -14,20 +14,21 @@
 #include "tell.h"
 #include "wslock/base/mem.h"
 
-#define REPORT_MAX 100 /* members a call */
-#define AGAIN_MAX 100  /* reports that are made once more */
+#define REPORT_MAX 100 /* members in one call */
+#define AGAIN_MAX 100  /* rooms that are reported a second time */
 #define REPORT_WAIT_MS 500
 
-struct resync { /* of one shard; counts the reports that are under way */
+struct resync { /* of one shard */
     struct rooms *rooms;
     unsigned shard;
-    size_t open, again;
+    size_t open;  /* reports under way, and rooms_resync itself */
+    size_t again; /* rooms reported a second time */
     bool failed;
 };
 
 struct report {
     struct rooms *rooms;
-    struct resync *resync; /* NULL: outside of one */
+    struct resync *resync; /* NULL: the call is a lock_status */
     char *resource;
 };
 
@@ -46,7 +47,7 @@ static const struct lock_event *lock_event_of(const struct lock_result *result) 
     return NULL;
 }
 
-/* ---- a lock that the store has not, and whose holder's instance may still report it ---- */
+/* ---- a lock that the store does not have, and that another instance may report ---- */
 
 static void on_report_timer(struct wheel_timer *timer);
 
@@ -64,7 +65,7 @@ static void on_status(void *arg, const struct lock_result *result) {
         if (result->status != LOCK_OK || lock_store_window_open(r->store)) {
             await_report(room);
         } else if (lock_is_owned(&result->lock)) {
-            room->awaits_report = false; /* the event comes */
+            room->awaits_report = false; /* its event follows */
         } else {
             struct room_change change;
             room_apply_recovered(room, &result->lock, LOCK_CAUSE_STORE_LOST, &change);
@@ -76,7 +77,7 @@ static void on_status(void *arg, const struct lock_result *result) {
     mem_free(report);
 }
 
-static void ask_if_awaited(void *ctx, struct str key, void *value) {
+static void ask_if_awaiting(void *ctx, struct str key, void *value) {
     const struct room *room = value;
     if (!room->awaits_report)
         return;
@@ -91,15 +92,14 @@ static void on_report_timer(struct wheel_timer *timer) {
     if (lock_store_window_open(r->store))
         wheel_set(r->wheel, timer, REPORT_WAIT_MS, on_report_timer);
     else
-        map_each(r->by_resource, ask_if_awaited, r);
+        map_each(r->by_resource, ask_if_awaiting, r);
 }
 
 /*
- * Did the report change the lock, the event comes by the feed like every other, and the room stops
- * one short of it. Did it change nothing, the snapshot says what was missed, and is told from here.
- * Was the feed faster than the reply, the room knows better than the snapshot and only confirms;
- * but what it missed of members and places before that it does not know. False: it is to be
- * reported again.
+ * If the report changed the lock, the feed brings the event, and the room's rev is set just below
+ * it. If it changed nothing, the room takes the snapshot. If the feed was faster than the reply,
+ * the room is newer than the snapshot, but may have missed members and waiters: it must be reported
+ * again, and false is returned.
  */
 static bool take_report(struct room *room, const struct lock_result *result) {
     const struct lock_snapshot *snapshot = &result->snapshot;
@@ -125,7 +125,7 @@ static bool take_report(struct room *room, const struct lock_result *result) {
         room->rev = snapshot->rev;
         if (lock_is_owned(&room->lock.view) && !lock_is_owned(&snapshot->lock) &&
             !result->lost.present && lock_store_window_open(room->rooms->store)) {
-            await_report(room); /* nobody is told yet that it is free */
+            await_report(room); /* lock:state "free" is not sent yet */
             kind = ROOM_REPORT_PENDING;
         }
     }
@@ -172,7 +172,7 @@ static void send_report(struct resync *rs, struct room *room,
                 room->seen_token, room_events_known(room), on_report, report);
 }
 
-/* A lock in grace that nobody here goes on with: who knows of it must tell. */
+/* A lock in grace whose owner is not connected here. */
 static bool describe_grace(const struct room *room, struct lock_report_member *out) {
     const struct lock_view *v = &room->lock.view;
     struct room_sub *owner = room->holder;
@@ -210,13 +210,12 @@ static void report_room(void *ctx, struct str key, void *value) {
     const struct room_sub *believer = room_believer(room, &had);
     size_t open = rs->open, n = !room->ahead && describe_grace(room, &members[0]) ? 1 : 0;
     room_report_waiters(room, &waiting, &waiters);
-    for (int first = 1; first >= 0; first--) { /* the lock's owner is in the first call */
+    for (int first = 1; first >= 0; first--) { /* the first call includes the lock's owner */
         LIST_FOREACH_SAFE(it, tmp, &room->subs) {
             struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
             if ((sub == room->holder || sub == room->ahead) != first ||
                 !sub->ops->describe(sub, &members[n]))
-                continue; /* its turn is in the other round; its join has no answer, or is refused
-                           */
+                continue; /* the other round has it, or it is not joined */
             if (sub != believer)
                 members[n].token = 0;
             if (++n == REPORT_MAX) {
@@ -230,9 +229,9 @@ static void report_room(void *ctx, struct str key, void *value) {
     mem_free(waiters);
     if (rs->open > open)
         return;
-    room->degraded = false; /* there is nothing to report */
+    room->degraded = false; /* it has no member */
     room_replay_backlog(room);
-    if (room->sub_count == 0) { /* what became of its lock cannot be known from here */
+    if (room->sub_count == 0) { /* no reply tells what became of its lock */
         room->ours = 0;
         room_drop_if_done(room);
     }

@@ -1,7 +1,7 @@
 /*
- * The rooms of this instance: made by the first subscriber, gone with the last, but kept while the
- * lock of somebody who was connected here may be in grace: it is to be reported when the store has
- * lost it.
+ * The rooms of this instance. The first subscriber creates a room. It is destroyed with the last
+ * one, but kept while a lock of a former subscriber may be in grace: if the store loses that lock,
+ * it must be reported.
  */
 #include "rooms.h"
 

@@ -4,7 +4,7 @@
 
 #include "state.h"
 
-/* Nobody is in it any more, and it has no lock in grace that only we might know of. */
+/* Destroys the room if it has no subscriber and no lock that only this instance may know. */
 void room_drop_if_done(struct room *room);
 
 #endif

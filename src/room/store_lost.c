@@ -1,7 +1,6 @@
 /*
- * A lock whose holder was told STORE_LOST: that client has stopped editing, so nobody should wait
- * for it. When the store is back the lock is released for it, repeated until that went through,
- * unless its tab asks for it again first.
+ * A client that got STORE_LOST has stopped editing. When the store is back, its lock is released,
+ * with retries, unless its tab asks for the lock again first.
  */
 #include "store_lost.h"
 

@@ -1,4 +1,3 @@
-/* A change's way through a room: applied, then told, then what goes by time is set anew. */
 #include "take.h"
 
 #include "backlog.h"

@@ -1,13 +1,13 @@
-/* A change's way through a room. */
+/* Applies a change, sends its messages and sets the timers. */
 #ifndef WSLOCK_ROOM_TAKE_H
 #define WSLOCK_ROOM_TAKE_H
 
 #include "apply.h"
 
-/* Ends it (room_change_fini). */
+/* Also calls room_change_fini. */
 void room_take_change(struct room *room, struct room_change *change);
 void room_take_event(struct room *room, const struct lock_event *event);
-/* What has waited, unless the room is still to wait. */
+/* Applies the backlog, unless the room still has to wait. */
 void room_replay_backlog(struct room *room);
 
 #endif

@@ -1,4 +1,3 @@
-/* From a change of the room to who hears what. */
 #include "tell.h"
 
 #include "deliver.h"
@@ -26,7 +25,7 @@ int64_t room_viewers(int64_t member_count, const struct lock_view *lock) {
 
 /* ---- the lock ---- */
 
-/* Whose snapshot is newer has been told the lock by that, as it is now. */
+/* A subscriber with a newer snapshot has the lock from that. */
 void room_tell_lock(struct room *room, enum lock_cause cause) {
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room_state_rev(room));
@@ -43,7 +42,7 @@ static void tell_released(struct room *room, const struct lock_event *e) {
                   wire_released(&to, &at, lock_cause_text(reason), e->ended.user_id));
 }
 
-/* A snapshot says that it has not the lock, but not that it lost it, nor why. */
+/* Its snapshot shows that it does not have the lock, but not that it lost it, nor why. */
 static bool is_owed(struct room_sub *sub, int64_t token) {
     struct lock_report_member m;
     return sub->ops->describe(sub, &m) && m.token == token;
@@ -103,7 +102,7 @@ static void tell_admin(struct room *room, const struct lock_event *e, int64_t re
     }
 }
 
-/* The one who lost it, unless it was given back, or goes on with the same tab under a new token. */
+/* lock:lost, unless the holder released the lock or its tab has it under a new token. */
 static void tell_loser(struct room *room, const struct lock_event *e) {
     const struct lock_ending *end = &e->ended;
     if (!end->present || end->reason == LOCK_CAUSE_RELEASED)
@@ -117,8 +116,8 @@ static void tell_loser(struct room *room, const struct lock_event *e) {
     room_tell_lost(room, end->user_id, end->client_id, end->token, end->reason, by);
 }
 
-/* Who believed in a lock that the room, as it is now, gives to nobody or to another, and was not
- * told by the event how it ended: the feed was cut there. */
+/* lock:lost to those who believed to hold a lock that has ended during a gap: the event does not
+ * name its end. */
 static void tell_missed_losers(struct room *room, const struct room_belief had[2],
                                const struct lock_ending *told) {
     const struct lock_view *now = &room->lock.view;
@@ -132,7 +131,7 @@ static void tell_missed_losers(struct room *room, const struct room_belief had[2
     }
 }
 
-/* Who believed in its lock under a token that it has no more goes on under the new one. */
+/* lock:acquired to a holder whose lock has a new token. */
 static void tell_lifted(struct room *room, const struct room_belief had[2]) {
     const struct lock_view *now = &room->lock.view;
     struct wire_at at;
@@ -148,8 +147,8 @@ static void tell_lifted(struct room *room, const struct room_belief had[2]) {
     }
 }
 
-/* After events were missed anyone may believe in a lock: also one whose grant was told by its reply
- * alone, after the room had gone on. */
+/* After a gap any subscriber may believe to hold the lock, also one that only a reply has told of
+ * its grant. */
 static void tell_believers(struct room *room, enum lock_cause reason) {
     const struct lock_view *now = &room->lock.view;
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
@@ -181,7 +180,7 @@ static void tell_lock_event(struct room *room, const struct room_change *c) {
 
 static void tell_recovered(struct room *room, const struct room_change *c) {
     tell_lifted(room, c->had);
-    if (!room_is_store_lost(room)) /* else that would confirm a lock that was declared lost */
+    if (!room_is_store_lost(room)) /* else it would confirm a lock that was declared lost */
         room_tell_lock(room, LOCK_CAUSE_RECOVERED);
     tell_believers(room, c->lost_reason);
     int64_t rev = room_state_rev(room);

@@ -1,5 +1,5 @@
-/* From a change of the room to who hears what: nothing else decides that, but for what goes by time
- * alone (notices.h, presence.h). */
+/* From a change of the room to messages and their receivers. Only timers send others (notices.h,
+ * presence.h). */
 #ifndef WSLOCK_ROOM_TELL_H
 #define WSLOCK_ROOM_TELL_H
 
@@ -7,7 +7,7 @@
 
 void room_tell_change(struct room *room, const struct room_change *change);
 void room_tell_lock(struct room *room, enum lock_cause cause);
-/* by: as the room's presence allows it to be told. */
+/* by: a user id where presence is minimal. */
 void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t token,
                     enum lock_cause reason, struct str by);
 

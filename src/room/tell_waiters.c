@@ -1,7 +1,7 @@
 /*
- * What those who wait are told, and who is asked for an answer. What is over is told as an end;
- * what waits for a tab is a state, of which each subscriber keeps what it has been told, so that it
- * is told once, whatever brought the change.
+ * Messages to the waiters, and to the holder who is asked for an answer. The end of a place, turn,
+ * request or takeover is sent as an event. What waits for a tab is a state: each subscriber keeps
+ * what it has been notified of, so that a state is sent once, whichever change caused it.
  */
 #include "tell_waiters.h"
 
@@ -9,14 +9,13 @@
 #include "notified.h"
 #include "waiters.h"
 
-/* ---- what waits ---- */
+/* ---- the state of a subscriber ---- */
 
-/* One subscriber, and what it is told. */
 struct telling {
     struct room *room;
     const struct room_waiters *waiters;
     struct room_sub *sub;
-    bool again; /* after a join: also what is told by itself otherwise */
+    bool again; /* after a join: also what other messages tell at other times */
 };
 
 static void tell(const struct telling *t, int64_t rev, struct wire_message *message) {
@@ -24,7 +23,7 @@ static void tell(const struct telling *t, int64_t rev, struct wire_message *mess
     wire_message_unref(message);
 }
 
-/* asked: it was given by the holder, or is what was asked for. */
+/* asked: the turn is the answer to a request. */
 static void tell_turn(struct telling *t, bool asked) {
     int64_t until_ms = t->waiters->lock->reserved_until_ms;
     if (t->sub->notified_turn_ms == until_ms)
@@ -132,7 +131,7 @@ static void tell_all(struct telling *t) {
     }
 }
 
-/* What came before the answer to its join was in that. */
+/* Open requests were in the reply to its join. */
 static void note_received(struct room *room, const struct room_sub *sub) {
     if (!room_sub_owns(sub, &room->lock.view))
         return;
@@ -150,7 +149,7 @@ static void tell_pending(struct room *room) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (!sub->active)
-            continue; /* told when it goes on */
+            continue; /* room_activate sends it */
         if (room->rev <= sub->min_rev)
             note_received(room, sub);
         else
@@ -182,7 +181,7 @@ void room_tell_disconnected(struct room *room) {
     room_send_all(room, room->rev, disconnected_message(room, &room->lock.view, room->rev));
 }
 
-/* ---- what is over ---- */
+/* ---- the end of a place, turn or request ---- */
 
 static void to_waiter(struct room *room, const struct lock_waiter *w, int64_t rev,
                       struct wire_message *message) {
@@ -197,7 +196,7 @@ static void to_holder(struct room *room, int64_t rev, struct wire_message *messa
         wire_message_unref(message);
 }
 
-/* Also of a tab that waits on without it: its place is told as it was, without `requests`. */
+/* Also for a tab that keeps its place: the event has the place as it was, without `requests`. */
 static void close_request(struct room *room, const struct lock_waiter *w, int64_t rev,
                           const char *outcome) {
     struct wire_to to = room_to(room);
@@ -216,7 +215,7 @@ static void tell_refusal(struct room *room, const struct lock_waiter *w, int64_t
     to_waiter(room, w, rev, wire_request_timeout(&to, &at, w->request_id, reason, &holder));
 }
 
-/* The tab lost its place, or its turn, without having done anything. */
+/* The place or turn has ended without a request of its tab. */
 static void tell_out(struct room *room, const struct lock_waiter *w, int64_t rev,
                      const char *reason) {
     struct wire_to to = room_to(room);
@@ -224,7 +223,7 @@ static void tell_out(struct room *room, const struct lock_waiter *w, int64_t rev
     to_waiter(room, w, rev, wire_queue_left(&to, &at, reason));
 }
 
-/* To all connections of the tab but the one whose request it was, which is answered. */
+/* To all connections of the tab but the actor's, which gets a reply. */
 static void to_others(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                       struct str actor, struct wire_message *message) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
@@ -242,7 +241,7 @@ static void tell_place(struct room *room, const struct lock_event *e) {
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->rev);
     if (e->cause == LOCK_CAUSE_APPROVED || (e->cause == LOCK_CAUSE_QUEUED && !w->queues)) {
-        /* It has to wait behind an administrator; or it had it reserved, and lost it to one. */
+        /* Its turn comes after an administrator's, or an administrator took its turn. */
         to_waiter(room, w, room->rev,
                   wire_requested(&to, &at, w->request_id, w->ends_ms,
                                  lock_state_text(room->lock.view.state)));
@@ -268,9 +267,9 @@ static void tell_place(struct room *room, const struct lock_event *e) {
     }
 }
 
-/* Its place or turn is over: a later one is told. Not of those whose join told what came after. */
+/* The place or turn is over: a later one is sent again. A snapshot that is newer stands. */
 static void forget_notified(struct room *room, const struct lock_waiter *w) {
-    bool named = w->client_id.len > 0; /* else an operator reserved it, for that time only */
+    bool named = w->client_id.len > 0; /* else an operator reserved it for that time only */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         if (room->rev <= sub->min_rev || !room_is_tab(sub, w->user_id, w->client_id))
@@ -315,7 +314,7 @@ static void tell_takeover_event(struct room *room, const struct lock_event *e) {
     } else if (e->cause == LOCK_CAUSE_DENIED) {
         struct str by = to.minimal || v->username.len == 0 ? v->user_id : v->username;
         to_admin(room, t, wire_takeover_denied(&to, t->request_id, by, t->force_at_ms));
-    } else if (e->cause == LOCK_CAUSE_RECOVERED) { /* its time has changed */
+    } else if (e->cause == LOCK_CAUSE_RECOVERED) { /* forceAt has changed */
         to_holder(room, room->rev, takeover_message(room, t, room->rev));
         to_admin(room, t, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
     } else {
@@ -325,8 +324,7 @@ static void tell_takeover_event(struct room *room, const struct lock_event *e) {
 
 /* ---- after the lock changed ---- */
 
-/* Whoever gets the lock is asked what its last holder was asked, though it has been the holder
- * before. */
+/* A new holder gets the open requests, even if it got them before as an earlier holder. */
 static void ask_again(struct room *room, const struct lock_view *before) {
     const struct lock_view *now = &room->lock.view;
     if (lock_is_owned(before) && lock_is_owned(now) && str_eq(before->user_id, now->user_id) &&
@@ -345,14 +343,14 @@ static void tell_turns(struct room *room, const struct room_change *c) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         forget_notified(room, &rw->w);
         if (rw->turn && !room_waiter_has(v, &rw->w) && lock_is_owned(v) &&
-            str_eq(rw->w.user_id, v->user_id)) /* the user's other tab took it */
+            str_eq(rw->w.user_id, v->user_id)) /* another tab of the user has the lock */
             tell_out(room, &rw->w, room_state_rev(room), "LEFT");
     }
 }
 
-/* ---- after events were missed ---- */
+/* ---- after a gap ---- */
 
-/* Whose place was told by a reply alone, and is over before an event told of it. */
+/* Places that only a reply has told, and that ended during the gap. */
 static void tell_unknown(struct room *room, const struct room_change *c, int64_t rev) {
     const struct lock_snapshot *s = c->snapshot;
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
@@ -368,7 +366,7 @@ static void tell_unknown(struct room *room, const struct room_change *c, int64_t
     }
 }
 
-/* A place, or a request of one, that is over: what was missed of its end. */
+/* The end of a place or request during the gap. */
 static void tell_missed(struct room *room, const struct lock_snapshot *s,
                         const struct lock_waiter *w, bool queued, int64_t rev) {
     bool has = room_waiter_has(&s->lock, w);
@@ -395,7 +393,7 @@ static void tell_report(struct room *room, const struct room_change *c) {
         tell_missed(room, c->snapshot, &rw->w, false, rev);
     }
     if (!c->settled)
-        return; /* the event of the lock comes */
+        return; /* the event of the lock follows */
     tell_turns(room, c);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);

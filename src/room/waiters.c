@@ -1,4 +1,4 @@
-/* The copy of those who wait for the lock, in the store's order, and of a pending takeover. */
+/* The waiters are in the store's order. */
 #include "waiters.h"
 
 #include "wslock/base/mem.h"
@@ -38,8 +38,8 @@ void room_remember_closed(struct room *room, struct str request_id) {
     slot[request_id.len] = '\0';
 }
 
-/* In its place by `order`; in that of the record that there was, if any. What the holder was told
- * of stays told; keep_turn: so does whose turn it is. Gives the record that there was. */
+/* Inserts a copy by `order` and removes the tab's previous record, which is returned (or NULL). The
+ * copy keeps notified_sub for the same request; keep_turn: also turn and approved. */
 static struct room_waiter *put(struct list *waiters, const struct lock_waiter *w, bool keep_turn) {
     struct room_waiter *rw = copy_waiter(w);
     struct room_waiter *old = room_waiter_find(waiters, rw->w.user_id, rw->w.client_id);
@@ -56,7 +56,7 @@ static struct room_waiter *put(struct list *waiters, const struct lock_waiter *w
             break;
         before = it;
     }
-    list_push_back(before, &rw->node); /* a list's end is what stands before its head */
+    list_push_back(before, &rw->node); /* inserts before that node */
     return old;
 }
 
@@ -154,7 +154,7 @@ void room_take_waiters(struct room *room, const struct lock_snapshot *s, struct 
     }
 }
 
-/* How a place that the snapshot has not, or not with this request, has ended is not known. */
+/* Requests that ended during a gap; how they ended is unknown. */
 static void close_missed(struct room *room, const struct list *waiters) {
     LIST_FOREACH_SAFE(it, tmp, waiters) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);

@@ -1,11 +1,12 @@
 /*
- * Rooms: what this instance knows of the resources that its own sessions have joined, kept from the
- * shards' events alone, and the fan-out of every change to the subscribers. Decides nothing.
+ * Rooms: a copy of the state of each resource that a session of this instance has joined, and the
+ * fan-out of its changes to the subscribers. The copy follows the events of the shards. A room
+ * makes no decision about a lock.
  *
- * Two ordered streams meet here: replies of the scripts (a snapshot at a rev) and events of the
- * feed. A subscription is made before its join is sent and is `pending` until the reply; what the
- * room says meanwhile is held and, when the snapshot is there, delivered from the snapshot's rev
- * on. So nothing is lost between the two and nothing comes before `resource:joined`.
+ * A room has two inputs, each in order: replies of the scripts (a snapshot at a rev) and events of
+ * the feed. A subscription begins before its join is sent and is `pending` until the reply.
+ * Messages to a pending subscriber are deferred. After the reply, those above the snapshot's rev
+ * are delivered. So no message is lost, and none comes before `resource:joined`.
  */
 #ifndef WSLOCK_ROOM_ROOM_H
 #define WSLOCK_ROOM_ROOM_H
@@ -25,27 +26,26 @@ struct rooms;
 struct room;
 struct room_sub;
 
-/* What a room does to a subscriber. None of these may subscribe or unsubscribe from within. */
+/* Calls of a room to a subscriber. None of them may subscribe or unsubscribe. */
 struct room_sub_ops {
     /* message: borrowed. */
     void (*deliver)(struct room_sub *sub, struct wire_message *message);
-    /* Right before lock:lost is delivered. False: it has been told of this loss already. */
+    /* Called just before lock:lost is delivered. False: lock:lost has been sent for this token. */
     bool (*on_lost)(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason);
-    /* The lock has come to this one by a takeover; the message that says so, or NULL where its
-     * request is answered with it anyway, or a reply has told of what came after. */
+    /* A takeover has given the lock to this subscriber. Returns lock:acquired with the caller's
+     * reference; NULL if a reply says it, or has told of a later state. */
     struct wire_message *(*granted)(struct room_sub *sub, const struct wire_at *at,
                                     const struct lock_event *e);
-    /* Its lock goes on under a new token, since a higher one than its own has been seen; the
-     * message that says so. */
+    /* The lock of this subscriber has a new, higher token. Returns lock:acquired with the caller's
+     * reference. */
     struct wire_message *(*lifted)(struct room_sub *sub, const struct wire_at *at,
                                    const struct lock_view *lock);
-    /* What this instance reports of the member when a shard is resynchronised. False: it is not in
-     * the room (yet). */
+    /* The report of this member when a shard is resynchronised. False: it is not in the room. */
     bool (*describe)(struct room_sub *sub, struct lock_report_member *out);
 };
 
-/* Embedded in the session's membership. The fields of the first block are set by the owner before
- * rooms_subscribe and stay as they are; presence may be changed any time. */
+/* Embedded in the session's membership. The owner sets the first block before rooms_subscribe and
+ * does not change it, but for presence. */
 struct room_sub {
     const struct room_sub_ops *ops;
     struct str user_id, client_id;
@@ -55,88 +55,87 @@ struct room_sub {
     struct room *room;
     bool active;
     bool member;               /* has been active: is in the room, also while pending again */
-    int64_t min_rev;           /* of its snapshot; changes up to it are in that */
-    uint64_t seq;              /* its own among all */
-    int64_t notified_position; /* in the queue; 0: none */
-    int64_t notified_turn_ms;  /* until when it is its turn; 0: it is not */
-    char notified_takeover[RAND_ID_LEN + 1]; /* for it to answer */
+    int64_t min_rev;           /* changes up to this rev are in its snapshot */
+    uint64_t seq;              /* unique in the process */
+    int64_t notified_position; /* position in the queue; 0: none */
+    int64_t notified_turn_ms;  /* end of its turn; 0: none */
+    char notified_takeover[RAND_ID_LEN + 1]; /* takeover that it is asked to answer */
     struct list deferred;
     size_t deferred_count;
 };
 
-/* on_reported: the result of each report or release that the rooms made on their own (for the
- * audit). */
+/* on_reported: called with the result of each call of the store that the rooms make themselves. */
 struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
                            void (*on_reported)(void *ctx, const struct lock_result *result),
                            void *ctx);
-void rooms_destroy(struct rooms **r); /* no subscriber may be left */
+void rooms_destroy(struct rooms **r); /* all subscribers have unsubscribed */
 
-/* Pending. policy must outlive the room. */
+/* Begins a subscription, pending. policy must outlive the room. */
 void rooms_subscribe(struct rooms *r, struct str resource, const struct config_policy *policy,
                      struct room_sub *sub);
-/* Pending again, before a further join is sent. */
+/* Makes it pending again, before a further join is sent. */
 void room_pause(struct room_sub *sub);
-/* The join's reply: the room learns the snapshot if it had none, and delivers what was held up to
- * it if this is a further join. After it the caller sends resource:joined and then calls
- * room_activate, which delivers what else was held. rev 0: no join was answered, it only goes on.
- * False: more was held than is kept (the subscriber must be ended as too slow). */
+/* The reply to a join. The room takes the snapshot if it has none yet. For a further join, deferred
+ * messages up to the snapshot's rev are delivered. The caller then sends resource:joined and calls
+ * room_activate, which delivers the other deferred messages. rev 0: there was no join.
+ * False: too many messages were deferred; the caller closes the session as too slow. */
 void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot);
 bool room_activate(struct room_sub *sub, int64_t rev) MUST_CHECK;
-/* What is up to rev has been told; a further join is under way, so it stays pending. */
+/* A join was answered at this rev, but another is under way: it stays pending. */
 void room_told(struct room_sub *sub, int64_t rev);
-/* Its connection has ended, and if it has the lock that is in grace now: until the store says so,
- * that is to be reported. prompt: who claims the lock may have it. */
+/* The connection has ended. If it holds the lock, that lock is in grace; the room reports this
+ * until the store confirms it. prompt: another may claim the lock. */
 void room_note_departed(struct room_sub *sub, bool prompt);
-/* Harmless when not subscribed. */
+/* Does nothing if not subscribed. */
 void room_unsubscribe(struct room_sub *sub);
 
-/* From the feed. */
+/* An event of the feed. */
 void rooms_on_event(struct rooms *r, const struct lock_event *event);
-/* A reply says that it has the lock: the room's holder with a later end (for lock:expiring), or a
- * new one, of which the feed has not told yet. `describe` must say so already. */
+/* A reply says that this subscriber has the lock: renewed, or granted before its event has come.
+ * `describe` must report the token already. */
 void room_note_lock(struct room_sub *sub, const struct lock_view *lock);
 
-/* The lock as last told; strings live until the room's next change. */
+/* The lock as the room has it; strings live until the room's next change. */
 void room_lock(const struct room_sub *sub, struct lock_view *out);
-/* Of the room's state as this one may be told it now. Not below what it was told before. */
+/* The rev for a message of the room's state to this subscriber. It never falls. */
 int64_t room_rev(const struct room_sub *sub);
 
-/* What waits for this tab, or for its answer, as the room knows it, or a newer snapshot (may be
- * NULL). *received is heap (mem_free); strings are the room's or the snapshot's. */
+/* `pending` for this tab, from the room or from snapshot (may be NULL), whichever is newer.
+ * *received is heap (mem_free); strings are borrowed from the room or the snapshot. */
 void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapshot,
                   struct wire_pending *out, struct wire_open_request **received);
-/* The same as messages, to one that has just joined. */
+/* Sends the same as events, after a join. */
 void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot);
-/* lock:lost to this one alone, whatever it was told before. */
+/* Sends lock:lost to this subscriber, even if it was sent before. */
 void room_tell_ended(struct room_sub *sub, int64_t token, enum lock_cause reason);
-/* lock:queued was told in answer to a request, with this rev. */
+/* A reply has told this position, at this rev. */
 void room_note_position(struct room_sub *sub, int64_t position, int64_t rev);
-/* median_ms: what holders took, -1: nobody knows. The result < 0: nobody knows. */
+/* median_ms: how long holders keep the lock; -1: unknown. Result < 0: unknown. */
 int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int64_t median_ms);
-/* A request or takeover that stands here, or did lately. */
+/* A request or takeover of this room, open or closed lately. */
 bool room_knows_request(const struct room_sub *sub, struct str request_id);
 
-/* Reports every room of the shard, then lock_report_done. */
+/* Reports every room of the shard, then calls lock_report_done. */
 void rooms_resync(struct rooms *r, unsigned shard);
-/* The shard's revs begin anew: what is known was told under revs that will not come again. */
+/* The shard's revs begin anew: revs known here have no meaning any more. */
 void rooms_rewind(struct rooms *r, unsigned shard);
-/* The store's clock was set forward, or back (< 0): what is known of deadlines moves with it, until
- * the store says how they are now. */
+/* The store's clock was set forward, or back (< 0). Deadlines move by the same step until the store
+ * reports them. */
 void rooms_on_clock_step(struct rooms *r, int64_t step_ms);
-/* While the store is away: lock:lost STORE_LOST at each local holder's confirmedUntil. */
+/* The store is away: each local holder gets lock:lost STORE_LOST at its confirmedUntil. */
 void rooms_on_degraded(struct rooms *r);
-/* Store ms until which this subscriber's lock is confirmed; 0: it holds none here. */
+/* Store time until which this subscriber's lock is confirmed; 0: it holds none. */
 int64_t room_confirmed_until_ms(const struct room_sub *sub);
 
 /* wslock_locks{type,state}. */
 void rooms_collect_metrics(struct rooms *r);
 
-/* lock_view and members to what wire encodes; used for replies too. mine: -1 not said. */
+/* From lock types to wire types; also for replies. mine: -1 leaves it out. */
 void room_wire_lock(const struct lock_view *lock, int mine, struct wire_lock *out);
-/* One entry a user, newest last; *out is heap (mem_free), its strings borrowed from members. */
+/* One entry for each user, newest last. *out is heap (mem_free), strings borrowed from members. */
 size_t room_wire_users(const struct lock_member *members, size_t count,
                        const struct lock_view *lock, struct wire_user **out);
-/* Connections that do not edit. */
+/* The number of connections that do not hold the lock. */
 int64_t room_viewers(int64_t member_count, const struct lock_view *lock);
 
 #endif
