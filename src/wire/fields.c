@@ -15,7 +15,7 @@ struct field {
     bool (*read)(const struct value *value, const struct field *field,
                  const struct wire_decode_options *options, void *slot);
     size_t offset;   /* of the slot in struct wire_request */
-    size_t min, max; /* code points, where read_text looks at it */
+    size_t min, max; /* code points; for read_text */
     bool required;
     enum wire_error_code missing; /* required fields */
     enum wire_error_code wrong;
@@ -39,7 +39,7 @@ static bool read_resource(const struct value *value, const struct field *field,
            wire_resource_parse(text, options->reject_two_parts, (struct wire_resource *)slot);
 }
 
-/* Any string: its reader judges it. */
+/* Any string; checked by whoever uses it. */
 static bool read_opaque(const struct value *value, const struct field *field,
                         const struct wire_decode_options *options, void *slot) {
     (void)field;
@@ -96,7 +96,7 @@ static bool read_bool(const struct value *value, const struct field *field,
     return true;
 }
 
-/* A boolean whose absence means something: int, -1 being the default. */
+/* A boolean stored as int, so that the default can be -1. */
 static bool read_tristate(const struct value *value, const struct field *field,
                           const struct wire_decode_options *options, void *slot) {
     (void)field;
@@ -108,7 +108,7 @@ static bool read_tristate(const struct value *value, const struct field *field,
     return true;
 }
 
-/* Which of the texts the value is; -1: none. */
+/* The index of the value in texts; -1: none. */
 static int choose(const struct value *value, const char *const *texts, size_t count) {
     struct str text;
 

@@ -1,4 +1,4 @@
-/* The fields that each event takes in `data`: one table, private to the module. */
+/* The fields of each request's `data`, in one table. Private to the module. */
 #ifndef WSLOCK_WIRE_FIELDS_H
 #define WSLOCK_WIRE_FIELDS_H
 
@@ -18,7 +18,7 @@ struct field_problem {
 
 enum value_kind { VALUE_ABSENT, VALUE_STRING, VALUE_INTEGER, VALUE_BOOL, VALUE_OTHER };
 
-/* A field's value, by whichever parser. `null` is absent. */
+/* A field's value, from either parser. `null` is absent. */
 struct value {
     enum value_kind kind;
     struct str text;
@@ -27,8 +27,8 @@ struct value {
 };
 typedef struct value (*value_find)(const void *data, const char *name);
 
-/* Reads what the event of out->kind takes from data into *out, whose defaults are set; texts are
- * borrowed from data. */
+/* Reads the fields of out->kind from data into *out, which has the defaults. Texts are borrowed
+ * from data. */
 bool fields_read(value_find find, const void *data, const struct wire_decode_options *options,
                  struct wire_request *out, struct field_problem *problem) MUST_CHECK;
 

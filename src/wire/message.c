@@ -1,4 +1,4 @@
-/* Messages about the connection: welcome, error, ends, the store's state. */
+/* Messages about the connection and the server. */
 #include "wslock/wire/message.h"
 
 #include "writer.h"
@@ -67,7 +67,7 @@ static void put_error_extra(struct jsonw *w, enum wire_error_code code,
     if (extra->retry_after_ms > 0) {
         jsonw_ki64(w, "retryAfterMs", extra->retry_after_ms);
     }
-    /* A configured limit may well be 0. */
+    /* These limits may be configured as 0. */
     if (extra->limit > 0 || code == WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED ||
         code == WIRE_ERR_MAX_VIEWERS_EXCEEDED) {
         jsonw_ki64(w, "limit", extra->limit);

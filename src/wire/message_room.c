@@ -1,4 +1,4 @@
-/* Messages about a room: who is here, under which policy. */
+/* Messages about a room: joins and presence. */
 #include "wslock/wire/message.h"
 
 #include "writer.h"

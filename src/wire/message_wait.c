@@ -1,4 +1,4 @@
-/* Messages to those who wait for a lock, and to whom they wait for. */
+/* Messages about the queue, requests and takeovers. */
 #include "wslock/wire/message.h"
 
 #include <stdio.h>
@@ -239,7 +239,7 @@ struct wire_message *wire_taken_by_admin(const struct wire_to *to, const struct 
     return writer_close(w);
 }
 
-/* ---- what is shown when somebody asks ---- */
+/* ---- `pending` of replies ---- */
 
 static void put_takeover(struct jsonw *w, const struct wire_pending *p, bool minimal) {
     jsonw_key(w, "takeover");

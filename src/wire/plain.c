@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-#define DIGITS_MAX 18 /* any such number fits */
+#define DIGITS_MAX 18 /* always fits into int64_t */
 
 struct reader {
     const char *at, *end;
 };
 
-/* The next byte that is no white space; NUL at the end, which is no byte of a message. */
+/* The next byte that is not white space; NUL at the end of the text. */
 static char peek(struct reader *r) {
     while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
         r->at++;

@@ -1,7 +1,7 @@
 /*
- * The messages that clients send, as they send them: one pass without allocation over ASCII without
- * escapes, known fields, flat data. Whatever is otherwise, right or wrong, is left to the reader of
- * all JSON (base/jsonr), which alone refuses. Private to the module.
+ * A fast reader for the usual form of a message: one pass without allocation, for ASCII without
+ * escapes, known fields and flat data. Every other message, valid or not, is left to the reader of
+ * all JSON (base/jsonr). Private to the module.
  */
 #ifndef WSLOCK_WIRE_PLAIN_H
 #define WSLOCK_WIRE_PLAIN_H
@@ -16,7 +16,7 @@
 
 struct plain_message {
     struct str event;
-    struct str id; /* as it was written; len 0: none */
+    struct str id; /* as JSON; len 0: none */
     size_t count;
     struct plain_field {
         struct str name;
@@ -24,7 +24,7 @@ struct plain_message {
     } fields[PLAIN_FIELDS_MAX]; /* of data */
 };
 
-/* False: it is no such message. Texts are borrowed from text. */
+/* False: not such a message. Texts are borrowed from text. */
 bool plain_read(struct str text, struct plain_message *out) MUST_CHECK;
 /* A value_find; data is the struct plain_message. */
 struct value plain_find(const void *data, const char *name);

@@ -10,10 +10,9 @@
 
 #define REF_CODE_POINTS_MAX 64
 
-/* The `id`, kept as the JSON that goes out again. False if it is neither absent nor as it must be.
- */
+/* The `id`, as JSON for the reply. False: not a valid one. */
 static bool read_ref(const json_t *id, struct wire_ref *ref) {
-    static struct buf scratch; /* kept from call to call */
+    static struct buf scratch; /* reused */
     struct jsonw writer;
     const struct str text = jsonr_str(id);
 
@@ -78,7 +77,7 @@ static struct value find_value(const void *data, const char *name) {
     return value;
 }
 
-/* From the parsed frame to the request; *known says whether out->kind has been found. */
+/* From the parsed message to the request. *known: out->kind has been found. */
 static bool read_frame(const json_t *frame, const json_t *data,
                        const struct wire_decode_options *options, struct wire_request *out,
                        bool *known, struct field_problem *problem) {
@@ -102,7 +101,7 @@ static bool read_frame(const json_t *frame, const json_t *data,
     return fields_read(find_value, data, options, out, problem);
 }
 
-/* Whatever the frame told of itself goes into the error. */
+/* Fills the error with what could be read of the message. */
 static void fill_error(struct wire_decode_error *error, const struct field_problem *problem,
                        const struct wire_request *r, bool known, const json_t *data,
                        const struct wire_decode_options *options) {
@@ -138,7 +137,7 @@ static void set_defaults(struct wire_request *out) {
     out->dirty = -1;
 }
 
-/* False: it is to be read by the other way, whatever it is. */
+/* False: use the other reader. */
 static bool decode_plain(struct str text, const struct wire_decode_options *options,
                          struct wire_request *out) {
     struct plain_message message;

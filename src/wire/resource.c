@@ -46,7 +46,7 @@ static bool consists_of(struct str text, size_t min, size_t max, bool (*allowed)
     return true;
 }
 
-/* Cuts what stands before the next colon off *rest; the last part leaves rest->p NULL. */
+/* Removes the part before the next colon from *rest; after the last part rest->p is NULL. */
 static struct str cut_part(struct str *rest) {
     struct str part = *rest;
     const char *colon = rest->len > 0 ? memchr(rest->p, ':', rest->len) : NULL;

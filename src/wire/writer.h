@@ -21,13 +21,13 @@ struct wire_message *writer_close(struct jsonw *w);
 
 /* resourceId and rev. */
 void writer_put_at(struct jsonw *w, const struct wire_at *at);
-/* userId and username as fields of the open object; no username where it is to be minimal. */
+/* userId and username as fields of the open object; minimal: no username. */
 void writer_put_person(struct jsonw *w, const struct wire_person *person, bool minimal);
-/* The display name, or what stands for it. */
+/* The username, or the user id if minimal or without a username. */
 struct str writer_display_name(const struct wire_person *person, bool minimal);
 /* The object `lock`. */
 void writer_put_lock(struct jsonw *w, const struct wire_lock *lock, bool minimal);
-/* The object `pending`, if there is anything in it. */
+/* The object `pending`, unless it would be empty. */
 void writer_put_pending(struct jsonw *w, const struct wire_pending *pending, bool minimal);
 /* The object `policy`. */
 void writer_put_policy(struct jsonw *w, const struct config_policy *policy);

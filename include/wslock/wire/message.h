@@ -39,7 +39,7 @@ struct frame *wire_message_frame(struct wire_message *m, enum wire_framing frami
 /* What a message answers, and how much it shows. */
 struct wire_to {
     const struct wire_ref *ref; /* NULL: an event that the server starts */
-    bool minimal;               /* presence: minimal: no username; display names hold the user id */
+    bool minimal;               /* presence minimal: no username; display names are user ids */
 };
 
 struct wire_person {
@@ -52,7 +52,7 @@ struct wire_lock {
     int64_t since_ms, expires_ms, grace_until_ms, reserved_until_ms;
     bool dirty;
     int64_t queue_length;
-    int mine; /* -1: not said */
+    int mine; /* -1: left out */
 };
 
 struct wire_user {
@@ -77,15 +77,15 @@ struct wire_lost { /* `lost` of resource:joined */
     struct str by; /* len 0: left out */
 };
 
-/* Which room, at which moment. */
+/* The room, its rev and the time of the message. */
 struct wire_at {
     struct str resource;
     int64_t rev;
     int64_t server_time_ms;
 };
 
-/* What waits for one user and tab, or for their answer: `pending` of resource:joined and of the
- * reply to lock:status. Zero-initialise. */
+/* `pending` of resource:joined and of the reply to lock:status: what one tab waits for or is to
+ * answer. Zero-initialise. */
 struct wire_open_request {
     struct str request_id;
     struct wire_person from;
@@ -94,12 +94,12 @@ struct wire_open_request {
 };
 struct wire_pending {
     int64_t position; /* in the queue; 0: none */
-    int64_t wait_ms;  /* < 0: nobody knows */
+    int64_t wait_ms;  /* < 0: unknown */
     int64_t claim_by_ms;
     struct wire_open_request own;             /* request_id.len 0: none */
-    const struct wire_open_request *received; /* the holder: to be answered */
+    const struct wire_open_request *received; /* open requests to the holder */
     size_t received_count;
-    struct str takeover_id; /* len 0: none, or none of theirs */
+    struct str takeover_id; /* len 0: none of this tab */
     struct wire_person admin;
     struct str takeover_reason;
     int64_t force_at_ms;
@@ -128,7 +128,7 @@ struct wire_error_extra {
     size_t held_count;
     int64_t rev; /* > 0: with resource, where known */
 };
-/* error_ref is `ref` in the payload: what finds the line in the log. */
+/* error_ref is `ref` in the payload; the log line has the same. */
 struct wire_message *wire_error(const struct wire_to *to, enum wire_error_code code,
                                 const char *message, const char *error_ref,
                                 const struct wire_error_extra *extra);
@@ -140,13 +140,13 @@ struct wire_message *wire_joined(const struct wire_to *to, const struct wire_at 
                                  const struct wire_pending *pending);
 struct wire_message *wire_left(const struct wire_to *to, const struct wire_at *at);
 
-/* With the holder's `lock`, `previous` (or NULL). ticket.len 0: none. */
+/* previous: NULL: none. ticket.len 0: none. */
 struct wire_message *wire_acquired(const struct wire_to *to, const struct wire_at *at,
                                    int64_t token, int64_t expires_ms,
                                    const struct config_policy *policy,
                                    const struct wire_ending *previous, bool resumed,
                                    struct str ticket);
-/* lock: for currentHolder, holder and expiresAt; NULL where there is no holder to tell. */
+/* lock: for currentHolder, holder and expiresAt; NULL: without them. */
 struct wire_message *wire_denied(const struct wire_to *to, const struct wire_at *at,
                                  const char *reason, const struct wire_lock *lock,
                                  int64_t retry_after_ms, const char *error_ref);
@@ -158,7 +158,7 @@ struct wire_message *wire_released_reply(const struct wire_to *to, const struct 
 /* To everyone in the room. */
 struct wire_message *wire_released(const struct wire_to *to, const struct wire_at *at,
                                    const char *reason, struct str previous_holder);
-/* cause NULL: the reply to lock:status. pending: NULL, or what waits for who asked. */
+/* cause NULL: the reply to lock:status. pending: only there, else NULL. */
 struct wire_message *wire_lock_state(const struct wire_to *to, const struct wire_at *at,
                                      const struct wire_lock *lock, const char *cause,
                                      const struct wire_pending *pending);
@@ -167,7 +167,7 @@ struct wire_message *wire_lost(const struct wire_to *to, const struct wire_at *a
 struct wire_message *wire_expiring(const struct wire_to *to, const struct wire_at *at,
                                    int64_t expires_ms);
 
-/* wait_ms < 0: nobody knows. */
+/* wait_ms < 0: unknown. */
 struct wire_message *wire_queued(const struct wire_to *to, const struct wire_at *at,
                                  int64_t position, int64_t wait_ms);
 struct wire_message *wire_your_turn(const struct wire_to *to, const struct wire_at *at,
@@ -176,17 +176,17 @@ struct wire_message *wire_available(const struct wire_to *to, const struct wire_
                                     int64_t claim_by_ms);
 struct wire_message *wire_queue_left(const struct wire_to *to, const struct wire_at *at,
                                      const char *reason);
-/* expires_ms 0: it is approved, or its turn. */
+/* expires_ms 0: it is approved, or its turn has come. */
 struct wire_message *wire_requested(const struct wire_to *to, const struct wire_at *at,
                                     struct str request_id, int64_t expires_ms,
                                     const char *holder_state);
 struct wire_message *wire_request_received(const struct wire_to *to, const struct wire_at *at,
                                            const struct wire_open_request *request);
-/* holder: who is still editing; user_id.len 0: nobody. */
+/* holder: user_id.len 0: none. */
 struct wire_message *wire_request_timeout(const struct wire_to *to, const struct wire_at *at,
                                           struct str request_id, const char *reason,
                                           const struct wire_person *holder);
-/* Known by its requestId alone, as the takeover_… that follow: no resourceId, so no rev. */
+/* Without resourceId and rev, like takeover_denied and takeover_closed: requestId identifies it. */
 struct wire_message *wire_request_closed(const struct wire_to *to, struct str request_id,
                                          const char *outcome);
 struct wire_message *wire_holder_disconnected(const struct wire_to *to, const struct wire_at *at,

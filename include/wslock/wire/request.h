@@ -1,7 +1,7 @@
 /*
- * Decoding what a client sent: bytes to one checked request, driven by a table of events and their
- * fields. Pure, no I/O. What a request's event does not take is ignored; what it takes is
- * type-checked and bounded, and `null` for an optional field is the same as its absence.
+ * Decoding of a client's message: bytes to one checked request, by a table of events and their
+ * fields. Pure, no I/O. Unknown fields are ignored. Known fields are checked for type and bounds;
+ * `null` for an optional field is the same as its absence.
  */
 #ifndef WSLOCK_WIRE_REQUEST_H
 #define WSLOCK_WIRE_REQUEST_H
@@ -31,7 +31,7 @@ const char *wire_error_name(enum wire_error_code code);
 
 enum wire_framing { WIRE_FRAMING_NATIVE, WIRE_FRAMING_COUNT };
 
-/* The `id` of a request, to be echoed: kept as the JSON text that goes out again. */
+/* The `id` of a request, as JSON for the reply. */
 #define WIRE_REF_MAX 400 /* 64 code points, escaped at worst as \uXXXX (one or two) */
 struct wire_ref {
     uint16_t len; /* 0: none */
@@ -47,7 +47,7 @@ struct wire_request {
     enum wire_request_kind kind;
     struct wire_ref ref;
     struct wire_resource resource; /* every event but auth*, *_reply and *_cancel */
-    struct str auth_token;         /* auth*: token; any string, judged by its verifier */
+    struct str auth_token;         /* auth*: token; any string, checked by auth */
     struct str client_id;          /* auth, join: clientId; len 0: absent */
     struct str page_id;            /* auth, join: pageId; the same */
     bool editor;                   /* join: mode */
@@ -70,8 +70,8 @@ struct wire_decode_error {
     struct wire_ref ref; /* of the request, where it could be read */
     const char *field;   /* INVALID_ARGUMENT: static name */
     const char *message; /* static English sentence */
-    char event[33]; /* the event's name if it is one of ours, else ""; for the log and metrics */
-    struct wire_resource resource; /* len 0: none readable */
+    char event[33];      /* the event's name if it is known, else ""; for the log and metrics */
+    struct wire_resource resource; /* len 0: none, or invalid */
 };
 
 struct wire_decode_options {

@@ -17,7 +17,7 @@ struct wire_resource {
     size_t document_len; /* of `type:id` */
 };
 
-/* False if it is none, or has two parts and reject_two_parts is set. */
+/* False: not a resource id, or it has two parts and reject_two_parts is set. */
 bool wire_resource_parse(struct str text, bool reject_two_parts,
                          struct wire_resource *out) MUST_CHECK;
 static inline struct str wire_resource_str(const struct wire_resource *r) {
