@@ -10,17 +10,18 @@ bool room_is_users_turn(const struct lock_view *v, const struct room_sub *sub) {
            str_eq(v->user_id, sub->user_id);
 }
 
-int64_t room_wait_ms(const struct room *room, const struct room_waiters *p, int64_t position) {
+int64_t room_wait_ms(const struct room *room, const struct room_waiters *waiters,
+                     int64_t position) {
     int64_t now_ms = lock_store_now_ms(room->rooms->store), first = -1, each;
-    if (p->median_ms >= 0) {
-        each = p->median_ms;
-        first = p->lock->since_ms > 0 ? each - (now_ms - p->lock->since_ms) : each;
+    if (waiters->median_ms >= 0) {
+        each = waiters->median_ms;
+        first = waiters->lock->since_ms > 0 ? each - (now_ms - waiters->lock->since_ms) : each;
     } else {
         each = room->policy->lock_ttl_ms;
-        if (lock_is_owned(p->lock))
-            first = p->lock->expires_ms - now_ms;
+        if (lock_is_owned(waiters->lock))
+            first = waiters->lock->expires_ms - now_ms;
     }
-    if (first < 0 && p->median_ms < 0 && p->lock->since_ms == 0)
+    if (first < 0 && waiters->median_ms < 0 && waiters->lock->since_ms == 0)
         return -1;
     return (first > 0 ? first : 0) + (position - 1) * each;
 }
