@@ -7,7 +7,7 @@
 static const struct auth_alg_info ALGS[] = {
 #define ALG(id, name, family, digest, size_bytes, group)                                           \
     {name, AUTH_FAMILY_##family, digest, size_bytes, group},
-#include "algs.def"
+#include "wslock/config/algs.def"
 #undef ALG
 };
 

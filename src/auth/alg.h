@@ -9,7 +9,7 @@
 
 enum auth_alg {
 #define ALG(id, name, family, digest, size_bytes, group) AUTH_ALG_##id,
-#include "algs.def"
+#include "wslock/config/algs.def"
 #undef ALG
     AUTH_ALG_COUNT
 };
@@ -26,9 +26,9 @@ enum auth_family {
 struct auth_alg_info {
     const char *name;
     enum auth_family family;
-    const char *digest; /* OpenSSL's name, NULL where the algorithm brings its own */
-    size_t size_bytes;  /* see algs.def */
-    const char *group;  /* curve, or NULL */
+    const char *digest; /* see algs.def, as are size_bytes and group */
+    size_t size_bytes;
+    const char *group;
 };
 
 /* AUTH_ALG_NONE for what is not in the table; case counts. */

@@ -11,7 +11,6 @@
 #include "b64.h"
 
 #define MAX_KID_BYTES 1024
-#define MAX_COORDINATE_BYTES 48
 
 /* A member in base64url. */
 static bool read_bytes(const json_t *jwk, const char *name, struct buf *out) {

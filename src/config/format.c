@@ -38,13 +38,23 @@ bool config_is_loopback(const char *address) {
 }
 
 const char *config_check_alg(const char *text) {
-    static const char *const ALGS[] = {"HS256", "HS384", "HS512", "RS256", "RS384",
-                                       "RS512", "PS256", "ES256", "ES384", "EdDSA"};
+    static const char *const ALGS[] = {
+#define ALG(id, name, family, digest, size_bytes, group) name,
+#include "wslock/config/algs.def"
+#undef ALG
+    };
+    static const char NAMES[] = /* ", HS256, HS384" and so on */
+#define ALG(id, name, family, digest, size_bytes, group) ", " name
+#include "wslock/config/algs.def"
+#undef ALG
+        ;
+    static char expected[sizeof "one of " + sizeof NAMES];
 
     for (size_t i = 0; i < ARRAY_LEN(ALGS); i++)
         if (strcmp(text, ALGS[i]) == 0)
             return NULL;
-    return "one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, ES256, ES384, EdDSA";
+    (void)snprintf(expected, sizeof expected, "one of %s", &NAMES[2]);
+    return expected;
 }
 
 const char *config_check_cidr(const char *text) {

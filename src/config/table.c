@@ -52,6 +52,11 @@ static_assert(sizeof(enum config_upgrade) == sizeof(unsigned) &&
                   sizeof(enum log_level) == sizeof(unsigned),
               "CHOICE rows are stored as unsigned");
 
+static const char ALG_NAMES[] = /* ", `HS256`, `HS384`" and so on */
+#define ALG(id, name, family, digest, size_bytes, group) ", `" name "`"
+#include "wslock/config/algs.def"
+#undef ALG
+    ;
 static const char *const UPGRADE[] = {"deny", "queue", "request", NULL};
 static const char *const DISCONNECT[] = {"release", "grace", "prompt", NULL};
 static const char *const TAKEOVER[] = {"immediate", "request", "never", NULL};
@@ -206,10 +211,7 @@ static const struct config_row ROOT_ROWS[] = {
     {STRINGS(ROOT, "auth.audience", auth.audience), .lone = true, .check = config_check_text,
      .null_means = "not checked", .doc = "A token's `aud` must name one of these."},
     {STRINGS(ROOT, "auth.algorithms", auth.algorithms), .fallback = "[RS256, ES256]",
-     .check = config_check_alg,
-     .shape = "`HS256`, `HS384`, `HS512`, `RS256`, `RS384`, `RS512`, `PS256`, `ES256`, `ES384`, "
-              "`EdDSA`",
-     .doc = "What may ever be accepted."},
+     .check = config_check_alg, .shape = &ALG_NAMES[2], .doc = "What may ever be accepted."},
     {ITEMS(ROOT, "auth.keys", CONFIG_TYPE_LIST, auth.keys, auth.key_count, struct config_key),
      .scope = &KEY_SCOPE, .fallback = "[]", .doc = "Keys in files, each bound to one algorithm."},
     {SECTION("auth.jwks"), .null_means = "none",

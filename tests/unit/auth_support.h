@@ -28,6 +28,12 @@
 #define UNUSED_OK __attribute__((unused))
 #define NOW_MS INT64_C(1800000000000) /* when tokens of the tests are looked at */
 
+static const char *const ALL_ALGS[] = {
+#define ALG(id, name, family, digest, size_bytes, group) name,
+#include "wslock/config/algs.def"
+#undef ALG
+};
+
 static const char SECRET[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /* One way of signing: `secret` for HS*, else `pkey`. */
@@ -245,18 +251,15 @@ static UNUSED_OK void add_key(struct fixture *f, const char *kid, const char *al
 }
 
 static UNUSED_OK void fixture_init(struct fixture *f) {
-    static const char *const ALL[] = {"HS256", "HS384", "HS512", "RS256", "RS384",
-                                      "RS512", "PS256", "ES256", "ES384", "EdDSA"};
-
     memset(f, 0, sizeof *f);
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     strcpy(f->dir, "/tmp/wslock-auth-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     f->config.auth.keys = f->keys;
-    f->config.auth.algorithms =
-        (struct config_strings){mem_calloc(ARRAY_LEN(ALL), sizeof(char *)), ARRAY_LEN(ALL), true};
-    for (size_t i = 0; i < ARRAY_LEN(ALL); i++)
-        f->config.auth.algorithms.items[i] = mem_strdup(ALL[i]);
+    f->config.auth.algorithms = (struct config_strings){
+        mem_calloc(ARRAY_LEN(ALL_ALGS), sizeof(char *)), ARRAY_LEN(ALL_ALGS), true};
+    for (size_t i = 0; i < ARRAY_LEN(ALL_ALGS); i++)
+        f->config.auth.algorithms.items[i] = mem_strdup(ALL_ALGS[i]);
     f->config.auth.admin_roles = strings_of("lock-admin", NULL);
     f->config.auth.claim_user_id = mem_strdup("sub");
     f->config.auth.claim_username = mem_strdup("name");
