@@ -1,3 +1,4 @@
+/* --check-config. */
 #include "check.h"
 
 #include <errno.h>
@@ -31,14 +32,14 @@ static void on_unsupported(void *ctx, bool fatal, const char *finding) {
     tell(c, finding);
 }
 
-/* Whether the first start under --dev makes it. */
+/* Whether the first start with --dev creates the file. */
 static bool is_yet_to_come(const struct config *config, const char *path) {
     size_t len = config->dev ? strlen(config->state_dir) : 0;
     return len > 0 && path != NULL && strncmp(path, config->state_dir, len) == 0 &&
            path[len] == '/' && access(path, F_OK) != 0 && errno == ENOENT;
 }
 
-/* Files in a state directory that the first start makes are left out. */
+/* Ignores missing files that the first start creates in the state directory. */
 static bool check_files(struct check *c) {
     static char nowhere[] = "-";
     const struct config *config = c->config;
@@ -56,7 +57,7 @@ static bool check_files(struct check *c) {
     return redis_link_check(&present, tell, c) && ok;
 }
 
-/* A problem (heap), or NULL; frees it. */
+/* Reports and frees a problem, if there is one. */
 static bool told(struct check *c, char *problem) {
     if (problem == NULL)
         return false;

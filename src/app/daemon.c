@@ -1,3 +1,4 @@
+/* Starts the modules, runs the loop, reloads, drains and stops. */
 #include "daemon.h"
 
 #include <signal.h>
@@ -20,12 +21,12 @@
 #include "wslock/session/gateway.h"
 
 #define TICK_MS 20
-/* Of the drain time, what is kept for the connections that did not go by themselves. */
+/* The part of the drain time kept for closing the remaining connections. */
 #define DRAIN_LAST_MS 1000
 /* How long a failing disk is tried for at the end: at least, and if time is left of the drain. */
 #define FLUSH_MS 1000
 #define FLUSH_MAX_MS 5000
-/* How long the loop may take to close its handles at the end. */
+/* How long closing the handles may take at the end. */
 #define TEARDOWN_MS 5000
 
 /* How long clients wait at start for a recovery window to close; it is longer only if another
@@ -51,10 +52,10 @@ struct daemon {
     struct gateway *gateway;
     enum phase phase;
     uint64_t deadline_ms; /* of the phase */
-    uint64_t reached_ms;  /* when the store had been reached, 0: not yet */
+    uint64_t reached_ms;  /* when the store was reached; 0: not yet */
     uint64_t last_tick_ms;
     bool closed_all;
-    bool flushing; /* the audit, the last of a drain */
+    bool flushing; /* the audit is being flushed, the last step of a drain */
     bool flushed;
     enum exit_code exit_code;
 };
@@ -69,7 +70,7 @@ static void end(struct daemon *d, enum exit_code code) {
     uv_stop(&d->loop);
 }
 
-/* The store cannot be used, ever: only before gateway_started. */
+/* The store is unusable for good. Called only before gateway_started. */
 static void on_fatal(void *ctx, const char *problem) {
     log_error("store_unusable", LF("problem", problem));
     end(ctx, EXIT_RESOURCE);
@@ -90,7 +91,7 @@ static void print_dev_hints(const struct daemon *d) {
 static void open_for_clients(struct daemon *d) {
     d->phase = PHASE_RUNNING;
     net_open(d->net);
-    metrics_set(METRIC_RELOAD_OK, 1, NULL, NULL); /* what it started with */
+    metrics_set(METRIC_RELOAD_OK, 1, NULL, NULL); /* the configuration of the start */
     log_info("ready", LF("version", WSLOCK_VERSION), LF("instance", d->config->instance));
     systemd_ready();
     if (d->config->dev)
@@ -146,8 +147,8 @@ static void go_on_draining(struct daemon *d, uint64_t now_ms) {
     }
 }
 
-/* A store that was empty grants nothing for its first seconds, in case other instances have
- * something to restore: who connects should not have to know. */
+/* An empty store grants nothing for its first seconds, since other instances may restore grants.
+ * Listening waits for that. */
 static void go_on_starting(struct daemon *d, uint64_t now_ms) {
     if (!gateway_started(d->gateway)) {
         if (now_ms >= d->deadline_ms)
@@ -182,7 +183,7 @@ static void on_tick(uv_timer_t *timer) {
     }
 }
 
-/* A second one ends the drain. */
+/* A second signal ends the drain. */
 static void on_stop_signal(struct daemon *d) {
     if (d->phase == PHASE_RUNNING)
         drain(d);
@@ -225,7 +226,7 @@ static bool start_embedded(struct daemon *d, char **problem) {
     buf_fini(&directory);
     if (d->embedded == NULL)
         return false;
-    /* Nobody else has the configuration yet. */
+    /* There is no other reference yet. */
     mem_free(d->config->redis.unix_path);
     d->config->redis.unix_path = mem_strdup(redis_embedded_socket(d->embedded));
     return true;
@@ -265,7 +266,7 @@ static void start_clocks(struct daemon *d) {
         uv_signal_start(&d->signals[i], on_signal, SIGNALS[i]);
 }
 
-/* Something still uses what would have to be freed. */
+/* For an exit while a thread still uses the memory. */
 static void leave(struct daemon *d) {
     redis_embedded_stop(&d->embedded);
     log_info("stopped", LFI("exit_code", d->exit_code));
@@ -285,7 +286,7 @@ static void run_out(struct daemon *d, uv_timer_t *guard) {
     uv_timer_stop(guard);
 }
 
-/* What is left of a drain, within bounds. */
+/* The rest of the drain time, within bounds. */
 static int flush_ms(const struct daemon *d) {
     uint64_t now_ms = clock_boot_ms();
     uint64_t left_ms = d->flushed && d->deadline_ms > now_ms ? d->deadline_ms - now_ms : 0;

@@ -1,3 +1,4 @@
+/* The program wslockd: options, configuration, then the daemon. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -44,7 +45,7 @@ static void print_config(const struct config *config) {
     buf_fini(&out);
 }
 
-/* What was printed must have arrived: whoever reads a file with half a configuration is misled. */
+/* Fails if the output could not be written completely. */
 static enum exit_code printed(void) {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return EXIT_CLEAN;
@@ -71,8 +72,8 @@ static enum exit_code with_config(const struct options *o) {
     return ok ? printed() : EXIT_CONFIGURATION;
 }
 
-/* A descriptor that is free below 3 would be given to a socket or a file, into which the next
- * message on standard output or error would go. */
+/* Opens descriptors 0 to 2 if they are closed. Otherwise a socket or file could get one of them,
+ * and messages to standard output or error would go there. */
 static void open_standard_descriptors(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
@@ -80,11 +81,11 @@ static void open_standard_descriptors(void) {
     }
 }
 
-/* What holds for the process, before anything is created. */
+/* Settings of the process, made first. */
 static void prepare_process(void) {
     umask(0027);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN); /* until the daemon listens for it: there is nothing to reload yet */
+    signal(SIGHUP, SIG_IGN); /* until the daemon handles it */
     json_object_seed(0);
     OPENSSL_init_ssl(0, NULL);
 }

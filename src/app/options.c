@@ -1,3 +1,4 @@
+/* Parses the command line. */
 #include "options.h"
 
 #include <getopt.h>
@@ -99,7 +100,7 @@ static void take(struct options *o, int id) {
     case OPTION_HELP:
         o->action = OPTIONS_HELP;
         break;
-    default: /* getopt has told it */
+    default: /* getopt has reported it */
         wrong(o, "wrong usage", "");
         break;
     }

@@ -20,7 +20,7 @@ enum options_action {
     OPTIONS_PRINT_CONFIG,
     OPTIONS_VERSION,
     OPTIONS_HELP,
-    OPTIONS_WRONG, /* told on standard error already */
+    OPTIONS_WRONG, /* already reported on standard error */
 };
 
 struct options {

@@ -1,3 +1,4 @@
+/* Notifies systemd. */
 #include "systemd.h"
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* What systemd is told (sd_notify(3)); all of it does nothing without systemd. */
+/* Notifications to systemd (sd_notify(3)); no-ops without systemd. */
 #ifndef WSLOCK_APP_SYSTEMD_H
 #define WSLOCK_APP_SYSTEMD_H
 
@@ -6,7 +6,7 @@
 
 void systemd_ready(void);
 void systemd_stopping(void);
-/* To be called often: says that the loop turns whenever half of WATCHDOG_USEC is over. */
+/* Sends a watchdog ping when half of WATCHDOG_USEC has passed. To be called often. */
 void systemd_watchdog(uint64_t now_ms);
 
 #endif

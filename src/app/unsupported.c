@@ -1,3 +1,4 @@
+/* The keys that this version does not support. */
 #include "unsupported.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static void refuse(const struct search *s, const char *key, const char *advice) 
     s->on_found(s->ctx, true, text);
 }
 
-/* Of keys that have their default as well: only one that the file gives was meant. */
+/* For a key with a default: counts only if the file gives it. */
 static void ignore(const struct search *s, const char *key) {
     char text[256];
     if (!config_gives(s->config, key))

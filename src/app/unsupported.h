@@ -1,15 +1,15 @@
-/* Keys that are read and checked, but that this version cannot honour (docs/CHANGELOG.md). */
+/* Keys that are checked but not supported by this version (docs/CHANGELOG.md). */
 #ifndef WSLOCK_APP_UNSUPPORTED_H
 #define WSLOCK_APP_UNSUPPORTED_H
 
 #include "wslock/config/config.h"
 
-/* With a fatal one the daemon does not start, since it would promise what it does not do; another
- * has no effect. finding: as config_complain takes it. */
+/* With a fatal one the daemon does not start; any other has no effect. finding: as config_complain
+ * takes it. */
 typedef void (*unsupported_cb)(void *ctx, bool fatal, const char *finding);
 
 void unsupported_each(const struct config *config, unsupported_cb on_found, void *ctx);
-/* The first fatal one (heap), or NULL. */
+/* The first fatal finding (heap), or NULL. */
 char *unsupported_problem(const struct config *config);
 
 #endif

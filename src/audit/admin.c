@@ -1,3 +1,4 @@
+/* Records of administrators' actions until they are on disk. */
 #include "admin.h"
 
 #include "wslock/base/buf.h"

@@ -1,3 +1,4 @@
+/* The log's public side, on the loop's thread. */
 #include "wslock/audit/audit.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* The hash chain over records. */
 #include "chain.h"
 
 #include <openssl/core_names.h>

@@ -1,3 +1,4 @@
+/* The records that the end of the file holds already, found by event id. */
 #include "known.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* Encodes a record as one JSON line. */
 #include "record.h"
 
 #include <assert.h>

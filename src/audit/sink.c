@@ -1,3 +1,4 @@
+/* The open file: lock, write, sync. */
 #include "sink.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Reads the end of the file at start, and repairs a torn last line. */
 #include "tail.h"
 
 #include <errno.h>

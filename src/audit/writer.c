@@ -1,3 +1,4 @@
+/* The thread that chains records and writes them to disk. */
 #include "writer.h"
 
 #include <assert.h>

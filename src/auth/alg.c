@@ -1,3 +1,4 @@
+/* Look-ups in the table of signature algorithms. */
 #include "alg.h"
 
 #include <assert.h>

@@ -13,7 +13,7 @@ enum auth_alg {
 #undef ALG
     AUTH_ALG_COUNT
 };
-#define AUTH_ALG_NONE AUTH_ALG_COUNT /* no algorithm; the token's `none` is not known at all */
+#define AUTH_ALG_NONE AUTH_ALG_COUNT /* no algorithm of the table; `none` is not in it */
 
 enum auth_family {
     AUTH_FAMILY_HMAC,
@@ -31,7 +31,7 @@ struct auth_alg_info {
     const char *group;
 };
 
-/* AUTH_ALG_NONE for what is not in the table; case counts. */
+/* AUTH_ALG_NONE for a name that is not in the table; case-sensitive. */
 enum auth_alg auth_alg_parse(struct str name);
 const struct auth_alg_info *auth_alg_info(enum auth_alg alg);
 bool auth_alg_is_rsa(enum auth_alg alg);

@@ -1,3 +1,4 @@
+/* Verifies a token: signature, type, then claims. */
 #include "wslock/auth/auth.h"
 
 #include <strings.h>
@@ -39,7 +40,7 @@ static void add_roles(struct config_strings *to, const struct config_strings *fr
     }
 }
 
-/* All roles that anything depends on. */
+/* All roles that the configuration names. */
 static struct config_strings known_roles(const struct config *config) {
     struct config_strings known = {0};
 
@@ -96,7 +97,7 @@ bool auth_check(const struct config *config, config_finding_cb on_problem, void 
 struct auth *auth_create(const struct config *config, char **problem) {
     struct auth *a = mem_zalloc(sizeof *a);
 
-    json_object_seed(0); /* hash keys from outside unpredictably; does nothing the second time */
+    json_object_seed(0); /* a random seed, against chosen collisions; further calls do nothing */
     auth_keystore_init(&a->keys);
     copy_rules(&a->rules, config);
     *problem = NULL;
@@ -125,8 +126,8 @@ bool auth_ready(const struct auth *a) {
     return a->keys.count > 0;
 }
 
-/* A media type's name without regard to case, `application/` left out or not (RFC 7515 §4.1.9).
- * Another type of token, signed with the same key for another purpose, is not let in. */
+/* Compares the media type without case, with or without `application/` (RFC 7515 §4.1.9). Tokens of
+ * other types may be signed with the same key for another purpose, and are refused. */
 static bool typ_is_accepted(const json_t *typ) {
     static const char PREFIX[] = "application/";
     struct str text;

@@ -1,3 +1,4 @@
+/* base64url, both ways. */
 #include "b64.h"
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* base64url without padding (RFC 7515 §2), strictly: one text for each run of bytes. */
+/* Strict base64url without padding (RFC 7515 §2): each byte sequence has exactly one text. */
 #ifndef AUTH_B64_H
 #define AUTH_B64_H
 
@@ -8,10 +8,10 @@
 #include "wslock/base/macros.h"
 #include "wslock/base/str.h"
 
-/* Appends the bytes. False (out as it was) for padding, white space, other characters, an
- * impossible length, or bits set that no byte takes. */
+/* Appends the bytes. False (out unchanged) for padding, white space, other characters, an
+ * impossible length, or unused bits that are set. */
 bool auth_b64_decode(struct str text, struct buf *out) MUST_CHECK;
-/* Appends the text of the bytes. */
+/* Appends the encoded bytes. */
 void auth_b64_encode(struct str bytes, struct buf *out);
 
 #endif

@@ -1,10 +1,11 @@
+/* Reads and writes a claim by its name or JSON pointer. */
 #include "claim_path.h"
 
 #include <string.h>
 
 #include "wslock/base/buf.h"
 
-/* The next reference token, unescaped, NUL-terminated; *path moves behind it. */
+/* The next reference token, unescaped, NUL-terminated; *path moves after it. */
 static const char *next_token(const char **path, struct buf *out) {
     const char *p = *path + 1;
 

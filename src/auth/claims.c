@@ -1,3 +1,4 @@
+/* Checks claims and makes an identity of them. */
 #include "claims.h"
 
 #include <math.h>
@@ -9,10 +10,10 @@
 #include "claim_path.h"
 #include "name.h"
 
-/* 9999-12-31T23:59:59Z; what is later was meant as milliseconds. */
+/* 9999-12-31T23:59:59Z; a later time is probably in milliseconds. */
 #define MAX_UNIX_SECONDS 253402300799.0
 
-/* A claim that may be absent: `null` is no more than that. */
+/* An optional claim; `null` counts as absent. */
 static const json_t *optional(const json_t *claim) {
     return json_is_null(claim) ? NULL : claim;
 }
@@ -34,7 +35,7 @@ static bool read_time(const json_t *claims, const char *name, int64_t *out_ms) {
     return true;
 }
 
-/* A text without control characters, or nothing. */
+/* An optional text without control characters. */
 static bool read_text(const json_t *value, char **out) {
     struct str text;
 
@@ -78,7 +79,7 @@ static const char *check_audience(const json_t *claims, const struct config_stri
     return NULL;
 }
 
-/* The user id, as it is: it is compared byte by byte. An integer is its digits. */
+/* The user id, unchanged: ids are compared byte by byte. An integer is written in digits. */
 static const char *read_user_id(const json_t *user, struct auth_identity *id) {
     char digits[24];
     struct str text = jsonr_str(user);
@@ -123,7 +124,7 @@ static bool is_kept(const struct auth_identity *id, struct str role) {
     return false;
 }
 
-/* Keeps it, once, if the configuration names it. */
+/* Adds the role, once, if the configuration names it. */
 static const char *add_role(const struct auth_claim_rules *rules, struct auth_identity *id,
                             const json_t *value) {
     struct str text = jsonr_str(value);
@@ -139,7 +140,7 @@ static const char *add_role(const struct auth_claim_rules *rules, struct auth_id
     return NULL;
 }
 
-/* A list of texts; one text is one role, since some issuers unwrap lists of one. */
+/* A list of texts, or one text: some issuers unwrap lists of one. */
 static const char *read_roles(const json_t *roles, const struct auth_claim_rules *rules,
                               struct auth_identity *id) {
     const char *why = NULL;
@@ -153,7 +154,7 @@ static const char *read_roles(const json_t *roles, const struct auth_claim_rules
     return why;
 }
 
-/* Who it is, by the places that the configuration names. */
+/* Reads user id, name and roles from the configured claims. */
 static const char *read_person(const json_t *claims, const struct auth_claim_rules *rules,
                                struct auth_identity *id) {
     const char *why = read_user_id(auth_claim_get(claims, rules->user_id_path), id);
@@ -165,7 +166,7 @@ static const char *read_person(const json_t *claims, const struct auth_claim_rul
     return why;
 }
 
-/* Everything but whether it is expired. */
+/* Checks everything but the expiry. */
 static const char *read_claims(const json_t *claims, const struct auth_claim_rules *rules,
                                int64_t now_unix_ms, struct auth_identity *id) {
     const json_t *jti = json_object_get(claims, "jti");

@@ -1,4 +1,4 @@
-/* What the claims of a token with a good signature say. */
+/* The claims of a token whose signature is valid. */
 #ifndef AUTH_CLAIMS_H
 #define AUTH_CLAIMS_H
 
@@ -6,7 +6,7 @@
 
 #include "wslock/auth/auth.h"
 
-/* What a token must say, and where; all owned by auth. */
+/* The required claims and their places. Owned by auth. */
 struct auth_claim_rules {
     char *issuer; /* or NULL: any */
     struct config_strings audience;
@@ -18,7 +18,7 @@ struct auth_claim_rules {
 };
 
 bool auth_is_one_of(struct str text, const struct config_strings *set);
-/* Checks every claim's type, then what it says. *identity is set with AUTH_OK only. */
+/* Checks every claim's type, then its value. *identity is set with AUTH_OK only. */
 enum auth_result auth_claims_read(const json_t *claims, const struct auth_claim_rules *rules,
                                   int64_t now_unix_ms, struct auth_identity **identity,
                                   const char **why) MUST_CHECK;

@@ -1,3 +1,4 @@
+/* Splits a compact JWS and checks its header. */
 #include "compact.h"
 
 #include "wslock/auth/auth.h"

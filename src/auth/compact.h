@@ -1,4 +1,4 @@
-/* The compact serialisation (RFC 7515 §7.1), taken apart and not yet believed. */
+/* The parts of a compact JWS (RFC 7515 §7.1), before its signature is checked. */
 #ifndef AUTH_COMPACT_H
 #define AUTH_COMPACT_H
 

@@ -1,3 +1,4 @@
+/* Makes a verification key from a JSON Web Key. */
 #include "jwk.h"
 
 #include <openssl/core_names.h>
@@ -39,7 +40,7 @@ static EVP_PKEY *read_rsa(const json_t *jwk) {
 
     buf_init(&n);
     buf_init(&e);
-    /* An exponent of more than 64 bits is good for nothing but to make verification slow. */
+    /* An exponent of more than 64 bits would only make verification slow. */
     if (!bld || !read_bytes(jwk, "n", &n) || !read_bytes(jwk, "e", &e) || e.len > 8 ||
         n.len > AUTH_RSA_MAX_BITS / 8 + 1)
         goto done;

@@ -6,7 +6,7 @@
 
 #include "key.h"
 
-/* What a JWK is taken for that names no `alg` and whose kind leaves it open; AUTH_ALG_NONE:
+/* The algorithm of a JWK without `alg` whose kind allows several. AUTH_ALG_NONE: such a key is
  * refused. */
 struct auth_jwk_defaults {
     enum auth_alg rsa, oct;

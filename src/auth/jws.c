@@ -1,3 +1,4 @@
+/* Verifies a compact JWS with a given key, for test vectors. */
 #include "wslock/auth/jws.h"
 
 #include "wslock/base/jsonr.h"

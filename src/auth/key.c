@@ -1,3 +1,4 @@
+/* Verification keys: checks them and verifies signatures with OpenSSL. */
 #include "key.h"
 
 #include <openssl/core_names.h>
@@ -14,7 +15,7 @@
 
 #define MAX_RS_BYTES 96 /* r and s of ES384 */
 #define MAX_DER_BYTES                                                                              \
-    (MAX_RS_BYTES + 2 * 3 + 3) /* two INTEGERs with a sign byte, in a SEQUENCE                     \
+    (MAX_RS_BYTES + 2 * 3 + 3) /* a SEQUENCE of two INTEGERs with sign bytes                       \
                                 */
 
 static struct auth_key *key_create(enum auth_alg alg, const char *kid) {
@@ -86,7 +87,7 @@ static const char *check_kind(const struct auth_alg_info *info, const EVP_PKEY *
     return "unknown algorithm";
 }
 
-/* Also that an EC point is on its curve, and an RSA modulus and exponent are possible. */
+/* Checks that an EC point is on its curve, and that RSA modulus and exponent are valid. */
 static bool public_part_is_valid(EVP_PKEY *pkey) {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
     bool ok = ctx && EVP_PKEY_public_check(ctx) == 1;
@@ -145,7 +146,7 @@ static bool verify_hmac(const struct auth_key *key, struct str bytes, struct str
     return len > 0 && signature.len == len && CRYPTO_memcmp(expected, signature.p, len) == 0;
 }
 
-/* r and s side by side (RFC 7518 §3.4), made the DER that OpenSSL takes; 0 if that cannot be. */
+/* Converts r and s side by side (RFC 7518 §3.4) to OpenSSL's DER. Its length, or 0. */
 static size_t ecdsa_to_der(struct str signature, unsigned char out[MAX_DER_BYTES]) {
     const unsigned char *p = (const unsigned char *)signature.p;
     int half = (int)(signature.len / 2);

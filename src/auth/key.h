@@ -1,6 +1,5 @@
 /*
- * A verification key: bound to one algorithm from its making on, checked to be fit for it, and kept
- * in the form in which verification is cheapest.
+ * A verification key. It is bound to one algorithm and checked when it is created, and kept parsed.
  */
 #ifndef AUTH_KEY_H
 #define AUTH_KEY_H

@@ -1,4 +1,4 @@
-/* The key files that the configuration names. */
+/* Loads the key files that the configuration names. */
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ static struct auth_key *read_public_key(enum auth_alg alg, const char *kid, stru
     return key;
 }
 
-/* One line end behind the secret is an editor's, not the secret's. */
+/* Editors add a line break at the end of a file; it is no part of the secret. */
 static void trim_newline(struct buf *content) {
     if (content->len == 0 || content->data[content->len - 1] != '\n')
         return;
@@ -130,7 +130,7 @@ static char *load_jwks(struct auth_keystore *store, const struct config *config)
     return problem;
 }
 
-/* Reports a problem (heap, or NULL), and frees it. */
+/* Reports and frees a problem, if there is one. */
 static bool report(char *problem, config_finding_cb on_problem, void *ctx) {
     bool ok = !problem;
 

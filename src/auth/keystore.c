@@ -1,3 +1,4 @@
+/* The loaded keys, found by algorithm and kid. */
 #include "keystore.h"
 
 #include "wslock/base/jsonr.h"
@@ -40,7 +41,7 @@ static bool is_any(const struct auth_key *key, struct str kid) {
     return true;
 }
 
-/* The only key of the algorithm that fits; *count says how many there are. */
+/* The only fitting key of the algorithm; *count: the number of fitting keys. */
 static const struct auth_key *only_one(const struct auth_keystore *store, enum auth_alg alg,
                                        struct str kid,
                                        bool (*fits)(const struct auth_key *key, struct str kid),

@@ -18,7 +18,7 @@ struct auth_keystore {
 
 void auth_keystore_init(struct auth_keystore *store);
 void auth_keystore_fini(struct auth_keystore *store);
-/* Whether auth.algorithms has it; NULL: every algorithm is allowed. */
+/* Whether auth.algorithms has it. NULL allows every algorithm. */
 bool auth_alg_allowed(const struct config_strings *allowed, enum auth_alg alg);
 /* Takes the key. False (the key is destroyed) when the store is full. */
 bool auth_keystore_add(struct auth_keystore *store, struct auth_key *key);

@@ -1,3 +1,4 @@
+/* Makes a display name safe to show. */
 #include "name.h"
 
 #include "wslock/auth/auth.h"
@@ -44,7 +45,7 @@ static bool is_in(const struct range *ranges, size_t count, uint32_t code) {
     return false;
 }
 
-/* The code point there, and how long it is; a byte that begins none counts as hidden. */
+/* The code point at a position and its length; an invalid byte counts as hidden. */
 static uint32_t code_at(struct str text, size_t at, size_t *len) {
     *len = utf8_sequence(text.p + at, text.len - at);
     if (*len > 0)
@@ -77,7 +78,7 @@ bool auth_text_is_blank(struct str text) {
     return true;
 }
 
-/* Where the character begins that ends before at; at > 0. */
+/* The start of the character that ends before `at`; at > 0. */
 static size_t before(struct str text, size_t at) {
     do
         at--;
@@ -89,8 +90,8 @@ static bool joins_before(uint32_t code) {
     return is_in(MARKS, ARRAY_LEN(MARKS), code) || is_in(EXTENDERS, ARRAY_LEN(EXTENDERS), code);
 }
 
-/* How much of a text that is longer than AUTH_MAX_NAME_BYTES is kept. Where all of it is one
- * character with its marks, some of these go. */
+/* The length to keep of a text longer than AUTH_MAX_NAME_BYTES. If the whole text is one character
+ * with its marks, some marks are cut. */
 static size_t cut_length(struct str text) {
     size_t whole = utf8_cut(text, AUTH_MAX_NAME_BYTES);
     size_t at = whole, len;

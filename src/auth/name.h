@@ -1,4 +1,4 @@
-/* How a display name is shown: what a token says, made fit to stand beside other people's names. */
+/* Makes the display name of a token safe to show next to other names. */
 #ifndef AUTH_NAME_H
 #define AUTH_NAME_H
 
@@ -7,10 +7,10 @@
 #include "wslock/base/buf.h"
 #include "wslock/base/str.h"
 
-/* Whether there is a control character (C0, DEL, C1) in it. */
+/* Whether it has a control character (C0, DEL, C1). */
 bool auth_text_has_control(struct str text);
-/* Whether there is nothing to see: only white space of any kind, and what auth_name_append takes
- * out. True for the empty text. */
+/* Whether nothing is visible: the text is empty, or holds only white space and characters that
+ * auth_name_append removes. */
 bool auth_text_is_blank(struct str text);
 /* Appends the name (valid UTF-8) as it is shown: without control, zero-width and direction-override
  * characters, line separators and fillers, then cut to AUTH_MAX_NAME_BYTES at a whole character,

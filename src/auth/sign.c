@@ -38,7 +38,7 @@ static bool put_roles(json_t *claims, const char *path, const struct sign_reques
     return auth_claim_put(claims, path, roles);
 }
 
-/* NULL where a text is no UTF-8, or two of the configured places exclude each other. */
+/* NULL if a text is no UTF-8, or if two configured claims exclude each other. */
 static json_t *make_claims(const struct config *config, const struct sign_request *request) {
     json_t *claims = json_object();
     int64_t issued = request->issued_unix_ms / 1000;
@@ -64,7 +64,7 @@ static json_t *make_claims(const struct config *config, const struct sign_reques
     return claims;
 }
 
-/* What auth_verify would say against these claims; NULL: nothing. */
+/* Why auth_verify would refuse these claims, or NULL. */
 static const char *refusal(const struct config *config, const struct sign_request *request,
                            const json_t *claims) {
     const struct auth_claim_rules rules = {

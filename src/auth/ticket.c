@@ -1,3 +1,4 @@
+/* Loads the keys of lock tickets, signs tickets and reads them. */
 #include "wslock/auth/ticket.h"
 
 #include <openssl/core_names.h>
@@ -25,7 +26,7 @@
 
 struct ticket_key {
     struct auth_key *key;
-    struct buf header; /* of its tickets, encoded, with the dot behind it */
+    struct buf header; /* of its tickets, encoded, with a final dot */
 };
 
 struct ticket_keys {
@@ -48,7 +49,7 @@ static bool read_coordinate(const EVP_PKEY *pkey, const char *name, struct buf *
     return ok;
 }
 
-/* RFC 7638: the hash of the members that make the key, in their order, without white space. */
+/* RFC 7638: the hash of the required members in alphabetical order, without white space. */
 static bool make_thumbprint(const char *x, const char *y, struct buf *out) {
     unsigned char hash[HASH_BYTES];
     struct buf text;
@@ -138,7 +139,7 @@ static const char *add_key(struct ticket_keys *keys, EVP_PKEY *pkey, struct json
     return why;
 }
 
-/* How many private keys begin in the file, whether they can be read or not. */
+/* The number of private keys in the file, readable or not. */
 static size_t count_begun(const struct buf *pem) {
     static const char BEGIN[] = "-----BEGIN ", END[] = "PRIVATE KEY-----";
     struct str rest = {pem->data, pem->len}, line;
@@ -218,7 +219,7 @@ struct str ticket_keys_jwks(const struct ticket_keys *keys) {
 
 /* ---- signing ---- */
 
-/* As JWS has it: r and s side by side (RFC 7518 §3.4). */
+/* Converts to the form of JWS: r and s side by side (RFC 7518 §3.4). */
 static bool from_der(const unsigned char *der, size_t len,
                      unsigned char out[2 * COORDINATE_BYTES]) {
     ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &der, (long)len);
@@ -311,7 +312,7 @@ static bool read_text(const json_t *claims, const char *name, size_t size, char 
     return true;
 }
 
-/* Our own signature is on them, but perhaps from another use of the key. */
+/* The signature is valid, but the key may also be used for other tokens. */
 static const char *read_claims(const json_t *claims, struct ticket_claims *out) {
     int64_t expires_s;
 

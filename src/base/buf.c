@@ -1,3 +1,4 @@
+/* Growth and formatting of buffers. */
 #include "wslock/base/buf.h"
 
 #include <stdarg.h>

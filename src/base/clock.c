@@ -1,3 +1,4 @@
+/* Reads the clocks, or the source that a test has set. */
 #include "wslock/base/clock.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Reads regular files whole. */
 #include "wslock/base/file.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Creates and counts shared frames. */
 #include "wslock/base/frame.h"
 
 #include <assert.h>

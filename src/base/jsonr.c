@@ -1,3 +1,4 @@
+/* Strict reading of JSON, over jansson. */
 #include "wslock/base/jsonr.h"
 
 /* Whether objects and arrays nest at most JSON_DEPTH_MAX deep, whatever else the text is. jansson

@@ -1,3 +1,4 @@
+/* Writes JSON. */
 #include "wslock/base/jsonw.h"
 
 #define ONES UINT64_C(0x0101010101010101)

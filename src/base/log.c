@@ -1,3 +1,4 @@
+/* Formats log lines and writes them to standard error. */
 #include "wslock/base/log.h"
 
 #include <errno.h>

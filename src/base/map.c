@@ -1,3 +1,4 @@
+/* The hash map: SipHash, a list in each bucket. */
 #include "wslock/base/map.h"
 
 #include "wslock/base/mem.h"

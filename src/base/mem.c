@@ -1,3 +1,4 @@
+/* Allocation that ends the process when memory is exhausted. */
 #include "wslock/base/mem.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Random bytes and ids. */
 #include "wslock/base/rand.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* The token bucket. */
 #include "wslock/base/rate.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Texts: copies, trimming, UTF-8. */
 #include "wslock/base/str.h"
 
 #include "wslock/base/mem.h"

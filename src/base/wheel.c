@@ -1,3 +1,4 @@
+/* The timer wheel. */
 #include "wslock/base/wheel.h"
 
 #include "wslock/base/mem.h"

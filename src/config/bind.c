@@ -1,3 +1,4 @@
+/* Reads a tree into struct config by the table's rows, with defaults, and frees what it filled. */
 #include "bind.h"
 
 #include <assert.h>
@@ -9,7 +10,7 @@
 #include "suggest.h"
 #include "value.h"
 
-/* Where the binding stands: a mapping whose rows are those under `prefix` of `scope`. */
+/* The mapping being bound: its rows are those under `prefix` of `scope`. */
 struct place {
     const struct config_scope *scope;
     const char *prefix; /* path within the scope */
@@ -69,13 +70,13 @@ void config_scope_fini(const struct config_scope *scope, void *base) {
     }
     if (scope == &CONFIG_POLICY) {
         struct config_policy *policy = base;
-        char *type = (char *)policy->type; /* owned, and const only for readers */
+        char *type = (char *)policy->type; /* owned; const for readers only */
         mem_free(type);
         policy->type = NULL;
     }
 }
 
-/* A default's node: most are plain scalars, and lists are few. */
+/* The node of a default: a plain scalar or a flow list. */
 static struct config_node *parse_default(const char *text, struct config_problems *problems) {
     struct config_node *root, *list;
     char document[256];
@@ -97,7 +98,7 @@ static struct config_node *parse_default(const char *text, struct config_problem
     return list;
 }
 
-/* Defaults are read as if they stood in a file; the table's have no problems. */
+/* Reads a default as if the file had it. The defaults of the table are valid. */
 static void set_defaults(const struct config_scope *scope, void *base) {
     struct config_problems problems = {0};
 
@@ -145,7 +146,7 @@ static void bind_list(const struct binding *b, const struct config_row *row,
     }
 }
 
-/* Every type starts as `default` does, bound a second time without a word. */
+/* Every type starts with the values of `default`, bound a second time without reporting. */
 static void bind_policy(const struct binding *b, const struct config_entry *entry,
                         struct config_policy *policy, const char *path) {
     const struct binding silent = {b->root, NULL};
@@ -247,7 +248,7 @@ static void report_unknown(const struct binding *b, const struct place *at,
     }
 }
 
-/* The rows in their order, not the file's: `default` comes before the types that build on it. */
+/* In the order of the table: `default` precedes the types, which inherit from it. */
 static void bind_mapping(const struct binding *b, const struct place *at,
                          const struct config_node *node) {
     for (size_t i = 0; i < at->scope->count; i++) {

@@ -1,3 +1,4 @@
+/* Values that depend on the first listener's port. */
 #include "derived.h"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* The configuration of --dev: a text like any other, over which a file may go. */
+/* The configuration of --dev: an embedded text, which a file may override. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "value.h"
 
 static const char DEV_NAME[] = "--dev";
-static const char STATE_DIR_NAME[] = "--state-dir"; /* the file that problems with it name */
+static const char STATE_DIR_NAME[] = "--state-dir"; /* stands for the file in problems */
 
 /* `@/name` is a file in the state directory: see append_text. */
 static const char DEV_TEXT[] =
@@ -35,7 +35,7 @@ static const char DEV_TEXT[] =
     "  care-plan: {requests: true, disconnect: prompt}\n"
     "  prescription: {takeover: immediate}\n";
 
-/* DEV_TEXT with each `@/name` made a quoted path in the state directory. */
+/* Appends DEV_TEXT, with each `@/name` replaced by a quoted path in the state directory. */
 static void append_text(const char *state_dir, bool embedded, struct buf *out) {
     struct buf path;
 
@@ -64,7 +64,7 @@ static bool report_errno(struct config_problems *problems, const char *path) {
     return false;
 }
 
-/* Makes the directory and those above it, for the user alone. */
+/* Makes the directory and its parents, with access for the user only. */
 static bool make_directory(const char *path, struct config_problems *problems) {
     char *copy = mem_strdup(path);
     bool ok = *path != '\0';
@@ -106,8 +106,8 @@ static bool check_key_file(const char *path, struct config_problems *problems) {
     return false;
 }
 
-/* Writes 256 random bits as text under another name first, so that the key is there whole or not at
- * all, also when two daemons start at once. */
+/* Writes 256 random bits as text to a temporary file and links it into place: the key file is never
+ * incomplete, even when two daemons start at once. */
 static bool make_key(const char *state_dir, const char *path, struct config_problems *problems) {
     char text[2 * RAND_ID_LEN + 1];
     struct buf temporary;
@@ -168,7 +168,7 @@ static void check_loopback(const struct config *c, struct config_problems *probl
     }
 }
 
-/* The defaults with the file's tree over them; takes `over`, which may be NULL. */
+/* The defaults, overridden by the file's tree. Takes `over`, which may be NULL. */
 static struct config_node *dev_tree(const char *state_dir, struct config_node **over,
                                     struct config_problems *problems) {
     static const char *const OTHERS[] = {"redis.url", "redis.sentinel", "redis.cluster"};
@@ -198,7 +198,7 @@ bool config_make_dev(const char *state_dir, config_problem_cb on_problem, void *
     return ok;
 }
 
-/* Whether the directory can be used: it, or the one above it in which it can be made. */
+/* Whether the directory can be used, or made in its parent. */
 static bool check_directory(const char *path, struct config_problems *problems) {
     char *copy = mem_strdup(path);
     const char *at = copy;

@@ -1,4 +1,4 @@
-/* ${NAME} in values. */
+/* Replaces ${NAME} in values by environment variables. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +21,8 @@ static bool is_name(const char *name, size_t len) {
     return len > 0;
 }
 
-/* Appends the variable named at `p`, behind "${"; returns what follows its "}", or NULL. */
+/* Appends the variable whose name starts at `p`, after "${". Returns the text after "}", or NULL.
+ */
 static const char *append_variable(struct expansion *e, const struct config_node *node,
                                    const char *p, struct buf *out) {
     const char *end = strchr(p, '}');
@@ -54,8 +55,8 @@ static const char *append_variable(struct expansion *e, const struct config_node
     return end + 1;
 }
 
-/* A value that grew out of a variable is typed as if it stood in the file without quotes, but it is
- * never null: an empty variable must not switch a check off. */
+/* An expanded value is typed like an unquoted value of the file, but is never null: an empty
+ * variable must not disable a check. */
 static void expand_scalar(struct expansion *e, struct config_node *node) {
     char quoted[CONFIG_QUOTE_BYTES];
     struct buf out;
@@ -64,7 +65,7 @@ static void expand_scalar(struct expansion *e, struct config_node *node) {
 
     if (!strstr(p, "${"))
         return;
-    node->refused = true; /* unless it goes well */
+    node->refused = true; /* reset on success */
     buf_init(&out);
     while (*p && out.len <= CONFIG_MAX_VALUE_BYTES) {
         if (strncmp(p, "$${", 3) == 0) {

@@ -1,3 +1,4 @@
+/* Reads the configuration file, which may also be a pipe. */
 #include "file.h"
 
 #include <errno.h>

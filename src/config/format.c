@@ -1,3 +1,4 @@
+/* Checks of single texts: addresses, names, URLs. */
 #include "format.h"
 
 #include <arpa/inet.h>
@@ -160,8 +161,7 @@ const char *config_check_node(const char *text) {
                                                               : "host:port, or [address]:port";
 }
 
-/* Browsers leave out the port that belongs to the scheme, and an exact comparison would never
- * match. */
+/* Browsers omit the default port of the scheme, so an origin that has it would never match. */
 static const char *check_origin_port(const char *text, int port) {
     if ((strncmp(text, "https:", 6) == 0 && port == 443) ||
         (strncmp(text, "http:", 5) == 0 && port == 80))

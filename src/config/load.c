@@ -1,3 +1,4 @@
+/* Loads a configuration, and counts the references to it. */
 #include "load.h"
 
 #include <errno.h>

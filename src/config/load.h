@@ -6,8 +6,7 @@
 
 /* A file's tree with its variables expanded; NULL after a problem. */
 struct config_node *config_load_tree(const char *path, struct config_problems *problems);
-/* Binds and checks a tree, which belongs to the result; NULL after a problem, also one that was
- * there before. */
+/* Binds and checks a tree and takes it over. NULL if `problems` holds anything afterwards. */
 struct config *config_load_bound(struct config_node **root, struct config_problems *problems);
 
 #endif

@@ -9,7 +9,7 @@
 struct printing {
     struct buf *out;
     int depth;
-    bool item; /* the next line is the first of a list's item */
+    bool item; /* the next line starts a list item */
 };
 
 static void print_mapping(struct printing *p, const struct config_scope *scope, const char *prefix,
@@ -23,7 +23,7 @@ static void start_line(struct printing *p, const char *name) {
     buf_append_char(p->out, ':');
 }
 
-/* Whether anything in a droppable section is set. */
+/* Whether any key in a droppable section is set. */
 static bool is_dropped(const struct config_row *section, const struct config_scope *scope,
                        const void *base) {
     if (!section->droppable)

@@ -1,3 +1,4 @@
+/* Collects problems and reports them in the order of their lines. */
 #include "problem.h"
 
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 struct config_problem {
     const char *file;
     int line;
-    size_t order; /* of being found: keeps the sort stable */
+    size_t order; /* in which it was added; keeps the sort stable */
     char *key;
     char *text;
 };
@@ -68,7 +69,7 @@ const char *config_quote(const char *text, char out[CONFIG_QUOTE_BYTES]) {
     size_t keep = len < CONFIG_QUOTE_BYTES ? len : CONFIG_QUOTE_BYTES - sizeof MORE;
 
     while (keep < len && keep > 0 && ((unsigned char)text[keep] & 0xc0) == 0x80)
-        keep--; /* never half a character */
+        keep--; /* never cuts a character */
     for (size_t i = 0; i < keep; i++) {
         unsigned char c = (unsigned char)text[i];
         out[i] = (char)(c < 0x20 || c == 0x7f ? '?' : c);

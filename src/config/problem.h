@@ -1,5 +1,4 @@
-/* Problems found while a configuration is loaded: gathered, then told in the order of their lines.
- */
+/* Collects the problems found while a configuration is loaded, and reports them by line. */
 #ifndef WSLOCK_CONFIG_PROBLEM_H
 #define WSLOCK_CONFIG_PROBLEM_H
 
@@ -14,11 +13,11 @@ struct config_problems {
     size_t count;
 };
 
-/* Adds one; `file` must outlive the collection, the rest is copied. Nothing happens when `problems`
- * is NULL (a pass whose problems another pass tells). */
+/* Adds one; `file` must outlive the collection, the rest is copied. Does nothing when `problems`
+ * is NULL (another pass reports the same problems). */
 void config_problems_add(struct config_problems *problems, const char *file, int line,
                          const char *key, const char *fmt, ...) PRINTF_LIKE(5, 6);
-/* Tells all of them, those of one file by line, and empties the collection. */
+/* Reports all of them, those of one file by line, and empties the collection. */
 void config_problems_report(struct config_problems *problems, config_problem_cb on_problem,
                             void *ctx);
 

@@ -1,3 +1,4 @@
+/* Parses redis.url. */
 #include "redis_url.h"
 
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static int hex_digit(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Percent-decodes; NULL when a % is not followed by two digits, or stands for a NUL. */
+/* Percent-decodes. NULL for a % without two hexadecimal digits, or for an encoded NUL. */
 static char *decode(struct str text) {
     char *out = mem_alloc(text.len + 1);
     size_t len = 0;
@@ -109,7 +110,7 @@ static const char *parse_host(struct str text, struct config_redis_url *out) {
     return NULL;
 }
 
-/* What follows "redis://". */
+/* Parses the part after "redis://". */
 static const char *parse_network(const char *rest, struct config_redis_url *out) {
     size_t len = strcspn(rest, "/?#");
     const char *at = memrchr(rest, '@', len);
@@ -126,7 +127,7 @@ static const char *parse_network(const char *rest, struct config_redis_url *out)
     return NULL;
 }
 
-/* What follows "unix:". */
+/* Parses the part after "unix:". */
 static const char *parse_unix(const char *rest, struct config_redis_url *out) {
     size_t len;
 

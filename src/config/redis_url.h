@@ -1,4 +1,4 @@
-/* redis.url taken apart. */
+/* The parts of redis.url. */
 #ifndef WSLOCK_CONFIG_REDIS_URL_H
 #define WSLOCK_CONFIG_REDIS_URL_H
 

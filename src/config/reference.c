@@ -1,4 +1,4 @@
-/* The reference part of docs/configuration.md. */
+/* Writes the reference part of docs/configuration.md. */
 #include <stdio.h>
 #include <string.h>
 
@@ -68,7 +68,7 @@ static void write_scope(const struct config_scope *scope, const char *prefix, st
         write_row(&scope->rows[i], prefix, out);
 }
 
-/* A row below a chapter's, with the keys of a list's items behind it. */
+/* A row of a chapter, followed by the keys of a list's items. */
 static void write_nested(const struct config_row *row, struct buf *out) {
     char prefix[64];
 
@@ -109,7 +109,7 @@ static bool is_chapter(const struct config_row *row) {
     return row->type == CONFIG_TYPE_SECTION || row->scope;
 }
 
-/* Keys with a value of their own first, then a chapter for each mapping. */
+/* Top-level keys that are no mapping come first, then a chapter for each mapping. */
 void config_write_reference(struct buf *out) {
     buf_append_str(out, "### Keys without a mapping\n\n");
     buf_append_str(out, HEAD);

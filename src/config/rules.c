@@ -11,7 +11,7 @@
 #include "rules_policy.h"
 #include "rules_redis.h"
 
-/* Engine.IO's path ends in a slash; clients add it where it is left out. */
+/* Engine.IO's path ends in a slash; clients add a missing one. */
 static void end_in_slash(char **path) {
     size_t len = strlen(*path);
 

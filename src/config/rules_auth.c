@@ -25,7 +25,7 @@ static void check_key_file(const struct config_rules *r, size_t i) {
     }
 }
 
-/* Two keys that a token could mean equally. */
+/* A token must not fit two keys. */
 static void check_key_twins(const struct config_rules *r, size_t i) {
     const struct config_key *key = &r->config->auth.keys[i];
     char path[CONFIG_MAX_PATH_BYTES];
@@ -51,7 +51,7 @@ static void check_key(const struct config_rules *r, size_t i) {
 
     check_key_twins(r, i);
     if (!key->alg)
-        return; /* told already */
+        return; /* already reported */
     check_key_file(r, i);
 }
 
@@ -81,7 +81,7 @@ static bool is_allowed(const struct config_strings *algorithms, const char *alg)
     return false;
 }
 
-/* Keys are there, but nothing could be verified with any of them. */
+/* auth.keys must hold a key whose algorithm is allowed. */
 static void check_usable(const struct config_rules *r) {
     const struct config *c = r->config;
 

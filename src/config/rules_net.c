@@ -39,11 +39,11 @@ static void check_place(const struct config_rules *r, size_t i) {
         config_rules_complain(r, path, "needed without systemdSocket");
 }
 
-/* ---- two listeners where only one can be ---- */
+/* ---- listeners on the same address and port ---- */
 
 struct place {
-    struct in6_addr address; /* IPv4: mapped, as the kernel has it */
-    int port;                /* 0: in nobody's way */
+    struct in6_addr address; /* IPv4 as IPv4-mapped IPv6 */
+    int port;                /* 0: no conflict possible */
 };
 
 static struct place place_of(const char *address, int port) {
@@ -83,7 +83,7 @@ static bool same_port(const struct place *a, const struct place *b) {
     return a->port != 0 && a->port == b->port;
 }
 
-/* `::` never meets IPv4: see complete_ipv6_only. */
+/* `::` does not conflict with IPv4: see complete_ipv6_only. */
 static bool overlap(const struct place *a, const struct place *b) {
     return same_port(a, b) && is_ipv4(a) == is_ipv4(b) &&
            (IN6_ARE_ADDR_EQUAL(&a->address, &b->address) || is_every_address(a) ||
@@ -124,7 +124,7 @@ static void check_twins(const struct config_rules *r, size_t i) {
         complain_overlap(r, i, &mine, &ops, "ops");
 }
 
-/* Whether it is `::` and somebody else has its port for IPv4. */
+/* Whether the address is `::` and another listener uses the port on IPv4. */
 static bool leaves_ipv4(const struct config *c, const struct place *place) {
     const struct place ops = ops_place(c);
 
@@ -141,7 +141,7 @@ static bool leaves_ipv4(const struct config *c, const struct place *place) {
     return false;
 }
 
-/* A socket on `::` that takes IPv4 too cannot be where one for IPv4 is. */
+/* A socket on `::` must be IPv6-only if another socket has the port on IPv4. */
 static void complete_ipv6_only(const struct config_rules *r, size_t i) {
     struct config_listen *listen = &r->config->listen[i];
     const struct place place = listen_place(r->config, i);
@@ -159,7 +159,7 @@ static void complete_ipv6_only(const struct config_rules *r, size_t i) {
 
 /* ---- the rules ---- */
 
-/* A single address gets the prefix length of one. */
+/* Appends the full prefix length to a single address. */
 static void complete_networks(struct config_strings *networks) {
     for (size_t i = 0; i < networks->count; i++) {
         char **text = &networks->items[i];
@@ -192,7 +192,7 @@ void config_check_listen(const struct config_rules *r) {
         config_rules_complain(r, "listen", "one listener is needed at least");
     for (size_t i = 0; i < c->listen_count; i++) {
         if (!is_mapping(r, i))
-            continue; /* told already */
+            continue; /* already reported */
         check_transport(r, i);
         check_place(r, i);
         check_twins(r, i);

@@ -12,7 +12,7 @@ static void check_policy(const struct config_rules *r, const struct config_polic
     own_heartbeat = config_rules_given(r, heartbeat);
     own_ttl = config_rules_given(r, ttl);
     own_idle = config_rules_given(r, idle);
-    /* What a type takes from `default` whole was told there. */
+    /* Values that a type inherits from `default` are reported there. */
     if ((shared || own_heartbeat || own_ttl) &&
         policy->heartbeat_interval_ms > policy->lock_ttl_ms / 2)
         config_rules_complain(r, own_ttl && !own_heartbeat ? ttl : heartbeat,

@@ -23,7 +23,7 @@ static bool given(const struct config_rules *r, const char *path) {
     return node && !config_node_is_null(node);
 }
 
-/* The four ways to the store exclude each other; the URL's default counts when there is no other.
+/* url, embedded, sentinel and cluster exclude each other. The default URL holds without the others.
  */
 static void check_ways(const struct config_rules *r) {
     static const char *const WAYS[] = {"redis.url", "redis.embedded", "redis.sentinel",
@@ -68,7 +68,7 @@ static void take_url(const struct config_rules *r) {
     c->redis.database = url.database;
 }
 
-/* The file's content without the line break at its end; NULL after a problem. */
+/* The file's content without its final line break; NULL after a problem. */
 static char *read_password(const struct config_rules *r, const char *path, const char *file) {
     struct buf content;
     char *password = NULL;

@@ -1,5 +1,4 @@
-/* Where --dev and the embedded Redis keep their files: one rule for the daemon and for wslockctl.
- */
+/* The directory of --dev and of the embedded Redis, the same for the daemon and wslockctl. */
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@ static char *below(const char *directory, size_t len, const char *rest) {
     return mem_printf("%.*s%s", (int)len, directory, rest);
 }
 
-/* A relative path there is a mistake (XDG Base Directory Specification). */
+/* The XDG Base Directory Specification forbids relative paths. */
 static const char *variable(const char *name) {
     const char *value = getenv(name);
 
@@ -26,7 +25,7 @@ char *config_state_dir(const char *given) {
     if (given)
         return mem_strdup(given);
     directory = variable("STATE_DIRECTORY");
-    if (directory) /* systemd names all of a unit's, with colons between */
+    if (directory) /* systemd separates the directories of a unit by colons */
         return below(directory, strcspn(directory, ":"), "");
     directory = variable("XDG_STATE_HOME");
     if (directory)

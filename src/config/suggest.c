@@ -1,3 +1,4 @@
+/* Finds a key by its name, and the nearest name for a misspelt one. */
 #include "suggest.h"
 
 #include <ctype.h>
@@ -25,8 +26,8 @@ static bool same_letter(char a, char b) {
     return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Changes from one name to the other without regard to case: a letter more, less or another, or two
- * that changed places. Both at most MAX_NAME long. */
+/* The edit distance, ignoring case: inserted, deleted, replaced or transposed letters. Both names
+ * have at most MAX_NAME bytes. */
 static size_t distance(const char *a, const char *b) {
     size_t rows[3][MAX_NAME + 1];
     size_t len = strlen(b);
@@ -54,7 +55,7 @@ static size_t distance(const char *a, const char *b) {
 
 const char *config_suggest(const struct config_scope *scope, const char *prefix, const char *name) {
     size_t len = strlen(name);
-    size_t best = len / 3 + 1; /* a third may be wrong; what is no nearer is no guess */
+    size_t best = len / 3 + 1; /* at most a third of the letters may differ */
     const char *nearest = NULL;
 
     if (len > MAX_NAME)

@@ -1,9 +1,10 @@
+/* The table of all keys. */
 #include "table.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* offsetof, and a proof by the compiler that the field has the type that the row's kind fills. */
+/* offsetof; the compiler also checks that the field has the type of the row. */
 #define FIELD(owner, field, ctype)                                                                 \
     (offsetof(owner, field) + 0 * sizeof(&((owner *)0)->field == (ctype *)0))
 

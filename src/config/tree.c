@@ -1,3 +1,4 @@
+/* Access to the nodes of a tree: free, merge, look up a path. */
 #include "tree.h"
 
 #include <stdio.h>
@@ -93,7 +94,7 @@ void config_path_item(char out[CONFIG_MAX_PATH_BYTES], const char *path, size_t 
     path_append(out, path, text);
 }
 
-/* One step down a path: the child's node, `*path` behind the step; NULL when there is none. */
+/* Follows one step of a path and moves *path after it. The child, or NULL. */
 static const struct config_node *step_down(const struct config_node *node, const char **path) {
     if (**path == '[') {
         char *end;

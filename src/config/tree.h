@@ -1,5 +1,5 @@
 /*
- * A YAML document as a tree of nodes that know their line. Anchors, aliases, tags, duplicate keys
+ * A YAML document as a tree of nodes with line numbers. Anchors, aliases, tags, duplicate keys
  * and further documents are problems; size, nesting and number of nodes are bounded. libyaml is
  * used here alone.
  */
@@ -26,7 +26,7 @@ struct config_node {
     int line;
     char *text;                   /* of a scalar */
     bool plain;                   /* a scalar without quotes */
-    bool refused;                 /* a problem was told already: say no more about it */
+    bool refused;                 /* a problem has been reported; report no other */
     struct config_entry *entries; /* of a list or mapping */
     size_t count;
 };
@@ -36,8 +36,8 @@ struct config_entry {
     struct config_node *value;
 };
 
-/* NULL after a problem that leaves no tree; other problems are added and the tree still returned.
- * An empty document is an empty mapping. */
+/* NULL after a syntax error. After other problems the tree is still returned. An empty document is
+ * an empty mapping. */
 struct config_node *config_tree_parse(const char *file, const char *text, size_t len,
                                       struct config_problems *problems) MUST_CHECK;
 /* Wipes all texts. */
@@ -49,7 +49,7 @@ void config_tree_expand(struct config_node *root, struct config_problems *proble
 /* Puts `over` on `base`: mappings are merged, anything else is replaced. Takes `over`. */
 void config_tree_merge(struct config_node *base, struct config_node **over);
 
-/* A path with a name or an item's number behind it, cut at the buffer's end; `out` may be `path`.
+/* Appends a name or an item's number to a path, cut at the buffer's end; `out` may be `path`.
  */
 void config_path_name(char out[CONFIG_MAX_PATH_BYTES], const char *path, const char *name);
 void config_path_item(char out[CONFIG_MAX_PATH_BYTES], const char *path, size_t i);

@@ -1,4 +1,4 @@
-/* libyaml's events to a tree. */
+/* Builds a tree from libyaml's events. */
 #include <limits.h>
 #include <string.h>
 #include <yaml.h>
@@ -16,14 +16,14 @@ struct reader {
     size_t len;
     struct config_problems *problems;
     size_t nodes;
-    char path[CONFIG_MAX_PATH_BYTES]; /* of what is being read */
+    char path[CONFIG_MAX_PATH_BYTES]; /* of the node being read */
 };
 
 static int line_of(yaml_mark_t mark) {
     return mark.line < INT_MAX ? (int)mark.line + 1 : INT_MAX;
 }
 
-/* What libyaml found wrong. Errors of its reader have an offset and no line. */
+/* Reports libyaml's error. Errors of its reader have an offset and no line. */
 static void report_yaml(struct reader *r) {
     int line = line_of(r->yaml.problem_mark);
 
@@ -124,7 +124,7 @@ static bool parse_key(struct reader *r, char **key, int *line, bool *end) {
     return ok;
 }
 
-/* Takes key and value; a key that is there already is a problem, and its first value stays. */
+/* Takes key and value. A duplicate key is a problem; the first value stays. */
 static bool add_entry(struct reader *r, struct config_node *node, char *key, int line,
                       struct config_node *value) {
     if (key && config_node_get(node, str_of(key))) {
@@ -262,7 +262,7 @@ fail:
     return NULL;
 }
 
-/* Nothing at all, or only comments, is an empty mapping. */
+/* An empty document, or one of comments only, is an empty mapping. */
 static struct config_node *root_mapping(struct reader *r, struct config_node *root) {
     if (root && root->kind == CONFIG_NODE_MAP)
         return root;

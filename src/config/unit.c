@@ -1,3 +1,4 @@
+/* Parses and prints counts, durations and sizes. */
 #include "unit.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@ struct unit {
     int64_t factor;
 };
 
-/* From the largest; the last one fits every value. */
+/* In descending order; the last unit fits every value. */
 static const struct unit DURATIONS[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 static const struct unit SIZES[] = {{"MiB", 1024 * 1024}, {"KiB", 1024}, {"", 1}};
 

@@ -1,3 +1,4 @@
+/* Reads a node into a field by the row's type, and frees it. */
 #include "value.h"
 
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static const void *field_of_const(const struct config_row *row, const void *base
     return (const char *)base + row->offset;
 }
 
-/* "expected X", and what stands there unless it is secret. */
+/* Reports "expected X", with the value unless it is secret. */
 static void expected(const struct reading *r, const struct config_node *node, const char *what) {
     char quoted[CONFIG_QUOTE_BYTES];
 
@@ -121,7 +122,7 @@ static void read_word(const struct reading *r, const struct config_node *node, v
     expected_row(r, node);
 }
 
-/* `credential:NAME` as the file that systemd made for it; NULL after a problem. */
+/* The file of systemd's credential NAME, for `credential:NAME`. NULL after a problem. */
 static char *resolve_credential(const struct reading *r, const struct config_node *node,
                                 const char *name) {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");

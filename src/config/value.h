@@ -6,7 +6,7 @@
 #include "tree.h"
 
 /* Fills the field of `row` in the struct at `base`, which holds a value already and keeps it after
- * a problem. Of SECTION rows only the null is handled; not for STRUCT, LIST and NAMED. */
+ * a problem. For SECTION rows only null is handled; not for STRUCT, LIST and NAMED. */
 void config_value_read(const struct config_row *row, const struct config_node *node,
                        const char *path, void *base, struct config_problems *problems);
 /* As YAML in flow style. SECTION, STRUCT, LIST and NAMED have no print of their own. */

@@ -1,10 +1,10 @@
-/* Values as YAML. */
+/* Prints values as YAML. */
 #include <string.h>
 
 #include "unit.h"
 #include "value.h"
 
-/* What YAML folds or refuses where it stands as it is. */
+/* Characters that YAML folds or refuses unless escaped. */
 static bool needs_escape(uint32_t code) {
     return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x2028 || code == 0x2029 ||
            code == 0xfeff || code == 0xfffe || code == 0xffff;
@@ -17,7 +17,7 @@ void config_print_quoted(const char *text, struct buf *out) {
     buf_append_char(out, '"');
     for (const char *p = text; p < end; p += step) {
         step = utf8_sequence(p, (size_t)(end - p));
-        uint32_t code = step > 0 ? utf8_code(p, step) : 0xfffd; /* bytes that are no text stay */
+        uint32_t code = step > 0 ? utf8_code(p, step) : 0xfffd; /* invalid bytes are copied */
         if (step == 0)
             step = 1;
         if (code == '"' || code == '\\')
@@ -34,8 +34,8 @@ void config_print_quoted(const char *text, struct buf *out) {
 
 static const char MASK[] = "***";
 
-/* A URL with its password masked; the password stands between the user's colon and the last @ of
- * the authority. A secret without that shape is masked in all. */
+/* Prints a URL with its password masked: the text between the colon after the user and the last @
+ * of the authority. */
 static void print_masked(const char *text, struct buf *out) {
     const char *scheme = strstr(text, "://");
     const char *user = scheme ? scheme + 3 : text;

@@ -1,21 +1,21 @@
-/* What is well formed, but cannot work well; and where a key of the file stands. */
+/* Warnings about valid configurations that work badly, and look-ups in the file. */
 #include <stdio.h>
 #include <string.h>
 
 #include "rule.h"
 #include "unit.h"
 
-/* Browsers run the timers of a page that nobody sees once a minute. */
+/* Browsers run the timers of a hidden page once a minute. */
 #define HIDDEN_TAB_MS 60000
-/* Of one user in a room's list: id, name, mode and times, as they are usually. */
+/* The usual size of one user in a room's list: id, name, mode and times. */
 #define LISTED_USER_BYTES 128
-/* A client that has had no answer for this long connects again (protocol §6). */
+/* A client without an answer for this long connects again (protocol §6). */
 #define ANSWER_MS 5000
 #define LIVENESS_MIN_MS 1000
 
 struct warnings {
     const struct config *config;
-    struct config_rules rules; /* only to complain by */
+    struct config_rules rules; /* for reporting only */
     struct config_problems problems;
 };
 
@@ -25,12 +25,12 @@ static bool given(const struct warnings *w, const char *key) {
     return config_tree_find(w->config->root, key) != NULL;
 }
 
-/* The first of the keys that the file has: the one to change. */
+/* The key to change: `key`, or `other` if the file gives only that. */
 static const char *given_of(const struct warnings *w, const char *key, const char *other) {
     return !given(w, key) && given(w, other) ? other : key;
 }
 
-/* What a client sends when it comes back: its token, and a join for each room. */
+/* A returning client sends its token and a join for each room at once. */
 static void check_burst(struct warnings *w) {
     long long rooms = w->config->limits.max_rooms_per_connection;
     long long burst = w->config->limits.message_burst;
@@ -42,7 +42,7 @@ static void check_burst(struct warnings *w) {
              burst, rooms);
 }
 
-/* What hangs is answered after this. */
+/* A command to a hanging store is answered after commandTimeout. */
 static void check_answer_time(struct warnings *w) {
     long long timeout_ms = w->config->redis.command_timeout_ms;
 
@@ -74,8 +74,8 @@ struct place {
     char key[CONFIG_MAX_PATH_BYTES], other[CONFIG_MAX_PATH_BYTES];
 };
 
-/* Whether the policy has one of the two keys itself, or is `default`: what a type takes from there
- * was told there. *key: the one to change. */
+/* Whether to warn at this policy: it is `default`, or gives one of the two keys itself. *key: the
+ * key to change. */
 static bool concerns(struct warnings *w, struct place *at, const char *name, const char *other,
                      const char **key) {
     config_path_name(at->key, at->path, name);
@@ -84,7 +84,7 @@ static bool concerns(struct warnings *w, struct place *at, const char *name, con
     return strcmp(at->path, "default") == 0 || given(w, *key);
 }
 
-/* A heartbeat that is due between two of the hidden tab's minutes waits for the second. */
+/* A heartbeat of a hidden tab is delayed to the next full minute. */
 static void check_hidden_tab(struct warnings *w, const struct config_policy *policy,
                              struct place *at) {
     int64_t apart_ms = (policy->heartbeat_interval_ms / HIDDEN_TAB_MS + 1) * HIDDEN_TAB_MS;
@@ -105,7 +105,7 @@ static void check_hidden_tab(struct warnings *w, const struct config_policy *pol
     buf_fini(&apart);
 }
 
-/* A connection that edits in all its rooms sends a heartbeat for each. */
+/* A connection sends a heartbeat for each room that it edits in. */
 static void check_heartbeats(struct warnings *w, const struct config_policy *policy,
                              struct place *at) {
     int64_t rooms = w->config->limits.max_rooms_per_connection;
@@ -139,7 +139,7 @@ int64_t config_liveness_ms(const struct config_policy *policy) {
     return ms > LIVENESS_MIN_MS ? ms : LIVENESS_MIN_MS;
 }
 
-/* Without plain grace the next holder may come as soon as the server gives a silent client up. */
+/* Without `disconnect: grace` the lock is free as soon as the server closes a silent connection. */
 static void check_silence(struct warnings *w, const struct config_policy *policy,
                           struct place *at) {
     int64_t server_ms = w->config->limits.ping_interval_ms + w->config->limits.pong_timeout_ms;

@@ -1,3 +1,4 @@
+/* Configuration, paths and messages for the commands of wslockctl. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ void ctl_complain(const char *fmt, ...) {
     va_end(args);
 }
 
-/* directory and rest, one behind the other, on the heap. */
+/* directory and rest, concatenated (heap). */
 static char *join(const char *directory, const char *rest) {
     struct buf b;
 

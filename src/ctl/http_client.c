@@ -1,3 +1,4 @@
+/* Blocking HTTP GET for the operations endpoint. */
 #include "http_client.h"
 
 #include <arpa/inet.h>
@@ -20,7 +21,7 @@ union address {
     struct sockaddr_in6 in6;
 };
 
-/* 0 if the endpoint is none. */
+/* 0 if the endpoint is invalid. */
 static socklen_t fill_address(const struct ctl_endpoint *endpoint, union address *out) {
     memset(out, 0, sizeof *out);
     if (endpoint->unix_path) {
@@ -85,7 +86,7 @@ static bool send_all(int fd, const struct buf *request, const char **why) {
     return true;
 }
 
-/* To the end of the connection, which the request asked for. */
+/* Reads until the server closes the connection, as requested. */
 static bool receive_all(int fd, struct buf *out, const char **why) {
     uint64_t deadline_ms = clock_boot_ms() + CTL_HTTP_TIMEOUT_MS;
     char block[16384];
@@ -113,8 +114,8 @@ static bool receive_all(int fd, struct buf *out, const char **why) {
     }
 }
 
-/* The text behind a header's name, with leading blanks; NULL if it is not there. `head` ends in
- * CRLF. */
+/* The text after a header's name, with leading blanks; NULL if there is no such header. `head` ends
+ * in CRLF. */
 static const char *find_header(const char *head, const char *name) {
     size_t len = strlen(name);
 

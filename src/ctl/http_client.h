@@ -1,5 +1,5 @@
-/* The little HTTP/1.1 that asking the operations endpoint takes: one GET a connection, blocking,
- * with timeouts and a bound on the answer. */
+/* A minimal HTTP/1.1 client for the operations endpoint: one blocking GET per connection, with
+ * timeouts and a limit on the size of the answer. */
 #ifndef CTL_HTTP_CLIENT_H
 #define CTL_HTTP_CLIENT_H
 

@@ -1,3 +1,4 @@
+/* The program wslockctl: options and commands. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ enum option_id {
     OPTION_JSON,
     OPTION_VERSION,
     OPTION_HELP,
-    OPTION_USER, /* from here on: of `token` alone */
+    OPTION_USER, /* from here on: options of `token` */
     OPTION_NAME,
     OPTION_ADMIN,
     OPTION_ROLE,
@@ -83,7 +84,7 @@ static const struct command *find_command(const char *name) {
     return NULL;
 }
 
-/* What the command line says beyond struct ctl_options. */
+/* The command line beyond struct ctl_options. */
 struct parsed {
     struct ctl_options options;
     const char *token_option; /* one that only `token` has, or NULL */
@@ -129,7 +130,7 @@ static void take(struct parsed *p, int id, const char *name) {
     case OPTION_TTL:
         o->ttl = optarg;
         break;
-    default: /* getopt has told it */
+    default: /* getopt has reported it */
         p->wrong = true;
         break;
     }

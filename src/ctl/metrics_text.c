@@ -1,8 +1,9 @@
+/* Parses samples of the Prometheus text format. */
 #include "metrics_text.h"
 
 #include <stdlib.h>
 
-/* Behind the closing quote of a label's value that starts at p; NULL if there is none. */
+/* The position after the closing quote of the label value that starts at p; NULL without one. */
 static const char *skip_value(const char *p, const char *end) {
     for (; p < end; p++) {
         if (*p == '\\')

@@ -4,12 +4,12 @@
 
 #include "wslock/base/str.h"
 
-/* labels: what stands between the braces, empty without; both die with the text. */
+/* labels: the text between the braces, or empty. Both are borrowed from the text. */
 typedef void (*ctl_sample_cb)(void *ctx, struct str labels, double value);
 
 /* Calls on_sample for each sample of that name. text is NUL-terminated. */
 void ctl_metrics_each(const char *text, const char *name, ctl_sample_cb on_sample, void *ctx);
-/* A label's value, as it stands there (escapes and all); empty if there is none. */
+/* A label's value with its escapes; empty if there is none. */
 struct str ctl_metrics_label(struct str labels, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* `wslockctl status`: what an instance says of itself at its operations endpoint. */
+/* `wslockctl status`: the state of an instance, from its operations endpoint. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 struct place {
     struct config *config; /* or NULL */
     char *path;            /* or NULL */
-    bool guessed;          /* no option says where */
+    bool guessed;          /* by default, without an option */
     struct ctl_endpoint endpoint;
 };
 
@@ -50,7 +50,7 @@ static void forget_place(struct place *place) {
     mem_free(place->path);
 }
 
-/* GET path; false after having complained. A 503 is an answer too. */
+/* GETs the path. False after a message. A 503 counts as an answer. */
 static bool ask(const struct place *place, const char *path, struct buf *body) {
     const struct ctl_endpoint *endpoint = &place->endpoint;
     const char *why = NULL;
@@ -109,7 +109,7 @@ static void take_version(void *ctx, struct str labels, double value) {
                               json_stringn(version.p ? version.p : "", version.len));
 }
 
-/* The whole answer as one object, which --json prints as it is; NULL after having complained. */
+/* All answers as one object, which --json prints unchanged. NULL after a message. */
 static json_t *gather(const struct place *place, const struct buf *ready, const char *metrics) {
     json_t *answer = jsonr_object((struct str){ready->data, ready->len}, NULL);
     const json_t *is_ready = json_object_get(answer, "ready");

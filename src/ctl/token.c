@@ -1,4 +1,4 @@
-/* `wslockctl token`: a token for trying things out, signed with a key that this machine has. */
+/* `wslockctl token`: signs a token for trials with a secret of this machine. */
 #include <stdio.h>
 
 #include "wslock/auth/sign.h"
@@ -9,7 +9,7 @@
 
 #define DEFAULT_TTL "12h"
 
-/* The roles asked for, and with --admin the first that makes an administrator. */
+/* The requested roles, and with --admin the first of auth.adminRoles. */
 static const char **gather_roles(const struct ctl_options *options, const struct config *config,
                                  size_t *count) {
     const char **roles = mem_calloc(options->role_count + 1, sizeof *roles);

@@ -1,3 +1,4 @@
+/* Keeps all series and renders them as text. */
 #include "wslock/metrics/metrics.h"
 
 #include <math.h>

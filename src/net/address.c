@@ -1,3 +1,4 @@
+/* Parses and compares IP addresses; finds the client behind trusted proxies. */
 #include "address.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* Counts connections and handshakes, in all and per address. */
 #include "admit.h"
 
 #include "wslock/base/list.h"

@@ -27,10 +27,10 @@ struct admit_limits {
 
 enum admit_result { ADMIT_OK, ADMIT_FULL, ADMIT_ADDRESS_FULL };
 
-/* What a socket takes up; all zero: nothing. Freed by admit_leave. */
+/* A socket's share of the limits; all zero: none. Released by admit_leave. */
 struct admit_place {
     struct admit_entry *entry;
-    bool counted; /* as a connection; else it only waits to be told that there is no room */
+    bool counted; /* as a connection; else it waits for its refusal */
 };
 
 struct admit *admit_create(void);
@@ -46,7 +46,7 @@ bool admit_accept(struct admit *a, const struct admit_limits *limits, const stru
 enum admit_result admit_enter(struct admit *a, const struct admit_limits *limits,
                               const struct address *from, uint64_t now_us,
                               struct admit_place *place) MUST_CHECK;
-/* Gives back what it took; a second time is harmless. */
+/* Releases the share; a second call does nothing. */
 void admit_leave(struct admit *a, struct admit_place *place, uint64_t now_us);
 
 #endif

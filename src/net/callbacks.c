@@ -1,3 +1,4 @@
+/* Routes the callbacks of libwebsockets to the connection. */
 #include "private.h"
 
 /* Some callbacks come with a wsi that is a stand-in: of those only what is listed here may be

@@ -1,3 +1,4 @@
+/* A connection: its timer, its input buffer, and the ways it ends. */
 #include <assert.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -102,7 +103,7 @@ static void finish_drain(struct conn *c) {
     conn_end_after(c, NET_DRAIN_MS);
 }
 
-/* Closed with bytes unread, the socket would take what was written away from the client. */
+/* Closing a socket with unread input resets it, and the client may lose the last output. */
 void conn_drain(struct conn *c) {
     c->phase = CONN_DRAINING;
     end_session(c, websocket_end(c));
@@ -133,7 +134,7 @@ int conn_receive(struct conn *c, char *data, size_t len) {
     switch (c->phase) {
     case CONN_HEAD:
     case CONN_REQUEST:
-        lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* there is our own */
+        lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* conn has its own timer */
         http_receive(c, data, len);
         break;
     case CONN_WEBSOCKET:

@@ -1,3 +1,4 @@
+/* Raises RLIMIT_NOFILE and derives the limits on sockets from it. */
 #include <limits.h>
 #include <sys/resource.h>
 
@@ -13,8 +14,8 @@ static rlim_t reserved_descriptors(const struct net *n) {
     return count;
 }
 
-/* The hard limit may be a thousand million, and libwebsockets makes tables of the soft one: so not
- * more than what is needed. */
+/* libwebsockets allocates tables of the size of the soft limit, and the hard limit may be 10^9. So
+ * the soft limit is raised only as far as needed. */
 void descriptors_prepare(struct net *n) {
     struct rlimit limit;
     rlim_t reserved = reserved_descriptors(n);

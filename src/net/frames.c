@@ -1,3 +1,4 @@
+/* Reads and writes the headers of WebSocket frames. */
 #include "frames.h"
 
 #include <string.h>

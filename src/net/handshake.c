@@ -1,3 +1,4 @@
+/* Checks a WebSocket handshake. */
 #include "handshake.h"
 
 #include <assert.h>
@@ -80,7 +81,7 @@ enum handshake_verdict handshake_check(const struct config *config, const struct
         return HANDSHAKE_UPGRADE;
     if (!http_head_lists(head, "Connection", "upgrade"))
         return HANDSHAKE_CONNECTION;
-    if (http_head_has_body(head)) /* it would be read as frames */
+    if (http_head_has_body(head)) /* a body would be read as frames */
         return HANDSHAKE_BODY;
     if (!str_eqz(only(head, "Sec-WebSocket-Version"), "13"))
         return HANDSHAKE_WS_VERSION;

@@ -1,3 +1,4 @@
+/* Reads requests, sends responses, and continues with the next request. */
 #include "http.h"
 
 #include <assert.h>

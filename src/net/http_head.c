@@ -1,3 +1,4 @@
+/* Parses the head of a request. */
 #include "http_head.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Connections that are idle between two requests, and their eviction. */
 #include "private.h"
 #include "wslock/base/clock.h"
 
@@ -23,7 +24,7 @@ void idle_begin(struct conn *c) {
     conn_end_after(c, NET_IDLE_TIMEOUT_MS);
 }
 
-/* Its place is free at once, its descriptor in the loop's next turn. */
+/* Frees its share of the limits at once, its descriptor in the next turn of the loop. */
 static void end(struct conn *c) {
     list_remove(&c->idle);
     admit_leave(c->net->admit, &c->place, clock_boot_us());

@@ -1,3 +1,4 @@
+/* Listening sockets: opens them, accepts, hands connections over. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>

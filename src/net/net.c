@@ -1,3 +1,4 @@
+/* Creates and destroys the network side, and the context of libwebsockets. */
 #include "wslock/net/net.h"
 
 #include <errno.h>

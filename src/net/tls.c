@@ -1,3 +1,4 @@
+/* Checks a listener's certificate and key. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>

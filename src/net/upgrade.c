@@ -1,3 +1,4 @@
+/* Admits a handshake: limits, Origin, token. */
 #include <stdio.h>
 
 #include "http.h"
@@ -52,7 +53,7 @@ void upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
     refuse(c, verdict, handshake_refusal(verdict)->message);
 }
 
-/* Whoever set up the list needs to know what to put on it. */
+/* Tells the operator which value allowedOrigins would need. */
 static void refuse_origin(struct conn *c, const struct session_peer *peer) {
     char origin[HANDSHAKE_ORIGIN_TEXT], message[HANDSHAKE_ORIGIN_TEXT + 64];
     handshake_origin_text(&c->head, origin);

@@ -140,7 +140,7 @@ static void violate(struct conn *c, enum wire_close close) {
     session_on_violation(c->session, close);
 }
 
-/* The rooms do not wait for the close handshake. */
+/* The session ends at once, without waiting for the close handshake. */
 static void tell_ending(struct conn *c) {
     if (c->session != NULL)
         session_on_ending(c->session, websocket_end(c));
@@ -214,7 +214,7 @@ static void take_close(struct conn *c) {
     size_t len = c->frames.control_len;
     unsigned code = len >= 2 ? (unsigned)(payload[0] << 8 | payload[1]) : 0;
     if (c->close_sent) {
-        conn_fail(c); /* it answers ours */
+        conn_fail(c); /* it answers the daemon's close frame */
         return;
     }
     if (len == 1 || (len >= 2 && !frames_is_close_code(code))) {

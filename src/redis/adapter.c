@@ -1,3 +1,4 @@
+/* Connects hiredis with a libuv poll handle. */
 #include "adapter.h"
 
 #include <sys/ioctl.h>
@@ -8,10 +9,10 @@
 
 struct redis_adapter {
     uv_poll_t poll;
-    redisAsyncContext *ac; /* NULL once hiredis let go */
+    redisAsyncContext *ac; /* NULL once hiredis has freed it */
     struct redis_adapter_owner owner;
     int wanted; /* UV_READABLE | UV_WRITABLE */
-    int armed;  /* what the descriptor is watched for */
+    int armed;  /* the events being polled */
     bool connected;
     bool flushing; /* inside redisAsyncHandleWrite */
 };
@@ -33,7 +34,7 @@ static void arm(struct redis_adapter *a) {
 static void on_poll(uv_poll_t *poll, int status, int events) {
     struct redis_adapter *a = poll->data;
 
-    if (status != 0) { /* libuv has stopped watching; hiredis finds the error by trying */
+    if (status != 0) { /* libuv has stopped polling; hiredis finds the error when it reads */
         a->armed = 0;
         events = UV_READABLE | UV_WRITABLE;
     }
@@ -120,8 +121,8 @@ static bool has_more(const struct redis_adapter *a) {
     return ioctl(a->ac->c.fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
-/* hiredis reads 16 KiB at a time. Where many replies are there they are all taken, so that their
- * calls do not grow old while others are made. */
+/* hiredis reads 16 KiB at a time. Reads repeatedly, so that replies that have arrived do not wait
+ * for further turns of the loop. */
 void redis_adapter_read(struct redis_adapter *a) {
     for (int i = 0; i < READS_MAX && a->ac && (i == 0 || has_more(a)); i++) {
         redisAsyncHandleRead(a->ac);

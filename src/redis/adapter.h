@@ -14,22 +14,22 @@
 struct redis_adapter;
 
 struct redis_adapter_owner {
-    /* There is something to write: call redis_adapter_flush soon, not from within this. */
+    /* Output is pending: call redis_adapter_flush soon, not from this callback. */
     void (*on_dirty)(void *ctx);
-    /* hiredis gives the context up; reason is "" after a redisAsyncFree of ours. Reply callbacks
+    /* hiredis frees the context; reason is "" after a redisAsyncFree of ours. Reply callbacks
      * may still follow (hiredis 1.x), all before the hiredis call returns. */
     void (*on_gone)(void *ctx, const char *reason);
     void *ctx;
 };
 
-/* Binds a context to the loop. The adapter frees itself when hiredis lets the context go. NULL when
+/* Binds a context to the loop. The adapter frees itself when hiredis frees the context. NULL when
  * the descriptor cannot be watched. */
 struct redis_adapter *redis_adapter_attach(redisAsyncContext *ac, uv_loop_t *loop,
                                            const struct redis_adapter_owner *owner) MUST_CHECK;
 /* From now on writes are attempted without asking the kernel first. */
 void redis_adapter_set_connected(struct redis_adapter *a);
 void redis_adapter_flush(struct redis_adapter *a);
-/* Takes what has arrived, without waiting for the loop to say so. */
+/* Reads replies that have arrived, without waiting for the loop. */
 void redis_adapter_read(struct redis_adapter *a);
 
 #endif

@@ -19,7 +19,7 @@ struct redis_call {
     uint64_t timeout_ms, deadline_ms;
     bool repeated; /* after NOSCRIPT */
     size_t len;
-    char bytes[]; /* the command as it travels; kept for NOSCRIPT */
+    char bytes[]; /* the encoded command, kept for NOSCRIPT */
 };
 
 static uint64_t now_ms(void) {
@@ -44,7 +44,8 @@ static void decline(struct redis_call *call, const char *why) {
 void link_complete_unsent(struct redis_link *link) {
     struct list batch;
 
-    /* Those unsent from within these callbacks wait for the next round, unless there is none. */
+    /* Commands declined inside these callbacks wait for the next turn, unless the link is closed.
+     */
     do {
         list_init(&batch);
         while (!list_empty(&link->unsent)) {
@@ -73,7 +74,7 @@ void link_decline_waiting(struct redis_link *link) {
 
 /* ---- what an error reply means ---- */
 
-/* A script that has begun says so behind its error: "… script: SHA, on @user_script:LINE." */
+/* The error of a script that has begun ends in "… script: SHA, on @user_script:LINE." */
 static bool from_running_script(const redisReply *reply) {
     return memmem(reply->str, reply->len, " script: ", 9) != NULL;
 }
@@ -84,10 +85,10 @@ static bool has_code(const redisReply *reply, const char *code) {
     return (size_t)reply->len > len && memcmp(reply->str, code, len) == 0 && reply->str[len] == ' ';
 }
 
-/* Redis checks these before a script's first write, so they are why_unsents even from inside one.
+/* Redis checks these before a script's first write, so they are refusals even in a running script.
  */
 static const char *const before_first_write[] = {"OOM", "READONLY", "NOREPLICAS", "MISCONF"};
-/* These are why_unsents if the script did not begin. */
+/* Refusals if the script has not begun. */
 static const char *const before_begin[] = {
     "NOSCRIPT", "LOADING", "BUSY",     "MASTERDOWN", "NOAUTH",      "NOPERM",
     "MOVED",    "ASK",     "TRYAGAIN", "CROSSSLOT",  "CLUSTERDOWN",
@@ -95,7 +96,7 @@ static const char *const before_begin[] = {
 
 static enum redis_status class_of_error(const struct redis_call *call, const redisReply *reply) {
     if (!call->script) {
-        return REDIS_REFUSED; /* a plain command that fails does nothing */
+        return REDIS_REFUSED; /* a failed plain command has no effect */
     }
     for (size_t i = 0; i < ARRAY_LEN(before_first_write); i++) {
         if (has_code(reply, before_first_write[i])) {
@@ -118,7 +119,7 @@ static void on_loaded(redisAsyncContext *ac, void *reply_ptr, void *script) {
     struct redis_link *link = ac->data;
     const redisReply *reply = reply_ptr;
 
-    if (reply) { /* if it failed, the repeated EVALSHA fails, for the same reason */
+    if (reply) { /* after an error the repeated EVALSHA fails too */
         snprintf(link->load_error, sizeof link->load_error, "%s",
                  reply->type == REDIS_REPLY_ERROR ? reply->str : "");
     }
@@ -130,7 +131,7 @@ static void on_loaded(redisAsyncContext *ac, void *reply_ptr, void *script) {
     }
 }
 
-/* Sends SCRIPT LOAD unless one for this script is on its way already. */
+/* Sends SCRIPT LOAD unless one for this script is in flight. */
 static void load(struct redis_link *link, const struct redis_script *script) {
     const char *argv[] = {"SCRIPT", "LOAD", script->source};
     const size_t lens[] = {6, 4, script->source_len};
@@ -153,7 +154,7 @@ static void on_reply(redisAsyncContext *ac, void *reply_ptr, void *call_ptr) {
     const redisReply *reply = reply_ptr;
 
     link->in_flight_count--;
-    if (!reply) { /* the context is going, its owner is told last */
+    if (!reply) { /* hiredis is freeing the context; the owner is told last */
         link->gone = true;
         link_wake(link);
         finish(call, REDIS_UNKNOWN, NULL, ac->err ? ac->errstr : link->reason);
@@ -186,8 +187,8 @@ static void launch(struct redis_call *call) {
     link->in_flight_count++;
 }
 
-/* What has waited for half of its time is not sent any more: in flight it would soon be overdue,
- * and that costs the connection, with all that is in flight beside it. */
+/* A command that has waited for half of its time is not sent: in flight it would soon be overdue,
+ * and an overdue command closes the connection for all commands in flight. */
 void link_pump(struct redis_link *link) {
     uint64_t now = link->waiting_count > 0 ? now_ms() : 0;
 
@@ -258,7 +259,7 @@ static void decline_overdue_waiting(struct redis_link *link, uint64_t now) {
     }
 }
 
-/* next_deadline_ms is a lower bound: most of the time this finds everything long answered. */
+/* next_deadline_ms is a lower bound: usually no command is overdue. */
 void link_on_deadline(uv_timer_t *timer) {
     struct redis_link *link = timer->data;
     uint64_t now = now_ms(), next;
@@ -271,7 +272,7 @@ void link_on_deadline(uv_timer_t *timer) {
         link_free_context(link, "no reply in time");
         return;
     }
-    /* If it was we who stood still, the replies are there to be read. */
+    /* If this process was stalled, the replies have arrived and need only be read. */
     link->overdue = next <= now;
     if (link->overdue) {
         arm_deadline(link, now + OVERDUE_RECHECK_MS, now);
@@ -324,7 +325,7 @@ static char *put_bulk(char *p, struct str s) {
     return p + s.len + 2;
 }
 
-/* Parts in three runs, so that EVALSHA's need no array of their own. */
+/* A command's parts in several arrays, so that EVALSHA needs no copy of them. */
 struct run {
     const struct str *parts;
     size_t count;

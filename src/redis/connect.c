@@ -17,7 +17,7 @@ void link_attempt_soon(struct redis_link *link, uint64_t delay_ms) {
     uv_timer_start(&link->attempt, on_attempt_timer, delay_ms, 0);
 }
 
-/* The pause doubles up to its maximum; jitter of a quarter keeps instances from coming in step. */
+/* The pause doubles up to its maximum, less a random quarter so that instances spread out. */
 static uint64_t next_pause_ms(struct redis_link *link) {
     uint64_t pause = link->backoff_ms;
 
@@ -102,10 +102,10 @@ static void greet(struct redis_link *link) {
         snprintf(database, sizeof database, "%d", c->redis.database);
         redisAsyncCommandArgv(link->ac, on_greeting, "SELECT", 2, select, NULL);
     }
-    /* Only for the operator's eyes: an ACL may refuse it. */
+    /* For the operator only; an ACL may refuse it. */
     redisAsyncCommandArgv(link->ac, on_greeting, NULL, 3,
                           (const char *[]){"CLIENT", "SETNAME", link->name}, NULL);
-    /* Refused while the data set is being loaded: up means usable. */
+    /* Redis refuses it while it loads its data: LINK_UP means usable. */
     redisAsyncCommandArgv(link->ac, on_greeting, "PING", 1, (const char *[]){"PING"}, NULL);
 }
 
@@ -233,7 +233,7 @@ static void resolve(struct redis_link *link) {
     }
 }
 
-/* What this configuration asks for and this program has not; NULL if all is well. */
+/* A configured feature that this program does not support, or NULL. */
 static const char *unsupported(const struct config *c) {
     if (c->redis.sentinel_master) {
         return "redis.sentinel: not supported by this version";
@@ -293,7 +293,7 @@ static void on_attempt_timer(uv_timer_t *timer) {
         return;
     case LINK_CONNECTING:
     case LINK_GREETING:
-        link->address_next = link->address_count; /* the time is up for all of them */
+        link->address_next = link->address_count; /* no further address is tried */
         if (link->ac) {
             redis_link_reset(link, "connecting timed out");
         }

@@ -32,18 +32,18 @@
 #define RESTART_MIN_MS 100
 #define RESTART_MAX_MS 5000
 #define STABLE_AFTER_MS                                                                            \
-    10000 /* a server that lived so long starts again after the shortest pause */
+    10000 /* a server that ran this long is restarted after the shortest pause */
 #define STOP_PATIENCE_MS 5000
 
 struct redis_embedded {
     uv_loop_t *loop;
     char *program, *directory;
     char *socket, *lock_file, *pid_file;
-    int daemon_lock, server_lock; /* descriptors; server_lock is -1 until the lock is ours */
+    int daemon_lock, server_lock; /* descriptors; server_lock is -1 until locked */
     pid_t pid;                    /* 0: none runs */
     uint64_t started_ms, pause_ms;
     uint64_t waiting_since_ms; /* for a leftover server; 0: not yet */
-    int leftover_signal;       /* the last one that it was sent */
+    int leftover_signal;       /* the last signal sent to it */
     uv_signal_t child;
     uv_timer_t timer; /* the next look at the lock, or the next start */
     int open_handles;
@@ -99,7 +99,7 @@ static int take_lock(const char *path) {
     return fd;
 }
 
-/* ---- a server that a predecessor left behind ---- */
+/* ---- a server left by an earlier daemon ---- */
 
 /* Reads a small file; false if it cannot. The text is NUL-terminated. */
 static bool read_small(const char *path, char *out, size_t size, size_t *len) {

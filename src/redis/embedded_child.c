@@ -1,3 +1,4 @@
+/* Starts and ends the process of the embedded server. */
 #include "embedded_child.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 
 #define CHILD_LOCK_FD 3
 
-/* Between fork and exec: async-signal-safe calls alone. */
+/* Runs between fork and exec: async-signal-safe calls only. */
 static void run(const char *program, char *const argv[], int lock_fd, pid_t parent) {
     sigset_t none;
     int null;

@@ -1,3 +1,4 @@
+/* Checked access to replies. */
 #include "hiredis_api.h"
 
 static const redisReply *raw(const struct redis_reply *r) {

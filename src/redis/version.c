@@ -1,3 +1,4 @@
+/* Checks the version that INFO tells. */
 #include "wslock/redis/version.h"
 
 #include <stdio.h>

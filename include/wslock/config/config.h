@@ -16,8 +16,8 @@
 #include "wslock/base/macros.h"
 #include "wslock/base/str.h"
 
-#define CONFIG_NO_LIMIT (-1)          /* `null` where a limit stands */
-#define CONFIG_MAX_HEADER_BYTES 65536 /* the most that maxHeaderBytes can be */
+#define CONFIG_NO_LIMIT (-1)          /* a limit that is null */
+#define CONFIG_MAX_HEADER_BYTES 65536 /* upper bound of maxHeaderBytes */
 
 struct config_strings {
     char **items;
@@ -40,9 +40,9 @@ enum config_on_failure {
     CONFIG_ON_FAILURE_CONTINUE
 };
 
-/* What holds for one resource type: `default` overlaid by `resourceTypes.<type>`. */
+/* The settings of a resource type: `default` overridden by `resourceTypes.<type>`. */
 struct config_policy {
-    const char *type; /* "other" for types that no one named, as in metrics */
+    const char *type; /* "other" for types that the configuration does not name, as in metrics */
     int64_t lock_ttl_ms;
     int64_t heartbeat_interval_ms;
     int64_t max_tab_locks; /* or CONFIG_NO_LIMIT */
@@ -182,8 +182,8 @@ struct config {
     char *state_dir; /* where the embedded Redis and development keys live; or NULL */
 
     bool instance_derived, own_page_derived; /* private: from the first listener's port */
-    struct config_node *root;                /* private: what was read, which knows the lines */
-    uint32_t refs;                           /* private */
+    struct config_node *root; /* private: the tree that was read, with line numbers */
+    uint32_t refs;            /* private */
 };
 
 /* A problem found: `file:line: key: text`. */
@@ -221,12 +221,12 @@ void config_bound_port(struct config *c, int port);
 struct config *config_ref(struct config *c);
 void config_unref(struct config **c); /* wipes secrets at zero */
 
-/* Reports what is well formed, but cannot work well: each text begins with "warning: ". */
+/* Reports settings that are valid but work badly. Each text begins with "warning: ". */
 void config_warn(const struct config *c, config_problem_cb on_problem, void *ctx);
 /* Whether the file gives this key (such as "listen[0].port") a value other than null. */
 bool config_gives(const struct config *c, const char *key);
-/* What is wrong outside of the file, in a file that a key names say. The text begins with the key:
- * "ops.tokenFile: /path: Permission denied". */
+/* A problem outside of the configuration, such as in a file that a key names. The text begins with
+ * the key: "ops.tokenFile: /path: Permission denied". */
 typedef void (*config_finding_cb)(void *ctx, const char *finding);
 /* Reports a finding as a problem at its key's line. */
 void config_complain(const struct config *c, const char *finding, config_problem_cb on_problem,
@@ -234,7 +234,7 @@ void config_complain(const struct config *c, const char *finding, config_problem
 
 /* The policy of a type; NULL if unknown types are rejected. */
 const struct config_policy *config_policy_for(const struct config *c, struct str type);
-/* How often who has a lock has to be heard of, to believe in it (protocol §6). */
+/* How long a client may assume that it has its lock without a sign of the server (protocol §6). */
 int64_t config_liveness_ms(const struct config_policy *policy);
 
 /* The effective configuration as YAML that config_load_text reads again, secrets masked. */

@@ -1,3 +1,4 @@
+/* TLS to Redis in a build without hiredis_ssl: always refused. */
 #include "tls.h"
 
 #include "wslock/base/mem.h"
