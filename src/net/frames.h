@@ -29,7 +29,7 @@ struct frames_reader {
     uint8_t opcode; /* of the frame */
     uint8_t kind;   /* of the message under way: FRAMES_TEXT or FRAMES_BINARY; 0: none */
     uint8_t control_len;
-    uint64_t left; /* payload bytes of the frame that have not come */
+    uint64_t left; /* payload bytes of the frame not read yet */
     uint8_t mask_at;
     unsigned char control[FRAMES_CONTROL_MAX];
 };
@@ -38,7 +38,7 @@ enum frames_event {
     FRAMES_MORE,    /* all bytes have been used up */
     FRAMES_DATA,    /* a piece of a message, unmasked where it stood */
     FRAMES_CONTROL, /* a whole control frame: opcode, control, control_len of the reader */
-    FRAMES_ERROR,   /* the client broke WebSocket: 1002, and nothing more can be read */
+    FRAMES_ERROR,   /* the client violated RFC 6455: close with 1002, read nothing more */
 };
 
 struct frames_piece {

@@ -19,7 +19,7 @@ struct http_head_scan {
 enum http_head_state {
     HTTP_HEAD_MORE, /* the end has not come yet */
     HTTP_HEAD_WHOLE,
-    HTTP_HEAD_BAD, /* whatever follows, it is no HTTP */
+    HTTP_HEAD_BAD, /* not HTTP, whatever follows */
 };
 
 /* bytes: all that has come, which may be more than the head. */

@@ -26,9 +26,9 @@
 #define NET_HANDSHAKE_TIMEOUT_MS 10000
 #define NET_IDLE_TIMEOUT_MS 15000 /* of a connection between two requests */
 #define NET_CLOSE_TIMEOUT_MS 5000
-/* What a client that has been told the last word has to read it and to close. */
+/* The time that a client has to read the last response and to close. */
 #define NET_DRAIN_MS 2000
-/* Sockets beyond maxConnections that may be in their handshake or being told a refusal. */
+/* Sockets beyond maxConnections that may be in their handshake or wait for their refusal. */
 #define NET_HANDSHAKE_ROOM 256
 /* Descriptors that clients may never use, besides the listeners and what operators may open: an
  * idle daemon has about 20 (event loop, Redis, audit file). */
@@ -64,17 +64,17 @@ struct listener {
     size_t calls_open; /* requests that wait for their answer (http_call.c) */
 };
 
-/* A cookie's token that was refused: the session tells its client. */
+/* A refused token of a cookie: the session reports it to its client. */
 struct refused_token {
     enum auth_result result;
     const char *why;
 };
 
 enum conn_phase {
-    CONN_HEAD,      /* the head of the request comes */
-    CONN_REQUEST,   /* its body comes, or its answer is worked out (http_call.c) */
-    CONN_WEBSOCKET, /* there are frames */
-    CONN_DRAINING,  /* the last word has been said: what still comes is thrown away */
+    CONN_HEAD,      /* the head of a request is being read */
+    CONN_REQUEST,   /* its body is being read, or its response is pending (http_call.c) */
+    CONN_WEBSOCKET, /* frames are exchanged */
+    CONN_DRAINING,  /* the last response is sent: further input is discarded */
 };
 
 struct conn {
@@ -87,7 +87,7 @@ struct conn {
     struct http_head_scan scan; /* of rx */
     struct http_head head;      /* of the request, while it is routed */
     struct frames_reader frames;
-    struct session *session;  /* while there are frames */
+    struct session *session;  /* in CONN_WEBSOCKET */
     struct http_call *call;   /* a request that has a body, or waits for its answer; or NULL */
     struct wheel_timer timer; /* handshake, then close */
     struct admit_place place;
@@ -102,18 +102,18 @@ struct conn {
     struct list gathering;                   /* net.gathering, while there are some */
     uint32_t gathered_bytes;
     uint8_t gathered_count;
-    uint16_t close_code; /* ours */
+    uint16_t close_code; /* the daemon's */
     uint16_t peer_code;  /* the client's; 0: none */
     char close_reason[24];
     uint8_t pong[FRAMES_CONTROL_MAX]; /* to the last ping, until it can be sent */
     uint8_t pong_len;
     bool handshake_counted; /* the request is, against handshakesPerSecond */
     bool settled;           /* the request has been answered, or its failure counted */
-    bool keep;              /* the request lets another one follow */
+    bool keep;              /* the connection stays open after the request */
     bool paused;            /* nothing is read from the socket */
-    bool closing;           /* we have asked for the end: nothing more is read or sent */
+    bool closing;           /* the end was requested: nothing more is read or sent */
     bool close_sent;        /* the close frame has been */
-    bool broken;            /* the client broke WebSocket: it is not waited for */
+    bool broken;            /* the client violated RFC 6455: its close frame is not awaited */
     bool ending;            /* the client has, or the socket failed */
     bool peer_closed;       /* the client's close frame has come */
     bool ping_due, pong_due;
@@ -135,7 +135,7 @@ struct net {
     size_t public_count; /* open sockets of public listeners */
     size_t public_max;
     int descriptor_max; /* the first descriptor that is too high for libwebsockets */
-    int spare;          /* a descriptor to let go when there is no other */
+    int spare;          /* a descriptor to release when none is left */
     bool draining;
     char *ops_token; /* or NULL */
     /* What the callback for a new connection needs, set around its adoption. */
@@ -172,7 +172,7 @@ void conn_fail(struct conn *c);
 void conn_kill(struct conn *c);
 void conn_closed(struct conn *c);
 
-/* idle.c: connections that are kept for another request. They yield to those that come. */
+/* idle.c: connections kept for another request. New connections may evict them. */
 bool idle_may_begin(const struct conn *c);
 void idle_begin(struct conn *c);
 /* Closes one where the listener's limits are half used up, so that descriptors are left. */
@@ -193,7 +193,7 @@ bool conn_write_gathered(struct conn *c);
 void conn_forget_gathered(struct conn *c);
 /* Of every connection. */
 void net_write_gathered(struct net *n);
-/* Something written before waits for the socket. */
+/* Whether earlier output waits for the socket. */
 bool conn_is_busy(const struct conn *c);
 /* The socket takes more. True: nothing waits any more. */
 bool conn_flush(struct conn *c);
@@ -204,7 +204,7 @@ void websocket_open(struct conn *c, const struct session_peer *peer,
                     const struct refused_token *refused);
 void websocket_receive(struct conn *c, char *data, size_t len);
 void websocket_writable(struct conn *c);
-/* How an open WebSocket came to its end. */
+/* Why an open WebSocket ended. */
 enum session_end websocket_end(const struct conn *c);
 
 /* upgrade.c */

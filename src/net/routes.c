@@ -1,4 +1,4 @@
-/* Which request is answered by whom, on every listener. */
+/* The table of routes and their handlers, for every listener. */
 #include "http.h"
 
 #define PATH_MAX_BYTES 1024
