@@ -40,7 +40,7 @@ void shard_init(struct lock_store *store, unsigned index) {
     wheel_timer_init(&s->lease_timer);
     wheel_timer_init(&s->retry_timer);
     wheel_timer_init(&s->sweep_timer);
-    unwritten_init(s);
+    audit_recovery_init(s);
     endings_init(s);
 }
 
@@ -54,7 +54,7 @@ void shard_away(struct shard *s) {
 
 void shard_fini(struct shard *s) {
     shard_away(s);
-    unwritten_fini(s);
+    audit_recovery_fini(s);
     endings_fini(s);
     mem_free(s->key_text);
 }
@@ -230,8 +230,8 @@ static void on_renewed(struct script_call *call, const struct script_head *head,
         shard_resync(s, "the lease had lapsed");
     }
     if (s->index == 0 && result->status == LOCK_OK) {
-        peers_refresh(s->store);
-        unwritten_flush(s->store);
+        instances_refresh(s->store);
+        audit_recovery_flush(s->store);
     }
 }
 
@@ -257,7 +257,7 @@ static void renew(struct shard *s) {
         s->renewing = true;
         s->step_sent_ms = s->step_ms;
         s->step_ms = 0;
-        send_lease(s, s->store->config->redis.lease_ms, unwritten_tick(s), on_renewed);
+        send_lease(s, s->store->config->redis.lease_ms, audit_recovery_tick(s), on_renewed);
     }
 }
 
@@ -270,7 +270,7 @@ static void on_given_up(struct script_call *call, const struct script_head *head
 
 void shard_give_up_lease(struct shard *s) {
     if (s->state != SHARD_AWAY && redis_link_is_up(s->store->link)) {
-        send_lease(s, 0, unwritten_is_settled(s) ? -1 : unwritten_tick(s), on_given_up);
+        send_lease(s, 0, audit_recovery_is_settled(s) ? -1 : audit_recovery_tick(s), on_given_up);
     }
 }
 
@@ -353,7 +353,7 @@ void shard_forget_tick(struct shard *s, int64_t tick) {
     log_error("shard_tick_too_far_ahead", LFI("shard", s->index), LFI("ours", s->tick),
               LFI("the_stores", tick));
     s->tick = s->cursor = tick;
-    unwritten_rewind(s, tick);
+    audit_recovery_rewind(s, tick);
     endings_forget(s);
 }
 
@@ -388,7 +388,7 @@ static void on_reported(struct script_call *call, const struct script_head *head
     feed_read(s->store);
     store_check_recovered(s->store);
     if (s->sync_window != 0) {
-        compare_begin(s->store);
+        reconcile_begin(s->store);
     }
 }
 
@@ -414,6 +414,6 @@ void lock_report_done(struct lock_store *store, unsigned shard) {
     args_int(&a, store_longest_grace_ms(store));
     args_int(&a, s->sync_window);
     args_int(&a, s->contact_ms);
-    peers_add(store, &a);
+    instances_add(store, &a);
     script_send(s, &lock_script_report_done, &a, on_reported, NULL, NULL);
 }

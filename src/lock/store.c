@@ -61,7 +61,7 @@ static void note_clock(struct lock_store *store, uint64_t asked_ms, int64_t now_
     }
 }
 
-static void log_doubt(const struct shard *s, const char *error) {
+static void log_unknown(const struct shard *s, const char *error) {
     static struct log_limit limit;
 
     if (log_limit_pass(&limit, 10)) {
@@ -90,7 +90,7 @@ static bool read_reply(const struct script_call *call, const struct redis_reply 
     }
     shard_note(s, head);
     note_clock(s->store, call->begin_us / 1000, head->now_ms);
-    unwritten_note(s, head, result);
+    audit_recovery_note(s, head, result);
     if (head->status != SCRIPT_OK) {
         result->status = LOCK_UNAVAILABLE;
         result->error = errors[head->status];
@@ -111,7 +111,7 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
     struct lock_store *store = s->store;
     struct script_head head = {0};
     struct lock_result result = {.error = error};
-    const char *doubt = NULL;
+    const char *unknown = NULL;
     bool changes;
 
     if (status == REDIS_OK || status == REDIS_REFUSED) {
@@ -120,7 +120,7 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
     }
     switch (status) {
     case REDIS_OK:
-        doubt = read_reply(call, reply, &head, &result) ? NULL : "malformed reply";
+        unknown = read_reply(call, reply, &head, &result) ? NULL : "malformed reply";
         break;
     case REDIS_UNSENT:
     case REDIS_REFUSED:
@@ -128,11 +128,11 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
         break;
     case REDIS_UNKNOWN:
         result.status = LOCK_UNKNOWN;
-        doubt = "unknown outcome";
+        unknown = "unknown outcome";
         break;
     }
     if (result.status == LOCK_UNKNOWN && call->changes) {
-        unwritten_doubt(s);
+        audit_recovery_note_unknown(s);
     }
     if (result.status != LOCK_OK && status != REDIS_UNSENT) {
         watch_keep_problem(s->problem, result.error);
@@ -152,10 +152,10 @@ static void on_script(void *arg, enum redis_status status, const struct redis_re
         if (is_no_master(error)) {
             store_leave_server(store, error);
         }
-    } else if (doubt && redis_link_is_up(store->link)) {
-        log_doubt(s, error ? error : doubt);
+    } else if (unknown && redis_link_is_up(store->link)) {
+        log_unknown(s, error ? error : unknown);
         if (changes) {
-            shard_resync(s, doubt);
+            shard_resync(s, unknown);
         }
     } else {
         shard_check_window(s);
@@ -208,9 +208,9 @@ void store_set_problem(struct lock_store *store, const char *problem) {
     buf_fini(&b);
 }
 
-void store_lost(struct lock_store *store, const char *reason) {
+void store_mark_away(struct lock_store *store, const char *reason) {
     store_set_problem(store, reason);
-    compare_stop(store);
+    reconcile_stop(store);
     for (unsigned i = 0; i < store->shard_count; i++) {
         shard_away(&store->shards[i]);
     }
@@ -255,7 +255,7 @@ void store_unusable(struct lock_store *store, const char *problem) {
 void lock_store_check_lease(struct lock_store *store) {
     for (unsigned i = 0; store->up && i < store->shard_count; i++) {
         if (!shard_is_leased(&store->shards[i])) {
-            store_lost(store, "the lease has lapsed");
+            store_mark_away(store, "the lease has lapsed");
             store_open(store);
         }
     }
@@ -276,7 +276,7 @@ void store_check_recovered(struct lock_store *store) {
     store->problem = NULL;
     metrics_set(METRIC_STORE_UP, 1, NULL, NULL);
     store->callbacks.on_recovered(store->callbacks.ctx);
-    compare_begin(store);
+    reconcile_begin(store);
 }
 
 /* ---- the command link ---- */
@@ -291,7 +291,7 @@ static void on_down(void *ctx, const char *reason) {
     struct lock_store *store = ctx;
 
     watch_link_down(store);
-    store_lost(store, reason);
+    store_mark_away(store, reason);
     redis_link_reset(store->feed.link, "the other connection was lost"); /* as out of date */
 }
 
@@ -317,8 +317,8 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struc
     store->down_since_ms = clock_boot_ms();
     rand_id(store->incarnation);
     list_init(&store->flushes);
-    peers_init(store);
-    wheel_timer_init(&store->compare.timer);
+    instances_init(store);
+    wheel_timer_init(&store->reconcile.timer);
     store->shard_count = (unsigned)config->redis.shards;
     store->shards = mem_calloc(store->shard_count, sizeof *store->shards);
     for (unsigned i = 0; i < store->shard_count; i++) {
@@ -347,7 +347,7 @@ void lock_store_destroy(struct lock_store **storep) {
         shard_give_up_lease(&store->shards[i]);
     }
     watch_fini(store);
-    compare_stop(store);
+    reconcile_stop(store);
     feed_fini(store);
     redis_link_destroy(&store->link);
     for (unsigned i = 0; i < store->shard_count; i++) {
@@ -356,8 +356,8 @@ void lock_store_destroy(struct lock_store **storep) {
     mem_free(store->shards);
     decode_scratch_fini(&store->scratch);
     buf_fini(&store->packed);
-    peers_fini(store);
-    unwritten_leave(store);
+    instances_fini(store);
+    audit_recovery_leave(store);
     mem_free(store->problem);
     config_unref(&store->config);
     mem_free(store);

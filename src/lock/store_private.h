@@ -14,8 +14,9 @@
  * watch.c decides that by what succeeds, never by how something failed.
  *
  * store.c: life, up and down. watch.c: when it goes away. shard.c: these states. calls.c: the
- * requests. sweep.c: what is due. feed.c: the streams of events. unwritten.c: those of the audit.
- * compare.c: who is here. peers.c: who else there is. endings.c: which grants have ended lately.
+ * requests. sweep.c: what is due. feed.c: the streams of events. audit_recovery.c: those of the
+ * audit. reconcile.c: who is here. instances.c: who else there is. endings.c: which grants have
+ * ended lately.
  */
 #ifndef WSLOCK_SRC_LOCK_STORE_PRIVATE_H
 #define WSLOCK_SRC_LOCK_STORE_PRIVATE_H
@@ -42,18 +43,18 @@
 
 enum shard_state { SHARD_AWAY, SHARD_OPENING, SHARD_SYNCING, SHARD_SERVING };
 
-/* unwritten.c: what of a shard the audit may lack. */
-struct unwritten {
+/* audit_recovery.c: what of a shard the audit may lack. */
+struct audit_recovery {
     int64_t answered; /* rev of the last reply: the audit was given what this instance did until
                          then … */
     int64_t asked;   /* … had been given this much when it was last asked to put it on disk … */
     int64_t written; /* … and has this much there */
     int64_t made;    /* the last change of ours that a reply told */
 
-    bool doubt;         /* calls behind doubt_from had no answer */
-    bool doubt_again;   /* also since reading began */
-    int64_t doubt_from; /* ticks up to it are in hand */
-    int64_t *seen;      /* ticks of what replies told since, ascending */
+    bool unknown;         /* calls behind unknown_from had no answer */
+    bool unknown_again;   /* also since reading began */
+    int64_t unknown_from; /* ticks up to it are in hand */
+    int64_t *seen;        /* ticks of what replies told since, ascending */
     size_t seen_count, seen_cap;
     struct wheel_timer timer;
 
@@ -103,13 +104,13 @@ struct shard {
 
     size_t calls_open;  /* scripts that may make events, without an answer */
     uint64_t opened_ms; /* boot time when it was opened on this connection */
-    struct unwritten unwritten;
+    struct audit_recovery audit_recovery;
     struct list endings; /* endings.c, oldest first */
     size_t ending_count;
 };
 
-/* compare.c: who the store says is here. */
-struct compare {
+/* reconcile.c: who the store says is here. */
+struct reconcile {
     struct wheel_timer timer; /* to the next page, or the next time */
     bool running;
     bool again; /* a recovery window was open meanwhile */
@@ -176,13 +177,13 @@ struct lock_store {
     struct clock_reading clock;        /* of the last reply */
     struct clock_reading clock_before; /* of one an interval of lease renewal ago at most */
 
-    struct compare compare;
+    struct reconcile reconcile;
 
     struct list flushes;                                     /* that the audit owes an answer */
     bool flushing;                                           /* one for all shards among them */
     enum { FLUSH_NONE, FLUSH_ASKED, FLUSH_DONE } last_flush; /* before the end */
 
-    struct map *peers; /* peers.c: by incarnation */
+    struct map *instances; /* instances.c: by incarnation */
 
     struct decode_scratch scratch; /* of the reply being dealt with */
     struct buf packed;             /* of the call being made */
@@ -214,7 +215,7 @@ void script_decline(struct shard *s, const char *why, script_done done, lock_cb 
 void args_not_after(struct script_args *a, const struct lock_store *store);
 void store_set_problem(struct lock_store *store, const char *problem);
 /* Nothing can be served, for this reason. */
-void store_lost(struct lock_store *store, const char *reason);
+void store_mark_away(struct lock_store *store, const char *reason);
 /* Opens the shards that are away, unless something stands in the way. */
 void store_open(struct lock_store *store);
 /* The server that the connection leads to is not, or no longer, the one: it is connected anew, but
@@ -252,40 +253,40 @@ bool shard_is_refused(const struct shard *s, const struct script_head *head);
 void shard_forget_tick(struct shard *s, int64_t tick);
 void shard_give_up_lease(struct shard *s);
 
-/* ---- unwritten.c ---- */
-void unwritten_init(struct shard *s);
-void unwritten_fini(struct shard *s);
+/* ---- audit_recovery.c ---- */
+void audit_recovery_init(struct shard *s);
+void audit_recovery_fini(struct shard *s);
 /* Nobody waits for the audit any more. */
-void unwritten_leave(struct lock_store *store);
+void audit_recovery_leave(struct lock_store *store);
 /* A reply came, and is about to be dealt with. */
-void unwritten_note(struct shard *s, const struct script_head *head,
-                    const struct lock_result *result);
+void audit_recovery_note(struct shard *s, const struct script_head *head,
+                         const struct lock_result *result);
 /* A call may have been carried out, and no reply says so. */
-void unwritten_doubt(struct shard *s);
+void audit_recovery_note_unknown(struct shard *s);
 /* An instance that died, and the id in the stream up to which its audit is on disk. */
-void unwritten_dead(struct shard *s, struct str incarnation, struct str written);
-/* Has the audit put on disk what it was given, for unwritten_tick to say later. */
-void unwritten_flush(struct lock_store *store);
+void audit_recovery_read_dead(struct shard *s, struct str incarnation, struct str written);
+/* Has the audit put on disk what it was given, for audit_recovery_tick to say later. */
+void audit_recovery_flush(struct lock_store *store);
 /* The shard's ticks begin anew. */
-void unwritten_rewind(struct shard *s, int64_t tick);
+void audit_recovery_rewind(struct shard *s, int64_t tick);
 /* What this instance did up to this tick is on its disk. */
-int64_t unwritten_tick(const struct shard *s);
+int64_t audit_recovery_tick(const struct shard *s);
 /* All that this instance did is on its disk. */
-bool unwritten_is_settled(const struct shard *s);
+bool audit_recovery_is_settled(const struct shard *s);
 
-/* ---- compare.c ---- */
+/* ---- reconcile.c ---- */
 /* Harmless where it runs already. */
-void compare_begin(struct lock_store *store);
-void compare_stop(struct lock_store *store);
+void reconcile_begin(struct lock_store *store);
+void reconcile_stop(struct lock_store *store);
 
-/* ---- peers.c ---- */
-void peers_init(struct lock_store *store);
-void peers_fini(struct lock_store *store);
+/* ---- instances.c ---- */
+void instances_init(struct lock_store *store);
+void instances_fini(struct lock_store *store);
 /* Reads who else there is, for recovery windows. */
-void peers_refresh(struct lock_store *store);
-/* Arguments of report_done: each peer whose editors may still believe in their locks, and when its
- * last lease ends, by the store's clock. */
-void peers_add(struct lock_store *store, struct script_args *a);
+void instances_refresh(struct lock_store *store);
+/* Arguments of report_done: each instance whose editors may still believe in their locks, and when
+ * its last lease ends, by the store's clock. */
+void instances_add(struct lock_store *store, struct script_args *a);
 
 /* ---- endings.c ---- */
 void endings_init(struct shard *s);

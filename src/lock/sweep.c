@@ -73,7 +73,7 @@ static void on_swept(struct script_call *call, const struct script_head *head,
             callbacks->on_unasked(callbacks->ctx, &result->events[i], false);
         }
         if (result->held_count == 2) {
-            unwritten_dead(s, result->held[0], result->held[1]);
+            audit_recovery_read_dead(s, result->held[0], result->held[1]);
         }
     }
     sweep_schedule(s);

@@ -249,7 +249,7 @@ static void look(struct lock_store *store) {
     if (is_connection_useless(store)) {
         redis_link_reset(store->link, cause);
     } else if (store->up) {
-        store_lost(store, cause);
+        store_mark_away(store, cause);
         store_open(store);
     }
 }

@@ -5,12 +5,12 @@
 #include "membership.h"
 #include "registry.h"
 
-void reconcile_begin(void *ctx) {
+void session_reconcile_begin(void *ctx) {
     struct gateway *g = ctx;
     g->reconciliation++;
 }
 
-bool reconcile_member(void *ctx, struct str session_id, struct str resource) {
+bool session_reconcile_member(void *ctx, struct str session_id, struct str resource) {
     struct gateway *g = ctx;
     struct session *s = map_get(g->sessions, session_id);
     if (!s)
@@ -39,7 +39,7 @@ static void find_forgotten(void *ctx, struct str id, void *value) {
     }
 }
 
-void reconcile_end(void *ctx) {
+void session_reconcile_end(void *ctx) {
     struct gateway *g = ctx;
     map_each(g->sessions, find_forgotten, g);
 }

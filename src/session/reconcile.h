@@ -7,8 +7,8 @@
 
 #include "wslock/base/str.h"
 
-void reconcile_begin(void *ctx);
-bool reconcile_member(void *ctx, struct str session_id, struct str resource);
-void reconcile_end(void *ctx);
+void session_reconcile_begin(void *ctx);
+bool session_reconcile_member(void *ctx, struct str session_id, struct str resource);
+void session_reconcile_end(void *ctx);
 
 #endif

@@ -121,12 +121,12 @@ static inline void harness_on_audit_gap(void *ctx, unsigned shard, const char *i
     i->audit_gaps++;
 }
 
-static inline void harness_compare_begin(void *ctx) {
+static inline void harness_reconcile_begin(void *ctx) {
     ((struct instance *)ctx)->compared = 0;
 }
 
 /* Everybody is here but for sessions called "stray…". */
-static inline bool harness_compare_member(void *ctx, struct str session_id, struct str resource) {
+static inline bool harness_reconcile_member(void *ctx, struct str session_id, struct str resource) {
     struct instance *i = ctx;
 
     assert_true(resource.len > 0);
@@ -134,7 +134,7 @@ static inline bool harness_compare_member(void *ctx, struct str session_id, stru
     return session_id.len < 5 || memcmp(session_id.p, "stray", 5) != 0;
 }
 
-static inline void harness_compare_end(void *ctx) {
+static inline void harness_reconcile_end(void *ctx) {
     ((struct instance *)ctx)->comparisons++;
 }
 
@@ -210,9 +210,9 @@ static inline void harness_open(struct harness *h, struct instance *i) {
                                                    .on_unasked = harness_on_unasked,
                                                    .on_audit_gap = harness_on_audit_gap,
                                                    .flush = harness_flush,
-                                                   .compare_begin = harness_compare_begin,
-                                                   .compare_member = harness_compare_member,
-                                                   .compare_end = harness_compare_end,
+                                                   .reconcile_begin = harness_reconcile_begin,
+                                                   .reconcile_member = harness_reconcile_member,
+                                                   .reconcile_end = harness_reconcile_end,
                                                    .on_resync = harness_on_resync,
                                                    .on_rewound = harness_on_rewound,
                                                    .on_clock_step = harness_on_clock_step,

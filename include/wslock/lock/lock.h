@@ -93,13 +93,14 @@ struct lock_store_callbacks {
     void (*on_degraded)(void *ctx);
     void (*on_recovered)(void *ctx); /* it is back and every shard is resynchronised */
     /* Every five minutes, and after each recovery, who the store says is here is held against who
-     * is. compare_begin; then compare_member for each of them, in any order, perhaps twice; then
-     * compare_end, unless the store went away. False: nobody here knows that session in the room,
-     * nor is its end being told to the store; it is taken out. Sessions that have been in a room
-     * since compare_begin, and were not asked for, the store has forgotten: lock_store_forgot. */
-    void (*compare_begin)(void *ctx);
-    bool (*compare_member)(void *ctx, struct str session_id, struct str resource);
-    void (*compare_end)(void *ctx);
+     * is. reconcile_begin; then reconcile_member for each of them, in any order, perhaps twice;
+     * then reconcile_end, unless the store went away. False: nobody here knows that session in the
+     * room, nor is its end being told to the store; it is taken out. Sessions that have been in a
+     * room since reconcile_begin, and were not asked for, the store has forgotten:
+     * lock_store_forgot. */
+    void (*reconcile_begin)(void *ctx);
+    bool (*reconcile_member)(void *ctx, struct str session_id, struct str resource);
+    void (*reconcile_end)(void *ctx);
     /* At start only: the store cannot be used (wrong `shards`, not noeviction is a warning only).
      */
     void (*on_fatal)(void *ctx, const char *problem);

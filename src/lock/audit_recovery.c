@@ -13,7 +13,7 @@
 #include "wslock/base/mem.h"
 
 /* Behind commandTimeout: until then a disconnect, which carries no notAfter, has been repeated. */
-#define DOUBT_MS 2500
+#define OUTCOME_DUE_MS 2500
 #define RETRY_MS 500
 #define PAGE_TEXT "256" /* entries */
 #define PAGE 256
@@ -53,19 +53,19 @@ static void on_own_flushed(struct lock_store *store, struct shard *s, bool ok) {
     store->flushing = false;
     store->last_flush = store->last_flush == FLUSH_ASKED ? FLUSH_DONE : store->last_flush;
     for (unsigned i = 0; ok && i < store->shard_count; i++) {
-        struct unwritten *u = &store->shards[i].unwritten;
+        struct audit_recovery *u = &store->shards[i].audit_recovery;
 
         u->written = u->asked;
     }
 }
 
-void unwritten_flush(struct lock_store *store) {
+void audit_recovery_flush(struct lock_store *store) {
     if (store->flushing) {
         return;
     }
     store->flushing = true;
     for (unsigned i = 0; i < store->shard_count; i++) {
-        store->shards[i].unwritten.asked = store->shards[i].unwritten.answered;
+        store->shards[i].audit_recovery.asked = store->shards[i].audit_recovery.answered;
     }
     flush_then(store, NULL, on_own_flushed);
 }
@@ -73,24 +73,25 @@ void unwritten_flush(struct lock_store *store) {
 bool lock_store_flushed(struct lock_store *store) {
     if (store->last_flush == FLUSH_NONE && !store->flushing) {
         store->last_flush = FLUSH_ASKED;
-        unwritten_flush(store);
+        audit_recovery_flush(store);
     }
     return store->last_flush == FLUSH_DONE;
 }
 
-int64_t unwritten_tick(const struct shard *s) {
-    const struct unwritten *u = &s->unwritten;
+int64_t audit_recovery_tick(const struct shard *s) {
+    const struct audit_recovery *u = &s->audit_recovery;
 
-    return u->doubt && u->doubt_from < u->written ? u->doubt_from : u->written;
+    return u->unknown && u->unknown_from < u->written ? u->unknown_from : u->written;
 }
 
-bool unwritten_is_settled(const struct shard *s) {
-    return !s->unwritten.doubt && s->calls_open == 0 && s->unwritten.written >= s->unwritten.made;
+bool audit_recovery_is_settled(const struct shard *s) {
+    return !s->audit_recovery.unknown && s->calls_open == 0 &&
+           s->audit_recovery.written >= s->audit_recovery.made;
 }
 
 /* ---- reading back ---- */
 
-static bool has_seen(const struct unwritten *u, int64_t tick) {
+static bool has_seen(const struct audit_recovery *u, int64_t tick) {
     size_t low = 0, high = u->seen_count;
 
     while (low < high) {
@@ -108,36 +109,37 @@ static bool has_seen(const struct unwritten *u, int64_t tick) {
     return false;
 }
 
-static void forget_seen(struct unwritten *u) {
+static void forget_seen(struct audit_recovery *u) {
     mem_free(u->seen);
     u->seen = NULL;
     u->seen_count = u->seen_cap = 0;
 }
 
-static void on_doubt_timer(struct wheel_timer *timer);
+static void on_unknown_timer(struct wheel_timer *timer);
 
-static uint64_t doubt_ms(const struct shard *s) {
-    return DOUBT_MS + (uint64_t)s->store->config->redis.command_timeout_ms;
+static uint64_t outcome_due_ms(const struct shard *s) {
+    return OUTCOME_DUE_MS + (uint64_t)s->store->config->redis.command_timeout_ms;
 }
 
 static void look_later(struct shard *s, uint64_t delay_ms) {
-    if (!wheel_armed(&s->unwritten.timer)) { /* else doubt upon doubt would put it off for ever */
-        wheel_set(s->store->wheel, &s->unwritten.timer, delay_ms, on_doubt_timer);
+    if (!wheel_armed(&s->audit_recovery
+                          .timer)) { /* otherwise each further unknown outcome would put it off */
+        wheel_set(s->store->wheel, &s->audit_recovery.timer, delay_ms, on_unknown_timer);
     }
 }
 
-static void end_doubt(struct shard *s) {
-    struct unwritten *u = &s->unwritten;
+static void end_unknown(struct shard *s) {
+    struct audit_recovery *u = &s->audit_recovery;
 
     /* What was found just now is not on disk yet. */
-    u->asked = u->asked < u->doubt_from ? u->asked : u->doubt_from;
-    u->written = u->written < u->doubt_from ? u->written : u->doubt_from;
-    if (u->doubt_again) { /* something else came up, behind what was read */
-        u->doubt_from = u->read_to;
-        look_later(s, doubt_ms(s));
+    u->asked = u->asked < u->unknown_from ? u->asked : u->unknown_from;
+    u->written = u->written < u->unknown_from ? u->written : u->unknown_from;
+    if (u->unknown_again) { /* something else came up, behind what was read */
+        u->unknown_from = u->read_to;
+        look_later(s, outcome_due_ms(s));
         return;
     }
-    u->doubt = false;
+    u->unknown = false;
     forget_seen(u);
 }
 
@@ -165,16 +167,17 @@ static void on_taken_off(void *arg, enum redis_status status, const struct redis
         return;
     }
     if (status == REDIS_OK && redis_reply_int(reply, &removed) && removed == 1) {
-        const struct str forget[] = {str_of("HDEL"), s->keys.written, str_of(s->unwritten.reading)};
+        const struct str forget[] = {str_of("HDEL"), s->keys.written,
+                                     str_of(s->audit_recovery.reading)};
 
         command(s, ARRAY_LEN(forget), forget, ignore);
     }
-    s->unwritten.reading[0] = '\0';
+    s->audit_recovery.reading[0] = '\0';
 }
 
 /* All of a dead instance's is on disk here: nobody need look again. */
 static void on_dead_flushed(struct lock_store *store, struct shard *s, bool ok) {
-    struct unwritten *u = &s->unwritten;
+    struct audit_recovery *u = &s->audit_recovery;
     char due[LOCK_INCARNATION_MAX + 3];
 
     (void)store;
@@ -189,21 +192,21 @@ static void on_dead_flushed(struct lock_store *store, struct shard *s, bool ok) 
 }
 
 static bool is_own(const struct shard *s) {
-    return strcmp(s->unwritten.reading, s->store->incarnation) == 0;
+    return strcmp(s->audit_recovery.reading, s->store->incarnation) == 0;
 }
 
 static void give_up_reading(struct shard *s) {
     if (is_own(s)) {
         look_later(s, RETRY_MS);
     } /* else it is handed out again */
-    s->unwritten.reading[0] = '\0';
+    s->audit_recovery.reading[0] = '\0';
 }
 
 /* The last thing asked: up to where the stream's cap cut off what nobody had written. */
 static void on_cut(void *arg, enum redis_status status, const struct redis_reply *reply,
                    const char *error) {
     struct shard *s = arg;
-    struct unwritten *u = &s->unwritten;
+    struct audit_recovery *u = &s->audit_recovery;
     int64_t cut;
 
     (void)error;
@@ -224,7 +227,7 @@ static void on_cut(void *arg, enum redis_status status, const struct redis_reply
     }
     if (is_own(s)) {
         u->reading[0] = '\0';
-        end_doubt(s);
+        end_unknown(s);
     } else {
         flush_then(s->store, s, on_dead_flushed);
     }
@@ -233,7 +236,7 @@ static void on_cut(void *arg, enum redis_status status, const struct redis_reply
 /* An entry: its id, and the fields e and i with their values. False: malformed. */
 static bool take_entry(struct shard *s, const struct redis_reply *entry) {
     const struct redis_reply *fields = redis_reply_at(entry, 1);
-    struct unwritten *u = &s->unwritten;
+    struct audit_recovery *u = &s->audit_recovery;
     struct lock_event event;
     struct str id, packed, by;
     int64_t tick;
@@ -261,7 +264,7 @@ static void on_page(void *arg, enum redis_status status, const struct redis_repl
                     const char *error) {
     struct shard *s = arg;
     size_t count = redis_reply_count(reply);
-    int64_t before = s->unwritten.read_to;
+    int64_t before = s->audit_recovery.read_to;
     bool whole = true;
 
     (void)error;
@@ -282,7 +285,7 @@ static void on_page(void *arg, enum redis_status status, const struct redis_repl
             log_error("audit_entry_malformed", LFI("shard", s->index));
         }
     }
-    if (count == PAGE && s->unwritten.read_to > before) {
+    if (count == PAGE && s->audit_recovery.read_to > before) {
         read_page(s);
         return;
     }
@@ -294,7 +297,7 @@ static void on_page(void *arg, enum redis_status status, const struct redis_repl
 static void read_page(struct shard *s) {
     char from[32];
 
-    snprintf(from, sizeof from, "%" PRId64 "-1", s->unwritten.read_to);
+    snprintf(from, sizeof from, "%" PRId64 "-1", s->audit_recovery.read_to);
 
     const struct str argv[] = {str_of("XRANGE"), s->keys.audit,   str_of(from),
                                str_of("+"),      str_of("COUNT"), str_of(PAGE_TEXT)};
@@ -303,7 +306,7 @@ static void read_page(struct shard *s) {
 }
 
 static void begin(struct shard *s, struct str incarnation, int64_t from) {
-    struct unwritten *u = &s->unwritten;
+    struct audit_recovery *u = &s->audit_recovery;
 
     memcpy(u->reading, incarnation.p, incarnation.len);
     u->reading[incarnation.len] = '\0';
@@ -312,36 +315,36 @@ static void begin(struct shard *s, struct str incarnation, int64_t from) {
     read_page(s);
 }
 
-static void on_doubt_timer(struct wheel_timer *timer) {
-    struct shard *s = CONTAINER_OF(timer, struct shard, unwritten.timer);
-    struct unwritten *u = &s->unwritten;
+static void on_unknown_timer(struct wheel_timer *timer) {
+    struct shard *s = CONTAINER_OF(timer, struct shard, audit_recovery.timer);
+    struct audit_recovery *u = &s->audit_recovery;
 
     if (s->state != SHARD_SERVING || u->reading[0] != '\0' ||
-        clock_boot_ms() - s->opened_ms < doubt_ms(s)) {
+        clock_boot_ms() - s->opened_ms < outcome_due_ms(s)) {
         look_later(s, RETRY_MS);
         return;
     }
-    u->doubt_again = false;
-    begin(s, str_of(s->store->incarnation), u->doubt_from);
+    u->unknown_again = false;
+    begin(s, str_of(s->store->incarnation), u->unknown_from);
 }
 
-void unwritten_dead(struct shard *s, struct str incarnation, struct str written) {
+void audit_recovery_read_dead(struct shard *s, struct str incarnation, struct str written) {
     int64_t from;
 
     if (incarnation.len == 0 || incarnation.len > LOCK_INCARNATION_MAX ||
         !stream_id_read(written, &from)) {
         return; /* none of ours wrote that */
     }
-    if (s->unwritten.reading[0] == '\0' && !str_eqz(incarnation, s->store->incarnation)) {
+    if (s->audit_recovery.reading[0] == '\0' && !str_eqz(incarnation, s->store->incarnation)) {
         begin(s, incarnation, from);
     }
 }
 
 /* ---- what came back, and what did not ---- */
 
-void unwritten_note(struct shard *s, const struct script_head *head,
-                    const struct lock_result *result) {
-    struct unwritten *u = &s->unwritten;
+void audit_recovery_note(struct shard *s, const struct script_head *head,
+                         const struct lock_result *result) {
+    struct audit_recovery *u = &s->audit_recovery;
 
     if (head->status == SCRIPT_OK || head->status == SCRIPT_LATE) {
         u->answered = head->rev;
@@ -349,7 +352,7 @@ void unwritten_note(struct shard *s, const struct script_head *head,
     if (result->event_count > 0) {
         u->made = result->events[result->event_count - 1].rev;
     }
-    for (size_t i = 0; u->doubt && i < result->event_count; i++) {
+    for (size_t i = 0; u->unknown && i < result->event_count; i++) {
         if (result->events[i].kind == LOCK_EVENT_LOCK &&
             result->events[i].cause == LOCK_CAUSE_RENEWED) {
             continue; /* not in that stream */
@@ -362,37 +365,37 @@ void unwritten_note(struct shard *s, const struct script_head *head,
     }
 }
 
-void unwritten_doubt(struct shard *s) {
-    struct unwritten *u = &s->unwritten;
+void audit_recovery_note_unknown(struct shard *s) {
+    struct audit_recovery *u = &s->audit_recovery;
 
     if (s->store->closing) {
         return;
     }
-    if (!u->doubt) {
-        u->doubt = true;
-        u->doubt_from = u->answered;
+    if (!u->unknown) {
+        u->unknown = true;
+        u->unknown_from = u->answered;
     }
-    u->doubt_again = true;
-    look_later(s, doubt_ms(s));
+    u->unknown_again = true;
+    look_later(s, outcome_due_ms(s));
 }
 
-void unwritten_rewind(struct shard *s, int64_t tick) {
-    struct unwritten *u = &s->unwritten;
+void audit_recovery_rewind(struct shard *s, int64_t tick) {
+    struct audit_recovery *u = &s->audit_recovery;
 
     forget_seen(u);
-    u->answered = u->asked = u->written = u->made = u->doubt_from = tick;
+    u->answered = u->asked = u->written = u->made = u->unknown_from = tick;
 }
 
-void unwritten_init(struct shard *s) {
-    wheel_timer_init(&s->unwritten.timer);
+void audit_recovery_init(struct shard *s) {
+    wheel_timer_init(&s->audit_recovery.timer);
 }
 
-void unwritten_fini(struct shard *s) {
-    wheel_cancel(&s->unwritten.timer);
-    forget_seen(&s->unwritten);
+void audit_recovery_fini(struct shard *s) {
+    wheel_cancel(&s->audit_recovery.timer);
+    forget_seen(&s->audit_recovery);
 }
 
-void unwritten_leave(struct lock_store *store) {
+void audit_recovery_leave(struct lock_store *store) {
     LIST_FOREACH_SAFE(it, tmp, &store->flushes) {
         CONTAINER_OF(it, struct flush, node)->store = NULL;
         list_remove(it);

@@ -12,9 +12,11 @@
 #include "wslock/base/map.h"
 #include "wslock/base/mem.h"
 
-#define PEERS_MAX 500 /* what report_done takes; more instances than that wait out the window */
+#define INSTANCES_MAX                                                                              \
+    500 /* what report_done takes; more instances than that wait out the window                    \
+         */
 
-struct peer {
+struct instance {
     uint64_t lease_end_ms; /* boot time */
 };
 
@@ -23,25 +25,25 @@ struct adding {
     struct script_args *a;
 };
 
-void peers_init(struct lock_store *store) {
-    store->peers = map_create();
+void instances_init(struct lock_store *store) {
+    store->instances = map_create();
 }
 
 static void forget(void *ctx, struct str name, void *value) {
     struct lock_store *store = ctx;
 
-    map_remove(store->peers, name);
+    map_remove(store->instances, name);
     mem_free(value);
 }
 
-void peers_fini(struct lock_store *store) {
-    map_each(store->peers, forget, store);
-    map_destroy(&store->peers);
+void instances_fini(struct lock_store *store) {
+    map_each(store->instances, forget, store);
+    map_destroy(&store->instances);
 }
 
 /* Its editors believe until the longest grace after its lease. */
-static bool is_over(const struct lock_store *store, const struct peer *peer) {
-    return clock_boot_ms() >= peer->lease_end_ms + (uint64_t)store_longest_grace_ms(store);
+static bool is_over(const struct lock_store *store, const struct instance *instance) {
+    return clock_boot_ms() >= instance->lease_end_ms + (uint64_t)store_longest_grace_ms(store);
 }
 
 static void forget_if_over(void *ctx, struct str name, void *value) {
@@ -54,17 +56,17 @@ static void forget_if_over(void *ctx, struct str name, void *value) {
 static void note(struct lock_store *store, struct str name, int64_t at_ms) {
     int64_t left_ms = at_ms - lock_store_now_ms(store), lease_ms = store->config->redis.lease_ms;
     uint64_t end_ms = clock_boot_ms();
-    struct peer *peer = map_get(store->peers, name);
+    struct instance *instance = map_get(store->instances, name);
 
     if (left_ms > 0) {
         end_ms += (uint64_t)(left_ms < lease_ms ? left_ms : lease_ms);
     }
-    if (!peer && map_count(store->peers) < PEERS_MAX) {
-        peer = mem_zalloc(sizeof *peer);
-        map_set(store->peers, name, peer);
+    if (!instance && map_count(store->instances) < INSTANCES_MAX) {
+        instance = mem_zalloc(sizeof *instance);
+        map_set(store->instances, name, instance);
     }
-    if (peer && end_ms > peer->lease_end_ms) {
-        peer->lease_end_ms = end_ms;
+    if (instance && end_ms > instance->lease_end_ms) {
+        instance->lease_end_ms = end_ms;
     }
 }
 
@@ -95,7 +97,7 @@ static void on_leases(void *arg, enum redis_status status, const struct redis_re
                 note(q->store, str_of(q->names[i]), at_ms);
             }
         }
-        map_each(q->store->peers, forget_if_over, q->store);
+        map_each(q->store->instances, forget_if_over, q->store);
     }
     mem_free(q);
 }
@@ -116,8 +118,8 @@ static void ask_leases(struct lock_store *store, struct lease_question *q) {
     mem_free(argv);
 }
 
-static void on_peers(void *arg, enum redis_status status, const struct redis_reply *reply,
-                     const char *error) {
+static void on_instances(void *arg, enum redis_status status, const struct redis_reply *reply,
+                         const char *error) {
     struct lock_store *store = arg;
     size_t count = redis_reply_count(reply);
     struct lease_question *q;
@@ -126,7 +128,7 @@ static void on_peers(void *arg, enum redis_status status, const struct redis_rep
     if (store->closing || !can_learn(store, status) || count == 0) {
         return;
     }
-    count = count < PEERS_MAX ? count : PEERS_MAX;
+    count = count < INSTANCES_MAX ? count : INSTANCES_MAX;
     q = mem_zalloc(sizeof *q + count * sizeof q->names[0]);
     q->store = store;
     for (size_t i = 0; i < count; i++) {
@@ -144,28 +146,28 @@ static void on_peers(void *arg, enum redis_status status, const struct redis_rep
     }
 }
 
-void peers_refresh(struct lock_store *store) {
+void instances_refresh(struct lock_store *store) {
     const struct str argv[] = {str_of("HKEYS"), store->shards[0].keys.instances};
 
     redis_link_command(store->link, 2, argv, (uint64_t)store->config->redis.command_timeout_ms,
-                       on_peers, store);
+                       on_instances, store);
 }
 
 static void add(void *ctx, struct str name, void *value) {
     const struct adding *adding = ctx;
-    const struct peer *peer = value;
+    const struct instance *instance = value;
     struct lock_store *store = adding->store;
-    int64_t left_ms = (int64_t)peer->lease_end_ms - (int64_t)clock_boot_ms();
+    int64_t left_ms = (int64_t)instance->lease_end_ms - (int64_t)clock_boot_ms();
 
-    if (!is_over(store, peer)) {
+    if (!is_over(store, instance)) {
         args_str(adding->a, name);
         /* It may have renewed the lease once more since that was read. */
         args_int(adding->a, lock_store_now_ms(store) + left_ms + store->config->redis.lease_ms / 3);
     }
 }
 
-void peers_add(struct lock_store *store, struct script_args *a) {
+void instances_add(struct lock_store *store, struct script_args *a) {
     struct adding adding = {store, a};
 
-    map_each(store->peers, add, &adding);
+    map_each(store->instances, add, &adding);
 }

@@ -25,23 +25,23 @@ struct question {
 static void read_page(struct lock_store *store);
 
 static void on_timer(struct wheel_timer *timer) {
-    struct lock_store *store = CONTAINER_OF(timer, struct lock_store, compare.timer);
+    struct lock_store *store = CONTAINER_OF(timer, struct lock_store, reconcile.timer);
 
-    if (store->compare.running) {
+    if (store->reconcile.running) {
         read_page(store);
     } else {
-        compare_begin(store);
+        reconcile_begin(store);
     }
 }
 
 static void wait(struct lock_store *store, uint64_t delay_ms) {
-    wheel_set(store->wheel, &store->compare.timer, delay_ms, on_timer);
+    wheel_set(store->wheel, &store->reconcile.timer, delay_ms, on_timer);
 }
 
 static void stop(struct lock_store *store) {
-    store->compare.running = false;
-    wait(store, store->compare.again ? PAUSE_MS : INTERVAL_MS);
-    store->compare.again = false;
+    store->reconcile.running = false;
+    wait(store, store->reconcile.again ? PAUSE_MS : INTERVAL_MS);
+    store->reconcile.again = false;
 }
 
 /* ---- one member ---- */
@@ -67,7 +67,7 @@ static void take_out(struct lock_store *store, struct str resource, struct str i
 }
 
 static void next(struct lock_store *store) {
-    struct compare *c = &store->compare;
+    struct reconcile *c = &store->reconcile;
 
     if (--c->open > 0) {
         return;
@@ -80,7 +80,7 @@ static void next(struct lock_store *store) {
         wait(store, PAUSE_MS);
         return;
     }
-    store->callbacks.compare_end(store->callbacks.ctx);
+    store->callbacks.reconcile_end(store->callbacks.ctx);
     stop(store);
 }
 
@@ -91,7 +91,7 @@ static void look_at(struct lock_store *store, struct str text, const struct redi
     if (str_cut(&id, ' ', &resource) && redis_reply_str(reply, &value) &&
         str_cut(&value, ' ', &session) && str_cut(&value, ' ', &incarnation) &&
         str_eqz(incarnation, store->incarnation) &&
-        !callbacks->compare_member(callbacks->ctx, session, resource)) {
+        !callbacks->reconcile_member(callbacks->ctx, session, resource)) {
         take_out(store, resource, id, session);
     }
 }
@@ -104,7 +104,7 @@ static void on_answer(void *arg, enum redis_status status, const struct redis_re
     struct lock_store *store = q->store;
 
     (void)error;
-    if (!store->closing && q->round == store->compare.round && store->compare.running) {
+    if (!store->closing && q->round == store->reconcile.round && store->reconcile.running) {
         bool ok = status == REDIS_OK;
 
         if (ok && q->entry) {
@@ -125,14 +125,14 @@ static void on_answer(void *arg, enum redis_status status, const struct redis_re
 static void ask(struct lock_store *store, int argc, const struct str *argv, char *entry) {
     struct question *q = mem_alloc(sizeof *q);
 
-    *q = (struct question){store, store->compare.round, entry};
-    store->compare.open++;
+    *q = (struct question){store, store->reconcile.round, entry};
+    store->reconcile.open++;
     redis_link_command(store->link, argc, argv, (uint64_t)store->config->redis.command_timeout_ms,
                        on_answer, q);
 }
 
 static void ask_member(struct lock_store *store, struct str entry) {
-    const struct shard *s = &store->shards[store->compare.shard];
+    const struct shard *s = &store->shards[store->reconcile.shard];
     struct str id = entry, resource;
     struct buf key;
 
@@ -152,7 +152,7 @@ static void ask_member(struct lock_store *store, struct str entry) {
 /* ---- page by page, shard by shard ---- */
 
 static bool take_page(struct lock_store *store, const struct redis_reply *reply) {
-    struct compare *c = &store->compare;
+    struct reconcile *c = &store->reconcile;
     const struct redis_reply *entries = redis_reply_at(reply, 1);
     struct str cursor, entry;
 
@@ -170,15 +170,15 @@ static bool take_page(struct lock_store *store, const struct redis_reply *reply)
 }
 
 static void read_page(struct lock_store *store) {
-    struct compare *c = &store->compare;
+    struct reconcile *c = &store->reconcile;
     const struct str argv[] = {str_of("SSCAN"), store->shards[c->shard].keys.instance,
                                str_of(c->cursor), str_of("COUNT"), str_of(PAGE_TEXT)};
 
     ask(store, ARRAY_LEN(argv), argv, NULL);
 }
 
-void compare_begin(struct lock_store *store) {
-    struct compare *c = &store->compare;
+void reconcile_begin(struct lock_store *store) {
+    struct reconcile *c = &store->reconcile;
 
     if (!store->up) {
         return; /* it is begun when the store is back */
@@ -196,11 +196,11 @@ void compare_begin(struct lock_store *store) {
     c->open = 0;
     c->shard = 0;
     strcpy(c->cursor, "0");
-    store->callbacks.compare_begin(store->callbacks.ctx);
+    store->callbacks.reconcile_begin(store->callbacks.ctx);
     wait(store, PAUSE_MS);
 }
 
-void compare_stop(struct lock_store *store) {
-    store->compare.running = false;
-    wheel_cancel(&store->compare.timer);
+void reconcile_stop(struct lock_store *store) {
+    store->reconcile.running = false;
+    wheel_cancel(&store->reconcile.timer);
 }
