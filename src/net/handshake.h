@@ -1,4 +1,4 @@
-/* What RFC 6455 §4.2.1 and docs/protocol.md §3 ask of a handshake. Pure: texts in, a verdict out.
+/* What RFC 6455 §4.2.1 and docs/protocol.md §1 ask of a handshake. Pure: texts in, a verdict out.
  */
 #ifndef WSLOCK_NET_HANDSHAKE_H
 #define WSLOCK_NET_HANDSHAKE_H
