@@ -1120,12 +1120,25 @@ export class Model {
         return lease + (this.lost ? this.longestGrace : 0) > this.now;
     }
 
-    tryClose(instance, shown) {
+    // The clock was set forward: silent instances have been so for no longer.
+    extendLeases() {
+        for (const known of this.lost ? [...this.reported.keys()].filter((i) => this.leases.has(i)) : []) {
+            this.leases.set(known, Math.max(this.leases.get(known), this.now + this.lease));
+        }
+    }
+
+    // renewed: when an instance last renewed its lease before this call.
+    tryClose(instance, shown, renewed = 0) {
         const age = this.now - this.window;
         if (this.window === 0) {
             return;
         }
         if (age < -1000) { // the clock was set back
+            this.beginAnew();
+            return;
+        }
+        if (this.now - Math.max(this.window, renewed) > (this.lease * 2) / 3) { // it was set forward
+            this.extendLeases();
             this.beginAnew();
             return;
         }
@@ -1163,10 +1176,7 @@ export class Model {
         if (this.window === 0 && (back || step > 0)) {
             this.openWindow(false);
         } else if (this.window > 0 && step > 0 && this.lost) {
-            // Who is silent has not been so for the longer.
-            for (const known of [...this.reported.keys()].filter((i) => this.leases.has(i))) {
-                this.leases.set(known, Math.max(this.leases.get(known), this.now + this.lease));
-            }
+            this.extendLeases();
             if (this.now - this.window > this.lease) {
                 this.beginAnew();
             }
@@ -1176,8 +1186,9 @@ export class Model {
         if (!this.reported.has(instance)) {
             this.reported.set(instance, this.window > 0 ? 0 : this.knowsSince());
         }
+        const { renewed } = this;
         this.renewed = this.now;
-        this.tryClose(instance, shown);
+        this.tryClose(instance, shown, renewed);
         if (this.window === 0) {
             this.valid = this.now + Math.floor((this.lease * 2) / 3);
         }
@@ -1197,7 +1208,7 @@ export class Model {
                 this.leases.set(peer, Math.max(this.leases.get(peer) ?? 0, Math.min(end, this.now + this.lease)));
             }
         }
-        this.tryClose(instance, shown);
+        this.tryClose(instance, shown, this.renewed);
         return { window: this.window, events: this.events };
     }
 

@@ -64,7 +64,7 @@ test('the window stays open for every instance whose editors may still believe, 
     const second = (await w.s.status(DOC)).window;
     assert.ok(second > window);
     await w.s.reportDone('i1', second);
-    await w.s.advance(10001); // i2 has died, but its editors may believe in their locks for the grace
+    await w.pass(10001); // i2 has died, but its editors may believe in their locks for the grace
     has(await w.s.renew('i1'), { window: second });
     await w.pass(25000);
     has(await w.s.renew('i1'), { window: second });
@@ -724,9 +724,11 @@ test('a step back that nobody was there to notice is seen by the first lease', a
     const { window } = await w.s.renew('i9');
     assert.equal(window, w.s.ms);
     await w.s.reportDone('i9', window);
-    await w.s.advance(3000);
-    await w.s.renew('i9');
-    await w.s.advance(10000);
+    for (let i = 0; i < 4; i++) {
+        await w.s.advance(3000);
+        await w.s.renew('i9');
+    }
+    await w.s.advance(1000);
     has(await w.s.renew('i9'), { window: 0 });
     await w.s.sweep();
     has(await w.s.status(DOC), { lock: { state: 'grace', until: w.s.ms + 30000 } });
@@ -840,6 +842,27 @@ test('a step forward inside a window after a loss does not make those who are si
         await w.pass(28000); // 30 s of grace behind a lease that had not ended
         has(await w.s.renew('i1'), { window: r.window });
         await w.pass(13000);
+        has(await w.s.renew('i1'), { window: 0 });
+    }
+});
+
+test('a step forward that nobody has noticed yet closes no window: it begins anew, whoever calls first', async () => {
+    for (const first of ['renew', 'reportDone']) {
+        const w = await shared();
+        await w.s.renew('i2');
+        await replaced(w);
+        const { window } = await w.s.status(DOC);
+        await w.s.renew('i1');
+        await w.s.reportDone('i1', window);
+        await w.pass(4000);
+        await w.s.setClock(w.s.ms + 90000);
+        const r = first === 'renew' ? await w.s.renew('i1') : await w.s.reportDone('i1', window);
+        has(r, { window: w.s.ms });
+        await w.s.renew('i1', { step: 90000 });
+        await w.s.reportDone('i1', r.window);
+        await w.pass(38000); // a lease and the grace, for which i2's editors may believe in their locks
+        has(await w.s.renew('i1'), { window: r.window });
+        await w.pass(3000);
         has(await w.s.renew('i1'), { window: 0 });
     }
 });

@@ -74,7 +74,7 @@ class Walk {
         this.witnessed = new Map(); // resource -> the highest token that was reported in the open window
         this.floor = new Map(); // the same of windows that are over, until the store loses something
         this.endings = new Map(); // resource -> how many have been told, or reported
-        this.over = new Map(); // `${resource} ${token}` -> how many there were when it was reported to have ended
+        this.over = new Map(); // `${resource} ${token}` -> how many there were when it was the newest that the store knows
         this.kept = null; // the store and all that goes with it, as it was once
         this.furthest = this.m.now; // of the store's clock
         this.lostTick = 0; // what the shard's clock had reached before the store lost it
@@ -250,7 +250,8 @@ class Walk {
         assert.deepEqual(r.events.map(flat), events.map(flat), `endings ${name}`);
         for (const [resource, { token }] of open ? list : []) {
             this.endings.set(resource, this.endingsOf(resource) + 1);
-            this.over.set(`${resource} ${token}`, this.endingsOf(resource));
+            const newer = this.m.room(resource).ended.filter((e) => e.token > token).length;
+            this.over.set(`${resource} ${token}`, this.endingsOf(resource) - newer);
             this.witness(resource, token);
         }
         this.account(r);

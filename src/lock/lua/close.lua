@@ -54,13 +54,28 @@ local function begin_anew()
   call('HSET', KEYS[KEY.META], 'valid', -window, 'window', window)
 end
 
+-- The clock was set forward: instances that are silent have been so for no longer, and their editors may believe in
+-- their locks for as long as before.
+local function extend_leases(lease)
+  if call('HGET', KEYS[KEY.META], 'lost') == '1' then
+    for _, incarnation in ipairs(call('HKEYS', KEYS[KEY.INSTANCES])) do
+      call('ZADD', KEYS[KEY.DUE], 'XX', 'GT', now + lease, 'i:' .. incarnation)
+    end
+  end
+end
+
 -- Closes the window when every instance that may still have something to report has reported in it, `incarnation`
 -- among them, or it has been open for as long as anyone could need. That is every live one, and where the store may
 -- have lost writes also one that is silent, for as long as its editors may believe in their locks: its lease and the
--- longest grace. The gap ends here. Others of a private server are dead.
-local function try_close(incarnation, private, lease, longest_grace)
+-- longest grace. The gap ends here. Others of a private server are dead. `renewed`: when an instance last renewed its
+-- lease before this call. Where that, and the opening, were two intervals of renewal ago, the clock was set forward, or
+-- everybody was silent: the window's age proves nothing.
+local function try_close(incarnation, private, lease, longest_grace, renewed)
   local age = now - window
   if age < -1000 then -- the clock was set back
+    return begin_anew()
+  elseif now - math.max(window, renewed) > lease * 2 / 3 then
+    extend_leases(lease)
     return begin_anew()
   elseif age < lease + longest_grace then
     local waiting = {}

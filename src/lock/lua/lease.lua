@@ -52,15 +52,12 @@ if window > 0 then
   --@include settle.lua
   --@include close.lua
   if step > 0 and call('HGET', KEYS[KEY.META], 'lost') == '1' then
-    -- Those who are silent have not been so for the longer: their editors may believe as long as before.
-    for _, name in ipairs(call('HKEYS', KEYS[KEY.INSTANCES])) do
-      call('ZADD', KEYS[KEY.DUE], 'XX', 'GT', now + lease, 'i:' .. name)
-    end
+    extend_leases(lease)
     if now - window > lease then -- opened before the step, which every instance tells
       begin_anew()
     end
   end
-  try_close(incarnation, private, lease, longest_grace)
+  try_close(incarnation, private, lease, longest_grace, (renewed or 0) + 0)
 end
 local late = not last or last + 0 <= now
 if window == 0 then

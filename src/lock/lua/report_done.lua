@@ -29,6 +29,6 @@ if window > 0 then
   --@include publish.lua
   --@include settle.lua
   --@include close.lua
-  try_close(incarnation, private, lease, longest_grace)
+  try_close(incarnation, private, lease, longest_grace, (call('HGET', KEYS[KEY.META], 'renewed') or 0) + 0)
 end
 return answer_shard(0)
