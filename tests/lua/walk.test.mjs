@@ -74,7 +74,7 @@ class Walk {
         this.witnessed = new Map(); // resource -> the highest token that was reported in the open window
         this.floor = new Map(); // the same of windows that are over, until the store loses something
         this.endings = new Map(); // resource -> how many have been told, or reported
-        this.over = new Map(); // `${resource} ${token}` -> how many there were when it was the newest that the store knows
+        this.over = new Map(); // `${resource} ${token} ${user}` -> how many there were when it was the newest
         this.kept = null; // the store and all that goes with it, as it was once
         this.furthest = this.m.now; // of the store's clock
         this.lostTick = 0; // what the shard's clock had reached before the store lost it
@@ -248,10 +248,10 @@ class Walk {
         const r = await this.s.endings(name, list, { highest });
         const events = this.m.endings(list, { highest });
         assert.deepEqual(r.events.map(flat), events.map(flat), `endings ${name}`);
-        for (const [resource, { token }] of open ? list : []) {
+        for (const [resource, { token, user }] of open ? list : []) {
             this.endings.set(resource, this.endingsOf(resource) + 1);
             const newer = this.m.room(resource).ended.filter((e) => e.token > token).length;
-            this.over.set(`${resource} ${token}`, this.endingsOf(resource) - newer);
+            this.over.set(`${resource} ${token} ${user}`, this.endingsOf(resource) - newer);
             this.witness(resource, token);
         }
         this.account(r);
@@ -362,7 +362,7 @@ class Walk {
         }
         if (isOwned(e.lock)) {
             assert.ok(inWindow || e.lock.token >= (this.floor.get(resource) ?? 0), 'a lock below a token that was seen');
-            const then = this.over.get(`${resource} ${e.lock.token}`);
+            const then = this.over.get(`${resource} ${e.lock.token} ${e.lock.user}`);
             assert.ok(then === undefined || this.endingsOf(resource) - then > 15, 'what was reported to have ended is held again');
         }
     }
