@@ -13,6 +13,7 @@
 #include "wslock/auth/auth.h"
 #include "wslock/auth/ticket.h"
 #include "wslock/base/clock.h"
+#include "wslock/base/file.h"
 #include "wslock/base/mem.h"
 #include "wslock/base/wheel.h"
 #include "wslock/metrics/metrics.h"
@@ -59,6 +60,11 @@ struct daemon {
     bool flushed;
     enum exit_code exit_code;
 };
+
+static void configure_log(const struct daemon *d) {
+    const struct options *o = d->options;
+    log_configure(o->has_log_level ? o->log_level : d->config->log.level, d->config->log.format);
+}
 
 /* ---- phases ---- */
 
@@ -191,13 +197,97 @@ static void on_stop_signal(struct daemon *d) {
         end(d, EXIT_CLEAN);
 }
 
+/* ---- reload ---- */
+
+static void on_reload_problem(void *ctx, const char *file, int line, const char *key,
+                              const char *text) {
+    (void)ctx;
+    log_error("reload_problem", LF("file", file), LFI("line", line), LF("key", key),
+              LF("problem", text));
+}
+
+/* Logs and frees it. */
+static void tell_reload_problem(struct config *next, char *problem) {
+    config_complain(next, problem, on_reload_problem, NULL);
+    mem_free(problem);
+}
+
+/* The file as it is now, if it may take the place of the configuration in force; else NULL with
+ * each problem logged. */
+static struct config *load_next(const struct daemon *d) {
+    const char *why = NULL, *file = d->options->config_file;
+    if (file == NULL && !d->options->dev)
+        file = OPTIONS_DEFAULT_CONFIG;
+    /* Reading a pipe would wait for its writer. */
+    if (file != NULL && !file_check(file, &why)) {
+        on_reload_problem(NULL, file, 0, "", why);
+        return NULL;
+    }
+    struct config *next = options_load_config(d->options, on_reload_problem, NULL);
+    if (next == NULL)
+        return NULL;
+    config_bound_port(next, net_port(d->net));
+    char *problem = unsupported_problem(next);
+    if (problem != NULL)
+        tell_reload_problem(next, problem);
+    else if (config_may_reload(d->config, next, on_reload_problem, NULL))
+        return next;
+    config_destroy(&next);
+    return NULL;
+}
+
+static bool read_ticket_keys(const struct config *config, struct ticket_keys **keys,
+                             char **problem) {
+    if (config->ticket_signing_key_file == NULL)
+        return true;
+    *keys = ticket_keys_load(config->ticket_signing_key_file, problem);
+    return *keys != NULL;
+}
+
+/* All or nothing: whatever can fail comes first. */
+static bool reload(struct daemon *d) {
+    struct config *next = load_next(d);
+    struct ticket_keys *tickets = NULL;
+    char *problem = NULL;
+    if (next == NULL)
+        return false;
+    if (!read_ticket_keys(next, &tickets, &problem) || !auth_reload(d->auth, next, &problem)) {
+        tell_reload_problem(next, problem);
+        ticket_keys_destroy(&tickets);
+        config_destroy(&next);
+        return false;
+    }
+    config_exchange(d->config, next);
+    configure_log(d);
+    net_reload(d->net);
+    gateway_reload(d->gateway, tickets);
+    ticket_keys_destroy(&d->tickets);
+    d->tickets = tickets;
+    config_destroy(&next);
+    return true;
+}
+
+static void on_reload_signal(struct daemon *d) {
+    if (d->phase == PHASE_RUNNING)
+        systemd_reloading();
+    bool ok = reload(d);
+    metrics_set(METRIC_RELOAD_OK, ok ? 1 : 0, NULL, NULL);
+    gateway_record_reload(d->gateway, ok);
+    if (ok)
+        log_info("reloaded");
+    else
+        log_error("reload_failed", LF("effect", "the configuration stays as it was"));
+    if (d->phase == PHASE_RUNNING)
+        systemd_ready();
+}
+
 static void on_signal(uv_signal_t *handle, int number) {
     struct daemon *d = handle->data;
     log_info("signal", LF("name", strsignal(number)));
-    if (number == SIGHUP)
-        log_warn("reload_not_supported", LF("effect", "the configuration stays as it was"));
-    else
+    if (number != SIGHUP)
         on_stop_signal(d);
+    else if (d->phase == PHASE_STARTING || d->phase == PHASE_RUNNING)
+        on_reload_signal(d);
 }
 
 /* ---- start and end ---- */
@@ -226,7 +316,7 @@ static bool start_embedded(struct daemon *d, char **problem) {
     buf_fini(&directory);
     if (d->embedded == NULL)
         return false;
-    /* There is no other reference yet. */
+    /* Nobody has a pointer to it yet. */
     mem_free(d->config->redis.unix_path);
     d->config->redis.unix_path = mem_strdup(redis_embedded_socket(d->embedded));
     return true;
@@ -240,15 +330,12 @@ static bool start_modules(struct daemon *d, char **problem) {
     d->net = net_create(&net_parts, problem);
     if (d->net == NULL)
         return false;
+    config_bound_port(d->config, net_port(d->net));
     d->auth = auth_create(d->config, problem);
     if (d->auth == NULL)
         return false;
-    const char *ticket_key_file = d->config->ticket_signing_key_file;
-    if (ticket_key_file != NULL) {
-        d->tickets = ticket_keys_load(ticket_key_file, problem);
-        if (d->tickets == NULL)
-            return false;
-    }
+    if (!read_ticket_keys(d->config, &d->tickets, problem))
+        return false;
     d->audit = audit_open(&d->loop, d->config, d->config->instance, problem);
     if (d->audit == NULL || !start_embedded(d, problem))
         return false;
@@ -318,14 +405,13 @@ static void stop_modules(struct daemon *d) {
     if (uv_loop_close(&d->loop) != 0)
         log_error("loop_not_closed");
     metrics_reset();
-    config_unref(&d->config);
+    config_destroy(&d->config);
 }
 
 enum exit_code daemon_run(struct config *config, const struct options *options) {
     struct daemon d = {.options = options, .config = config, .phase = PHASE_STARTING};
     char *problem = NULL;
-    log_configure(options->has_log_level ? options->log_level : config->log.level,
-                  config->log.format);
+    configure_log(&d);
     metrics_set(METRIC_BUILD_INFO, 1, WSLOCK_VERSION, NULL);
     start_loop(&d);
     if (start_modules(&d, &problem)) {

@@ -5,7 +5,7 @@
 #include "options.h"
 #include "wslock/config/config.h"
 
-/* Runs until a signal stops it. Takes over the reference to config. */
+/* Runs until a signal stops it. Takes over config. */
 enum exit_code daemon_run(struct config *config, const struct options *options);
 
 #endif

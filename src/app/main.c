@@ -14,8 +14,6 @@
 #include "options.h"
 #include "wslock/base/mem.h"
 
-#define DEFAULT_CONFIG "/etc/wslockd/wslockd.yaml"
-
 static void print_problem(void *ctx, const char *file, int line, const char *key,
                           const char *text) {
     (void)ctx;
@@ -25,16 +23,6 @@ static void print_problem(void *ctx, const char *file, int line, const char *key
     if (key != NULL && key[0] != '\0')
         fprintf(stderr, ": %s", key);
     fprintf(stderr, ": %s\n", text);
-}
-
-static struct config *load(const struct options *o) {
-    if (!o->dev)
-        return config_load_file(o->config_file != NULL ? o->config_file : DEFAULT_CONFIG,
-                                print_problem, NULL);
-    char *state_dir = options_state_dir(o);
-    struct config *config = config_load_dev(state_dir, o->config_file, print_problem, NULL);
-    mem_free(state_dir);
-    return config;
 }
 
 static void print_config(const struct config *config) {
@@ -54,13 +42,13 @@ static enum exit_code printed(void) {
 }
 
 static enum exit_code with_config(const struct options *o) {
-    struct config *config = load(o);
+    struct config *config = options_load_config(o, print_problem, NULL);
     if (config == NULL)
         return EXIT_CONFIGURATION;
     if (o->action == OPTIONS_RUN) {
         if (!o->dev || config_make_dev(config->state_dir, print_problem, NULL))
             return daemon_run(config, o);
-        config_unref(&config);
+        config_destroy(&config);
         return EXIT_RESOURCE;
     }
     bool ok = true;
@@ -68,7 +56,7 @@ static enum exit_code with_config(const struct options *o) {
         print_config(config);
     else if ((ok = check_config(config, o, print_problem)))
         puts("configuration ok");
-    config_unref(&config);
+    config_destroy(&config);
     return ok ? printed() : EXIT_CONFIGURATION;
 }
 

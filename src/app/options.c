@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wslock/config/config.h"
+#include "wslock/base/mem.h"
 
 enum option_id {
     OPTION_CONFIG = 256,
@@ -117,4 +117,15 @@ void options_parse(int argc, char **argv, struct options *out) {
 
 char *options_state_dir(const struct options *o) {
     return config_state_dir(o->state_dir);
+}
+
+struct config *options_load_config(const struct options *o, config_problem_cb on_problem,
+                                   void *ctx) {
+    if (!o->dev)
+        return config_load_file(o->config_file != NULL ? o->config_file : OPTIONS_DEFAULT_CONFIG,
+                                on_problem, ctx);
+    char *state_dir = options_state_dir(o);
+    struct config *config = config_load_dev(state_dir, o->config_file, on_problem, ctx);
+    mem_free(state_dir);
+    return config;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "wslock/base/log.h"
+#include "wslock/config/config.h"
 
 /* Documented in docs/operations.md. */
 enum exit_code {
@@ -37,5 +38,9 @@ void options_parse(int argc, char **argv, struct options *out);
 void options_print_help(void);
 /* config_state_dir with --state-dir. Heap. */
 char *options_state_dir(const struct options *o);
+#define OPTIONS_DEFAULT_CONFIG "/etc/wslockd/wslockd.yaml"
+/* The configuration that the options name, as config_load_file and config_load_dev. */
+struct config *options_load_config(const struct options *o, config_problem_cb on_problem,
+                                   void *ctx) MUST_CHECK;
 
 #endif

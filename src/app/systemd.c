@@ -3,9 +3,17 @@
 
 #include <stdbool.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 void systemd_ready(void) {
     sd_notify(0, "READY=1");
+}
+
+void systemd_reloading(void) {
+    struct timespec now; /* sd_notify(3) asks for CLOCK_MONOTONIC */
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+               (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 }
 
 void systemd_stopping(void) {

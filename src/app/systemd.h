@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 void systemd_ready(void);
+/* A reload has begun; systemd_ready tells that it is over. */
+void systemd_reloading(void);
 void systemd_stopping(void);
 /* Sends a watchdog ping when half of WATCHDOG_USEC has passed. To be called often. */
 void systemd_watchdog(uint64_t now_ms);

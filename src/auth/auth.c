@@ -107,6 +107,18 @@ struct auth *auth_create(const struct config *config, char **problem) {
     return a;
 }
 
+bool auth_reload(struct auth *a, const struct config *config, char **problem) {
+    struct auth *next = auth_create(config, problem);
+    struct auth before = *a;
+
+    if (next == NULL)
+        return false;
+    *a = *next;
+    *next = before;
+    auth_destroy(&next);
+    return true;
+}
+
 void auth_destroy(struct auth **a) {
     if (!*a)
         return;

@@ -261,7 +261,7 @@ struct config *config_load_dev(const char *state_dir, const char *path,
     config->state_dir = mem_strdup(state_dir);
     check_loopback(config, &problems);
     if (problems.count > 0)
-        config_unref(&config);
+        config_destroy(&config);
     else if (!config_tree_find(config->root, "allowedOrigins"))
         config_derive_own_page(config);
 done:

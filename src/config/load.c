@@ -1,4 +1,4 @@
-/* Loads a configuration, and counts the references to it. */
+/* Loads a configuration; frees it. */
 #include "load.h"
 
 #include <errno.h>
@@ -31,13 +31,12 @@ struct config *config_load_bound(struct config_node **root, struct config_proble
     struct config *config = mem_zalloc(sizeof *config);
     const struct config_rules rules = {config, *root, problems};
 
-    config->refs = 1;
     config->root = *root;
     *root = NULL;
     config_bind(config, config->root, problems);
     config_check_rules(&rules);
     if (problems->count > 0)
-        config_unref(&config);
+        config_destroy(&config);
     return config;
 }
 
@@ -64,22 +63,17 @@ struct config *config_load_text(const char *name, const char *text, size_t len,
     return config;
 }
 
-struct config *config_ref(struct config *c) {
-    c->refs++;
-    return c;
-}
-
 static void wipe(char *secret) {
     if (secret)
         explicit_bzero(secret, strlen(secret));
     mem_free(secret);
 }
 
-void config_unref(struct config **c) {
+void config_destroy(struct config **c) {
     struct config *config = *c;
 
     *c = NULL;
-    if (!config || --config->refs > 0)
+    if (!config)
         return;
     wipe(config->redis.password);
     wipe(config->redis.sentinel_password);

@@ -302,3 +302,56 @@ void config_value_fini(const struct config_row *row, void *base) {
     else if (row->type == CONFIG_TYPE_STRINGS)
         free_strings(field_of(row, base));
 }
+
+size_t config_value_size(const struct config_row *row) {
+    switch (row->type) {
+    case CONFIG_TYPE_BOOL:
+    case CONFIG_TYPE_FLAG:
+        return sizeof(bool);
+    case CONFIG_TYPE_INT:
+        return sizeof(int);
+    case CONFIG_TYPE_COUNT:
+    case CONFIG_TYPE_DURATION:
+    case CONFIG_TYPE_SIZE:
+        return sizeof(int64_t);
+    case CONFIG_TYPE_CHOICE:
+        return sizeof(unsigned);
+    case CONFIG_TYPE_STRINGS:
+        return sizeof(struct config_strings);
+    case CONFIG_TYPE_TEXT:
+    case CONFIG_TYPE_FILE:
+    case CONFIG_TYPE_LIST:
+    case CONFIG_TYPE_NAMED:
+        return sizeof(void *);
+    case CONFIG_TYPE_SECTION:
+        return row->present ? sizeof(bool) : 0;
+    case CONFIG_TYPE_STRUCT:
+        break;
+    }
+    return 0;
+}
+
+static bool texts_equal(const char *a, const char *b) {
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool strings_equal(const struct config_strings *a, const struct config_strings *b) {
+    bool equal = a->set == b->set && a->count == b->count;
+
+    for (size_t i = 0; equal && i < a->count; i++) {
+        equal = strcmp(a->items[i], b->items[i]) == 0;
+    }
+    return equal;
+}
+
+bool config_value_equals(const struct config_row *row, const void *a, const void *b) {
+    const void *left = field_of_const(row, a), *right = field_of_const(row, b);
+
+    if (row->type == CONFIG_TYPE_TEXT || row->type == CONFIG_TYPE_FILE) {
+        return texts_equal(*(char *const *)left, *(char *const *)right);
+    }
+    if (row->type == CONFIG_TYPE_STRINGS) {
+        return strings_equal(left, right);
+    }
+    return memcmp(left, right, config_value_size(row)) == 0;
+}

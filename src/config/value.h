@@ -14,6 +14,10 @@ void config_value_print(const struct config_row *row, const void *base, struct b
 /* Whether the field is null, or a list of nothing that was not set. */
 bool config_value_is_null(const struct config_row *row, const void *base);
 void config_value_fini(const struct config_row *row, void *base);
+/* Of the field, in bytes; of a LIST or NAMED the pointer to its items. Not for STRUCT. */
+size_t config_value_size(const struct config_row *row);
+/* Not for STRUCT, LIST and NAMED. */
+bool config_value_equals(const struct config_row *row, const void *a, const void *b);
 
 /* A YAML text in double quotes, with `${` written as `$${`. */
 void config_print_quoted(const char *text, struct buf *out);

@@ -46,7 +46,7 @@ static bool find_place(const struct ctl_options *options, struct place *out) {
 }
 
 static void forget_place(struct place *place) {
-    config_unref(&place->config);
+    config_destroy(&place->config);
     mem_free(place->path);
 }
 

@@ -73,6 +73,6 @@ enum ctl_exit ctl_token(const struct ctl_options *options) {
     if (!config)
         return CTL_FAILED;
     result = sign(options, config, ttl_ms);
-    config_unref(&config);
+    config_destroy(&config);
     return result;
 }

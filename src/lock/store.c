@@ -304,7 +304,8 @@ static void on_fail(void *ctx, const char *reason) {
 
 /* ---- life ---- */
 
-struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struct config *config,
+struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
+                                     const struct config *config,
                                      const struct lock_store_callbacks *callbacks) {
     struct lock_store *store = mem_zalloc(sizeof *store);
     const struct redis_link_callbacks link_callbacks = {on_up, on_down, on_fail, store};
@@ -312,7 +313,7 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struc
 
     store->loop = loop;
     store->wheel = wheel;
-    store->config = config_ref(config);
+    store->config = config;
     store->callbacks = *callbacks;
     store->down_since_ms = clock_boot_ms();
     rand_id(store->incarnation);
@@ -359,7 +360,6 @@ void lock_store_destroy(struct lock_store **storep) {
     instances_fini(store);
     audit_recovery_leave(store);
     mem_free(store->problem);
-    config_unref(&store->config);
     mem_free(store);
 }
 

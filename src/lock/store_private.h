@@ -157,7 +157,7 @@ struct clock_reading {
 struct lock_store {
     uv_loop_t *loop;
     struct wheel *wheel;
-    struct config *config;
+    const struct config *config;
     struct lock_store_callbacks callbacks;
     char incarnation[RAND_ID_LEN + 1];
 

@@ -170,15 +170,18 @@ bool net_check(const struct config *config, config_finding_cb on_problem, void *
     return ok;
 }
 
+static struct admit_limits limits_of(const struct config *c) {
+    return (struct admit_limits){
+        .connections = c->limits.max_connections,
+        .connections_per_address = c->limits.max_connections_per_address,
+        .handshakes_per_second = c->limits.handshakes_per_second,
+    };
+}
+
 struct net *net_create(const struct net_parts *parts, char **problem) {
     struct net *n = mem_zalloc(sizeof *n);
     n->parts = *parts;
-    config_ref(n->parts.config);
-    n->limits = (struct admit_limits){
-        .connections = parts->config->limits.max_connections,
-        .connections_per_address = parts->config->limits.max_connections_per_address,
-        .handshakes_per_second = parts->config->limits.handshakes_per_second,
-    };
+    n->limits = limits_of(parts->config);
     list_init(&n->conns);
     list_init(&n->gathering);
     list_init(&n->idle);
@@ -187,7 +190,6 @@ struct net *net_create(const struct net_parts *parts, char **problem) {
     n->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (read_ops_token(n->parts.config, &n->ops_token, problem) && listeners_open(n, problem) &&
         create_context(n, problem) && create_vhosts(n, problem)) {
-        config_bound_port(n->parts.config, net_port(n));
         return n;
     }
     net_shutdown(n);
@@ -195,6 +197,18 @@ struct net *net_create(const struct net_parts *parts, char **problem) {
     net_destroy(&n);
     uv_run(parts->loop, UV_RUN_DEFAULT);
     return NULL;
+}
+
+void net_reload(struct net *n) {
+    const struct config *c = n->parts.config;
+    n->limits = limits_of(c);
+    for (size_t i = 0; i < c->listen_count; i++) {
+        struct address_ranges trusted;
+        if (address_ranges_parse(&c->listen[i].trusted_proxies, &trusted)) {
+            address_ranges_fini(&n->listeners[i].trusted);
+            n->listeners[i].trusted = trusted;
+        }
+    }
 }
 
 static void start(struct net *n, enum listener_kind kind) {
@@ -260,7 +274,6 @@ void net_destroy(struct net **n) {
     if (net->spare >= 0)
         close(net->spare);
     mem_free(net->ops_token);
-    config_unref(&net->parts.config);
     mem_free(net);
     *n = NULL;
 }

@@ -54,12 +54,12 @@ static char *client_name_of(const char *name) {
     return copy;
 }
 
-struct redis_link *redis_link_create(uv_loop_t *loop, struct config *config, const char *name,
+struct redis_link *redis_link_create(uv_loop_t *loop, const struct config *config, const char *name,
                                      const struct redis_link_callbacks *callbacks) {
     struct redis_link *link = mem_zalloc(sizeof *link);
 
     link->loop = loop;
-    link->config = config_ref(config);
+    link->config = config;
     link->name = client_name_of(name);
     link->target = target_of(config);
     link->callbacks = *callbacks;
@@ -85,7 +85,6 @@ static void on_handle_closed(uv_handle_t *handle) {
     if (--link->open_handles > 0) {
         return;
     }
-    config_unref(&link->config);
     mem_free(link->name);
     mem_free(link->target);
     mem_free(link);

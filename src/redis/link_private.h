@@ -45,7 +45,7 @@ struct link_lookup {
 
 struct redis_link {
     uv_loop_t *loop;
-    struct config *config;
+    const struct config *config;
     char *name;
     char *target;
     struct redis_link_callbacks callbacks;

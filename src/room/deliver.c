@@ -13,7 +13,7 @@ struct deferred_message {
 };
 
 struct wire_to room_to(const struct room *room) {
-    return (struct wire_to){.minimal = room->policy->presence == CONFIG_PRESENCE_MINIMAL};
+    return (struct wire_to){.minimal = room->type->policy->presence == CONFIG_PRESENCE_MINIMAL};
 }
 
 struct wire_at room_at(const struct room *room, int64_t rev) {

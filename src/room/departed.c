@@ -42,7 +42,8 @@ bool room_departed_describe(const struct room *room, struct lock_report_member *
     if (!room->departed)
         return false;
     *out = room->departed->member;
-    out->grace_until_ms = lock_store_now_ms(room->rooms->store) + room->policy->grace_period_ms -
+    out->grace_until_ms = lock_store_now_ms(room->rooms->store) +
+                          room->type->policy->grace_period_ms -
                           (int64_t)(clock_boot_ms() - room->departed->departed_ms);
     return true;
 }

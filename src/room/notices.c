@@ -14,10 +14,10 @@
 static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
     const struct lock_view *v = &room->lock.view;
     *ends_ms = v->expires_ms;
-    int64_t before = room->policy->lock_ttl_ms / 5;
+    int64_t before = room->type->policy->lock_ttl_ms / 5;
     if (v->idle_until_ms != 0 && v->idle_until_ms < v->expires_ms) {
         *ends_ms = v->idle_until_ms;
-        before = room->policy->idle_release_ms / 2;
+        before = room->type->policy->idle_release_ms / 2;
         if (before > IDLE_NOTICE_MS)
             before = IDLE_NOTICE_MS;
     }
@@ -29,7 +29,7 @@ int64_t room_confirmed_until_ms(const struct room_sub *sub) {
     struct lock_report_member m;
     if (!room || room_believer(room, &m) != sub)
         return 0;
-    return lock_store_confirmed_until_ms(room->rooms->store, m.expires_ms, room->policy);
+    return lock_store_confirmed_until_ms(room->rooms->store, m.expires_ms, room->type->policy);
 }
 
 static int64_t next_notice_at(const struct room *room, struct room_sub *holder) {

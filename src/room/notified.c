@@ -17,7 +17,7 @@ int64_t room_wait_ms(const struct room *room, const struct room_waiters *waiters
         each = waiters->median_ms;
         first = waiters->lock->since_ms > 0 ? each - (now_ms - waiters->lock->since_ms) : each;
     } else {
-        each = room->policy->lock_ttl_ms;
+        each = room->type->policy->lock_ttl_ms;
         if (lock_is_owned(waiters->lock))
             first = waiters->lock->expires_ms - now_ms;
     }

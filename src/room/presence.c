@@ -67,7 +67,7 @@ static bool diff_add(struct room *room, struct diff *d, struct room_user *u, boo
 /* The holder and the newest users, presenceMaxListed in all, in the order of joining. */
 static struct wire_message *encode_full(struct room *room, const struct wire_at *at,
                                         int64_t viewers) {
-    size_t max = (size_t)room->policy->presence_max_listed;
+    size_t max = (size_t)room->type->policy->presence_max_listed;
     struct wire_user *users = mem_calloc(max, sizeof *users);
     size_t at_slot = max;
     bool holder_listed = false;
@@ -123,7 +123,7 @@ static void tell_diff(struct room *room, const struct diff *d, int64_t viewers) 
 
 /* New users beyond the newest presenceMaxListed are not listed. */
 static bool listed(const struct room *room, size_t newer) {
-    return newer < (size_t)room->policy->presence_max_listed;
+    return newer < (size_t)room->type->policy->presence_max_listed;
 }
 
 static size_t list_length(const struct list *head) {

@@ -168,7 +168,7 @@ static void send_report(struct resync *rs, struct room *room,
     report->resync = rs;
     report->resource = mem_strdup(room->resource);
     rs->open++;
-    lock_report(rs->rooms->store, room_resource(room), room->policy, members, count, waiting,
+    lock_report(rs->rooms->store, room_resource(room), room->type->policy, members, count, waiting,
                 room->seen_token, room_events_known(room), on_report, report);
 }
 

@@ -73,11 +73,11 @@ void rooms_destroy(struct rooms **r) {
 }
 
 static struct room *room_create(struct rooms *r, struct str resource,
-                                const struct config_policy *policy) {
+                                const struct config_resource_type *type) {
     struct room *room = mem_zalloc(sizeof *room);
     room->rooms = r;
     room->resource = str_dup(resource);
-    room->policy = policy;
+    room->type = type;
     list_init(&room->subs);
     list_init(&room->backlog);
     list_init(&room->users);
@@ -93,12 +93,12 @@ static struct room *room_create(struct rooms *r, struct str resource,
     return room;
 }
 
-void rooms_subscribe(struct rooms *r, struct str resource, const struct config_policy *policy,
+void rooms_subscribe(struct rooms *r, struct str resource, const struct config_resource_type *type,
                      struct room_sub *sub) {
     static uint64_t seq;
     struct room *room = map_get(r->by_resource, resource);
     if (!room)
-        room = room_create(r, resource, policy);
+        room = room_create(r, resource, type);
     sub->room = room;
     sub->active = sub->member = false;
     sub->min_rev = 0;
@@ -108,6 +108,19 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_p
     list_init(&sub->deferred);
     list_push_back(&room->subs, &sub->node);
     room->sub_count++;
+}
+
+static void find_type(void *ctx, struct str resource, void *value) {
+    struct room *room = value;
+    const char *colon = memchr(resource.p, ':', resource.len);
+    const struct config_resource_type *type =
+        config_types_find(ctx, (struct str){resource.p, (size_t)(colon - resource.p)});
+    if (type != NULL)
+        room->type = type;
+}
+
+void rooms_reload(struct rooms *r, struct config_types *types) {
+    map_each(r->by_resource, find_type, types);
 }
 
 void room_pause(struct room_sub *sub) {
@@ -212,7 +225,8 @@ static void count_lock(void *ctx, struct str key, void *value) {
     (void)key;
     const struct room *room = value;
     if (room->synced && room->lock.view.state != LOCK_STATE_FREE)
-        metrics_add(METRIC_LOCKS, 1, room->policy->type, lock_state_text(room->lock.view.state));
+        metrics_add(METRIC_LOCKS, 1, room->type->policy->type,
+                    lock_state_text(room->lock.view.state));
 }
 
 void rooms_collect_metrics(struct rooms *r) {

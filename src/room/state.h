@@ -68,7 +68,7 @@ struct room_event {
 struct room {
     struct rooms *rooms;
     char *resource;
-    const struct config_policy *policy;
+    const struct config_resource_type *type;
     struct list subs;
     size_t sub_count;
 

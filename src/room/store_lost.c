@@ -51,7 +51,7 @@ static void release_lock(struct wheel_timer *timer) {
         .client_id = m.client_id,
         .session_id = m.session_id,
         .client_made = m.client_made,
-        .policy = room->policy,
+        .policy = room->type->policy,
     };
     struct release *release = mem_zalloc(sizeof *release);
     release->rooms = room->rooms;

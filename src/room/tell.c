@@ -111,7 +111,7 @@ static void tell_loser(struct room *room, const struct lock_event *e) {
         str_eq(e->lock.client_id, end->client_id))
         return;
     struct str by = end->by;
-    if (by.len > 0 && room->policy->presence == CONFIG_PRESENCE_MINIMAL)
+    if (by.len > 0 && room->type->policy->presence == CONFIG_PRESENCE_MINIMAL)
         by = lock_is_owned(&e->lock) ? e->lock.user_id : (struct str){NULL, 0};
     room_tell_lost(room, end->user_id, end->client_id, end->token, end->reason, by);
 }

@@ -64,12 +64,12 @@ void session_send_denied(struct session *s, struct membership *m, const struct w
                          const struct lock_view *lock) {
     char error_ref[32];
     gateway_make_ref(s->gateway, error_ref);
-    struct wire_to to = session_to(ref, m->policy);
+    struct wire_to to = session_to(ref, m->type->policy);
     struct wire_lock shown;
     bool owned = lock && lock_is_owned(lock);
     if (owned)
         room_wire_lock(lock, -1, &shown);
-    metrics_add(METRIC_DENIED, 1, m->policy->type, reason);
+    metrics_add(METRIC_DENIED, 1, m->type->policy->type, reason);
     session_audit_denied(m, reason, error_ref, lock);
     session_send(s, wire_denied(&to, at, reason, owned ? &shown : NULL,
                                 retry_after(reason, lock, at->server_time_ms), error_ref));
@@ -87,8 +87,8 @@ struct wire_message *session_acquired(struct session *s, struct membership *m,
         .ended_ms = before->ended_ms,
     };
     membership_granted(m, lock, at->rev);
-    struct wire_to to = session_to(ref, m->policy);
-    return wire_acquired(&to, at, lock->token, lock->expires_ms, m->policy,
+    struct wire_to to = session_to(ref, m->type->policy);
+    return wire_acquired(&to, at, lock->token, lock->expires_ms, m->type->policy,
                          before->present ? &previous : NULL, resumed,
                          session_ticket(s, at->resource, lock, at->server_time_ms));
 }
@@ -126,7 +126,7 @@ static const char *denial(enum lock_outcome outcome) {
 
 static void send_queued(struct session *s, struct membership *m, const struct wire_ref *ref,
                         const struct wire_at *at, const struct lock_result *result) {
-    struct wire_to to = session_to(ref, m->policy);
+    struct wire_to to = session_to(ref, m->type->policy);
     int64_t wait_ms = room_estimated_wait_ms(&m->sub, result->position, result->median_ms);
     room_note_position(&m->sub, result->position, at->rev);
     session_send(s, wire_queued(&to, at, result->position, wait_ms));

@@ -10,7 +10,7 @@
 #include "wslock/metrics/metrics.h"
 
 struct call *call_begin(struct session *s, const struct wire_request *r, struct membership *m,
-                        const struct config_policy *policy) {
+                        const struct config_resource_type *type) {
     struct call *call = mem_alloc(sizeof *call);
     call->gateway = s->gateway;
     memcpy(call->session_id, s->id, sizeof call->session_id);
@@ -18,7 +18,7 @@ struct call *call_begin(struct session *s, const struct wire_request *r, struct 
     call->ref = r->ref;
     call->resource = m ? m->resource : r->resource;
     call->names_resource = wire_resource_str(&r->resource).len > 0;
-    call->policy = policy;
+    call->type = type;
     call->member_seq = m ? m->seq : 0;
     call->started_us = clock_boot_us();
     call->refused_editor = false;
@@ -31,7 +31,7 @@ struct call *call_begin(struct session *s, const struct wire_request *r, struct 
 
 struct call *call_begin_request(struct session *s, const struct wire_request *r,
                                 struct membership *m, struct str request_id) {
-    struct call *call = call_begin(s, r, m, m->policy);
+    struct call *call = call_begin(s, r, m, m->type);
     memcpy(call->request_id, request_id.p, request_id.len);
     call->request_id[request_id.len] = '\0';
     return call;

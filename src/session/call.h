@@ -12,7 +12,7 @@ struct call {
     struct wire_ref ref;
     struct wire_resource resource;
     bool names_resource; /* the request did; else it is that of the room with its requestId */
-    const struct config_policy *policy;
+    const struct config_resource_type *type;
     uint64_t member_seq; /* 0: needs no membership */
     uint64_t started_us;
     bool refused_editor; /* join: as an editor, without one of the roles */
@@ -22,7 +22,7 @@ struct call {
 };
 
 struct call *call_begin(struct session *s, const struct wire_request *r, struct membership *m,
-                        const struct config_policy *policy);
+                        const struct config_resource_type *type);
 /* About a request or takeover. request_id: at most RAND_ID_LEN bytes. */
 struct call *call_begin_request(struct session *s, const struct wire_request *r,
                                 struct membership *m, struct str request_id);

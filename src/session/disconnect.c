@@ -124,9 +124,9 @@ void disconnect_start(struct membership *m, enum lock_disconnect kind, bool call
     d->again = calls_open;
     d->retry_ms = RETRY_FIRST_MS;
     d->ended_ms = clock_boot_ms();
-    if (leaves_grace(s, d->kind, m->policy))
+    if (leaves_grace(s, d->kind, m->type->policy))
         room_note_departed(&m->sub, d->kind == LOCK_DISCONNECT_LOST &&
-                                        m->policy->disconnect == CONFIG_DISCONNECT_PROMPT);
+                                        m->type->policy->disconnect == CONFIG_DISCONNECT_PROMPT);
     wheel_timer_init(&d->timer);
     list_push_back(&d->gateway->disconnects, &d->node);
     attempt(d);

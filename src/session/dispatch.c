@@ -102,24 +102,25 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
                "The audit cannot be written, and without it nothing begins here.", &extra);
         return;
     }
-    const struct config_policy *policy = NULL;
+    const struct config_resource_type *type = NULL;
+    struct membership *m = NULL;
     if (command->resource) {
-        policy = config_policy_for(s->gateway->parts.config, wire_resource_type(&r->resource));
-        if (!policy) {
+        m = membership_find(s, extra.resource);
+        /* Who is in a room whose type a reload took away goes on there. */
+        type = m != NULL ? m->type
+                         : config_types_find(s->gateway->types, wire_resource_type(&r->resource));
+        if (type == NULL) {
             refuse(s, event, &r->ref, WIRE_ERR_UNKNOWN_RESOURCE_TYPE,
                    "This server has no such resource type.", &extra);
             return;
         }
     }
-    struct membership *m = NULL;
-    if (command->joined) {
-        m = membership_find(s, extra.resource);
-        if (!m) {
-            refuse(s, event, &r->ref, WIRE_ERR_NOT_JOINED, "Join the resource first.", &extra);
-            return;
-        }
+    if (command->joined && m == NULL) {
+        refuse(s, event, &r->ref, WIRE_ERR_NOT_JOINED, "Join the resource first.", &extra);
+        return;
     }
-    command->handle(s, r, m, policy);
+    /* A command that needs no membership gets none. */
+    command->handle(s, r, command->joined ? m : NULL, type);
 }
 
 static void dispatch(struct session *s, const char *text, size_t len) {

@@ -6,6 +6,7 @@
 #include "delayed_replies.h"
 #include "disconnect.h"
 #include "end.h"
+#include "membership.h"
 #include "operate.h"
 #include "queue.h"
 #include "reactions.h"
@@ -43,6 +44,29 @@ void gateway_destroy(struct gateway **gateway) {
     rooms_destroy(&g->rooms);
     registry_destroy(g);
     *gateway = NULL;
+}
+
+static void find_types(void *ctx, struct str id, void *value) {
+    struct gateway *g = ctx;
+    struct session *s = value;
+    (void)id;
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
+        const struct config_resource_type *type =
+            config_types_find(g->types, wire_resource_type(&m->resource));
+        if (type != NULL)
+            m->type = type;
+    }
+}
+
+void gateway_reload(struct gateway *g, const struct ticket_keys *tickets) {
+    g->parts.tickets = tickets;
+    config_types_reload(g->types);
+    rooms_reload(g->rooms, g->types);
+    map_each(g->sessions, find_types, g);
+}
+
+void gateway_record_reload(struct gateway *g, bool ok) {
+    session_audit_simple(g, AUDIT_CONFIG_RELOADED, !ok, NULL, NULL);
 }
 
 bool gateway_started(const struct gateway *g) {

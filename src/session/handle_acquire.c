@@ -23,7 +23,7 @@ static void deny_role(struct session *s, const struct wire_request *r, struct me
 }
 
 void handle_acquire(struct session *s, const struct wire_request *r, struct membership *m,
-                    const struct config_policy *policy) {
+                    const struct config_resource_type *type) {
     if (!membership_may_edit(m)) {
         deny_role(s, r, m);
         return;
@@ -33,5 +33,5 @@ void handle_acquire(struct session *s, const struct wire_request *r, struct memb
     enum lock_how how = r->kind == WIRE_REQ_CLAIM ? LOCK_CLAIM
                         : r->take_own             ? LOCK_TAKE_OWN
                                                   : LOCK_ACQUIRE;
-    lock_acquire(s->gateway->store, &caller, how, on_result, call_begin(s, r, m, policy));
+    lock_acquire(s->gateway->store, &caller, how, on_result, call_begin(s, r, m, type));
 }

@@ -30,9 +30,9 @@ static void refuse(struct session *s, const struct wire_ref *ref, enum wire_erro
 }
 
 void handle_auth(struct session *s, const struct wire_request *r, struct membership *m,
-                 const struct config_policy *policy) {
+                 const struct config_resource_type *type) {
     (void)m;
-    (void)policy;
+    (void)type;
     struct wire_error_extra extra = {.field = "token"};
     if (s->state != SESSION_AUTH) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_INVALID_ARGUMENT,

@@ -11,7 +11,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     if (result->outcome != LOCK_OUT_WITHDRAWN)
         return session_other_answer(s, call, result);
     bool takeover = call->kind == WIRE_REQ_TAKEOVER_CANCEL;
-    struct wire_to to = session_to(&call->ref, m->policy);
+    struct wire_to to = session_to(&call->ref, m->type->policy);
     session_send(s,
                  wire_answered(&to, takeover ? "lock:takeover_cancelled" : "lock:request_cancelled",
                                str_of(call->request_id), NULL));
@@ -23,8 +23,8 @@ static void on_result(void *arg, const struct lock_result *result) {
 }
 
 void handle_cancel(struct session *s, const struct wire_request *r, struct membership *m,
-                   const struct config_policy *policy) {
-    (void)policy;
+                   const struct config_resource_type *type) {
+    (void)type;
     m = open_request_room(s, r);
     if (!m)
         return;

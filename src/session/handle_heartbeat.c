@@ -17,7 +17,7 @@ static const char *lost(struct session *s, struct membership *m, struct call *ca
     int64_t token = result->lost.token != 0 ? result->lost.token : m->token;
     if (token >= m->token)
         m->token = 0;
-    struct wire_to to = session_to(&call->ref, m->policy);
+    struct wire_to to = session_to(&call->ref, m->type->policy);
     struct wire_at at = session_at(call, result);
     session_send(s, wire_lost(&to, &at, token, reason, (struct str){NULL, 0}));
     return reason;
@@ -28,7 +28,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     struct wire_at at = session_at(call, result);
     if (result->outcome == LOCK_OUT_RENEWED) {
         membership_granted(m, &result->lock, at.rev);
-        struct wire_to to = session_to(&call->ref, m->policy);
+        struct wire_to to = session_to(&call->ref, m->type->policy);
         session_send(
             s, wire_renewed(&to, &at, result->lock.token, result->lock.expires_ms, result->resumed,
                             session_ticket(s, at.resource, &result->lock, at.server_time_ms)));
@@ -47,13 +47,13 @@ static void on_result(void *arg, const struct lock_result *result) {
 /* A user who may not edit keeps a lock until it ends, but does not resume one. */
 static void deny_role(struct session *s, const struct wire_request *r, struct membership *m) {
     struct wire_at at = membership_at(m);
-    struct wire_to to = session_to(&r->ref, m->policy);
+    struct wire_to to = session_to(&r->ref, m->type->policy);
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "NOT_HELD");
     session_send(s, wire_lost(&to, &at, r->token, "NOT_HELD", (struct str){NULL, 0}));
 }
 
 void handle_heartbeat(struct session *s, const struct wire_request *r, struct membership *m,
-                      const struct config_policy *policy) {
+                      const struct config_resource_type *type) {
     if (m->token == 0 && !membership_may_edit(m)) {
         deny_role(s, r, m);
         return;
@@ -61,5 +61,5 @@ void handle_heartbeat(struct session *s, const struct wire_request *r, struct me
     struct lock_caller caller;
     membership_caller(m, &caller);
     lock_heartbeat(s->gateway->store, &caller, r->token, r->active, r->dirty, on_result,
-                   call_begin(s, r, m, policy));
+                   call_begin(s, r, m, type));
 }

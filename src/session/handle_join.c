@@ -54,7 +54,7 @@ static void send_joined(struct session *s, struct membership *m, struct call *ca
         .reason = lock_cause_text(result->lost.reason),
         .at_ms = result->lost.ended_ms,
     };
-    struct wire_to to = session_to(&call->ref, m->policy);
+    struct wire_to to = session_to(&call->ref, m->type->policy);
     if (!to.minimal)
         lost.by = result->lost.by;
     struct wire_at at = session_at(call, result);
@@ -62,8 +62,8 @@ static void send_joined(struct session *s, struct membership *m, struct call *ca
     struct wire_open_request *received;
     room_pending(&m->sub, snap, &pending, &received);
     session_send(s, wire_joined(&to, &at, holds(s, &snap->lock), str_of(s->client_id), &lock, users,
-                                count, room_viewers(snap->member_count, &snap->lock), m->policy,
-                                result->lost.present ? &lost : NULL, &pending));
+                                count, room_viewers(snap->member_count, &snap->lock),
+                                m->type->policy, result->lost.present ? &lost : NULL, &pending));
     mem_free(received);
     mem_free(users);
 }
@@ -152,7 +152,7 @@ static void on_result(void *arg, const struct lock_result *result) {
 }
 
 void handle_join(struct session *s, const struct wire_request *r, struct membership *m,
-                 const struct config_policy *policy) {
+                 const struct config_resource_type *type) {
     struct wire_error_extra extra = {.resource = wire_resource_str(&r->resource)};
     extra.field = settle_names(s, r);
     if (extra.field) {
@@ -177,10 +177,10 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
         return;
     }
     if (!m)
-        m = membership_create(s, &r->resource, policy, r->presence);
+        m = membership_create(s, &r->resource, type, r->presence);
     m->sub.presence = r->presence;
     membership_defer_events(m);
-    struct call *call = call_begin(s, r, m, policy);
+    struct call *call = call_begin(s, r, m, type);
     call->refused_editor = r->editor && !membership_may_edit(m);
     struct lock_caller caller;
     membership_caller(m, &caller);

@@ -27,7 +27,7 @@ static void on_result(void *arg, const struct lock_result *result) {
         stay(m);
     } else if (m) {
         outcome = "ok";
-        struct wire_to to = session_to(&call->ref, m->policy);
+        struct wire_to to = session_to(&call->ref, m->type->policy);
         struct wire_at at = session_at(call, result);
         membership_destroy(m); /* no event of the room follows the reply */
         session_send(s, wire_left(&to, &at));
@@ -38,10 +38,10 @@ static void on_result(void *arg, const struct lock_result *result) {
 }
 
 void handle_leave(struct session *s, const struct wire_request *r, struct membership *m,
-                  const struct config_policy *policy) {
+                  const struct config_resource_type *type) {
     struct lock_caller caller;
     membership_caller(m, &caller);
     m->state = MEMBER_LEAVING;
     s->leaving_count++;
-    lock_leave(s->gateway->store, &caller, on_result, call_begin(s, r, m, policy));
+    lock_leave(s->gateway->store, &caller, on_result, call_begin(s, r, m, type));
 }

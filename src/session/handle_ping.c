@@ -6,9 +6,9 @@
 #include "wslock/metrics/metrics.h"
 
 void handle_ping(struct session *s, const struct wire_request *r, struct membership *m,
-                 const struct config_policy *policy) {
+                 const struct config_resource_type *type) {
     (void)m;
-    (void)policy;
+    (void)type;
     struct wire_to to = session_to(&r->ref, NULL);
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "ok");
     session_send(s, wire_pong(&to, lock_store_now_ms(s->gateway->store)));

@@ -9,7 +9,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
                           const struct lock_result *result) {
     if (result->outcome == LOCK_OUT_WITHDRAWN) {
         struct wire_at at = session_at(call, result);
-        struct wire_to to = session_to(&call->ref, m->policy);
+        struct wire_to to = session_to(&call->ref, m->type->policy);
         session_send(s, wire_queue_left(&to, &at, "LEFT"));
         return "ok";
     }
@@ -24,9 +24,9 @@ static void on_result(void *arg, const struct lock_result *result) {
 }
 
 void handle_queue_leave(struct session *s, const struct wire_request *r, struct membership *m,
-                        const struct config_policy *policy) {
+                        const struct config_resource_type *type) {
     struct lock_caller caller;
     membership_caller(m, &caller);
     lock_withdraw(s->gateway->store, &caller, LOCK_QUEUE_PLACE, (struct str){"", 0}, on_result,
-                  call_begin(s, r, m, policy));
+                  call_begin(s, r, m, type));
 }

@@ -31,9 +31,9 @@ static void accept(struct session *s, const struct wire_request *r,
 }
 
 void handle_refresh(struct session *s, const struct wire_request *r, struct membership *m,
-                    const struct config_policy *policy) {
+                    const struct config_resource_type *type) {
     (void)m;
-    (void)policy;
+    (void)type;
     struct auth_identity *identity = NULL;
     const char *why = "the token is not valid";
     switch (gateway_verify(s->gateway, r->auth_token, &identity, &why)) {

@@ -10,7 +10,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     struct wire_at at = session_at(call, result);
     if (result->outcome == LOCK_OUT_RELEASED) {
         membership_ended(m, at.rev, LOCK_CAUSE_RELEASED);
-        struct wire_to to = session_to(&call->ref, m->policy);
+        struct wire_to to = session_to(&call->ref, m->type->policy);
         session_send(s, wire_released_reply(&to, &at, lock_cause_text(LOCK_CAUSE_RELEASED)));
         return "ok";
     }
@@ -28,9 +28,9 @@ static void on_result(void *arg, const struct lock_result *result) {
 }
 
 void handle_release(struct session *s, const struct wire_request *r, struct membership *m,
-                    const struct config_policy *policy) {
+                    const struct config_resource_type *type) {
     struct lock_caller caller;
     membership_caller(m, &caller);
     lock_release(s->gateway->store, &caller, m->token, r->revision, on_result,
-                 call_begin(s, r, m, policy));
+                 call_begin(s, r, m, type));
 }

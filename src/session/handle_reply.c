@@ -17,7 +17,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     if (result->outcome != LOCK_OUT_REPLIED)
         return session_other_answer(s, call, result);
     bool takeover = call->kind == WIRE_REQ_TAKEOVER_REPLY;
-    struct wire_to to = session_to(&call->ref, m->policy);
+    struct wire_to to = session_to(&call->ref, m->type->policy);
     session_send(s, wire_answered(&to, takeover ? "lock:takeover_replied" : "lock:request_replied",
                                   str_of(call->request_id), wire_action_name(call->action)));
     if (result->resumed) { /* the lock was in grace and is held again, maybe under another token */
@@ -33,8 +33,8 @@ static void on_result(void *arg, const struct lock_result *result) {
 }
 
 void handle_reply(struct session *s, const struct wire_request *r, struct membership *m,
-                  const struct config_policy *policy) {
-    (void)policy;
+                  const struct config_resource_type *type) {
+    (void)type;
     m = open_request_room(s, r);
     if (!m)
         return;

@@ -9,7 +9,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
                           const struct lock_result *result) {
     struct wire_at at = session_at(call, result);
     if (result->outcome == LOCK_OUT_REQUESTED) {
-        struct wire_to to = session_to(&call->ref, m->policy);
+        struct wire_to to = session_to(&call->ref, m->type->policy);
         membership_note_id(m->request_id, result->request_id);
         session_send(s, wire_requested(&to, &at, result->request_id, result->ends_ms,
                                        lock_state_text(result->lock.state)));
@@ -32,9 +32,9 @@ static void on_result(void *arg, const struct lock_result *result) {
 }
 
 void handle_request(struct session *s, const struct wire_request *r, struct membership *m,
-                    const struct config_policy *policy) {
+                    const struct config_resource_type *type) {
     struct wire_error_extra extra = {.resource = wire_resource_str(&m->resource)};
-    if (policy->upgrade != CONFIG_UPGRADE_REQUEST && !policy->requests) {
+    if (type->policy->upgrade != CONFIG_UPGRADE_REQUEST && !type->policy->requests) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_REQUESTS_DISABLED,
                        "Nobody is asked for locks of this type.", &extra);
         return;

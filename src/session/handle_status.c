@@ -19,7 +19,7 @@ static void on_result(void *arg, const struct lock_result *result) {
                     str_eqz(view->client_id, s->client_id);
         struct wire_lock lock;
         room_wire_lock(view, mine, &lock);
-        struct wire_to to = session_to(&call->ref, call->policy);
+        struct wire_to to = session_to(&call->ref, call->type->policy);
         struct wire_at at = session_at(call, result);
         struct membership *m = membership_find(s, at.resource);
         struct wire_pending pending = {0};
@@ -34,8 +34,8 @@ static void on_result(void *arg, const struct lock_result *result) {
 }
 
 void handle_status(struct session *s, const struct wire_request *r, struct membership *m,
-                   const struct config_policy *policy) {
+                   const struct config_resource_type *type) {
     (void)m;
     lock_status(s->gateway->store, wire_resource_str(&r->resource), on_result,
-                call_begin(s, r, NULL, policy));
+                call_begin(s, r, NULL, type));
 }

@@ -20,7 +20,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         return "ok";
     }
     if (result->outcome == LOCK_OUT_PENDING) {
-        struct wire_to to = session_to(&call->ref, m->policy);
+        struct wire_to to = session_to(&call->ref, m->type->policy);
         const struct lock_takeover *t = &result->lock.takeover;
         membership_note_id(m->takeover_id, t->request_id);
         delayed_reply_send(s, m, 0, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
@@ -38,22 +38,23 @@ static void on_result(void *arg, const struct lock_result *result) {
     membership_answer_sent(call.gateway, call.session_id, call.member_seq);
 }
 
-static bool may_take_over(const struct session *s, const struct config_policy *policy) {
-    return s->identity->admin || (policy->takeover_roles.set &&
-                                  auth_identity_has_role(s->identity, &policy->takeover_roles));
+static bool may_take_over(const struct session *s, const struct config_resource_type *type) {
+    return s->identity->admin ||
+           (type->policy->takeover_roles.set &&
+            auth_identity_has_role(s->identity, &type->policy->takeover_roles));
 }
 
 void handle_takeover(struct session *s, const struct wire_request *r, struct membership *m,
-                     const struct config_policy *policy) {
+                     const struct config_resource_type *type) {
     struct wire_error_extra extra = {.resource = wire_resource_str(&m->resource)};
-    bool urgent = r->urgent && policy->urgent_takeover;
-    if (!may_take_over(s, policy)) {
+    bool urgent = r->urgent && type->policy->urgent_takeover;
+    if (!may_take_over(s, type)) {
         session_audit_refused(m, "FORBIDDEN");
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_FORBIDDEN,
                        "Only an administrator may take a lock over.", &extra);
         return;
     }
-    if (policy->takeover == CONFIG_TAKEOVER_NEVER) {
+    if (type->policy->takeover == CONFIG_TAKEOVER_NEVER) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_TAKEOVER_DISABLED,
                        "Locks of this type are never taken over.", &extra);
         return;
@@ -70,6 +71,6 @@ void handle_takeover(struct session *s, const struct wire_request *r, struct mem
     membership_caller(m, &caller);
     membership_defer_events(m); /* its events come after the answer */
     lock_takeover(s->gateway->store, &caller, str_of(id), r->reason,
-                  policy->takeover == CONFIG_TAKEOVER_REQUEST, urgent, on_result,
-                  call_begin(s, r, m, policy));
+                  type->policy->takeover == CONFIG_TAKEOVER_REQUEST, urgent, on_result,
+                  call_begin(s, r, m, type));
 }

@@ -1,18 +1,18 @@
 /*
  * One handler for each verb of a request (handle_*.c). dispatch.c has checked what the verb's row
- * asks for. r is borrowed. m: the membership, if the row asks for one. policy: of the resource, if
+ * asks for. r is borrowed. m: the membership, if the row asks for one. type: of the resource, if
  * the row asks for one.
  */
 #ifndef WSLOCK_SESSION_HANDLERS_H
 #define WSLOCK_SESSION_HANDLERS_H
 
-struct config_policy;
+struct config_resource_type;
 struct membership;
 struct session;
 struct wire_request;
 
 typedef void session_handler(struct session *s, const struct wire_request *r, struct membership *m,
-                             const struct config_policy *policy);
+                             const struct config_resource_type *type);
 
 session_handler handle_auth;
 session_handler handle_refresh;

@@ -44,7 +44,7 @@ void membership_caller(const struct membership *m, struct lock_caller *out) {
         .page_id = str_of(s->page_id),
         .session_id = str_of(s->id),
         .client_made = s->client_made,
-        .policy = m->policy,
+        .policy = m->type->policy,
     };
 }
 
@@ -55,8 +55,8 @@ struct wire_at membership_at(const struct membership *m) {
 }
 
 bool membership_may_edit(const struct membership *m) {
-    return !m->policy->editor_roles.set ||
-           auth_identity_has_role(m->session->identity, &m->policy->editor_roles);
+    return !m->type->policy->editor_roles.set ||
+           auth_identity_has_role(m->session->identity, &m->type->policy->editor_roles);
 }
 
 void membership_note_id(char slot[RAND_ID_LEN + 1], struct str id) {

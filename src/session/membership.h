@@ -10,7 +10,7 @@ struct membership {
     struct session *session;
     uint64_t seq; /* differs from a later membership of the same resource */
     struct wire_resource resource;
-    const struct config_policy *policy;
+    const struct config_resource_type *type;
     enum { MEMBER_JOINING, MEMBER_IN, MEMBER_LEAVING } state;
     unsigned answers_open;   /* joins and takeovers without an answer; events wait for them */
     bool send_open_requests; /* a join was answered: due after the last of answers_open */

@@ -14,7 +14,7 @@ struct user_count {
 struct gateway *registry_create(const struct gateway_parts *parts) {
     struct gateway *g = mem_zalloc(sizeof *g);
     g->parts = *parts;
-    g->parts.config = config_ref(parts->config);
+    g->types = config_types_create(parts->config);
     g->sessions = map_create();
     g->user_count = map_create();
     list_init(&g->disconnects);
@@ -36,7 +36,7 @@ void registry_destroy(struct gateway *g) {
     map_destroy(&g->sessions);
     map_each(g->user_count, free_count, NULL);
     map_destroy(&g->user_count);
-    config_unref(&g->parts.config);
+    config_types_destroy(&g->types);
     mem_free(g);
 }
 

@@ -12,6 +12,7 @@ struct session;
 
 struct gateway {
     struct gateway_parts parts;
+    struct config_types *types;
     struct lock_store *store;
     struct rooms *rooms;
     struct map *sessions;        /* session id → struct session */

@@ -75,14 +75,14 @@ static const struct room_sub_ops ops = {.deliver = deliver,
                                         .describe = describe};
 
 struct membership *membership_create(struct session *s, const struct wire_resource *resource,
-                                     const struct config_policy *policy,
+                                     const struct config_resource_type *type,
                                      enum wire_presence presence) {
     static uint64_t seq;
     struct membership *m = mem_zalloc(sizeof *m);
     m->session = s;
     m->seq = ++seq;
     m->resource = *resource;
-    m->policy = policy;
+    m->type = type;
     m->reconciliation = s->gateway->reconciliation;
     m->state = MEMBER_JOINING;
     m->sub = (struct room_sub){
@@ -93,7 +93,7 @@ struct membership *membership_create(struct session *s, const struct wire_resour
     };
     list_push_back(&s->memberships, &m->node);
     s->membership_count++;
-    rooms_subscribe(s->gateway->rooms, wire_resource_str(&m->resource), policy, &m->sub);
+    rooms_subscribe(s->gateway->rooms, wire_resource_str(&m->resource), type, &m->sub);
     return m;
 }
 

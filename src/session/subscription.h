@@ -9,7 +9,7 @@
 
 /* JOINING, and subscribed. */
 struct membership *membership_create(struct session *s, const struct wire_resource *resource,
-                                     const struct config_policy *policy,
+                                     const struct config_resource_type *type,
                                      enum wire_presence presence);
 /* An answer is awaited. The caller sends it, counts answers_open down and calls
  * membership_deliver_deferred; membership_answer_sent does the last two for a takeover. */

@@ -26,7 +26,7 @@ struct str gateway_ticket_jwks(const struct gateway *g) {
 }
 
 bool gateway_knows_type(const struct gateway *g, struct str type) {
-    return config_policy_for(g->parts.config, type) != NULL;
+    return config_types_find(g->types, type) != NULL;
 }
 
 /* owner: of the lock under that token, as far as it is known. */

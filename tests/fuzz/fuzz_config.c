@@ -41,7 +41,7 @@ static void check_loaded(const struct config *c) {
     require(strcmp(buf_cstr(&first), buf_cstr(&second)) == 0);
     buf_fini(&first);
     buf_fini(&second);
-    config_unref(&again);
+    config_destroy(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (c) {
         check_loaded(c);
     }
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&text);
     return 0;
 }

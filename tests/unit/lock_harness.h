@@ -243,7 +243,6 @@ static inline struct harness *harness_create(void) {
     uv_timer_init(&h->loop, &h->tick);
     h->tick.data = h;
     uv_timer_start(&h->tick, harness_on_tick, 5, 5);
-    h->config.refs = 1000; /* never freed by the store */
     h->config.instance = (char *)(uintptr_t) "test";
     h->config.redis.unix_path = h->server.socket;
     h->config.redis.embedded = true; /* windows may close at once */

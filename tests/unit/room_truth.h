@@ -68,6 +68,7 @@ struct lock_store { /* the store, and what its library knows */
 struct world {
     struct lock_store store;
     struct config_policy policy;
+    struct config_resource_type type;
     struct wheel *wheel;
     struct rooms *rooms;
     struct person people[PEOPLE];

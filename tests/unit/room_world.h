@@ -241,6 +241,7 @@ static inline struct world *world_create(void) {
     static const char *const names[PEOPLE][2] = {{"ann", "a1"}, {"bob", "b1"}, {"cid", "c1"},
                                                  {"dan", "d1"}, {"eve", "e1"}, {"ann", "a2"}};
     struct world *w = calloc(1, sizeof *w);
+    w->type.policy = &w->policy;
     w->policy = (struct config_policy){
         .type = "page",
         .lock_ttl_ms = 60000,
@@ -341,7 +342,7 @@ static inline void person_subscribe(struct person *p) {
                                .user_id = str_of(p->name),
                                .client_id = str_of(p->client),
                                .presence = p->sub.presence};
-    rooms_subscribe(w->rooms, str_of(R), &w->policy, &p->sub);
+    rooms_subscribe(w->rooms, str_of(R), &w->type, &p->sub);
 }
 
 /* The join's reply: resource:joined stands among what it was told as "joined @rev". */

@@ -42,7 +42,7 @@ static struct config *load_dev(struct dev *d, const char *over, struct buf *prob
         write_file(d->file, over);
     struct config *c = config_load_dev(d->state, over ? d->file : NULL, gather, problems);
     if (c && !config_make_dev(d->state, gather, problems))
-        config_unref(&c);
+        config_destroy(&c);
     buf_cstr(problems);
     return c;
 }
@@ -70,7 +70,7 @@ static void test_alone(void **state) {
     assert_string_equal(c->auth.keys[0].kid, "dev");
     assert_string_equal(c->auth.keys[0].secret_file, d->key);
     assert_int_equal(c->type_count, 5);
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
 
     assert_int_equal(stat(d->key, &st), 0);
@@ -81,7 +81,7 @@ static void test_alone(void **state) {
     assert_int_equal(key.len, 44);
     c = load_dev(d, NULL, &problems);
     assert_non_null(c);
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
     read_whole(d->key, &again);
     assert_string_equal(key.data, again.data); /* made once */
@@ -111,7 +111,7 @@ static void test_file_over_it(void **state) {
     assert_int_equal(c->type_count, 6);
     assert_int_equal(config_policy_for(c, str_of("document"))->lock_ttl_ms, 180000);
     assert_int_equal(config_policy_for(c, str_of("document"))->max_viewers, 50);
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
 
     c = load_dev(*state, "allowedOrigins: [\"http://127.0.0.1:5173\"]\nredis: {shards: 2}\n",
@@ -120,7 +120,7 @@ static void test_file_over_it(void **state) {
     assert_int_equal(c->allowed_origins.count, 1);
     assert_true(c->redis.embedded);
     assert_int_equal(c->redis.shards, 2);
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
 }
 
@@ -136,14 +136,14 @@ static void test_bound_port(void **state) {
     assert_string_equal(c->allowed_origins.items[0], "http://127.0.0.1:41234");
     assert_string_equal(c->allowed_origins.items[2], "http://[::1]:41234");
     assert_string_equal(c->instance, "dev");
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
 
     c = load_dev(*state, NULL, &problems); /* a port that was given stays */
     assert_non_null(c);
     config_bound_port(c, 41234);
     assert_string_equal(c->allowed_origins.items[1], "http://localhost:8080");
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
 
     c = load_dev(*state,
@@ -154,7 +154,7 @@ static void test_bound_port(void **state) {
     config_bound_port(c, 41234);
     assert_int_equal(c->allowed_origins.count, 1);
     assert_string_equal(c->allowed_origins.items[0], "http://127.0.0.1:5173");
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
 }
 
@@ -223,7 +223,7 @@ static void test_bad_key(void **state) {
     struct config *c = load_dev(d, NULL, &problems);
 
     assert_non_null(c);
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
     assert_int_equal(chmod(d->key, 0644), 0);
     assert_null(load_dev(d, NULL, &problems));
@@ -244,7 +244,7 @@ static void test_bad_directory(void **state) {
     struct config *c = config_load_dev(d->state, NULL, gather, &problems);
 
     assert_non_null(c);
-    config_unref(&c);
+    config_destroy(&c);
     assert_int_not_equal(access(d->state, F_OK), 0);
     buf_init(&problems);
     assert_false(config_make_dev("/dev/null/x", gather, &problems));

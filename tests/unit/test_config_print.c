@@ -37,8 +37,8 @@ static void test_round_trip(void **state) {
         assert_string_equal(first.data, second.data);
         buf_fini(&first);
         buf_fini(&second);
-        config_unref(&again);
-        config_unref(&c);
+        config_destroy(&again);
+        config_destroy(&c);
     }
 }
 
@@ -60,8 +60,8 @@ static void test_every_character(void **state) {
     assert_string_equal(again->default_policy.editor_roles.items[0],
                         c->default_policy.editor_roles.items[0]);
     buf_fini(&out);
-    config_unref(&again);
-    config_unref(&c);
+    config_destroy(&again);
+    config_destroy(&c);
 }
 
 static void test_masking(void **state) {
@@ -87,8 +87,8 @@ static void test_masking(void **state) {
         assert_null(strstr(out.data, "hunter2"));
         again = load_good(out.data);
         assert_string_equal(again->redis.host, c->redis.host);
-        config_unref(&again);
-        config_unref(&c);
+        config_destroy(&again);
+        config_destroy(&c);
         buf_fini(&out);
     }
 }
@@ -109,7 +109,7 @@ static void test_password_file_is_printed_by_name(void **state) {
     assert_null(strstr(out.data, "hunter2"));
     assert_non_null(strstr(out.data, path));
     buf_fini(&out);
-    config_unref(&c);
+    config_destroy(&c);
     unlink(path);
     rmdir(directory);
 }

@@ -284,7 +284,7 @@ static bool check_case(const struct bad *bad) {
     ok = ok && *line == '\0';
     if (!ok)
         print_error("in:\n%sgot, from where it differs:\n%s\n", bad->text, line);
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
     return ok;
 }

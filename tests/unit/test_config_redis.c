@@ -58,7 +58,7 @@ static void test_urls(void **state) {
         assert_int_equal(c->redis.port, p->port);
         assert_int_equal(c->redis.database, p->database);
         assert_false(c->redis.use_tls);
-        config_unref(&c);
+        config_destroy(&c);
     }
 }
 
@@ -69,7 +69,7 @@ static void test_tls_needs_hiredis(void **state) {
     (void)state;
     assert_string_equal(problems.data, TLS_PROBLEM);
     assert_true(TLS_PROBLEM[0] == '\0' ? c && c->redis.use_tls : !c);
-    config_unref(&c);
+    config_destroy(&c);
     buf_fini(&problems);
 }
 
@@ -79,15 +79,15 @@ static void test_other_ways(void **state) {
     (void)state;
     assert_true(c->redis.embedded);
     assert_null(c->redis.host);
-    config_unref(&c);
+    config_destroy(&c);
     c = load_good(LISTEN KEYS "redis: {sentinel: {master: m, nodes: [\"a:1\", \"[::1]:2\"]}}\n");
     assert_string_equal(c->redis.sentinel_master, "m");
     assert_int_equal(c->redis.sentinel_nodes.count, 2);
     assert_null(c->redis.host);
-    config_unref(&c);
+    config_destroy(&c);
     c = load_good(LISTEN KEYS "redis: {cluster: {nodes: [\"a:1\"]}, embedded: false, url: null}\n");
     assert_int_equal(c->redis.cluster_nodes.count, 1);
-    config_unref(&c);
+    config_destroy(&c);
 }
 
 /* The password in a file, whatever ends its line, and what is no password. */
@@ -126,7 +126,7 @@ static void test_password_files(void **state) {
             assert_non_null(strstr(problems.data, FILES[i].problem));
             assert_non_null(strstr(problems.data, "5 redis.passwordFile: "));
         }
-        config_unref(&c);
+        config_destroy(&c);
         buf_fini(&problems);
     }
     unlink(path);
@@ -165,7 +165,7 @@ static void test_variables(void **state) {
     assert_string_equal(c->instance, "gw-4711");
     assert_int_equal(c->drain_timeout_ms, 4711);
     assert_string_equal(c->audit.file, "/var/${X}/$x");
-    config_unref(&c);
+    config_destroy(&c);
     unsetenv("WSLOCK_TEST_PORT");
     unsetenv("WSLOCK_TEST_NAME");
 }
@@ -255,7 +255,7 @@ static void test_credentials(void **state) {
     assert_string_equal(c->redis.password, "from systemd");
     assert_memory_equal(c->listen[0].tls_key_file, directory, strlen(directory));
     assert_string_equal(c->listen[0].tls_key_file + strlen(directory), "/tls");
-    config_unref(&c);
+    config_destroy(&c);
     unsetenv("CREDENTIALS_DIRECTORY");
     unlink(path);
     rmdir(directory);

@@ -59,7 +59,7 @@ static void check_names(const char *text) {
             fail_msg("the example says nothing about %s", name);
     }
     buf_fini(&printed);
-    config_unref(&c);
+    config_destroy(&c);
 }
 
 static void test_example_has_every_key(void **state) {
@@ -93,8 +93,8 @@ static void test_example_loads(void **state) {
     assert_string_equal(c->redis.url, defaults->redis.url);
     assert_int_equal(c->redis.lease_ms, defaults->redis.lease_ms);
     assert_string_equal(c->audit.file, defaults->audit.file);
-    config_unref(&defaults);
-    config_unref(&c);
+    config_destroy(&defaults);
+    config_destroy(&c);
     buf_fini(&problems);
 }
 

@@ -65,7 +65,7 @@ static void test_values(void **state) {
         if (!strstr(buf_cstr(&out), CASES[i].printed))
             fail_msg("%s printed no \"%s\" but\n%s", CASES[i].text, CASES[i].printed, out.data);
         buf_fini(&out);
-        config_unref(&c);
+        config_destroy(&c);
     }
 }
 
@@ -77,7 +77,7 @@ static void test_json(void **state) {
     (void)state;
     assert_string_equal(c->listen[0].address, "::1");
     assert_string_equal(c->auth.jwks_file, "/j");
-    config_unref(&c);
+    config_destroy(&c);
 }
 
 /* `::` beside an IPv4 address of the same port is for IPv6, as it could be nothing else. */
@@ -105,11 +105,11 @@ static void test_ipv6_only(void **state) {
                        LISTENERS[i].address, LISTENERS[i].more);
         c = load_good(text);
         assert_int_equal(c->listen[0].ipv6_only, LISTENERS[i].only);
-        config_unref(&c);
+        config_destroy(&c);
     }
     struct config *c = load_good("listen: [{address: \"::\", port: 9464, plaintext: true}]\n" KEYS);
     assert_true(c->listen[0].ipv6_only);
-    config_unref(&c);
+    config_destroy(&c);
 }
 
 /* What looks like an overlap and is none. */
@@ -141,11 +141,11 @@ static void test_neighbours(void **state) {
                        PLACES[i].listen, PLACES[i].port, PLACES[i].ops, PLACES[i].ops_port);
         c = load_good(text);
         assert_int_equal(c->ops.ipv6_only, PLACES[i].ops_only);
-        config_unref(&c);
+        config_destroy(&c);
     }
     struct config *c =
         load_good("listen: [{address: 0.0.0.0, port: 1, plaintext: true}]\n" KEYS "ops: null\n");
-    config_unref(&c);
+    config_destroy(&c);
 }
 
 static void test_defaults(void **state) {
@@ -198,7 +198,7 @@ static void test_defaults(void **state) {
     assert_int_equal(c->log.level, LOG_LEVEL_INFO);
     assert_null(c->ticket_signing_key_file);
     assert_false(c->dev);
-    config_unref(&c);
+    config_destroy(&c);
     assert_null(c);
 }
 
@@ -220,11 +220,11 @@ static void test_policies(void **state) {
     assert_string_equal(report->editor_roles.items[0], "b");
     assert_int_equal(report->max_viewers, CONFIG_NO_LIMIT);
     assert_ptr_equal(config_policy_for(c, str_of("other")), &c->default_policy);
-    config_unref(&c);
+    config_destroy(&c);
     c = load_good(LISTEN KEYS "resourceTypes: {document: {}}\nunknownResourceTypes: reject\n");
     assert_non_null(config_policy_for(c, str_of("document")));
     assert_null(config_policy_for(c, str_of("documen")));
-    config_unref(&c);
+    config_destroy(&c);
 }
 
 static void test_lists_of_mappings(void **state) {
@@ -253,19 +253,7 @@ static void test_lists_of_mappings(void **state) {
     assert_string_equal(c->auth.keys[1].public_key_file, "/p");
     assert_true(c->auth.audience.set);
     assert_string_equal(c->auth.audience.items[0], "editor");
-    config_unref(&c);
-}
-
-static void test_references(void **state) {
-    struct config *c = load_good(LISTEN KEYS);
-    struct config *other = config_ref(c);
-
-    (void)state;
-    assert_ptr_equal(other, c);
-    config_unref(&c);
-    assert_int_equal(other->listen_count, 1);
-    config_unref(&other);
-    config_unref(&other);
+    config_destroy(&c);
 }
 
 int main(void) {
@@ -277,7 +265,6 @@ int main(void) {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_lists_of_mappings),
-        cmocka_unit_test(test_references),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

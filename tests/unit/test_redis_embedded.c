@@ -33,7 +33,6 @@ static struct redis_embedded *start(struct fixture *f) {
 static void connect_link(struct fixture *f, const struct redis_embedded *e) {
     const struct redis_link_callbacks callbacks = {on_up, on_other, on_other, &f->up};
 
-    f->config.refs = 1000;
     f->config.redis.command_timeout_ms = 2000;
     f->config.redis.unix_path = (char *)(uintptr_t)redis_embedded_socket(e);
     f->link = redis_link_create(&f->loop, &f->config, "test", &callbacks);

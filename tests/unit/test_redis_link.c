@@ -91,7 +91,6 @@ static int setup(void **state) {
 
     redis_server_init(&f->server);
     assert_int_equal(uv_loop_init(&f->loop), 0);
-    f->config.refs = 1000; /* never freed by the link */
     f->config.redis.unix_path = f->server.socket;
     f->config.redis.command_timeout_ms = 2000;
     current = f;

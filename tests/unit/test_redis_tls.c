@@ -88,7 +88,6 @@ static int setup(void **state) {
     snprintf(f->ca, sizeof f->ca, "%s/local.crt", f->server.dir);
     snprintf(f->other_ca, sizeof f->other_ca, "%s/elsewhere.crt", f->server.dir);
     assert_int_equal(uv_loop_init(&f->loop), 0);
-    f->config.refs = 1000;
     f->config.redis.command_timeout_ms = 2000;
     f->config.redis.use_tls = true;
     *state = f;

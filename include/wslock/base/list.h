@@ -28,7 +28,12 @@ static inline void list_remove(struct list *node) {
     node->next->prev = node->prev;
     list_init(node);
 }
-/* Walk; the body may remove `it`, not its successor. */
+/* Walk over the containers; the body may remove `it`, not its successor. */
+#define LIST_FOREACH_ENTRY(type, it, member, head)                                                 \
+    for (type *it = CONTAINER_OF((head)->next, type, member),                                      \
+              *it##_next = CONTAINER_OF(it->member.next, type, member);                            \
+         &it->member != (head);                                                                    \
+         it = it##_next, it##_next = CONTAINER_OF(it->member.next, type, member))
 #define LIST_FOREACH_SAFE(it, tmp, head)                                                           \
     for (struct list *it = (head)->next, *tmp = it->next; it != (head); it = tmp, tmp = it->next)
 

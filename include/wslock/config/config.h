@@ -1,8 +1,13 @@
 /*
- * The configuration as one immutable struct. Made by config_load_* from one table of keys, which
- * also writes `--print-config` and docs/configuration.md. All durations in milliseconds. Every
- * pointer belongs to the struct config, which is reference-counted because a reload swaps it while
- * sessions still look at the old one.
+ * The configuration as one struct. Made by config_load_* from one table of keys, which also writes
+ * `--print-config` and docs/configuration.md. All durations in milliseconds. Every pointer belongs
+ * to the struct config.
+ *
+ * The daemon owns the configuration in force; modules have a pointer to it. It stays where it is: a
+ * reload (config_exchange) exchanges the values of the keys that a reload may change. So a module
+ * reads such a value where it uses it, keeps no pointer into it beyond a call, and has a *_reload
+ * function if it has made something from it. A policy is kept by its handle, struct
+ * config_resource_type.
  */
 #ifndef WSLOCK_CONFIG_CONFIG_H
 #define WSLOCK_CONFIG_CONFIG_H
@@ -183,15 +188,14 @@ struct config {
 
     bool instance_derived, own_page_derived; /* private: from the first listener's port */
     struct config_node *root; /* private: the tree that was read, with line numbers */
-    uint32_t refs;            /* private */
 };
 
 /* A problem found: `file:line: key: text`. */
 typedef void (*config_problem_cb)(void *ctx, const char *file, int line, const char *key,
                                   const char *text);
 
-/* Reads and checks everything, reporting every problem; NULL if there was any. The result has one
- * reference. Relative file names are taken as they are. `path` must live as long as the result. */
+/* Reads and checks everything, reporting every problem; NULL if there was any. The caller owns the
+ * result. Relative file names are taken as they are. `path` must live as long as the result. */
 struct config *config_load_file(const char *path, config_problem_cb on_problem,
                                 void *ctx) MUST_CHECK;
 /* The same from memory; `name` stands for the file in problems, and must live as long as the
@@ -216,10 +220,15 @@ bool config_check_state_dir(const struct config *c, const char *state_dir,
 char *config_state_dir(const char *given) MUST_CHECK;
 /* The first listener has got this port. Where the file said 0, what is derived from the port (the
  * default of `instance`, allowedOrigins of --dev) is derived anew. Before anyone else has a
- * reference. */
+ * pointer into it. */
 void config_bound_port(struct config *c, int port);
-struct config *config_ref(struct config *c);
-void config_unref(struct config **c); /* wipes secrets at zero */
+void config_destroy(struct config **c); /* wipes secrets */
+/* Whether next may take the place of current. False with each key reported, as a problem of next,
+ * that differs and that a reload cannot change. Call config_bound_port on next first. */
+bool config_may_reload(const struct config *current, const struct config *next,
+                       config_problem_cb on_problem, void *ctx) MUST_CHECK;
+/* Exchanges the values of all keys that a reload may change. */
+void config_exchange(struct config *current, struct config *next);
 
 /* Reports settings that are valid but work badly. Each text begins with "warning: ". */
 void config_warn(const struct config *c, config_problem_cb on_problem, void *ctx);
@@ -234,6 +243,23 @@ void config_complain(const struct config *c, const char *finding, config_problem
 
 /* The policy of a type; NULL if unknown types are rejected. */
 const struct config_policy *config_policy_for(const struct config *c, struct str type);
+
+/* A resource type: the handle of its policy. It lives as long as struct config_types; what it
+ * points to changes with a reload, so the policy itself is not kept beyond a call. */
+struct config_resource_type {
+    const struct config_policy *policy;
+};
+struct config_types;
+
+/* c must outlive the result. */
+struct config_types *config_types_create(const struct config *c);
+void config_types_destroy(struct config_types **types);
+/* All types that the configuration does not name share one handle; NULL if those are rejected. */
+const struct config_resource_type *config_types_find(const struct config_types *types,
+                                                     struct str type);
+/* After config_exchange. A type that is named no longer has the default's policy. Whoever keeps a
+ * handle must find it anew: the type may have been one of those that are not named. */
+void config_types_reload(struct config_types *types);
 /* How long a client may assume that it has its lock without a sign of the server (protocol §6). */
 int64_t config_liveness_ms(const struct config_policy *policy);
 

@@ -109,7 +109,8 @@ struct lock_store_callbacks {
 
 /* Connects (two links: commands and feed), opens every shard, then on_recovered is called for the
  * first time. config is kept. */
-struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel, struct config *config,
+struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
+                                     const struct config *config,
                                      const struct lock_store_callbacks *callbacks);
 /* Ends lease renewal, gives up the lease if the store is there (clean shutdown), destroys the
  * links. Outstanding calls complete LOCK_UNKNOWN first. */

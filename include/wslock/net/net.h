@@ -16,23 +16,25 @@ typedef struct uv_loop_s uv_loop_t;
 struct gateway;
 struct net;
 
-struct net_parts { /* borrowed until net_destroy; config is referenced */
+struct net_parts { /* borrowed until net_destroy */
     uv_loop_t *loop;
     struct wheel *wheel;
-    struct config *config;
+    const struct config *config;
 };
 
 /* Reports every problem that net_create would have with the files that the configuration names;
  * false if there is any. Takes no address. */
 bool net_check(const struct config *config, config_finding_cb on_problem, void *ctx) MUST_CHECK;
 /* Checks certificates and takes every address of the configuration, so that a taken port is known
- * before anything else has started, and tells the configuration its port. Nobody is served yet.
+ * before anything else has started. Nobody is served yet.
  * NULL with *problem (heap, caller frees). */
 struct net *net_create(const struct net_parts *parts, char **problem) MUST_CHECK;
 /* The operations endpoint answers from here on. gateway is borrowed until net_shutdown. */
 void net_serve_ops(struct net *n, struct gateway *gateway);
 /* The port of the first public listener: the one chosen where the configuration says 0. */
 int net_port(const struct net *n);
+/* After config_exchange: takes the limits on connections and each listener's trusted proxies. */
+void net_reload(struct net *n);
 /* Public listeners accept from here on. */
 void net_open(struct net *n);
 /* Public listeners close; handshakes under way are refused with 503. The operations endpoint goes

@@ -49,7 +49,7 @@ bool redis_link_check(const struct config *config, config_finding_cb on_problem,
                       void *ctx) MUST_CHECK;
 /* config is kept (reference). name appears in CLIENT SETNAME and the log. Connecting starts at
  * once. */
-struct redis_link *redis_link_create(uv_loop_t *loop, struct config *config, const char *name,
+struct redis_link *redis_link_create(uv_loop_t *loop, const struct config *config, const char *name,
                                      const struct redis_link_callbacks *callbacks);
 /* Writes out what the socket takes, completes what is outstanding (REDIS_UNKNOWN, or REDIS_UNSENT)
  * and frees; its handles close asynchronously, so the loop must run once more before it is closed.

@@ -71,8 +71,11 @@ struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
 void rooms_destroy(struct rooms **r); /* all subscribers have unsubscribed */
 
 /* Begins a subscription, pending. policy must outlive the room. */
-void rooms_subscribe(struct rooms *r, struct str resource, const struct config_policy *policy,
+void rooms_subscribe(struct rooms *r, struct str resource, const struct config_resource_type *type,
                      struct room_sub *sub);
+/* After config_types_reload: each room gets the handle of its type anew. A room whose type is
+ * rejected now keeps the one that it has. */
+void rooms_reload(struct rooms *r, struct config_types *types);
 /* Makes it pending again, before a further join is sent. */
 void room_pause(struct room_sub *sub);
 /* The reply to a join. The room takes the snapshot if it has none yet. For a further join, deferred

@@ -19,10 +19,10 @@
 typedef struct uv_loop_s uv_loop_t;
 struct gateway;
 
-struct gateway_parts { /* borrowed, must outlive the gateway; config is referenced */
+struct gateway_parts { /* borrowed, must outlive the gateway */
     uv_loop_t *loop;
     struct wheel *wheel;
-    struct config *config;
+    const struct config *config;
     struct auth *auth;
     struct audit *audit;
     const struct ticket_keys *tickets; /* NULL: no tickets are signed */
@@ -41,6 +41,12 @@ bool gateway_recovering(const struct gateway *g);
 /* Why the store could not be reached, for exit 3. */
 const char *gateway_store_problem(const struct gateway *g);
 size_t gateway_session_count(const struct gateway *g);
+
+/* After config_exchange: rooms and sessions get the policies of their types. tickets take the place
+ * of those before, which may be destroyed then; NULL: none are signed. */
+void gateway_reload(struct gateway *g, const struct ticket_keys *tickets);
+/* Records in the audit how a reload of the daemon went. */
+void gateway_record_reload(struct gateway *g, bool ok);
 
 /* Sends `server:draining` to all, with reconnect times that are spread, then closes with 1001. net
  * refuses new handshakes. gateway_drained: no session is left, every disconnect has succeeded and

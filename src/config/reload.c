@@ -1,0 +1,106 @@
+/* A reload: what differs, and the exchange of what may. */
+#include "wslock/base/mem.h"
+
+#include "bind.h"
+#include "problem.h"
+#include "value.h"
+
+struct reloading {
+    const struct config *next;
+    config_problem_cb on_problem;
+    void *ctx;
+    bool refused;
+};
+
+static bool has_items(const struct config_row *row) {
+    return row->type == CONFIG_TYPE_LIST || row->type == CONFIG_TYPE_NAMED;
+}
+
+static void refuse(struct reloading *r, const char *key, const char *name) {
+    char *finding = mem_printf("%s%s: changes only with a restart", key, name);
+
+    r->refused = true;
+    config_complain(r->next, finding, r->on_problem, r->ctx);
+    mem_free(finding);
+}
+
+/* prefix: of the rows' keys, such as `listen[0].`. */
+static void compare(struct reloading *r, const struct config_scope *scope, const char *prefix,
+                    const void *current, const void *next);
+
+static void compare_items(struct reloading *r, const struct config_row *row, const void *current,
+                          const void *next) {
+    size_t count = config_item_count(row, current);
+
+    if (count != config_item_count(row, next)) {
+        refuse(r, "", row->path);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        char *prefix = mem_printf("%s[%zu].", row->path, i);
+        compare(r, row->scope, prefix, config_item_at(row, current, i),
+                config_item_at(row, next, i));
+        mem_free(prefix);
+    }
+}
+
+static void compare(struct reloading *r, const struct config_scope *scope, const char *prefix,
+                    const void *current, const void *next) {
+    for (size_t i = 0; i < scope->count; i++) {
+        const struct config_row *row = &scope->rows[i];
+        if (row->reload == CONFIG_RELOAD_LIVE) {
+            continue;
+        }
+        if (has_items(row)) {
+            compare_items(r, row, current, next);
+        } else if (!config_value_equals(row, current, next)) {
+            refuse(r, prefix, row->path);
+        }
+    }
+}
+
+static void swap(void *a, void *b, size_t size) {
+    unsigned char *p = a, *q = b;
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = p[i];
+        p[i] = q[i];
+        q[i] = byte;
+    }
+}
+
+/* Of the rows that a reload may change. */
+static void exchange(const struct config_scope *scope, void *current, void *next) {
+    for (size_t i = 0; i < scope->count; i++) {
+        const struct config_row *row = &scope->rows[i];
+        char *a = (char *)current + row->offset, *b = (char *)next + row->offset;
+
+        if (row->type == CONFIG_TYPE_STRUCT) {
+            swap(a, b, row->scope->size_bytes);
+        } else if (has_items(row) && row->reload == CONFIG_RELOAD_RESTART) {
+            for (size_t k = 0; k < config_item_count(row, current); k++) {
+                exchange(row->scope, config_item_at(row, current, k), config_item_at(row, next, k));
+            }
+        } else if (row->reload == CONFIG_RELOAD_LIVE) {
+            swap(a, b, config_value_size(row));
+            if (has_items(row)) {
+                swap((char *)current + row->count_offset, (char *)next + row->count_offset,
+                     sizeof(size_t));
+            }
+        }
+    }
+}
+
+bool config_may_reload(const struct config *current, const struct config *next,
+                       config_problem_cb on_problem, void *ctx) {
+    struct reloading r = {.next = next, .on_problem = on_problem, .ctx = ctx};
+
+    compare(&r, &CONFIG_ROOT, "", current, next);
+    return !r.refused;
+}
+
+void config_exchange(struct config *current, struct config *next) {
+    exchange(&CONFIG_ROOT, current, next);
+    swap(&current->root, &next->root, sizeof(struct config_node *));
+    swap(&current->own_page_derived, &next->own_page_derived, sizeof(bool));
+}

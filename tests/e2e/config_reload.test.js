@@ -1,0 +1,140 @@
+'use strict';
+/* SIGHUP reads the configuration again: what takes effect, what is refused, and that nobody notices else. */
+const assert = require('node:assert');
+const crypto = require('node:crypto');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const h = require('./harness');
+
+const SUCCESS = 'wslock_config_last_reload_successful';
+
+/* Writes the changed configuration and reloads it; the line of the log that says how it went. */
+async function reload(d, change) {
+  if (change) change(d.config);
+  d.writeConfig();
+  d.signal('SIGHUP');
+  return d.waitForLog(/^reload(ed|_failed)(\s|$)/);
+}
+
+async function reloads(d, change) {
+  assert.match(await reload(d, change), /^reloaded/);
+}
+
+async function refuses(d, change, ...problems) {
+  const kept = structuredClone(d.config);
+  assert.match(await reload(d, change), /^reload_failed/);
+  for (const problem of problems) await d.waitForLog(problem);
+  assert.strictEqual(await d.metric(SUCCESS), 0);
+  await d.waitForAudit((r) => r.action === 'CONFIG_RELOADED' && r.outcome === 'failure');
+  d.config = kept;
+}
+
+function secretFile(d, name, text) {
+  const file = path.join(d.dir, name);
+  fs.writeFileSync(file, text, { mode: 0o600 });
+  return file;
+}
+
+/* A heartbeat makes the lock last for so many minutes. */
+async function renews(client, resourceId, minutes) {
+  const { expiresAt, serverTime } = await client.expect('lock:heartbeat', { resourceId, active: true }, 'lock:renewed');
+  assert.ok(Math.abs(expiresAt - serverTime - minutes * 60000) < 10000, `${expiresAt - serverTime} ms`);
+}
+
+test('policies: rooms and sessions that are there have the new one', async (t) => {
+  const d = await h.lockDaemon(t, { config: { resourceTypes: { doc: { lockTtl: '4m' } } } });
+  const [ann, bob] = await Promise.all(['ann', 'bob'].map((user) => d.client({ user })));
+  await h.edit(ann, 'doc:1:a');
+  await h.view(bob, 'doc:1:a');
+  await h.edit(ann, 'memo:1:a'); // of a type that the configuration does not name
+  await reloads(d, (c) => {
+    c.resourceTypes = { doc: { lockTtl: '8m' }, memo: { lockTtl: '20m', takeover: 'never' } };
+  });
+  await renews(ann, 'doc:1:a', 8);
+  await renews(ann, 'memo:1:a', 20);
+  assert.strictEqual((await h.view(bob, 'memo:1:a')).policy.takeover, 'never');
+
+  await reloads(d, (c) => {
+    c.resourceTypes = { doc: {} };
+    c.unknownResourceTypes = 'reject';
+  });
+  await h.refused(bob, 'resource:join', { resourceId: 'memo:2:a', mode: 'viewer' }, 'UNKNOWN_RESOURCE_TYPE');
+  await renews(ann, 'memo:1:a', 5); // a room that is there stays, under the default
+  await d.waitForAudit((r) => r.action === 'CONFIG_RELOADED' && r.outcome === 'success');
+  assert.strictEqual(await d.metric(SUCCESS), 1);
+  await h.checkAll(d);
+});
+
+test('origins, limits, roles and keys', async (t) => {
+  const d = await h.lockDaemon(t);
+  const here = await d.client({ user: 'ann' });
+  const headers = { Origin: 'https://new.example.org' };
+  await assert.rejects(d.client({ user: 'bob', headers }));
+  const other = crypto.randomBytes(48).toString('base64');
+  const key = Buffer.from(other);
+  const withOther = async (who) => d.client({ token: await h.token({ ...who, key, kid: 'other' }) });
+  await assert.rejects(withOther({ user: 'bob' }));
+
+  await reloads(d, (c) => {
+    c.allowedOrigins = ['https://new.example.org'];
+    c.limits = { maxConnectionsPerUser: 1 };
+    c.auth.adminRoles = ['chief'];
+    c.auth.keys.push({ kid: 'other', alg: 'HS256', secretFile: secretFile(d, 'other.secret', other) });
+  });
+  const bob = await d.client({ user: 'bob', headers });
+  await assert.rejects(d.client({ user: 'bob', headers }), 'one connection a user');
+  const chief = await withOther({ user: 'cy', roles: ['chief'] });
+  assert.strictEqual(chief.welcome.admin, true);
+  await here.sync(); // an old session stays
+
+  // The same file with another content: its key is the new one.
+  fs.writeFileSync(d.config.auth.keys[1].secretFile, crypto.randomBytes(48).toString('base64'));
+  await reloads(d);
+  await assert.rejects(withOther({ user: 'dee' }));
+  await Promise.all([here, bob, chief].map((client) => client.sync()));
+});
+
+test('a file that will not do changes nothing, and the log says why', async (t) => {
+  const d = await h.lockDaemon(t, { config: { resourceTypes: { doc: { lockTtl: '4m' } } } });
+  const ann = await d.client({ user: 'ann' });
+  const doc = (c) => (c.resourceTypes.doc.lockTtl = '8m');
+  await refuses(d, (c) => { doc(c); c.limits = { maxMessageBytes: 'many' }; }, /reload_problem.*line=\d+.*limits\.maxMessageBytes/);
+  await refuses(d, (c) => { doc(c); c.instance = 'other'; c.redis.shards = 8; },
+    /reload_problem.*instance.*changes only with a restart/, /reload_problem.*redis\.shards.*changes only with a restart/);
+  await refuses(d, (c) => { doc(c); c.listen.push(c.listen[0]); }, /reload_problem/);
+  await refuses(d, (c) => { doc(c); c.auth.keys[0].secretFile = '/nonexistent'; }, /reload_problem.*auth\.keys\[0\]/);
+  await refuses(d, (c) => { doc(c); c.tickets = { signingKeyFile: '/nonexistent' }; }, /reload_problem.*tickets\.signingKeyFile/);
+  const good = `${d.configFile}.good`;
+  d.writeConfig();
+  fs.renameSync(d.configFile, good);
+  execFileSync('mkfifo', [d.configFile]); // nobody writes to it
+  d.signal('SIGHUP');
+  await d.waitForLog(/^reload_failed/);
+  fs.rmSync(d.configFile);
+  d.signal('SIGHUP');
+  await d.waitForLog(/^reload_failed/);
+  fs.renameSync(good, d.configFile);
+  assert.strictEqual((await h.view(ann, 'doc:1:a')).policy.ttlMs, 4 * 60000);
+  await ann.sync();
+  await reloads(d);
+  assert.strictEqual(await d.metric(SUCCESS), 1);
+});
+
+test('200 reloads while people edit: nobody notices, and nothing is left open', async (t) => {
+  const d = await h.lockDaemon(t, { config: { resourceTypes: { doc: {} }, limits: { messagesPerSecond: 1000, messageBurst: 1000 } } });
+  const people = await Promise.all(['ann', 'bob', 'cy'].map((user) => d.client({ user })));
+  await Promise.all(people.map((client, i) => h.edit(client, `doc:1:${i}`)));
+  const descriptors = () => fs.readdirSync(`/proc/${d.child.pid}/fd`).length;
+  await reloads(d);
+  const before = descriptors();
+  for (let i = 0; i < 200; i += 1) {
+    const done = reloads(d, (c) => { c.resourceTypes.doc.lockTtl = `${4 + (i % 5)}m`; });
+    await Promise.all(people.map((client, k) => client.expect('lock:heartbeat', { resourceId: `doc:1:${k}` }, 'lock:renewed')));
+    await done;
+  }
+  assert.strictEqual(descriptors(), before);
+  for (const client of people) assert.strictEqual(client.ws.readyState, 1);
+  await h.checkAll(d);
+});
