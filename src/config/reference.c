@@ -109,9 +109,9 @@ static bool is_chapter(const struct config_row *row) {
     return row->type == CONFIG_TYPE_SECTION || row->scope;
 }
 
-/* Top-level keys that are no mapping come first, then a chapter for each mapping. */
+/* Top-level keys that are not mappings come first, then a chapter for each mapping. */
 void config_write_reference(struct buf *out) {
-    buf_append_str(out, "### Keys without a mapping\n\n");
+    buf_append_str(out, "### Top-level keys\n\n");
     buf_append_str(out, HEAD);
     for (size_t i = 0; i < CONFIG_ROOT.count; i++)
         if (!strchr(CONFIG_ROOT.rows[i].path, '.') && !is_chapter(&CONFIG_ROOT.rows[i]))
