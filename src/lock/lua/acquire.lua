@@ -1,12 +1,13 @@
--- Acquire: the caller, who is in the room, wants to edit; or claims what is reserved for it, or whose holder has gone.
+-- Acquire: the caller, who is in the room, wants to edit; or it claims a lock that is reserved for it, or whose owner's
+-- connection has ended.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
---   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 limit of locks a user and document or -1,
---   12 how: 0 acquire, 1 takeOwn, 2 claim, 13 least ms between two events of a renewal, 14 places in the queue at most,
---   -1: no limit, 0: nobody queues.
+--   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 most locks of a user in a document or -1, 12 how:
+--   0 acquire, 1 takeOwn, 2 claim, 13 least ms between two events of a renewal, 14 most places in the queue, -1: no
+--   limit, 0: no queue.
 -- Reply: GRANTED (flags, previous) · QUEUED (waiting) · HELD · HELD_BY_YOU · GRACE · RESERVED · RECOVERING ·
 --   TAB_LIMIT (limit, names) · QUEUE_FULL · NOT_JOINED.
--- Events: what was due; ACQUIRED, CLAIMED, RESUMED, MOVED or RENEWED; QUEUED; where the tab limit lets a turn pass LEFT
---   and RESERVATION_EXPIRED.
+-- Events: what was due; ACQUIRED, CLAIMED, RESUMED, MOVED or RENEWED; QUEUED; LEFT and RESERVATION_EXPIRED if the tab
+--   limit ends a turn.
 local _, resource, session, user, client, name, made, policy, ttl, idle, limit, how, tell_after, most =
   unpack_values(ARGV[1])
 local l = read_lock(KEYS[KEY.LOCK])

@@ -1,12 +1,12 @@
--- Disconnect: a session's connection has ended; one call a room, repeated until it went through. Harmless where
--- the session is not in the room any more, or another has its place.
--- KEYS: ROOM+. Arguments: 1 notAfter (0 unless the session lives on), 2 resource, 3 session, 4 userId, 5 clientId,
---   6 LEFT (on purpose) or TERMINATED (by an operator): the lock ends; LOST (by the `disconnect` stored with the
---   lock); SERVER (plain grace); STRAY: its instance knows nothing of it, and a lock that it holds is not valid;
---   7 ms since the connection ended.
+-- Disconnect: a session's connection has ended. One call a room, repeated until it succeeds. It changes nothing if the
+-- session is no longer in the room, or another has its place.
+-- KEYS: ROOM+. Arguments: 1 notAfter (0 unless the session continues), 2 resource, 3 session, 4 userId, 5 clientId, 6
+--   LEFT (on purpose) or TERMINATED (by an operator): the lock ends; LOST (the `disconnect` stored with the lock
+--   decides); SERVER (plain grace); STRAY: its instance does not know the session, and a lock that it holds is not
+--   valid; 7 ms since the connection ended.
 -- Reply: NONE · RECOVERING (STRAY, inside a window: another instance may still report the lock).
--- Events: what was due; CANCELLED of its takeover; ABSENT, or LEFT and RESERVATION_EXPIRED; GRACE_STARTED, DISCONNECT,
---   SESSION_TERMINATED (also where a turn ends so), STORE_LOST or TAKEN_BY_ADMIN; LEAVE.
+-- Events: what was due; CANCELLED of its takeover; ABSENT, or LEFT and RESERVATION_EXPIRED; GRACE_STARTED,
+--   DISCONNECT, SESSION_TERMINATED (also if a turn ends this way), STORE_LOST or TAKEN_BY_ADMIN; LEAVE.
 local _, resource, session, user, client, how, ago = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua

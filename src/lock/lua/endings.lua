@@ -1,9 +1,10 @@
--- Endings: inside a recovery window an instance tells of grants that it was told have ended lately, since the store may
--- not know of it any more. A lock under such a token ends so; one under a lower token is not confirmed under that.
--- KEYS: SHARD; others are built from the resources. Arguments: 1 notAfter, 2 the highest tick that it has seen in the
---   shard; then for each grant the resource and its ENDING.
+-- Endings: inside a recovery window an instance reports grants that have ended lately, since the store may have lost
+-- these endings. A lock under such a token gets the reported ending. A lock under a lower token is not confirmed under
+-- it.
+-- KEYS: SHARD; others are built from the resources. Arguments: 1 notAfter, 2 the highest tick that the instance has
+--   seen in the shard; then for each grant the resource and its ENDING.
 -- Reply: NONE · AHEAD.
--- Events: the reason of the ending, or RECOVERED where a lock has a new token.
+-- Events: the reason of the ending, or RECOVERED if a lock has a new token.
 local arg = {unpack_values(ARGV[1])}
 --@include publish.lua
 --@include settle.lua
@@ -11,7 +12,7 @@ local arg = {unpack_values(ARGV[1])}
 --@include shard.lua
 --@include refuse.lua
 
--- Puts an ENDING that is not there yet into the list of the resource's, newest first.
+-- Inserts an ENDING into the resource's list, newest first, if it is not there yet.
 local function remember(resource, token, packed)
   local key, older = tag .. 'ended:' .. resource, nil
   for _, other in ipairs(call('LRANGE', key, '0', '15')) do

@@ -1,9 +1,9 @@
--- Included by what gives a lock to somebody; needs publish.lua, and of the including script the caller: resource,
--- session, user, client, name, made, policy, ttl, idle, page.
+-- Included by scripts that grant a lock; needs publish.lua, and of the including script the caller: resource, session,
+-- user, client, name, made, policy, ttl, idle, page.
 
--- Gives the lock to the caller, or leaves it there, and tells it. `cause` false: not told. `fresh`: it is a grant,
--- whose tick is the token. `ending`: the packed ENDING of the grant in whose place it comes. Gives the last ENDING
--- before a lock that was free.
+-- Grants the lock to the caller, or renews it, and publishes that. `cause` false: no event. `fresh`: it is a new grant,
+-- whose tick is the token. `ending`: the packed ENDING of the grant that it replaces. Returns the last ENDING if the
+-- lock was free.
 local function take(l, cause, fresh, ending)
   local previous
   if l[LOCK.STATE] == 'free' then

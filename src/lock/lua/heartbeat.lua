@@ -1,12 +1,12 @@
--- Heartbeat: the owner is there; renews its lock, or goes on with it from grace, under a new token where it named none
--- or is on another page.
+-- Heartbeat: the owner is there. Renews its lock, or resumes it from grace; under a new token if it named none or is on
+-- another page.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
---   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 token or 0, 12 active (0, 1), 13 least ms
---   between two events of a renewal, 14 dirty (0, 1) or -1: not said.
--- Reply: RENEWED (flag resumed) · LOST (lost: STALE_TOKEN or NOT_HELD) · NOT_JOINED · RECOVERING (inside a
---   window: a new token is wanted; the token is above the store's and not known to be over, or below one that was
---   seen).
--- Events: what was due; RENEWED if it is time to tell it, or dirty changed; RESUMED.
+--   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 token or 0, 12 active (0, 1), 13 least ms between
+--   two events of a renewal, 14 dirty (0, 1) or -1: not given.
+-- Reply: RENEWED (flag resumed) · LOST (lost: STALE_TOKEN or NOT_HELD) · NOT_JOINED · RECOVERING (inside a window: it
+--   needs a new token; the token is above the store's and its grant is not known to have ended, or it is below one that
+--   was seen).
+-- Events: what was due; RENEWED if one is due, or dirty changed; RESUMED.
 local _, resource, session, user, client, name, made, policy, ttl, idle, token, active, tell_after, dirty =
   unpack_values(ARGV[1])
 local l = read_lock(KEYS[KEY.LOCK])
@@ -14,7 +14,7 @@ local at = deadline(l)
 local member = call('HGET', KEYS[KEY.MEMBER], client .. ':' .. user)
 local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
 local right = l[LOCK.USER] == user and l[LOCK.CLIENT] == client and (token == 0 or token == l[LOCK.TOKEN])
--- Somebody has seen a higher token: what becomes of the lock is decided when the window closes.
+-- A higher token has been seen: the lock is decided when the window closes.
 local below = window > 0 and right and l[LOCK.TOKEN] > 0
   and (call('HGET', string.sub(KEYS[KEY.META], 1, -5) .. 'seen', resource) or 0) + 0 > l[LOCK.TOKEN]
 if joined and right and l[LOCK.STATE] == 'held' and (window > 0 or at > now) and not below then
@@ -28,7 +28,7 @@ if joined and right and l[LOCK.STATE] == 'held' and (window > 0 or at > now) and
   if told then
     l[LOCK.LAST_EVENT] = now
   end
-  if l[LOCK.POLICY] == policy then -- only items of a fixed length are others
+  if l[LOCK.POLICY] == policy then -- only items of a fixed length have changed
     l[LOCK.PACKED] = struct_pack('>c18BI8BI8BI8BI8B', l[LOCK.PACKED], 207, l[LOCK.EXPIRES],
       207, l[LOCK.IDLE], 207, l[LOCK.UNTIL], 207, l[LOCK.LAST_EVENT], l[LOCK.DIRTY]) .. string.sub(l[LOCK.PACKED], 56)
     call('SET', KEYS[KEY.LOCK], l[LOCK.PACKED])
@@ -55,13 +55,13 @@ settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)
 elseif below or (window > 0 and token > l[LOCK.TOKEN] and not recall(user, token)) then
-  return answer('RECOVERING', 0, l) -- who knows of the later grant, or of this one, may not have reported yet
+  return answer('RECOVERING', 0, l) -- the instance that knows the later grant, or this one, may not have reported yet
 elseif l[LOCK.STATE] == 'reserved' or l[LOCK.USER] ~= user or l[LOCK.CLIENT] ~= client then
   return answer('LOST', 0, l, {lost = forgotten(token, 'NOT_HELD')})
 elseif token ~= 0 and token ~= l[LOCK.TOKEN] then
   return answer('LOST', 0, l, {lost = forgotten(token, 'STALE_TOKEN')})
 elseif l[LOCK.STATE] == 'held' then
-  -- Something else was due: of those who wait, say.
+  -- Something else was due, for example a waiter's deadline.
   if active == 0 and idle > 0 and l[LOCK.IDLE] > 0 then
     idle = l[LOCK.IDLE] - now
   end
@@ -70,7 +70,7 @@ elseif l[LOCK.STATE] == 'held' then
   take(l, told and 'RENEWED')
   return answer('RENEWED', 0, l)
 end
--- It is in grace, and goes on.
+-- It is in grace, and is resumed.
 local fresh = token == 0 or not keeps_token(l)
 if fresh and window > 0 then
   return answer('RECOVERING', 0, l)

@@ -1,7 +1,7 @@
--- Included by what opens and closes recovery windows for a lock; needs publish.lua.
+-- Included by scripts that open and close recovery windows for a lock; needs publish.lua.
 
--- The highest token of grants that are over, as far as the store remembers: by their endings, and by what was told of
--- them in earlier windows.
+-- The highest token of grants that have ended, as far as the store knows: from their endings, and from the reports of
+-- earlier windows.
 local function highest_known(resource)
   local last = call('LINDEX', tag .. 'ended:' .. resource, '0')
   local kept = call('GET', tag .. 'highest:' .. resource) or 0

@@ -1,5 +1,5 @@
--- Included by what only somebody in the room may ask for, and nobody inside a window; needs settle.lua, and of the
--- including script the caller: resource, session, user, client. Settles what is due.
+-- Included by scripts that only members may call, and nobody inside a window; needs settle.lua, and of the including
+-- script the caller: resource, session, user, client. Settles what is due.
 local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
 local id = client .. ':' .. user

@@ -1,14 +1,13 @@
--- Join: a session comes into the room, in the place of an older session of its tab if there is one, and tries
--- the lock where it wants to edit.
+-- Join: a session enters the room, in place of an older session of its tab if there is one, and tries to get the lock
+-- if it wants to edit.
 -- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
---   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 limit of locks a user and document or -1,
---   12 tryLock (0, 1), 13 least ms between two events of a renewal, 14 token or 0, 15 limit of viewers
---   or -1, 16 members to list, 17 places in the queue at most, -1: no limit, 0: nobody queues,
---   18 the page, or ''.
--- Reply: as acquire where the lock was tried, else NONE; flag joined; lost; members; waiting (all places). VIEWERS_FULL
---   (limit): nothing of this happened.
--- Events: what was due; JOIN, unless this session was in already; BACK and RESERVED of who waits; then as acquire, or
---   GRACE_STARTED or TAKEN_BY_ADMIN where the lock's own tab comes back to view.
+--   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 most locks of a user in a document or -1, 12
+--   tryLock (0, 1), 13 least ms between two events of a renewal, 14 token or 0, 15 limit of viewers or -1, 16 members
+--   to list, 17 most places in the queue, -1: no limit, 0: no queue, 18 the page, or ''.
+-- Reply: as acquire if the lock was tried, else NONE; flag joined; lost; members; waiting (all places). VIEWERS_FULL
+--   (limit): nothing has changed.
+-- Events: what was due; JOIN, unless this session was in the room already; BACK and RESERVED of waiters; then as
+--   acquire, or GRACE_STARTED or TAKEN_BY_ADMIN if the lock's own tab comes back as viewer.
 local _, resource, session, user, client, name, made, policy, ttl, idle, tab_limit, try, tell_after, token, limit,
   listed, most, page = unpack_values(ARGV[1])
 --@include publish.lua

@@ -1,8 +1,8 @@
--- Included by acquire and join; needs settle.lua and grant.lua, and the caller as that does.
+-- Included by acquire and join; needs settle.lua and grant.lua, and the caller as grant.lua does.
 --@include resume.lua
 
--- The caller's locks on the document's other children, when all that is due among them has been settled and what
--- the set of them lists without being there (a store that lost some of its past) has been taken out of it.
+-- The caller's locks on the document's other children. Settles what is due among them, and removes children from the
+-- set that the user has no lock of (a store that lost some of its past).
 local function held_elsewhere()
   local document, own = string.match(resource, '^(.*):(.*)$')
   local names = {}
@@ -21,27 +21,27 @@ local function held_elsewhere()
   return names
 end
 
--- Whether the caller may have a lock whose holder has gone, under `prompt`: not what an administrator waits for, and
--- only whoever waits longest, if somebody does.
+-- Whether the caller may claim a lock in grace under `prompt`: not if a takeover is pending, and only the first waiter
+-- if anybody waits.
 local function may_claim(l)
   local first = l[LOCK.QUEUED] > 0 and waiters_of(resource, l).first()
   return l[LOCK.TAKEOVER] == '' and (not first or first == client .. ':' .. user)
 end
 
--- Who may have no more locks lets pass what is reserved for it.
+-- A user at the tab limit loses its turn.
 local function pass_turn(l)
   if l[LOCK.STATE] == 'reserved' and l[LOCK.USER] == user then
     waiters_of(resource, l).decline('LEFT', session)
   end
 end
 
--- Somebody has seen a higher token: what becomes of the lock is decided when the window closes.
+-- A higher token has been seen: the lock is decided when the window closes.
 local function is_below_seen(l)
   return (call('HGET', tag .. 'seen', resource) or 0) + 0 > l[LOCK.TOKEN]
 end
 
--- What the caller may do: grant, renew, resume, retoken, move, take over from who has gone (claim), or wait (QUEUED);
--- else the outcome that says why not, with names. `limit`: of locks a user and document; `connected`: its session was
+-- What the caller may do: grant, renew, resume, retoken, move, claim (from an owner in grace), or wait (QUEUED); else
+-- the outcome that says why not, with names. `limit`: most locks of a user in a document; `connected`: its session was
 -- in the room before this call; `how`: HOW; `most`: places in the queue, 0: there is none.
 local function judge(l, limit, connected, how, most, token)
   local state, same_user = l[LOCK.STATE], l[LOCK.USER] == user
@@ -51,7 +51,7 @@ local function judge(l, limit, connected, how, most, token)
     verdict = state == 'grace' and 'GRACE' or 'HELD'
     if same_user and l[LOCK.CLIENT] == client then
       if connected and state == 'held' then
-        -- It names no token, and may have given the lock up since in what the store has lost.
+        -- It names no token. It may have given the lock up, and the store may have lost that.
         local doubtful = window > 0 and (call('HGET', KEYS[KEY.META], 'lost') == '1' or is_below_seen(l))
         return doubtful and 'RECOVERING' or 'renew'
       elseif token == l[LOCK.TOKEN] and keeps_token(l) then
@@ -86,7 +86,7 @@ end
 
 local applies = {grant = true, renew = true, resume = true, retoken = true, move = true, claim = true}
 
--- Carries out what judge allowed: flags, packed previous. `tell_after`: ms between two events of a renewal.
+-- Executes what judge returned: flags, packed previous. `tell_after`: ms between two events of a renewal.
 local function apply(verdict, l, tell_after)
   if verdict == 'grant' or verdict == 'claim' then
     local cause, ending = l[LOCK.STATE] == 'free' and 'ACQUIRED' or 'CLAIMED', nil
@@ -106,7 +106,7 @@ local function apply(verdict, l, tell_after)
     take(l, 'RESUMED')
     return FLAG.RESUMED
   end
-  if l[LOCK.QUEUED] > 0 then -- it may have waited for the other tab
+  if l[LOCK.QUEUED] > 0 then -- this tab may have waited for the other tab's lock
     waiters_of(resource, l).taken(client .. ':' .. user)
   end
   local ending = end_grant(resource, l, 'MOVED')
@@ -119,7 +119,7 @@ local function apply(verdict, l, tell_after)
   return 0, ending
 end
 
--- The caller waits in the queue, at most `most` there: the outcome, and the place for the reply.
+-- Gives the caller a place in the queue, which has at most `most`. Returns the outcome, and the place for the reply.
 local function queue(l, most)
   local _, _, grace = string.match(policy, '^(%S+) (%S+) (%S+)')
   local waiters, id = waiters_of(resource, l), client .. ':' .. user

@@ -1,4 +1,4 @@
--- Included by what changes or tells who is in a room; needs settle.lua.
+-- Included by scripts that change or list who is in a room; needs settle.lua.
 
 -- session, incarnation, joined ms, page
 local function split_member(value)
@@ -10,7 +10,7 @@ local function tell_member(kind, resource, actor, id, value, old_session, old_in
   publish(EVENT_MEMBER.COUNT, kind, resource, actor, id, pack(value, old_session or '', old_instance or '', count))
 end
 
--- Puts a session into the room, in the place of `old` (the value of the member until now) if there is one.
+-- Enters a session into the room, in place of `old` (the previous value of the member) if there is one.
 local function enter(resource, id, session, instance, joined, page, name, actor, old)
   local old_session, old_instance
   if old then
@@ -24,8 +24,8 @@ local function enter(resource, id, session, instance, joined, page, name, actor,
   tell_member(KIND.JOIN, resource, actor, id, value, old_session, old_instance)
 end
 
--- A member goes. `how`: LEAVE, LEFT (on purpose) and TERMINATED (by an operator): the lock ends; LOST (by the type's
--- `disconnect`), SERVER (plain grace); STRAY: its own instance knows nothing of it, so a lock that it holds is not
+-- Removes a member. `how`: LEAVE, LEFT (on purpose) and TERMINATED (by an operator): the lock ends; LOST (the type's
+-- `disconnect` decides), SERVER (plain grace); STRAY: its own instance does not know it, so a lock that it holds is not
 -- valid. `ago`: ms since its connection ended.
 local function depart(resource, l, id, value, how, actor, ago)
   local client, user = string.match(id, '^([^:]*):(.*)$')
@@ -49,7 +49,7 @@ local function depart(resource, l, id, value, how, actor, ago)
   tell_member(KIND.LEAVE, resource, actor, id, value)
 end
 
--- The room for a reply: the newest, with the holder among them, newest first; and how many there are.
+-- The members for a reply: the newest, newest first, with the holder among them; and how many there are in all.
 local function list_members(resource, l, listed)
   local room = tag .. 'room:' .. resource
   local ids, count = call('ZREVRANGE', room, 0, listed - 1), call('ZCARD', room)

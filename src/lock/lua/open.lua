@@ -1,7 +1,7 @@
--- Open: the first call of an instance to a shard. Lays `meta` out where it is new, or of an older schema that can be
--- read; refuses another layout.
+-- Open: the first call of an instance to a shard. Creates `meta` if it is new, upgrades an older schema that it can
+-- read, and refuses another layout.
 -- KEYS: SHARD. Arguments: 1 notAfter, 2 shards, 3 schema, 4 the oldest schema that can be read.
--- Reply: NONE, rev being where the stream stands; SHARDS or SCHEMA with the number found.
+-- Reply: NONE, with the stream's last tick as rev; SHARDS or SCHEMA with the number found.
 -- Events: none.
 local _, shards, schema, oldest = unpack_values(ARGV[1])
 --@include shard.lua

@@ -1,10 +1,10 @@
--- Operate: an operator releases a lock, or has it reserved for a user, whoever has it.
+-- Operate: an operator releases a lock, or reserves it for a user, whoever has it.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 RELEASE or TAKEOVER, 4 actor, 5 reason, 6 address, 7 uid or -1,
 --   8 POLICY, 9 userId ('' for RELEASE).
--- Reply: RELEASED (previous) · RESERVED (previous; flag joined: the user is in the room) · NOT_HOLDER: there is nothing
---   to release · RECOVERING.
--- Events: what was due; CANCELLED of a takeover, QUEUED of who had the lock reserved (TAKEOVER); the OPERATION;
---   ADMIN_RELEASED of a turn; ADMIN_RELEASED, TAKEN_BY_ADMIN or RESERVED of the lock.
+-- Reply: RELEASED (previous) · RESERVED (previous; flag joined: the user is in the room) · NOT_HOLDER: there is no
+--   lock or turn to release · RECOVERING.
+-- Events: what was due; CANCELLED of a takeover, QUEUED of the user who had the lock reserved (TAKEOVER); the
+--   OPERATION; ADMIN_RELEASED of a turn; ADMIN_RELEASED, TAKEN_BY_ADMIN or RESERVED of the lock.
 local _, resource, what, operator, reason, address, uid, policy, user = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
@@ -24,7 +24,7 @@ local function end_it(cause)
   end
 end
 
--- Whose turn it was, or is to be, stands in it; who had the lock, in the ending.
+-- The OPERATION names the user whose turn it was, or will be; the ending names the user who had the lock.
 local function tell_operation(cause, whose, name)
   local by = pack({operator, reason, address, uid})
   publish(EVENT_OPERATION.NAME, KIND.OPERATION, resource, '', cause, by .. (ending or NO_ENDING) .. pack(whose, name))

@@ -1,5 +1,5 @@
--- Included by what needs the page of a member, whose value in the room is `member` (false: it is not there). Gives
--- `page`, '' for none. Plain searches cost a tenth of a pattern here.
+-- Included by scripts that need the page of a member, whose value in the room is `member` (false: not in the room).
+-- Sets `page`, '' for none. Plain searches cost a tenth of a pattern here.
 local page = ''
 if member then
   local find = string.find

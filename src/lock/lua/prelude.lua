@@ -1,13 +1,13 @@
 #!lua
--- Put in front of every script. The line above makes the server look at what it lacks before the script runs (memory,
--- the right to write, replicas): a script that it refuses has changed nothing, since Lua does not roll back. Reads
--- the clock and `meta`, refuses what comes too late, opens a recovery window where the store's past is in doubt, and
--- reads, writes and answers with a lock. Keys, arguments, reply, events and includes: README.md beside this file.
--- KEYS[1..4]: meta, due, events, audit. ARGV: the arguments, the caller's incarnation. Redis spends more on handing
--- values to Lua and back than on the work. Hence: all arguments in one, and one reply, both packed; values unpacked
--- onto the stack, not into tables; packing by `struct`, all at once (207: an integer of 8 bytes, 218: text of up to
--- 65535, 205: an integer of 2 bytes); and a function at top level only where every script needs it, since making it
--- costs each call.
+-- Put in front of every script. With the line above the server checks its own conditions before the script runs
+-- (memory, the right to write, replicas): a refused script has changed nothing, since Lua does not roll back. Reads the
+-- clock and `meta`, refuses a late call, opens a recovery window if the store's past is in doubt, and has the functions
+-- that read, write and answer with a lock. Keys, arguments, reply, events and includes: README.md beside this file.
+-- KEYS[1..4]: meta, due, events, audit. ARGV: the arguments, the caller's incarnation. Redis spends more on passing
+-- values to Lua and back than on the work. Therefore all arguments are one packed value, and so is the reply; values
+-- are unpacked onto the stack, not into tables; `struct` packs everything at once (207: an integer of 8 bytes, 218:
+-- text of up to 65535 bytes, 205: an integer of 2 bytes); and only a function that every script needs is at top level,
+-- since each call pays for its creation.
 local call, pack, unpack_values, struct_pack = redis.call, cmsgpack.pack, cmsgpack.unpack, struct.pack
 local clock = call('TIME')
 local us = clock[1] * 1000000 + clock[2]
@@ -27,8 +27,8 @@ if not same_store or (window == 0 and now > valid) then
   --@include window.lua
 end
 
--- A lock is an array: the items of LOCK and, as LOCK.PACKED, those packed in a row (false: free, and nobody waits).
--- Names like LOCK.TOKEN are numbers, put there when the scripts are embedded (../layouts.def).
+-- A lock is an array: the items of LOCK and, as LOCK.PACKED, the same items packed in a row (false: free, and nobody
+-- waits). Names like LOCK.TOKEN become numbers when the scripts are embedded (../layouts.def).
 local FREE = '\154\0\0\0\0\0\0\0\0\0\164free'
 local NO_ENDING = '\194'
 local events, event_count = '', 0
@@ -39,14 +39,14 @@ local function read_lock(key)
     return {0, 0, 0, 0, 0, 0, 0, 0, 0, 'free', '', '', '', '', '', 0, 0, '', false}
   end
   local l = {unpack_values(packed)}
-  if not l[LOCK.PAGE] then -- of before there were pages
+  if not l[LOCK.PAGE] then -- stored by schema 1
     l[LOCK.PAGE], packed = '', packed .. '\218\0\0'
   end
   l[LOCK.PACKED] = packed
   return l
 end
 
--- The items up to QUEUED take 59 bytes, each always at the same place: heartbeat.lua counts on it.
+-- The items up to QUEUED take 59 bytes, each always at the same place: heartbeat.lua relies on it.
 local function write_lock(key, l)
   l[LOCK.PACKED] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2BI2c0BI2c0BI2c0BI2c0BI2c0BI2c0BI8BBI2c0',
     207, l[LOCK.TOKEN], 207, l[LOCK.SINCE], 207, l[LOCK.EXPIRES], 207, l[LOCK.IDLE], 207, l[LOCK.UNTIL],
@@ -57,7 +57,7 @@ local function write_lock(key, l)
   call('SET', key, l[LOCK.PACKED])
 end
 
--- When something becomes of this lock, or of those who wait for it, by itself; 0: never.
+-- The next time at which this lock, or one of its waiters, changes without a call; 0: never.
 local function deadline(l)
   local at, other = l[LOCK.UNTIL], l[LOCK.OTHER]
   if l[LOCK.STATE] == 'held' then
@@ -70,8 +70,8 @@ local function deadline(l)
   return at
 end
 
--- The reply. `more` (or nil) has by name what few replies have: packed ENDINGs `previous` and `lost`; `limit`; `names`;
--- `members` and their `count`; `place`: the items from PLACE on, packed.
+-- The reply. `more` (or nil) has by name the items that few replies have: packed ENDINGs `previous` and `lost`;
+-- `limit`; `names`; `members` and their `count`; `place`: the items from PLACE on, packed.
 local function answer(outcome, flags, l, more)
   local head = struct_pack('>c3BI2c0BI8BI8BI8BI8B', '\162OK', 218, #outcome, outcome, 207, tick, 207, now, 207, window,
     207, deadline(l), flags) .. (l[LOCK.PACKED] and ARRAY.LOCK .. l[LOCK.PACKED] or FREE)

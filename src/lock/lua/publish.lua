@@ -1,8 +1,8 @@
--- Included by what makes events.
+-- Included by scripts that make events.
 
--- Moves the clock on and writes an event under its tick. `last`: its last item. `what`: a cause, or a member's id.
--- `rest`: the items after that, packed. The tick is made into text once, since a number among a command's arguments is
--- printed with %.17g.
+-- Advances the clock and writes an event under its tick. `last`: the event's last item. `what`: a cause, or a member's
+-- id. `rest`: the items after that, packed. The tick is converted to text once, since Redis prints a number among a
+-- command's arguments with %.17g.
 local function publish(last, kind, resource, actor, what, rest)
   local prev = tick
   tick = us > prev and us or prev + 1
@@ -11,7 +11,7 @@ local function publish(last, kind, resource, actor, what, rest)
   local id = tick == us and clock[1] .. string.sub('00000' .. clock[2], -6) or string.format('%.0f', tick)
   events, event_count = event_count > 0 and events .. event or event, event_count + 1
   call('HSET', KEYS[KEY.META], 'tick', id)
-  -- Streams are trimmed by whole nodes of about 100 entries: one time in 16 is as good as every time.
+  -- Streams are trimmed by whole nodes of about 100 entries, so one call in 16 is enough.
   if tick % 16 == 0 then
     call('XADD', KEYS[KEY.EVENTS], 'MINID', '~', us - 60000000, id, 'e', event)
   else

@@ -1,4 +1,4 @@
--- Included by what is asked about tokens of grants that are over.
+-- Included by scripts that are asked about tokens of ended grants.
 
 -- How the grant of `token` to `user` ended: the packed ENDING and its reason, or nil.
 local function recall(user, token)

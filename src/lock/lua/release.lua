@@ -1,5 +1,5 @@
--- Release: the owner lets go, or who has the lock reserved does not want it. A repeat under the token of a grant that
--- was released is answered again. Also the end of a lock whose owner was told that it is lost.
+-- Release: the owner releases the lock, or the beneficiary declines it. A repeat under the token of a released grant is
+-- answered again. Also ends a lock whose owner was told that it is lost.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 token or 0, 7 revision, or
 --   false, 8 why it ends: RELEASED, STORE_LOST.
 -- Reply: RELEASED · NOT_HOLDER · NOT_JOINED · RECOVERING.

@@ -1,10 +1,10 @@
 -- Reply: the holder answers a request, or a takeover. A repeat of an answer that gave the lock up is answered again.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 requestId, 12 APPROVE, DENY or IGNORE, 13
---   revision, or false, 14 TAKEOVER or REQUEST: what is answered.
+--   revision, or false, 14 TAKEOVER or REQUEST: which of the two is answered.
 -- Reply: REPLIED (flag resumed: it has the lock again) · NOT_HOLDER · UNKNOWN_REQUEST · RECOVERING · NOT_JOINED.
--- Events: what was due; RESUMED where it comes from grace; DENIED; TRANSFERRED, before it APPROVED where somebody
---   else has the lock before the asker: an administrator, or who was approved earlier.
+-- Events: what was due; RESUMED from grace; DENIED; TRANSFERRED, before it APPROVED if another gets the lock before
+--   the asker: an administrator, or an asker who was approved earlier.
 local _, resource, session, user, client, name, made, policy, ttl, idle, request, action, revision, what =
   unpack_values(ARGV[1])
 --@include publish.lua

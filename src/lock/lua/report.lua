@@ -1,19 +1,18 @@
--- Report: an instance tells what it has in one room: its members, and the lock as it knows it. Members that are
--- missing are restored. Inside a recovery window the lock is restored too, the highest token winning; outside,
--- a member whose lock is in grace goes on with it.
+-- Report: an instance reports one room: its members, and the lock as it knows it. Missing members are restored. Inside
+-- a recovery window the lock is restored too, and the highest token wins. Outside, a member resumes its lock in grace.
 -- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 the highest tick that it has seen in the shard, 4 members to
---   list, 5 POLICY, 6 ttl ms, 7 idle release ms or -1; the lock: 8 token (0: nothing about a lock, 9 to 17 are
---   ignored; a reserved lock has none), 9 state (held, grace, reserved), 10 userId, 11 username, 12 clientId, 13 the
---   server made the clientId, 14 since, 15 expires, 16 until, 17 dirty, 18 its pending takeover or '', 19 prompt,
---   20 its page, 21 the highest token of the resource that it has seen, 22 the tick up to which it has read the
---   shard's events; 23 how many places; for each, in order, `<clientId>:<userId>` and its packed WAITER; then for each
---   member, at most 100: userId, username, clientId, session, joined ms, page. A held lock comes with its owner, or
---   the owner is in the room already. A lock in grace has an owner whose connection to this instance has ended.
--- Reply: NONE; members; lost where the reported lock is not its owner's any more; names: sessions whose place a
---   newer session of the same tab has. AHEAD.
--- Events: what was due; JOIN; BACK of who waits; RECOVERED of the lock (outside a window: where it is held) and of
---   places, QUEUED of who is not the one that it is reserved for; RESUMED; RESERVED; STORE_LOST of a lock whose owner
---   is here and knows nothing of it; GRACE_STARTED and LEAVE of an owner whose connection has ended.
+--   list, 5 POLICY, 6 ttl ms, 7 idle release ms or -1; the lock: 8 token (0: nothing about a lock, 9 to 17 are ignored;
+--   a reserved lock has none), 9 state (held, grace, reserved), 10 userId, 11 username, 12 clientId, 13 the server made
+--   the clientId, 14 since, 15 expires, 16 until, 17 dirty, 18 its pending takeover or '', 19 prompt, 20 its page, 21
+--   the highest token of the resource that it has seen, 22 the tick up to which it has read the shard's events; 23 how
+--   many places; for each, in order, `<clientId>:<userId>` and its packed WAITER; then for each member, at most 100:
+--   userId, username, clientId, session, joined ms, page. A held lock is reported with its owner, or the owner is in
+--   the room already. The owner of a lock in grace had a connection to this instance, which has ended.
+-- Reply: NONE; members; lost if the owner no longer has the reported lock; names: sessions whose place a newer
+--   session of the same tab has. AHEAD.
+-- Events: what was due; JOIN; BACK of waiters; RECOVERED of the lock (outside a window: if it is held) and of places,
+--   QUEUED of a beneficiary that is not the one in the store; RESUMED; RESERVED; STORE_LOST of a lock whose owner is
+--   here and does not have it; GRACE_STARTED and LEAVE of an owner whose connection has ended.
 local arg = {unpack_values(ARGV[1])}
 --@include publish.lua
 --@include settle.lua
@@ -34,7 +33,7 @@ if not raise_clock(math.max(highest, seen, r.token)) then
 end
 local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
--- This instance has read all that was told of the lock.
+-- This instance has read all events of the lock.
 local was_read = math.max(l[LOCK.TOKEN], l[LOCK.LAST_EVENT] * 1000) <= read
 
 local owner = r.client .. ':' .. r.user
@@ -53,7 +52,7 @@ for i = MEMBERS, #arg, 6 do
     if other ~= session then
       enter(resource, id, session, ARGV[2], joined, arg[i + 5], arg[i + 1], '', member)
       if l[LOCK.STATE] == 'held' and id == l[LOCK.CLIENT] .. ':' .. l[LOCK.USER] and arg[i + 5] ~= l[LOCK.PAGE] then
-        lose_owner(resource, l, '', true) -- another page of its tab has not taken it up
+        lose_owner(resource, l, '', true) -- another page of its tab has not resumed it
       end
       if l[LOCK.QUEUED] > 0 then
         waiters_of(resource, l).arrive(id, '')
@@ -62,15 +61,15 @@ for i = MEMBERS, #arg, 6 do
   end
 end
 
--- The owner is here and says nothing of a lock of which this instance has read all: it has ended since, and the store
--- has lost that.
+-- The owner is here and does not have the lock, although this instance has read all its events: the lock has ended
+-- since, and the store has lost that.
 local function is_disowned()
   local id = l[LOCK.CLIENT] .. ':' .. l[LOCK.USER]
   return is_owned(l) and here[id] and (r.token == 0 or id ~= owner) and was_read
 end
 
--- The reported owner's connection ended here, and the store has lost that, or has not been told: what is left of the
--- grace is as reported.
+-- The reported owner's connection ended here, and the store has lost that, or was not told. The rest of the grace
+-- period is as reported.
 local function end_connection()
   local member, left_ms = call('HGET', KEYS[KEY.MEMBER], owner), l[LOCK.UNTIL]
   if member and not here[owner] and select(2, split_member(member)) == ARGV[2] then
@@ -84,14 +83,14 @@ if window > 0 and is_disowned() then
 elseif window > 0 and state == 'grace' and l[LOCK.TOKEN] == r.token then
   end_connection()
 end
--- The owner is in the room, by the connection that is reported.
+-- The owner is in the room, by the reported connection.
 local member = state == 'held' and call('HGET', KEYS[KEY.MEMBER], owner)
 local _, instance, _, member_page = split_member(member or '')
 local held = instance == ARGV[2] and member_page == r.page
 local idle = idle_release > 0 and now + idle_release or 0
 local same = l[LOCK.TOKEN] == r.token and l[LOCK.STATE] ~= 'free'
 
--- Outside a window a report gives nothing back but a grace lock to its owner, and confirms one that is held.
+-- Outside a window a report restores only a lock in grace to its owner, and confirms a held lock.
 local function confirm()
   if not same then
     return recall(r.user, r.token) or forgotten(r.token, 'NOT_HELD')
@@ -106,8 +105,8 @@ local function confirm()
   return nil
 end
 
--- Inside one the highest token wins, unless it is known to have ended. A tab whose lock goes on under a new token may
--- not have been told of it yet. What was set before the clock was set back lies no further ahead than its own length.
+-- Inside one the highest token wins, unless its grant is known to have ended. A tab whose lock continues under a new
+-- token may not know it yet. A deadline that was set before the clock was set back is cut to its own length.
 local function restore()
   local ending
   local owns = is_owned(l) and owner == l[LOCK.CLIENT] .. ':' .. l[LOCK.USER]
@@ -154,7 +153,7 @@ local function restore()
   return nil
 end
 
--- Who waits, and whose turn it is, as far as the store has forgotten it.
+-- Restores places, and the turn, as far as the store has lost them.
 local function restore_waiters()
   local waiters = waiters_of(resource, l)
   for i = WAITERS, MEMBERS - 1, 2 do

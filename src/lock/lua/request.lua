@@ -1,10 +1,10 @@
--- Request: the caller asks the holder for the lock. It waits in the queue with a message, and its request ends after a
--- while.
+-- Request: the caller asks the holder for the lock. It gets a place in the queue with a message; the request ends after
+-- a time.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
---   clientId (0, 1), 8 POLICY, 9 requestId, 10 message, 11 ms until it ends, 12 places in the queue at most, or -1.
+--   clientId (0, 1), 8 POLICY, 9 requestId, 10 message, 11 ms until it ends, 12 most places in the queue, or -1.
 -- Reply: REQUESTED (waiting: the request, which may be an older one of the same user) · OWN (it has the lock, or its
 --   turn) · QUEUE_FULL · RECOVERING · NOT_JOINED.
--- Events: what was due; REQUESTED; RESERVED where the lock is free.
+-- Events: what was due; REQUESTED; RESERVED if the lock is free.
 local _, resource, session, user, client, name, made, policy, request, message, length, most = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua

@@ -1,13 +1,13 @@
 --@alone
--- Rights: which of the commands that this program needs the caller may not run on its keys: those of the scripts, and
--- those that it sends as they are. Runs none of them itself, and so has no prelude.
+-- Rights: the commands that this program needs and that the caller may not run on its keys: those of the scripts, and
+-- those that it sends itself. Runs none of them, and so has no prelude.
 -- KEYS: 1 a key of any shard. Arguments: none.
--- Reply: an array of the names of those that are missing.
+-- Reply: an array of the names of the missing ones.
 -- Events: none.
 local needed = {
   {'ping'}, {'info'}, {'time'}, {'script', 'load', ''}, {'evalsha', '', 1, KEYS[1]}, {'xread', 'streams', KEYS[1], 0},
 }
--- By how many arguments follow the key: newer servers refuse to look at a command that is short of some.
+-- By the number of arguments after the key: newer servers refuse to check a command that lacks some.
 for more, names in ipairs({
   [[del exists get hgetall hkeys hlen hrandfield hvals srandmember zcard]],
   [[hdel hexists hget hmget lindex lpush pexpire rpush sadd set srem sscan zmscore zrank zrem zscan zscore]],
@@ -20,7 +20,7 @@ for more, names in ipairs({
 end
 local missing = {}
 for _, command in ipairs(needed) do
-  local known, allowed = pcall(redis.acl_check_cmd, unpack(command)) -- unknown: the server has it under no such name
+  local known, allowed = pcall(redis.acl_check_cmd, unpack(command)) -- false: the server has no command of that name
   if not known or not allowed then
     table.insert(missing, command[1] == 'script' and 'script|load' or command[1])
   end

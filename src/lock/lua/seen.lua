@@ -1,6 +1,7 @@
--- Included by what an instance reports of the past; needs settle.lua.
+-- Included by scripts that report an instance's past; needs settle.lua.
 
--- Raises the shard's clock to a tick that an instance has seen. False: it is more than a day ahead, and not believed.
+-- Raises the shard's clock to a tick that an instance has seen. False: it is more than a day ahead, and is not
+-- believed.
 local function raise_clock(seen)
   if seen > tick and seen > us + 86400000000 then
     return false
@@ -15,8 +16,8 @@ local function is_owned(l)
   return l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace'
 end
 
--- Notes a token of the resource that somebody tells of in this window. A lock below the highest is not confirmed. What
--- becomes of it is decided when all have reported: the holder of the later grant may be among them.
+-- Stores a token of the resource that was reported in this window. A lock below the highest is not confirmed. It is
+-- decided when all have reported: the holder of the later grant may be among them.
 local function witness(resource, token)
   local key = tag .. 'seen'
   if token > (call('HGET', key, resource) or 0) + 0 then

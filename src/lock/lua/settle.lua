@@ -1,14 +1,14 @@
--- Included by what ends locks or lets happen what is due; needs publish.lua.
+-- Included by scripts that end locks or settle what is due; needs publish.lua.
 local tag = string.sub(KEYS[KEY.META], 1, -5)
 
--- ttl, idle, grace and claim window in ms, and what a lost connection does.
+-- ttl, idle, grace and claim window in ms, and the `disconnect` setting.
 local function policy_of(l)
   local ttl, idle, grace, claim, disconnect = string.match(l[LOCK.POLICY], '^(%S+) (%S+) (%S+) (%S+) (%S+)')
   return ttl + 0, idle + 0, grace + 0, claim + 0, disconnect
 end
 
--- A deadline that lies in the last gap counts from the gap's end: with `length`, or where `left` is true with what was
--- left when the gap began, and no more than that.
+-- A deadline inside the last gap counts from the gap's end: with `length`, or if `left` is true with the rest that was
+-- left when the gap began, at most `length`.
 local function effective(at, length, left)
   local from, to = unpack(call('HMGET', KEYS[KEY.META], 'from', 'to'))
   if to and at >= from + 0 and at <= to + 0 then
@@ -23,7 +23,7 @@ local function held_by(resource, user)
   return tag .. 'held:' .. document .. ':' .. user, child
 end
 
--- `ending`: of a grant that ended by it. `takeover`: the packed TAKEOVER that it came by.
+-- `ending`: of the grant that this change ended. `takeover`: the packed TAKEOVER that caused it.
 local function tell(resource, l, cause, actor, ending, takeover)
   local lock = l[LOCK.PACKED] and ARRAY.LOCK .. l[LOCK.PACKED] or FREE
   if takeover then
@@ -34,7 +34,7 @@ local function tell(resource, l, cause, actor, ending, takeover)
   end
 end
 
--- Writes a lock, or takes it away where it is free and nobody wants it, and puts down when something is due.
+-- Writes a lock, or deletes it if it is free and nobody wants it, and sets when it is due.
 local function store(resource, l)
   local key, at = tag .. 'lock:' .. resource, deadline(l)
   if l[LOCK.STATE] == 'free' and l[LOCK.QUEUED] == 0 and l[LOCK.TAKEOVER] == '' then
@@ -50,14 +50,14 @@ local function store(resource, l)
   end
 end
 
--- Writes a changed lock and tells it.
+-- Writes a changed lock and publishes it.
 local function change(resource, l, cause, actor, ending, takeover)
   store(resource, l)
   tell(resource, l, cause, actor, ending, takeover)
 end
 
--- Remembers how the grant in `l` ended; gives the packed ENDING. `request`: the id of the request or takeover that it
--- was given up for.
+-- Stores how the grant in `l` ended; returns the packed ENDING. `request`: the id of the request or takeover for which
+-- it was given up.
 local function end_grant(resource, l, reason, revision, by, request)
   local ending = pack({
     l[LOCK.USER], l[LOCK.NAME], l[LOCK.CLIENT], l[LOCK.TOKEN], reason, l[LOCK.DIRTY], revision or false, l[LOCK.SINCE],
@@ -71,13 +71,12 @@ local function end_grant(resource, l, reason, revision, by, request)
   return ending
 end
 
--- Those who wait for the lock, and a pending takeover. Made only where there are some: most locks have none.
+-- The waiters of the lock, and a pending takeover. Created only if there are some: most locks have none.
 local function waiters_of(resource, l)
   --@include waiters.lua
 end
 
--- The next rule: who has a lock that nobody holds any more. A pending takeover, then the head of the queue; else it
--- is free.
+-- Passes on a lock that nobody holds any more: to a pending takeover, else to the head of the queue, else it is free.
 local function pass_on(resource, l, cause, actor, ending, decision)
   if l[LOCK.QUEUED] > 0 or l[LOCK.TAKEOVER] ~= '' then
     return waiters_of(resource, l).pass_on(cause, actor, ending, decision)
@@ -96,8 +95,8 @@ local function finish(resource, l, reason, actor, revision, by, request, decisio
   pass_on(resource, l, reason, actor, ending, decision)
 end
 
--- The owner of a held lock has lost its connection. A pending takeover has the lock then, but inside a window nobody
--- is given anything. `plain`: grace, whatever the type says. `ago`: ms since the connection ended.
+-- The owner of a held lock has lost its connection. A pending takeover gets the lock then, but inside a window nothing
+-- is granted. `plain`: grace, whatever the type says. `ago`: ms since the connection ended.
 local function lose_owner(resource, l, actor, plain, ago)
   local _, _, grace, _, disconnect = policy_of(l)
   if window == 0 and l[LOCK.TAKEOVER] ~= '' or (l[LOCK.TAKEOVER] == '' and not plain and disconnect == 'release') then
@@ -109,7 +108,7 @@ local function lose_owner(resource, l, actor, plain, ago)
   change(resource, l, 'GRACE_STARTED', actor)
 end
 
--- Lets happen what is due, in the order in which it became so. Nothing is settled inside a window.
+-- Settles what is due, in the order of the deadlines. Nothing is settled inside a window.
 local function settle(resource, l)
   local at = deadline(l)
   while window == 0 and at > 0 and at <= now do

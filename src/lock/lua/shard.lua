@@ -1,18 +1,18 @@
--- Included by what looks after a whole shard; KEYS are SHARD.
+-- Included by scripts that maintain a whole shard; KEYS are SHARD.
 
--- The store's past can be trusted for two intervals of lease renewal more.
+-- Trusts the store's past for two more intervals of lease renewal.
 local function trust(lease)
   call('HSET', KEYS[KEY.META], 'valid', now + math.floor(lease * 2 / 3))
 end
 
--- Since when an instance that is told nothing of the past has known all, for `instances`: no window that is over is
--- younger, wherever the clock was then.
+-- The time for `instances` since when an instance that has nothing to report counts as having reported: no closed
+-- window is younger, wherever the clock was then.
 local function knows_since()
   return math.max(now - 1, (call('HGET', KEYS[KEY.META], 'window') or 0) + 0)
 end
 
--- Takes an instance without members out of the books, but for what its audit may lack: that is handed out by the
--- sweep. False if it has members still.
+-- Removes an instance without members, except for records that its audit may lack: the sweep hands those out. False if
+-- it still has members.
 local function forget_instance(incarnation)
   if call('EXISTS', string.sub(KEYS[KEY.META], 1, -5) .. 'instance:' .. incarnation) == 1 then
     return false

@@ -1,4 +1,4 @@
--- Status: how the lock stands, for anyone.
+-- Status: the state of the lock, for anyone.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource.
 -- Reply: NONE.
 -- Events: what was due.

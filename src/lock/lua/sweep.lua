@@ -1,14 +1,14 @@
--- Sweep: lets happen what is due in the shard; correctness does not wait for it.
--- KEYS: SHARD; others are built from what `due` names. Arguments: 1 notAfter, 2 due members at most, 3 lease ms,
---   4 entries of `events` and 5 of `audit` to keep at most.
+-- Sweep: settles what is due in the shard. Correctness does not depend on it.
+-- KEYS: SHARD; others are built from the names in `due`. Arguments: 1 notAfter, 2 most due members, 3 lease ms, 4
+--   most entries of `events` and 5 of `audit` to keep.
 -- Reply: NONE; next is the shard's next deadline; flags more: call again at once, and unreadable: a resource that was
---   due could not be settled; names: an instance that has died and the id in the stream `audit` up to which its own
---   audit is known to be on disk. Who gets them writes what comes behind that and then takes the instance out of
---   `written` and `a:<incarnation>` out of `due`; else they are handed out again.
--- After the clock was set back, what lies further ahead than its own length counts from now, about `most` of `due` a
---   call.
--- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RESERVATION_EXPIRED, TAKEN_BY_ADMIN, RECOVERED; TIMEOUT and GONE of those
---   who wait; of dead instances' members (100 a call) GRACE_STARTED and LEAVE.
+--   due could not be settled; names: an instance that has died, and the id in the stream `audit` up to which its own
+--   audit is known to be on disk. The caller records what comes after that, and then removes the instance from
+--   `written` and `a:<incarnation>` from `due`; else they are handed out again.
+-- After the clock was set back, a deadline further ahead than its own length counts from now; about `most` of `due` a
+-- call.
+-- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RESERVATION_EXPIRED, TAKEN_BY_ADMIN, RECOVERED; TIMEOUT and GONE of waiters;
+--   GRACE_STARTED and LEAVE of dead instances' members (100 a call).
 local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
@@ -23,10 +23,10 @@ local function cannot(what, resource, problem)
     .. (type(problem) == 'table' and problem.err or tostring(problem)))
 end
 
--- Where the scan of `due` goes on after the clock was set back.
+-- Where the scan of `due` continues after the clock was set back.
 local back = call('HGET', KEYS[KEY.META], 'back')
 
--- The clock was set back: what lies further ahead than its own length counts from now.
+-- The clock was set back: a deadline further ahead than its own length counts from now.
 local function pull_in(resource, l)
   local ttl, idle, grace, claim = policy_of(l)
   local changed = l[LOCK.LAST_EVENT] > now
@@ -63,7 +63,8 @@ local function settle_due(resource)
   end
 end
 
--- The same; what cannot be read (not ours, or damaged) is put off for a minute, so that it does not hold up the rest.
+-- The same, but a resource that cannot be read (foreign or damaged) is put off for a minute, so that the others are
+-- settled.
 local function try_settle_due(resource)
   local ok, problem = pcall(settle_due, resource)
   if not ok then
@@ -82,7 +83,7 @@ local function reap_member(set, entry, incarnation, resource, id)
   end
 end
 
--- A scan meets all that stay in `due` for as long as it lasts, whatever becomes of their scores. True if some are left.
+-- A scan finds everything that stays in `due` while it runs, even if scores change. True if some are left.
 local function pull_in_some()
   if not back then
     return false
@@ -104,7 +105,7 @@ local function pull_in_some()
   return cursor ~= '0'
 end
 
--- A lease ended at `ended`: the instance's memberships end as if the server had closed them. True if some are left.
+-- A lease ended at `ended`: the instance's members leave as if the server had closed them. True if some are left.
 local function reap(incarnation, ended)
   local later = effective(ended, lease)
   if later > now then
@@ -115,7 +116,7 @@ local function reap(incarnation, ended)
   for _, entry in ipairs(call('SRANDMEMBER', set, 100)) do
     local resource, id = string.match(entry, '^(%S+) (.*)$')
     local ok, problem = pcall(reap_member, set, entry, incarnation, resource, id)
-    if not ok then -- it goes without a word, so that the others can
+    if not ok then -- removed without an event, so that the others can leave
       redis.pcall('HDEL', tag .. 'member:' .. resource, id)
       redis.pcall('ZREM', tag .. 'room:' .. resource, id)
       call('SREM', set, entry)
@@ -125,7 +126,7 @@ local function reap(incarnation, ended)
   return not forget_instance(incarnation)
 end
 
--- What a dead instance's audit may lack, for the caller to look after until one lease from now.
+-- The records that a dead instance's audit may lack, for the caller to complete within one lease from now.
 local function hand_out(incarnation)
   local written = call('HGET', KEYS[KEY.WRITTEN], incarnation)
   if not written or call('ZSCORE', KEYS[KEY.DUE], 'i:' .. incarnation) then
@@ -136,8 +137,8 @@ local function hand_out(incarnation)
   return {incarnation, written .. '-0'}
 end
 
--- Drops what every instance's audit has, and what is too much: `audit_cut` then says up to where something may be
--- gone that nobody had written.
+-- Removes what the audits of all instances have, and what exceeds the cap. `audit_cut` then says up to where something
+-- may be lost that nobody had recorded.
 local function trim_audit()
   local first
   for _, written in ipairs(call('HVALS', KEYS[KEY.WRITTEN])) do

@@ -4,7 +4,7 @@
 --   12 requestId, 13 reason, 14 ms that the holder has (0: none), 15 urgent (0, 1).
 -- Reply: GRANTED (flags, previous) · PENDING (the lock's takeover) · TAKEOVER_IN_PROGRESS · RECOVERING · NOT_JOINED.
 -- Events: what was due; ACQUIRED, RENEWED, RESUMED, MOVED or TAKEN_BY_ADMIN; of a pending takeover REQUESTED, or
---   CANCELLED where an urgent one comes before it; QUEUED of who had the lock reserved.
+--   CANCELLED if an urgent one replaces it; QUEUED of the user who had the lock reserved.
 local _, resource, session, user, client, name, made, policy, ttl, idle, tell_after, request, reason, length, urgent =
   unpack_values(ARGV[1])
 --@include publish.lua

@@ -1,7 +1,7 @@
--- Verify: whether a fencing token is that of the lock as it stands, for whoever is about to store what was edited.
+-- Verify: whether a fencing token is the token of the lock now, for an application that is about to save.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 token.
--- Reply: NONE: it is · LOST (lost: how its grant ended; NOT_HELD, or STALE_TOKEN where a later one was given, if nobody
---   remembers; previous: the latest grant that is over, if it came after this one) · RECOVERING: the store cannot say.
+-- Reply: NONE: it is · LOST (lost: how its grant ended; if that is not remembered NOT_HELD, or STALE_TOKEN if a later
+--   one was given; previous: the latest ended grant, if it came after this one) · RECOVERING: the answer is unknown.
 -- Events: what was due.
 local _, resource, token = unpack_values(ARGV[1])
 local l = read_lock(KEYS[KEY.LOCK])

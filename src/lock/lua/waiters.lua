@@ -1,5 +1,5 @@
--- Included by settle.lua into a function of its own, which only runs where somebody waits, a lock is reserved or a
--- takeover is pending: `resource` and its lock `l` are given. WAITER and TAKEOVER: README.md.
+-- Included by settle.lua into its own function, which runs only if somebody waits, a lock is reserved or a takeover is
+-- pending: `resource` and its lock `l` are given. WAITER and TAKEOVER: README.md.
 local queue_key, waiter_key = tag .. 'queue:' .. resource, tag .. 'waiter:' .. resource
 local member_key = tag .. 'member:' .. resource
 local waiters = {}
@@ -13,7 +13,7 @@ local function put_waiter(id, w)
   call('HSET', waiter_key, id, pack(w))
 end
 
--- In order, those in the queue: ids, WAITERs.
+-- The queue in order: ids, WAITERs.
 local function all_waiters()
   local ids = call('ZRANGE', queue_key, 0, -1)
   local packed = #ids > 0 and call('HMGET', waiter_key, unpack(ids)) or {}
@@ -38,17 +38,17 @@ local function page_of(id)
   return page
 end
 
--- What the next event's tick will be: a new token, or a place behind all others.
+-- The tick of the next event: a new token, or a place behind all others.
 local function next_tick()
   return us > tick and us or tick + 1
 end
 
--- The one that the lock is reserved for, if it is.
+-- The user for whom the lock is reserved, or nil.
 local function beneficiary()
   return l[LOCK.STATE] == 'reserved' and l[LOCK.CLIENT] .. ':' .. l[LOCK.USER] or nil
 end
 
--- The first who is here.
+-- The first waiter in the room.
 local function first()
   for _, id in ipairs(call('ZRANGE', queue_key, 0, -1)) do
     if is_here(id) then
@@ -58,8 +58,8 @@ local function first()
   return nil
 end
 
--- Notes in the lock how many wait and when the next of them is due: at once where nobody has the lock and it is wanted,
--- which is what a window leaves behind.
+-- Stores in the lock how many wait and when the next of them is due: at once if nobody has the lock and it is wanted,
+-- which can be so after a window.
 local function count()
   local ids, list = all_waiters()
   local earliest, t = 0, takeover_of()
@@ -75,14 +75,14 @@ local function count()
     wanted = wanted or (list[i][WAITER.UNTIL] == 0 and is_here(ids[i]))
   end
   if l[LOCK.STATE] == 'free' and wanted then
-    due_at(1) -- since ever, wherever the clock is set
+    due_at(1) -- always past, wherever the clock is set
   elseif t then
     due_at(t[TAKEOVER.FORCE_AT])
   end
   l[LOCK.QUEUED], l[LOCK.OTHER] = #ids, earliest
 end
 
--- What holders of this resource took, in the middle; -1: nobody knows.
+-- The median time that holders had this resource; -1: unknown.
 local function median()
   local took = {}
   for _, packed in ipairs(call('LRANGE', tag .. 'ended:' .. resource, 0, 15)) do
@@ -93,7 +93,7 @@ local function median()
   return took[math.ceil(#took / 2)] or -1
 end
 
--- Tells of a place; `there`: it still stands.
+-- Publishes a place. `there`: it still exists.
 local function tell_waiter(cause, id, w, there, actor)
   count()
   store(resource, l)
@@ -106,7 +106,7 @@ local function remove(id)
   call('HDEL', waiter_key, id)
 end
 
--- Takes the waiting out of a place and leaves its request, or the other way round.
+-- Removes the queue part of a place and keeps its request, or the reverse.
 local function drop(id, w, kind, cause, actor)
   if w[WAITER.KIND] == kind then
     remove(id)
@@ -119,7 +119,7 @@ local function drop(id, w, kind, cause, actor)
     left[WAITER.REQUEST], left[WAITER.MESSAGE], left[WAITER.ENDS] = '', '', 0
   end
   put_waiter(id, left)
-  if kind == WAITS.REQUEST then -- the request is told as it was
+  if kind == WAITS.REQUEST then -- the event has the request as it was
     local told = {unpack(w)}
     told[WAITER.KIND] = WAITS.QUEUE
     tell_waiter(cause, id, told, true, actor)
@@ -142,7 +142,7 @@ local function reserve(id, w, cause, actor, ending)
   change(resource, l, cause, actor, ending)
 end
 
--- The lock goes to the administrator who wants it.
+-- Grants the lock to the administrator of the takeover.
 local function give_to_admin(t, cause, actor, ending, decision)
   local ttl, idle = policy_of(l)
   t[TAKEOVER.ENDED] = decision
@@ -168,7 +168,7 @@ end
 
 local decisions = {TRANSFERRED = 'APPROVED', RELEASED = 'HOLDER_RELEASED'}
 
--- Inside a window nobody is given anything: the lock is free, and what is due then.
+-- Inside a window nothing is granted: the lock is free, and is due when the window closes.
 function waiters.pass_on(cause, actor, ending, decision)
   local t = takeover_of()
   if window == 0 then
@@ -189,11 +189,11 @@ function waiters.pass_on(cause, actor, ending, decision)
   change(resource, l, cause, actor, ending)
 end
 
--- The one it is reserved for does not take it. `why`: the lock's cause.
+-- The beneficiary does not take the lock. `why`: the lock's cause.
 function waiters.decline(cause, actor, why)
   local id = beneficiary()
   local w = waiter_of(id)
-  if not w and l[LOCK.CLIENT] == '' then -- it never waited
+  if not w and l[LOCK.CLIENT] == '' then -- an operator's: it has no WAITER
     w = {l[LOCK.NAME], 0, WAITS.QUEUE, '', '', 0, 0, 0, 0, 0, now}
   end
   if w then
@@ -203,17 +203,17 @@ function waiters.decline(cause, actor, why)
   waiters.pass_on(why or 'RESERVATION_EXPIRED', actor)
 end
 
--- An operator gives it to this user, on whatever tab.
+-- An operator reserves it for this user, on any tab.
 function waiters.reserve_for(user, name, cause, ending)
   reserve(':' .. user, {name, 0, WAITS.QUEUE, '', '', 0, 0, 0, 0, 0}, cause, '', ending)
 end
 
--- Whether it is the turn of the user of this tab, on whatever tab.
+-- Whether the lock is reserved for the user of this tab, on any tab.
 local function is_users_turn(id)
   return l[LOCK.STATE] == 'reserved' and l[LOCK.CLIENT] == '' and string.match(id, '^[^:]*:(.*)$') == l[LOCK.USER]
 end
 
--- Somebody has got the lock: it waits no more, and who had it reserved is served.
+-- This tab has got the lock: its place ends, and so does the beneficiary's.
 function waiters.taken(id)
   if l[LOCK.STATE] == 'reserved' then
     call('HDEL', waiter_key, beneficiary())
@@ -222,7 +222,7 @@ function waiters.taken(id)
   count()
 end
 
--- Somebody else got what is reserved: its beneficiary is the head of the queue again, its request as good as approved.
+-- Another gets the reserved lock: the beneficiary is the head of the queue again, and its request counts as approved.
 function waiters.back_to_head()
   local id = beneficiary()
   local w = waiter_of(id)
@@ -238,13 +238,13 @@ end
 
 waiters.first = first
 
--- Where this one stands, from 1; nil: nowhere.
+-- The position of this tab, from 1; nil: none.
 function waiters.position(id)
   local rank = call('ZRANK', queue_key, id)
   return rank and rank + 1
 end
 
--- Items 16 to 18 of the reply. `id`: whose place is asked for. `listed`: all of them are.
+-- Items 16 to 18 of the reply. `id`: the tab whose place is asked for. `listed`: with all places.
 function waiters.reply(id, listed)
   local w = id and waiter_of(id)
   local all = {}
@@ -262,7 +262,7 @@ function waiters.reply(id, listed)
   return pack(w and {waiters.position(id) or 0, w[WAITER.REQUEST], w[WAITER.ENDS]} or false, median(), all)
 end
 
--- A new place, or more in one that is there. `most`: places at most, -1: no limit. False: full.
+-- Adds a place, or adds `kind` to an existing one. `most`: places at most, -1: no limit. False: the queue is full.
 function waiters.add(id, name, kind, most, request, message, length, grace, made, actor)
   local w = waiter_of(id)
   if not w then
@@ -284,7 +284,7 @@ function waiters.add(id, name, kind, most, request, message, length, grace, made
   return true
 end
 
--- The place with this request, or that of this user with any request.
+-- The place with this request, or the place of this user with any request.
 function waiters.find(request, user)
   for _, id in ipairs(call('HKEYS', waiter_key)) do
     local w = waiter_of(id)
@@ -296,7 +296,7 @@ function waiters.find(request, user)
   return nil
 end
 
--- A connection goes. `on_purpose`: its place goes with it. `why`: the lock's cause where its turn goes.
+-- A connection ends. `on_purpose`: its place ends too. `why`: the lock's cause if its turn ends.
 function waiters.depart(id, on_purpose, actor, why)
   local t = takeover_of()
   if t and t[TAKEOVER.CLIENT] .. ':' .. t[TAKEOVER.USER] == id then
@@ -329,7 +329,7 @@ function waiters.arrive(id, actor)
   end
 end
 
--- Nobody has the lock: does anybody wait for it who is here?
+-- Passes on a free lock if somebody in the room waits for it. False: nothing happened.
 function waiters.serve(actor)
   if l[LOCK.STATE] == 'free' and window == 0 and (l[LOCK.TAKEOVER] ~= '' or first()) then
     waiters.pass_on('RESERVED', actor)
@@ -338,7 +338,7 @@ function waiters.serve(actor)
   return false
 end
 
--- The place of who does not want to wait any more, or its turn. False: it has none of that kind.
+-- Ends a place of this kind, or the turn, because its tab no longer wants it. False: it has none of that kind.
 function waiters.withdraw(id, kind, cause, actor)
   local w = waiter_of(id)
   if beneficiary() == id or (not w and kind == WAITS.QUEUE and is_users_turn(id)) then
@@ -360,7 +360,7 @@ function waiters.approve(id, w, actor, revision)
   w[WAITER.ORDER], w[WAITER.KIND], w[WAITER.ENDS] = next_tick() - 9000000000000000, WAITS.REQUEST, 0
   put_waiter(id, w)
   call('ZADD', queue_key, w[WAITER.ORDER], id)
-  if l[LOCK.TAKEOVER] ~= '' or first() ~= id then -- it has to wait on
+  if l[LOCK.TAKEOVER] ~= '' or first() ~= id then -- it still waits
     tell_waiter('APPROVED', id, w, true, actor)
   else
     count()
@@ -376,7 +376,7 @@ function waiters.takeover()
   return takeover_of()
 end
 
--- A takeover waits from now on.
+-- A takeover is pending from now on.
 function waiters.ask_for(t, actor)
   l[LOCK.TAKEOVER] = pack(t)
   count()
@@ -396,12 +396,12 @@ function waiters.cancel_takeover(t, outcome, actor)
   tell_takeover('CANCELLED', t, actor)
 end
 
--- Gives the lock to an administrator at once; `ending` of who had it.
+-- Grants the lock to an administrator at once; `ending` of the previous holder.
 function waiters.give(t, actor, ending, decision)
   give_to_admin(t, 'TAKEN_BY_ADMIN', actor, ending, decision)
 end
 
--- Lets happen what is due at `at`, which is the earliest.
+-- Settles what is due at `at`, the earliest deadline.
 function waiters.settle(at)
   local t = takeover_of()
   if waiters.serve('') then
@@ -437,11 +437,11 @@ function waiters.settle(at)
       return drop(id, w, WAITS.REQUEST, 'TIMEOUT', '')
     end
   end
-  count() -- nothing is due after all
+  count() -- nothing is due any more
   store(resource, l)
 end
 
--- The clock was set back: what is further ahead than its own length counts from now.
+-- The clock was set back: a deadline further ahead than its own length counts from now.
 function waiters.pull_in()
   local ids, list = all_waiters()
   for i = 1, #ids do
@@ -463,10 +463,10 @@ function waiters.pull_in()
   end
 end
 
--- A place that an instance remembers, after the store lost it.
+-- Restores a place that an instance reports and the store has lost.
 function waiters.restore(id, w, policy)
   local turn = beneficiary() == id
-  if w[WAITER.KIND] == WAITS.QUEUE then -- what was told of a request that is over
+  if w[WAITER.KIND] == WAITS.QUEUE then -- left from the event of a request that has ended
     w[WAITER.REQUEST], w[WAITER.MESSAGE], w[WAITER.ENDS] = '', '', 0
   end
   w[WAITER.ENDS] = math.min(w[WAITER.ENDS], now + w[WAITER.LENGTH])
@@ -488,7 +488,7 @@ function waiters.restore(id, w, policy)
   tell_waiter('RECOVERED', id, w, true, '')
 end
 
--- An instance remembers whose turn it is.
+-- Restores the turn that an instance reports.
 function waiters.restore_turn(id)
   local w = waiter_of(id)
   call('ZREM', queue_key, id)
@@ -499,7 +499,7 @@ function waiters.restore_turn(id)
   count()
 end
 
--- An instance remembers who has the lock: it does not wait, and it is nobody's turn.
+-- Restores the owner that an instance reports: it has no place, and nobody has the turn.
 function waiters.restore_owner(id)
   if beneficiary() and beneficiary() ~= id then
     waiters.back_to_head()

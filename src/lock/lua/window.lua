@@ -1,6 +1,6 @@
--- Included where a recovery window opens. Of the including script: `lost`, 1 where the store may have lost writes,
--- else 0. The gap began with the last lease that anyone renewed. Two gaps with less than 5 s between them are one:
--- what fell into the first may not have been settled. A scan by another server begins anew.
+-- Included where a recovery window opens. Of the including script: `lost`, 1 if the store may have lost writes, else 0.
+-- The gap began with the last lease that any instance renewed. Two gaps with less than 5 s between them are one: the
+-- deadlines in the first may not be settled yet. A scan by another server starts again.
 local last_from, last_to, last_renewed, scanning =
   unpack(call('HMGET', KEYS[KEY.META], 'from', 'to', 'renewed', 'back'))
 local from = (last_renewed or now) + 0

@@ -1,8 +1,8 @@
--- Withdraw: the caller does not want to wait any more, or an administrator gives a takeover up.
+-- Withdraw: the caller gives its place or request up, or an administrator cancels a takeover.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 what: QUEUE, REQUEST or TAKEOVER,
 --   7 requestId, '' for QUEUE.
 -- Reply: WITHDRAWN · NOT_QUEUED · UNKNOWN_REQUEST · RECOVERING · NOT_JOINED.
--- Events: what was due; LEFT, CANCELLED; RESERVATION_EXPIRED where it was its turn.
+-- Events: what was due; LEFT, CANCELLED; RESERVATION_EXPIRED if it had the turn.
 local _, resource, session, user, client, what, request = unpack_values(ARGV[1])
 --@include publish.lua
 --@include settle.lua
