@@ -5,8 +5,8 @@ local function trust(lease)
   call('HSET', KEYS[KEY.META], 'valid', now + math.floor(lease * 2 / 3))
 end
 
--- The time for `instances` since when an instance that has nothing to report counts as having reported: no closed
--- window is younger, wherever the clock was then.
+-- The value for `instances` of an instance that has missed no window: not before the last window, wherever the clock
+-- was then.
 local function knows_since()
   return math.max(now - 1, (call('HGET', KEYS[KEY.META], 'window') or 0) + 0)
 end
