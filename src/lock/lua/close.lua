@@ -1,18 +1,18 @@
--- Included by what may close a recovery window; needs publish.lua, settle.lua and shard.lua.
+-- Included by scripts that may close a recovery window; needs publish.lua, settle.lua and shard.lua.
 
 --@include highest.lua
 
 local SEEN_AT_ONCE = '1000'
 
--- A lock of which somebody has seen a higher token, and nobody has it: where somebody stands for it in this window, it
--- goes on under a new token, else it ends. Without a lock the token is kept for the windows that follow.
+-- A higher token than the lock's was seen, and nobody has that token. If an instance has reported the lock in this
+-- window, it continues under a new token, else it ends. Without a lock the token is kept for later windows.
 local function confirm_token(resource, highest)
   local l = read_lock(tag .. 'lock:' .. resource)
   local owned = l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace'
   if owned and l[LOCK.TOKEN] >= highest then
     return
   elseif not owned or l[LOCK.LAST_EVENT] < window or l[LOCK.LAST_EVENT] > now then
-    if owned or highest > highest_known(resource) then -- the ending of a lock that is owned has a lower one
+    if owned or highest > highest_known(resource) then -- the ending of an owned lock has a lower one
       call('SET', tag .. 'highest:' .. resource, string.format('%.0f', highest), 'PX', '86400000')
     end
     return owned and finish(resource, l, 'STORE_LOST', '')
@@ -22,14 +22,14 @@ local function confirm_token(resource, highest)
   change(resource, l, 'RECOVERED', '', ending)
 end
 
--- False: there are more of these locks than are looked at in one call.
+-- False: there are more of these locks than one call handles.
 local function confirm_tokens()
   local key = tag .. 'seen'
   local some = call('HRANDFIELD', key, SEEN_AT_ONCE, 'WITHVALUES')
   for i = 1, #some, 2 do
     call('HDEL', key, some[i])
     local ok, problem = pcall(confirm_token, some[i], some[i + 1] + 0)
-    if not ok then -- what cannot be read holds up nothing else
+    if not ok then -- what cannot be read does not stop the others
       redis.log(redis.LOG_WARNING, 'wslock: cannot confirm ' .. some[i] .. ': '
         .. (type(problem) == 'table' and problem.err or tostring(problem)))
     end
@@ -37,7 +37,7 @@ local function confirm_tokens()
   return call('EXISTS', key) == 0
 end
 
--- When the lease of an instance ends, 0: it has none. It is never further ahead than its length: where it is, the clock
+-- When the lease of an instance ends, 0: it has none. It is never further ahead than its length: if it is, the clock
 -- was set back, and it counts from now.
 local function lease_end(incarnation, lease)
   local at = (call('ZSCORE', KEYS[KEY.DUE], 'i:' .. incarnation) or 0) + 0
@@ -48,7 +48,7 @@ local function lease_end(incarnation, lease)
   return at
 end
 
--- The open window is as if it were opened now: its age means nothing after the clock was set.
+-- Restarts the open window: its age means nothing after the clock was set.
 local function begin_anew()
   window = now
   call('HSET', KEYS[KEY.META], 'valid', -window, 'window', window)

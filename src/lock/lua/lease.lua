@@ -1,11 +1,11 @@
--- Lease: an instance says that it lives, for as long as `lease` from when it sent this; or gives its lease up.
--- Closes a recovery window that may be closed.
+-- Lease: an instance renews its lease, for `lease` from when it sent this call; or gives its lease up. Closes a
+-- recovery window that may be closed.
 -- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms (0: gives it up), 3 store ms when it was sent, a lower bound (0:
 --   unknown), 4 shards, 5 private server (0, 1), 6 longest grace of any type, ms, 7 the tick up to which its audit has
---   on disk what it did, 0: none yet, -1: all that it ever did (only where it gives the lease up), 8 a step of the
---   store's clock that it has noticed since its last renewal, ms, which opens a recovery window: forward, back (< 0), 0
---   none.
--- Reply: NONE; flag late: there was no lease to renew, or it had run out, or a recovery window has passed without its
+--   its changes on disk, 0: none yet, -1: all changes that it ever made (only if it gives the lease up), 8 a step of
+--   the store's clock that it has noticed since its last renewal, ms, which opens a recovery window: forward, back (<
+--   0), 0 none.
+-- Reply: NONE; flag late: there was no lease to renew, or it had ended, or a recovery window has closed without its
 --   report: report every session before serving any. SHARDS.
 -- Events: STORE_LOST or RECOVERED, when a window closes, of locks of which a higher token was seen.
 local _, lease, sent, shards, private, longest_grace, written, step = unpack_values(ARGV[1])
@@ -34,15 +34,15 @@ end
 local back = step < 0 or (renewed or 0) + 0 > now + 2000
 if window == 0 and (back or step > 0) then
   local lost = 0
-  if step > 0 then -- a renewal may have been the first call behind it: the gap begins before
+  if step > 0 then -- a renewal may have been the first call after the step: the gap begins before it
     call('HSET', KEYS[KEY.META], 'renewed', math.min((renewed or now) + 0, now - step))
   end
   --@include window.lua
 end
-if back then -- the sweep pulls in what lies too far ahead
+if back then -- the sweep shortens deadlines that are too far ahead
   call('HSET', KEYS[KEY.META], 'back', '0')
 end
-call('ZREM', KEYS[KEY.DUE], 'a:' .. incarnation) -- it was taken for dead
+call('ZREM', KEYS[KEY.DUE], 'a:' .. incarnation) -- it counted as dead
 local last = call('ZSCORE', KEYS[KEY.DUE], id)
 call('ZADD', KEYS[KEY.DUE], (sent > 0 and sent < now and sent or now) + lease, id)
 call('HSETNX', KEYS[KEY.INSTANCES], incarnation, window > 0 and 0 or knows_since())
