@@ -333,8 +333,8 @@ static bool open_sink(const struct config *config, struct chain *chain, struct s
 bool audit_check(const struct config *config, config_finding_cb on_problem, void *ctx) {
     char *problem = NULL;
     struct chain *chain = chain_create(config->audit.hmac_key_file, &problem);
-    const bool ok = chain && (strcmp(config->audit.file, "-") == 0 ||
-                              tail_check(config->audit.file, chain, &problem));
+    const bool ok = chain != NULL && (strcmp(config->audit.file, "-") == 0 ||
+                                      tail_check(config->audit.file, chain, &problem));
     if (!ok) {
         on_problem(ctx, problem);
     }
@@ -345,7 +345,7 @@ bool audit_check(const struct config *config, config_finding_cb on_problem, void
 
 static void write_start(struct audit *a, const struct tail *tail, bool keyed) {
     char detail[96];
-    if (tail->repaired) {
+    if (tail->repaired != NULL) {
         log_warn("audit_repaired", LF("detail", tail->repaired));
         (void)push_own(a, AUDIT_AUDIT_REPAIRED, tail->repaired);
     }
@@ -360,7 +360,7 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
     struct sink sink = {.fd = -1};
     struct tail tail = {.fd = -1};
     struct chain *chain = chain_create(config->audit.hmac_key_file, problem);
-    if (!chain) {
+    if (chain == NULL) {
         return NULL;
     }
     const bool keyed = chain_is_keyed(chain);
@@ -382,7 +382,7 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
         goto fail;
     }
     a->writer = writer_create(chain, &sink, &tail.head, notify_loop, a, problem);
-    if (!a->writer) {
+    if (a->writer == NULL) {
         sink_fini(&sink);
         chain_destroy(&chain);
         mem_free(tail.repaired);
@@ -460,7 +460,7 @@ bool audit_healthy(const struct audit *a) {
 
 bool audit_close(struct audit **audit, int patience_ms) {
     struct audit *a = *audit;
-    if (!a) {
+    if (a == NULL) {
         return true;
     }
     struct writer_state state;

@@ -86,7 +86,7 @@ static EVP_MAC_CTX *mac_create(const unsigned char *key, size_t len) {
 struct chain *chain_create(const char *hmac_key_file, char **problem) {
     unsigned char key[KEY_MAX_BYTES];
     size_t key_len = 0;
-    if (hmac_key_file) {
+    if (hmac_key_file != NULL) {
         key_len = read_key(hmac_key_file, key, problem);
         if (key_len == 0) {
             return NULL;
@@ -97,7 +97,7 @@ struct chain *chain_create(const char *hmac_key_file, char **problem) {
     c->md = EVP_MD_CTX_new();
     must(c->sha256 != NULL && c->md != NULL);
     must(EVP_DigestInit_ex2(c->md, c->sha256, NULL));
-    if (hmac_key_file) {
+    if (hmac_key_file != NULL) {
         c->mac = mac_create(key, key_len);
         OPENSSL_cleanse(key, sizeof key);
     }
@@ -105,7 +105,7 @@ struct chain *chain_create(const char *hmac_key_file, char **problem) {
 }
 
 void chain_destroy(struct chain **c) {
-    if (!*c) {
+    if (*c == NULL) {
         return;
     }
     EVP_MAC_CTX_free((*c)->mac);
@@ -121,7 +121,7 @@ bool chain_is_keyed(const struct chain *c) {
 
 void chain_hash(struct chain *c, const char *data, size_t len, char out[CHAIN_HASH_LEN + 1]) {
     unsigned char digest[DIGEST_BYTES];
-    if (c->mac) {
+    if (c->mac != NULL) {
         size_t digest_len = 0;
         must(EVP_MAC_init(c->mac, NULL, 0, NULL));
         must(EVP_MAC_update(c->mac, (const unsigned char *)data, len));

@@ -33,7 +33,7 @@ struct known *known_create(void) {
 }
 
 void known_destroy(struct known **known) {
-    if (*known) {
+    if (*known != NULL) {
         map_destroy(&(*known)->map);
         map_destroy(&(*known)->older);
         mem_free(*known);
@@ -46,12 +46,12 @@ void known_destroy(struct known **known) {
 static struct str field(struct str line, const char *key) {
     const size_t key_len = strlen(key);
     const char *at = memmem(line.p, line.len, key, key_len);
-    if (!at) {
+    if (at == NULL) {
         return (struct str){NULL, 0};
     }
     at += key_len;
     const char *end = memchr(at, '"', (size_t)(line.p + line.len - at));
-    return (struct str){at, end ? (size_t)(end - at) : 0};
+    return (struct str){at, end != NULL ? (size_t)(end - at) : 0};
 }
 
 /* Empty: the record is not about a change. */
@@ -116,7 +116,7 @@ static int64_t time_of(struct str line) {
     }
     memcpy(copy, text.p, text.len);
     copy[text.len] = '\0';
-    return strptime(copy, "%Y-%m-%dT%H:%M:%S", &tm) ? (int64_t)timegm(&tm) : -1;
+    return strptime(copy, "%Y-%m-%dT%H:%M:%S", &tm) != NULL ? (int64_t)timegm(&tm) : -1;
 }
 
 /* The time of the last line of a range, or of the first that begins in it. */
@@ -128,7 +128,7 @@ static int64_t time_in(int fd, off_t start, off_t end, bool last) {
         const char *stop = part.data + part.len;
         const char *from =
             last ? memrchr(part.data, '\n', part.len - 1) : memchr(part.data, '\n', part.len - 1);
-        from = from ? from + 1 : part.data;
+        from = from != NULL ? from + 1 : part.data;
         at = time_of((struct str){from, (size_t)(stop - from)});
     }
     buf_fini(&part);
@@ -159,7 +159,7 @@ void known_load(struct known *known, int fd, off_t end) {
     for (size_t at = 0; at < all.len;) {
         const char *line = all.data + at;
         const char *newline = memchr(line, '\n', all.len - at);
-        if (!newline) {
+        if (newline == NULL) {
             break;
         }
         known_add(known, (struct str){line, (size_t)(newline - line)});

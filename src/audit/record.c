@@ -42,7 +42,7 @@ void record_format_time(int64_t wall_us, char out[RECORD_TIME_LEN + 1]) {
     }
     const time_t t = (time_t)seconds;
     struct tm tm;
-    if (!gmtime_r(&t, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900) {
+    if (gmtime_r(&t, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900) {
         tm = (struct tm){.tm_year = 70, .tm_mday = 1};
     }
     memcpy(out, "0000-00-00T00:00:00.000000Z", RECORD_TIME_LEN + 1);
@@ -109,7 +109,7 @@ static void put_person(struct jsonw *w, const char *key, const struct audit_pers
     jsonw_object_open(w);
     put_field(w, "id", person->id, caps);
     put_field(w, "name", person->name, caps);
-    if (roles_of) {
+    if (roles_of != NULL) {
         put_roles(w, roles_of, caps);
     }
     jsonw_object_close(w);

@@ -21,7 +21,7 @@ void sink_init(struct sink *s, int fd, const char *path, bool sync) {
 }
 
 void sink_fini(struct sink *s) {
-    if (s->path && s->fd >= 0) {
+    if (s->path != NULL && s->fd >= 0) {
         close(s->fd);
     }
     s->fd = -1;
@@ -85,10 +85,12 @@ static void mark_dirty(struct sink *s, off_t from) {
 /* Somebody has renamed or removed it. It is written on with all the same. */
 static bool is_elsewhere(const struct sink *s, const struct stat *open_file) {
     struct stat st;
-    if (s->path == NULL)
+    if (s->path == NULL) {
         return false;
-    if (stat(s->path, &st) != 0)
+    }
+    if (stat(s->path, &st) != 0) {
         return errno == ENOENT || errno == ENOTDIR || s->moved;
+    }
     return st.st_ino != open_file->st_ino || st.st_dev != open_file->st_dev;
 }
 
@@ -120,7 +122,7 @@ static size_t commit_file(struct sink *s, const char *data, size_t len, int *err
     size_t whole = written;
     if (written < len) {
         const char *newline = memrchr(data, '\n', written);
-        whole = newline ? (size_t)(newline - data) + 1 : 0;
+        whole = newline != NULL ? (size_t)(newline - data) + 1 : 0;
     }
     if (whole < written && ftruncate(s->fd, start + (off_t)whole) != 0) {
         mark_dirty(s, start + (off_t)whole);

@@ -37,7 +37,7 @@ static off_t line_start(int fd, off_t end) {
             return -1;
         }
         const char *newline = memrchr(block, '\n', len);
-        if (newline) {
+        if (newline != NULL) {
             return at - (off_t)len + (newline - block) + 1;
         }
         at -= (off_t)len;
@@ -95,7 +95,8 @@ static bool find_head(struct tail *t, const char *path, off_t size, struct chain
 /* The directory of a file; heap. */
 static char *directory_of(const char *path) {
     const char *slash = strrchr(path, '/');
-    return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+    return slash != NULL ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path))
+                         : mem_strdup(".");
 }
 
 static void sync_directory(const char *path) {
@@ -200,7 +201,7 @@ static bool cut_tail(struct tail *t, const char *path, off_t start, off_t end, b
     buf_printf(&what, "cut off %lld bytes at offset %lld, sha256 %s, ", (long long)(end - start),
                (long long)start, sha256);
     char *kept = keep_torn(t->fd, path, start, end);
-    if (kept) {
+    if (kept != NULL) {
         buf_printf(&what, "kept in %s", kept);
     } else {
         buf_printf(&what, "not kept (%s)", strerror(errno));

@@ -61,7 +61,7 @@ static bool fill(struct reader *r) {
 static void skip_line(struct reader *r) {
     do {
         const char *newline = memchr(r->data + r->start, '\n', r->end - r->start);
-        if (newline) {
+        if (newline != NULL) {
             r->start = (size_t)(newline - r->data) + 1;
             return;
         }
@@ -74,12 +74,12 @@ static enum read_line next_line(struct reader *r, struct str *line) {
     for (;;) {
         const char *at = r->data + r->start;
         const char *newline = memchr(at, '\n', r->end - r->start);
-        const size_t len = newline ? (size_t)(newline - at) : r->end - r->start;
+        const size_t len = newline != NULL ? (size_t)(newline - at) : r->end - r->start;
         if (len >= RECORD_LINE_MAX) {
             skip_line(r);
             return READ_TOO_LONG;
         }
-        if (newline) {
+        if (newline != NULL) {
             *line = (struct str){at, len};
             r->start += len + 1;
             return READ_LINE;
@@ -207,7 +207,7 @@ bool audit_verify_files(const char *const *paths, size_t count, const char *hmac
     struct verify v = {.on_problem = on_problem, .ctx = ctx, .whole = true};
     char *problem = NULL;
     v.chain = chain_create(hmac_key_file, &problem);
-    if (!v.chain) {
+    if (v.chain == NULL) {
         v.path = hmac_key_file;
         tell(&v, problem);
         return false;

@@ -13,9 +13,11 @@ static const struct auth_alg_info ALGS[] = {
 };
 
 enum auth_alg auth_alg_parse(struct str name) {
-    for (size_t i = 0; i < AUTH_ALG_COUNT; i++)
-        if (str_eqz(name, ALGS[i].name))
+    for (size_t i = 0; i < AUTH_ALG_COUNT; i++) {
+        if (str_eqz(name, ALGS[i].name)) {
             return (enum auth_alg)i;
+        }
+    }
     return AUTH_ALG_NONE;
 }
 

@@ -20,21 +20,24 @@ static struct config_strings copy_strings(const struct config_strings *from) {
     struct config_strings to = {.count = from->count, .set = from->set};
 
     to.items = from->count > 0 ? mem_calloc(from->count, sizeof *to.items) : NULL;
-    for (size_t i = 0; i < from->count; i++)
+    for (size_t i = 0; i < from->count; i++) {
         to.items[i] = mem_strdup(from->items[i]);
+    }
     return to;
 }
 
 static void free_strings(struct config_strings *strings) {
-    for (size_t i = 0; i < strings->count; i++)
+    for (size_t i = 0; i < strings->count; i++) {
         mem_free(strings->items[i]);
+    }
     mem_free(strings->items);
 }
 
 static void add_roles(struct config_strings *to, const struct config_strings *from) {
     for (size_t i = 0; i < from->count; i++) {
-        if (auth_is_one_of(str_of(from->items[i]), to))
+        if (auth_is_one_of(str_of(from->items[i]), to)) {
             continue;
+        }
         to->items = mem_realloc(to->items, (to->count + 1) * sizeof *to->items);
         to->items[to->count++] = mem_strdup(from->items[i]);
     }
@@ -56,7 +59,7 @@ static struct config_strings known_roles(const struct config *config) {
 
 static void copy_rules(struct auth_claim_rules *rules, const struct config *config) {
     *rules = (struct auth_claim_rules){
-        .issuer = config->auth.issuer ? mem_strdup(config->auth.issuer) : NULL,
+        .issuer = config->auth.issuer != NULL ? mem_strdup(config->auth.issuer) : NULL,
         .audience = copy_strings(&config->auth.audience),
         .admin_roles = copy_strings(&config->auth.admin_roles),
         .known_roles = known_roles(config),
@@ -71,17 +74,19 @@ static void log_unused_keys(const struct config *config) {
     for (size_t i = 0; i < config->auth.key_count; i++) {
         const struct config_key *key = &config->auth.keys[i];
 
-        if (!auth_alg_allowed(&config->auth.algorithms, auth_alg_parse(str_of(key->alg))))
+        if (!auth_alg_allowed(&config->auth.algorithms, auth_alg_parse(str_of(key->alg)))) {
             log_warn("key_unused", LF("kid", key->kid ? key->kid : ""), LF("alg", key->alg),
                      LF("reason", "its algorithm is not in auth.algorithms"));
+        }
     }
 }
 
 static void keep_first(void *ctx, const char *finding) {
     char **first = ctx;
 
-    if (!*first)
+    if (*first == NULL) {
         *first = mem_strdup(finding);
+    }
 }
 
 bool auth_check(const struct config *config, config_finding_cb on_problem, void *ctx) {
@@ -102,8 +107,9 @@ struct auth *auth_create(const struct config *config, char **problem) {
     copy_rules(&a->rules, config);
     *problem = NULL;
     log_unused_keys(config);
-    if (!auth_keys_load(&a->keys, config, keep_first, problem))
+    if (!auth_keys_load(&a->keys, config, keep_first, problem)) {
         auth_destroy(&a);
+    }
     return a;
 }
 
@@ -111,8 +117,9 @@ bool auth_reload(struct auth *a, const struct config *config, char **problem) {
     struct auth *next = auth_create(config, problem);
     struct auth before = *a;
 
-    if (next == NULL)
+    if (next == NULL) {
         return false;
+    }
     *a = *next;
     *next = before;
     auth_destroy(&next);
@@ -120,8 +127,9 @@ bool auth_reload(struct auth *a, const struct config *config, char **problem) {
 }
 
 void auth_destroy(struct auth **a) {
-    if (!*a)
+    if (*a == NULL) {
         return;
+    }
     auth_keystore_fini(&(*a)->keys);
     mem_free((*a)->rules.issuer);
     free_strings(&(*a)->rules.audience);
@@ -144,10 +152,12 @@ static bool typ_is_accepted(const json_t *typ) {
     static const char PREFIX[] = "application/";
     struct str text;
 
-    if (!typ)
+    if (typ == NULL) {
         return true;
-    if (!json_is_string(typ))
+    }
+    if (!json_is_string(typ)) {
         return false;
+    }
     text = jsonr_str(typ);
     if (text.len > sizeof PREFIX - 1 && strncasecmp(text.p, PREFIX, sizeof PREFIX - 1) == 0) {
         text.p += sizeof PREFIX - 1;
@@ -161,14 +171,17 @@ static const char *check_signature(const struct auth *a, const struct auth_compa
     const struct auth_key *key;
     const char *why;
 
-    if (!typ_is_accepted(json_object_get(compact->header, "typ")))
+    if (!typ_is_accepted(json_object_get(compact->header, "typ"))) {
         return "the header's typ is neither JWT nor at+jwt";
+    }
     key = auth_keystore_find(&a->keys, compact->alg, compact->kid, &why);
-    if (!key)
+    if (key == NULL) {
         return why;
+    }
     if (!auth_key_verify(key, compact->signed_part,
-                         (struct str){compact->signature.data, compact->signature.len}))
+                         (struct str){compact->signature.data, compact->signature.len})) {
         return "the signature is wrong";
+    }
     return NULL;
 }
 
@@ -180,13 +193,16 @@ enum auth_result auth_verify(struct auth *a, struct str token, int64_t now_unix_
 
     *identity = NULL;
     *why = auth_compact_read(token, &compact);
-    if (!*why)
+    if (*why == NULL) {
         *why = check_signature(a, &compact);
-    if (*why)
+    }
+    if (*why != NULL) {
         goto done;
+    }
     claims = auth_compact_claims(&compact, why);
-    if (claims)
+    if (claims != NULL) {
         result = auth_claims_read(claims, &a->rules, now_unix_ms, identity, why);
+    }
 done:
     json_decref(claims);
     auth_compact_fini(&compact);

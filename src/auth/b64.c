@@ -4,14 +4,18 @@
 #include <stdint.h>
 
 static int sextet(char c) {
-    if (c >= 'A' && c <= 'Z')
+    if (c >= 'A' && c <= 'Z') {
         return c - 'A';
-    if (c >= 'a' && c <= 'z')
+    }
+    if (c >= 'a' && c <= 'z') {
         return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
+    }
+    if (c >= '0' && c <= '9') {
         return c - '0' + 52;
-    if (c == '-')
+    }
+    if (c == '-') {
         return 62;
+    }
     return c == '_' ? 63 : -1;
 }
 
@@ -20,14 +24,16 @@ bool auth_b64_decode(struct str text, struct buf *out) {
     uint32_t bits = 0;
     unsigned count = 0;
 
-    if (text.len % 4 == 1)
+    if (text.len % 4 == 1) {
         return false;
+    }
     buf_reserve(out, text.len / 4 * 3 + 2);
     for (size_t i = 0; i < text.len; i++) {
         int value = sextet(text.p[i]);
 
-        if (value < 0)
+        if (value < 0) {
             goto bad;
+        }
         bits = bits << 6 | (uint32_t)value;
         count += 6;
         if (count >= 8) {
@@ -35,8 +41,9 @@ bool auth_b64_decode(struct str text, struct buf *out) {
             buf_append_char(out, (char)(bits >> count & 0xff));
         }
     }
-    if ((bits & ((1U << count) - 1)) == 0)
+    if ((bits & ((1U << count) - 1)) == 0) {
         return true;
+    }
 bad:
     out->len = before;
     return false;
@@ -51,9 +58,11 @@ void auth_b64_encode(struct str bytes, struct buf *out) {
     buf_reserve(out, bytes.len / 3 * 4 + 4);
     for (size_t i = 0; i < bytes.len; i++) {
         bits = bits << 8 | p[i];
-        for (count += 8; count >= 6; count -= 6)
+        for (count += 8; count >= 6; count -= 6) {
             buf_append_char(out, DIGITS[bits >> (count - 6) & 63]);
+        }
     }
-    if (count > 0)
+    if (count > 0) {
         buf_append_char(out, DIGITS[bits << (6 - count) & 63]);
+    }
 }

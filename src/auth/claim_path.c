@@ -11,10 +11,11 @@ static const char *next_token(const char **path, struct buf *out) {
 
     buf_reset(out);
     for (; *p && *p != '/'; p++) {
-        if (*p == '~')
+        if (*p == '~') {
             buf_append_char(out, *++p == '0' ? '~' : '/');
-        else
+        } else {
             buf_append_char(out, *p);
+        }
     }
     *path = p;
     return buf_cstr(out);
@@ -24,11 +25,13 @@ static const char *next_token(const char **path, struct buf *out) {
 static const json_t *array_element(const json_t *array, const char *token) {
     size_t index = 0;
 
-    if (!*token || (token[0] == '0' && token[1]) || strlen(token) > 9)
+    if (!*token || (token[0] == '0' && token[1]) || strlen(token) > 9) {
         return NULL;
+    }
     for (const char *p = token; *p; p++) {
-        if (*p < '0' || *p > '9')
+        if (*p < '0' || *p > '9') {
             return NULL;
+        }
         index = index * 10 + (size_t)(*p - '0');
     }
     return json_array_get(array, index);
@@ -38,10 +41,11 @@ const json_t *auth_claim_get(const json_t *claims, const char *path) {
     const json_t *value = claims;
     struct buf token;
 
-    if (*path != '/')
+    if (*path != '/') {
         return json_object_get(claims, path);
+    }
     buf_init(&token);
-    while (value && *path) {
+    while (value != NULL && *path) {
         const char *text = next_token(&path, &token);
 
         value = json_is_array(value) ? array_element(value, text) : json_object_get(value, text);
@@ -55,12 +59,13 @@ bool auth_claim_put(json_t *claims, const char *path, json_t *value) {
     struct buf token;
     bool ok;
 
-    if (auth_claim_get(claims, path)) {
+    if (auth_claim_get(claims, path) != NULL) {
         json_decref(value);
         return false;
     }
-    if (*path != '/')
+    if (*path != '/') {
         return json_object_set_new(claims, path, value) == 0;
+    }
     buf_init(&token);
     for (;;) {
         const char *text = next_token(&path, &token);
@@ -71,11 +76,13 @@ bool auth_claim_put(json_t *claims, const char *path, json_t *value) {
             break;
         }
         inner = json_object_get(at, text);
-        if (!inner && json_object_set_new(at, text, json_object()) == 0)
+        if (inner == NULL && json_object_set_new(at, text, json_object()) == 0) {
             inner = json_object_get(at, text);
+        }
         ok = json_is_object(inner);
-        if (!ok)
+        if (!ok) {
             break;
+        }
         at = inner;
     }
     json_decref(value);

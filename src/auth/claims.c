@@ -24,13 +24,16 @@ static bool read_time(const json_t *claims, const char *name, int64_t *out_ms) {
     const json_t *value = optional(json_object_get(claims, name));
     double seconds;
 
-    if (!value)
+    if (value == NULL) {
         return true;
-    if (!json_is_number(value))
+    }
+    if (!json_is_number(value)) {
         return false;
+    }
     seconds = json_number_value(value);
-    if (!(seconds >= 0 && seconds <= MAX_UNIX_SECONDS))
+    if (!(seconds >= 0 && seconds <= MAX_UNIX_SECONDS)) {
         return false;
+    }
     *out_ms = (int64_t)floor(seconds * 1000);
     return true;
 }
@@ -39,43 +42,55 @@ static bool read_time(const json_t *claims, const char *name, int64_t *out_ms) {
 static bool read_text(const json_t *value, char **out) {
     struct str text;
 
-    if (!value)
+    if (value == NULL) {
         return true;
-    if (!json_is_string(value))
+    }
+    if (!json_is_string(value)) {
         return false;
+    }
     text = jsonr_str(value);
-    if (auth_text_has_control(text))
+    if (auth_text_has_control(text)) {
         return false;
+    }
     *out = str_dup(text);
     return true;
 }
 
 bool auth_is_one_of(struct str text, const struct config_strings *set) {
-    for (size_t i = 0; i < set->count; i++)
-        if (str_eqz(text, set->items[i]))
+    for (size_t i = 0; i < set->count; i++) {
+        if (str_eqz(text, set->items[i])) {
             return true;
+        }
+    }
     return false;
 }
 
 static bool audience_matches(const json_t *aud, const struct config_strings *wanted) {
-    if (json_is_string(aud))
+    if (json_is_string(aud)) {
         return auth_is_one_of(jsonr_str(aud), wanted);
-    for (size_t i = 0; i < json_array_size(aud); i++)
-        if (audience_matches(json_array_get(aud, i), wanted))
+    }
+    for (size_t i = 0; i < json_array_size(aud); i++) {
+        if (audience_matches(json_array_get(aud, i), wanted)) {
             return true;
+        }
+    }
     return false;
 }
 
 static const char *check_audience(const json_t *claims, const struct config_strings *wanted) {
     const json_t *aud = optional(json_object_get(claims, "aud"));
 
-    if (aud && !json_is_string(aud) && !json_is_array(aud))
+    if (aud != NULL && !json_is_string(aud) && !json_is_array(aud)) {
         return "aud is neither a text nor a list of texts";
-    for (size_t i = 0; i < json_array_size(aud); i++)
-        if (!json_is_string(json_array_get(aud, i)))
+    }
+    for (size_t i = 0; i < json_array_size(aud); i++) {
+        if (!json_is_string(json_array_get(aud, i))) {
             return "aud is neither a text nor a list of texts";
-    if (wanted->count > 0 && !audience_matches(aud, wanted))
+        }
+    }
+    if (wanted->count > 0 && !audience_matches(aud, wanted)) {
         return "aud names none of the configured audiences";
+    }
     return NULL;
 }
 
@@ -90,10 +105,12 @@ static const char *read_user_id(const json_t *user, struct auth_identity *id) {
     } else if (!json_is_string(user)) {
         return "the user id is missing, or neither a text nor an integer";
     }
-    if (text.len == 0 || text.len > AUTH_MAX_NAME_BYTES || auth_text_has_control(text))
+    if (text.len == 0 || text.len > AUTH_MAX_NAME_BYTES || auth_text_has_control(text)) {
         return "the user id is empty, over 256 bytes, or has control characters";
-    if (auth_text_is_blank(text))
+    }
+    if (auth_text_is_blank(text)) {
         return "the user id is blank";
+    }
     id->user_id = str_dup(text);
     return NULL;
 }
@@ -102,8 +119,9 @@ static const char *read_username(const json_t *name, struct auth_identity *id) {
     struct str text = jsonr_str(name);
     struct buf shown;
 
-    if (name && !json_is_string(name))
+    if (name != NULL && !json_is_string(name)) {
         return "the user's name is not a text";
+    }
     buf_init(&shown);
     id->name_note = auth_name_append(&shown, text);
     if (auth_text_is_blank((struct str){shown.data, shown.len})) {
@@ -118,9 +136,11 @@ static const char *read_username(const json_t *name, struct auth_identity *id) {
 }
 
 static bool is_kept(const struct auth_identity *id, struct str role) {
-    for (size_t i = 0; i < id->role_count; i++)
-        if (str_eqz(role, id->roles[i]))
+    for (size_t i = 0; i < id->role_count; i++) {
+        if (str_eqz(role, id->roles[i])) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -129,12 +149,15 @@ static const char *add_role(const struct auth_claim_rules *rules, struct auth_id
                             const json_t *value) {
     struct str text = jsonr_str(value);
 
-    if (!json_is_string(value))
+    if (!json_is_string(value)) {
         return "the roles are not a list of texts";
-    if (text.len == 0 || auth_text_has_control(text))
+    }
+    if (text.len == 0 || auth_text_has_control(text)) {
         return "a role is empty or has control characters";
-    if (!auth_is_one_of(text, &rules->known_roles) || is_kept(id, text))
+    }
+    if (!auth_is_one_of(text, &rules->known_roles) || is_kept(id, text)) {
         return NULL;
+    }
     id->roles = mem_realloc(id->roles, (id->role_count + 1) * sizeof *id->roles);
     id->roles[id->role_count++] = str_dup(text);
     return NULL;
@@ -145,12 +168,15 @@ static const char *read_roles(const json_t *roles, const struct auth_claim_rules
                               struct auth_identity *id) {
     const char *why = NULL;
 
-    if (!roles)
+    if (roles == NULL) {
         return NULL;
-    if (!json_is_array(roles))
+    }
+    if (!json_is_array(roles)) {
         return add_role(rules, id, roles);
-    for (size_t i = 0; !why && i < json_array_size(roles); i++)
+    }
+    for (size_t i = 0; why == NULL && i < json_array_size(roles); i++) {
         why = add_role(rules, id, json_array_get(roles, i));
+    }
     return why;
 }
 
@@ -159,10 +185,12 @@ static const char *read_person(const json_t *claims, const struct auth_claim_rul
                                struct auth_identity *id) {
     const char *why = read_user_id(auth_claim_get(claims, rules->user_id_path), id);
 
-    if (!why)
+    if (why == NULL) {
         why = read_username(optional(auth_claim_get(claims, rules->username_path)), id);
-    if (!why)
+    }
+    if (why == NULL) {
         why = read_roles(optional(auth_claim_get(claims, rules->roles_path)), rules, id);
+    }
     return why;
 }
 
@@ -173,25 +201,34 @@ static const char *read_claims(const json_t *claims, const struct auth_claim_rul
     int64_t expires_ms = -1, not_before_ms = 0, issued_ms = 0;
     const char *why;
 
-    if (!read_time(claims, "exp", &expires_ms) || expires_ms < 0)
+    if (!read_time(claims, "exp", &expires_ms) || expires_ms < 0) {
         return "exp is missing, not a number, or out of range";
-    if (!read_time(claims, "nbf", &not_before_ms))
+    }
+    if (!read_time(claims, "nbf", &not_before_ms)) {
         return "nbf is not a number, or out of range";
-    if (!read_time(claims, "iat", &issued_ms))
+    }
+    if (!read_time(claims, "iat", &issued_ms)) {
         return "iat is not a number, or out of range";
-    if (!read_text(optional(json_object_get(claims, "iss")), &id->issuer))
+    }
+    if (!read_text(optional(json_object_get(claims, "iss")), &id->issuer)) {
         return "iss is not a text, or has control characters";
-    if (!read_text(json_is_string(jti) ? jti : NULL, &id->token_id))
+    }
+    if (!read_text(json_is_string(jti) ? jti : NULL, &id->token_id)) {
         return "jti has control characters";
-    if (rules->issuer && !str_eq(str_of(id->issuer), str_of(rules->issuer)))
+    }
+    if (rules->issuer != NULL && !str_eq(str_of(id->issuer), str_of(rules->issuer))) {
         return "iss is not the configured issuer";
+    }
     why = check_audience(claims, &rules->audience);
-    if (!why)
+    if (why == NULL) {
         why = read_person(claims, rules, id);
-    if (why)
+    }
+    if (why != NULL) {
         return why;
-    if (not_before_ms > now_unix_ms + rules->clock_skew_ms)
+    }
+    if (not_before_ms > now_unix_ms + rules->clock_skew_ms) {
         return "nbf: not valid yet";
+    }
     id->admin = auth_identity_has_role(id, &rules->admin_roles);
     id->expires_unix_ms = expires_ms;
     id->deadline_unix_ms = expires_ms + rules->clock_skew_ms;
@@ -205,26 +242,29 @@ enum auth_result auth_claims_read(const json_t *claims, const struct auth_claim_
     enum auth_result result = AUTH_OK;
 
     *why = read_claims(claims, rules, now_unix_ms, id);
-    if (*why) {
+    if (*why != NULL) {
         result = AUTH_INVALID;
     } else if (now_unix_ms >= id->deadline_unix_ms) {
         *why = "exp: expired";
         result = AUTH_EXPIRED;
     }
-    if (result == AUTH_OK)
+    if (result == AUTH_OK) {
         *identity = id;
-    else
+    } else {
         auth_identity_destroy(&id);
+    }
     return result;
 }
 
 void auth_identity_destroy(struct auth_identity **identity) {
     struct auth_identity *id = *identity;
 
-    if (!id)
+    if (id == NULL) {
         return;
-    for (size_t i = 0; i < id->role_count; i++)
+    }
+    for (size_t i = 0; i < id->role_count; i++) {
         mem_free(id->roles[i]);
+    }
     mem_free(id->roles);
     mem_free(id->user_id);
     mem_free(id->username);
@@ -235,8 +275,10 @@ void auth_identity_destroy(struct auth_identity **identity) {
 }
 
 bool auth_identity_has_role(const struct auth_identity *id, const struct config_strings *roles) {
-    for (size_t i = 0; i < id->role_count; i++)
-        if (auth_is_one_of(str_of(id->roles[i]), roles))
+    for (size_t i = 0; i < id->role_count; i++) {
+        if (auth_is_one_of(str_of(id->roles[i]), roles)) {
             return true;
+        }
+    }
     return false;
 }

@@ -25,8 +25,9 @@ static EVP_PKEY *pkey_from_params(const char *kind, OSSL_PARAM_BLD *bld) {
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
     EVP_PKEY *pkey = NULL;
 
-    if (ctx && params && EVP_PKEY_fromdata_init(ctx) == 1)
+    if (ctx != NULL && params != NULL && EVP_PKEY_fromdata_init(ctx) == 1) {
         (void)EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params);
+    }
     OSSL_PARAM_free(params);
     EVP_PKEY_CTX_free(ctx);
     return pkey;
@@ -41,14 +42,17 @@ static EVP_PKEY *read_rsa(const json_t *jwk) {
     buf_init(&n);
     buf_init(&e);
     /* An exponent of more than 64 bits would only make verification slow. */
-    if (!bld || !read_bytes(jwk, "n", &n) || !read_bytes(jwk, "e", &e) || e.len > 8 ||
-        n.len > AUTH_RSA_MAX_BITS / 8 + 1)
+    if (bld == NULL || !read_bytes(jwk, "n", &n) || !read_bytes(jwk, "e", &e) || e.len > 8 ||
+        n.len > AUTH_RSA_MAX_BITS / 8 + 1) {
         goto done;
+    }
     modulus = BN_bin2bn((unsigned char *)n.data, (int)n.len, NULL);
     exponent = BN_bin2bn((unsigned char *)e.data, (int)e.len, NULL);
-    if (modulus && exponent && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
-        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, exponent) == 1)
+    if (modulus != NULL && exponent != NULL &&
+        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
+        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, exponent) == 1) {
         pkey = pkey_from_params("RSA", bld);
+    }
 done:
     BN_free(modulus);
     BN_free(exponent);
@@ -66,11 +70,13 @@ static EVP_PKEY *read_ec(const json_t *jwk, enum auth_alg alg) {
 
     buf_init(&point);
     buf_append_char(&point, 4); /* SEC 1 §2.3.3: uncompressed */
-    if (bld && read_bytes(jwk, "x", &point) && point.len == 1 + info->size_bytes / 2 &&
+    if (bld != NULL && read_bytes(jwk, "x", &point) && point.len == 1 + info->size_bytes / 2 &&
         read_bytes(jwk, "y", &point) && point.len == 1 + info->size_bytes &&
         OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, info->group, 0) == 1 &&
-        OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point.data, point.len) == 1)
+        OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point.data, point.len) ==
+            1) {
         pkey = pkey_from_params("EC", bld);
+    }
     OSSL_PARAM_BLD_free(bld);
     buf_fini(&point);
     return pkey;
@@ -81,9 +87,10 @@ static EVP_PKEY *read_okp(const json_t *jwk) {
     EVP_PKEY *pkey = NULL;
 
     buf_init(&x);
-    if (read_bytes(jwk, "x", &x))
+    if (read_bytes(jwk, "x", &x)) {
         pkey =
             EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, (unsigned char *)x.data, x.len);
+    }
     buf_fini(&x);
     return pkey;
 }
@@ -94,10 +101,11 @@ static struct auth_key *read_oct(const json_t *jwk, enum auth_alg alg, const cha
     struct auth_key *key = NULL;
 
     buf_init(&secret);
-    if (read_bytes(jwk, "k", &secret))
+    if (read_bytes(jwk, "k", &secret)) {
         key = auth_key_create_secret(alg, kid, (struct str){secret.data, secret.len}, why);
-    else
+    } else {
         *why = "`k` is missing or malformed";
+    }
     buf_fini_secret(&secret);
     return key;
 }
@@ -106,22 +114,28 @@ static const char *check_purpose(const json_t *jwk) {
     const json_t *use = json_object_get(jwk, "use");
     const json_t *ops = json_object_get(jwk, "key_ops");
 
-    if (use && !jsonr_is(use, "sig"))
+    if (use != NULL && !jsonr_is(use, "sig")) {
         return "`use` is not `sig`";
-    if (!ops)
+    }
+    if (ops == NULL) {
         return NULL;
-    for (size_t i = 0; i < json_array_size(ops); i++)
-        if (jsonr_is(json_array_get(ops, i), "verify"))
+    }
+    for (size_t i = 0; i < json_array_size(ops); i++) {
+        if (jsonr_is(json_array_get(ops, i), "verify")) {
             return NULL;
+        }
+    }
     return "`key_ops` does not have `verify`";
 }
 
 static const char *check_kid(const json_t *kid) {
-    if (!kid)
+    if (kid == NULL) {
         return NULL;
+    }
     if (!json_is_string(kid) || json_string_length(kid) > MAX_KID_BYTES ||
-        strlen(json_string_value(kid)) != json_string_length(kid))
+        strlen(json_string_value(kid)) != json_string_length(kid)) {
         return "`kid` is not a text, or too long";
+    }
     return NULL;
 }
 
@@ -129,10 +143,12 @@ static const char *check_kid(const json_t *kid) {
 static enum auth_alg alg_of_curve(const json_t *jwk, const json_t *kty) {
     const json_t *crv = json_object_get(jwk, "crv");
 
-    if (jsonr_is(kty, "OKP"))
+    if (jsonr_is(kty, "OKP")) {
         return jsonr_is(crv, "Ed25519") ? AUTH_ALG_EDDSA : AUTH_ALG_NONE;
-    if (jsonr_is(crv, "P-256"))
+    }
+    if (jsonr_is(crv, "P-256")) {
         return AUTH_ALG_ES256;
+    }
     return jsonr_is(crv, "P-384") ? AUTH_ALG_ES384 : AUTH_ALG_NONE;
 }
 
@@ -145,29 +161,32 @@ static enum auth_alg bind_alg(const json_t *jwk, const struct auth_jwk_defaults 
     bool fits = false;
 
     *why = "`alg` is not an algorithm that is verified, or not for the key's kind and curve";
-    if (named) {
+    if (named != NULL) {
         alg = json_is_string(named) ? auth_alg_parse(jsonr_str(named)) : AUTH_ALG_NONE;
-        if (alg == AUTH_ALG_NONE)
+        if (alg == AUTH_ALG_NONE) {
             return AUTH_ALG_NONE;
+        }
     }
     if (jsonr_is(kty, "EC") || jsonr_is(kty, "OKP")) {
         enum auth_alg only = alg_of_curve(jwk, kty);
 
-        if (only == AUTH_ALG_NONE)
+        if (only == AUTH_ALG_NONE) {
             *why = "the curve is not P-256, P-384 or Ed25519";
-        return named && alg != only ? AUTH_ALG_NONE : only;
+        }
+        return named != NULL && alg != only ? AUTH_ALG_NONE : only;
     }
     if (jsonr_is(kty, "RSA")) {
-        alg = named ? alg : defaults->rsa;
+        alg = named != NULL ? alg : defaults->rsa;
         fits = auth_alg_is_rsa(alg);
     } else if (jsonr_is(kty, "oct")) {
-        alg = named ? alg : defaults->oct;
+        alg = named != NULL ? alg : defaults->oct;
         fits = alg != AUTH_ALG_NONE && auth_alg_info(alg)->family == AUTH_FAMILY_HMAC;
     } else {
         *why = "`kty` is not EC, OKP, RSA or oct";
     }
-    if (alg == AUTH_ALG_NONE && !named && (jsonr_is(kty, "RSA") || jsonr_is(kty, "oct")))
+    if (alg == AUTH_ALG_NONE && named == NULL && (jsonr_is(kty, "RSA") || jsonr_is(kty, "oct"))) {
         *why = "the key names no `alg`, and more than one could be meant, or none";
+    }
     return fits ? alg : AUTH_ALG_NONE;
 }
 
@@ -184,13 +203,16 @@ struct auth_key *auth_jwk_read(const json_t *jwk, const struct auth_jwk_defaults
         return NULL;
     }
     *why = check_kid(kid_json);
-    if (!*why)
+    if (*why == NULL) {
         *why = check_purpose(jwk);
-    if (*why)
+    }
+    if (*why != NULL) {
         return NULL;
+    }
     alg = bind_alg(jwk, defaults, why);
-    if (alg == AUTH_ALG_NONE)
+    if (alg == AUTH_ALG_NONE) {
         return NULL;
+    }
 
     switch (auth_alg_info(alg)->family) {
     case AUTH_FAMILY_HMAC:
@@ -206,10 +228,11 @@ struct auth_key *auth_jwk_read(const json_t *jwk, const struct auth_jwk_defaults
         pkey = read_okp(jwk);
         break;
     }
-    if (pkey)
+    if (pkey != NULL) {
         key = auth_key_create_public(alg, kid, pkey, why);
-    else
+    } else {
         *why = "the key's numbers are missing or malformed";
+    }
     ERR_clear_error();
     EVP_PKEY_free(pkey);
     return key;

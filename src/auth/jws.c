@@ -14,16 +14,18 @@ static const struct auth_key *find_key(struct auth_keystore *store, struct str j
     json_t *json = jsonr_object(jwk, NULL);
 
     *why = "the key is not one JSON object";
-    if (json && json_object_get(json, "keys")) {
+    if (json != NULL && json_object_get(json, "keys") != NULL) {
         *why = auth_jwks_add(store, jwk, &defaults, NULL, "jwk");
-        if (!*why && store->count == 0)
+        if (*why == NULL && store->count == 0) {
             *why = "the key set holds no key that can be used";
-    } else if (json) {
+        }
+    } else if (json != NULL) {
         *owned = auth_jwk_read(json, &defaults, why);
     }
     json_decref(json);
-    if (store->count == 0)
+    if (store->count == 0) {
         return *owned;
+    }
     return auth_keystore_find(store, compact->alg, compact->kid, why);
 }
 
@@ -36,10 +38,11 @@ enum jws_result jws_verify_compact(struct str jwk, struct str compact, const cha
 
     auth_keystore_init(&store);
     *why = auth_compact_read(compact, &parts);
-    if (*why)
+    if (*why != NULL) {
         goto done;
+    }
     key = find_key(&store, jwk, &parts, &owned, why);
-    if (!key) {
+    if (key == NULL) {
         result = store.count > 0 ? JWS_INVALID : JWS_BAD_KEY;
     } else if (key->alg != parts.alg) {
         *why = "the header's alg is not the key's";

@@ -22,7 +22,7 @@ static struct auth_key *key_create(enum auth_alg alg, const char *kid) {
     struct auth_key *key = mem_zalloc(sizeof *key);
 
     key->alg = alg;
-    key->kid = kid ? mem_strdup(kid) : NULL;
+    key->kid = kid != NULL ? mem_strdup(kid) : NULL;
     return key;
 }
 
@@ -46,12 +46,15 @@ static const char *check_rsa(const EVP_PKEY *pkey) {
     int bits = EVP_PKEY_get_bits(pkey);
     bool roca;
 
-    if (bits < AUTH_RSA_MIN_BITS)
+    if (bits < AUTH_RSA_MIN_BITS) {
         return "the RSA key has less than 2048 bits";
-    if (bits > AUTH_RSA_MAX_BITS)
+    }
+    if (bits > AUTH_RSA_MAX_BITS) {
         return "the RSA key has more than 8192 bits";
-    if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &modulus) != 1)
+    }
+    if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &modulus) != 1) {
         return "the RSA key has no modulus";
+    }
     roca = auth_rsa_is_roca(modulus);
     BN_free(modulus);
     return roca ? "the RSA key was made by a broken generator (CVE-2017-15361)" : NULL;
@@ -63,8 +66,9 @@ static const char *check_group(const EVP_PKEY *pkey, const char *wanted) {
 
     if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group,
                                        &len) != 1 ||
-        strcmp(group, wanted) != 0)
+        strcmp(group, wanted) != 0) {
         return "the key is not on the algorithm's curve";
+    }
     return NULL;
 }
 
@@ -90,7 +94,7 @@ static const char *check_kind(const struct auth_alg_info *info, const EVP_PKEY *
 /* Checks that an EC point is on its curve, and that RSA modulus and exponent are valid. */
 static bool public_part_is_valid(EVP_PKEY *pkey) {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    bool ok = ctx && EVP_PKEY_public_check(ctx) == 1;
+    bool ok = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
 
     EVP_PKEY_CTX_free(ctx);
     return ok;
@@ -101,10 +105,11 @@ struct auth_key *auth_key_create_public(enum auth_alg alg, const char *kid, EVP_
     struct auth_key *key;
     const char *problem = check_kind(auth_alg_info(alg), pkey);
 
-    if (!problem && !public_part_is_valid(pkey))
+    if (problem == NULL && !public_part_is_valid(pkey)) {
         problem = "the key is not valid";
+    }
     ERR_clear_error();
-    if (problem) {
+    if (problem != NULL) {
         *why = problem;
         return NULL;
     }
@@ -117,10 +122,12 @@ struct auth_key *auth_key_create_public(enum auth_alg alg, const char *kid, EVP_
 void auth_key_destroy(struct auth_key **key) {
     struct auth_key *k = *key;
 
-    if (!k)
+    if (k == NULL) {
         return;
-    if (k->secret)
+    }
+    if (k->secret != NULL) {
         OPENSSL_cleanse(k->secret, k->secret_len);
+    }
     mem_free(k->secret);
     EVP_PKEY_free(k->pkey);
     mem_free(k->kid);
@@ -132,10 +139,11 @@ size_t auth_key_hmac(const struct auth_key *key, struct str bytes,
                      unsigned char out[EVP_MAX_MD_SIZE]) {
     size_t len = 0;
 
-    if (!EVP_Q_mac(NULL, "HMAC", NULL, auth_alg_info(key->alg)->digest, NULL, key->secret,
-                   key->secret_len, (const unsigned char *)bytes.p, bytes.len, out, EVP_MAX_MD_SIZE,
-                   &len))
+    if (EVP_Q_mac(NULL, "HMAC", NULL, auth_alg_info(key->alg)->digest, NULL, key->secret,
+                  key->secret_len, (const unsigned char *)bytes.p, bytes.len, out, EVP_MAX_MD_SIZE,
+                  &len) == NULL) {
         return 0;
+    }
     return len;
 }
 
@@ -155,16 +163,17 @@ static size_t ecdsa_to_der(struct str signature, unsigned char out[MAX_DER_BYTES
     BIGNUM *s = BN_bin2bn(p + half, half, NULL);
     int len = 0;
 
-    if (!sig || !r || !s || ECDSA_SIG_set0(sig, r, s) != 1) {
+    if (sig == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(sig, r, s) != 1) {
         BN_free(r);
         BN_free(s);
         goto done;
     }
     len = i2d_ECDSA_SIG(sig, NULL);
-    if (len > 0 && len <= MAX_DER_BYTES)
+    if (len > 0 && len <= MAX_DER_BYTES) {
         len = i2d_ECDSA_SIG(sig, &out);
-    else
+    } else {
         len = 0;
+    }
 done:
     ECDSA_SIG_free(sig);
     return len > 0 ? (size_t)len : 0;
@@ -180,11 +189,12 @@ static bool verify_public(const struct auth_key *key, struct str bytes, struct s
     const struct auth_alg_info *info = auth_alg_info(key->alg);
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     EVP_PKEY_CTX *ctx = NULL; /* md's */
-    bool ok =
-        md && EVP_DigestVerifyInit_ex(md, &ctx, info->digest, NULL, NULL, key->pkey, NULL) == 1;
+    bool ok = md != NULL &&
+              EVP_DigestVerifyInit_ex(md, &ctx, info->digest, NULL, NULL, key->pkey, NULL) == 1;
 
-    if (ok && info->family == AUTH_FAMILY_RSA_PSS)
+    if (ok && info->family == AUTH_FAMILY_RSA_PSS) {
         ok = set_pss(ctx, info);
+    }
     ok = ok && EVP_DigestVerify(md, (const unsigned char *)signature.p, signature.len,
                                 (const unsigned char *)bytes.p, bytes.len) == 1;
     EVP_MD_CTX_free(md);
@@ -205,8 +215,9 @@ bool auth_key_verify(const struct auth_key *key, struct str bytes, struct str si
         return signature.len == (size_t)EVP_PKEY_get_size(key->pkey) &&
                verify_public(key, bytes, signature);
     case AUTH_FAMILY_ECDSA:
-        if (signature.len != info->size_bytes)
+        if (signature.len != info->size_bytes) {
             return false;
+        }
         len = ecdsa_to_der(signature, der);
         return len > 0 && verify_public(key, bytes, (struct str){(char *)der, len});
     case AUTH_FAMILY_EDDSA:

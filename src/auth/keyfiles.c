@@ -22,13 +22,14 @@ int auth_no_passphrase(char *buf, int size, int writing, void *ctx) {
 static struct auth_key *read_public_key(enum auth_alg alg, const char *kid, struct buf *pem,
                                         const char **why) {
     BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->len);
-    EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, auth_no_passphrase, NULL) : NULL;
+    EVP_PKEY *pkey = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, auth_no_passphrase, NULL) : NULL;
     struct auth_key *key = NULL;
 
-    if (pkey)
+    if (pkey != NULL) {
         key = auth_key_create_public(alg, kid, pkey, why);
-    else
+    } else {
         *why = "holds no public key in PEM (BEGIN PUBLIC KEY)";
+    }
     ERR_clear_error();
     EVP_PKEY_free(pkey);
     BIO_free(bio);
@@ -37,16 +38,19 @@ static struct auth_key *read_public_key(enum auth_alg alg, const char *kid, stru
 
 /* Editors add a line break at the end of a file; it is no part of the secret. */
 static void trim_newline(struct buf *content) {
-    if (content->len == 0 || content->data[content->len - 1] != '\n')
+    if (content->len == 0 || content->data[content->len - 1] != '\n') {
         return;
+    }
     content->len--;
-    if (content->len > 0 && content->data[content->len - 1] == '\r')
+    if (content->len > 0 && content->data[content->len - 1] == '\r') {
         content->len--;
+    }
 }
 
 bool auth_secret_read(enum auth_alg alg, const char *path, struct buf *out, const char **why) {
-    if (!file_read(path, MAX_KEY_FILE_BYTES, out, why))
+    if (!file_read(path, MAX_KEY_FILE_BYTES, out, why)) {
         return false;
+    }
     trim_newline(out);
     if (alg == AUTH_ALG_NONE || auth_alg_info(alg)->family != AUTH_FAMILY_HMAC) {
         *why = "a secret is for HS256, HS384 and HS512 only";
@@ -61,7 +65,7 @@ bool auth_secret_read(enum auth_alg alg, const char *path, struct buf *out, cons
 
 static char *load_key(struct auth_keystore *store, const struct config *config, size_t index) {
     const struct config_key *row = &config->auth.keys[index];
-    const char *path = row->secret_file ? row->secret_file : row->public_key_file;
+    const char *path = row->secret_file != NULL ? row->secret_file : row->public_key_file;
     enum auth_alg alg = auth_alg_parse(str_of(row->alg));
     struct auth_key *key = NULL;
     struct buf content;
@@ -69,21 +73,24 @@ static char *load_key(struct auth_keystore *store, const struct config *config, 
     char *problem = NULL;
     char name[64];
 
-    if (alg != AUTH_ALG_NONE && !auth_alg_allowed(&config->auth.algorithms, alg))
+    if (alg != AUTH_ALG_NONE && !auth_alg_allowed(&config->auth.algorithms, alg)) {
         return NULL;
+    }
     buf_init(&content);
-    if (alg == AUTH_ALG_NONE || !path)
+    if (alg == AUTH_ALG_NONE || path == NULL) {
         why = "no file, or an algorithm that is not known";
-    else if (row->secret_file && auth_secret_read(alg, path, &content, &why))
+    } else if (row->secret_file != NULL && auth_secret_read(alg, path, &content, &why)) {
         key = auth_key_create_secret(alg, row->kid, (struct str){content.data, content.len}, &why);
-    else if (!row->secret_file && file_read(path, MAX_KEY_FILE_BYTES, &content, &why))
+    } else if (row->secret_file == NULL && file_read(path, MAX_KEY_FILE_BYTES, &content, &why)) {
         key = read_public_key(alg, row->kid, &content, &why);
-    if (key && !auth_keystore_add(store, key))
+    }
+    if (key != NULL && !auth_keystore_add(store, key)) {
         why = "there are more than 256 keys";
-    if (why) {
+    }
+    if (why != NULL) {
         (void)snprintf(name, sizeof name, "auth.keys[%zu].%s", index,
                        row->secret_file ? "secretFile" : "publicKeyFile");
-        problem = mem_printf("%s: %s: %s", name, path ? path : "-", why);
+        problem = mem_printf("%s: %s: %s", name, path != NULL ? path : "-", why);
     }
     buf_fini_secret(&content);
     return problem;
@@ -96,12 +103,15 @@ static enum auth_alg only_of(const struct config_strings *algorithms, bool rsa) 
     for (size_t i = 0; i < algorithms->count; i++) {
         enum auth_alg alg = auth_alg_parse(str_of(algorithms->items[i]));
 
-        if (alg == AUTH_ALG_NONE || alg == only)
+        if (alg == AUTH_ALG_NONE || alg == only) {
             continue;
-        if (rsa ? !auth_alg_is_rsa(alg) : auth_alg_info(alg)->family != AUTH_FAMILY_HMAC)
+        }
+        if (rsa ? !auth_alg_is_rsa(alg) : auth_alg_info(alg)->family != AUTH_FAMILY_HMAC) {
             continue;
-        if (only != AUTH_ALG_NONE)
+        }
+        if (only != AUTH_ALG_NONE) {
             return AUTH_ALG_NONE;
+        }
         only = alg;
     }
     return only;
@@ -119,23 +129,27 @@ static char *load_jwks(struct auth_keystore *store, const struct config *config)
     char *problem = NULL;
 
     buf_init(&content);
-    if (file_read(path, MAX_JWKS_FILE_BYTES, &content, &why))
+    if (file_read(path, MAX_JWKS_FILE_BYTES, &content, &why)) {
         why = auth_jwks_add(store, (struct str){content.data, content.len}, &defaults,
                             &config->auth.algorithms, path);
-    if (!why && store->count == before)
+    }
+    if (why == NULL && store->count == before) {
         why = "holds no key that can be used (the log says why, key by key)";
-    if (why)
+    }
+    if (why != NULL) {
         problem = mem_printf("%s: %s: %s", "auth.jwks.file", path, why);
+    }
     buf_fini_secret(&content);
     return problem;
 }
 
 /* Reports and frees a problem, if there is one. */
 static bool report(char *problem, config_finding_cb on_problem, void *ctx) {
-    bool ok = !problem;
+    bool ok = problem == NULL;
 
-    if (!ok)
+    if (!ok) {
         on_problem(ctx, problem);
+    }
     mem_free(problem);
     return ok;
 }
@@ -144,11 +158,13 @@ bool auth_keys_load(struct auth_keystore *store, const struct config *config,
                     config_finding_cb on_problem, void *ctx) {
     bool ok = true;
 
-    for (size_t i = 0; i < config->auth.key_count; i++)
+    for (size_t i = 0; i < config->auth.key_count; i++) {
         ok = report(load_key(store, config, i), on_problem, ctx) && ok;
-    if (config->auth.jwks_file)
+    }
+    if (config->auth.jwks_file != NULL) {
         ok = report(load_jwks(store, config), on_problem, ctx) && ok;
-    if (ok && store->count == 0 && !config->auth.jwks_url) {
+    }
+    if (ok && store->count == 0 && config->auth.jwks_url == NULL) {
         on_problem(ctx, "auth: no usable key: neither auth.keys nor auth.jwks has one for an "
                         "algorithm in auth.algorithms");
         ok = false;

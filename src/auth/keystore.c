@@ -10,8 +10,9 @@ void auth_keystore_init(struct auth_keystore *store) {
 }
 
 void auth_keystore_fini(struct auth_keystore *store) {
-    for (size_t i = 0; i < store->count; i++)
+    for (size_t i = 0; i < store->count; i++) {
         auth_key_destroy(&store->keys[i]);
+    }
     mem_free(store->keys);
     auth_keystore_init(store);
 }
@@ -27,12 +28,12 @@ bool auth_keystore_add(struct auth_keystore *store, struct auth_key *key) {
 }
 
 static bool has_kid(const struct auth_key *key, struct str kid) {
-    return key->kid && str_eqz(kid, key->kid);
+    return key->kid != NULL && str_eqz(kid, key->kid);
 }
 
 static bool has_no_kid(const struct auth_key *key, struct str kid) {
     (void)kid;
-    return !key->kid;
+    return key->kid == NULL;
 }
 
 static bool is_any(const struct auth_key *key, struct str kid) {
@@ -63,7 +64,7 @@ const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enu
     const struct auth_key *found;
     size_t count;
 
-    if (!kid.p) {
+    if (kid.p == NULL) {
         found = only_one(store, alg, kid, is_any, &count);
         *why = count == 0 ? "no key has the token's algorithm"
                           : "the token names no kid, and several keys have its algorithm";
@@ -71,8 +72,9 @@ const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enu
     }
     found = only_one(store, alg, kid, has_kid, &count);
     *why = "several keys have the token's kid and algorithm";
-    if (count > 0)
+    if (count > 0) {
         return found;
+    }
     found = only_one(store, alg, kid, has_no_kid, &count);
     *why = count == 0 ? "no key has the token's kid and algorithm"
                       : "no key has the token's kid, and several without one have its algorithm";
@@ -80,11 +82,14 @@ const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enu
 }
 
 bool auth_alg_allowed(const struct config_strings *allowed, enum auth_alg alg) {
-    if (!allowed)
+    if (allowed == NULL) {
         return true;
-    for (size_t i = 0; i < allowed->count; i++)
-        if (auth_alg_parse(str_of(allowed->items[i])) == alg)
+    }
+    for (size_t i = 0; i < allowed->count; i++) {
+        if (auth_alg_parse(str_of(allowed->items[i])) == alg) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -103,7 +108,7 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
     struct auth_key *key = auth_jwk_read(jwk, defaults, &why);
     const char *kid;
 
-    if (!key) {
+    if (key == NULL) {
         log_skipped(source, index, jwk, why);
         return;
     }
@@ -112,19 +117,21 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
         log_skipped(source, index, jwk, "its algorithm is not in auth.algorithms");
         return;
     }
-    for (size_t i = 0; key->kid && i < store->count; i++) {
+    for (size_t i = 0; key->kid != NULL && i < store->count; i++) {
         const struct auth_key *other = store->keys[i];
 
-        if (other->alg == key->alg && other->kid && str_eqz(str_of(key->kid), other->kid))
+        if (other->alg == key->alg && other->kid != NULL && str_eqz(str_of(key->kid), other->kid)) {
             log_warn("jwks_kid_ambiguous", LF("file", source), LF("kid", key->kid),
                      LF("reason", "another key has this kid and algorithm: neither is used"));
+        }
     }
     kid = key->kid;
-    if (!auth_keystore_add(store, key))
+    if (!auth_keystore_add(store, key)) {
         log_skipped(source, index, jwk, "there are more than 256 keys");
-    else
+    } else {
         log_debug("jwks_key", LF("file", source), LF("kid", kid ? kid : ""),
                   LF("alg", auth_alg_info(key->alg)->name));
+    }
 }
 
 const char *auth_jwks_add(struct auth_keystore *store, struct str text,
@@ -134,12 +141,14 @@ const char *auth_jwks_add(struct auth_keystore *store, struct str text,
     const json_t *keys = json_object_get(set, "keys");
     const char *problem = NULL;
 
-    if (!json_is_array(keys))
+    if (!json_is_array(keys)) {
         problem = "not a JSON Web Key Set (an object with an array `keys`)";
-    else if (json_array_size(keys) > AUTH_MAX_KEYS)
+    } else if (json_array_size(keys) > AUTH_MAX_KEYS) {
         problem = "the set has more than 256 keys";
-    for (size_t i = 0; !problem && i < json_array_size(keys); i++)
+    }
+    for (size_t i = 0; problem == NULL && i < json_array_size(keys); i++) {
         add_jwk(store, json_array_get(keys, i), i, defaults, allowed, source);
+    }
     json_decref(set);
     return problem;
 }

@@ -39,17 +39,20 @@ static const struct range EXTENDERS[] = {
 };
 
 static bool is_in(const struct range *ranges, size_t count, uint32_t code) {
-    for (size_t i = 0; i < count && ranges[i].first <= code; i++)
-        if (code <= ranges[i].last)
+    for (size_t i = 0; i < count && ranges[i].first <= code; i++) {
+        if (code <= ranges[i].last) {
             return true;
+        }
+    }
     return false;
 }
 
 /* The code point at a position and its length; an invalid byte counts as hidden. */
 static uint32_t code_at(struct str text, size_t at, size_t *len) {
     *len = utf8_sequence(text.p + at, text.len - at);
-    if (*len > 0)
+    if (*len > 0) {
         return utf8_code(text.p + at, *len);
+    }
     *len = 1;
     return 0;
 }
@@ -60,8 +63,9 @@ bool auth_text_has_control(struct str text) {
     for (size_t i = 0; i < text.len; i += len) {
         uint32_t code = code_at(text, i, &len);
 
-        if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+        if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
             return true;
+        }
     }
     return false;
 }
@@ -72,17 +76,18 @@ bool auth_text_is_blank(struct str text) {
     for (size_t i = 0; i < text.len; i += len) {
         uint32_t code = code_at(text, i, &len);
 
-        if (!is_in(HIDDEN, ARRAY_LEN(HIDDEN), code) && !is_in(BLANK, ARRAY_LEN(BLANK), code))
+        if (!is_in(HIDDEN, ARRAY_LEN(HIDDEN), code) && !is_in(BLANK, ARRAY_LEN(BLANK), code)) {
             return false;
+        }
     }
     return true;
 }
 
 /* The start of the character that ends before `at`; at > 0. */
 static size_t before(struct str text, size_t at) {
-    do
+    do {
         at--;
-    while (at > 0 && ((unsigned char)text.p[at] & 0xc0) == 0x80);
+    } while (at > 0 && ((unsigned char)text.p[at] & 0xc0) == 0x80);
     return at;
 }
 
@@ -96,8 +101,9 @@ static size_t cut_length(struct str text) {
     size_t whole = utf8_cut(text, AUTH_MAX_NAME_BYTES);
     size_t at = whole, len;
 
-    while (at > 0 && joins_before(code_at(text, at, &len)))
+    while (at > 0 && joins_before(code_at(text, at, &len))) {
         at = before(text, at);
+    }
     return at > 0 ? at : whole;
 }
 
@@ -106,14 +112,16 @@ const char *auth_name_append(struct buf *out, struct str name) {
     bool cleaned = false;
 
     for (size_t i = 0; i < name.len; i += len) {
-        if (is_in(HIDDEN, ARRAY_LEN(HIDDEN), code_at(name, i, &len)))
+        if (is_in(HIDDEN, ARRAY_LEN(HIDDEN), code_at(name, i, &len))) {
             cleaned = true;
-        else
+        } else {
             buf_append(out, name.p + i, len);
+        }
     }
-    if (out->len - start <= AUTH_MAX_NAME_BYTES)
+    if (out->len - start <= AUTH_MAX_NAME_BYTES) {
         return cleaned ? "characters that must not be shown were taken out of the display name"
                        : NULL;
+    }
     out->len = start + cut_length((struct str){out->data + start, out->len - start});
     return cleaned ? "the display name was cut, and characters that must not be shown were taken "
                      "out of it"

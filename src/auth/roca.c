@@ -16,16 +16,19 @@ static bool is_power(unsigned residue, unsigned prime) {
     unsigned power = 1;
 
     do {
-        if (power == residue)
+        if (power == residue) {
             return true;
+        }
         power = power * (65537 % prime) % prime;
     } while (power != 1);
     return false;
 }
 
 bool auth_rsa_is_roca(const BIGNUM *modulus) {
-    for (size_t i = 0; i < ARRAY_LEN(PRIMES); i++)
-        if (!is_power((unsigned)BN_mod_word(modulus, PRIMES[i]), PRIMES[i]))
+    for (size_t i = 0; i < ARRAY_LEN(PRIMES); i++) {
+        if (!is_power((unsigned)BN_mod_word(modulus, PRIMES[i]), PRIMES[i])) {
             return false;
+        }
+    }
     return true;
 }

@@ -19,10 +19,11 @@ const struct config_key *sign_find_key(const struct config *config) {
         const struct config_key *key = &config->auth.keys[i];
         enum auth_alg alg = auth_alg_parse(str_of(key->alg));
 
-        if (key->secret_file && alg != AUTH_ALG_NONE &&
+        if (key->secret_file != NULL && alg != AUTH_ALG_NONE &&
             auth_alg_info(alg)->family == AUTH_FAMILY_HMAC &&
-            auth_alg_allowed(&config->auth.algorithms, alg))
+            auth_alg_allowed(&config->auth.algorithms, alg)) {
             return key;
+        }
     }
     return NULL;
 }
@@ -30,11 +31,12 @@ const struct config_key *sign_find_key(const struct config *config) {
 static bool put_roles(json_t *claims, const char *path, const struct sign_request *request) {
     json_t *roles = json_array();
 
-    for (size_t i = 0; i < request->role_count; i++)
+    for (size_t i = 0; i < request->role_count; i++) {
         if (json_array_append_new(roles, json_string(request->roles[i])) != 0) {
             json_decref(roles);
             return false;
         }
+    }
     return auth_claim_put(claims, path, roles);
 }
 
@@ -46,17 +48,21 @@ static json_t *make_claims(const struct config *config, const struct sign_reques
     bool ok = json_object_set_new(claims, "iat", json_integer(issued)) == 0 &&
               json_object_set_new(claims, "exp", json_integer(expires)) == 0;
 
-    if (config->auth.issuer)
+    if (config->auth.issuer != NULL) {
         ok = ok && json_object_set_new(claims, "iss", json_string(config->auth.issuer)) == 0;
-    if (config->auth.audience.count > 0)
+    }
+    if (config->auth.audience.count > 0) {
         ok = ok &&
              json_object_set_new(claims, "aud", json_string(config->auth.audience.items[0])) == 0;
+    }
     ok = ok && auth_claim_put(claims, config->auth.claim_user_id, json_string(request->user_id));
-    if (request->username)
+    if (request->username != NULL) {
         ok = ok &&
              auth_claim_put(claims, config->auth.claim_username, json_string(request->username));
-    if (request->role_count > 0)
+    }
+    if (request->role_count > 0) {
         ok = ok && put_roles(claims, config->auth.claim_roles, request);
+    }
     if (!ok) {
         json_decref(claims);
         return NULL;
@@ -77,8 +83,9 @@ static const char *refusal(const struct config *config, const struct sign_reques
     struct auth_identity *identity = NULL;
     const char *why = NULL;
 
-    if (auth_claims_read(claims, &rules, request->issued_unix_ms, &identity, &why) == AUTH_OK)
+    if (auth_claims_read(claims, &rules, request->issued_unix_ms, &identity, &why) == AUTH_OK) {
         why = NULL;
+    }
     auth_identity_destroy(&identity);
     return why;
 }
@@ -92,8 +99,9 @@ static void append_header(const struct auth_key *key, struct buf *out) {
     jsonw_object_open(&w);
     jsonw_kcstr(&w, "alg", auth_alg_info(key->alg)->name);
     jsonw_kcstr(&w, "typ", "JWT");
-    if (key->kid)
+    if (key->kid != NULL) {
         jsonw_kcstr(&w, "kid", key->kid);
+    }
     jsonw_object_close(&w);
     auth_b64_encode((struct str){text.data, text.len}, out);
     buf_fini(&text);
@@ -128,31 +136,35 @@ static struct auth_key *read_key(const struct config_key *key, char **problem) {
     struct buf secret;
 
     buf_init(&secret);
-    if (auth_secret_read(alg, key->secret_file, &secret, &why))
+    if (auth_secret_read(alg, key->secret_file, &secret, &why)) {
         result = auth_key_create_secret(alg, key->kid, (struct str){secret.data, secret.len}, &why);
+    }
     buf_fini_secret(&secret);
-    if (!result)
+    if (result == NULL) {
         *problem = mem_printf("secret: %s: %s", key->secret_file, why);
+    }
     return result;
 }
 
 char *sign_token(const struct config *config, const struct config_key *key,
                  const struct sign_request *request, char **problem) {
     json_t *claims = make_claims(config, request);
-    const char *why = claims ? refusal(config, request, claims)
-                             : "a text is not valid UTF-8, or auth.claims has two in one place";
+    const char *why = claims != NULL
+                          ? refusal(config, request, claims)
+                          : "a text is not valid UTF-8, or auth.claims has two in one place";
     struct auth_key *secret = NULL;
     char *token = NULL;
 
-    if (why) {
+    if (why != NULL) {
         *problem = mem_strdup(why);
     } else if ((secret = read_key(key, problem)) != NULL) {
         char *text = json_dumps(claims, JSON_COMPACT);
 
         token = encode(secret, str_of(text));
         free(text);
-        if (!token)
+        if (token == NULL) {
             *problem = mem_strdup("the token could not be signed");
+        }
     }
     auth_key_destroy(&secret);
     json_decref(claims);

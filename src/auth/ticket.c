@@ -43,8 +43,9 @@ static bool read_coordinate(const EVP_PKEY *pkey, const char *name, struct buf *
     bool ok = EVP_PKEY_get_bn_param(pkey, name, &number) == 1 &&
               BN_bn2binpad(number, bytes, sizeof bytes) == sizeof bytes;
 
-    if (ok)
+    if (ok) {
         auth_b64_encode((struct str){(char *)bytes, sizeof bytes}, out);
+    }
     BN_free(number);
     return ok;
 }
@@ -58,8 +59,9 @@ static bool make_thumbprint(const char *x, const char *y, struct buf *out) {
     buf_init(&text);
     buf_printf(&text, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y);
     ok = EVP_Digest(text.data, text.len, hash, NULL, EVP_sha256(), NULL) == 1;
-    if (ok)
+    if (ok) {
         auth_b64_encode((struct str){(char *)hash, sizeof hash}, out);
+    }
     buf_fini(&text);
     return ok;
 }
@@ -94,16 +96,18 @@ static void make_header(struct ticket_key *key) {
 
 static bool pair_matches(EVP_PKEY *pkey) {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    bool ok = ctx && EVP_PKEY_pairwise_check(ctx) == 1;
+    bool ok = ctx != NULL && EVP_PKEY_pairwise_check(ctx) == 1;
 
     EVP_PKEY_CTX_free(ctx);
     return ok;
 }
 
 static bool has_key(const struct ticket_keys *keys, const char *kid) {
-    for (size_t i = 0; i < keys->count; i++)
-        if (strcmp(keys->items[i].key->kid, kid) == 0)
+    for (size_t i = 0; i < keys->count; i++) {
+        if (strcmp(keys->items[i].key->kid, kid) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -115,19 +119,20 @@ static const char *add_key(struct ticket_keys *keys, EVP_PKEY *pkey, struct json
     buf_init(&x);
     buf_init(&y);
     buf_init(&kid);
-    if (keys->count == TICKET_KEYS_MAX)
+    if (keys->count == TICKET_KEYS_MAX) {
         why = "holds more than 8 keys";
-    else if (!EVP_PKEY_is_a(pkey, "EC"))
+    } else if (!EVP_PKEY_is_a(pkey, "EC")) {
         why = "holds a key that is not an elliptic curve key: tickets are signed with ES256";
-    else if (!read_coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, &x) ||
-             !read_coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, &y) ||
-             !make_thumbprint(buf_cstr(&x), buf_cstr(&y), &kid) || !pair_matches(pkey))
+    } else if (!read_coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, &x) ||
+               !read_coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, &y) ||
+               !make_thumbprint(buf_cstr(&x), buf_cstr(&y), &kid) || !pair_matches(pkey)) {
         why = "holds a key that is not on the curve P-256, or not valid";
-    else if (has_key(keys, buf_cstr(&kid)))
+    } else if (has_key(keys, buf_cstr(&kid))) {
         why = "holds a key twice";
-    else
+    } else {
         slot->key = auth_key_create_public(AUTH_ALG_ES256, buf_cstr(&kid), pkey, &why);
-    if (!why) {
+    }
+    if (why == NULL) {
         keys->count++;
         buf_init(&slot->header);
         make_header(slot);
@@ -151,8 +156,9 @@ static size_t count_begun(const struct buf *pem) {
             rest.len = 0;
         }
         if (line.len >= sizeof BEGIN - 1 && memcmp(line.p, BEGIN, sizeof BEGIN - 1) == 0 &&
-            memmem(line.p, line.len, END, sizeof END - 1))
+            memmem(line.p, line.len, END, sizeof END - 1) != NULL) {
             count++;
+        }
     }
     return count;
 }
@@ -167,16 +173,19 @@ static const char *read_keys(struct ticket_keys *keys, const struct buf *pem) {
     jsonw_object_open(&w);
     jsonw_key(&w, "keys");
     jsonw_array_open(&w);
-    while (!why && bio && (pkey = PEM_read_bio_PrivateKey(bio, NULL, auth_no_passphrase, NULL))) {
+    while (why == NULL && bio != NULL &&
+           ((pkey = PEM_read_bio_PrivateKey(bio, NULL, auth_no_passphrase, NULL)) != NULL)) {
         why = add_key(keys, pkey, &w);
         EVP_PKEY_free(pkey);
     }
     jsonw_array_close(&w);
     jsonw_object_close(&w);
-    if (!why && keys->count > 0 && keys->count < count_begun(pem))
+    if (why == NULL && keys->count > 0 && keys->count < count_begun(pem)) {
         why = "holds a further key that is damaged, or has a passphrase";
-    if (!why && keys->count == 0)
+    }
+    if (why == NULL && keys->count == 0) {
         why = "holds no private key in PEM without a passphrase (BEGIN PRIVATE KEY)";
+    }
     ERR_clear_error();
     BIO_free(bio);
     return why;
@@ -189,10 +198,11 @@ struct ticket_keys *ticket_keys_load(const char *file, char **problem) {
 
     buf_init(&keys->jwks);
     buf_init(&pem);
-    if (file_read(file, MAX_FILE_BYTES, &pem, &why))
+    if (file_read(file, MAX_FILE_BYTES, &pem, &why)) {
         why = read_keys(keys, &pem);
+    }
     buf_fini_secret(&pem);
-    if (why) {
+    if (why != NULL) {
         *problem = mem_printf("%s: %s: %s", CONFIG_KEY, file, why);
         ticket_keys_destroy(&keys);
     }
@@ -202,8 +212,9 @@ struct ticket_keys *ticket_keys_load(const char *file, char **problem) {
 void ticket_keys_destroy(struct ticket_keys **keys) {
     struct ticket_keys *k = *keys;
 
-    if (!k)
+    if (k == NULL) {
         return;
+    }
     for (size_t i = 0; i < k->count; i++) {
         auth_key_destroy(&k->items[i].key);
         buf_fini(&k->items[i].header);
@@ -226,7 +237,7 @@ static bool from_der(const unsigned char *der, size_t len,
     const BIGNUM *r, *s;
     bool ok = false;
 
-    if (signature) {
+    if (signature != NULL) {
         ECDSA_SIG_get0(signature, &r, &s);
         ok = BN_bn2binpad(r, out, COORDINATE_BYTES) == COORDINATE_BYTES &&
              BN_bn2binpad(s, out + COORDINATE_BYTES, COORDINATE_BYTES) == COORDINATE_BYTES;
@@ -240,7 +251,7 @@ static bool sign(const struct ticket_key *key, struct str bytes,
     unsigned char der[MAX_DER_BYTES];
     size_t len = sizeof der;
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool ok = md &&
+    bool ok = md != NULL &&
               EVP_DigestSignInit_ex(md, NULL, "SHA256", NULL, NULL, key->key->pkey, NULL) == 1 &&
               EVP_DigestSign(md, der, &len, (const unsigned char *)bytes.p, bytes.len) == 1 &&
               from_der(der, len, out);
@@ -282,13 +293,15 @@ bool ticket_sign(const struct ticket_keys *keys, const struct ticket *ticket, st
 static const char *check_signature(const struct ticket_keys *keys, const struct auth_compact *c) {
     const struct str signature = {c->signature.data, c->signature.len};
 
-    if (c->alg != AUTH_ALG_ES256)
+    if (c->alg != AUTH_ALG_ES256) {
         return "the header's alg is not ES256";
+    }
     for (size_t i = 0; i < keys->count; i++) {
         const struct auth_key *key = keys->items[i].key;
 
-        if (!str_eqz(c->kid, key->kid))
+        if (!str_eqz(c->kid, key->kid)) {
             continue;
+        }
         return auth_key_verify(key, c->signed_part, signature) ? NULL : "the signature is wrong";
     }
     return "the header's kid is none of the ticket keys";
@@ -305,8 +318,9 @@ static bool read_text(const json_t *claims, const char *name, size_t size, char 
     const json_t *value = json_object_get(claims, name);
     struct str text = json_is_string(value) ? jsonr_str(value) : (struct str){NULL, 0};
 
-    if (text.len == 0 || text.len >= size || memchr(text.p, '\0', text.len))
+    if (text.len == 0 || text.len >= size || memchr(text.p, '\0', text.len) != NULL) {
         return false;
+    }
     memcpy(out, text.p, text.len);
     out[text.len] = '\0';
     return true;
@@ -319,8 +333,9 @@ static const char *read_claims(const json_t *claims, struct ticket_claims *out) 
     if (!read_text(claims, "sub", sizeof out->user_id, out->user_id) ||
         !read_text(claims, "res", sizeof out->resource, out->resource) ||
         !read_number(claims, "fence", JSON_INTEGER_MAX, &out->fence) ||
-        !read_number(claims, "exp", SECONDS_MAX, &expires_s))
+        !read_number(claims, "exp", SECONDS_MAX, &expires_s)) {
         return "the claims are not those of a ticket";
+    }
     out->expires_unix_ms = expires_s * 1000;
     return NULL;
 }
@@ -331,10 +346,12 @@ bool ticket_read(const struct ticket_keys *keys, struct str text, struct ticket_
     json_t *claims = NULL;
 
     *why = auth_compact_read(text, &compact);
-    if (!*why)
+    if (*why == NULL) {
         *why = check_signature(keys, &compact);
-    if (!*why && (claims = auth_compact_claims(&compact, why)))
+    }
+    if (*why == NULL && (claims = auth_compact_claims(&compact, why)) != NULL) {
         *why = read_claims(claims, out);
+    }
     json_decref(claims);
     auth_compact_fini(&compact);
     return *why == NULL;

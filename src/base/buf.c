@@ -19,8 +19,9 @@ void buf_fini(struct buf *b) {
 }
 
 void buf_fini_secret(struct buf *b) {
-    if (b->data)
+    if (b->data != NULL) {
         explicit_bzero(b->data, b->cap);
+    }
     buf_fini(b);
 }
 
@@ -30,20 +31,23 @@ void buf_reset(struct buf *b) {
 
 void buf_grow(struct buf *b, size_t extra_bytes) {
     size_t need;
-    if (__builtin_add_overflow(b->len, extra_bytes, &need))
+    if (__builtin_add_overflow(b->len, extra_bytes, &need)) {
         mem_exhausted();
+    }
     size_t cap = b->cap < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap;
     while (cap < need) {
-        if (__builtin_mul_overflow(cap, (size_t)2, &cap))
+        if (__builtin_mul_overflow(cap, (size_t)2, &cap)) {
             cap = need;
+        }
     }
     b->data = mem_realloc(b->data, cap);
     b->cap = cap;
 }
 
 void buf_append(struct buf *b, const void *data, size_t len) {
-    if (len == 0)
+    if (len == 0) {
         return;
+    }
     buf_reserve(b, len);
     memcpy(b->data + b->len, data, len);
     b->len += len;
@@ -66,8 +70,9 @@ size_t buf_i64(char *out, int64_t value) {
         digits[--at] = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest > 0);
-    if (value < 0)
+    if (value < 0) {
         digits[--at] = '-';
+    }
     memcpy(out, digits + at, sizeof digits - at);
     return sizeof digits - at;
 }
@@ -88,8 +93,9 @@ void buf_printf(struct buf *b, const char *fmt, ...) {
         buf_reserve(b, (size_t)len + 1);
         len = vsnprintf(b->data + b->len, b->cap - b->len, fmt, again);
     }
-    if (len > 0)
+    if (len > 0) {
         b->len += (size_t)len;
+    }
     va_end(again);
     va_end(args);
 }

@@ -30,14 +30,16 @@ static bool read_all(int fd, size_t max_bytes, struct buf *out, const char **why
     while (out->len < (size_t)st.st_size) {
         ssize_t n = read(fd, out->data + out->len, (size_t)st.st_size - out->len);
 
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR) {
             continue;
+        }
         if (n < 0) {
             *why = strerror(errno);
             return false;
         }
-        if (n == 0)
+        if (n == 0) {
             break;
+        }
         out->len += (size_t)n;
     }
     return true;
@@ -59,11 +61,12 @@ bool file_read(const char *path, size_t max_bytes, struct buf *out, const char *
 bool file_check(const char *path, const char **why) {
     struct stat st;
 
-    if (stat(path, &st) != 0)
+    if (stat(path, &st) != 0) {
         *why = strerror(errno);
-    else if (!S_ISREG(st.st_mode))
+    } else if (!S_ISREG(st.st_mode)) {
         *why = NOT_REGULAR;
-    else
+    } else {
         return true;
+    }
     return false;
 }

@@ -9,16 +9,18 @@
 
 struct frame *frame_join(const struct str *parts, size_t count) {
     size_t len = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         len += parts[i].len;
+    }
     assert(len <= UINT32_MAX);
     struct frame *f = mem_alloc(sizeof *f + FRAME_HEADROOM + len);
     f->refs = 1;
     f->len = (uint32_t)len;
     unsigned char *to = frame_payload(f);
     for (size_t i = 0; i < count; i++) {
-        if (parts[i].len > 0)
+        if (parts[i].len > 0) {
             memcpy(to, parts[i].p, parts[i].len);
+        }
         to += parts[i].len;
     }
     return f;
@@ -31,9 +33,11 @@ struct frame *frame_ref(struct frame *f) {
 }
 
 void frame_unref(struct frame *f) {
-    if (f == NULL)
+    if (f == NULL) {
         return;
+    }
     assert(f->refs > 0);
-    if (--f->refs == 0)
+    if (--f->refs == 0) {
         mem_free(f);
+    }
 }

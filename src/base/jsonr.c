@@ -11,15 +11,17 @@ static bool depth_fits(struct str text) {
         char c = text.p[i];
 
         if (in_string) {
-            if (c == '\\')
+            if (c == '\\') {
                 i++;
-            else if (c == '"')
+            } else if (c == '"') {
                 in_string = false;
+            }
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > JSON_DEPTH_MAX)
+            if (++depth > JSON_DEPTH_MAX) {
                 return false;
+            }
         } else if ((c == '}' || c == ']') && depth > 0) {
             depth--;
         }
@@ -31,8 +33,9 @@ static enum jsonr_fault fault_of(const json_error_t *error) {
     /* jansson's codes are more than ours, and open to additions. */
     enum json_error_code code = json_error_code(error);
 
-    if (code == json_error_duplicate_key)
+    if (code == json_error_duplicate_key) {
         return JSONR_NAME_TWICE;
+    }
     return code == json_error_numeric_overflow ? JSONR_OUT_OF_RANGE : JSONR_NOT_AN_OBJECT;
 }
 
@@ -41,22 +44,25 @@ json_t *jsonr_object(struct str text, enum jsonr_fault *fault) {
     json_t *value = NULL;
     json_error_t error;
 
-    if (text.len == 0 || memchr(text.p, '\0', text.len))
+    if (text.len == 0 || memchr(text.p, '\0', text.len) != NULL) {
         goto done;
+    }
     if (!depth_fits(text)) {
         why = JSONR_TOO_DEEP;
         goto done;
     }
     value = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    if (!value)
+    if (value == NULL) {
         why = fault_of(&error);
+    }
     if (!json_is_object(value)) {
         json_decref(value);
         value = NULL;
     }
 done:
-    if (!value && fault)
+    if (value == NULL && fault != NULL) {
         *fault = why;
+    }
     return value;
 }
 

@@ -17,13 +17,15 @@ static size_t plain_run(const char *p, size_t len) {
         memcpy(&word, p + i, sizeof word);
         uint64_t special = (word & HIGHS) | ((word - ONES * 0x20) & ~word & HIGHS) |
                            zero_bytes(word ^ ONES * '"') | zero_bytes(word ^ ONES * '\\');
-        if (special != 0)
+        if (special != 0) {
             break;
+        }
         i += 8;
     }
     while (i < len && (unsigned char)p[i] >= 0x20 && (unsigned char)p[i] < 0x80 && p[i] != '"' &&
-           p[i] != '\\')
+           p[i] != '\\') {
         i++;
+    }
     return i;
 }
 
@@ -53,10 +55,11 @@ static void append_rest(struct buf *out, const char *p, size_t len) {
             i++;
         } else {
             size_t sequence = utf8_sequence(p + i, len - i);
-            if (sequence > 0)
+            if (sequence > 0) {
                 buf_append(out, p + i, sequence);
-            else
+            } else {
                 buf_append_str(out, "\xef\xbf\xbd");
+            }
             i += sequence > 0 ? sequence : 1;
         }
         size_t run = plain_run(p + i, len - i);
@@ -70,8 +73,9 @@ static char *begin(struct jsonw *w, size_t bytes) {
     struct buf *out = w->out;
     buf_reserve(out, bytes + 1);
     char *p = out->data + out->len;
-    if (w->comma)
+    if (w->comma) {
         *p++ = ',';
+    }
     w->comma = true;
     return p;
 }
@@ -135,22 +139,26 @@ void jsonw_str(struct jsonw *w, struct str value) {
     size_t run = plain_run(value.p, value.len);
     char *p = begin(w, value.len + 2);
     *p++ = '"';
-    if (run > 0)
+    if (run > 0) {
         p = copy(p, value.p, run);
-    if (run == value.len)
+    }
+    if (run == value.len) {
         *p++ = '"';
+    }
     end(w, p);
-    if (run == value.len)
+    if (run == value.len) {
         return;
+    }
     append_rest(w->out, value.p + run, value.len - run);
     buf_append_char(w->out, '"');
 }
 
 void jsonw_cstr(struct jsonw *w, const char *value) {
-    if (value == NULL)
+    if (value == NULL) {
         jsonw_null(w);
-    else
+    } else {
         jsonw_str(w, str_of(value));
+    }
 }
 
 void jsonw_i64(struct jsonw *w, int64_t value) {
@@ -159,10 +167,11 @@ void jsonw_i64(struct jsonw *w, int64_t value) {
 }
 
 void jsonw_bool(struct jsonw *w, bool value) {
-    if (value)
+    if (value) {
         put(w, "true", 4);
-    else
+    } else {
         put(w, "false", 5);
+    }
 }
 
 void jsonw_null(struct jsonw *w) {

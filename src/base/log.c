@@ -25,8 +25,9 @@ static uint32_t suppressed_untold;
 static bool stderr_is_journal(void) {
     const char *stream = getenv("JOURNAL_STREAM");
     struct stat st;
-    if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+    if (stream == NULL || fstat(STDERR_FILENO, &st) != 0) {
         return false;
+    }
     char expected[48];
     snprintf(expected, sizeof expected, "%llu:%llu", (unsigned long long)st.st_dev,
              (unsigned long long)st.st_ino);
@@ -103,19 +104,22 @@ static void append_quoted(struct buf *out, struct str s, size_t max_bytes) {
             buf_append(out, s.p + i, step);
         }
     }
-    if (end < s.len)
+    if (end < s.len) {
         buf_append_str(out, "...");
+    }
     buf_append_char(out, '"');
 }
 
 /* A value that stands in a text line without quotes. */
 static bool is_bare(struct str s) {
-    if (s.len == 0 || s.len > VALUE_MAX_BYTES)
+    if (s.len == 0 || s.len > VALUE_MAX_BYTES) {
         return false;
+    }
     for (size_t i = 0; i < s.len; i++) {
         char c = s.p[i];
-        if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '=')
+        if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '=') {
             return false;
+        }
     }
     return true;
 }
@@ -130,12 +134,13 @@ static void append_field(struct buf *out, const struct log_field *field) {
         buf_append_str(out, field->key);
         buf_append_char(out, '=');
     }
-    if (field->type == LOG_FIELD_INT)
+    if (field->type == LOG_FIELD_INT) {
         buf_append_i64(out, field->i);
-    else if (current_format == LOG_FORMAT_TEXT && is_bare(field->s))
+    } else if (current_format == LOG_FORMAT_TEXT && is_bare(field->s)) {
         buf_append(out, field->s.p, field->s.len);
-    else
+    } else {
         append_quoted(out, field->s, field->whole ? SIZE_MAX : VALUE_MAX_BYTES);
+    }
 }
 
 /* RFC 3339 in UTC with milliseconds. */
@@ -158,10 +163,12 @@ static void write_line(const struct buf *line) {
     size_t at = 0;
     while (at < line->len) {
         ssize_t written = write(STDERR_FILENO, line->data + at, line->len - at);
-        if (written < 0 && errno == EINTR)
+        if (written < 0 && errno == EINTR) {
             continue;
-        if (written <= 0)
+        }
+        if (written <= 0) {
             return; /* nowhere to say it */
+        }
         at += (size_t)written;
     }
 }
@@ -177,8 +184,9 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     }
     format_time(time_text, sizeof time_text);
     buf_reset(&line);
-    if (to_journal)
+    if (to_journal) {
         buf_printf(&line, "<%d>", journal_priority(level));
+    }
     if (current_format == LOG_FORMAT_JSON) {
         buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time_text,
                    level_name(level));
@@ -186,15 +194,17 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     } else {
         buf_append_str(&line, event);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         append_field(&line, &fields[i]);
+    }
     if (suppressed_untold > 0) {
         append_field(&line, &(struct log_field)LFI("suppressed", suppressed_untold));
         suppressed_untold = 0;
     }
     /* The journal keeps both by itself. */
-    if (current_format == LOG_FORMAT_TEXT && !to_journal)
+    if (current_format == LOG_FORMAT_TEXT && !to_journal) {
         buf_printf(&line, " level=%s time=%s", level_name(level), time_text);
+    }
     buf_append_str(&line, current_format == LOG_FORMAT_JSON ? "}\n" : "\n");
     write_line(&line);
     errno = saved_errno;

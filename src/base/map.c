@@ -66,8 +66,9 @@ static uint64_t hash_key(struct str key) {
         sip_word(&s, word);
     }
     word = 0;
-    if (i < key.len)
+    if (i < key.len) {
         memcpy(&word, key.p + i, key.len - i);
+    }
     sip_word(&s, word | (uint64_t)key.len << 56);
     s.v2 ^= 0xff;
     sip_round(&s);
@@ -81,8 +82,9 @@ static struct entry **find_link(const struct map *m, struct str key, uint64_t ha
     struct entry **link = &m->buckets[hash & m->mask];
     while (*link != NULL) {
         struct entry *e = *link;
-        if (e->hash == hash && str_eq((struct str){e->key, e->key_len}, key))
+        if (e->hash == hash && str_eq((struct str){e->key, e->key_len}, key)) {
             break;
+        }
         link = &e->next;
     }
     return link;
@@ -112,8 +114,9 @@ struct map *map_create(void) {
 }
 
 void map_destroy(struct map **m) {
-    if (*m == NULL)
+    if (*m == NULL) {
         return;
+    }
     for (size_t i = 0; i <= (*m)->mask; i++) {
         struct entry *next;
         for (struct entry *e = (*m)->buckets[i]; e != NULL; e = next) {
@@ -139,12 +142,14 @@ void *map_set(struct map *m, struct str key, void *value) {
         e->value = value;
         return before;
     }
-    if (m->count > m->mask)
+    if (m->count > m->mask) {
         grow(m);
+    }
     e = mem_alloc(sizeof *e + key.len);
     *e = (struct entry){.hash = hash, .value = value, .key_len = key.len};
-    if (key.len > 0)
+    if (key.len > 0) {
         memcpy(e->key, key.p, key.len);
+    }
     struct entry **bucket = &m->buckets[hash & m->mask];
     e->next = *bucket;
     *bucket = e;
@@ -155,8 +160,9 @@ void *map_set(struct map *m, struct str key, void *value) {
 void *map_remove(struct map *m, struct str key) {
     struct entry **link = find_link(m, key, hash_key(key));
     struct entry *e = *link;
-    if (e == NULL)
+    if (e == NULL) {
         return NULL;
+    }
     void *value = e->value;
     *link = e->next;
     m->count--;

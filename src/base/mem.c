@@ -18,8 +18,9 @@ void mem_exhausted(void) {
 
 void *mem_alloc(size_t size_bytes) {
     void *ptr = malloc(size_bytes > 0 ? size_bytes : 1);
-    if (ptr == NULL)
+    if (ptr == NULL) {
         mem_exhausted();
+    }
     return ptr;
 }
 
@@ -29,15 +30,17 @@ void *mem_zalloc(size_t size_bytes) {
 
 void *mem_calloc(size_t count, size_t size_bytes) {
     void *ptr = count > 0 && size_bytes > 0 ? calloc(count, size_bytes) : calloc(1, 1);
-    if (ptr == NULL)
+    if (ptr == NULL) {
         mem_exhausted();
+    }
     return ptr;
 }
 
 void *mem_realloc(void *ptr, size_t size_bytes) {
     void *moved = realloc(ptr, size_bytes > 0 ? size_bytes : 1);
-    if (moved == NULL)
+    if (moved == NULL) {
         mem_exhausted();
+    }
     return moved;
 }
 
@@ -46,11 +49,13 @@ char *mem_strdup(const char *text) {
 }
 
 char *mem_strndup(const char *text, size_t len) {
-    if (len == SIZE_MAX)
+    if (len == SIZE_MAX) {
         mem_exhausted();
+    }
     char *copy = mem_alloc(len + 1);
-    if (len > 0)
+    if (len > 0) {
         memcpy(copy, text, len);
+    }
     copy[len] = '\0';
     return copy;
 }
@@ -60,8 +65,9 @@ char *mem_printf(const char *fmt, ...) {
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
+    if (vasprintf(&text, fmt, args) < 0) {
         mem_exhausted();
+    }
     va_end(args);
     return text;
 }

@@ -13,8 +13,9 @@ void rand_bytes(void *out, size_t len) {
     unsigned char *at = out;
     while (len > 0) {
         ssize_t got = getrandom(at, len, 0);
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && errno == EINTR) {
             continue;
+        }
         if (got <= 0) {
             log_error("random_unavailable", LFI("errno", errno));
             abort();

@@ -12,8 +12,9 @@ struct str str_trim(struct str s) {
         s.p++;
         s.len--;
     }
-    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t')) {
         s.len--;
+    }
     return s;
 }
 
@@ -23,35 +24,44 @@ static bool is_continuation(unsigned char byte) {
 
 /* RFC 3629 section 4: what the second byte may be depends on the first. */
 static bool second_byte_fits(unsigned char first, unsigned char second) {
-    if (first == 0xe0)
+    if (first == 0xe0) {
         return second >= 0xa0 && second <= 0xbf;
-    if (first == 0xed)
+    }
+    if (first == 0xed) {
         return second >= 0x80 && second <= 0x9f;
-    if (first == 0xf0)
+    }
+    if (first == 0xf0) {
         return second >= 0x90 && second <= 0xbf;
-    if (first == 0xf4)
+    }
+    if (first == 0xf4) {
         return second >= 0x80 && second <= 0x8f;
+    }
     return is_continuation(second);
 }
 
 /* How long a sequence is that begins with this byte, 0 when none does. */
 static size_t sequence_length(unsigned char first) {
-    if (first < 0x80)
+    if (first < 0x80) {
         return 1;
-    if (first >= 0xc2 && first <= 0xdf)
+    }
+    if (first >= 0xc2 && first <= 0xdf) {
         return 2;
-    if (first >= 0xe0 && first <= 0xef)
+    }
+    if (first >= 0xe0 && first <= 0xef) {
         return 3;
+    }
     return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
 }
 
 /* Whether the first len bytes at b fit the sequence that the first one begins. */
 static bool sequence_fits(const unsigned char *b, size_t len) {
-    if (len > 1 && !second_byte_fits(b[0], b[1]))
+    if (len > 1 && !second_byte_fits(b[0], b[1])) {
         return false;
+    }
     for (size_t i = 2; i < len; i++) {
-        if (!is_continuation(b[i]))
+        if (!is_continuation(b[i])) {
             return false;
+        }
     }
     return true;
 }
@@ -79,10 +89,12 @@ bool utf8_check(const char *p, size_t len, size_t *whole) {
         const unsigned char *b = (const unsigned char *)p + i;
         size_t need = sequence_length(b[0]);
         size_t have = need < len - i ? need : len - i;
-        if (need == 0 || !sequence_fits(b, have))
+        if (need == 0 || !sequence_fits(b, have)) {
             return false;
-        if (have < need)
+        }
+        if (have < need) {
             break;
+        }
         i += need;
     }
     *whole = i;
@@ -98,25 +110,30 @@ uint32_t utf8_code(const char *p, size_t len) {
     const unsigned char *b = (const unsigned char *)p;
     uint32_t code;
 
-    if (len == 1)
+    if (len == 1) {
         return b[0];
+    }
     code = b[0] & (0x7fU >> len);
-    for (size_t i = 1; i < len; i++)
+    for (size_t i = 1; i < len; i++) {
         code = code << 6 | (b[i] & 0x3fU);
+    }
     return code;
 }
 
 size_t utf8_cut(struct str text, size_t max) {
-    if (text.len <= max)
+    if (text.len <= max) {
         return text.len;
-    while (max > 0 && is_continuation((unsigned char)text.p[max]))
+    }
+    while (max > 0 && is_continuation((unsigned char)text.p[max])) {
         max--;
+    }
     return max;
 }
 
 size_t utf8_length(const char *p, size_t len) {
     size_t count = 0;
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
         count += !is_continuation((unsigned char)p[i]);
+    }
     return count;
 }

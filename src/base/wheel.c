@@ -29,20 +29,23 @@ struct wheel *wheel_create(uint64_t now_ms) {
     w->now_ms = now_ms;
     w->tick = now_ms / TICK_MS;
     for (int level = 0; level < LEVELS; level++) {
-        for (int slot = 0; slot < SLOTS; slot++)
+        for (int slot = 0; slot < SLOTS; slot++) {
             list_init(&w->slots[level][slot]);
+        }
     }
     return w;
 }
 
 void wheel_destroy(struct wheel **w) {
-    if (*w == NULL)
+    if (*w == NULL) {
         return;
+    }
     for (int level = 0; level < LEVELS; level++) {
         for (int slot = 0; slot < SLOTS; slot++) {
             struct list *head = &(*w)->slots[level][slot];
-            while (!list_empty(head))
+            while (!list_empty(head)) {
                 list_remove(head->next);
+            }
         }
     }
     mem_free(*w);
@@ -64,20 +67,23 @@ static void place(struct wheel *w, struct wheel_timer *t) {
         due_tick = w->tick + ahead;
     }
     unsigned level = 0;
-    while (ahead >> (SLOT_BITS * (level + 1)) != 0)
+    while (ahead >> (SLOT_BITS * (level + 1)) != 0) {
         level++;
+    }
     unsigned slot = (due_tick >> (SLOT_BITS * level)) & (SLOTS - 1);
     list_push_back(&w->slots[level][slot], &t->node);
     w->occupied[level] |= UINT64_C(1) << slot;
 }
 
 void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t delay_ms, wheel_cb cb) {
-    if (delay_ms > DELAY_MAX_MS)
+    if (delay_ms > DELAY_MAX_MS) {
         delay_ms = DELAY_MAX_MS;
+    }
     /* Rounded up, so never early; and past the running advance, so that it ends. */
     uint64_t due_tick = (w->now_ms + delay_ms + TICK_MS - 1) / TICK_MS;
-    if (due_tick <= w->now_ms / TICK_MS)
+    if (due_tick <= w->now_ms / TICK_MS) {
         due_tick = w->now_ms / TICK_MS + 1;
+    }
     list_remove(&t->node);
     t->due_ms = due_tick * TICK_MS;
     t->cb = cb;
@@ -97,15 +103,17 @@ static uint64_t next_tick(const struct wheel *w) {
     uint64_t next = UINT64_MAX;
     for (unsigned level = 0; level < LEVELS; level++) {
         uint64_t bits = w->occupied[level];
-        if (bits == 0)
+        if (bits == 0) {
             continue;
+        }
         uint64_t position = w->tick >> (SLOT_BITS * level);
         unsigned first = (position + 1) & (SLOTS - 1);
         uint64_t turned = first == 0 ? bits : bits >> first | bits << (SLOTS - first);
         uint64_t distance = (uint64_t)__builtin_ctzll(turned) + 1;
         uint64_t tick = (position + distance) << (SLOT_BITS * level);
-        if (tick < next)
+        if (tick < next) {
             next = tick;
+        }
     }
     return next;
 }
@@ -116,8 +124,9 @@ static void take_slot(struct wheel *w, unsigned level, struct list *taken) {
     struct list *head = &w->slots[level][slot];
     list_init(taken);
     w->occupied[level] &= ~(UINT64_C(1) << slot);
-    if (list_empty(head))
+    if (list_empty(head)) {
         return;
+    }
     *taken = *head;
     taken->next->prev = taken;
     taken->prev->next = taken;
@@ -134,11 +143,13 @@ static struct wheel_timer *pop(struct list *taken) {
 static void run_tick(struct wheel *w) {
     struct list taken;
     for (unsigned level = LEVELS - 1; level > 0; level--) {
-        if ((w->tick & ((UINT64_C(1) << (SLOT_BITS * level)) - 1)) != 0)
+        if ((w->tick & ((UINT64_C(1) << (SLOT_BITS * level)) - 1)) != 0) {
             continue;
+        }
         take_slot(w, level, &taken);
-        while (!list_empty(&taken))
+        while (!list_empty(&taken)) {
             place(w, pop(&taken));
+        }
     }
     take_slot(w, 0, &taken);
     while (!list_empty(&taken)) {
@@ -148,8 +159,9 @@ static void run_tick(struct wheel *w) {
 }
 
 void wheel_advance(struct wheel *w, uint64_t now_ms) {
-    if (now_ms <= w->now_ms)
+    if (now_ms <= w->now_ms) {
         return;
+    }
     w->now_ms = now_ms;
     uint64_t last = now_ms / TICK_MS;
     while (w->tick < last) {

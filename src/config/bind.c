@@ -48,10 +48,12 @@ static void free_items(const struct config_row *row, void *base) {
     size_t count = config_item_count(row, base);
     void *none = NULL;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         config_scope_fini(row->scope, config_item_at(row, base, i));
-    if (count > 0)
+    }
+    if (count > 0) {
         mem_free(config_item_at(row, base, 0));
+    }
     count = 0;
     memcpy((char *)base + row->offset, &none, sizeof none);
     memcpy((char *)base + row->count_offset, &count, sizeof count);
@@ -61,12 +63,13 @@ void config_scope_fini(const struct config_scope *scope, void *base) {
     for (size_t i = 0; i < scope->count; i++) {
         const struct config_row *row = &scope->rows[i];
 
-        if (row->type == CONFIG_TYPE_STRUCT)
+        if (row->type == CONFIG_TYPE_STRUCT) {
             config_scope_fini(row->scope, (char *)base + row->offset);
-        else if (has_items(row))
+        } else if (has_items(row)) {
             free_items(row, base);
-        else
+        } else {
             config_value_fini(row, base);
+        }
     }
     if (scope == &CONFIG_POLICY) {
         struct config_policy *policy = base;
@@ -105,10 +108,12 @@ static void set_defaults(const struct config_scope *scope, void *base) {
     for (size_t i = 0; i < scope->count; i++) {
         const struct config_row *row = &scope->rows[i];
 
-        if (row->type == CONFIG_TYPE_STRUCT)
+        if (row->type == CONFIG_TYPE_STRUCT) {
             set_defaults(row->scope, (char *)base + row->offset);
-        if (!row->fallback || has_items(row))
+        }
+        if (row->fallback == NULL || has_items(row)) {
             continue;
+        }
         struct config_node *node = parse_default(row->fallback, &problems);
         config_value_read(row, node, row->path, base, &problems);
         config_tree_destroy(&node);
@@ -118,11 +123,13 @@ static void set_defaults(const struct config_scope *scope, void *base) {
 
 static bool expect_kind(const struct binding *b, const struct config_node *node,
                         enum config_node_kind kind, const char *path) {
-    if (node->kind == kind)
+    if (node->kind == kind) {
         return true;
-    if (!node->refused)
+    }
+    if (!node->refused) {
         config_problems_add(b->problems, node->file, node->line, path, "expected a %s",
                             kind == CONFIG_NODE_LIST ? "list" : "mapping of keys");
+    }
     return false;
 }
 
@@ -130,8 +137,9 @@ static void bind_list(const struct binding *b, const struct config_row *row,
                       const struct config_node *node, const struct place *at, const char *path) {
     char *items;
 
-    if (!expect_kind(b, node, CONFIG_NODE_LIST, path) || node->count == 0)
+    if (!expect_kind(b, node, CONFIG_NODE_LIST, path) || node->count == 0) {
         return;
+    }
     items = mem_calloc(node->count, row->scope->size_bytes);
     memcpy((char *)at->base + row->offset, &items, sizeof items);
     memcpy((char *)at->base + row->count_offset, &node->count, sizeof node->count);
@@ -141,8 +149,9 @@ static void bind_list(const struct binding *b, const struct config_row *row,
 
         config_path_item(item_path, path, i);
         set_defaults(row->scope, item.base);
-        if (expect_kind(b, node->entries[i].value, CONFIG_NODE_MAP, item_path))
+        if (expect_kind(b, node->entries[i].value, CONFIG_NODE_MAP, item_path)) {
             bind_mapping(b, &item, node->entries[i].value);
+        }
     }
 }
 
@@ -156,15 +165,19 @@ static void bind_policy(const struct binding *b, const struct config_entry *entr
 
     policy->type = mem_strdup(entry->key);
     set_defaults(&CONFIG_POLICY, policy);
-    if (shared && shared->kind == CONFIG_NODE_MAP)
+    if (shared != NULL && shared->kind == CONFIG_NODE_MAP) {
         bind_mapping(&silent, &at, shared);
-    if (wrong)
+    }
+    if (wrong != NULL) {
         config_problems_add(b->problems, entry->value->file, entry->value->line, path,
                             "expected %s", wrong);
-    if (config_node_is_null(entry->value))
+    }
+    if (config_node_is_null(entry->value)) {
         return;
-    if (expect_kind(b, entry->value, CONFIG_NODE_MAP, path))
+    }
+    if (expect_kind(b, entry->value, CONFIG_NODE_MAP, path)) {
         bind_mapping(b, &at, entry->value);
+    }
 }
 
 static void bind_named(const struct binding *b, const struct config_row *row,
@@ -172,8 +185,9 @@ static void bind_named(const struct binding *b, const struct config_row *row,
     struct config_policy *policies;
 
     if (config_node_is_null(node) || !expect_kind(b, node, CONFIG_NODE_MAP, path) ||
-        node->count == 0)
+        node->count == 0) {
         return;
+    }
     policies = mem_calloc(node->count, row->scope->size_bytes);
     memcpy((char *)at->base + row->offset, &policies, sizeof policies);
     memcpy((char *)at->base + row->count_offset, &node->count, sizeof node->count);
@@ -190,12 +204,15 @@ static void bind_section(const struct binding *b, const struct config_row *row,
     const struct place section = {at->scope, row->path, path, at->base};
     bool there = !config_node_is_null(node);
 
-    if (there && !expect_kind(b, node, CONFIG_NODE_MAP, path))
+    if (there && !expect_kind(b, node, CONFIG_NODE_MAP, path)) {
         return;
-    if (row->present)
+    }
+    if (row->present) {
         memcpy((char *)at->base + row->offset, &there, sizeof there);
-    if (there)
+    }
+    if (there) {
         bind_mapping(b, &section, node);
+    }
 }
 
 static void bind_row(const struct binding *b, const struct config_row *row,
@@ -207,8 +224,9 @@ static void bind_row(const struct binding *b, const struct config_row *row,
         bind_section(b, row, node, at, path);
         break;
     case CONFIG_TYPE_STRUCT:
-        if (!config_node_is_null(node) && expect_kind(b, node, CONFIG_NODE_MAP, path))
+        if (!config_node_is_null(node) && expect_kind(b, node, CONFIG_NODE_MAP, path)) {
             bind_mapping(b, &inner, node);
+        }
         break;
     case CONFIG_TYPE_LIST:
         bind_list(b, row, node, at, path);
@@ -238,13 +256,14 @@ static void report_unknown(const struct binding *b, const struct place *at,
         char path[CONFIG_MAX_PATH_BYTES], quoted[CONFIG_QUOTE_BYTES];
         const char *nearest;
 
-        if (config_row_find(at->scope, at->prefix, entry->key))
+        if (config_row_find(at->scope, at->prefix, entry->key) != NULL) {
             continue;
+        }
         nearest = config_suggest(at->scope, at->prefix, entry->key);
         config_path_name(path, at->path, config_quote(entry->key, quoted));
         config_problems_add(b->problems, entry->value->file, entry->value->line, path,
-                            nearest ? "unknown key; is \"%s\" meant?" : "unknown key%s",
-                            nearest ? nearest : "");
+                            nearest != NULL ? "unknown key; is \"%s\" meant?" : "unknown key%s",
+                            nearest != NULL ? nearest : "");
     }
 }
 
@@ -257,14 +276,16 @@ static void bind_mapping(const struct binding *b, const struct place *at,
         const struct config_node *child;
         char path[CONFIG_MAX_PATH_BYTES];
 
-        if (!name)
+        if (name == NULL) {
             continue;
+        }
         config_path_name(path, at->path, name);
         child = config_node_get(node, str_of(name));
-        if (child && !child->refused)
+        if (child != NULL && !child->refused) {
             bind_row(b, row, child, at, path);
-        else if (!child && row->required)
+        } else if (child == NULL && row->required) {
             config_problems_add(b->problems, node->file, node->line, path, "missing");
+        }
     }
     report_unknown(b, at, node);
 }

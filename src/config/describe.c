@@ -4,9 +4,10 @@
 #include "unit.h"
 
 static void describe_words(const struct config_row *row, struct buf *out) {
-    for (size_t i = 0; row->words[i]; i++) {
-        if (i > 0)
-            buf_append_str(out, row->words[i + 1] ? ", " : " or ");
+    for (size_t i = 0; row->words[i] != NULL; i++) {
+        if (i > 0) {
+            buf_append_str(out, row->words[i + 1] != NULL ? ", " : " or ");
+        }
         buf_append_str(out, row->words[i]);
     }
 }
@@ -33,7 +34,7 @@ void config_describe(const struct config_row *row, struct buf *out) {
         config_print_size(row->max, out);
         break;
     case CONFIG_TYPE_TEXT:
-        buf_append_str(out, row->shape ? row->shape : "a text");
+        buf_append_str(out, row->shape != NULL ? row->shape : "a text");
         break;
     case CONFIG_TYPE_FILE:
         buf_append_str(out, "a file's path");

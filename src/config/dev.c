@@ -54,8 +54,9 @@ static void append_text(const char *state_dir, bool embedded, struct buf *out) {
         config_print_quoted(buf_cstr(&path), out);
         p += len - 1;
     }
-    if (embedded)
+    if (embedded) {
         buf_append_str(out, "redis: {embedded: true}\n");
+    }
     buf_fini(&path);
 }
 
@@ -74,20 +75,23 @@ static bool make_directory(const char *path, struct config_problems *problems) {
     for (char *p = copy + 1; ok; p++) {
         char c = *p;
 
-        if (c != '/' && c != '\0')
+        if (c != '/' && c != '\0') {
             continue;
+        }
         *p = '\0';
         ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
         *p = c;
-        if (c == '\0')
+        if (c == '\0') {
             break;
+        }
     }
     if (ok) {
         ok = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
         errno = ENOTDIR;
     }
-    if (!ok)
+    if (!ok) {
         report_errno(problems, path);
+    }
     mem_free(copy);
     return ok;
 }
@@ -95,10 +99,12 @@ static bool make_directory(const char *path, struct config_problems *problems) {
 static bool check_key_file(const char *path, struct config_problems *problems) {
     struct stat st;
 
-    if (lstat(path, &st) != 0)
+    if (lstat(path, &st) != 0) {
         return report_errno(problems, path);
-    if (S_ISREG(st.st_mode) && (st.st_mode & 077) == 0 && st.st_size >= 32)
+    }
+    if (S_ISREG(st.st_mode) && (st.st_mode & 077) == 0 && st.st_size >= 32) {
         return true;
+    }
     config_problems_add(problems, STATE_DIR_NAME, 0, "",
                         "%.300s: not a signing key that only its user may read (remove it, and a "
                         "new one is made)",
@@ -127,8 +133,9 @@ static bool make_key(const char *state_dir, const char *path, struct config_prob
     ok = write(fd, text, 2 * RAND_ID_LEN) == 2 * RAND_ID_LEN;
     ok = close(fd) == 0 && ok;
     ok = ok && (link(temporary.data, path) == 0 || errno == EEXIST);
-    if (!ok)
+    if (!ok) {
         report_errno(problems, path);
+    }
     unlink(temporary.data);
 done:
     explicit_bzero(text, sizeof text);
@@ -154,8 +161,9 @@ static void check_loopback(const struct config *c, struct config_problems *probl
         char path[64];
         const struct config_node *node;
 
-        if (!c->listen[i].systemd_socket && config_is_loopback(c->listen[i].address))
+        if (c->listen[i].systemd_socket == NULL && config_is_loopback(c->listen[i].address)) {
             continue;
+        }
         (void)snprintf(path, sizeof path, "listen[%zu].address", i);
         node = config_tree_nearest(c->root, path);
         config_problems_add(problems, node->file, node->line, path,
@@ -176,17 +184,20 @@ static struct config_node *dev_tree(const char *state_dir, struct config_node **
     struct buf text;
     bool embedded = true;
 
-    for (size_t i = 0; *over && i < ARRAY_LEN(OTHERS); i++)
-        embedded = embedded && !config_tree_find(*over, OTHERS[i]);
+    for (size_t i = 0; *over != NULL && i < ARRAY_LEN(OTHERS); i++) {
+        embedded = embedded && config_tree_find(*over, OTHERS[i]) == NULL;
+    }
     buf_init(&text);
     append_text(state_dir, embedded, &text);
     root = config_tree_parse(DEV_NAME, text.data, text.len, problems);
     buf_fini(&text);
-    if (!root)
+    if (root == NULL) {
         return NULL;
+    }
     config_tree_expand(root, problems); /* of a path that holds "${" */
-    if (*over)
+    if (*over != NULL) {
         config_tree_merge(root, over);
+    }
     return root;
 }
 
@@ -209,9 +220,10 @@ static bool check_directory(const char *path, struct config_problems *problems) 
            strcmp(at, ".") != 0) {
         char *slash = strrchr(copy, '/');
 
-        if (slash)
+        if (slash != NULL) {
             slash[slash == copy ? 1 : 0] = '\0';
-        at = slash ? copy : ".";
+        }
+        at = slash != NULL ? copy : ".";
     }
     ok = stat(at, &st) == 0;
     if (ok && !S_ISDIR(st.st_mode)) {
@@ -219,8 +231,9 @@ static bool check_directory(const char *path, struct config_problems *problems) 
         errno = ENOTDIR;
     }
     ok = ok && access(at, W_OK | X_OK) == 0;
-    if (!ok)
+    if (!ok) {
         report_errno(problems, path);
+    }
     mem_free(copy);
     return ok;
 }
@@ -233,8 +246,9 @@ bool config_check_state_dir(const struct config *c, const char *state_dir,
 
     buf_init(&key);
     buf_printf(&key, "%s/dev-key", state_dir);
-    if (ok && c->dev && access(buf_cstr(&key), F_OK) == 0)
+    if (ok && c->dev && access(buf_cstr(&key), F_OK) == 0) {
         ok = check_key_file(key.data, &problems);
+    }
     buf_fini(&key);
     config_problems_report(&problems, on_problem, ctx);
     return ok;
@@ -246,24 +260,28 @@ struct config *config_load_dev(const char *state_dir, const char *path,
     struct config_node *over = NULL, *root = NULL;
     struct config *config = NULL;
 
-    if (path) {
+    if (path != NULL) {
         over = config_load_tree(path, &problems);
-        if (!over)
+        if (over == NULL) {
             goto done;
+        }
     }
     root = dev_tree(state_dir, &over, &problems);
-    if (!root)
+    if (root == NULL) {
         goto done;
+    }
     config = config_load_bound(&root, &problems);
-    if (!config)
+    if (config == NULL) {
         goto done;
+    }
     config->dev = true;
     config->state_dir = mem_strdup(state_dir);
     check_loopback(config, &problems);
-    if (problems.count > 0)
+    if (problems.count > 0) {
         config_destroy(&config);
-    else if (!config_tree_find(config->root, "allowedOrigins"))
+    } else if (config_tree_find(config->root, "allowedOrigins") == NULL) {
         config_derive_own_page(config);
+    }
 done:
     config_problems_report(&problems, on_problem, ctx);
     config_tree_destroy(&over);

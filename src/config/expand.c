@@ -15,8 +15,9 @@ static bool is_name(const char *name, size_t len) {
     for (size_t i = 0; i < len; i++) {
         bool letter = (name[i] >= 'A' && name[i] <= 'Z') || (name[i] >= 'a' && name[i] <= 'z');
         bool digit = i > 0 && name[i] >= '0' && name[i] <= '9';
-        if (!letter && !digit && name[i] != '_')
+        if (!letter && !digit && name[i] != '_') {
             return false;
+        }
     }
     return len > 0;
 }
@@ -29,7 +30,7 @@ static const char *append_variable(struct expansion *e, const struct config_node
     char name[CONFIG_MAX_KEY_BYTES + 1];
     const char *value;
 
-    if (!end || (size_t)(end - p) >= sizeof name || !is_name(p, (size_t)(end - p))) {
+    if (end == NULL || (size_t)(end - p) >= sizeof name || !is_name(p, (size_t)(end - p))) {
         config_problems_add(e->problems, node->file, node->line, e->path,
                             "\"${\" needs the name of an environment variable and \"}\" (write "
                             "\"$${\" for the two characters themselves)");
@@ -38,14 +39,15 @@ static const char *append_variable(struct expansion *e, const struct config_node
     memcpy(name, p, (size_t)(end - p));
     name[end - p] = '\0';
     value = getenv(name);
-    if (!value) {
+    if (value == NULL) {
         config_problems_add(e->problems, node->file, node->line, e->path,
                             "the environment variable %s is not set", name);
         return NULL;
     }
     for (const char *c = value; *c; c++) {
-        if ((unsigned char)*c >= 0x20 && *c != 0x7f)
+        if ((unsigned char)*c >= 0x20 && *c != 0x7f) {
             continue;
+        }
         config_problems_add(e->problems, node->file, node->line, e->path,
                             "the environment variable %s holds a control character or line break",
                             name);
@@ -63,8 +65,9 @@ static void expand_scalar(struct expansion *e, struct config_node *node) {
     const char *p = node->text;
     bool variable = false;
 
-    if (!strstr(p, "${"))
+    if (strstr(p, "${") == NULL) {
         return;
+    }
     node->refused = true; /* reset on success */
     buf_init(&out);
     while (*p && out.len <= CONFIG_MAX_VALUE_BYTES) {
@@ -74,8 +77,9 @@ static void expand_scalar(struct expansion *e, struct config_node *node) {
         } else if (strncmp(p, "${", 2) == 0) {
             variable = true;
             p = append_variable(e, node, p + 2, &out);
-            if (!p)
+            if (p == NULL) {
                 goto done;
+            }
         } else {
             buf_append_char(&out, *p++);
         }
@@ -97,8 +101,9 @@ static void expand_scalar(struct expansion *e, struct config_node *node) {
     node->plain = node->plain || variable;
     node->refused = false;
 done:
-    if (out.len > 0)
+    if (out.len > 0) {
         explicit_bzero(out.data, out.len);
+    }
     buf_fini(&out);
 }
 
@@ -112,10 +117,11 @@ static void expand_node(struct expansion *e, struct config_node *node) {
     for (size_t i = 0; i < node->count; i++) {
         const struct config_entry *entry = &node->entries[i];
 
-        if (entry->key)
+        if (entry->key != NULL) {
             config_path_name(e->path, e->path, entry->key);
-        else
+        } else {
             config_path_item(e->path, e->path, i);
+        }
         expand_node(e, entry->value);
         e->path[len] = '\0';
     }

@@ -10,8 +10,9 @@ bool config_read_file(const char *path, size_t max_bytes, struct buf *out) {
     size_t total = 0;
     ssize_t got;
 
-    if (fd < 0)
+    if (fd < 0) {
         return false;
+    }
     do {
         char chunk[4096];
 

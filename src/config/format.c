@@ -19,8 +19,9 @@ static bool only(const char *text, const char *allowed) {
 
 /* Parses an address literal: its length in bytes (4 or 16), or 0. */
 static size_t parse_address(const char *text, unsigned char out[16]) {
-    if (inet_pton(AF_INET, text, out) == 1)
+    if (inet_pton(AF_INET, text, out) == 1) {
         return 4;
+    }
     return inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
 }
 
@@ -51,9 +52,11 @@ const char *config_check_alg(const char *text) {
         ;
     static char expected[sizeof "one of " + sizeof NAMES];
 
-    for (size_t i = 0; i < ARRAY_LEN(ALGS); i++)
-        if (strcmp(text, ALGS[i]) == 0)
+    for (size_t i = 0; i < ARRAY_LEN(ALGS); i++) {
+        if (strcmp(text, ALGS[i]) == 0) {
             return NULL;
+        }
+    }
     (void)snprintf(expected, sizeof expected, "one of %s", &NAMES[2]);
     return expected;
 }
@@ -62,61 +65,76 @@ const char *config_check_cidr(const char *text) {
     char address[INET6_ADDRSTRLEN];
     unsigned char bytes[16];
     const char *slash = strchr(text, '/');
-    size_t len = slash ? (size_t)(slash - text) : strlen(text);
+    size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
     size_t bits, size;
 
-    if (len >= sizeof address)
+    if (len >= sizeof address) {
         return "a network such as 10.0.0.0/8";
+    }
     memcpy(address, text, len);
     address[len] = '\0';
     size = parse_address(address, bytes);
-    if (size == 0)
+    if (size == 0) {
         return "a network such as 10.0.0.0/8";
-    if (!slash)
+    }
+    if (slash == NULL) {
         return NULL;
-    if (slash[1] == '\0' || strlen(slash + 1) > 3 || !only(slash + 1, DIGITS))
+    }
+    if (slash[1] == '\0' || strlen(slash + 1) > 3 || !only(slash + 1, DIGITS)) {
         return "a network such as 10.0.0.0/8";
+    }
     bits = (size_t)strtoul(slash + 1, NULL, 10);
-    if (bits > size * 8)
+    if (bits > size * 8) {
         return "a prefix length that the address has bits for";
-    for (size_t i = bits; i < size * 8; i++)
-        if (bytes[i / 8] & (0x80 >> (i % 8)))
+    }
+    for (size_t i = bits; i < size * 8; i++) {
+        if (bytes[i / 8] & (0x80 >> (i % 8))) {
             return "a network: no bits set behind its prefix length";
+        }
+    }
     return NULL;
 }
 
 const char *config_check_claim(const char *text) {
-    if (config_check_text(text))
+    if (config_check_text(text) != NULL) {
         return config_check_text(text);
-    if (text[0] != '/')
+    }
+    if (text[0] != '/') {
         return NULL;
-    for (const char *p = strchr(text, '~'); p; p = strchr(p + 1, '~'))
-        if (p[1] != '0' && p[1] != '1')
+    }
+    for (const char *p = strchr(text, '~'); p != NULL; p = strchr(p + 1, '~')) {
+        if (p[1] != '0' && p[1] != '1') {
             return "a JSON pointer, in which ~ stands only in ~0 and ~1";
+        }
+    }
     return NULL;
 }
 
 const char *config_check_cookie(const char *text) {
-    if (config_check_text(text) || !only(text, LOWER UPPER DIGITS "!#$%&'*+-.^_`|~"))
+    if (config_check_text(text) != NULL || !only(text, LOWER UPPER DIGITS "!#$%&'*+-.^_`|~")) {
         return "a cookie name";
+    }
     return NULL;
 }
 
 const char *config_check_fd_name(const char *text) {
-    if (config_check_text(text) || strchr(text, ':'))
+    if (config_check_text(text) != NULL || strchr(text, ':') != NULL) {
         return "a FileDescriptorName of 1 to 256 characters without a colon";
+    }
     return NULL;
 }
 
 const char *config_check_instance(const char *text) {
-    if (*text == '\0' || strlen(text) > 128 || !only(text, LOWER UPPER DIGITS "._:@-"))
+    if (*text == '\0' || strlen(text) > 128 || !only(text, LOWER UPPER DIGITS "._:@-")) {
         return "1 to 128 letters, digits or one of . _ : @ -";
+    }
     return NULL;
 }
 
 const char *config_check_key_prefix(const char *text) {
-    if (*text == '\0' || strlen(text) > 32 || !only(text, LOWER UPPER DIGITS "._-"))
+    if (*text == '\0' || strlen(text) > 32 || !only(text, LOWER UPPER DIGITS "._-")) {
         return "1 to 32 letters, digits or one of . _ -";
+    }
     return NULL;
 }
 
@@ -124,8 +142,9 @@ bool config_is_host(struct str host) {
     char name[254];
     unsigned char bytes[16];
 
-    if (host.len == 0 || host.len >= sizeof name)
+    if (host.len == 0 || host.len >= sizeof name) {
         return false;
+    }
     memcpy(name, host.p, host.len);
     name[host.len] = '\0';
     return only(name, LOWER UPPER DIGITS "._-") || parse_address(name, bytes) == 16;
@@ -135,20 +154,24 @@ bool config_split_host_port(struct str text, struct str *host, int *port) {
     size_t colon = text.len;
     long number = 0;
 
-    while (colon > 0 && text.p[colon - 1] != ':')
+    while (colon > 0 && text.p[colon - 1] != ':') {
         colon--;
-    if (colon == 0 || colon == text.len || text.len - colon > 5)
+    }
+    if (colon == 0 || colon == text.len || text.len - colon > 5) {
         return false;
+    }
     for (size_t i = colon; i < text.len; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
+        if (text.p[i] < '0' || text.p[i] > '9') {
             return false;
+        }
         number = number * 10 + (text.p[i] - '0');
     }
     *host = (struct str){text.p, colon - 1};
-    if (host->len >= 2 && host->p[0] == '[' && host->p[host->len - 1] == ']')
+    if (host->len >= 2 && host->p[0] == '[' && host->p[host->len - 1] == ']') {
         *host = (struct str){host->p + 1, host->len - 2};
-    else if (memchr(host->p, ':', host->len))
+    } else if (memchr(host->p, ':', host->len) != NULL) {
         return false; /* IPv6 without brackets */
+    }
     *port = (int)number;
     return number >= 1 && number <= 65535 && config_is_host(*host);
 }
@@ -164,8 +187,9 @@ const char *config_check_node(const char *text) {
 /* Browsers omit the default port of the scheme, so an origin that has it would never match. */
 static const char *check_origin_port(const char *text, int port) {
     if ((strncmp(text, "https:", 6) == 0 && port == 443) ||
-        (strncmp(text, "http:", 5) == 0 && port == 80))
+        (strncmp(text, "http:", 5) == 0 && port == 80)) {
         return "an origin without the scheme's own port, as browsers send it";
+    }
     return NULL;
 }
 
@@ -176,32 +200,40 @@ const char *config_check_origin(const char *text) {
     struct str host, rest;
     int port;
 
-    if (strcmp(text, "*") == 0 || strcmp(text, "null") == 0 || strcmp(text, "file://") == 0)
+    if (strcmp(text, "*") == 0 || strcmp(text, "null") == 0 || strcmp(text, "file://") == 0) {
         return NULL;
-    if (!colon || colon == text || strspn(text, LOWER DIGITS "+.-") != (size_t)(colon - text) ||
-        *text < 'a' || strlen(text) > MAX_TEXT_BYTES)
+    }
+    if (colon == NULL || colon == text ||
+        strspn(text, LOWER DIGITS "+.-") != (size_t)(colon - text) || *text < 'a' ||
+        strlen(text) > MAX_TEXT_BYTES) {
         return EXPECTED;
+    }
     rest = str_of(colon + 3);
-    if (rest.len == 0 || strpbrk(rest.p, UPPER "/?#@ "))
+    if (rest.len == 0 || strpbrk(rest.p, UPPER "/?#@ ") != NULL) {
         return EXPECTED;
-    if (config_split_host_port(rest, &host, &port))
+    }
+    if (config_split_host_port(rest, &host, &port)) {
         return check_origin_port(text, port);
-    if (rest.p[0] == '[' && rest.p[rest.len - 1] == ']')
+    }
+    if (rest.p[0] == '[' && rest.p[rest.len - 1] == ']') {
         rest = (struct str){rest.p + 1, rest.len - 2};
-    else if (memchr(rest.p, ':', rest.len))
+    } else if (memchr(rest.p, ':', rest.len) != NULL) {
         return EXPECTED;
+    }
     return config_is_host(rest) ? NULL : EXPECTED;
 }
 
 const char *config_check_resource_type(const char *text) {
-    if (*text < 'a' || *text > 'z' || strlen(text) > 64 || !only(text, LOWER DIGITS "-"))
+    if (*text < 'a' || *text > 'z' || strlen(text) > 64 || !only(text, LOWER DIGITS "-")) {
         return "a resource type: a small letter, then up to 63 small letters, digits or -";
+    }
     return NULL;
 }
 
 const char *config_check_socket_path(const char *text) {
-    if (*text == '\0' || strlen(text) >= sizeof((struct sockaddr_un *)0)->sun_path)
+    if (*text == '\0' || strlen(text) >= sizeof((struct sockaddr_un *)0)->sun_path) {
         return "a path of 1 to 107 bytes";
+    }
     return NULL;
 }
 
@@ -219,29 +251,35 @@ const char *config_check_url(const char *text) {
     struct str host;
     int port;
 
-    if (strncmp(text, "https://", 8) == 0)
+    if (strncmp(text, "https://", 8) == 0) {
         authority = text + 8;
-    else if (strncmp(text, "http://", 7) == 0)
+    } else if (strncmp(text, "http://", 7) == 0) {
         authority = text + 7;
-    else
+    } else {
         return EXPECTED;
+    }
     host = (struct str){authority, strcspn(authority, "/?#")};
-    if (strlen(text) > 2048 || strpbrk(text, " \"<>\\^`{|}") || memchr(host.p, '@', host.len))
+    if (strlen(text) > 2048 || strpbrk(text, " \"<>\\^`{|}") != NULL ||
+        memchr(host.p, '@', host.len) != NULL) {
         return EXPECTED;
-    if (config_split_host_port(host, &host, &port))
+    }
+    if (config_split_host_port(host, &host, &port)) {
         return NULL;
-    if (host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
+    }
+    if (host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']') {
         host = (struct str){host.p + 1, host.len - 2};
-    else if (host.len > 0 && memchr(host.p, ':', host.len))
+    } else if (host.len > 0 && memchr(host.p, ':', host.len) != NULL) {
         return EXPECTED;
+    }
     return config_is_host(host) ? NULL : EXPECTED;
 }
 
 const char *config_check_url_path(const char *text) {
     size_t len = strlen(text);
 
-    if (text[0] != '/' || len < 2 || len > 128 || strstr(text, "//") || strstr(text, "/.") ||
-        !only(text, LOWER UPPER DIGITS "/._~-"))
+    if (text[0] != '/' || len < 2 || len > 128 || strstr(text, "//") != NULL ||
+        strstr(text, "/.") != NULL || !only(text, LOWER UPPER DIGITS "/._~-")) {
         return "a path such as /ws: letters, digits and . _ ~ - between slashes";
+    }
     return NULL;
 }

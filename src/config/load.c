@@ -15,15 +15,18 @@ struct config_node *config_load_tree(const char *path, struct config_problems *p
     struct buf text;
 
     buf_init(&text);
-    if (config_read_file(path, CONFIG_MAX_FILE_BYTES, &text))
+    if (config_read_file(path, CONFIG_MAX_FILE_BYTES, &text)) {
         root = config_tree_parse(path, text.data, text.len, problems);
-    else
+    } else {
         config_problems_add(problems, path, 0, "", "%s", strerror(errno));
-    if (text.cap > 0)
+    }
+    if (text.cap > 0) {
         explicit_bzero(text.data, text.cap);
+    }
     buf_fini(&text);
-    if (root)
+    if (root != NULL) {
         config_tree_expand(root, problems);
+    }
     return root;
 }
 
@@ -35,15 +38,16 @@ struct config *config_load_bound(struct config_node **root, struct config_proble
     *root = NULL;
     config_bind(config, config->root, problems);
     config_check_rules(&rules);
-    if (problems->count > 0)
+    if (problems->count > 0) {
         config_destroy(&config);
+    }
     return config;
 }
 
 struct config *config_load_file(const char *path, config_problem_cb on_problem, void *ctx) {
     struct config_problems problems = {0};
     struct config_node *root = config_load_tree(path, &problems);
-    struct config *config = root ? config_load_bound(&root, &problems) : NULL;
+    struct config *config = root != NULL ? config_load_bound(&root, &problems) : NULL;
 
     config_problems_report(&problems, on_problem, ctx);
     return config;
@@ -55,7 +59,7 @@ struct config *config_load_text(const char *name, const char *text, size_t len,
     struct config_node *root = config_tree_parse(name, text, len, &problems);
     struct config *config = NULL;
 
-    if (root) {
+    if (root != NULL) {
         config_tree_expand(root, &problems);
         config = config_load_bound(&root, &problems);
     }
@@ -64,8 +68,9 @@ struct config *config_load_text(const char *name, const char *text, size_t len,
 }
 
 static void wipe(char *secret) {
-    if (secret)
+    if (secret != NULL) {
         explicit_bzero(secret, strlen(secret));
+    }
     mem_free(secret);
 }
 
@@ -73,8 +78,9 @@ void config_destroy(struct config **c) {
     struct config *config = *c;
 
     *c = NULL;
-    if (!config)
+    if (config == NULL) {
         return;
+    }
     wipe(config->redis.password);
     wipe(config->redis.sentinel_password);
     mem_free(config->redis.host);
@@ -87,8 +93,10 @@ void config_destroy(struct config **c) {
 }
 
 const struct config_policy *config_policy_for(const struct config *c, struct str type) {
-    for (size_t i = 0; i < c->type_count; i++)
-        if (str_eqz(type, c->types[i].type))
+    for (size_t i = 0; i < c->type_count; i++) {
+        if (str_eqz(type, c->types[i].type)) {
             return &c->types[i];
+        }
+    }
     return c->reject_unknown_types ? NULL : &c->default_policy;
 }

@@ -16,8 +16,9 @@ static void print_mapping(struct printing *p, const struct config_scope *scope, 
                           const void *base);
 
 static void start_line(struct printing *p, const char *name) {
-    for (int i = 0; i < p->depth; i++)
+    for (int i = 0; i < p->depth; i++) {
         buf_append_str(p->out, p->item && i == p->depth - 1 ? "- " : "  ");
+    }
     p->item = false;
     buf_append_str(p->out, name);
     buf_append_char(p->out, ':');
@@ -26,12 +27,15 @@ static void start_line(struct printing *p, const char *name) {
 /* Whether any key in a droppable section is set. */
 static bool is_dropped(const struct config_row *section, const struct config_scope *scope,
                        const void *base) {
-    if (!section->droppable)
+    if (!section->droppable) {
         return false;
-    for (size_t i = 0; i < scope->count; i++)
-        if (config_row_name(&scope->rows[i], section->path) &&
-            !config_value_is_null(&scope->rows[i], base))
+    }
+    for (size_t i = 0; i < scope->count; i++) {
+        if (config_row_name(&scope->rows[i], section->path) != NULL &&
+            !config_value_is_null(&scope->rows[i], base)) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -55,8 +59,9 @@ static void print_items(struct printing *p, const struct config_row *row, const 
         }
         p->item = !named;
         print_mapping(p, row->scope, "", item);
-        if (named)
+        if (named) {
             p->depth--;
+        }
     }
     p->depth--;
 }
@@ -73,10 +78,11 @@ static void print_row(struct printing *p, const struct config_scope *scope,
                       const struct config_row *row, const void *base) {
     switch (row->type) {
     case CONFIG_TYPE_SECTION:
-        if (config_value_is_null(row, base) || is_dropped(row, scope, base))
+        if (config_value_is_null(row, base) || is_dropped(row, scope, base)) {
             buf_append_str(p->out, " null\n");
-        else
+        } else {
             print_inner(p, scope, row->path, base);
+        }
         break;
     case CONFIG_TYPE_STRUCT:
         print_inner(p, row->scope, "", (const char *)base + row->offset);
@@ -107,8 +113,9 @@ static void print_mapping(struct printing *p, const struct config_scope *scope, 
     for (size_t i = 0; i < scope->count; i++) {
         const char *name = config_row_name(&scope->rows[i], prefix);
 
-        if (!name)
+        if (name == NULL) {
             continue;
+        }
         start_line(p, name);
         print_row(p, scope, &scope->rows[i], base);
     }

@@ -15,17 +15,20 @@ void config_redis_url_fini(struct config_redis_url *url) {
     mem_free(url->host);
     mem_free(url->unix_path);
     mem_free(url->username);
-    if (url->password)
+    if (url->password != NULL) {
         explicit_bzero(url->password, strlen(url->password));
+    }
     mem_free(url->password);
     *url = (struct config_redis_url){0};
 }
 
 static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
+    }
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
@@ -60,11 +63,13 @@ static char *decode(struct str text) {
 static bool parse_database(struct str text, int *database) {
     int value = 0;
 
-    if (text.len == 0 || text.len > 5)
+    if (text.len == 0 || text.len > 5) {
         return text.len == 0;
+    }
     for (size_t i = 0; i < text.len; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
+        if (text.p[i] < '0' || text.p[i] > '9') {
             return false;
+        }
         value = value * 10 + (text.p[i] - '0');
     }
     *database = value;
@@ -73,19 +78,22 @@ static bool parse_database(struct str text, int *database) {
 
 static const char *parse_user(struct str user, struct config_redis_url *out) {
     const char *colon = user.len > 0 ? memchr(user.p, ':', user.len) : NULL;
-    struct str name = {user.p, colon ? (size_t)(colon - user.p) : user.len};
+    struct str name = {user.p, colon != NULL ? (size_t)(colon - user.p) : user.len};
 
     if (name.len > 0) {
         out->username = decode(name);
-        if (!out->username)
+        if (out->username == NULL) {
             return "% is not followed by two hexadecimal digits in the user";
+        }
     }
-    if (colon) {
+    if (colon != NULL) {
         out->password = decode((struct str){colon + 1, user.len - name.len - 1});
-        if (!out->password)
+        if (out->password == NULL) {
             return "% is not followed by two hexadecimal digits in the password";
-        if (*out->password == '\0')
+        }
+        if (*out->password == '\0') {
             return "the password is empty";
+        }
     }
     return NULL;
 }
@@ -100,12 +108,14 @@ static const char *parse_host(struct str text, struct config_redis_url *out) {
     }
     out->port = DEFAULT_PORT;
     host = text;
-    if (host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
+    if (host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']') {
         host = (struct str){host.p + 1, host.len - 2};
-    else if (host.len > 0 && memchr(host.p, ':', host.len))
+    } else if (host.len > 0 && memchr(host.p, ':', host.len) != NULL) {
         return "the port must be a number from 1 to 65535";
-    if (!config_is_host(host))
+    }
+    if (!config_is_host(host)) {
         return "no host that could be one (a character of a password must be written as %XX)";
+    }
     out->host = str_dup(host);
     return NULL;
 }
@@ -114,16 +124,20 @@ static const char *parse_host(struct str text, struct config_redis_url *out) {
 static const char *parse_network(const char *rest, struct config_redis_url *out) {
     size_t len = strcspn(rest, "/?#");
     const char *at = memrchr(rest, '@', len);
-    const char *host = at ? at + 1 : rest;
-    const char *wrong = at ? parse_user((struct str){rest, (size_t)(at - rest)}, out) : NULL;
+    const char *host = at != NULL ? at + 1 : rest;
+    const char *wrong =
+        at != NULL ? parse_user((struct str){rest, (size_t)(at - rest)}, out) : NULL;
 
-    if (!wrong)
+    if (wrong == NULL) {
         wrong = parse_host((struct str){host, (size_t)(rest + len - host)}, out);
-    if (wrong)
+    }
+    if (wrong != NULL) {
         return wrong;
+    }
     rest += len;
-    if (!parse_database(str_of(*rest == '/' ? rest + 1 : rest), &out->database))
+    if (!parse_database(str_of(*rest == '/' ? rest + 1 : rest), &out->database)) {
         return "behind the host only /database, a number from 0 to 65535";
+    }
     return NULL;
 }
 
@@ -131,18 +145,22 @@ static const char *parse_network(const char *rest, struct config_redis_url *out)
 static const char *parse_unix(const char *rest, struct config_redis_url *out) {
     size_t len;
 
-    if (strncmp(rest, "///", 3) == 0)
+    if (strncmp(rest, "///", 3) == 0) {
         rest += 2;
+    }
     len = strcspn(rest, "?");
-    if (rest[0] != '/' || rest[1] == '/')
+    if (rest[0] != '/' || rest[1] == '/') {
         return "unix: needs an absolute path, such as unix:/run/redis/redis.sock";
+    }
     out->unix_path = mem_strndup(rest, len);
-    if (config_check_socket_path(out->unix_path))
+    if (config_check_socket_path(out->unix_path) != NULL) {
         return "a socket's path has 107 bytes at most";
+    }
     rest += len;
     if (*rest != '\0' && (strncmp(rest, "?db=", 4) != 0 || rest[4] == '\0' ||
-                          !parse_database(str_of(rest + 4), &out->database)))
+                          !parse_database(str_of(rest + 4), &out->database))) {
         return "behind the path only ?db=, with a number from 0 to 65535";
+    }
     return NULL;
 }
 
@@ -158,7 +176,8 @@ const char *config_redis_url_parse(const char *url, struct config_redis_url *out
     } else if (strncmp(url, "unix:", 5) == 0) {
         wrong = parse_unix(url + 5, out);
     }
-    if (wrong)
+    if (wrong != NULL) {
         config_redis_url_fini(out);
+    }
     return wrong;
 }

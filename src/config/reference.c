@@ -9,19 +9,21 @@ static const char HEAD[] = "| key | value | default | reload | meaning |\n"
 
 static void append_cell(struct buf *out, const char *text) {
     for (const char *p = text; *p; p++) {
-        if (*p == '|')
+        if (*p == '|') {
             buf_append_char(out, '\\');
+        }
         buf_append_char(out, *p);
     }
 }
 
 static void write_words(const struct config_row *row, struct buf *out) {
-    for (size_t i = 0; row->words[i]; i++)
+    for (size_t i = 0; row->words[i] != NULL; i++) {
         buf_printf(out, "%s`%s`", i > 0 ? ", " : "", row->words[i]);
+    }
 }
 
 static void write_value(const struct config_row *row, struct buf *out) {
-    if (row->words) {
+    if (row->words != NULL) {
         write_words(row, out);
     } else {
         struct buf text;
@@ -30,26 +32,27 @@ static void write_value(const struct config_row *row, struct buf *out) {
         config_describe(row, &text);
         append_cell(out, buf_cstr(&text));
         buf_fini(&text);
-        if (row->type == CONFIG_TYPE_STRINGS && row->shape) {
+        if (row->type == CONFIG_TYPE_STRINGS && row->shape != NULL) {
             buf_append_str(out, ": ");
             append_cell(out, row->shape);
         }
     }
-    if (row->null_means) {
+    if (row->null_means != NULL) {
         buf_append_str(out, "; `null`: ");
         append_cell(out, row->null_means);
     }
 }
 
 static void write_default(const struct config_row *row, struct buf *out) {
-    if (row->required)
+    if (row->required) {
         buf_append_str(out, "required");
-    else if (row->type == CONFIG_TYPE_SECTION)
-        buf_append_str(out, row->null_means ? "`null`" : "");
-    else if (row->fallback)
+    } else if (row->type == CONFIG_TYPE_SECTION) {
+        buf_append_str(out, row->null_means != NULL ? "`null`" : "");
+    } else if (row->fallback != NULL) {
         buf_printf(out, "`%s`", row->fallback);
-    else
-        buf_append_str(out, row->null_means ? "`null`" : "");
+    } else {
+        buf_append_str(out, row->null_means != NULL ? "`null`" : "");
+    }
 }
 
 static void write_row(const struct config_row *row, const char *prefix, struct buf *out) {
@@ -64,8 +67,9 @@ static void write_row(const struct config_row *row, const char *prefix, struct b
 
 /* The rows of a LIST's or STRUCT's own scope. */
 static void write_scope(const struct config_scope *scope, const char *prefix, struct buf *out) {
-    for (size_t i = 0; i < scope->count; i++)
+    for (size_t i = 0; i < scope->count; i++) {
         write_row(&scope->rows[i], prefix, out);
+    }
 }
 
 /* A row of a chapter, followed by the keys of a list's items. */
@@ -73,8 +77,9 @@ static void write_nested(const struct config_row *row, struct buf *out) {
     char prefix[64];
 
     write_row(row, "", out);
-    if (row->type != CONFIG_TYPE_LIST)
+    if (row->type != CONFIG_TYPE_LIST) {
         return;
+    }
     (void)snprintf(prefix, sizeof prefix, "%s[].", row->path);
     write_scope(row->scope, prefix, out);
 }
@@ -89,34 +94,43 @@ static void write_chapter(const struct config_row *chapter, struct buf *out) {
     char prefix[64];
 
     buf_printf(out, "\n### `%s`\n\n%s", chapter->path, chapter->doc);
-    if (chapter->null_means)
+    if (chapter->null_means != NULL) {
         buf_printf(out, " `null`: %s.", chapter->null_means);
+    }
     buf_append_str(out, "\n");
-    if (chapter->type == CONFIG_TYPE_NAMED)
+    if (chapter->type == CONFIG_TYPE_NAMED) {
         return;
+    }
     buf_append_str(out, "\n");
     buf_append_str(out, HEAD);
     (void)snprintf(prefix, sizeof prefix, "%s%s.", chapter->path,
                    chapter->type == CONFIG_TYPE_LIST ? "[]" : "");
-    if (chapter->scope)
+    if (chapter->scope != NULL) {
         write_scope(chapter->scope, prefix, out);
-    for (size_t i = 0; i < CONFIG_ROOT.count; i++)
-        if (is_below(&CONFIG_ROOT.rows[i], chapter))
+    }
+    for (size_t i = 0; i < CONFIG_ROOT.count; i++) {
+        if (is_below(&CONFIG_ROOT.rows[i], chapter)) {
             write_nested(&CONFIG_ROOT.rows[i], out);
+        }
+    }
 }
 
 static bool is_chapter(const struct config_row *row) {
-    return row->type == CONFIG_TYPE_SECTION || row->scope;
+    return row->type == CONFIG_TYPE_SECTION || row->scope != NULL;
 }
 
 /* Top-level keys that are not mappings come first, then a chapter for each mapping. */
 void config_write_reference(struct buf *out) {
     buf_append_str(out, "### Top-level keys\n\n");
     buf_append_str(out, HEAD);
-    for (size_t i = 0; i < CONFIG_ROOT.count; i++)
-        if (!strchr(CONFIG_ROOT.rows[i].path, '.') && !is_chapter(&CONFIG_ROOT.rows[i]))
+    for (size_t i = 0; i < CONFIG_ROOT.count; i++) {
+        if (strchr(CONFIG_ROOT.rows[i].path, '.') == NULL && !is_chapter(&CONFIG_ROOT.rows[i])) {
             write_row(&CONFIG_ROOT.rows[i], "", out);
-    for (size_t i = 0; i < CONFIG_ROOT.count; i++)
-        if (!strchr(CONFIG_ROOT.rows[i].path, '.') && is_chapter(&CONFIG_ROOT.rows[i]))
+        }
+    }
+    for (size_t i = 0; i < CONFIG_ROOT.count; i++) {
+        if (strchr(CONFIG_ROOT.rows[i].path, '.') == NULL && is_chapter(&CONFIG_ROOT.rows[i])) {
             write_chapter(&CONFIG_ROOT.rows[i], out);
+        }
+    }
 }

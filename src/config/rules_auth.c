@@ -15,11 +15,11 @@ static void check_key_file(const struct config_rules *r, size_t i) {
     const char *other = symmetric ? "publicKeyFile" : "secretFile";
     char path[CONFIG_MAX_PATH_BYTES];
 
-    if (symmetric ? !key->secret_file : !key->public_key_file) {
+    if (symmetric ? key->secret_file == NULL : key->public_key_file == NULL) {
         key_path(path, i, symmetric ? ".secretFile" : ".publicKeyFile");
         config_rules_complain(r, path, "a key for %s needs %s", key->alg, needed);
     }
-    if (symmetric ? key->public_key_file : key->secret_file) {
+    if ((symmetric ? key->public_key_file : key->secret_file) != NULL) {
         key_path(path, i, symmetric ? ".publicKeyFile" : ".secretFile");
         config_rules_complain(r, path, "a key for %s has %s, no %s", key->alg, needed, other);
     }
@@ -34,11 +34,11 @@ static void check_key_twins(const struct config_rules *r, size_t i) {
     for (size_t j = 0; j < i; j++) {
         const struct config_key *other = &r->config->auth.keys[j];
 
-        if (key->kid && other->kid && strcmp(key->kid, other->kid) == 0) {
+        if (key->kid != NULL && other->kid != NULL && strcmp(key->kid, other->kid) == 0) {
             config_rules_complain(r, path, "auth.keys[%zu] has the same kid", j);
             return;
         }
-        if (!key->kid && !other->kid && key->alg && other->alg &&
+        if (key->kid == NULL && other->kid == NULL && key->alg != NULL && other->alg != NULL &&
             strcmp(key->alg, other->alg) == 0) {
             config_rules_complain(r, path, "two keys for %s need a kid each", key->alg);
             return;
@@ -50,34 +50,41 @@ static void check_key(const struct config_rules *r, size_t i) {
     const struct config_key *key = &r->config->auth.keys[i];
 
     check_key_twins(r, i);
-    if (!key->alg)
+    if (key->alg == NULL) {
         return; /* already reported */
+    }
     check_key_file(r, i);
 }
 
 static void check_jwks(const struct config_rules *r) {
     const struct config *c = r->config;
 
-    if (c->auth.jwks_url && c->auth.jwks_file)
+    if (c->auth.jwks_url != NULL && c->auth.jwks_file != NULL) {
         config_rules_complain(r, "auth.jwks.file", "url or file, not both");
-    if (c->auth.jwks_cooldown_ms > c->auth.jwks_refresh_ms)
+    }
+    if (c->auth.jwks_cooldown_ms > c->auth.jwks_refresh_ms) {
         config_rules_complain(r, "auth.jwks.cooldown", "longer than auth.jwks.refresh");
-    if (c->auth.jwks_max_age_ms < c->auth.jwks_refresh_ms)
+    }
+    if (c->auth.jwks_max_age_ms < c->auth.jwks_refresh_ms) {
         config_rules_complain(r, "auth.jwks.maxAge", "shorter than auth.jwks.refresh");
+    }
 }
 
 static void check_not_empty(const struct config_rules *r, const char *path,
                             const struct config_strings *strings) {
     const struct config_node *node = config_tree_find(r->root, path);
 
-    if (strings->set && node && node->kind == CONFIG_NODE_LIST && node->count == 0)
+    if (strings->set && node != NULL && node->kind == CONFIG_NODE_LIST && node->count == 0) {
         config_rules_complain(r, path, "an empty list would let no one in");
+    }
 }
 
 static bool is_allowed(const struct config_strings *algorithms, const char *alg) {
-    for (size_t i = 0; i < algorithms->count; i++)
-        if (strcmp(algorithms->items[i], alg) == 0)
+    for (size_t i = 0; i < algorithms->count; i++) {
+        if (strcmp(algorithms->items[i], alg) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -85,12 +92,15 @@ static bool is_allowed(const struct config_strings *algorithms, const char *alg)
 static void check_usable(const struct config_rules *r) {
     const struct config *c = r->config;
 
-    if (c->auth.jwks_url || c->auth.jwks_file || c->auth.key_count == 0 ||
-        c->auth.algorithms.count == 0)
+    if (c->auth.jwks_url != NULL || c->auth.jwks_file != NULL || c->auth.key_count == 0 ||
+        c->auth.algorithms.count == 0) {
         return;
-    for (size_t i = 0; i < c->auth.key_count; i++)
-        if (!c->auth.keys[i].alg || is_allowed(&c->auth.algorithms, c->auth.keys[i].alg))
+    }
+    for (size_t i = 0; i < c->auth.key_count; i++) {
+        if (c->auth.keys[i].alg == NULL || is_allowed(&c->auth.algorithms, c->auth.keys[i].alg)) {
             return;
+        }
+    }
     config_rules_complain(r, "auth.keys",
                           "no usable key: none has an alg that is in auth.algorithms");
 }
@@ -98,11 +108,13 @@ static void check_usable(const struct config_rules *r) {
 void config_check_auth(const struct config_rules *r) {
     const struct config *c = r->config;
 
-    for (size_t i = 0; i < c->auth.key_count; i++)
+    for (size_t i = 0; i < c->auth.key_count; i++) {
         check_key(r, i);
+    }
     check_jwks(r);
-    if (c->auth.key_count == 0 && !c->auth.jwks_url && !c->auth.jwks_file)
+    if (c->auth.key_count == 0 && c->auth.jwks_url == NULL && c->auth.jwks_file == NULL) {
         config_rules_complain(r, "auth", "no keys: auth.keys or auth.jwks must name some");
+    }
     check_usable(r);
     check_not_empty(r, "auth.algorithms", &c->auth.algorithms);
     check_not_empty(r, "auth.audience", &c->auth.audience);

@@ -29,14 +29,17 @@ static void check_place(const struct config_rules *r, size_t i) {
     const struct config_listen *listen = &r->config->listen[i];
     char path[CONFIG_MAX_PATH_BYTES];
 
-    if (listen->systemd_socket)
+    if (listen->systemd_socket != NULL) {
         return;
+    }
     item_path(path, i, ".address");
-    if (!config_rules_given(r, path) || config_node_is_null(config_tree_find(r->root, path)))
+    if (!config_rules_given(r, path) || config_node_is_null(config_tree_find(r->root, path))) {
         config_rules_complain(r, path, "needed without systemdSocket");
+    }
     item_path(path, i, ".port");
-    if (!config_rules_given(r, path))
+    if (!config_rules_given(r, path)) {
         config_rules_complain(r, path, "needed without systemdSocket");
+    }
 }
 
 /* ---- listeners on the same address and port ---- */
@@ -50,17 +53,18 @@ static struct place place_of(const char *address, int port) {
     struct place p = {.port = port};
     uint8_t *bytes = p.address.s6_addr;
 
-    if (address && inet_pton(AF_INET, address, bytes + 12) == 1)
+    if (address != NULL && inet_pton(AF_INET, address, bytes + 12) == 1) {
         bytes[10] = bytes[11] = 0xff;
-    else if (!address || inet_pton(AF_INET6, address, bytes) != 1)
+    } else if (address == NULL || inet_pton(AF_INET6, address, bytes) != 1) {
         p = (struct place){.port = 0};
+    }
     return p;
 }
 
 static struct place listen_place(const struct config *c, size_t i) {
     const struct config_listen *listen = &c->listen[i];
 
-    return place_of(listen->systemd_socket ? NULL : listen->address, listen->port);
+    return place_of(listen->systemd_socket != NULL ? NULL : listen->address, listen->port);
 }
 
 static struct place ops_place(const struct config *c) {
@@ -91,7 +95,7 @@ static bool overlap(const struct place *a, const struct place *b) {
 }
 
 static bool same_socket(const struct config_listen *a, const struct config_listen *b) {
-    return a->systemd_socket && b->systemd_socket &&
+    return a->systemd_socket != NULL && b->systemd_socket != NULL &&
            strcmp(a->systemd_socket, b->systemd_socket) == 0;
 }
 
@@ -100,10 +104,11 @@ static void complain_overlap(const struct config_rules *r, size_t i, const struc
     char path[CONFIG_MAX_PATH_BYTES];
 
     item_path(path, i, "");
-    if (IN6_ARE_ADDR_EQUAL(&mine->address, &other->address))
+    if (IN6_ARE_ADDR_EQUAL(&mine->address, &other->address)) {
         config_rules_complain(r, path, "the same place as %s", other_path);
-    else
+    } else {
         config_rules_complain(r, path, "overlaps %s: one of them takes every address", other_path);
+    }
 }
 
 static void check_twins(const struct config_rules *r, size_t i) {
@@ -114,29 +119,34 @@ static void check_twins(const struct config_rules *r, size_t i) {
     for (size_t j = 0; j < i; j++) {
         const struct place other = listen_place(c, j);
 
-        if (!overlap(&mine, &other) && !same_socket(&c->listen[i], &c->listen[j]))
+        if (!overlap(&mine, &other) && !same_socket(&c->listen[i], &c->listen[j])) {
             continue;
+        }
         item_path(other_path, j, "");
         complain_overlap(r, i, &mine, &other, other_path);
         return;
     }
-    if (overlap(&mine, &ops))
+    if (overlap(&mine, &ops)) {
         complain_overlap(r, i, &mine, &ops, "ops");
+    }
 }
 
 /* Whether the address is `::` and another listener uses the port on IPv4. */
 static bool leaves_ipv4(const struct config *c, const struct place *place) {
     const struct place ops = ops_place(c);
 
-    if (!is_any_ipv6(place))
+    if (!is_any_ipv6(place)) {
         return false;
-    if (is_ipv4(&ops) && same_port(&ops, place))
+    }
+    if (is_ipv4(&ops) && same_port(&ops, place)) {
         return true;
+    }
     for (size_t i = 0; i < c->listen_count; i++) {
         const struct place other = listen_place(c, i);
 
-        if (is_ipv4(&other) && same_port(&other, place))
+        if (is_ipv4(&other) && same_port(&other, place)) {
             return true;
+        }
     }
     return false;
 }
@@ -148,12 +158,15 @@ static void complete_ipv6_only(const struct config_rules *r, size_t i) {
     char path[CONFIG_MAX_PATH_BYTES];
 
     item_path(path, i, ".ipv6Only");
-    if (listen->ipv6_only && is_ipv4(&place) && strchr(listen->address, ':'))
+    if (listen->ipv6_only && is_ipv4(&place) && strchr(listen->address, ':') != NULL) {
         config_rules_complain(r, path, "%s is an IPv4 address", listen->address);
-    if (listen->ipv6_only || !leaves_ipv4(r->config, &place))
+    }
+    if (listen->ipv6_only || !leaves_ipv4(r->config, &place)) {
         return;
-    if (config_rules_given(r, path))
+    }
+    if (config_rules_given(r, path)) {
         config_rules_complain(r, path, "another listener has the port for IPv4: needs true");
+    }
     listen->ipv6_only = true;
 }
 
@@ -163,11 +176,12 @@ static void complete_ipv6_only(const struct config_rules *r, size_t i) {
 static void complete_networks(struct config_strings *networks) {
     for (size_t i = 0; i < networks->count; i++) {
         char **text = &networks->items[i];
-        const char *suffix = strchr(*text, ':') ? "/128" : "/32";
+        const char *suffix = strchr(*text, ':') != NULL ? "/128" : "/32";
         size_t len = strlen(*text);
 
-        if (strchr(*text, '/'))
+        if (strchr(*text, '/') != NULL) {
             continue;
+        }
         *text = mem_realloc(*text, len + strlen(suffix) + 1);
         memcpy(*text + len, suffix, strlen(suffix) + 1);
     }
@@ -179,7 +193,7 @@ static bool is_mapping(const struct config_rules *r, size_t i) {
 
     item_path(path, i, "");
     node = config_tree_find(r->root, path);
-    return node && node->kind == CONFIG_NODE_MAP;
+    return node != NULL && node->kind == CONFIG_NODE_MAP;
 }
 
 void config_check_listen(const struct config_rules *r) {
@@ -188,11 +202,13 @@ void config_check_listen(const struct config_rules *r) {
     const struct place ops = ops_place(c);
 
     c->ops.ipv6_only = leaves_ipv4(c, &ops);
-    if (node && node->kind == CONFIG_NODE_LIST && c->listen_count == 0)
+    if (node != NULL && node->kind == CONFIG_NODE_LIST && c->listen_count == 0) {
         config_rules_complain(r, "listen", "one listener is needed at least");
+    }
     for (size_t i = 0; i < c->listen_count; i++) {
-        if (!is_mapping(r, i))
+        if (!is_mapping(r, i)) {
             continue; /* already reported */
+        }
         check_transport(r, i);
         check_place(r, i);
         check_twins(r, i);

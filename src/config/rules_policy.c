@@ -14,18 +14,20 @@ static void check_policy(const struct config_rules *r, const struct config_polic
     own_idle = config_rules_given(r, idle);
     /* Values that a type inherits from `default` are reported there. */
     if ((shared || own_heartbeat || own_ttl) &&
-        policy->heartbeat_interval_ms > policy->lock_ttl_ms / 2)
+        policy->heartbeat_interval_ms > policy->lock_ttl_ms / 2) {
         config_rules_complain(r, own_ttl && !own_heartbeat ? ttl : heartbeat,
                               "heartbeatInterval (%lld ms) must be at most half of lockTtl (%lld "
                               "ms)",
                               (long long)policy->heartbeat_interval_ms,
                               (long long)policy->lock_ttl_ms);
+    }
     if ((shared || own_heartbeat || own_idle) && policy->idle_release_ms != CONFIG_NO_LIMIT &&
-        policy->idle_release_ms < policy->heartbeat_interval_ms)
+        policy->idle_release_ms < policy->heartbeat_interval_ms) {
         config_rules_complain(r, own_heartbeat && !own_idle ? heartbeat : idle,
                               "idleRelease (%lld ms) must be at least heartbeatInterval (%lld ms)",
                               (long long)policy->idle_release_ms,
                               (long long)policy->heartbeat_interval_ms);
+    }
 }
 
 void config_check_policies(const struct config_rules *r) {

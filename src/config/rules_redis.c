@@ -20,7 +20,7 @@ static const bool HAS_TLS = false;
 static bool given(const struct config_rules *r, const char *path) {
     const struct config_node *node = config_tree_find(r->root, path);
 
-    return node && !config_node_is_null(node);
+    return node != NULL && !config_node_is_null(node);
 }
 
 /* url, embedded, sentinel and cluster exclude each other. The default URL holds without the others.
@@ -32,17 +32,19 @@ static void check_ways(const struct config_rules *r) {
 
     for (size_t i = 0; i < ARRAY_LEN(WAYS); i++) {
         if (!given(r, WAYS[i]) ||
-            (strcmp(WAYS[i], "redis.embedded") == 0 && !r->config->redis.embedded))
+            (strcmp(WAYS[i], "redis.embedded") == 0 && !r->config->redis.embedded)) {
             continue;
-        if (first)
+        }
+        if (first != NULL) {
             config_rules_complain(r, WAYS[i], "excludes %s", first);
-        else
+        } else {
             first = WAYS[i];
+        }
     }
-    if (first && strcmp(first, "redis.url") != 0) {
+    if (first != NULL && strcmp(first, "redis.url") != 0) {
         mem_free(r->config->redis.url);
         r->config->redis.url = NULL;
-    } else if (!first && !r->config->redis.url) {
+    } else if (first == NULL && r->config->redis.url == NULL) {
         config_rules_complain(r, "redis.url", "null, and no embedded, sentinel or cluster");
     }
 }
@@ -52,10 +54,11 @@ static void take_url(const struct config_rules *r) {
     struct config_redis_url url;
     const char *wrong;
 
-    if (!c->redis.url)
+    if (c->redis.url == NULL) {
         return;
+    }
     wrong = config_redis_url_parse(c->redis.url, &url);
-    if (wrong) {
+    if (wrong != NULL) {
         config_rules_complain(r, "redis.url", "%s", wrong);
         return;
     }
@@ -79,12 +82,14 @@ static char *read_password(const struct config_rules *r, const char *path, const
         config_rules_complain(r, path, "%.200s: %s", file, why);
         goto done;
     }
-    if (content.len > 0 && content.data[content.len - 1] == '\n')
+    if (content.len > 0 && content.data[content.len - 1] == '\n') {
         content.len--;
-    if (content.len > 0 && content.data[content.len - 1] == '\r')
+    }
+    if (content.len > 0 && content.data[content.len - 1] == '\r') {
         content.len--;
-    if (content.len == 0 || memchr(content.data, '\0', content.len) ||
-        memchr(content.data, '\n', content.len)) {
+    }
+    if (content.len == 0 || memchr(content.data, '\0', content.len) != NULL ||
+        memchr(content.data, '\n', content.len) != NULL) {
         config_rules_complain(r, path, "%.200s: expected one line with the password", file);
         goto done;
     }
@@ -97,20 +102,21 @@ done:
 static void take_passwords(const struct config_rules *r) {
     struct config *c = r->config;
 
-    if (c->redis.password_file && c->redis.password) {
+    if (c->redis.password_file != NULL && c->redis.password != NULL) {
         config_rules_complain(r, "redis.passwordFile", "redis.url has a password already");
-    } else if (c->redis.password_file && c->redis.embedded) {
+    } else if (c->redis.password_file != NULL && c->redis.embedded) {
         config_rules_complain(r, "redis.passwordFile", "the embedded server has no password");
-    } else if (c->redis.password_file) {
+    } else if (c->redis.password_file != NULL) {
         c->redis.password = read_password(r, "redis.passwordFile", c->redis.password_file);
-    } else if (c->redis.username && !c->redis.password) {
+    } else if (c->redis.username != NULL && c->redis.password == NULL) {
         config_rules_complain(r, "redis.url", "a user without a password");
     }
-    if (c->redis.sentinel_password_file)
+    if (c->redis.sentinel_password_file != NULL) {
         c->redis.sentinel_password =
             read_password(r, "redis.sentinel.passwordFile", c->redis.sentinel_password_file);
-    else if (c->redis.sentinel_username)
+    } else if (c->redis.sentinel_username != NULL) {
         config_rules_complain(r, "redis.sentinel.username", "a user without a password");
+    }
 }
 
 static void check_tls(const struct config_rules *r) {
@@ -118,24 +124,29 @@ static void check_tls(const struct config_rules *r) {
         "this build has no TLS to Redis: it needs hiredis 1.0 or later with TLS";
     const struct config *c = r->config;
     bool section = given(r, "redis.tls");
-    bool secure_url = c->redis.url && strncmp(c->redis.url, "rediss:", 7) == 0;
+    bool secure_url = c->redis.url != NULL && strncmp(c->redis.url, "rediss:", 7) == 0;
 
-    if (secure_url && !HAS_TLS)
+    if (secure_url && !HAS_TLS) {
         config_rules_complain(r, "redis.url", "%s", NONE);
-    if (section && !HAS_TLS)
+    }
+    if (section && !HAS_TLS) {
         config_rules_complain(r, "redis.tls", "%s", NONE);
-    if (section && ((c->redis.url && !secure_url) || c->redis.embedded))
+    }
+    if (section && ((c->redis.url != NULL && !secure_url) || c->redis.embedded)) {
         config_rules_complain(r, "redis.tls", "needs a rediss:// URL, sentinel or cluster");
-    if (!c->redis.tls_certificate_file != !c->redis.tls_key_file)
+    }
+    if ((c->redis.tls_certificate_file == NULL) != (c->redis.tls_key_file == NULL)) {
         config_rules_complain(r, "redis.tls", "certificate and key belong together");
+    }
 }
 
 static void check_nodes(const struct config_rules *r, const char *path,
                         const struct config_strings *nodes) {
     const struct config_node *node = config_tree_find(r->root, path);
 
-    if (nodes->set && node && node->kind == CONFIG_NODE_LIST && node->count == 0)
+    if (nodes->set && node != NULL && node->kind == CONFIG_NODE_LIST && node->count == 0) {
         config_rules_complain(r, path, "one node is needed at least");
+    }
 }
 
 void config_check_redis(const struct config_rules *r) {

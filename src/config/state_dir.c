@@ -15,25 +15,29 @@ static char *below(const char *directory, size_t len, const char *rest) {
 static const char *variable(const char *name) {
     const char *value = getenv(name);
 
-    return value && value[0] == '/' ? value : NULL;
+    return value != NULL && value[0] == '/' ? value : NULL;
 }
 
 char *config_state_dir(const char *given) {
     const char *directory;
     const struct passwd *user;
 
-    if (given)
+    if (given != NULL) {
         return mem_strdup(given);
+    }
     directory = variable("STATE_DIRECTORY");
-    if (directory) /* systemd separates the directories of a unit by colons */
+    if (directory != NULL) /* systemd separates the directories of a unit by colons */
+    {
         return below(directory, strcspn(directory, ":"), "");
+    }
     directory = variable("XDG_STATE_HOME");
-    if (directory)
+    if (directory != NULL) {
         return below(directory, strlen(directory), "/wslockd");
+    }
     directory = variable("HOME");
-    if (!directory) {
+    if (directory == NULL) {
         user = getpwuid(getuid());
-        directory = user ? user->pw_dir : "";
+        directory = user != NULL ? user->pw_dir : "";
     }
     return below(directory, strlen(directory), "/.local/state/wslockd");
 }

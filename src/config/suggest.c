@@ -10,8 +10,9 @@ const struct config_row *config_row_find(const struct config_scope *scope, const
                                          const char *name) {
     for (size_t i = 0; i < scope->count; i++) {
         const char *own = config_row_name(&scope->rows[i], prefix);
-        if (own && strcmp(own, name) == 0)
+        if (own != NULL && strcmp(own, name) == 0) {
             return &scope->rows[i];
+        }
     }
     return NULL;
 }
@@ -33,8 +34,9 @@ static size_t distance(const char *a, const char *b) {
     size_t len = strlen(b);
     size_t i;
 
-    for (size_t j = 0; j <= len; j++)
+    for (size_t j = 0; j <= len; j++) {
         rows[0][j] = j;
+    }
     for (i = 1; a[i - 1] != '\0'; i++) {
         size_t *now = rows[i % 3];
         const size_t *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
@@ -46,8 +48,9 @@ static size_t distance(const char *a, const char *b) {
 
             now[j] = least(above[j] + 1, now[j - 1] + 1,
                            above[j - 1] + !same_letter(a[i - 1], b[j - 1]));
-            if (swapped && two_above[j - 2] + 1 < now[j])
+            if (swapped && two_above[j - 2] + 1 < now[j]) {
                 now[j] = two_above[j - 2] + 1;
+            }
         }
     }
     return rows[(i + 2) % 3][len];
@@ -58,12 +61,14 @@ const char *config_suggest(const struct config_scope *scope, const char *prefix,
     size_t best = len / 3 + 1; /* at most a third of the letters may differ */
     const char *nearest = NULL;
 
-    if (len > MAX_NAME)
+    if (len > MAX_NAME) {
         return NULL;
+    }
     for (size_t i = 0; i < scope->count; i++) {
         const char *own = config_row_name(&scope->rows[i], prefix);
-        if (!own || strlen(own) > MAX_NAME)
+        if (own == NULL || strlen(own) > MAX_NAME) {
             continue;
+        }
         size_t d = distance(name, own);
         if (d < best) {
             best = d;

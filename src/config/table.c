@@ -394,9 +394,10 @@ const char *config_row_name(const struct config_row *row, const char *prefix) {
     const char *name = row->path;
 
     if (len > 0) {
-        if (strncmp(row->path, prefix, len) != 0 || row->path[len] != '.')
+        if (strncmp(row->path, prefix, len) != 0 || row->path[len] != '.') {
             return NULL;
+        }
         name += len + 1;
     }
-    return strchr(name, '.') ? NULL : name;
+    return strchr(name, '.') != NULL ? NULL : name;
 }

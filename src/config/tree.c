@@ -8,20 +8,25 @@
 #include "wslock/base/mem.h"
 
 struct config_node *config_node_get(const struct config_node *node, struct str key) {
-    if (node->kind != CONFIG_NODE_MAP)
+    if (node->kind != CONFIG_NODE_MAP) {
         return NULL;
-    for (size_t i = 0; i < node->count; i++)
-        if (str_eqz(key, node->entries[i].key))
+    }
+    for (size_t i = 0; i < node->count; i++) {
+        if (str_eqz(key, node->entries[i].key)) {
             return node->entries[i].value;
+        }
+    }
     return NULL;
 }
 
 bool config_text_is_null(const char *plain) {
     static const char *const NULLS[] = {"", "~", "null", "Null", "NULL"};
 
-    for (size_t i = 0; i < ARRAY_LEN(NULLS); i++)
-        if (strcmp(plain, NULLS[i]) == 0)
+    for (size_t i = 0; i < ARRAY_LEN(NULLS); i++) {
+        if (strcmp(plain, NULLS[i]) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -33,10 +38,12 @@ void config_tree_destroy(struct config_node **node) {
     struct config_node *n = *node;
 
     *node = NULL;
-    if (!n)
+    if (n == NULL) {
         return;
-    if (n->text)
+    }
+    if (n->text != NULL) {
         explicit_bzero(n->text, strlen(n->text));
+    }
     mem_free(n->text);
     for (size_t i = 0; i < n->count; i++) {
         mem_free(n->entries[i].key);
@@ -54,7 +61,7 @@ void config_tree_merge(struct config_node *base, struct config_node **over) {
         struct config_entry *entry = &from->entries[i];
         struct config_node *old = config_node_get(base, str_of(entry->key));
 
-        if (!old) {
+        if (old == NULL) {
             base->entries = mem_realloc(base->entries, (base->count + 1) * sizeof *base->entries);
             base->entries[base->count++] = *entry;
         } else if (old->kind == CONFIG_NODE_MAP && entry->value->kind == CONFIG_NODE_MAP) {
@@ -105,8 +112,9 @@ static const struct config_node *step_down(const struct config_node *node, const
             return NULL;
         }
         *path = end + 1 + (end[1] == '.');
-        if (node->kind != CONFIG_NODE_LIST || index >= node->count)
+        if (node->kind != CONFIG_NODE_LIST || index >= node->count) {
             return NULL;
+        }
         return node->entries[index].value;
     }
     struct str key = {*path, strcspn(*path, ".[")};
@@ -117,8 +125,9 @@ static const struct config_node *step_down(const struct config_node *node, const
 const struct config_node *config_tree_find(const struct config_node *root, const char *path) {
     const struct config_node *node = root;
 
-    while (node && *path)
+    while (node != NULL && *path) {
         node = step_down(node, &path);
+    }
     return node;
 }
 
@@ -127,8 +136,9 @@ const struct config_node *config_tree_nearest(const struct config_node *root, co
 
     while (*path) {
         const struct config_node *next = step_down(node, &path);
-        if (!next)
+        if (next == NULL) {
             break;
+        }
         node = next;
     }
     return node;

@@ -29,17 +29,20 @@ static void report_yaml(struct reader *r) {
 
     if (r->yaml.error == YAML_READER_ERROR) {
         line = 1;
-        for (size_t i = 0; i < r->len && i < r->yaml.problem_offset; i++)
+        for (size_t i = 0; i < r->len && i < r->yaml.problem_offset; i++) {
             line += r->text[i] == '\n';
+        }
     }
     config_problems_add(r->problems, r->file, line, "", "not YAML: %s%s%s",
-                        r->yaml.problem ? r->yaml.problem : "unreadable",
-                        r->yaml.context ? " " : "", r->yaml.context ? r->yaml.context : "");
+                        r->yaml.problem != NULL ? r->yaml.problem : "unreadable",
+                        r->yaml.context != NULL ? " " : "",
+                        r->yaml.context != NULL ? r->yaml.context : "");
 }
 
 static bool next_event(struct reader *r, yaml_event_t *event) {
-    if (yaml_parser_parse(&r->yaml, event))
+    if (yaml_parser_parse(&r->yaml, event)) {
         return true;
+    }
     report_yaml(r);
     return false;
 }
@@ -59,10 +62,12 @@ static void refuse_properties(struct reader *r, const yaml_event_t *event, const
                               const void *tag) {
     int line = line_of(event->start_mark);
 
-    if (anchor)
+    if (anchor != NULL) {
         config_problems_add(r->problems, r->file, line, "", "anchors (&name) are not supported");
-    if (tag)
+    }
+    if (tag != NULL) {
         config_problems_add(r->problems, r->file, line, "", "tags (!name) are not supported");
+    }
 }
 
 static struct config_node *make_scalar(struct reader *r, const yaml_event_t *event) {
@@ -80,8 +85,9 @@ static struct config_node *make_scalar(struct reader *r, const yaml_event_t *eve
     }
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)value[i];
-        if (c >= 0x20 && c != 0x7f)
+        if (c >= 0x20 && c != 0x7f) {
             continue;
+        }
         config_problems_add(r->problems, r->file, node->line, "",
                             "a control character or line break inside a value");
         node->refused = true;
@@ -94,11 +100,14 @@ static struct config_node *make_scalar(struct reader *r, const yaml_event_t *eve
 static struct config_node *parse_node(struct reader *r, const yaml_event_t *event, int depth);
 
 static bool is_name(const yaml_event_t *event) {
-    if (event->type != YAML_SCALAR_EVENT || event->data.scalar.length > CONFIG_MAX_KEY_BYTES)
+    if (event->type != YAML_SCALAR_EVENT || event->data.scalar.length > CONFIG_MAX_KEY_BYTES) {
         return false;
-    for (size_t i = 0; i < event->data.scalar.length; i++)
-        if (event->data.scalar.value[i] < 0x20 || event->data.scalar.value[i] == 0x7f)
+    }
+    for (size_t i = 0; i < event->data.scalar.length; i++) {
+        if (event->data.scalar.value[i] < 0x20 || event->data.scalar.value[i] == 0x7f) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -108,8 +117,9 @@ static bool parse_key(struct reader *r, char **key, int *line, bool *end) {
     bool ok = true;
 
     *key = NULL;
-    if (!next_event(r, &event))
+    if (!next_event(r, &event)) {
         return false;
+    }
     *line = line_of(event.start_mark);
     *end = event.type == YAML_MAPPING_END_EVENT;
     if (is_name(&event)) {
@@ -127,7 +137,7 @@ static bool parse_key(struct reader *r, char **key, int *line, bool *end) {
 /* Takes key and value. A duplicate key is a problem; the first value stays. */
 static bool add_entry(struct reader *r, struct config_node *node, char *key, int line,
                       struct config_node *value) {
-    if (key && config_node_get(node, str_of(key))) {
+    if (key != NULL && config_node_get(node, str_of(key)) != NULL) {
         char path[CONFIG_MAX_PATH_BYTES];
 
         config_path_name(path, r->path, key);
@@ -142,10 +152,13 @@ static bool add_entry(struct reader *r, struct config_node *node, char *key, int
         config_tree_destroy(&value);
         return false;
     }
-    if (value->kind != CONFIG_NODE_SCALAR && line > 0)
+    if (value->kind != CONFIG_NODE_SCALAR && line > 0) {
         value->line = line;
+    }
     if ((node->count & (node->count + 1)) == 0) /* grows by doubling: 0, 1, 3, 7, ... */
+    {
         node->entries = mem_realloc(node->entries, (2 * node->count + 1) * sizeof *node->entries);
+    }
     node->entries[node->count++] = (struct config_entry){.key = key, .value = value};
     return true;
 }
@@ -156,12 +169,14 @@ static struct config_node *parse_value(struct reader *r, int depth, bool *end) {
     struct config_node *node = NULL;
 
     *end = false;
-    if (!next_event(r, &event))
+    if (!next_event(r, &event)) {
         return NULL;
-    if (event.type == YAML_SEQUENCE_END_EVENT)
+    }
+    if (event.type == YAML_SEQUENCE_END_EVENT) {
         *end = true;
-    else
+    } else {
         node = parse_node(r, &event, depth);
+    }
     yaml_event_delete(&event);
     return node;
 }
@@ -176,20 +191,23 @@ static bool parse_entries(struct reader *r, struct config_node *node, int depth)
         int line = 0;
         struct config_node *value;
 
-        if (node->kind == CONFIG_NODE_MAP && (!parse_key(r, &key, &line, &end) || end))
+        if (node->kind == CONFIG_NODE_MAP && (!parse_key(r, &key, &line, &end) || end)) {
             return end;
-        if (key)
+        }
+        if (key != NULL) {
             config_path_name(r->path, r->path, key);
-        else
+        } else {
             config_path_item(r->path, r->path, node->count);
+        }
         value = parse_value(r, depth + 1, &end);
         r->path[path_len] = '\0';
-        if (!value) {
+        if (value == NULL) {
             mem_free(key);
             return end;
         }
-        if (!add_entry(r, node, key, line, value))
+        if (!add_entry(r, node, key, line, value)) {
             return false;
+        }
     }
 }
 
@@ -203,14 +221,16 @@ static struct config_node *parse_collection(struct reader *r, const yaml_event_t
         config_tree_destroy(&node);
         return NULL;
     }
-    if (!parse_entries(r, node, depth))
+    if (!parse_entries(r, node, depth)) {
         config_tree_destroy(&node);
+    }
     return node;
 }
 
 static struct config_node *parse_node(struct reader *r, const yaml_event_t *event, int depth) {
-    if (event->type == YAML_SCALAR_EVENT)
+    if (event->type == YAML_SCALAR_EVENT) {
         return make_scalar(r, event);
+    }
     if (event->type == YAML_SEQUENCE_START_EVENT) {
         refuse_properties(r, event, event->data.sequence_start.anchor,
                           event->data.sequence_start.tag);
@@ -238,10 +258,11 @@ static struct config_node *parse_stream(struct reader *r) {
     while (!ended) {
         yaml_event_t event;
 
-        if (!next_event(r, &event))
+        if (!next_event(r, &event)) {
             goto fail;
+        }
         ended = event.type == YAML_STREAM_END_EVENT;
-        if (event.type == YAML_DOCUMENT_START_EVENT && root) {
+        if (event.type == YAML_DOCUMENT_START_EVENT && root != NULL) {
             config_problems_add(r->problems, r->file, line_of(event.start_mark), "",
                                 "a second document");
             yaml_event_delete(&event);
@@ -250,11 +271,13 @@ static struct config_node *parse_stream(struct reader *r) {
         bool content = !ended && event.type != YAML_STREAM_START_EVENT &&
                        event.type != YAML_DOCUMENT_START_EVENT &&
                        event.type != YAML_DOCUMENT_END_EVENT;
-        if (content)
+        if (content) {
             root = parse_node(r, &event, 0);
+        }
         yaml_event_delete(&event);
-        if (content && !root)
+        if (content && root == NULL) {
             goto fail;
+        }
     }
     return root;
 fail:
@@ -264,9 +287,10 @@ fail:
 
 /* An empty document, or one of comments only, is an empty mapping. */
 static struct config_node *root_mapping(struct reader *r, struct config_node *root) {
-    if (root && root->kind == CONFIG_NODE_MAP)
+    if (root != NULL && root->kind == CONFIG_NODE_MAP) {
         return root;
-    if (root && !config_node_is_null(root)) {
+    }
+    if (root != NULL && !config_node_is_null(root)) {
         config_problems_add(r->problems, r->file, root->line, "",
                             "the file must be a mapping of keys");
         config_tree_destroy(&root);
@@ -282,7 +306,8 @@ static struct config_node *root_mapping(struct reader *r, struct config_node *ro
 
 struct config_node *config_tree_parse(const char *file, const char *text, size_t len,
                                       struct config_problems *problems) {
-    struct reader r = {.file = file, .text = text ? text : "", .len = len, .problems = problems};
+    struct reader r = {
+        .file = file, .text = text != NULL ? text : "", .len = len, .problems = problems};
     size_t before = problems->count;
     struct config_node *root;
 
@@ -303,7 +328,8 @@ struct config_node *config_tree_parse(const char *file, const char *text, size_t
     yaml_parser_set_input_string(&r.yaml, (const unsigned char *)r.text, r.len);
     root = parse_stream(&r);
     yaml_parser_delete(&r.yaml);
-    if (!root && problems->count > before)
+    if (root == NULL && problems->count > before) {
         return NULL;
+    }
     return root_mapping(&r, root);
 }

@@ -19,8 +19,9 @@ static const struct unit SIZES[] = {{"MiB", 1024 * 1024}, {"KiB", 1024}, {"", 1}
 static const char *parse_digits(const char *text, int64_t *value) {
     size_t digits = strspn(text, "0123456789");
 
-    if (digits == 0 || digits > MAX_DIGITS || (digits > 1 && *text == '0'))
+    if (digits == 0 || digits > MAX_DIGITS || (digits > 1 && *text == '0')) {
         return NULL;
+    }
     *value = strtoll(text, NULL, 10);
     return text + digits;
 }
@@ -29,18 +30,21 @@ bool config_parse_count(const char *text, int64_t *value) {
     bool negative = *text == '-';
     const char *rest = parse_digits(text + negative, value);
 
-    if (!rest || *rest != '\0')
+    if (rest == NULL || *rest != '\0') {
         return false;
-    if (negative)
+    }
+    if (negative) {
         *value = -*value;
+    }
     return true;
 }
 
 static bool parse_unit(const char *text, const struct unit *units, size_t count, int64_t *value) {
     const char *name = parse_digits(text, value);
 
-    if (!name)
+    if (name == NULL) {
         return false;
+    }
     for (size_t i = 0; i < count; i++) {
         if (strcmp(name, units[i].name) == 0) {
             *value *= units[i].factor;
@@ -59,8 +63,9 @@ bool config_parse_size(const char *text, int64_t *bytes) {
 }
 
 static void print_unit(int64_t value, const struct unit *unit, struct buf *out) {
-    while (value % unit->factor != 0)
+    while (value % unit->factor != 0) {
         unit++;
+    }
     buf_append_i64(out, value / unit->factor);
     buf_append_str(out, unit->name);
 }

@@ -27,17 +27,18 @@ static const void *field_of_const(const struct config_row *row, const void *base
 static void expected(const struct reading *r, const struct config_node *node, const char *what) {
     char quoted[CONFIG_QUOTE_BYTES];
 
-    if (node->kind != CONFIG_NODE_SCALAR)
+    if (node->kind != CONFIG_NODE_SCALAR) {
         config_problems_add(r->problems, node->file, node->line, r->path, "expected %s, not a %s",
                             what, node->kind == CONFIG_NODE_LIST ? "list" : "mapping");
-    else if (config_node_is_null(node))
+    } else if (config_node_is_null(node)) {
         config_problems_add(r->problems, node->file, node->line, r->path, "expected %s, not null",
                             what);
-    else if (r->row->secret)
+    } else if (r->row->secret) {
         config_problems_add(r->problems, node->file, node->line, r->path, "expected %s", what);
-    else
+    } else {
         config_problems_add(r->problems, node->file, node->line, r->path, "expected %s, not \"%s\"",
                             what, config_quote(node->text, quoted));
+    }
 }
 
 static void expected_row(const struct reading *r, const struct config_node *node) {
@@ -77,24 +78,26 @@ static int parse_number(const struct config_row *row, const struct config_node *
     case CONFIG_TYPE_NAMED:
         break;
     }
-    if (!ok)
+    if (!ok) {
         return -1;
+    }
     return *value >= row->min && *value <= row->max;
 }
 
 static void read_number(const struct reading *r, const struct config_node *node, void *field) {
     int64_t value = 0;
 
-    if (config_node_is_null(node) && r->row->null_means)
+    if (config_node_is_null(node) && r->row->null_means != NULL) {
         value = CONFIG_NO_LIMIT;
-    else if (node->kind != CONFIG_NODE_SCALAR || parse_number(r->row, node, &value) != 1) {
+    } else if (node->kind != CONFIG_NODE_SCALAR || parse_number(r->row, node, &value) != 1) {
         expected_row(r, node);
         return;
     }
-    if (r->row->type == CONFIG_TYPE_INT)
+    if (r->row->type == CONFIG_TYPE_INT) {
         *(int *)field = (int)value;
-    else
+    } else {
         *(int64_t *)field = value;
+    }
 }
 
 static void read_bool(const struct reading *r, const struct config_node *node, void *field) {
@@ -110,13 +113,15 @@ static void read_bool(const struct reading *r, const struct config_node *node, v
 }
 
 static void read_word(const struct reading *r, const struct config_node *node, void *field) {
-    for (unsigned i = 0; r->row->words[i]; i++) {
-        if (node->kind != CONFIG_NODE_SCALAR || strcmp(node->text, r->row->words[i]) != 0)
+    for (unsigned i = 0; r->row->words[i] != NULL; i++) {
+        if (node->kind != CONFIG_NODE_SCALAR || strcmp(node->text, r->row->words[i]) != 0) {
             continue;
-        if (r->row->type == CONFIG_TYPE_FLAG)
+        }
+        if (r->row->type == CONFIG_TYPE_FLAG) {
             *(bool *)field = i != 0;
-        else
+        } else {
             memcpy(field, &i, sizeof i);
+        }
         return;
     }
     expected_row(r, node);
@@ -129,11 +134,12 @@ static char *resolve_credential(const struct reading *r, const struct config_nod
     struct buf path;
     char *result;
 
-    if (*name == '\0' || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+    if (*name == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0) {
         expected(r, node, "a credential's name behind \"credential:\"");
         return NULL;
     }
-    if (!directory || *directory == '\0') {
+    if (directory == NULL || *directory == '\0') {
         config_problems_add(r->problems, node->file, node->line, r->path,
                             "a credential, but CREDENTIALS_DIRECTORY is not set");
         return NULL;
@@ -150,21 +156,24 @@ static char *read_string(const struct reading *r, const struct config_node *node
     static const char CREDENTIAL[] = "credential:";
     const char *wrong;
 
-    if (node->refused)
+    if (node->refused) {
         return NULL;
+    }
     if (node->kind != CONFIG_NODE_SCALAR || config_node_is_null(node)) {
         expected_row(r, node);
         return NULL;
     }
-    wrong = r->row->check ? r->row->check(node->text) : NULL;
-    if (wrong) {
+    wrong = r->row->check != NULL ? r->row->check(node->text) : NULL;
+    if (wrong != NULL) {
         expected(r, node, wrong);
         return NULL;
     }
-    if (r->row->type != CONFIG_TYPE_FILE)
+    if (r->row->type != CONFIG_TYPE_FILE) {
         return mem_strdup(node->text);
-    if (strncmp(node->text, CREDENTIAL, sizeof CREDENTIAL - 1) == 0)
+    }
+    if (strncmp(node->text, CREDENTIAL, sizeof CREDENTIAL - 1) == 0) {
         return resolve_credential(r, node, node->text + sizeof CREDENTIAL - 1);
+    }
     if (*node->text == '\0') {
         expected_row(r, node);
         return NULL;
@@ -173,8 +182,9 @@ static char *read_string(const struct reading *r, const struct config_node *node
 }
 
 static void free_text(const struct config_row *row, char **text) {
-    if (row->secret && *text)
+    if (row->secret && *text != NULL) {
         explicit_bzero(*text, strlen(*text));
+    }
     mem_free(*text);
     *text = NULL;
 }
@@ -182,18 +192,20 @@ static void free_text(const struct config_row *row, char **text) {
 static void read_text(const struct reading *r, const struct config_node *node, char **field) {
     char *text = NULL;
 
-    if (!config_node_is_null(node) || !r->row->null_means) {
+    if (!config_node_is_null(node) || r->row->null_means == NULL) {
         text = read_string(r, node);
-        if (!text)
+        if (text == NULL) {
             return;
+        }
     }
     free_text(r->row, field);
     *field = text;
 }
 
 static void free_strings(struct config_strings *strings) {
-    for (size_t i = 0; i < strings->count; i++)
+    for (size_t i = 0; i < strings->count; i++) {
         mem_free(strings->items[i]);
+    }
     mem_free(strings->items);
     *strings = (struct config_strings){0};
 }
@@ -202,14 +214,15 @@ static void read_strings(const struct reading *r, const struct config_node *node
                          struct config_strings *field) {
     struct config_strings strings = {.set = true};
 
-    if (config_node_is_null(node) && r->row->null_means) {
+    if (config_node_is_null(node) && r->row->null_means != NULL) {
         free_strings(field);
         return;
     }
     if (node->kind == CONFIG_NODE_SCALAR && r->row->lone) {
         char *text = read_string(r, node);
-        if (!text)
+        if (text == NULL) {
             return;
+        }
         strings.items = mem_calloc(1, sizeof *strings.items);
         strings.items[strings.count++] = text;
     } else if (node->kind == CONFIG_NODE_LIST) {
@@ -221,8 +234,9 @@ static void read_strings(const struct reading *r, const struct config_node *node
 
             config_path_item(path, r->path, i);
             text = read_string(&item, node->entries[i].value);
-            if (text)
+            if (text != NULL) {
                 strings.items[strings.count++] = text;
+            }
         }
     } else {
         expected_row(r, node);
@@ -259,8 +273,9 @@ void config_value_read(const struct config_row *row, const struct config_node *n
         read_strings(&r, node, field);
         break;
     case CONFIG_TYPE_SECTION:
-        if (row->present && node->kind == CONFIG_NODE_SCALAR)
+        if (row->present && node->kind == CONFIG_NODE_SCALAR) {
             read_bool(&r, node, field);
+        }
         break;
     case CONFIG_TYPE_STRUCT:
     case CONFIG_TYPE_LIST:
@@ -279,7 +294,7 @@ bool config_value_is_null(const struct config_row *row, const void *base) {
         return *(const int64_t *)field == CONFIG_NO_LIMIT;
     case CONFIG_TYPE_TEXT:
     case CONFIG_TYPE_FILE:
-        return !*(char *const *)field;
+        return *(char *const *)field == NULL;
     case CONFIG_TYPE_STRINGS:
         return !((const struct config_strings *)field)->set;
     case CONFIG_TYPE_SECTION:
@@ -297,10 +312,11 @@ bool config_value_is_null(const struct config_row *row, const void *base) {
 }
 
 void config_value_fini(const struct config_row *row, void *base) {
-    if (row->type == CONFIG_TYPE_TEXT || row->type == CONFIG_TYPE_FILE)
+    if (row->type == CONFIG_TYPE_TEXT || row->type == CONFIG_TYPE_FILE) {
         free_text(row, field_of(row, base));
-    else if (row->type == CONFIG_TYPE_STRINGS)
+    } else if (row->type == CONFIG_TYPE_STRINGS) {
         free_strings(field_of(row, base));
+    }
 }
 
 size_t config_value_size(const struct config_row *row) {

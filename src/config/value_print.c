@@ -18,16 +18,20 @@ void config_print_quoted(const char *text, struct buf *out) {
     for (const char *p = text; p < end; p += step) {
         step = utf8_sequence(p, (size_t)(end - p));
         uint32_t code = step > 0 ? utf8_code(p, step) : 0xfffd; /* invalid bytes are copied */
-        if (step == 0)
+        if (step == 0) {
             step = 1;
-        if (code == '"' || code == '\\')
+        }
+        if (code == '"' || code == '\\') {
             buf_append_char(out, '\\');
-        if (strncmp(p, "${", 2) == 0)
+        }
+        if (strncmp(p, "${", 2) == 0) {
             buf_append_char(out, '$');
-        if (needs_escape(code))
+        }
+        if (needs_escape(code)) {
             buf_printf(out, "\\u%04x", (unsigned)code);
-        else
+        } else {
             buf_append(out, p, step);
+        }
     }
     buf_append_char(out, '"');
 }
@@ -38,15 +42,15 @@ static const char MASK[] = "***";
  * of the authority. */
 static void print_masked(const char *text, struct buf *out) {
     const char *scheme = strstr(text, "://");
-    const char *user = scheme ? scheme + 3 : text;
+    const char *user = scheme != NULL ? scheme + 3 : text;
     const char *slash = strchr(user, '/');
-    const char *end = slash ? slash : user + strlen(user);
+    const char *end = slash != NULL ? slash : user + strlen(user);
     const char *at = memrchr(user, '@', (size_t)(end - user));
-    const char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+    const char *colon = at != NULL ? memchr(user, ':', (size_t)(at - user)) : NULL;
     struct buf masked;
 
     buf_init(&masked);
-    if (colon) {
+    if (colon != NULL) {
         buf_append(&masked, text, (size_t)(colon + 1 - text));
         buf_append_str(&masked, MASK);
         buf_append_str(&masked, at);
@@ -60,8 +64,9 @@ static void print_masked(const char *text, struct buf *out) {
 static void print_strings(const struct config_strings *strings, struct buf *out) {
     buf_append_char(out, '[');
     for (size_t i = 0; i < strings->count; i++) {
-        if (i > 0)
+        if (i > 0) {
             buf_append_str(out, ", ");
+        }
         config_print_quoted(strings->items[i], out);
     }
     buf_append_char(out, ']');

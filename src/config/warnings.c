@@ -35,22 +35,24 @@ static void check_burst(struct warnings *w) {
     long long rooms = w->config->limits.max_rooms_per_connection;
     long long burst = w->config->limits.message_burst;
 
-    if (burst < rooms + 1)
+    if (burst < rooms + 1) {
         WARN(w, given_of(w, "limits.messageBurst", "limits.maxRoomsPerConnection"),
              "messageBurst (%lld) is below what a client sends at once when it comes back: auth, "
              "and a join for each of maxRoomsPerConnection (%lld) rooms",
              burst, rooms);
+    }
 }
 
 /* A command to a hanging store is answered after commandTimeout. */
 static void check_answer_time(struct warnings *w) {
     long long timeout_ms = w->config->redis.command_timeout_ms;
 
-    if (timeout_ms >= ANSWER_MS)
+    if (timeout_ms >= ANSWER_MS) {
         WARN(w, "redis.commandTimeout",
              "clients connect again when they have no answer for %d ms: while the store hangs, all "
              "of them do so again and again",
              ANSWER_MS);
+    }
 }
 
 static void check_key_algorithms(struct warnings *w) {
@@ -61,11 +63,13 @@ static void check_key_algorithms(struct warnings *w) {
         bool used = false;
         char key[64];
 
-        for (size_t j = 0; j < algorithms->count; j++)
+        for (size_t j = 0; j < algorithms->count; j++) {
             used = used || strcmp(algorithms->items[j], alg) == 0;
+        }
         (void)snprintf(key, sizeof key, "auth.keys[%zu].alg", i);
-        if (!used)
+        if (!used) {
             WARN(w, key, "%s is not in auth.algorithms: the key is not used", alg);
+        }
     }
 }
 
@@ -91,8 +95,9 @@ static void check_hidden_tab(struct warnings *w, const struct config_policy *pol
     const char *key;
     struct buf ttl, apart;
 
-    if (policy->lock_ttl_ms > apart_ms || !concerns(w, at, "lockTtl", "heartbeatInterval", &key))
+    if (policy->lock_ttl_ms > apart_ms || !concerns(w, at, "lockTtl", "heartbeatInterval", &key)) {
         return;
+    }
     buf_init(&ttl);
     buf_init(&apart);
     config_print_duration(policy->lock_ttl_ms, &ttl);
@@ -113,8 +118,9 @@ static void check_heartbeats(struct warnings *w, const struct config_policy *pol
     const char *key;
 
     if (rooms * 1000 <= per_second * policy->heartbeat_interval_ms ||
-        !concerns(w, at, "heartbeatInterval", "lockTtl", &key))
+        !concerns(w, at, "heartbeatInterval", "lockTtl", &key)) {
         return;
+    }
     WARN(w, key,
          "heartbeats for maxRoomsPerConnection (%lld) rooms are more than messagesPerSecond (%lld)",
          (long long)rooms, (long long)per_second);
@@ -124,8 +130,9 @@ static void check_list(struct warnings *w, const struct config_policy *policy, s
     const char *key;
 
     if (policy->presence_max_listed * LISTED_USER_BYTES <= w->config->limits.send_queue_bytes ||
-        !concerns(w, at, "presenceMaxListed", "presence", &key))
+        !concerns(w, at, "presenceMaxListed", "presence", &key)) {
         return;
+    }
     WARN(w, key,
          "a list of %lld users is longer than limits.sendQueueBytes: who is slow to read is closed "
          "when joining",
@@ -146,11 +153,13 @@ static void check_silence(struct warnings *w, const struct config_policy *policy
     int64_t client_ms = config_liveness_ms(policy) + ANSWER_MS;
     const char *key;
 
-    if (policy->grace_period_ms < client_ms)
+    if (policy->grace_period_ms < client_ms) {
         client_ms = policy->grace_period_ms;
+    }
     if (policy->disconnect == CONFIG_DISCONNECT_GRACE || server_ms > client_ms ||
-        !concerns(w, at, "disconnect", "gracePeriod", &key))
+        !concerns(w, at, "disconnect", "gracePeriod", &key)) {
         return;
+    }
     WARN(w, key,
          "limits.pingInterval and pongTimeout (%lld ms together) are not above the %lld ms for "
          "which a silent client believes in its lock: another may have it before",
@@ -186,7 +195,7 @@ void config_warn(const struct config *c, config_problem_cb on_problem, void *ctx
 bool config_gives(const struct config *c, const char *key) {
     const struct config_node *node = config_tree_find(c->root, key);
 
-    return node && !config_node_is_null(node);
+    return node != NULL && !config_node_is_null(node);
 }
 
 void config_complain(const struct config *c, const char *finding, config_problem_cb on_problem,

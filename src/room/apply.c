@@ -17,13 +17,14 @@ void room_change_fini(struct room_change *c) {
     room_waiters_free(&c->over);
     room_waiters_free(&c->gone);
     room_waiters_free(&c->replaced);
-    for (size_t i = 0; i < ARRAY_LEN(c->old); i++)
+    for (size_t i = 0; i < ARRAY_LEN(c->old); i++) {
         mem_free(c->old[i]);
+    }
 }
 
 /* old: keeps the previous text if it differs. */
 static void keep(char **mine, struct str *view, char **old) {
-    if (*mine && str_eq(str_of(*mine), *view)) {
+    if (*mine != NULL && str_eq(str_of(*mine), *view)) {
         *view = str_of(*mine);
         return;
     }
@@ -42,15 +43,20 @@ static void set_lock(struct room *room, const struct lock_view *lock, struct roo
     out->lock_changed = true;
     out->before = mine->view;
     room->awaits_report = false;
-    if (room->rev >= room->ahead_token)
+    if (room->rev >= room->ahead_token) {
         room->ahead = NULL;
-    if ((mine->view.state == LOCK_STATE_HELD) != (lock->state == LOCK_STATE_HELD))
+    }
+    if ((mine->view.state == LOCK_STATE_HELD) != (lock->state == LOCK_STATE_HELD)) {
         room->presence_news = true; /* the number of viewers changes */
+    }
     bool same = same_holder(&mine->view, lock) && str_eq(mine->view.client_id, lock->client_id);
     if (!same_holder(&mine->view, lock)) /* a renewal does not change presence */
+    {
         room_mark_holder(room, false);
-    if (lock->token > room->seen_token)
+    }
+    if (lock->token > room->seen_token) {
         room->seen_token = lock->token;
+    }
     mine->view = *lock;
     keep(&mine->user_id, &mine->view.user_id, &out->old[0]);
     keep(&mine->username, &mine->view.username, &out->old[1]);
@@ -58,10 +64,12 @@ static void set_lock(struct room *room, const struct lock_view *lock, struct roo
     keep(&mine->page_id, &mine->view.page_id, &out->old[3]);
     out->old[4] = room_keep_takeover(room, &mine->view.takeover);
     room_mark_holder(room, true);
-    if (!same)
+    if (!same) {
         room_holder_find(room);
-    if (room->holder)
+    }
+    if (room->holder != NULL) {
         room->ours = lock->token;
+    }
     room_departed_settle(room);
 }
 
@@ -73,8 +81,9 @@ static void settle(struct room *room, enum lock_cause cause, struct room_change 
 /* What became of a pending takeover, if the event of it was missed. */
 static enum room_takeover_fate takeover_fate(const struct lock_takeover *t,
                                              const struct lock_view *now) {
-    if (!t->present || (now->takeover.present && str_eq(now->takeover.request_id, t->request_id)))
+    if (!t->present || (now->takeover.present && str_eq(now->takeover.request_id, t->request_id))) {
         return ROOM_TAKEOVER_STANDS;
+    }
     bool moved = now->state == LOCK_STATE_HELD && str_eq(now->user_id, t->user_id) &&
                  str_eq(now->client_id, t->client_id);
     return moved ? ROOM_TAKEOVER_MOVED : ROOM_TAKEOVER_CLOSED;
@@ -86,17 +95,20 @@ static void recover_lock(struct room *room, const struct lock_view *lock,
     out->lost_reason = lost_reason;
     set_lock(room, lock, out);
     out->takeover = takeover_fate(&out->before.takeover, &room->lock.view);
-    if (out->takeover == ROOM_TAKEOVER_CLOSED)
+    if (out->takeover == ROOM_TAKEOVER_CLOSED) {
         room_remember_closed(room, out->before.takeover.request_id);
+    }
 }
 
 static void apply_lock(struct room *room, const struct lock_event *e, struct room_change *out) {
-    if (e->cause == LOCK_CAUSE_RECOVERED)
+    if (e->cause == LOCK_CAUSE_RECOVERED) {
         recover_lock(room, &e->lock, LOCK_CAUSE_STORE_LOST, out);
-    else
+    } else {
         set_lock(room, &e->lock, out);
-    if (e->cause != LOCK_CAUSE_RENEWED)
+    }
+    if (e->cause != LOCK_CAUSE_RENEWED) {
         settle(room, e->cause, out);
+    }
 }
 
 static void apply_takeover(struct room *room, const struct lock_event *e, struct room_change *out) {
@@ -111,8 +123,9 @@ static void apply_takeover(struct room *room, const struct lock_event *e, struct
 
 bool room_apply_event(struct room *room, const struct lock_event *e, struct room_change *out) {
     change_init(out);
-    if (e->rev <= room->rev)
+    if (e->rev <= room->rev) {
         return false;
+    }
     room->rev = e->rev;
     out->event = e;
     out->cause = e->cause;
@@ -166,9 +179,11 @@ void room_apply_report(struct room *room, const struct lock_snapshot *s, enum ro
     change_init(out);
     out->snapshot = s;
     room_take_members(room, s);
-    if (kind == ROOM_REPORT_WHOLE)
+    if (kind == ROOM_REPORT_WHOLE) {
         recover_lock(room, &s->lock, lost_reason, out);
+    }
     room_retake_waiters(room, s, &out->gone, &out->replaced);
-    if (kind != ROOM_REPORT_PENDING)
+    if (kind != ROOM_REPORT_PENDING) {
         settle(room, LOCK_CAUSE_NONE, out);
+    }
 }

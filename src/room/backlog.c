@@ -24,8 +24,9 @@ static void event_strings(struct lock_event *e, struct str *out[EVENT_STRINGS]) 
 
 /* Its packed form has been copied. */
 static void reread_takeover(struct lock_takeover *t) {
-    if (t->present)
+    if (t->present) {
         (void)lock_takeover_decode(t->packed, t); /* it has been decoded before */
+    }
 }
 
 static struct room_event *copy_event(const struct lock_event *event) {
@@ -33,20 +34,23 @@ static struct room_event *copy_event(const struct lock_event *event) {
     struct str *strings[EVENT_STRINGS];
     event_strings(&e, strings);
     size_t bytes = 0;
-    for (size_t i = 0; i < EVENT_STRINGS; i++)
-        bytes += strings[i] ? strings[i]->len : 0;
+    for (size_t i = 0; i < EVENT_STRINGS; i++) {
+        bytes += strings[i] != NULL ? strings[i]->len : 0;
+    }
 
     struct room_event *copy = mem_alloc(sizeof *copy + bytes);
     char *to = (char *)(copy + 1);
     for (size_t i = 0; i < EVENT_STRINGS; i++) {
-        if (!strings[i] || !strings[i]->p)
+        if (strings[i] == NULL || strings[i]->p == NULL) {
             continue;
+        }
         memcpy(to, strings[i]->p, strings[i]->len);
         strings[i]->p = to;
         to += strings[i]->len;
     }
-    if (e.kind == LOCK_EVENT_WAITER)
+    if (e.kind == LOCK_EVENT_WAITER) {
         lock_waiter_decode(e.waiter.user_id, e.waiter.client_id, e.waiter.packed, &e.waiter);
+    }
     reread_takeover(&e.takeover);
     reread_takeover(&e.lock.takeover);
     copy->event = e;
@@ -55,8 +59,9 @@ static struct room_event *copy_event(const struct lock_event *event) {
 }
 
 struct room_event *room_backlog_next(struct room *room) {
-    if (list_empty(&room->backlog))
+    if (list_empty(&room->backlog)) {
         return NULL;
+    }
     struct list *first = room->backlog.next;
     list_remove(first);
     room->backlog_count--;
@@ -66,21 +71,25 @@ struct room_event *room_backlog_next(struct room *room) {
 void room_backlog_add(struct room *room, const struct lock_event *event) {
     static struct log_limit limit;
     list_push_back(&room->backlog, &copy_event(event)->node);
-    if (++room->backlog_count <= ROOM_BACKLOG_MAX)
+    if (++room->backlog_count <= ROOM_BACKLOG_MAX) {
         return;
+    }
     /* The snapshot that is under way is newer than the oldest event. */
     mem_free(room_backlog_next(room));
-    if (log_limit_pass(&limit, 10))
+    if (log_limit_pass(&limit, 10)) {
         log_warn("room_events_dropped", LF("resource", room->resource));
+    }
 }
 
 int64_t room_events_known(const struct room *room) {
-    if (!list_empty(&room->backlog))
+    if (!list_empty(&room->backlog)) {
         return CONTAINER_OF(room->backlog.next, struct room_event, node)->event.rev - 1;
+    }
     return lock_store_fed(room->rooms->store, room_resource(room));
 }
 
 void room_backlog_clear(struct room *room) {
-    for (struct room_event *e; (e = room_backlog_next(room));)
+    for (struct room_event *e; (e = room_backlog_next(room)) != NULL;) {
         mem_free(e);
+    }
 }

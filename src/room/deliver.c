@@ -22,22 +22,25 @@ struct wire_at room_at(const struct room *room, int64_t rev) {
 }
 
 int64_t room_state_rev(const struct room *room) {
-    if (room->telling)
+    if (room->telling) {
         return room->rev;
+    }
     int64_t known = room_events_known(room);
     return known > room->rev ? known : room->rev;
 }
 
 int64_t room_rev(const struct room_sub *sub) {
-    int64_t rev = sub->room ? room_state_rev(sub->room) : 0;
+    int64_t rev = sub->room != NULL ? room_state_rev(sub->room) : 0;
     return rev > sub->min_rev ? rev : sub->min_rev;
 }
 
 static void deliver(struct room_sub *sub, const struct deferred_message *f) {
-    if (f->rev < sub->min_rev || (f->change && f->rev == sub->min_rev))
+    if (f->rev < sub->min_rev || (f->change && f->rev == sub->min_rev)) {
         return;
-    if (f->lost_token != 0 && !sub->ops->on_lost(sub, f->rev, f->lost_token, f->lost_reason))
+    }
+    if (f->lost_token != 0 && !sub->ops->on_lost(sub, f->rev, f->lost_token, f->lost_reason)) {
         return;
+    }
     sub->ops->deliver(sub, f->message);
 }
 
@@ -46,8 +49,9 @@ static void send_or_defer(struct room_sub *sub, const struct deferred_message *f
         deliver(sub, f);
         return;
     }
-    if (sub->deferred_count++ >= ROOM_DEFERRED_MAX)
+    if (sub->deferred_count++ >= ROOM_DEFERRED_MAX) {
         return; /* room_activate returns false */
+    }
     struct deferred_message *deferred = mem_alloc(sizeof *deferred);
     *deferred = *f;
     wire_message_ref(deferred->message);
@@ -63,24 +67,28 @@ void room_send(struct room_sub *sub, int64_t rev, struct wire_message *message) 
 static void free_deferred(struct room_sub *sub, int64_t up_to, bool tell) {
     LIST_FOREACH_SAFE(it, tmp, &sub->deferred) {
         struct deferred_message *deferred = CONTAINER_OF(it, struct deferred_message, node);
-        if (deferred->rev > up_to)
+        if (deferred->rev > up_to) {
             return;
+        }
         list_remove(it);
-        if (tell)
+        if (tell) {
             deliver(sub, deferred);
+        }
         wire_message_unref(deferred->message);
         mem_free(deferred);
     }
 }
 
 void room_deliver_deferred(struct room_sub *sub, int64_t rev) {
-    if (sub->min_rev > 0)
+    if (sub->min_rev > 0) {
         free_deferred(sub, rev, true);
+    }
 }
 
 void room_told(struct room_sub *sub, int64_t rev) {
-    if (rev > sub->min_rev)
+    if (rev > sub->min_rev) {
         sub->min_rev = rev;
+    }
 }
 
 void room_deliver_all_deferred(struct room_sub *sub) {
@@ -96,8 +104,9 @@ void room_send_tab(struct room *room, struct str user_id, struct str client_id, 
                    struct wire_message *message) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (room_is_tab(sub, user_id, client_id))
+        if (room_is_tab(sub, user_id, client_id)) {
             room_send(sub, rev, message);
+        }
     }
     wire_message_unref(message);
 }

@@ -10,8 +10,9 @@
 #include "wslock/base/mem.h"
 
 static void copy(char **to, struct str *s) {
-    if (s->len > 0)
+    if (s->len > 0) {
         memcpy(*to, s->p, s->len);
+    }
     s->p = *to;
     *to += s->len;
 }
@@ -19,8 +20,9 @@ static void copy(char **to, struct str *s) {
 void room_note_departed(struct room_sub *sub, bool prompt) {
     struct room *room = sub->room;
     struct lock_report_member m;
-    if (!room || room_believer(room, &m) != sub)
+    if (room == NULL || room_believer(room, &m) != sub) {
         return;
+    }
     struct room_departed *departed = mem_alloc(sizeof *departed + m.user_id.len + m.username.len +
                                                m.client_id.len + m.page_id.len);
     char *text = (char *)(departed + 1);
@@ -39,8 +41,9 @@ void room_note_departed(struct room_sub *sub, bool prompt) {
 }
 
 bool room_departed_describe(const struct room *room, struct lock_report_member *out) {
-    if (!room->departed)
+    if (room->departed == NULL) {
         return false;
+    }
     *out = room->departed->member;
     out->grace_until_ms = lock_store_now_ms(room->rooms->store) +
                           room->type->policy->grace_period_ms -
@@ -55,14 +58,17 @@ void room_departed_forget(struct room *room) {
 
 void room_departed_settle(struct room *room) {
     const struct lock_view *v = &room->lock.view;
-    if (!room->departed || room->rev < room->departed->member.token)
+    if (room->departed == NULL || room->rev < room->departed->member.token) {
         return; /* the event of the grant has not come */
-    if (v->state != LOCK_STATE_HELD || v->token != room->departed->member.token)
+    }
+    if (v->state != LOCK_STATE_HELD || v->token != room->departed->member.token) {
         room_departed_forget(room);
+    }
 }
 
 void room_departed_return(struct room *room, struct str user_id, struct str client_id) {
-    if (room->departed && str_eq(room->departed->member.user_id, user_id) &&
-        str_eq(room->departed->member.client_id, client_id))
+    if (room->departed != NULL && str_eq(room->departed->member.user_id, user_id) &&
+        str_eq(room->departed->member.client_id, client_id)) {
         room_departed_forget(room);
+    }
 }

@@ -3,27 +3,32 @@
 void room_holder_find(struct room *room) {
     const struct lock_view *v = &room->lock.view;
     room->holder = NULL;
-    if (!lock_is_owned(v))
+    if (!lock_is_owned(v)) {
         return;
+    }
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (sub->member && room_is_tab(sub, v->user_id, v->client_id))
+        if (sub->member && room_is_tab(sub, v->user_id, v->client_id)) {
             room->holder = sub; /* the newest connection; the others are being closed */
+        }
     }
-    if (room->holder)
+    if (room->holder != NULL) {
         room->ours = v->token;
+    }
 }
 
 static struct room_sub *believes(const struct room *room, struct room_sub *sub, int64_t token,
                                  struct lock_report_member *out) {
-    if (!sub || token == room->store_lost_token || !sub->ops->describe(sub, out))
+    if (sub == NULL || token == room->store_lost_token || !sub->ops->describe(sub, out)) {
         return NULL;
+    }
     return out->token == token ? sub : NULL;
 }
 
 struct room_sub *room_believer(const struct room *room, struct lock_report_member *out) {
-    if (room->ahead)
+    if (room->ahead != NULL) {
         return believes(room, room->ahead, room->ahead_token, out);
+    }
     return believes(room, room->holder, room->lock.view.token, out);
 }
 

@@ -17,7 +17,7 @@ struct room_belief {
 void room_beliefs(const struct room *room, struct room_belief out[2]);
 /* The holder is connected here, and got STORE_LOST for this lock. */
 static inline bool room_is_store_lost(const struct room *room) {
-    return room->holder && room->store_lost_token != 0 &&
+    return room->holder != NULL && room->store_lost_token != 0 &&
            room->store_lost_token == room->lock.view.token;
 }
 

@@ -5,8 +5,9 @@
 #include "wslock/base/mem.h"
 
 static void user_changed(struct room *room, struct room_user *user) {
-    if (!list_empty(&user->changed))
+    if (!list_empty(&user->changed)) {
         return;
+    }
     list_push_back(&room->changed, &user->changed);
     room->presence_news = true;
 }
@@ -22,10 +23,11 @@ void room_user_free(struct room *room, struct room_user *user) {
 
 void room_mark_holder(struct room *room, bool has_lock) {
     const struct lock_view *v = &room->lock.view;
-    if (!lock_is_owned(v))
+    if (!lock_is_owned(v)) {
         return;
+    }
     struct room_user *user = map_get(room->user_map, v->user_id);
-    if (user && user->has_lock != has_lock) {
+    if (user != NULL && user->has_lock != has_lock) {
         user->has_lock = has_lock;
         user_changed(room, user);
     }
@@ -42,8 +44,9 @@ static struct str member_key(const struct lock_member *m) {
 
 static struct room_user *user_get(struct room *room, const struct lock_member *m) {
     struct room_user *user = map_get(room->user_map, m->user_id);
-    if (user)
+    if (user != NULL) {
         return user;
+    }
     user = mem_zalloc(sizeof *user);
     user->user_id = str_dup(m->user_id);
     user->username = str_dup(m->username);
@@ -58,8 +61,9 @@ static struct room_user *user_get(struct room *room, const struct lock_member *m
 
 void room_member_join(struct room *room, const struct lock_member *m) {
     struct str key = member_key(m);
-    if (map_get(room->members, key))
+    if (map_get(room->members, key) != NULL) {
         return; /* another connection of the same tab */
+    }
     struct room_member *member = mem_zalloc(sizeof *member);
     member->key = str_dup(key);
     member->user = user_get(room, m);
@@ -84,8 +88,9 @@ static void member_drop(struct room *room, struct room_member *member) {
 
 void room_member_leave(struct room *room, const struct lock_member *m) {
     struct room_member *member = map_get(room->members, member_key(m));
-    if (member)
+    if (member != NULL) {
         member_drop(room, member);
+    }
 }
 
 struct stale {
@@ -95,8 +100,9 @@ struct stale {
 
 static void drop_if_stale(void *ctx, struct str key, void *value) {
     struct stale *stale = ctx;
-    if (!map_get(stale->keep, key))
+    if (map_get(stale->keep, key) == NULL) {
         member_drop(stale->room, value);
+    }
 }
 
 void room_count_members(struct room *room, int64_t count) {
@@ -109,13 +115,15 @@ void room_count_members(struct room *room, int64_t count) {
 void room_take_members(struct room *room, const struct lock_snapshot *s) {
     if (s->member_listed == (size_t)s->member_count) {
         struct stale stale = {room, map_create()};
-        for (size_t i = 0; i < s->member_listed; i++)
+        for (size_t i = 0; i < s->member_listed; i++) {
             map_set(stale.keep, member_key(&s->members[i]), room);
+        }
         map_each(room->members, drop_if_stale, &stale);
         map_destroy(&stale.keep);
     }
-    for (size_t i = 0; i < s->member_listed; i++)
+    for (size_t i = 0; i < s->member_listed; i++) {
         room_member_join(room, &s->members[i]);
+    }
     room_count_members(room, s->member_count);
 }
 

@@ -18,8 +18,9 @@ static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
     if (v->idle_until_ms != 0 && v->idle_until_ms < v->expires_ms) {
         *ends_ms = v->idle_until_ms;
         before = room->type->policy->idle_release_ms / 2;
-        if (before > IDLE_NOTICE_MS)
+        if (before > IDLE_NOTICE_MS) {
             before = IDLE_NOTICE_MS;
+        }
     }
     return *ends_ms == room->notified_end_ms ? INT64_MAX : *ends_ms - before;
 }
@@ -27,17 +28,20 @@ static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
 int64_t room_confirmed_until_ms(const struct room_sub *sub) {
     const struct room *room = sub->room;
     struct lock_report_member m;
-    if (!room || room_believer(room, &m) != sub)
+    if (room == NULL || room_believer(room, &m) != sub) {
         return 0;
+    }
     return lock_store_confirmed_until_ms(room->rooms->store, m.expires_ms, room->type->policy);
 }
 
 static int64_t next_notice_at(const struct room *room, struct room_sub *holder) {
     int64_t ends_ms;
-    if (room->degraded)
+    if (room->degraded) {
         return room_confirmed_until_ms(holder);
-    if (room->ahead || room->lock.view.state != LOCK_STATE_HELD)
+    }
+    if (room->ahead != NULL || room->lock.view.state != LOCK_STATE_HELD) {
         return INT64_MAX;
+    }
     return notice_at(room, &ends_ms);
 }
 
@@ -62,13 +66,15 @@ static void on_timer(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, holder_timer);
     struct lock_report_member m;
     struct room_sub *holder = room_believer(room, &m);
-    if (!holder)
+    if (holder == NULL) {
         return;
+    }
     if (next_notice_at(room, holder) <= lock_store_now_ms(room->rooms->store)) {
-        if (room->degraded)
+        if (room->degraded) {
             tell_store_lost(room, holder, m.token);
-        else
+        } else {
             tell_expiring(room, holder);
+        }
     }
     room_holder_rearm(room);
 }
@@ -77,28 +83,33 @@ void room_holder_rearm(struct room *room) {
     wheel_cancel(&room->holder_timer);
     struct lock_report_member m;
     struct room_sub *holder = room_believer(room, &m);
-    if (!holder)
+    if (holder == NULL) {
         return;
+    }
     int64_t at = next_notice_at(room, holder);
-    if (at == INT64_MAX)
+    if (at == INT64_MAX) {
         return;
+    }
     int64_t wait = at - lock_store_now_ms(room->rooms->store);
     wheel_set(room->rooms->wheel, &room->holder_timer, wait > 0 ? (uint64_t)wait : 1, on_timer);
 }
 
 void room_note_lock(struct room_sub *sub, const struct lock_view *lock) {
     struct room *room = sub->room;
-    if (!room)
+    if (room == NULL) {
         return;
-    if (room->store_lost_token == lock->token)
+    }
+    if (room->store_lost_token == lock->token) {
         room->store_lost_token = 0; /* it asked again and holds the lock */
+    }
     if (lock->token > room->rev && lock->token != room->lock.view.token) {
         room->ahead = sub;
         room->ahead_token = lock->token;
         room_holder_rearm(room);
     }
-    if (room->holder != sub || room->lock.view.token != lock->token)
+    if (room->holder != sub || room->lock.view.token != lock->token) {
         return;
+    }
     room->lock.view.expires_ms = lock->expires_ms;
     room->lock.view.idle_until_ms = lock->idle_until_ms;
     room->lock.view.dirty = lock->dirty;

@@ -18,11 +18,13 @@ int64_t room_wait_ms(const struct room *room, const struct room_waiters *waiters
         first = waiters->lock->since_ms > 0 ? each - (now_ms - waiters->lock->since_ms) : each;
     } else {
         each = room->type->policy->lock_ttl_ms;
-        if (lock_is_owned(waiters->lock))
+        if (lock_is_owned(waiters->lock)) {
             first = waiters->lock->expires_ms - now_ms;
+        }
     }
-    if (first < 0 && waiters->median_ms < 0 && waiters->lock->since_ms == 0)
+    if (first < 0 && waiters->median_ms < 0 && waiters->lock->since_ms == 0) {
         return -1;
+    }
     return (first > 0 ? first : 0) + (position - 1) * each;
 }
 
@@ -38,21 +40,25 @@ void room_forget_notified(struct room_sub *sub) {
     sub->notified_takeover[0] = '\0';
     LIST_FOREACH_SAFE(it, tmp, &sub->room->waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        if (rw->notified_sub == sub->seq)
+        if (rw->notified_sub == sub->seq) {
             rw->notified_sub = 0;
+        }
     }
 }
 
 void room_note_position(struct room_sub *sub, int64_t position, int64_t rev) {
-    bool older = sub->notified_position != 0 && sub->room && rev < sub->room->rev;
+    bool older = sub->notified_position != 0 && sub->room != NULL && rev < sub->room->rev;
     if (!older) /* than the last event */
+    {
         sub->notified_position = position;
+    }
 }
 
 int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int64_t median_ms) {
     struct room *room = sub->room;
-    if (!room)
+    if (room == NULL) {
         return -1;
+    }
     room->median_ms = median_ms;
     struct room_waiters p = room_waiters(room);
     return room_wait_ms(room, &p, position);
@@ -60,18 +66,23 @@ int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int
 
 bool room_knows_request(const struct room_sub *sub, struct str request_id) {
     const struct room *room = sub->room;
-    if (!room)
+    if (room == NULL) {
         return false;
-    const struct lock_takeover *t = &room->lock.view.takeover;
-    if (t->present && str_eq(t->request_id, request_id))
-        return true;
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        if (str_eq(CONTAINER_OF(it, struct room_waiter, node)->w.request_id, request_id))
-            return true;
     }
-    for (size_t i = 0; i < ARRAY_LEN(room->closed); i++)
-        if (room->closed[i][0] != '\0' && str_eqz(request_id, room->closed[i]))
+    const struct lock_takeover *t = &room->lock.view.takeover;
+    if (t->present && str_eq(t->request_id, request_id)) {
+        return true;
+    }
+    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
+        if (str_eq(CONTAINER_OF(it, struct room_waiter, node)->w.request_id, request_id)) {
             return true;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(room->closed); i++) {
+        if (room->closed[i][0] != '\0' && str_eqz(request_id, room->closed[i])) {
+            return true;
+        }
+    }
     return false;
 }
 
@@ -84,29 +95,33 @@ static void describe(const struct room *room, const struct room_waiters *p,
     bool holder = room_sub_owns(sub, v);
     int64_t position = 0;
     size_t count = 0;
-    if (room_is_users_turn(v, sub))
+    if (room_is_users_turn(v, sub)) {
         out->claim_by_ms = v->reserved_until_ms;
+    }
     LIST_FOREACH_SAFE(it, tmp, p->list) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         position += rw->turn ? 0 : 1;
         count++;
-        if (!room_is_tab(sub, rw->w.user_id, rw->w.client_id))
+        if (!room_is_tab(sub, rw->w.user_id, rw->w.client_id)) {
             continue;
+        }
         if (rw->turn) {
             out->claim_by_ms = v->reserved_until_ms;
         } else if (rw->w.queues) {
             out->position = position;
             out->wait_ms = room_wait_ms(room, p, position);
         }
-        if (rw->w.requests)
+        if (rw->w.requests) {
             out->own = room_open_request(&rw->w);
+        }
     }
     if (holder && count > 0) {
         *received = mem_calloc(count, sizeof **received);
         LIST_FOREACH_SAFE(it, tmp, p->list) {
             const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-            if (room_request_is_open(rw))
+            if (room_request_is_open(rw)) {
                 (*received)[out->received_count++] = room_open_request(&rw->w);
+            }
         }
         out->received = *received;
     }
@@ -120,16 +135,17 @@ static void describe(const struct room *room, const struct room_waiters *p,
 }
 
 bool room_is_newer(const struct lock_snapshot *s, const struct room *room) {
-    return s && s->rev > room->rev;
+    return s != NULL && s->rev > room->rev;
 }
 
 /* Points its strings into the snapshot: the list is freed. */
 static void borrow(struct wire_open_request *r, const struct lock_snapshot *s) {
-    for (size_t i = 0; i < s->waiter_count; i++)
+    for (size_t i = 0; i < s->waiter_count; i++) {
         if (str_eq(s->waiters[i].request_id, r->request_id)) {
             *r = room_open_request(&s->waiters[i]);
             return;
         }
+    }
 }
 
 void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapshot,
@@ -137,8 +153,9 @@ void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapsh
     const struct room *room = sub->room;
     memset(out, 0, sizeof *out);
     *received = NULL;
-    if (!room || !room->synced)
+    if (room == NULL || !room->synced) {
         return;
+    }
     struct room_waiters p = room_waiters(room);
     if (!room_is_newer(snapshot, room)) {
         describe(room, &p, sub, out, received);
@@ -147,10 +164,12 @@ void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapsh
     struct list waiters;
     room_waiters_of(snapshot, &waiters, &p);
     describe(room, &p, sub, out, received);
-    if (out->own.request_id.len > 0)
+    if (out->own.request_id.len > 0) {
         borrow(&out->own, snapshot);
-    for (size_t i = 0; *received && i < out->received_count; i++)
+    }
+    for (size_t i = 0; *received != NULL && i < out->received_count; i++) {
         borrow(&(*received)[i], snapshot);
+    }
     room_waiters_free(&waiters);
 }
 
@@ -161,17 +180,20 @@ void room_report_waiters(const struct room *room, struct lock_report_waiting *ou
     const struct lock_view *v = &room->lock.view;
     *out = (struct lock_report_waiting){0};
     *waiters = NULL;
-    for (const struct list *it = room->waiters.next; it != &room->waiters; it = it->next)
+    for (const struct list *it = room->waiters.next; it != &room->waiters; it = it->next) {
         out->waiter_count++;
+    }
     if (out->waiter_count > 0) {
         size_t n = 0;
         *waiters = mem_calloc(out->waiter_count, sizeof **waiters);
-        for (const struct list *it = room->waiters.next; it != &room->waiters; it = it->next)
+        for (const struct list *it = room->waiters.next; it != &room->waiters; it = it->next) {
             (*waiters)[n++] = CONTAINER_OF(it, struct room_waiter, node)->w;
+        }
         out->waiters = *waiters;
     }
-    if (v->takeover.present)
+    if (v->takeover.present) {
         out->takeover = v->takeover.packed;
+    }
     if (v->state == LOCK_STATE_RESERVED) {
         out->reserved_until_ms = v->reserved_until_ms;
         out->user_id = v->user_id;

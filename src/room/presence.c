@@ -13,8 +13,9 @@
 static void flush(struct wheel_timer *timer);
 
 void room_presence_arm(struct room *room) {
-    if (room->presence_news && !wheel_armed(&room->presence_timer))
+    if (room->presence_news && !wheel_armed(&room->presence_timer)) {
         wheel_set(room->rooms->wheel, &room->presence_timer, GATHER_MS, flush);
+    }
     room->presence_news = false;
 }
 
@@ -41,8 +42,9 @@ struct diff {
 /* The snapshot of some join lies, or may lie, between the last diff and this one. */
 static bool is_known_between(const struct room *room) {
     bool known = room->snapshot_rev > room->notified_rev;
-    for (const struct list *it = room->subs.next; it != &room->subs && !known; it = it->next)
+    for (const struct list *it = room->subs.next; it != &room->subs && !known; it = it->next) {
         known = !CONTAINER_OF(it, struct room_sub, node)->active;
+    }
     return known;
 }
 
@@ -53,14 +55,15 @@ static bool diff_add(struct room *room, struct diff *d, struct room_user *u, boo
     bool differs = u->notified.connections != u->connections || u->notified.has_lock != u->has_lock;
     u->notified.connections = u->connections;
     u->notified.has_lock = u->has_lock;
-    if (is && !was && listed)
+    if (is && !was && listed) {
         d->joined[d->joined_count++] = wire_of(room, u);
-    else if (!is && (was || d->all))
+    } else if (!is && (was || d->all)) {
         d->left[d->left_count++] = str_of(u->user_id);
-    else if (is && was && (differs || d->all))
+    } else if (is && was && (differs || d->all)) {
         d->changed[d->changed_count++] = wire_of(room, u);
-    else
+    } else {
         return is != was;
+    }
     return true;
 }
 
@@ -74,15 +77,17 @@ static struct wire_message *encode_full(struct room *room, const struct wire_at 
     struct list *it = room->users.prev;
     for (; it != &room->users && at_slot > 0; it = it->prev) {
         struct room_user *u = CONTAINER_OF(it, struct room_user, node);
-        if (u->connections == 0)
+        if (u->connections == 0) {
             continue;
+        }
         users[--at_slot] = wire_of(room, u);
         holder_listed = holder_listed || u->has_lock;
     }
     for (; it != &room->users && !holder_listed; it = it->prev) {
         struct room_user *u = CONTAINER_OF(it, struct room_user, node);
-        if (u->connections == 0 || !u->has_lock)
+        if (u->connections == 0 || !u->has_lock) {
             continue;
+        }
         users[at_slot] = wire_of(room, u); /* replaces the oldest */
         holder_listed = true;
     }
@@ -98,22 +103,26 @@ static void tell(struct room *room, enum wire_presence kind, int64_t rev,
                  struct wire_message *message) {
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (sub->presence == kind && sub->min_rev < room->rev)
+        if (sub->presence == kind && sub->min_rev < room->rev) {
             room_send(sub, rev, message);
+        }
     }
     wire_message_unref(message);
 }
 
 static bool wanted(const struct room *room, enum wire_presence kind) {
-    for (const struct list *it = room->subs.next; it != &room->subs; it = it->next)
-        if (CONTAINER_OF(it, struct room_sub, node)->presence == kind)
+    for (const struct list *it = room->subs.next; it != &room->subs; it = it->next) {
+        if (CONTAINER_OF(it, struct room_sub, node)->presence == kind) {
             return true;
+        }
+    }
     return false;
 }
 
 static void tell_diff(struct room *room, const struct diff *d, int64_t viewers) {
-    if (!wanted(room, WIRE_PRESENCE_DIFF))
+    if (!wanted(room, WIRE_PRESENCE_DIFF)) {
         return;
+    }
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room_state_rev(room));
     tell(room, WIRE_PRESENCE_DIFF, at.rev,
@@ -128,8 +137,9 @@ static bool listed(const struct room *room, size_t newer) {
 
 static size_t list_length(const struct list *head) {
     size_t n = 0;
-    for (const struct list *it = head->next; it != head; it = it->next)
+    for (const struct list *it = head->next; it != head; it = it->next) {
         n++;
+    }
     return n;
 }
 
@@ -137,8 +147,9 @@ static void free_gone(struct room *room, struct list *told) {
     LIST_FOREACH_SAFE(it, tmp, told) {
         struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
         list_remove(it);
-        if (u->connections == 0)
+        if (u->connections == 0) {
             room_user_free(room, u);
+        }
     }
 }
 
@@ -157,8 +168,9 @@ static void flush(struct wheel_timer *timer) {
         struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
         list_remove(it);
         list_push_back(&told, it);
-        if (diff_add(room, d, u, listed(room, --left_to_tell)))
+        if (diff_add(room, d, u, listed(room, --left_to_tell))) {
             news = true;
+        }
         if (d->joined_count == DIFF_MAX || d->left_count == DIFF_MAX ||
             d->changed_count == DIFF_MAX) {
             tell_diff(room, d, viewers);
@@ -166,8 +178,10 @@ static void flush(struct wheel_timer *timer) {
             d->joined_count = d->left_count = d->changed_count = 0;
         }
     }
-    if (d->joined_count + d->left_count + d->changed_count > 0 || viewers != room->notified_viewers)
+    if (d->joined_count + d->left_count + d->changed_count > 0 ||
+        viewers != room->notified_viewers) {
         tell_diff(room, d, viewers);
+    }
     free_gone(room, &told);
     if (news && wanted(room, WIRE_PRESENCE_FULL)) {
         struct wire_at at = room_at(room, room_state_rev(room));
@@ -199,7 +213,7 @@ size_t room_wire_users(const struct lock_member *members, size_t count,
     for (size_t i = 0; i < count; i++) {
         const struct lock_member *m = &members[i];
         struct wire_user *u = map_get(index, m->user_id);
-        if (u) {
+        if (u != NULL) {
             u->connections++;
             u->since_ms = m->joined_ms < u->since_ms ? m->joined_ms : u->since_ms;
             continue;

@@ -33,17 +33,21 @@ struct report {
 };
 
 static void resync_end(struct resync *rs) {
-    if (--rs->open > 0)
+    if (--rs->open > 0) {
         return;
-    if (!rs->failed)
+    }
+    if (!rs->failed) {
         lock_report_done(rs->rooms->store, rs->shard);
+    }
     mem_free(rs);
 }
 
 static const struct lock_event *lock_event_of(const struct lock_result *result) {
-    for (size_t i = result->event_count; i > 0; i--)
-        if (result->events[i - 1].kind == LOCK_EVENT_LOCK)
+    for (size_t i = result->event_count; i > 0; i--) {
+        if (result->events[i - 1].kind == LOCK_EVENT_LOCK) {
             return &result->events[i - 1];
+        }
+    }
     return NULL;
 }
 
@@ -61,7 +65,7 @@ static void on_status(void *arg, const struct lock_result *result) {
     struct rooms *r = report->rooms;
     struct room *room = map_get(r->by_resource, str_of(report->resource));
     r->on_reported(r->on_reported_ctx, result);
-    if (room && room->awaits_report) {
+    if (room != NULL && room->awaits_report) {
         if (result->status != LOCK_OK || lock_store_window_open(r->store)) {
             await_report(room);
         } else if (lock_is_owned(&result->lock)) {
@@ -79,8 +83,9 @@ static void on_status(void *arg, const struct lock_result *result) {
 
 static void ask_if_awaiting(void *ctx, struct str key, void *value) {
     const struct room *room = value;
-    if (!room->awaits_report)
+    if (!room->awaits_report) {
         return;
+    }
     struct report *report = mem_zalloc(sizeof *report);
     report->rooms = ctx;
     report->resource = mem_strdup(room->resource);
@@ -89,10 +94,11 @@ static void ask_if_awaiting(void *ctx, struct str key, void *value) {
 
 static void on_report_timer(struct wheel_timer *timer) {
     struct rooms *r = CONTAINER_OF(timer, struct rooms, report_timer);
-    if (lock_store_window_open(r->store))
+    if (lock_store_window_open(r->store)) {
         wheel_set(r->wheel, timer, REPORT_WAIT_MS, on_report_timer);
-    else
+    } else {
         map_each(r->by_resource, ask_if_awaiting, r);
+    }
 }
 
 /*
@@ -107,19 +113,21 @@ static bool take_report(struct room *room, const struct lock_result *result) {
     enum room_report_kind kind = ROOM_REPORT_WHOLE;
     struct room_change change;
     room->degraded = false;
-    if (!room->synced)
+    if (!room->synced) {
         return true;
+    }
     if (snapshot->rev < room->rev) {
-        if (!event && !room_is_store_lost(room))
+        if (event == NULL && !room_is_store_lost(room)) {
             room_tell_lock(room, LOCK_CAUSE_RECOVERED);
+        }
         room_release_store_lost(room, 1);
         room_holder_rearm(room);
         return false;
     }
-    if (event && event->rev > room->rev) {
+    if (event != NULL && event->rev > room->rev) {
         room->rev = event->rev - 1;
         kind = ROOM_REPORT_PENDING;
-    } else if (event) {
+    } else if (event != NULL) {
         kind = ROOM_REPORT_EVENT;
     } else {
         room->rev = snapshot->rev;
@@ -140,10 +148,11 @@ static void report_room(void *ctx, struct str key, void *value);
 static void take_answer(struct resync *rs, struct room *room, const struct lock_result *result) {
     bool whole = take_report(room, result);
     room_replay_backlog(room);
-    if (!whole && rs->again++ < AGAIN_MAX)
+    if (!whole && rs->again++ < AGAIN_MAX) {
         report_room(rs, room_resource(room), room);
-    else
+    } else {
         room_drop_if_done(room);
+    }
 }
 
 static void on_report(void *arg, const struct lock_result *result) {
@@ -151,10 +160,11 @@ static void on_report(void *arg, const struct lock_result *result) {
     struct resync *rs = report->resync;
     struct room *room = map_get(rs->rooms->by_resource, str_of(report->resource));
     rs->rooms->on_reported(rs->rooms->on_reported_ctx, result);
-    if (result->status != LOCK_OK)
+    if (result->status != LOCK_OK) {
         rs->failed = true;
-    else if (room)
+    } else if (room != NULL) {
         take_answer(rs, room, result);
+    }
     mem_free(report->resource);
     mem_free(report);
     resync_end(rs);
@@ -176,12 +186,15 @@ static void send_report(struct resync *rs, struct room *room,
 static bool describe_grace(const struct room *room, struct lock_report_member *out) {
     const struct lock_view *v = &room->lock.view;
     struct room_sub *owner = room->holder;
-    if (room_departed_describe(room, out))
+    if (room_departed_describe(room, out)) {
         return true;
-    if (v->state != LOCK_STATE_GRACE)
+    }
+    if (v->state != LOCK_STATE_GRACE) {
         return false;
-    if (owner && owner->ops->describe(owner, out) && out->token != 0)
+    }
+    if (owner != NULL && owner->ops->describe(owner, out) && out->token != 0) {
         return false;
+    }
     *out = (struct lock_report_member){
         .gone = true,
         .user_id = v->user_id,
@@ -202,33 +215,38 @@ static bool describe_grace(const struct room *room, struct lock_report_member *o
 static void report_room(void *ctx, struct str key, void *value) {
     struct resync *rs = ctx;
     struct room *room = value;
-    if (lock_store_shard(rs->rooms->store, key) != rs->shard)
+    if (lock_store_shard(rs->rooms->store, key) != rs->shard) {
         return;
+    }
     struct lock_report_member members[REPORT_MAX], had;
     struct lock_report_waiting waiting;
     struct lock_waiter *waiters;
     const struct room_sub *believer = room_believer(room, &had);
-    size_t open = rs->open, n = !room->ahead && describe_grace(room, &members[0]) ? 1 : 0;
+    size_t open = rs->open, n = room->ahead == NULL && describe_grace(room, &members[0]) ? 1 : 0;
     room_report_waiters(room, &waiting, &waiters);
     for (int first = 1; first >= 0; first--) { /* the first call includes the lock's owner */
         LIST_FOREACH_SAFE(it, tmp, &room->subs) {
             struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
             if ((sub == room->holder || sub == room->ahead) != first ||
-                !sub->ops->describe(sub, &members[n]))
+                !sub->ops->describe(sub, &members[n])) {
                 continue; /* the other round has it, or it is not joined */
-            if (sub != believer)
+            }
+            if (sub != believer) {
                 members[n].token = 0;
+            }
             if (++n == REPORT_MAX) {
                 send_report(rs, room, members, n, &waiting);
                 n = 0;
             }
         }
     }
-    if (n > 0)
+    if (n > 0) {
         send_report(rs, room, members, n, &waiting);
+    }
     mem_free(waiters);
-    if (rs->open > open)
+    if (rs->open > open) {
         return;
+    }
     room->degraded = false; /* it has no member */
     room_replay_backlog(room);
     if (room->sub_count == 0) { /* no reply tells what became of its lock */
@@ -249,8 +267,9 @@ void rooms_resync(struct rooms *r, unsigned shard) {
 static void rewind_room(void *ctx, struct str key, void *value) {
     const struct resync *rs = ctx;
     struct room *room = value;
-    if (lock_store_shard(rs->rooms->store, key) != rs->shard)
+    if (lock_store_shard(rs->rooms->store, key) != rs->shard) {
         return;
+    }
     room->rev = room->seen_token = room->notified_rev = room->snapshot_rev = 0;
     room_departed_forget(room);
     room_backlog_clear(room);

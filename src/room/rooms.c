@@ -57,14 +57,17 @@ static void destroy_empty(void *ctx, struct str key, void *value) {
 
 void room_drop_if_done(struct room *room) {
     const struct lock_view *v = &room->lock.view;
-    bool kept = room->synced && ((lock_is_owned(v) && v->token == room->ours) || room->departed);
-    if (room->sub_count == 0 && !kept)
+    bool kept =
+        room->synced && ((lock_is_owned(v) && v->token == room->ours) || room->departed != NULL);
+    if (room->sub_count == 0 && !kept) {
         room_destroy(room);
+    }
 }
 
 void rooms_destroy(struct rooms **r) {
-    if (!*r)
+    if (*r == NULL) {
         return;
+    }
     wheel_cancel(&(*r)->report_timer);
     map_each((*r)->by_resource, destroy_empty, NULL);
     map_destroy(&(*r)->by_resource);
@@ -97,8 +100,9 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_r
                      struct room_sub *sub) {
     static uint64_t seq;
     struct room *room = map_get(r->by_resource, resource);
-    if (!room)
+    if (room == NULL) {
         room = room_create(r, resource, type);
+    }
     sub->room = room;
     sub->active = sub->member = false;
     sub->min_rev = 0;
@@ -115,8 +119,9 @@ static void find_type(void *ctx, struct str resource, void *value) {
     const char *colon = memchr(resource.p, ':', resource.len);
     const struct config_resource_type *type =
         config_types_find(ctx, (struct str){resource.p, (size_t)(colon - resource.p)});
-    if (type != NULL)
+    if (type != NULL) {
         room->type = type;
+    }
 }
 
 void rooms_reload(struct rooms *r, struct config_types *types) {
@@ -129,42 +134,49 @@ void room_pause(struct room_sub *sub) {
 
 bool room_activate(struct room_sub *sub, int64_t rev) {
     bool whole = sub->deferred_count <= ROOM_DEFERRED_MAX;
-    if (rev > sub->room->snapshot_rev)
+    if (rev > sub->room->snapshot_rev) {
         sub->room->snapshot_rev = rev;
+    }
     room_told(sub, rev);
     sub->active = sub->member = true;
     room_holder_find(sub->room);
     room_deliver_all_deferred(sub);
     room_holder_rearm(sub->room);
-    if (rev == 0 && sub->room->rev > sub->min_rev)
+    if (rev == 0 && sub->room->rev > sub->min_rev) {
         room_catch_up(sub);
+    }
     return whole;
 }
 
 void room_unsubscribe(struct room_sub *sub) {
     struct room *room = sub->room;
-    if (!room)
+    if (room == NULL) {
         return;
+    }
     room_drop_deferred(sub);
     list_remove(&sub->node);
     sub->room = NULL;
     sub->active = sub->member = false;
-    if (room->ahead == sub)
+    if (room->ahead == sub) {
         room->ahead = NULL;
-    if (room->holder == sub)
+    }
+    if (room->holder == sub) {
         room_holder_find(room);
+    }
     room->sub_count--;
     room_drop_if_done(room);
 }
 
 void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot) {
     struct room *room = sub->room;
-    if (!room)
+    if (room == NULL) {
         return;
+    }
     room_deliver_deferred(sub, snapshot->rev);
     room_forget_notified(sub);
-    if (room->synced)
+    if (room->synced) {
         return;
+    }
     room_apply_snapshot(room, snapshot);
     room_settle_presence(room);
     room_holder_rearm(room);
@@ -173,18 +185,20 @@ void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapsh
 
 void rooms_on_event(struct rooms *r, const struct lock_event *event) {
     struct room *room = map_get(r->by_resource, event->resource);
-    if (!room)
+    if (room == NULL) {
         return;
+    }
     lock_note_ending(r->store, event);
-    if (room->synced && !room->degraded)
+    if (room->synced && !room->degraded) {
         room_take_event(room, event);
-    else
+    } else {
         room_backlog_add(room, event);
+    }
     room_drop_if_done(room);
 }
 
 void room_lock(const struct room_sub *sub, struct lock_view *out) {
-    *out = sub->room ? sub->room->lock.view : (struct lock_view){.state = LOCK_STATE_FREE};
+    *out = sub->room != NULL ? sub->room->lock.view : (struct lock_view){.state = LOCK_STATE_FREE};
 }
 
 static void set_degraded(void *ctx, struct str key, void *value) {
@@ -200,8 +214,9 @@ void rooms_on_degraded(struct rooms *r) {
 }
 
 static void move(int64_t *deadline_ms, int64_t step_ms) {
-    if (*deadline_ms != 0)
+    if (*deadline_ms != 0) {
         *deadline_ms += step_ms;
+    }
 }
 
 static void move_deadlines(void *ctx, struct str key, void *value) {
@@ -224,9 +239,10 @@ static void count_lock(void *ctx, struct str key, void *value) {
     (void)ctx;
     (void)key;
     const struct room *room = value;
-    if (room->synced && room->lock.view.state != LOCK_STATE_FREE)
+    if (room->synced && room->lock.view.state != LOCK_STATE_FREE) {
         metrics_add(METRIC_LOCKS, 1, room->type->policy->type,
                     lock_state_text(room->lock.view.state));
+    }
 }
 
 void rooms_collect_metrics(struct rooms *r) {

@@ -24,13 +24,15 @@ static void on_released(void *arg, const struct lock_result *result) {
     struct release *release = arg;
     struct room *room = map_get(release->rooms->by_resource, str_of(release->resource));
     release->rooms->on_reported(release->rooms->on_reported_ctx, result);
-    if (room && room->lock.view.token == release->token) {
+    if (room != NULL && room->lock.view.token == release->token) {
         struct room_sub *holder = room->holder;
-        if (!went_through(result))
+        if (!went_through(result)) {
             room_release_store_lost(room, RETRY_MS);
-        else if (!room_is_store_lost(room) && holder && result->outcome == LOCK_OUT_RELEASED)
+        } else if (!room_is_store_lost(room) && holder != NULL &&
+                   result->outcome == LOCK_OUT_RELEASED) {
             room_tell_lost(room, holder->user_id, holder->client_id, release->token,
                            LOCK_CAUSE_STORE_LOST, (struct str){NULL, 0});
+        }
     }
     mem_free(release->resource);
     mem_free(release);
@@ -39,11 +41,13 @@ static void on_released(void *arg, const struct lock_result *result) {
 static void release_lock(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, store_lost_timer);
     struct room_sub *holder = room->holder;
-    if (!room_is_store_lost(room) || room->degraded || !holder)
+    if (!room_is_store_lost(room) || room->degraded || holder == NULL) {
         return;
+    }
     struct lock_report_member m = {0};
-    if (!holder->ops->describe(holder, &m))
+    if (!holder->ops->describe(holder, &m)) {
         return;
+    }
     struct lock_caller caller = {
         .resource = room_resource(room),
         .user_id = m.user_id,
@@ -61,6 +65,7 @@ static void release_lock(struct wheel_timer *timer) {
 }
 
 void room_release_store_lost(struct room *room, uint64_t delay_ms) {
-    if (room_is_store_lost(room))
+    if (room_is_store_lost(room)) {
         wheel_set(room->rooms->wheel, &room->store_lost_timer, delay_ms, release_lock);
+    }
 }

@@ -19,13 +19,14 @@ void room_take_change(struct room *room, struct room_change *change) {
 
 void room_take_event(struct room *room, const struct lock_event *event) {
     struct room_change change;
-    if (room_apply_event(room, event, &change))
+    if (room_apply_event(room, event, &change)) {
         room_take_change(room, &change);
+    }
 }
 
 void room_replay_backlog(struct room *room) {
     struct room_event *e;
-    while (room->synced && !room->degraded && (e = room_backlog_next(room))) {
+    while (room->synced && !room->degraded && ((e = room_backlog_next(room)) != NULL)) {
         room_take_event(room, &e->event);
         mem_free(e);
     }

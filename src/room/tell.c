@@ -53,14 +53,16 @@ void room_tell_lost(struct room *room, struct str user_id, struct str client_id,
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         bool old = room->telling && room->rev <= sub->min_rev;
-        if (room_is_tab(sub, user_id, client_id) && (!old || is_owed(sub, token)))
+        if (room_is_tab(sub, user_id, client_id) && (!old || is_owed(sub, token))) {
             room_send_lost(sub, true, token, reason, by);
+        }
     }
 }
 
 void room_tell_ended(struct room_sub *sub, int64_t token, enum lock_cause reason) {
-    if (sub->room)
+    if (sub->room != NULL) {
         room_send_lost(sub, false, token, reason, (struct str){NULL, 0});
+    }
 }
 
 static bool was_forced(struct str decision) {
@@ -70,8 +72,9 @@ static bool was_forced(struct str decision) {
 
 static void tell_taken(struct room *room, const struct lock_event *e) {
     const struct lock_takeover *t = &e->takeover;
-    if (!e->ended.present || !was_forced(t->ended))
+    if (!e->ended.present || !was_forced(t->ended)) {
         return;
+    }
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->rev);
     struct wire_person admin = {t->user_id, t->username};
@@ -80,8 +83,9 @@ static void tell_taken(struct room *room, const struct lock_event *e) {
 }
 
 static void tell_operation(struct room *room, const struct lock_event *e) {
-    if (e->cause != LOCK_CAUSE_TAKEN_BY_ADMIN || !e->ended.present)
+    if (e->cause != LOCK_CAUSE_TAKEN_BY_ADMIN || !e->ended.present) {
         return;
+    }
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, room->rev);
     struct wire_person admin = {e->operation.actor, e->operation.actor};
@@ -93,11 +97,13 @@ static void tell_admin(struct room *room, const struct lock_event *e, int64_t re
     struct wire_at at = room_at(room, rev);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (!room_is_tab(sub, e->lock.user_id, e->lock.client_id))
+        if (!room_is_tab(sub, e->lock.user_id, e->lock.client_id)) {
             continue;
+        }
         struct wire_message *message = sub->ops->granted(sub, &at, e);
-        if (message)
+        if (message != NULL) {
             room_send(sub, at.rev, message);
+        }
         wire_message_unref(message);
     }
 }
@@ -105,14 +111,17 @@ static void tell_admin(struct room *room, const struct lock_event *e, int64_t re
 /* lock:lost, unless the holder released the lock or its tab has it under a new token. */
 static void tell_loser(struct room *room, const struct lock_event *e) {
     const struct lock_ending *end = &e->ended;
-    if (!end->present || end->reason == LOCK_CAUSE_RELEASED)
+    if (!end->present || end->reason == LOCK_CAUSE_RELEASED) {
         return;
+    }
     if (lock_is_owned(&e->lock) && str_eq(e->lock.user_id, end->user_id) &&
-        str_eq(e->lock.client_id, end->client_id))
+        str_eq(e->lock.client_id, end->client_id)) {
         return;
+    }
     struct str by = end->by;
-    if (by.len > 0 && room->type->policy->presence == CONFIG_PRESENCE_MINIMAL)
+    if (by.len > 0 && room->type->policy->presence == CONFIG_PRESENCE_MINIMAL) {
         by = lock_is_owned(&e->lock) ? e->lock.user_id : (struct str){NULL, 0};
+    }
     room_tell_lost(room, end->user_id, end->client_id, end->token, end->reason, by);
 }
 
@@ -123,9 +132,10 @@ static void tell_missed_losers(struct room *room, const struct room_belief had[2
     const struct lock_view *now = &room->lock.view;
     for (int i = 0; i < 2; i++) {
         struct room_sub *sub = had[i].sub;
-        if (!sub || sub == room->ahead || now->token == had[i].token ||
-            (told->present && told->token == had[i].token) || room_sub_owns(sub, now))
+        if (sub == NULL || sub == room->ahead || now->token == had[i].token ||
+            (told->present && told->token == had[i].token) || room_sub_owns(sub, now)) {
             continue;
+        }
         room_tell_lost(room, sub->user_id, sub->client_id, had[i].token, LOCK_CAUSE_STORE_LOST,
                        (struct str){NULL, 0});
     }
@@ -137,9 +147,10 @@ static void tell_lifted(struct room *room, const struct room_belief had[2]) {
     struct wire_at at;
     for (int i = 0; i < 2; i++) {
         struct room_sub *sub = had[i].sub;
-        if (!sub || sub == room->ahead || now->state != LOCK_STATE_HELD ||
-            now->token <= had[i].token || !room_sub_owns(sub, now))
+        if (sub == NULL || sub == room->ahead || now->state != LOCK_STATE_HELD ||
+            now->token <= had[i].token || !room_sub_owns(sub, now)) {
             continue;
+        }
         at = room_at(room, room_rev(sub));
         struct wire_message *message = sub->ops->lifted(sub, &at, now);
         room_send(sub, at.rev, message);
@@ -155,8 +166,9 @@ static void tell_believers(struct room *room, enum lock_cause reason) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         struct lock_report_member m;
         if (!sub->ops->describe(sub, &m) || m.token == 0 || m.token > room->rev ||
-            m.token == room->store_lost_token || room_sub_owns(sub, now))
+            m.token == room->store_lost_token || room_sub_owns(sub, now)) {
             continue;
+        }
         room_tell_lost(room, sub->user_id, sub->client_id, m.token, reason, (struct str){NULL, 0});
     }
 }
@@ -166,47 +178,58 @@ static void tell_believers(struct room *room, enum lock_cause reason) {
 static void tell_lock_event(struct room *room, const struct room_change *c) {
     const struct lock_event *e = c->event;
     room_tell_lock(room, e->cause);
-    if ((lock_is_owned(&c->before) || e->ended.present) && !lock_is_owned(&e->lock))
+    if ((lock_is_owned(&c->before) || e->ended.present) && !lock_is_owned(&e->lock)) {
         tell_released(room, e);
-    if (e->takeover.present)
+    }
+    if (e->takeover.present) {
         tell_taken(room, e);
+    }
     tell_loser(room, e);
     tell_missed_losers(room, c->had, &e->ended);
-    if (e->takeover.present)
+    if (e->takeover.present) {
         tell_admin(room, e, room->rev);
-    if (e->cause == LOCK_CAUSE_GRACE_STARTED && e->lock.prompt)
+    }
+    if (e->cause == LOCK_CAUSE_GRACE_STARTED && e->lock.prompt) {
         room_tell_disconnected(room);
+    }
 }
 
 static void tell_recovered(struct room *room, const struct room_change *c) {
     tell_lifted(room, c->had);
     if (!room_is_store_lost(room)) /* else it would confirm a lock that was declared lost */
+    {
         room_tell_lock(room, LOCK_CAUSE_RECOVERED);
+    }
     tell_believers(room, c->lost_reason);
     int64_t rev = room_state_rev(room);
     struct lock_event moved = {.kind = LOCK_EVENT_LOCK, .rev = rev, .lock = room->lock.view};
-    if (c->takeover == ROOM_TAKEOVER_CLOSED)
+    if (c->takeover == ROOM_TAKEOVER_CLOSED) {
         room_tell_takeover_closed(room, &c->before.takeover, str_of("CANCELLED"),
                                   (struct str){NULL, 0});
-    else if (c->takeover == ROOM_TAKEOVER_MOVED)
+    } else if (c->takeover == ROOM_TAKEOVER_MOVED) {
         tell_admin(room, &moved, rev);
-    if (c->event && c->event->lock.prompt && !c->before.prompt)
+    }
+    if (c->event != NULL && c->event->lock.prompt && !c->before.prompt) {
         room_tell_disconnected(room);
+    }
 }
 
 static void tell_lock_change(struct room *room, const struct room_change *c) {
-    if (!c->event || c->cause == LOCK_CAUSE_RECOVERED)
+    if (c->event == NULL || c->cause == LOCK_CAUSE_RECOVERED) {
         tell_recovered(room, c);
-    else
+    } else {
         tell_lock_event(room, c);
+    }
 }
 
 void room_tell_change(struct room *room, const struct room_change *c) {
     room->telling = c->event != NULL;
-    if (c->lock_changed)
+    if (c->lock_changed) {
         tell_lock_change(room, c);
-    if (c->event && c->event->kind == LOCK_EVENT_OPERATION)
+    }
+    if (c->event != NULL && c->event->kind == LOCK_EVENT_OPERATION) {
         tell_operation(room, c->event);
+    }
     room_tell_waiters(room, c);
     room->telling = false;
 }

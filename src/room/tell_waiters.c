@@ -26,8 +26,9 @@ static void tell(const struct telling *t, int64_t rev, struct wire_message *mess
 /* asked: the turn is the answer to a request. */
 static void tell_turn(struct telling *t, bool asked) {
     int64_t until_ms = t->waiters->lock->reserved_until_ms;
-    if (t->sub->notified_turn_ms == until_ms)
+    if (t->sub->notified_turn_ms == until_ms) {
         return;
+    }
     t->sub->notified_turn_ms = until_ms;
     struct wire_to to = room_to(t->room);
     struct wire_at at = room_at(t->room, room_rev(t->sub));
@@ -36,8 +37,9 @@ static void tell_turn(struct telling *t, bool asked) {
 }
 
 static void tell_position(struct telling *t, int64_t position) {
-    if (t->sub->notified_position == position)
+    if (t->sub->notified_position == position) {
         return;
+    }
     t->sub->notified_position = position;
     struct wire_to to = room_to(t->room);
     struct wire_at at = room_at(t->room, room_rev(t->sub));
@@ -45,10 +47,11 @@ static void tell_position(struct telling *t, int64_t position) {
 }
 
 static void tell_own(struct telling *t, struct room_waiter *rw, int64_t position) {
-    if (rw->turn)
+    if (rw->turn) {
         tell_turn(t, rw->w.requests && (rw->approved || !rw->w.queues || rw->w.ends_ms == 0));
-    else if (rw->w.queues)
+    } else if (rw->w.queues) {
         tell_position(t, position);
+    }
     if (t->again && rw->w.requests && !rw->turn) {
         struct wire_to to = room_to(t->room);
         struct wire_at at = room_at(t->room, room_rev(t->sub));
@@ -59,8 +62,9 @@ static void tell_own(struct telling *t, struct room_waiter *rw, int64_t position
 }
 
 static void tell_received(struct telling *t, struct room_waiter *rw) {
-    if (rw->notified_sub == t->sub->seq)
+    if (rw->notified_sub == t->sub->seq) {
         return;
+    }
     rw->notified_sub = t->sub->seq;
     struct wire_to to = room_to(t->room);
     struct wire_at at = room_at(t->room, room_rev(t->sub));
@@ -81,8 +85,9 @@ static void tell_takeover(struct telling *t, bool holder) {
     const struct lock_takeover *takeover = &v->takeover;
     struct wire_to to = room_to(t->room);
     if (holder) {
-        if (str_eqz(takeover->request_id, t->sub->notified_takeover))
+        if (str_eqz(takeover->request_id, t->sub->notified_takeover)) {
             return;
+        }
         size_t len = takeover->request_id.len;
         if (len < sizeof t->sub->notified_takeover) {
             memcpy(t->sub->notified_takeover, takeover->request_id.p, len);
@@ -95,9 +100,10 @@ static void tell_takeover(struct telling *t, bool holder) {
         tell(t, at.rev,
              wire_takeover_pending(&to, &at, takeover->request_id, takeover->force_at_ms));
         struct str by = to.minimal || v->username.len == 0 ? v->user_id : v->username;
-        if (takeover->denied)
+        if (takeover->denied) {
             tell(t, at.rev,
                  wire_takeover_denied(&to, takeover->request_id, by, takeover->force_at_ms));
+        }
     }
 }
 
@@ -113,18 +119,21 @@ static void tell_all(struct telling *t) {
     const struct lock_view *v = t->waiters->lock;
     bool holder = room_sub_owns(t->sub, v) && (t->again || v->state == LOCK_STATE_HELD);
     int64_t position = 0;
-    if (room_is_users_turn(v, t->sub))
+    if (room_is_users_turn(v, t->sub)) {
         tell_turn(t, false);
+    }
     LIST_FOREACH_SAFE(it, tmp, t->waiters->list) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         position += rw->turn ? 0 : 1;
-        if (room_is_tab(t->sub, rw->w.user_id, rw->w.client_id))
+        if (room_is_tab(t->sub, rw->w.user_id, rw->w.client_id)) {
             tell_own(t, rw, position);
-        else if (holder && room_request_is_open(rw))
+        } else if (holder && room_request_is_open(rw)) {
             tell_received(t, rw);
+        }
     }
-    if (v->takeover.present)
+    if (v->takeover.present) {
         tell_takeover(t, holder);
+    }
     if (t->again && v->prompt && v->state == LOCK_STATE_GRACE && !room_sub_owns(t->sub, v)) {
         int64_t rev = room_rev(t->sub);
         tell(t, rev, disconnected_message(t->room, v, rev));
@@ -133,8 +142,9 @@ static void tell_all(struct telling *t) {
 
 /* Open requests were in the reply to its join. */
 static void note_received(struct room *room, const struct room_sub *sub) {
-    if (!room_sub_owns(sub, &room->lock.view))
+    if (!room_sub_owns(sub, &room->lock.view)) {
         return;
+    }
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         rw->notified_sub = room_request_is_open(rw) ? sub->seq : rw->notified_sub;
@@ -143,17 +153,20 @@ static void note_received(struct room *room, const struct room_sub *sub) {
 
 static void tell_pending(struct room *room) {
     if (list_empty(&room->waiters) && !room->lock.view.takeover.present &&
-        room->lock.view.state != LOCK_STATE_RESERVED)
+        room->lock.view.state != LOCK_STATE_RESERVED) {
         return;
+    }
     struct room_waiters p = room_waiters(room);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (!sub->active)
+        if (!sub->active) {
             continue; /* room_activate sends it */
-        if (room->rev <= sub->min_rev)
+        }
+        if (room->rev <= sub->min_rev) {
             note_received(room, sub);
-        else
+        } else {
             tell_all(&(struct telling){room, &p, sub, false});
+        }
     }
 }
 
@@ -164,8 +177,9 @@ void room_catch_up(struct room_sub *sub) {
 
 void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot) {
     struct room *room = sub->room;
-    if (!room || !sub->active || !room->synced)
+    if (room == NULL || !sub->active || !room->synced) {
         return;
+    }
     struct room_waiters p = room_waiters(room);
     struct list waiters;
     list_init(&waiters);
@@ -190,18 +204,20 @@ static void to_waiter(struct room *room, const struct lock_waiter *w, int64_t re
 
 static void to_holder(struct room *room, int64_t rev, struct wire_message *message) {
     const struct lock_view *v = &room->lock.view;
-    if (v->state == LOCK_STATE_HELD)
+    if (v->state == LOCK_STATE_HELD) {
         room_send_tab(room, v->user_id, v->client_id, rev, message);
-    else
+    } else {
         wire_message_unref(message);
+    }
 }
 
 /* Also for a tab that keeps its place: the event has the place as it was, without `requests`. */
 static void close_request(struct room *room, const struct lock_waiter *w, int64_t rev,
                           const char *outcome) {
     struct wire_to to = room_to(room);
-    if (w->request_id.len > 0 && w->ends_ms > 0)
+    if (w->request_id.len > 0 && w->ends_ms > 0) {
         to_holder(room, rev, wire_request_closed(&to, w->request_id, outcome));
+    }
 }
 
 static void tell_refusal(struct room *room, const struct lock_waiter *w, int64_t rev,
@@ -210,8 +226,9 @@ static void tell_refusal(struct room *room, const struct lock_waiter *w, int64_t
     struct wire_to to = room_to(room);
     struct wire_at at = room_at(room, rev);
     struct wire_person holder = {0};
-    if (lock_is_owned(v))
+    if (lock_is_owned(v)) {
         holder = (struct wire_person){v->user_id, v->username};
+    }
     to_waiter(room, w, rev, wire_request_timeout(&to, &at, w->request_id, reason, &holder));
 }
 
@@ -230,8 +247,9 @@ static void to_others(struct room *room, struct str user_id, struct str client_i
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         struct lock_report_member m;
         if (room_is_tab(sub, user_id, client_id) &&
-            !(sub->ops->describe(sub, &m) && str_eq(m.session_id, actor)))
+            !(sub->ops->describe(sub, &m) && str_eq(m.session_id, actor))) {
             room_send(sub, rev, message);
+        }
     }
     wire_message_unref(message);
 }
@@ -260,10 +278,12 @@ static void tell_place(struct room *room, const struct lock_event *e) {
         tell_out(room, w, room->rev, "ADMIN_RELEASED");
     } else if (!e->there) {
         close_request(room, w, room->rev, "LEFT");
-        if (e->cause == LOCK_CAUSE_GONE && w->queues)
+        if (e->cause == LOCK_CAUSE_GONE && w->queues) {
             tell_out(room, w, room->rev, "LEFT");
-        if (e->cause == LOCK_CAUSE_GONE && w->requests)
+        }
+        if (e->cause == LOCK_CAUSE_GONE && w->requests) {
             tell_refusal(room, w, room->rev, "TIMEOUT");
+        }
     }
 }
 
@@ -272,17 +292,20 @@ static void forget_notified(struct room *room, const struct lock_waiter *w) {
     bool named = w->client_id.len > 0; /* else an operator reserved it for that time only */
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (room->rev <= sub->min_rev || !room_is_tab(sub, w->user_id, w->client_id))
+        if (room->rev <= sub->min_rev || !room_is_tab(sub, w->user_id, w->client_id)) {
             continue;
+        }
         sub->notified_position = 0;
-        if (named)
+        if (named) {
             sub->notified_turn_ms = 0;
+        }
     }
 }
 
 static void tell_place_event(struct room *room, const struct room_change *c) {
-    if (c->place_over)
+    if (c->place_over) {
         forget_notified(room, &c->event->waiter);
+    }
     tell_place(room, c->event);
     tell_pending(room);
 }
@@ -328,8 +351,9 @@ static void tell_takeover_event(struct room *room, const struct lock_event *e) {
 static void ask_again(struct room *room, const struct lock_view *before) {
     const struct lock_view *now = &room->lock.view;
     if (lock_is_owned(before) && lock_is_owned(now) && str_eq(before->user_id, now->user_id) &&
-        str_eq(before->client_id, now->client_id))
+        str_eq(before->client_id, now->client_id)) {
         return;
+    }
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
         CONTAINER_OF(it, struct room_waiter, node)->notified_sub = 0;
     }
@@ -337,14 +361,17 @@ static void ask_again(struct room *room, const struct lock_view *before) {
 
 static void tell_turns(struct room *room, const struct room_change *c) {
     const struct lock_view *v = &room->lock.view;
-    if (c->turn)
+    if (c->turn != NULL) {
         forget_notified(room, &c->turn->w);
+    }
     LIST_FOREACH_SAFE(it, tmp, &c->over) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         forget_notified(room, &rw->w);
         if (rw->turn && !room_waiter_has(v, &rw->w) && lock_is_owned(v) &&
             str_eq(rw->w.user_id, v->user_id)) /* another tab of the user has the lock */
+        {
             tell_out(room, &rw->w, room_state_rev(room), "LEFT");
+        }
     }
 }
 
@@ -357,7 +384,7 @@ static void tell_unknown(struct room *room, const struct room_change *c, int64_t
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
         struct lock_waiter w = {.user_id = sub->user_id, .client_id = sub->client_id};
         const struct room_waiter *rw = room_waiter_find(&c->gone, w.user_id, w.client_id);
-        bool known = rw && (rw->turn || rw->w.queues);
+        bool known = rw != NULL && (rw->turn || rw->w.queues);
         if (sub->notified_position != 0 && !known && !room_waiter_has(&s->lock, &w) &&
             !room_waiter_listed(s, w.user_id, w.client_id)) {
             tell_out(room, &w, rev, "LEFT");
@@ -370,19 +397,23 @@ static void tell_unknown(struct room *room, const struct room_change *c, int64_t
 static void tell_missed(struct room *room, const struct lock_snapshot *s,
                         const struct lock_waiter *w, bool queued, int64_t rev) {
     bool has = room_waiter_has(&s->lock, w);
-    if (queued && !has)
+    if (queued && !has) {
         tell_out(room, w, rev, "LEFT");
-    if (!w->requests || w->ends_ms == 0)
+    }
+    if (!w->requests || w->ends_ms == 0) {
         return;
+    }
     close_request(room, w, rev, "LEFT");
-    if (!has)
+    if (!has) {
         tell_refusal(room, w, rev, "TIMEOUT");
+    }
 }
 
 static void tell_report(struct room *room, const struct room_change *c) {
     int64_t rev = room_state_rev(room);
-    if (c->settled)
+    if (c->settled) {
         tell_unknown(room, c, rev);
+    }
     LIST_FOREACH_SAFE(it, tmp, &c->gone) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         tell_missed(room, c->snapshot, &rw->w, rw->turn || rw->w.queues, rev);
@@ -392,24 +423,27 @@ static void tell_report(struct room *room, const struct room_change *c) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         tell_missed(room, c->snapshot, &rw->w, false, rev);
     }
-    if (!c->settled)
+    if (!c->settled) {
         return; /* the event of the lock follows */
+    }
     tell_turns(room, c);
     LIST_FOREACH_SAFE(it, tmp, &room->subs) {
         struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
-        if (sub->active)
+        if (sub->active) {
             room_catch_up(sub);
+        }
     }
 }
 
 void room_tell_waiters(struct room *room, const struct room_change *c) {
-    if (c->lock_changed)
+    if (c->lock_changed) {
         ask_again(room, &c->before);
-    if (c->snapshot) {
+    }
+    if (c->snapshot != NULL) {
         tell_report(room, c);
-    } else if (c->event && c->event->kind == LOCK_EVENT_WAITER) {
+    } else if (c->event != NULL && c->event->kind == LOCK_EVENT_WAITER) {
         tell_place_event(room, c);
-    } else if (c->event && c->event->kind == LOCK_EVENT_TAKEOVER) {
+    } else if (c->event != NULL && c->event->kind == LOCK_EVENT_TAKEOVER) {
         tell_takeover_event(room, c->event);
     } else if (c->settled) {
         tell_turns(room, c);

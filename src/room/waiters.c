@@ -10,8 +10,9 @@ static struct room_waiter *copy_waiter(const struct lock_waiter *w) {
     struct str mine[ARRAY_LEN(parts)];
     char *to = (char *)(copy + 1);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        if (parts[i].len > 0)
+        if (parts[i].len > 0) {
             memcpy(to, parts[i].p, parts[i].len);
+        }
         mine[i] = (struct str){to, parts[i].len};
         to += parts[i].len;
     }
@@ -24,15 +25,17 @@ struct room_waiter *room_waiter_find(const struct list *waiters, struct str user
                                      struct str client_id) {
     LIST_FOREACH_SAFE(it, tmp, waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        if (str_eq(rw->w.client_id, client_id) && str_eq(rw->w.user_id, user_id))
+        if (str_eq(rw->w.client_id, client_id) && str_eq(rw->w.user_id, user_id)) {
             return rw;
+        }
     }
     return NULL;
 }
 
 void room_remember_closed(struct room *room, struct str request_id) {
-    if (request_id.len == 0 || request_id.len >= sizeof room->closed[0])
+    if (request_id.len == 0 || request_id.len >= sizeof room->closed[0]) {
         return;
+    }
     char *slot = room->closed[room->closed_next++ % ARRAY_LEN(room->closed)];
     memcpy(slot, request_id.p, request_id.len);
     slot[request_id.len] = '\0';
@@ -44,16 +47,18 @@ static struct room_waiter *put(struct list *waiters, const struct lock_waiter *w
     struct room_waiter *rw = copy_waiter(w);
     struct room_waiter *old = room_waiter_find(waiters, rw->w.user_id, rw->w.client_id);
     struct list *before = waiters;
-    if (old) {
-        if (str_eq(old->w.request_id, rw->w.request_id))
+    if (old != NULL) {
+        if (str_eq(old->w.request_id, rw->w.request_id)) {
             rw->notified_sub = old->notified_sub;
+        }
         rw->turn = keep_turn && old->turn;
         rw->approved = keep_turn && old->approved;
         list_remove(&old->node);
     }
     for (struct list *it = waiters->prev; it != waiters; it = it->prev) {
-        if (CONTAINER_OF(it, struct room_waiter, node)->w.order <= rw->w.order)
+        if (CONTAINER_OF(it, struct room_waiter, node)->w.order <= rw->w.order) {
             break;
+        }
         before = it;
     }
     list_push_back(before, &rw->node); /* inserts before that node */
@@ -75,8 +80,9 @@ bool room_waiter_has(const struct lock_view *v, const struct lock_waiter *w) {
 void room_waiters_of(const struct lock_snapshot *s, struct list *waiters,
                      struct room_waiters *out) {
     list_init(waiters);
-    for (size_t i = 0; i < s->waiter_count; i++)
+    for (size_t i = 0; i < s->waiter_count; i++) {
         mem_free(put(waiters, &s->waiters[i], false));
+    }
     LIST_FOREACH_SAFE(it, tmp, waiters) {
         struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
         rw->turn = s->lock.state == LOCK_STATE_RESERVED && room_waiter_has(&s->lock, &rw->w);
@@ -89,9 +95,11 @@ struct room_waiters room_waiters(const struct room *room) {
 }
 
 bool room_waiter_listed(const struct lock_snapshot *s, struct str user_id, struct str client_id) {
-    for (size_t i = 0; i < s->waiter_count; i++)
-        if (str_eq(s->waiters[i].user_id, user_id) && str_eq(s->waiters[i].client_id, client_id))
+    for (size_t i = 0; i < s->waiter_count; i++) {
+        if (str_eq(s->waiters[i].user_id, user_id) && str_eq(s->waiters[i].client_id, client_id)) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -104,18 +112,19 @@ void room_waiters_clear(struct room *room) {
 bool room_take_place(struct room *room, const struct lock_event *e) {
     struct room_waiter *old =
         room_waiter_find(&room->waiters, e->waiter.user_id, e->waiter.client_id);
-    bool over = !e->there || (old && old->w.queues && !e->waiter.queues);
+    bool over = !e->there || (old != NULL && old->w.queues && !e->waiter.queues);
     room->median_ms = e->median_ms;
     room->lock.view.queue_length = e->queue_length;
     if (e->there) {
         old = put(&room->waiters, &e->waiter, e->cause == LOCK_CAUSE_RECOVERED);
-    } else if (old) {
+    } else if (old != NULL) {
         room_remember_closed(room, old->w.request_id);
         list_remove(&old->node);
     }
     if (e->cause == LOCK_CAUSE_DENIED || e->cause == LOCK_CAUSE_TIMEOUT ||
-        e->cause == LOCK_CAUSE_CANCELLED)
+        e->cause == LOCK_CAUSE_CANCELLED) {
         room_remember_closed(room, e->waiter.request_id);
+    }
     mem_free(old);
     return over;
 }
@@ -147,10 +156,11 @@ void room_take_waiters(struct room *room, const struct lock_snapshot *s, struct 
         const struct lock_waiter *w = &s->waiters[i];
         bool turn = s->lock.state == LOCK_STATE_RESERVED && room_waiter_has(&s->lock, w);
         struct room_waiter *old = put(&room->waiters, w, turn);
-        if (old && !str_eq(old->w.request_id, w->request_id))
+        if (old != NULL && !str_eq(old->w.request_id, w->request_id)) {
             list_push_back(replaced, &old->node);
-        else
+        } else {
             mem_free(old);
+        }
     }
 }
 
@@ -158,8 +168,9 @@ void room_take_waiters(struct room *room, const struct lock_snapshot *s, struct 
 static void close_missed(struct room *room, const struct list *waiters) {
     LIST_FOREACH_SAFE(it, tmp, waiters) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        if (rw->w.requests && rw->w.ends_ms != 0)
+        if (rw->w.requests && rw->w.ends_ms != 0) {
             room_remember_closed(room, rw->w.request_id);
+        }
     }
 }
 
@@ -167,8 +178,9 @@ void room_retake_waiters(struct room *room, const struct lock_snapshot *s, struc
                          struct list *replaced) {
     LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
         const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
-        if (room_waiter_listed(s, rw->w.user_id, rw->w.client_id))
+        if (room_waiter_listed(s, rw->w.user_id, rw->w.client_id)) {
             continue;
+        }
         list_remove(it);
         list_push_back(gone, it);
     }
@@ -182,7 +194,8 @@ char *room_keep_takeover(struct room *room, struct lock_takeover *view) {
     char *packed = view->present ? mem_strndup(view->packed.p, view->packed.len) : NULL;
     struct str bytes = {packed, view->present ? view->packed.len : 0};
     room->takeover = packed;
-    if (packed && !lock_takeover_decode(bytes, view))
+    if (packed != NULL && !lock_takeover_decode(bytes, view)) {
         memset(view, 0, sizeof *view);
+    }
     return old;
 }

@@ -15,12 +15,13 @@
 
 void call_finish(struct call *call, const struct lock_result *result, call_answer answer) {
     struct session *s = call_result(call, result);
-    struct membership *m = s ? call_membership(call, s) : NULL;
+    struct membership *m = s != NULL ? call_membership(call, s) : NULL;
     const char *outcome = "gone";
-    if (m && result->status == LOCK_OK)
+    if (m != NULL && result->status == LOCK_OK) {
         outcome = answer(s, m, call, result);
-    else if (s)
+    } else if (s != NULL) {
         outcome = session_room_gone(s, call, result);
+    }
     call_end(call, outcome);
 }
 
@@ -40,22 +41,27 @@ struct str session_ticket(const struct session *s, struct str resource,
         .issued_unix_ms = now_ms,
         .expires_unix_ms = lock->expires_ms,
     };
-    if (!s->gateway->parts.tickets)
+    if (s->gateway->parts.tickets == NULL) {
         return (struct str){NULL, 0};
+    }
     buf_reset(&text);
-    if (!ticket_sign(s->gateway->parts.tickets, &ticket, &text) && log_limit_pass(&limit, 10))
+    if (!ticket_sign(s->gateway->parts.tickets, &ticket, &text) && log_limit_pass(&limit, 10)) {
         log_error("ticket_not_signed", LF("session", s->id), LFS("resource", resource));
+    }
     return (struct str){text.data, text.len};
 }
 
 static int64_t retry_after(const char *reason, const struct lock_view *lock, int64_t now_ms) {
-    if (strcmp(reason, "RECOVERING") == 0)
+    if (strcmp(reason, "RECOVERING") == 0) {
         return RETRY_RECOVERING_MS;
+    }
     int64_t until = 0;
-    if (lock && lock->state == LOCK_STATE_GRACE)
+    if (lock != NULL && lock->state == LOCK_STATE_GRACE) {
         until = lock->grace_until_ms;
-    if (lock && lock->state == LOCK_STATE_RESERVED)
+    }
+    if (lock != NULL && lock->state == LOCK_STATE_RESERVED) {
         until = lock->reserved_until_ms;
+    }
     return until > now_ms ? until - now_ms : 0;
 }
 
@@ -66,9 +72,10 @@ void session_send_denied(struct session *s, struct membership *m, const struct w
     gateway_make_ref(s->gateway, error_ref);
     struct wire_to to = session_to(ref, m->type->policy);
     struct wire_lock shown;
-    bool owned = lock && lock_is_owned(lock);
-    if (owned)
+    bool owned = lock != NULL && lock_is_owned(lock);
+    if (owned) {
         room_wire_lock(lock, -1, &shown);
+    }
     metrics_add(METRIC_DENIED, 1, m->type->policy->type, reason);
     session_audit_denied(m, reason, error_ref, lock);
     session_send(s, wire_denied(&to, at, reason, owned ? &shown : NULL,
@@ -143,7 +150,7 @@ const char *session_answer_acquire(struct session *s, struct membership *m, cons
                                    const struct wire_ref *ref, const struct lock_result *result) {
     struct wire_at at = session_at(call, result);
     const char *reason = denial(result->outcome);
-    if (reason) {
+    if (reason != NULL) {
         session_send_denied(s, m, ref, &at, reason, &result->lock);
         return reason;
     }
@@ -159,10 +166,12 @@ const char *session_answer_acquire(struct session *s, struct membership *m, cons
         send_queued(s, m, ref, &at, result);
         return "queued";
     }
-    if (result->outcome == LOCK_OUT_QUEUE_FULL)
+    if (result->outcome == LOCK_OUT_QUEUE_FULL) {
         return session_queue_full(s, ref, &at);
-    if (result->outcome == LOCK_OUT_NOT_JOINED)
+    }
+    if (result->outcome == LOCK_OUT_NOT_JOINED) {
         return session_room_gone(s, call, result);
+    }
     struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
     session_error(s, ref, WIRE_ERR_INTERNAL, "The store gave an answer that was not asked for.",
                   &extra);

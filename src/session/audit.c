@@ -11,8 +11,9 @@ void session_audit_session(struct session *s, enum audit_action action, const ch
     audit_record_add_session(&r, s);
     r.reason = str_of(reason);
     /* A newer token may have changed the name meanwhile. */
-    if (s->identity && (action == AUDIT_SESSION_OPENED || action == AUDIT_SESSION_CLOSED))
+    if (s->identity != NULL && (action == AUDIT_SESSION_OPENED || action == AUDIT_SESSION_CLOSED)) {
         r.detail = str_of(s->identity->name_note);
+    }
     audit_write(s->gateway->parts.audit, &r);
 }
 
@@ -48,8 +49,9 @@ void session_audit_denied(struct membership *m, const char *reason, const char *
                           const struct lock_view *lock) {
     struct audit_record r = member_record(m, AUDIT_LOCK_DENIED, reason);
     r.ref = str_of(ref);
-    if (lock && lock->state != LOCK_STATE_FREE)
+    if (lock != NULL && lock->state != LOCK_STATE_FREE) {
         r.previous_holder = (struct audit_person){lock->user_id, lock->username};
+    }
     audit_write(m->session->gateway->parts.audit, &r);
 }
 

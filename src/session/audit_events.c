@@ -48,8 +48,9 @@ static void fill_ending(const struct gateway *g, struct audit_record *r,
 static bool fill_lock(const struct gateway *g, struct audit_record *r, const struct lock_event *e) {
     const struct lock_view *now = &e->lock;
     const struct lock_ending *end = &e->ended;
-    if (!lock_action(e->cause, &r->action) || (!lock_is_owned(now) && !end->present))
+    if (!lock_action(e->cause, &r->action) || (!lock_is_owned(now) && !end->present)) {
         return false; /* e.g. a free lock, confirmed after an outage */
+    }
     if (lock_is_owned(now)) {
         r->user = (struct audit_person){now->user_id, now->username};
         r->client_id = now->client_id;
@@ -57,8 +58,9 @@ static bool fill_lock(const struct gateway *g, struct audit_record *r, const str
     }
     if (end->present) {
         fill_ending(g, r, end);
-        if (lock_is_owned(now))
+        if (lock_is_owned(now)) {
             r->previous_holder = (struct audit_person){end->user_id, end->username};
+        }
     }
     if (!lock_is_owned(now)) {
         r->user = (struct audit_person){end->user_id, end->username};
@@ -105,15 +107,17 @@ static bool place_action(const struct lock_event *e, enum audit_action *out) {
 static bool fill_place(const struct gateway *g, struct audit_record *r,
                        const struct lock_event *e) {
     const struct lock_waiter *w = &e->waiter;
-    if (!place_action(e, &r->action))
+    if (!place_action(e, &r->action)) {
         return false;
+    }
     r->user = (struct audit_person){w->user_id, w->username};
     r->client_id = w->client_id;
     r->lock_request_id = w->request_id;
-    if (e->cause != LOCK_CAUSE_QUEUED && e->cause != LOCK_CAUSE_REQUESTED)
+    if (e->cause != LOCK_CAUSE_QUEUED && e->cause != LOCK_CAUSE_REQUESTED) {
         r->reason = str_of(lock_cause_text(e->cause));
-    else if (e->cause == LOCK_CAUSE_REQUESTED)
+    } else if (e->cause == LOCK_CAUSE_REQUESTED) {
         r->detail = audit_record_free_text(g, w->message);
+    }
     return true;
 }
 
@@ -145,9 +149,11 @@ static void fill_takeover(const struct gateway *g, struct audit_record *r,
 static const char *decision_text(struct str decision) {
     static const char *const texts[] = {"IMMEDIATE", "APPROVED",    "DENIED",         "TIMED_OUT",
                                         "URGENT",    "HOLDER_GONE", "HOLDER_RELEASED"};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        if (str_eqz(decision, texts[i]))
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        if (str_eqz(decision, texts[i])) {
             return texts[i];
+        }
+    }
     return "other";
 }
 
@@ -167,10 +173,12 @@ static void put(struct gateway *g, const struct audit_record *record, const stru
  * releases, and the record is about the asker's request or the administrator's lock. */
 static bool by_its_user(const struct audit_record *r, const struct session *s,
                         const struct lock_event *e) {
-    if (s && s->identity)
+    if (s != NULL && s->identity != NULL) {
         return str_eqz(r->user.id, s->identity->user_id);
-    if (e->kind == LOCK_EVENT_WAITER)
+    }
+    if (e->kind == LOCK_EVENT_WAITER) {
         return e->cause != LOCK_CAUSE_DENIED;
+    }
     return e->kind != LOCK_EVENT_LOCK || !e->takeover.present ||
            str_eqz(e->takeover.ended, "IMMEDIATE") || str_eqz(e->takeover.ended, "URGENT");
 }
@@ -179,17 +187,21 @@ static bool by_its_user(const struct audit_record *r, const struct session *s,
 static void add_actor(struct audit_record *r, const struct session *s, const struct lock_event *e) {
     const struct audit_person user = r->user;
     const struct str client = r->client_id;
-    if (!str_eqz(e->actor_session_id, s ? s->id : ""))
+    if (!str_eqz(e->actor_session_id, s != NULL ? s->id : "")) {
         s = NULL;
-    if (!by_its_user(r, s, e))
+    }
+    if (!by_its_user(r, s, e)) {
         return;
-    if (s)
+    }
+    if (s != NULL) {
         audit_record_add_session(r, s);
-    else if (r->session_id.len == 0)
+    } else if (r->session_id.len == 0) {
         r->session_id = e->actor_session_id;
+    }
     r->user = user;
-    if (client.p)
+    if (client.p != NULL) {
         r->client_id = client;
+    }
 }
 
 /* A lock that moved by a takeover: both parties, and the decision. */
@@ -207,8 +219,9 @@ static void write_moved(struct gateway *g, const struct session *s, const struct
     }
     fill_admin(g, &r, &e->takeover);
     r.decision = e->takeover.ended;
-    if (!recovered)
+    if (!recovered) {
         metrics_add(METRIC_TAKEOVERS, 1, decision_text(e->takeover.ended), NULL);
+    }
     put(g, &r, e, recovered);
 }
 
@@ -249,8 +262,9 @@ static void write_operation(struct gateway *g, const struct lock_event *e, bool 
     audit_record_add_operator(g, &r, &e->operation, detail);
     if (takeover) {
         r.decision = str_of("IMMEDIATE");
-        if (!recovered)
+        if (!recovered) {
             metrics_add(METRIC_TAKEOVERS, 1, "IMMEDIATE", NULL);
+        }
     }
     put(g, &r, e, recovered);
 }
@@ -259,10 +273,11 @@ static void write_operation(struct gateway *g, const struct lock_event *e, bool 
 static void write_takeover(struct gateway *g, const struct session *s, const struct lock_event *e,
                            bool recovered) {
     struct audit_record r = audit_record_blank(AUDIT_LOCK_TAKEOVER_REQUESTED, false);
-    if (s && str_eqz(e->actor_session_id, s->id))
+    if (s != NULL && str_eqz(e->actor_session_id, s->id)) {
         audit_record_add_session(&r, s);
-    else
+    } else {
         r.session_id = e->actor_session_id;
+    }
     fill_takeover(g, &r, e);
     put(g, &r, e, recovered);
 }
@@ -272,16 +287,18 @@ static void write_lock(struct gateway *g, const struct session *s, const struct 
     struct audit_record r = audit_record_blank(AUDIT_LOCK_ACQUIRED, false);
     if (e->takeover.present) {
         write_moved(g, s, e, recovered);
-        if (e->ended.request_id.len > 0 && !str_eq(e->ended.request_id, e->takeover.request_id))
+        if (e->ended.request_id.len > 0 && !str_eq(e->ended.request_id, e->takeover.request_id)) {
             write_approved(g, s, e, recovered);
+        }
         return;
     }
     if (fill_lock(g, &r, e)) {
         add_actor(&r, s, e);
         put(g, &r, e, recovered);
     }
-    if (e->lock.state == LOCK_STATE_RESERVED && e->cause != LOCK_CAUSE_RECOVERED)
+    if (e->lock.state == LOCK_STATE_RESERVED && e->cause != LOCK_CAUSE_RECOVERED) {
         write_reserved(g, e, recovered);
+    }
 }
 
 static void write_event(struct gateway *g, const struct session *s, const struct lock_event *e,
@@ -292,16 +309,18 @@ static void write_event(struct gateway *g, const struct session *s, const struct
         write_lock(g, s, e, recovered);
         return;
     case LOCK_EVENT_TAKEOVER:
-        if (e->cause != LOCK_CAUSE_RECOVERED)
+        if (e->cause != LOCK_CAUSE_RECOVERED) {
             write_takeover(g, s, e, recovered);
+        }
         return;
     case LOCK_EVENT_JOIN:
     case LOCK_EVENT_LEAVE:
         fill_member(&r, e);
         break;
     case LOCK_EVENT_WAITER:
-        if (!fill_place(g, &r, e))
+        if (!fill_place(g, &r, e)) {
             return;
+        }
         break;
     case LOCK_EVENT_OPERATION:
         write_operation(g, e, recovered);
@@ -317,8 +336,9 @@ void session_audit_event(struct gateway *g, const struct session *s, const struc
 
 void session_audit_events(struct gateway *g, const struct session *s,
                           const struct lock_result *result) {
-    for (size_t i = 0; i < result->event_count; i++)
+    for (size_t i = 0; i < result->event_count; i++) {
         session_audit_event(g, s, &result->events[i]);
+    }
 }
 
 /* Restored by a report: it joined earlier. */
@@ -327,12 +347,15 @@ static bool is_restored_member(const struct lock_event *e) {
 }
 
 void session_audit_reported(struct gateway *g, const struct lock_result *result) {
-    for (size_t i = 0; i < result->event_count; i++)
-        if (!is_restored_member(&result->events[i]))
+    for (size_t i = 0; i < result->event_count; i++) {
+        if (!is_restored_member(&result->events[i])) {
             session_audit_event(g, NULL, &result->events[i]);
+        }
+    }
 }
 
 void session_audit_recovered(struct gateway *g, const struct lock_event *e) {
-    if (!is_restored_member(e))
+    if (!is_restored_member(e)) {
         write_event(g, map_get(g->sessions, e->actor_session_id), e, true);
+    }
 }

@@ -24,10 +24,12 @@ void audit_record_add_session(struct audit_record *r, const struct session *s) {
     r->session_id = str_of(s->id);
     r->address = str_of(s->address);
     r->user_agent = str_of(s->user_agent);
-    if (s->client_id[0] != '\0')
+    if (s->client_id[0] != '\0') {
         r->client_id = str_of(s->client_id);
-    if (s->identity)
+    }
+    if (s->identity != NULL) {
         audit_record_add_identity(r, s->identity);
+    }
 }
 
 void audit_record_add_operator(const struct gateway *g, struct audit_record *r,

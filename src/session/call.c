@@ -16,10 +16,10 @@ struct call *call_begin(struct session *s, const struct wire_request *r, struct 
     memcpy(call->session_id, s->id, sizeof call->session_id);
     call->kind = r->kind;
     call->ref = r->ref;
-    call->resource = m ? m->resource : r->resource;
+    call->resource = m != NULL ? m->resource : r->resource;
     call->names_resource = wire_resource_str(&r->resource).len > 0;
     call->type = type;
-    call->member_seq = m ? m->seq : 0;
+    call->member_seq = m != NULL ? m->seq : 0;
     call->started_us = clock_boot_us();
     call->refused_editor = false;
     call->token = r->token;
@@ -39,7 +39,7 @@ struct call *call_begin_request(struct session *s, const struct wire_request *r,
 
 struct session *call_result(struct call *call, const struct lock_result *result) {
     struct session *s = gateway_session(call->gateway, call->session_id);
-    if (s) {
+    if (s != NULL) {
         s->calls_open--;
         s = s->state == SESSION_READY ? s : NULL;
     }

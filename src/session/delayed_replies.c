@@ -23,17 +23,20 @@ struct delayed_reply {
 
 static void on_audited(void *arg) {
     struct delayed_reply *reply = arg;
-    struct session *s = reply->gateway ? gateway_session(reply->gateway, reply->session_id) : NULL;
-    struct membership *m = s ? membership_by_seq(s, reply->member_seq) : NULL;
+    struct session *s =
+        reply->gateway != NULL ? gateway_session(reply->gateway, reply->session_id) : NULL;
+    struct membership *m = s != NULL ? membership_by_seq(s, reply->member_seq) : NULL;
     list_remove(&reply->node);
-    if (s && s->state == SESSION_READY) {
+    if (s != NULL && s->state == SESSION_READY) {
         session_send(s, reply->message);
         reply->message = NULL;
-        if (m && reply->token != 0)
+        if (m != NULL && reply->token != 0) {
             membership_check_lost(m, reply->token);
+        }
     }
-    if (reply->gateway)
+    if (reply->gateway != NULL) {
         membership_answer_sent(reply->gateway, reply->session_id, reply->member_seq);
+    }
     wire_message_unref(reply->message);
     mem_free(reply);
 }

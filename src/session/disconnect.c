@@ -63,8 +63,9 @@ static void on_result(void *arg, const struct lock_result *result) {
     struct disconnect *d = arg;
     d->calling = false;
     session_audit_events(d->gateway, NULL, result);
-    if (d->on_first_answer)
+    if (d->on_first_answer != NULL) {
         d->on_first_answer(d->gateway, d->session_id, result->status == LOCK_OK);
+    }
     d->on_first_answer = NULL;
     if (d->abandoned) {
         disconnect_free(d);
@@ -104,8 +105,9 @@ static void attempt(struct disconnect *d) {
 /* Protocol §6. A superseded session has no lock: the tab's new connection has it. */
 static bool leaves_grace(const struct session *s, enum lock_disconnect kind,
                          const struct config_policy *policy) {
-    if (s->close_set && s->close == WIRE_CLOSE_SUPERSEDED)
+    if (s->close_set && s->close == WIRE_CLOSE_SUPERSEDED) {
         return false;
+    }
     return kind == LOCK_DISCONNECT_SERVER ||
            (kind == LOCK_DISCONNECT_LOST && policy->disconnect != CONFIG_DISCONNECT_RELEASE);
 }
@@ -124,9 +126,10 @@ void disconnect_start(struct membership *m, enum lock_disconnect kind, bool call
     d->again = calls_open;
     d->retry_ms = RETRY_FIRST_MS;
     d->ended_ms = clock_boot_ms();
-    if (leaves_grace(s, d->kind, m->type->policy))
+    if (leaves_grace(s, d->kind, m->type->policy)) {
         room_note_departed(&m->sub, d->kind == LOCK_DISCONNECT_LOST &&
                                         m->type->policy->disconnect == CONFIG_DISCONNECT_PROMPT);
+    }
     wheel_timer_init(&d->timer);
     list_push_back(&d->gateway->disconnects, &d->node);
     attempt(d);
@@ -135,19 +138,23 @@ void disconnect_start(struct membership *m, enum lock_disconnect kind, bool call
 static void disconnect_end(struct disconnect *d) {
     wheel_cancel(&d->timer);
     list_remove(&d->node);
-    if (d->calling)
+    if (d->calling) {
         d->abandoned = true;
-    else
+    } else {
         disconnect_free(d);
+    }
 }
 
 bool disconnect_cancel(struct session *s, struct str resource) {
     LIST_FOREACH_SAFE(it, tmp, &s->gateway->disconnects) {
         struct disconnect *d = CONTAINER_OF(it, struct disconnect, node);
-        if (strcmp(d->session_id, s->id) != 0 || !str_eq(wire_resource_str(&d->resource), resource))
+        if (strcmp(d->session_id, s->id) != 0 ||
+            !str_eq(wire_resource_str(&d->resource), resource)) {
             continue;
-        if (d->calling || clock_boot_ms() < d->late_until_ms)
+        }
+        if (d->calling || clock_boot_ms() < d->late_until_ms) {
             return false;
+        }
         disconnect_end(d);
     }
     return true;
@@ -162,15 +169,19 @@ void disconnect_stop_all(struct gateway *g) {
 bool disconnect_is_under_way(const struct gateway *g, struct str session_id, struct str resource) {
     for (const struct list *it = g->disconnects.next; it != &g->disconnects; it = it->next) {
         const struct disconnect *d = CONTAINER_OF(it, struct disconnect, node);
-        if (str_eqz(session_id, d->session_id) && str_eq(wire_resource_str(&d->resource), resource))
+        if (str_eqz(session_id, d->session_id) &&
+            str_eq(wire_resource_str(&d->resource), resource)) {
             return true;
+        }
     }
     return false;
 }
 
 bool disconnects_settled(const struct gateway *g) {
-    for (const struct list *it = g->disconnects.next; it != &g->disconnects; it = it->next)
-        if (!CONTAINER_OF(it, struct disconnect, node)->settled)
+    for (const struct list *it = g->disconnects.next; it != &g->disconnects; it = it->next) {
+        if (!CONTAINER_OF(it, struct disconnect, node)->settled) {
             return false;
+        }
+    }
     return true;
 }

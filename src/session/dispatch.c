@@ -57,8 +57,9 @@ static bool within_rate(struct session *s, const char *event, const struct wire_
                         struct str resource) {
     const struct config *c = s->gateway->parts.config;
     double per_second = (double)c->limits.messages_per_second;
-    if (rate_take(&s->rate, per_second, (double)c->limits.message_burst, clock_boot_us()))
+    if (rate_take(&s->rate, per_second, (double)c->limits.message_burst, clock_boot_us())) {
         return true;
+    }
     uint64_t now_ms = clock_boot_ms();
     if (now_ms - s->refused_window_ms > REFUSED_WINDOW_MS) {
         s->refused_window_ms = now_ms;
@@ -70,8 +71,9 @@ static bool within_rate(struct session *s, const char *event, const struct wire_
     };
     refuse(s, event, ref, WIRE_ERR_RATE_LIMITED, "Too many messages; this one was not looked at.",
            &extra);
-    if (++s->refused_count >= REFUSED_MAX)
+    if (++s->refused_count >= REFUSED_MAX) {
         session_close(s, WIRE_CLOSE_RATE_LIMITED);
+    }
     return false;
 }
 
@@ -86,10 +88,12 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
     const struct command *command = &commands[r->kind];
     const char *event = wire_request_name(r->kind);
     struct wire_error_extra extra = {0};
-    if (command->resource)
+    if (command->resource) {
         extra.resource = wire_resource_str(&r->resource);
-    if (!is_due_ping(s, r) && !within_rate(s, event, &r->ref, extra.resource))
+    }
+    if (!is_due_ping(s, r) && !within_rate(s, event, &r->ref, extra.resource)) {
         return;
+    }
     if (s->state == SESSION_AUTH && !command->before_auth) {
         refuse(s, event, &r->ref, WIRE_ERR_UNAUTHENTICATED,
                "Send auth with a valid token before anything else.", &extra);
@@ -137,25 +141,30 @@ static void dispatch(struct session *s, const char *text, size_t len) {
     const char *event = error.event[0] ? error.event : "other";
     struct wire_error_extra extra = {.resource = wire_resource_str(&error.resource),
                                      .field = error.field};
-    if (!within_rate(s, event, &error.ref, extra.resource))
+    if (!within_rate(s, event, &error.ref, extra.resource)) {
         return;
+    }
     bool auth = strcmp(event, wire_request_name(WIRE_REQ_AUTH)) == 0;
     if (s->state == SESSION_READY && auth) {
         extra.field = "token";
         refuse(s, event, &error.ref, WIRE_ERR_INVALID_ARGUMENT,
                "This connection has been authenticated already.", &extra);
-    } else if (s->state == SESSION_AUTH && !auth && error.code != WIRE_ERR_INVALID_MESSAGE)
+    } else if (s->state == SESSION_AUTH && !auth && error.code != WIRE_ERR_INVALID_MESSAGE) {
         refuse(s, event, &error.ref, WIRE_ERR_UNAUTHENTICATED,
                "Send auth with a valid token before anything else.", &extra);
-    else
+    } else {
         refuse(s, event, &error.ref, error.code, error.message, &extra);
+    }
 }
 
 void session_on_message(struct session *s, const char *text, size_t len) {
-    if (!session_is_open(s))
+    if (!session_is_open(s)) {
         return;
+    }
     lock_store_check_lease(s->gateway->store);
     session_heard(s);
     if (session_is_open(s)) /* system:degraded may have filled its queue */
+    {
         dispatch(s, text, len);
+    }
 }

@@ -68,30 +68,35 @@ static bool announce(struct session *s) {
 }
 
 void session_close(struct session *s, enum wire_close close) {
-    if (!session_is_open(s))
+    if (!session_is_open(s)) {
         return;
+    }
     s->close_set = true;
     s->close = close;
-    if (!announce(s))
+    if (!announce(s)) {
         session_queue_clear(s); /* the client does not read it */
+    }
     session_enter(s, SESSION_CLOSING);
     /* Not from here: a room may be sending to its members, this one included. */
     wheel_set(s->gateway->parts.wheel, &s->rooms_timer, 0, on_rooms_timer);
-    if (list_empty(&s->queue))
+    if (list_empty(&s->queue)) {
         s->transport->close(s->conn, wire_close_code(close), wire_close_reason(close));
-    else
+    } else {
         wheel_set(s->gateway->parts.wheel, &s->life_timer, CLOSE_FLUSH_MS, on_flush_deadline);
+    }
 }
 
 void session_terminate(struct session *s,
                        void (*on_room_ended)(struct gateway *g, const char *session_id, bool ok)) {
     /* A slow reader gets at least session:closed and its lock:lost. */
-    if (s->queue_bytes > (size_t)s->gateway->parts.config->limits.send_queue_bytes / 2)
+    if (s->queue_bytes > (size_t)s->gateway->parts.config->limits.send_queue_bytes / 2) {
         session_queue_clear(s);
+    }
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
-        if (m->token != 0)
+        if (m->token != 0) {
             room_tell_ended(&m->sub, m->token, LOCK_CAUSE_SESSION_TERMINATED);
+        }
     }
     s->on_room_ended = on_room_ended;
     session_close(s, WIRE_CLOSE_TERMINATED);
@@ -103,8 +108,9 @@ void session_on_violation(struct session *s, enum wire_close close) {
 }
 
 void session_on_ending(struct session *s, enum session_end end) {
-    if (!session_is_open(s))
+    if (!session_is_open(s)) {
         return;
+    }
     s->end = end;
     session_enter(s, SESSION_CLOSING);
     session_queue_clear(s);
@@ -120,8 +126,9 @@ void session_free(struct session *s) {
     wheel_cancel(&s->ping_timer);
     wheel_cancel(&s->rooms_timer);
     session_queue_clear(s);
-    if (s->identity)
+    if (s->identity != NULL) {
         gateway_uncount_user(s->gateway, s->identity->user_id);
+    }
     auth_identity_destroy(&s->identity);
     mem_free(s->address);
     mem_free(s->user_agent);
@@ -130,16 +137,18 @@ void session_free(struct session *s) {
 
 void session_on_closed(struct session *s, enum session_end end, uint16_t close_code) {
     char code[32];
-    if (s->state != SESSION_CLOSING)
+    if (s->state != SESSION_CLOSING) {
         s->end = end;
+    }
     snprintf(code, sizeof code, "%u", (unsigned)close_code);
     const char *reason = end_reason(s);
     bool by_client = !s->close_set && (s->end == SESSION_END_CLIENT || s->end == SESSION_END_DONE);
     metrics_add(METRIC_CLOSED, 1, reason, NULL);
     log_debug("session_closed", LF("session", s->id), LF("reason", reason), LF("code", code));
     session_enter(s, SESSION_GONE);
-    if (s->identity)
+    if (s->identity != NULL) {
         session_audit_session(s, AUDIT_SESSION_CLOSED, by_client && close_code ? code : reason);
+    }
     leave_rooms(s);
     session_free(s);
 }

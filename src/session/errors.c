@@ -11,13 +11,15 @@ void session_error(struct session *s, const struct wire_ref *ref, enum wire_erro
     static struct log_limit limit;
     char error_ref[32];
     gateway_make_ref(s->gateway, error_ref);
-    if (log_limit_pass(&limit, 600))
+    if (log_limit_pass(&limit, 600)) {
         log_info("request_refused", LF("code", wire_error_name(code)), LF("ref", error_ref),
                  LF("session", s->id), LF("user", s->identity ? s->identity->user_id : ""),
                  LFS("resource", extra ? extra->resource : str_of("")));
-    struct wire_error_extra full = extra ? *extra : (struct wire_error_extra){0};
-    if (full.resource.len > 0 && full.rev == 0)
+    }
+    struct wire_error_extra full = extra != NULL ? *extra : (struct wire_error_extra){0};
+    if (full.resource.len > 0 && full.rev == 0) {
         full.rev = lock_store_rev(s->gateway->store, full.resource);
+    }
     struct wire_to to = session_to(ref, NULL);
     session_send(s, wire_error(&to, code, message, error_ref, &full));
 }
@@ -48,36 +50,43 @@ const char *session_unavailable(struct session *s, const struct call *call) {
 }
 
 bool session_failed(struct session *s, const struct call *call, const struct lock_result *result) {
-    if (result->status == LOCK_OK)
+    if (result->status == LOCK_OK) {
         return false;
+    }
     static struct log_limit limit;
-    if (log_limit_pass(&limit, 60))
+    if (log_limit_pass(&limit, 60)) {
         log_warn("store_call_failed", LF("request", wire_request_name(call->kind)),
                  LF("session", call->session_id), LF("error", result->error));
+    }
     (void)session_unavailable(s, call);
     return true;
 }
 
 const char *session_room_gone(struct session *s, const struct call *call,
                               const struct lock_result *result) {
-    if (session_failed(s, call, result))
+    if (session_failed(s, call, result)) {
         return wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
+    }
     return session_answer_error(s, call, result, WIRE_ERR_NOT_JOINED,
                                 "This connection is not in the room.");
 }
 
 const char *session_other_answer(struct session *s, const struct call *call,
                                  const struct lock_result *result) {
-    if (result->outcome == LOCK_OUT_RECOVERING)
+    if (result->outcome == LOCK_OUT_RECOVERING) {
         return session_unavailable(s, call);
-    if (result->outcome == LOCK_OUT_NOT_JOINED)
+    }
+    if (result->outcome == LOCK_OUT_NOT_JOINED) {
         return session_room_gone(s, call, result);
-    if (result->outcome == LOCK_OUT_UNKNOWN_REQUEST)
+    }
+    if (result->outcome == LOCK_OUT_UNKNOWN_REQUEST) {
         return session_answer_error(s, call, result, WIRE_ERR_UNKNOWN_REQUEST,
                                     "There is no such request, or it is over.");
-    if (result->outcome == LOCK_OUT_NOT_HOLDER)
+    }
+    if (result->outcome == LOCK_OUT_NOT_HOLDER) {
         return session_answer_error(s, call, result, WIRE_ERR_NOT_HOLDER,
                                     "This tab does not hold the lock.");
+    }
     return session_answer_error(s, call, result, WIRE_ERR_INTERNAL,
                                 "The store gave an answer that was not asked for.");
 }

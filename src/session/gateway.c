@@ -34,8 +34,9 @@ static void free_session(void *ctx, struct str id, void *value) {
 
 void gateway_destroy(struct gateway **gateway) {
     struct gateway *g = *gateway;
-    if (!g)
+    if (g == NULL) {
         return;
+    }
     map_each(g->sessions, free_session, NULL);
     disconnect_stop_all(g);
     delayed_replies_forget(g);
@@ -53,8 +54,9 @@ static void find_types(void *ctx, struct str id, void *value) {
     LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         const struct config_resource_type *type =
             config_types_find(g->types, wire_resource_type(&m->resource));
-        if (type != NULL)
+        if (type != NULL) {
             m->type = type;
+        }
     }
 }
 
@@ -100,15 +102,18 @@ static void drain_session(void *ctx, struct str id, void *value) {
 /* Clients return within half of the shortest grace. */
 static uint64_t drain_spread_ms(const struct config *c) {
     int64_t shortest = c->default_policy.grace_period_ms;
-    for (size_t i = 0; i < c->type_count; i++)
-        if (c->types[i].grace_period_ms < shortest)
+    for (size_t i = 0; i < c->type_count; i++) {
+        if (c->types[i].grace_period_ms < shortest) {
             shortest = c->types[i].grace_period_ms;
+        }
+    }
     return shortest > 4 ? (uint64_t)shortest / 2 - 1 : 1;
 }
 
 void gateway_drain(struct gateway *g) {
-    if (g->draining)
+    if (g->draining) {
         return;
+    }
     g->draining = true;
     session_audit_simple(g, AUDIT_DRAIN_STARTED, false, NULL, NULL);
     struct drain drain = {g, drain_spread_ms(g->parts.config)};
@@ -144,20 +149,26 @@ size_t gateway_not_ready(const struct gateway *g, const char **reasons, size_t m
     const char *found[6];
     size_t n = 0;
     uint64_t since = lock_store_down_since_boot_ms(g->store);
-    if (!g->started)
+    if (!g->started) {
         found[n++] = store_reason(g, "the store has not been reached yet");
-    else if (since && clock_boot_ms() - since > (uint64_t)g->parts.config->ops.ready_grace_ms)
+    } else if (since && clock_boot_ms() - since > (uint64_t)g->parts.config->ops.ready_grace_ms) {
         found[n++] = store_reason(g, "the store is away");
-    if (lock_store_window_open(g->store))
+    }
+    if (lock_store_window_open(g->store)) {
         found[n++] = "a recovery window is open";
-    if (g->draining)
+    }
+    if (g->draining) {
         found[n++] = "draining";
-    if (!auth_ready(g->parts.auth))
+    }
+    if (!auth_ready(g->parts.auth)) {
         found[n++] = "no key to verify tokens with";
-    if (session_audit_stops_all(g))
+    }
+    if (session_audit_stops_all(g)) {
         found[n++] = "the audit cannot be written";
-    if (n > max)
+    }
+    if (n > max) {
         n = max;
+    }
     memcpy(reasons, found, n * sizeof *found);
     return n;
 }

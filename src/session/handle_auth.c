@@ -8,14 +8,16 @@
 
 static void record_refused(struct session *s, const char *why) {
     static struct log_limit limit;
-    if (log_limit_pass(&limit, 60))
+    if (log_limit_pass(&limit, 60)) {
         log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
+    }
     session_audit_session(s, AUDIT_AUTH_FAILED, why);
 }
 
 void session_cookie_refused(struct session *s, enum auth_result result, const char *why) {
-    if (s->state != SESSION_AUTH)
+    if (s->state != SESSION_AUTH) {
         return;
+    }
     record_refused(s, why);
     session_error(s, NULL, result == AUTH_EXPIRED ? WIRE_ERR_TOKEN_EXPIRED : WIRE_ERR_TOKEN_INVALID,
                   why, NULL);

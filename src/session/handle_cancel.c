@@ -8,8 +8,9 @@
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,
                           const struct lock_result *result) {
-    if (result->outcome != LOCK_OUT_WITHDRAWN)
+    if (result->outcome != LOCK_OUT_WITHDRAWN) {
         return session_other_answer(s, call, result);
+    }
     bool takeover = call->kind == WIRE_REQ_TAKEOVER_CANCEL;
     struct wire_to to = session_to(&call->ref, m->type->policy);
     session_send(s,
@@ -26,8 +27,9 @@ void handle_cancel(struct session *s, const struct wire_request *r, struct membe
                    const struct config_resource_type *type) {
     (void)type;
     m = open_request_room(s, r);
-    if (!m)
+    if (m == NULL) {
         return;
+    }
     struct lock_caller caller;
     membership_caller(m, &caller);
     lock_withdraw(s->gateway->store, &caller,

@@ -15,8 +15,9 @@ static const char *lost(struct session *s, struct membership *m, struct call *ca
         session_audit_stale(m, call->token, reason);
     }
     int64_t token = result->lost.token != 0 ? result->lost.token : m->token;
-    if (token >= m->token)
+    if (token >= m->token) {
         m->token = 0;
+    }
     struct wire_to to = session_to(&call->ref, m->type->policy);
     struct wire_at at = session_at(call, result);
     session_send(s, wire_lost(&to, &at, token, reason, (struct str){NULL, 0}));
@@ -35,8 +36,9 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         membership_check_lost(m, result->lock.token);
         return "ok";
     }
-    if (result->outcome == LOCK_OUT_LOST)
+    if (result->outcome == LOCK_OUT_LOST) {
         return lost(s, m, call, result);
+    }
     return session_other_answer(s, call, result);
 }
 

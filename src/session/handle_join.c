@@ -19,10 +19,12 @@ static bool agrees(const struct session *s, const char *mine, struct str given) 
 /* Settles clientId and pageId: given by the first join at the latest; a missing clientId is made.
  * Gives the field whose value differs from the settled one, or NULL. */
 static const char *settle_names(struct session *s, const struct wire_request *r) {
-    if (!agrees(s, s->client_id, r->client_id))
+    if (!agrees(s, s->client_id, r->client_id)) {
         return "clientId";
-    if (!agrees(s, s->page_id, r->page_id))
+    }
+    if (!agrees(s, s->page_id, r->page_id)) {
         return "pageId";
+    }
     session_set_name(s->client_id, r->client_id);
     session_set_name(s->page_id, r->page_id);
     if (s->client_id[0] == '\0') {
@@ -55,8 +57,9 @@ static void send_joined(struct session *s, struct membership *m, struct call *ca
         .at_ms = result->lost.ended_ms,
     };
     struct wire_to to = session_to(&call->ref, m->type->policy);
-    if (!to.minimal)
+    if (!to.minimal) {
         lost.by = result->lost.by;
+    }
     struct wire_at at = session_at(call, result);
     struct wire_pending pending;
     struct wire_open_request *received;
@@ -84,12 +87,15 @@ static const char *not_joined(struct session *s, struct call *call,
 /* In this order: the room's state, the answer to an editor, the deferred events. */
 static const char *joined(struct session *s, struct membership *m, struct call *call,
                           const struct lock_result *result) {
-    if (m->state == MEMBER_JOINING)
+    if (m->state == MEMBER_JOINING) {
         m->state = MEMBER_IN;
-    if (m->joined_ms == 0)
+    }
+    if (m->joined_ms == 0) {
         m->joined_ms = result->now_ms;
-    if (result->lost.present && result->lost.token == m->token)
+    }
+    if (result->lost.present && result->lost.token == m->token) {
         membership_ended(m, result->rev, result->lost.reason);
+    }
     room_take_snapshot(&m->sub, &result->snapshot);
     send_joined(s, m, call, result);
     if (result->lost.present) {
@@ -121,8 +127,9 @@ static void not_in(struct membership *m, bool unknown) {
         membership_deliver_deferred(m, 0, NULL);
         return;
     }
-    if (m->answers_open > 0)
+    if (m->answers_open > 0) {
         return;
+    }
     if (unknown) { /* the store may have joined it: disconnected there */
         m->session->join_abandoned = true;
         disconnect_start(m, LOCK_DISCONNECT_SERVER, true);
@@ -134,18 +141,19 @@ static void on_result(void *arg, const struct lock_result *result) {
     struct call *call = arg;
     struct session *s = call_result(call, result);
     const char *outcome = "gone";
-    struct membership *m = s ? call_membership(call, s) : NULL;
-    if (m)
+    struct membership *m = s != NULL ? call_membership(call, s) : NULL;
+    if (m != NULL) {
         m->answers_open--;
-    if (m && session_failed(s, call, result)) {
+    }
+    if (m != NULL && session_failed(s, call, result)) {
         outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
         not_in(m, result->status == LOCK_UNKNOWN);
-    } else if (m && result->joined) {
+    } else if (m != NULL && result->joined) {
         outcome = joined(s, m, call, result);
-    } else if (m) {
+    } else if (m != NULL) {
         outcome = not_joined(s, call, result);
         not_in(m, false);
-    } else if (s) {
+    } else if (s != NULL) {
         outcome = session_room_gone(s, call, result);
     }
     call_end(call, outcome);
@@ -155,7 +163,7 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
                  const struct config_resource_type *type) {
     struct wire_error_extra extra = {.resource = wire_resource_str(&r->resource)};
     extra.field = settle_names(s, r);
-    if (extra.field) {
+    if (extra.field != NULL) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
                        "A connection has one clientId and one pageId, given by its first join at "
                        "the latest; this one has another.",
@@ -164,7 +172,7 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
     }
     m = membership_find(s, extra.resource);
     int64_t limit = s->gateway->parts.config->limits.max_rooms_per_connection;
-    if (!m && (int64_t)(s->membership_count - s->leaving_count) >= limit) {
+    if (m == NULL && (int64_t)(s->membership_count - s->leaving_count) >= limit) {
         extra.limit = limit;
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_TOO_MANY_ROOMS,
                        "This connection is in as many rooms as the limit allows.", &extra);
@@ -176,8 +184,9 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
                        "The end of an earlier join without an answer is under way.", &extra);
         return;
     }
-    if (!m)
+    if (m == NULL) {
         m = membership_create(s, &r->resource, type, r->presence);
+    }
     m->sub.presence = r->presence;
     membership_defer_events(m);
     struct call *call = call_begin(s, r, m, type);

@@ -9,7 +9,8 @@
  */
 static void stay(struct membership *m) {
     struct session *s = m->session;
-    if (membership_find(s, wire_resource_str(&m->resource))) { /* it has joined again meanwhile */
+    if (membership_find(s, wire_resource_str(&m->resource)) !=
+        NULL) { /* it has joined again meanwhile */
         membership_destroy(m);
         return;
     }
@@ -21,17 +22,17 @@ static void on_result(void *arg, const struct lock_result *result) {
     struct call *call = arg;
     struct session *s = call_result(call, result);
     const char *outcome = "gone";
-    struct membership *m = s ? call_membership(call, s) : NULL;
-    if (m && session_failed(s, call, result)) {
+    struct membership *m = s != NULL ? call_membership(call, s) : NULL;
+    if (m != NULL && session_failed(s, call, result)) {
         outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
         stay(m);
-    } else if (m) {
+    } else if (m != NULL) {
         outcome = "ok";
         struct wire_to to = session_to(&call->ref, m->type->policy);
         struct wire_at at = session_at(call, result);
         membership_destroy(m); /* no event of the room follows the reply */
         session_send(s, wire_left(&to, &at));
-    } else if (s) {
+    } else if (s != NULL) {
         outcome = session_room_gone(s, call, result);
     }
     call_end(call, outcome);

@@ -13,9 +13,10 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         session_send(s, wire_queue_left(&to, &at, "LEFT"));
         return "ok";
     }
-    if (result->outcome == LOCK_OUT_NOT_QUEUED)
+    if (result->outcome == LOCK_OUT_NOT_QUEUED) {
         return session_answer_error(s, call, result, WIRE_ERR_NOT_QUEUED,
                                     "This tab does not wait for the lock.");
+    }
     return session_other_answer(s, call, result);
 }
 

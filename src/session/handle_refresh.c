@@ -11,8 +11,9 @@
 static void refuse(struct session *s, const struct wire_request *r, enum wire_error_code code,
                    const char *why) {
     static struct log_limit limit;
-    if (log_limit_pass(&limit, 60))
+    if (log_limit_pass(&limit, 60)) {
         log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
+    }
     struct wire_error_extra extra = {0};
     session_refuse(s, r->kind, &r->ref, code, why, &extra);
 }
@@ -20,10 +21,11 @@ static void refuse(struct session *s, const struct wire_request *r, enum wire_er
 static void accept(struct session *s, const struct wire_request *r,
                    struct auth_identity *identity) {
     /* A page may send an older token late: the one that expires later counts. */
-    if (identity->expires_unix_ms > s->identity->expires_unix_ms)
+    if (identity->expires_unix_ms > s->identity->expires_unix_ms) {
         session_replace_token(s, identity);
-    else
+    } else {
         auth_identity_destroy(&identity);
+    }
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "ok");
     struct wire_to to = session_to(&r->ref, NULL);
     session_send(s, wire_auth_refreshed(&to, s->identity->expires_unix_ms,

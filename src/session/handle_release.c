@@ -15,8 +15,9 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         return "ok";
     }
     struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
-    if (result->outcome == LOCK_OUT_RECOVERING)
+    if (result->outcome == LOCK_OUT_RECOVERING) {
         return session_unavailable(s, call);
+    }
     enum wire_error_code code =
         result->outcome == LOCK_OUT_NOT_JOINED ? WIRE_ERR_NOT_JOINED : WIRE_ERR_NOT_HOLDER;
     session_error(s, &call->ref, code, "This tab does not hold the lock.", &extra);

@@ -14,8 +14,9 @@ static enum lock_action action_of(enum wire_action action) {
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,
                           const struct lock_result *result) {
-    if (result->outcome != LOCK_OUT_REPLIED)
+    if (result->outcome != LOCK_OUT_REPLIED) {
         return session_other_answer(s, call, result);
+    }
     bool takeover = call->kind == WIRE_REQ_TAKEOVER_REPLY;
     struct wire_to to = session_to(&call->ref, m->type->policy);
     session_send(s, wire_answered(&to, takeover ? "lock:takeover_replied" : "lock:request_replied",
@@ -36,8 +37,9 @@ void handle_reply(struct session *s, const struct wire_request *r, struct member
                   const struct config_resource_type *type) {
     (void)type;
     m = open_request_room(s, r);
-    if (!m)
+    if (m == NULL) {
         return;
+    }
     struct lock_caller caller;
     membership_caller(m, &caller);
     lock_reply(s->gateway->store, &caller, r->kind == WIRE_REQ_TAKEOVER_REPLY, r->request_id,

@@ -15,8 +15,9 @@ static const char *answer(struct session *s, struct membership *m, struct call *
                                        lock_state_text(result->lock.state)));
         return "ok";
     }
-    if (result->outcome == LOCK_OUT_QUEUE_FULL)
+    if (result->outcome == LOCK_OUT_QUEUE_FULL) {
         return session_queue_full(s, &call->ref, &at);
+    }
     if (result->outcome == LOCK_OUT_OWN) {
         struct wire_error_extra extra = {
             .resource = at.resource, .rev = at.rev, .field = "resourceId"};
@@ -48,7 +49,7 @@ void handle_request(struct session *s, const struct wire_request *r, struct memb
     rand_id(id);
     struct lock_caller caller;
     membership_caller(m, &caller);
-    struct str message = r->message.p ? r->message : (struct str){"", 0};
+    struct str message = r->message.p != NULL ? r->message : (struct str){"", 0};
     lock_request(s->gateway->store, &caller, str_of(id), message, on_result,
                  call_begin_request(s, r, m, str_of(id)));
 }

@@ -10,9 +10,9 @@ static void on_result(void *arg, const struct lock_result *result) {
     struct call *call = arg;
     struct session *s = call_result(call, result);
     const char *outcome = "gone";
-    if (s && session_failed(s, call, result)) {
+    if (s != NULL && session_failed(s, call, result)) {
         outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
-    } else if (s) {
+    } else if (s != NULL) {
         const struct lock_view *view = &result->lock;
         bool mine = view->state != LOCK_STATE_FREE &&
                     str_eqz(view->user_id, s->identity->user_id) && s->client_id[0] != '\0' &&
@@ -24,8 +24,9 @@ static void on_result(void *arg, const struct lock_result *result) {
         struct membership *m = membership_find(s, at.resource);
         struct wire_pending pending = {0};
         struct wire_open_request *received = NULL;
-        if (m)
+        if (m != NULL) {
             room_pending(&m->sub, NULL, &pending, &received);
+        }
         session_send(s, wire_lock_state(&to, &at, &lock, NULL, &pending));
         mem_free(received);
         outcome = "ok";

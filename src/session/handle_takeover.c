@@ -26,9 +26,10 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         delayed_reply_send(s, m, 0, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
         return "pending";
     }
-    if (result->outcome == LOCK_OUT_TAKEOVER_IN_PROGRESS)
+    if (result->outcome == LOCK_OUT_TAKEOVER_IN_PROGRESS) {
         return session_answer_error(s, call, result, WIRE_ERR_TAKEOVER_IN_PROGRESS,
                                     "Another administrator is taking this lock over.");
+    }
     return session_other_answer(s, call, result);
 }
 

@@ -13,9 +13,10 @@ enum auth_result gateway_verify(struct gateway *g, struct str token,
 void gateway_audit_refused(struct gateway *g, bool auth_failed, const struct session_peer *peer,
                            const char *reason, struct str origin) {
     static struct log_limit limit;
-    if (log_limit_pass(&limit, 60))
+    if (log_limit_pass(&limit, 60)) {
         log_info("handshake_refused", LF("reason", reason), LFS("address", peer->address),
                  LFS("origin", origin));
+    }
     struct audit_record r =
         audit_record_blank(auth_failed ? AUDIT_AUTH_FAILED : AUDIT_ACCESS_DENIED, true);
     r.reason = str_of(reason);

@@ -11,16 +11,18 @@ void membership_destroy(struct membership *m) {
     room_unsubscribe(&m->sub);
     list_remove(&m->node);
     s->membership_count--;
-    if (m->state == MEMBER_LEAVING)
+    if (m->state == MEMBER_LEAVING) {
         s->leaving_count--;
+    }
     mem_free(m);
 }
 
 struct membership *membership_find(struct session *s, struct str resource) {
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
-        if (m->state != MEMBER_LEAVING && str_eq(wire_resource_str(&m->resource), resource))
+        if (m->state != MEMBER_LEAVING && str_eq(wire_resource_str(&m->resource), resource)) {
             return m;
+        }
     }
     return NULL;
 }
@@ -28,8 +30,9 @@ struct membership *membership_find(struct session *s, struct str resource) {
 struct membership *membership_by_seq(struct session *s, uint64_t seq) {
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
-        if (m->seq == seq)
+        if (m->seq == seq) {
             return m;
+        }
     }
     return NULL;
 }
@@ -61,14 +64,16 @@ bool membership_may_edit(const struct membership *m) {
 
 void membership_note_id(char slot[RAND_ID_LEN + 1], struct str id) {
     size_t len = id.len <= RAND_ID_LEN ? id.len : 0;
-    if (len > 0)
+    if (len > 0) {
         memcpy(slot, id.p, len);
+    }
     slot[len] = '\0';
 }
 
 void membership_granted(struct membership *m, const struct lock_view *lock, int64_t rev) {
-    if (m->lost_token >= lock->token && m->lost_rev <= rev)
+    if (m->lost_token >= lock->token && m->lost_rev <= rev) {
         m->lost_token = lock->token - 1; /* STORE_LOST was sent, but the lock is confirmed */
+    }
     m->token = lock->token;
     m->since_ms = lock->since_ms;
     m->expires_ms = lock->expires_ms;
@@ -86,8 +91,9 @@ void membership_ended(struct membership *m, int64_t rev, enum lock_cause reason)
 }
 
 void membership_check_lost(struct membership *m, int64_t token) {
-    if (m->lost_token < token)
+    if (m->lost_token < token) {
         return;
+    }
     m->token = 0;
     room_tell_ended(&m->sub, token, m->lost_reason);
 }

@@ -25,15 +25,17 @@ static int64_t confirmed_until_ms(const struct session *s) {
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
         int64_t until = room_confirmed_until_ms(&m->sub);
-        if (until && (!earliest || until < earliest))
+        if (until && (!earliest || until < earliest)) {
             earliest = until;
+        }
     }
     return earliest;
 }
 
 void session_send_degraded(struct session *s) {
-    if (s->state != SESSION_READY)
+    if (s->state != SESSION_READY) {
         return;
+    }
     struct wire_to to = session_to(NULL, NULL);
     session_send(s, wire_degraded(&to, confirmed_until_ms(s)));
 }
@@ -51,7 +53,7 @@ static void refuse_user(struct session *s, struct auth_identity *identity,
                         const struct wire_ref *ref) {
     session_audit_refused_user(s, identity, wire_close_reason(WIRE_CLOSE_TOO_MANY_CONNECTIONS));
     auth_identity_destroy(&identity);
-    if (ref) {
+    if (ref != NULL) {
         struct wire_error_extra extra = {.retry_after_ms = USER_RETRY_MS};
         session_refuse(s, WIRE_REQ_AUTH, ref, WIRE_ERR_RATE_LIMITED,
                        "This user has as many connections as the limit allows.", &extra);
@@ -73,11 +75,13 @@ void session_accept(struct session *s, struct auth_identity *identity, const str
     session_begin_token(s);
     session_watch_liveness(s);
     session_audit_session(s, AUDIT_SESSION_OPENED, NULL);
-    if (ref)
+    if (ref != NULL) {
         metrics_add(METRIC_REQUESTS, 1, wire_request_name(WIRE_REQ_AUTH), "ok");
+    }
     send_welcome(s, ref);
-    if (s->gateway->degraded)
+    if (s->gateway->degraded) {
         session_send_degraded(s);
+    }
 }
 
 static char *copy_cut(struct str text, size_t max) {
@@ -104,11 +108,13 @@ struct session *session_open(struct gateway *g, const struct session_transport *
     rate_init(&s->rate, (double)cfg(s)->limits.message_burst, clock_boot_us());
     rate_init(&s->ping_rate, SESSION_PING_BURST, clock_boot_us());
     map_set(g->sessions, str_of(s->id), s);
-    if (g->draining)
+    if (g->draining) {
         session_close(s, WIRE_CLOSE_GOING_AWAY);
-    if (identity)
+    }
+    if (identity != NULL) {
         session_accept(s, identity, NULL);
-    else if (s->state == SESSION_AUTH)
+    } else if (s->state == SESSION_AUTH) {
         session_await_token(s);
+    }
     return s;
 }

@@ -12,8 +12,9 @@ static bool knows_request(const struct membership *m, struct str id) {
 struct membership *open_request_room(struct session *s, const struct wire_request *r) {
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
-        if (m->state == MEMBER_IN && knows_request(m, r->request_id))
+        if (m->state == MEMBER_IN && knows_request(m, r->request_id)) {
             return m;
+        }
     }
     session_refuse(s, r->kind, &r->ref, WIRE_ERR_UNKNOWN_REQUEST,
                    "There is no such request, or it is over.", NULL);

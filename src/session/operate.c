@@ -34,12 +34,14 @@ static void on_result(void *arg, const struct lock_result *result) {
         .in_room = result->joined,
     };
     session_audit_events(o->gateway, NULL, result);
-    if (result->status != LOCK_OK && log_limit_pass(&limit, 60))
+    if (result->status != LOCK_OK && log_limit_pass(&limit, 60)) {
         log_warn("store_call_failed", LF("request", "operate"), LF("error", result->error));
-    if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NOT_HOLDER)
+    }
+    if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NOT_HOLDER) {
         answer.verdict = OPERATE_NOTHING;
-    else if (result->status == LOCK_OK && result->outcome != LOCK_OUT_RECOVERING)
+    } else if (result->status == LOCK_OK && result->outcome != LOCK_OUT_RECOVERING) {
         answer.verdict = OPERATE_DONE;
+    }
     o->cb(o->arg, &answer);
     mem_free(o);
 }
@@ -90,11 +92,13 @@ static void termination_end(struct termination *t, enum operate_verdict verdict)
 static void on_room_ended(struct gateway *g, const char *session_id, bool ok) {
     LIST_FOREACH_SAFE(it, tmp, &g->terminations) {
         struct termination *t = CONTAINER_OF(it, struct termination, node);
-        if (strcmp(t->session_id, session_id) != 0)
+        if (strcmp(t->session_id, session_id) != 0) {
             continue;
+        }
         t->failed = t->failed || !ok;
-        if (--t->open == 0)
+        if (--t->open == 0) {
             termination_end(t, OPERATE_DONE);
+        }
         return;
     }
 }
@@ -108,7 +112,7 @@ void operate_forget_all(struct gateway *g) {
 void gateway_end_session(struct gateway *g, struct str session_id, const struct lock_operation *by,
                          operate_cb cb, void *arg) {
     struct session *s = map_get(g->sessions, session_id);
-    if (!s || s->state != SESSION_READY) {
+    if (s == NULL || s->state != SESSION_READY) {
         refuse(cb, arg, OPERATE_NOTHING);
         return;
     }
@@ -126,6 +130,7 @@ void gateway_end_session(struct gateway *g, struct str session_id, const struct 
     list_push_back(&g->terminations, &t->node);
     session_audit_terminated(s, by);
     session_terminate(s, on_room_ended);
-    if (t->rooms == 0)
+    if (t->rooms == 0) {
         termination_end(t, OPERATE_DONE);
+    }
 }

@@ -42,10 +42,12 @@ static bool full(const struct session *s, const struct frame *frame) {
 
 /* False: it is dropped, because the queue is full. */
 static bool write_or_push(struct session *s, struct frame *frame) {
-    if (list_empty(&s->queue) && s->transport->write(s->conn, frame) != SESSION_WRITE_BUSY)
+    if (list_empty(&s->queue) && s->transport->write(s->conn, frame) != SESSION_WRITE_BUSY) {
         return true;
-    if (full(s, frame))
+    }
+    if (full(s, frame)) {
         return false;
+    }
     push(s, frame_ref(frame));
     s->transport->want_write(s->conn);
     return true;
@@ -66,9 +68,11 @@ void session_on_writable(struct session *s) {
             return;
         }
         pop(s, q);
-        if (written == SESSION_WRITE_DEAD)
+        if (written == SESSION_WRITE_DEAD) {
             break;
+        }
     }
-    if (s->state == SESSION_CLOSING && s->close_set && list_empty(&s->queue))
+    if (s->state == SESSION_CLOSING && s->close_set && list_empty(&s->queue)) {
         s->transport->close(s->conn, wire_close_code(s->close), wire_close_reason(s->close));
+    }
 }

@@ -17,8 +17,9 @@ static void on_event(void *ctx, const struct lock_event *event) {
     struct gateway *g = ctx;
     if (event->kind == LOCK_EVENT_JOIN && event->old_session_id.len > 0) {
         struct session *old = map_get(g->sessions, event->old_session_id);
-        if (old)
+        if (old != NULL) {
             session_close(old, WIRE_CLOSE_SUPERSEDED);
+        }
     }
     rooms_on_event(g->rooms, event);
 }
@@ -28,17 +29,19 @@ void reactions_on_reported(void *ctx, const struct lock_result *result) {
     session_audit_reported(g, result);
     for (size_t i = 0; i < result->held_count; i++) { /* sessions that others have superseded */
         struct session *s = map_get(g->sessions, result->held[i]);
-        if (s)
+        if (s != NULL) {
             session_close(s, WIRE_CLOSE_SUPERSEDED);
+        }
     }
 }
 
 static void on_unasked(void *ctx, const struct lock_event *event, bool recovered) {
     struct gateway *g = ctx;
-    if (recovered)
+    if (recovered) {
         session_audit_recovered(g, event);
-    else
+    } else {
         session_audit_event(g, NULL, event);
+    }
 }
 
 static void on_audit_gap(void *ctx, unsigned shard, const char *instance, int64_t after,
@@ -117,8 +120,9 @@ static void send_degraded(void *ctx, struct str id, void *value) {
 static void on_degraded(void *ctx) {
     struct gateway *g = ctx;
     rooms_on_degraded(g->rooms); /* also the rooms that are served again already */
-    if (g->degraded)
+    if (g->degraded) {
         return;
+    }
     g->degraded = true;
     log_warn("store_lost", LF("problem", lock_store_problem(g->store)));
     session_audit_simple(g, AUDIT_STORE_LOST, true, lock_store_problem(g->store), NULL);
@@ -129,8 +133,9 @@ static void send_recovered(void *ctx, struct str id, void *value) {
     (void)ctx;
     (void)id;
     struct session *s = value;
-    if (s->state != SESSION_READY)
+    if (s->state != SESSION_READY) {
         return;
+    }
     struct wire_to to = session_to(NULL, NULL);
     session_send(s, wire_recovered(&to));
 }
@@ -138,8 +143,9 @@ static void send_recovered(void *ctx, struct str id, void *value) {
 static void on_recovered(void *ctx) {
     struct gateway *g = ctx;
     g->started = true;
-    if (!g->degraded)
+    if (!g->degraded) {
         return;
+    }
     g->degraded = false;
     log_info("store_recovered");
     session_audit_simple(g, AUDIT_STORE_RECOVERED, false, NULL, NULL);

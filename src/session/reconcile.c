@@ -13,8 +13,9 @@ void session_reconcile_begin(void *ctx) {
 bool session_reconcile_member(void *ctx, struct str session_id, struct str resource) {
     struct gateway *g = ctx;
     struct session *s = map_get(g->sessions, session_id);
-    if (!s)
+    if (s == NULL) {
         return disconnect_is_under_way(g, session_id, resource);
+    }
     bool here = false;
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
@@ -30,12 +31,14 @@ static void find_forgotten(void *ctx, struct str id, void *value) {
     (void)id;
     struct gateway *g = ctx;
     struct session *s = value;
-    if (s->state != SESSION_READY)
+    if (s->state != SESSION_READY) {
         return;
+    }
     LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
         struct membership *m = CONTAINER_OF(it, struct membership, node);
-        if (m->state == MEMBER_IN && m->reconciliation != g->reconciliation)
+        if (m->state == MEMBER_IN && m->reconciliation != g->reconciliation) {
             lock_store_forgot(g->store, wire_resource_str(&m->resource));
+        }
     }
 }
 

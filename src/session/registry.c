@@ -50,20 +50,22 @@ size_t gateway_session_count(const struct gateway *g) {
 
 bool gateway_count_user(struct gateway *g, const char *user_id) {
     struct user_count *count = map_get(g->user_count, str_of(user_id));
-    if (!count) {
+    if (count == NULL) {
         count = mem_zalloc(sizeof *count);
         map_set(g->user_count, str_of(user_id), count);
     }
-    if ((int64_t)count->connections >= g->parts.config->limits.max_connections_per_user)
+    if ((int64_t)count->connections >= g->parts.config->limits.max_connections_per_user) {
         return false;
+    }
     count->connections++;
     return true;
 }
 
 void gateway_uncount_user(struct gateway *g, const char *user_id) {
     struct user_count *count = map_get(g->user_count, str_of(user_id));
-    if (count && --count->connections == 0)
+    if (count != NULL && --count->connections == 0) {
         mem_free(map_remove(g->user_count, str_of(user_id)));
+    }
 }
 
 void gateway_make_ref(struct gateway *g, char out[32]) {

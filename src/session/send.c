@@ -11,6 +11,7 @@ void session_send(struct session *s, struct wire_message *message) {
         return;
     }
     metrics_add(METRIC_DELIVERIES, 1, NULL, NULL);
-    if (!session_try_send(s, message))
+    if (!session_try_send(s, message)) {
         session_close(s, WIRE_CLOSE_TOO_SLOW);
+    }
 }

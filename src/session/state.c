@@ -14,21 +14,23 @@ void session_enter(struct session *s, enum session_state next) {
     assert(allowed[s->state] & (1 << next));
     s->state = next;
     wheel_cancel(&s->life_timer);
-    if (next != SESSION_READY)
+    if (next != SESSION_READY) {
         wheel_cancel(&s->ping_timer);
+    }
 }
 
 struct wire_to session_to(const struct wire_ref *ref, const struct config_policy *policy) {
     struct wire_to to = {
-        .ref = ref && ref->len ? ref : NULL,
-        .minimal = policy && policy->presence == CONFIG_PRESENCE_MINIMAL,
+        .ref = ref != NULL && ref->len ? ref : NULL,
+        .minimal = policy != NULL && policy->presence == CONFIG_PRESENCE_MINIMAL,
     };
     return to;
 }
 
 void session_set_name(char slot[65], struct str given) {
-    if (given.len == 0)
+    if (given.len == 0) {
         return;
+    }
     memcpy(slot, given.p, given.len);
     slot[given.len] = '\0';
 }

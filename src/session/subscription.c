@@ -17,13 +17,15 @@ static void deliver(struct room_sub *sub, struct wire_message *message) {
 
 static bool on_lost(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason) {
     struct membership *m = of_sub(sub);
-    if (token <= m->lost_token)
+    if (token <= m->lost_token) {
         return false;
+    }
     m->lost_token = token;
     m->lost_rev = rev;
     m->lost_reason = reason;
-    if (m->token <= token)
+    if (m->token <= token) {
         m->token = 0;
+    }
     return true;
 }
 
@@ -56,8 +58,9 @@ static struct wire_message *granted(struct room_sub *sub, const struct wire_at *
     struct membership *m = of_sub(sub);
     bool over =
         e->lock.token < m->token || (e->lock.token <= m->lost_token && at->rev < m->lost_rev);
-    if (over || str_eqz(e->actor_session_id, m->session->id))
+    if (over || str_eqz(e->actor_session_id, m->session->id)) {
         return NULL;
+    }
     return session_acquired(m->session, m, NULL, at, &e->lock, &e->ended, false);
 }
 
@@ -117,7 +120,8 @@ void membership_deliver_deferred(struct membership *m, int64_t rev,
 
 void membership_answer_sent(struct gateway *g, const char *session_id, uint64_t seq) {
     struct session *s = gateway_session(g, session_id);
-    struct membership *m = s ? membership_by_seq(s, seq) : NULL;
-    if (m && --m->answers_open == 0 && m->state == MEMBER_IN)
+    struct membership *m = s != NULL ? membership_by_seq(s, seq) : NULL;
+    if (m != NULL && --m->answers_open == 0 && m->state == MEMBER_IN) {
         membership_deliver_deferred(m, 0, NULL);
+    }
 }

@@ -27,10 +27,12 @@ static void on_token_timer(struct wheel_timer *timer);
 static void arm_token_timer(struct session *s) {
     int64_t next = s->expiring_told ? s->identity->deadline_unix_ms : s->expiring_unix_ms;
     int64_t left = next - clock_wall_ms();
-    if (left < 0)
+    if (left < 0) {
         left = 0;
-    if (left > 3600 * 1000)
+    }
+    if (left > 3600 * 1000) {
         left = 3600 * 1000;
+    }
     wheel_set(s->gateway->parts.wheel, &s->life_timer, (uint64_t)left, on_token_timer);
 }
 
@@ -60,10 +62,13 @@ static void on_token_timer(struct wheel_timer *timer) {
         session_close(s, WIRE_CLOSE_TOKEN_EXPIRED);
         return;
     }
-    if (!s->expiring_told && now >= s->expiring_unix_ms)
+    if (!s->expiring_told && now >= s->expiring_unix_ms) {
         send_expiring(s);
+    }
     if (s->state == SESSION_READY) /* sending may have closed it */
+    {
         arm_token_timer(s);
+    }
 }
 
 void session_replace_token(struct session *s, struct auth_identity *identity) {

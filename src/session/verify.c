@@ -22,7 +22,7 @@ bool gateway_has_tickets(const struct gateway *g) {
 }
 
 struct str gateway_ticket_jwks(const struct gateway *g) {
-    return g->parts.tickets ? ticket_keys_jwks(g->parts.tickets) : (struct str){NULL, 0};
+    return g->parts.tickets != NULL ? ticket_keys_jwks(g->parts.tickets) : (struct str){NULL, 0};
 }
 
 bool gateway_knows_type(const struct gateway *g, struct str type) {
@@ -49,14 +49,16 @@ bool gateway_read_ticket(struct gateway *g, struct str ticket, struct verify_que
     const char *why = "no tickets are signed here";
     struct str resource = wire_resource_str(&question->resource);
     *reason = NULL;
-    if (!g->parts.tickets || !ticket_read(g->parts.tickets, ticket, &claims, &why))
+    if (g->parts.tickets == NULL || !ticket_read(g->parts.tickets, ticket, &claims, &why)) {
         *reason = "TICKET_INVALID";
-    else if (!str_eqz(resource, claims.resource))
+    } else if (!str_eqz(resource, claims.resource)) {
         *reason = "OTHER_RESOURCE";
-    if (*reason) {
-        if (log_limit_pass(&limit, 60))
+    }
+    if (*reason != NULL) {
+        if (log_limit_pass(&limit, 60)) {
             log_info("ticket_refused", LFS("resource", resource), LF("reason", *reason),
                      LF("why", why ? why : ""));
+        }
         audit_refused(g, AUDIT_ACCESS_DENIED, resource, 0, nobody, *reason);
         return false;
     }
@@ -69,10 +71,12 @@ bool gateway_read_ticket(struct gateway *g, struct str ticket, struct verify_que
 static struct verify_grant latest_after(int64_t token, const struct lock_result *result) {
     const struct lock_view *now = &result->lock;
     const struct lock_ending *last = &result->previous;
-    if (lock_is_owned(now) && now->token > token)
+    if (lock_is_owned(now) && now->token > token) {
         return (struct verify_grant){now->token, now->user_id, now->username};
-    if (last->present && last->token > token)
+    }
+    if (last->present && last->token > token) {
         return (struct verify_grant){last->token, last->user_id, last->username};
+    }
     return (struct verify_grant){0, {NULL, 0}, {NULL, 0}};
 }
 
@@ -115,12 +119,14 @@ static void on_result(void *arg, const struct lock_result *result) {
     struct verification *v = arg;
     struct verify_answer answer = {.verdict = VERIFY_UNAVAILABLE};
     session_audit_events(v->gateway, NULL, result);
-    if (result->status != LOCK_OK && log_limit_pass(&limit, 60))
+    if (result->status != LOCK_OK && log_limit_pass(&limit, 60)) {
         log_warn("store_call_failed", LF("request", "verify"), LF("error", result->error));
-    if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NONE)
+    }
+    if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NONE) {
         judge_current(v, result, &answer);
-    else if (result->status == LOCK_OK && result->outcome == LOCK_OUT_LOST)
+    } else if (result->status == LOCK_OK && result->outcome == LOCK_OUT_LOST) {
         judge_lost(v, result, &answer);
+    }
     v->cb(v->arg, &answer);
     mem_free(v);
 }

@@ -53,7 +53,7 @@ static bool read_text(const struct value *value, const struct field *field,
     struct str text;
 
     (void)options;
-    if (!is_text(value, &text) || memchr(text.p, '\0', text.len) || text.len < field->min ||
+    if (!is_text(value, &text) || memchr(text.p, '\0', text.len) != NULL || text.len < field->min ||
         utf8_length(text.p, text.len) > field->max) {
         return false;
     }

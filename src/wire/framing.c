@@ -51,7 +51,7 @@ struct wire_message *framing_message(const char *event, struct str ref, struct s
 }
 
 struct frame *wire_message_frame(struct wire_message *m, enum wire_framing framing) {
-    if (!m->frames[framing]) {
+    if (m->frames[framing] == NULL) {
         m->frames[framing] = framings[framing](m);
     }
     return m->frames[framing];
@@ -64,7 +64,7 @@ struct wire_message *wire_message_ref(struct wire_message *m) {
 }
 
 void wire_message_unref(struct wire_message *m) {
-    if (!m || --m->refs > 0) {
+    if (m == NULL || --m->refs > 0) {
         return;
     }
     for (size_t i = 0; i < WIRE_FRAMING_COUNT; i++) {

@@ -61,7 +61,7 @@ static void put_error_extra(struct jsonw *w, enum wire_error_code code,
             jsonw_ki64(w, "rev", extra->rev);
         }
     }
-    if (extra->field) {
+    if (extra->field != NULL) {
         jsonw_kcstr(w, "field", extra->field);
     }
     if (extra->retry_after_ms > 0) {
@@ -90,7 +90,7 @@ struct wire_message *wire_error(const struct wire_to *to, enum wire_error_code c
     jsonw_kcstr(w, "code", wire_error_name(code));
     jsonw_kcstr(w, "message", message);
     jsonw_kcstr(w, "ref", error_ref);
-    if (extra) {
+    if (extra != NULL) {
         put_error_extra(w, code, extra);
     }
     return writer_close(w);

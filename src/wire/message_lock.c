@@ -11,7 +11,7 @@ static void put_previous(struct jsonw *w, const struct wire_ending *previous, bo
     writer_put_person(w, &previous->person, minimal);
     jsonw_kcstr(w, "reason", previous->reason);
     jsonw_kbool(w, "dirty", previous->dirty);
-    if (previous->revision.p) {
+    if (previous->revision.p != NULL) {
         jsonw_kstr(w, "revision", previous->revision);
     }
     jsonw_ki64(w, "endedAt", previous->ended_ms);
@@ -46,7 +46,7 @@ struct wire_message *wire_acquired(const struct wire_to *to, const struct wire_a
     put_grant(w, at, token, expires_ms);
     jsonw_ki64(w, "ttlMs", policy->lock_ttl_ms);
     jsonw_ki64(w, "heartbeatIntervalMs", policy->heartbeat_interval_ms);
-    if (previous) {
+    if (previous != NULL) {
         put_previous(w, previous, to->minimal);
     }
     put_granted(w, resumed, ticket);
@@ -60,7 +60,7 @@ struct wire_message *wire_denied(const struct wire_to *to, const struct wire_at 
 
     writer_put_at(w, at);
     jsonw_kcstr(w, "reason", reason);
-    if (lock && (strcmp(lock->state, "held") == 0 || strcmp(lock->state, "grace") == 0)) {
+    if (lock != NULL && (strcmp(lock->state, "held") == 0 || strcmp(lock->state, "grace") == 0)) {
         jsonw_kstr(w, "currentHolder", writer_display_name(&lock->person, to->minimal));
         jsonw_key(w, "holder");
         jsonw_object_open(w);
@@ -72,7 +72,7 @@ struct wire_message *wire_denied(const struct wire_to *to, const struct wire_at 
     if (retry_after_ms > 0) {
         jsonw_ki64(w, "retryAfterMs", retry_after_ms);
     }
-    if (error_ref) {
+    if (error_ref != NULL) {
         jsonw_kcstr(w, "ref", error_ref);
     }
     return writer_close(w);
@@ -114,11 +114,11 @@ struct wire_message *wire_lock_state(const struct wire_to *to, const struct wire
 
     writer_put_at(w, at);
     writer_put_lock(w, lock, to->minimal);
-    if (cause) {
+    if (cause != NULL) {
         jsonw_kcstr(w, "cause", cause);
     }
     jsonw_ki64(w, "serverTime", at->server_time_ms);
-    if (pending) {
+    if (pending != NULL) {
         writer_put_pending(w, pending, to->minimal);
     }
     return writer_close(w);

@@ -54,7 +54,7 @@ struct wire_message *wire_joined(const struct wire_to *to, const struct wire_at 
     put_users(w, "users", users, user_count, to->minimal);
     jsonw_ki64(w, "viewers", viewers);
     writer_put_policy(w, policy);
-    if (lost) {
+    if (lost != NULL) {
         put_lost(w, lost);
     }
     writer_put_pending(w, pending, to->minimal);

@@ -163,7 +163,7 @@ struct wire_message *wire_answered(const struct wire_to *to, const char *event,
     struct jsonw *w = writer_open(to, event);
 
     jsonw_kstr(w, "requestId", request_id);
-    if (action) {
+    if (action != NULL) {
         jsonw_kcstr(w, "action", action);
     }
     return writer_close(w);
@@ -264,8 +264,8 @@ static void put_requests(struct jsonw *w, const struct wire_pending *p, bool min
 }
 
 static bool anything(const struct wire_pending *p) {
-    return p && (p->position > 0 || p->claim_by_ms > 0 || p->own.request_id.len > 0 ||
-                 p->received_count > 0 || p->takeover_id.len > 0);
+    return p != NULL && (p->position > 0 || p->claim_by_ms > 0 || p->own.request_id.len > 0 ||
+                         p->received_count > 0 || p->takeover_id.len > 0);
 }
 
 void writer_put_pending(struct jsonw *w, const struct wire_pending *p, bool minimal) {

@@ -17,7 +17,7 @@ static bool read_ref(const json_t *id, struct wire_ref *ref) {
     const struct str text = jsonr_str(id);
 
     ref->len = 0;
-    if (!id) {
+    if (id == NULL) {
         return true;
     }
     buf_reset(&scratch);
@@ -62,7 +62,7 @@ static struct value find_value(const void *data, const char *name) {
     const json_t *json = json_object_get(data, name);
     struct value value = {.kind = VALUE_OTHER};
 
-    if (!json || json_is_null(json)) {
+    if (json == NULL || json_is_null(json)) {
         value.kind = VALUE_ABSENT;
     } else if (json_is_string(json)) {
         value.kind = VALUE_STRING;
@@ -87,12 +87,12 @@ static bool read_frame(const json_t *frame, const json_t *data,
         return refuse(problem, WIRE_ERR_INVALID_MESSAGE,
                       "id must be a string of 1 to 64 characters or an integer.");
     }
-    if (!event.p) {
+    if (event.p == NULL) {
         return refuse(problem, WIRE_ERR_INVALID_MESSAGE,
                       "A message needs an event, which is a string.");
     }
     *known = find_event(event, &out->kind);
-    if (data && !json_is_object(data)) {
+    if (data != NULL && !json_is_object(data)) {
         return refuse(problem, WIRE_ERR_INVALID_MESSAGE, "data must be an object.");
     }
     if (!*known) {
@@ -113,7 +113,8 @@ static void fill_error(struct wire_decode_error *error, const struct field_probl
     error->ref = r->ref;
     snprintf(error->event, sizeof(error->event), "%s", known ? wire_request_name(r->kind) : "");
     error->resource.len = 0;
-    if (resource.p && !wire_resource_parse(resource, options->reject_two_parts, &error->resource)) {
+    if (resource.p != NULL &&
+        !wire_resource_parse(resource, options->reject_two_parts, &error->resource)) {
         error->resource.len = 0;
     }
 }
@@ -168,7 +169,7 @@ bool wire_decode_native(const char *text, size_t len, const struct wire_decode_o
     }
     set_defaults(out);
     frame = jsonr_object((struct str){text, len}, &fault);
-    if (!frame) {
+    if (frame == NULL) {
         refuse(&problem, WIRE_ERR_INVALID_MESSAGE, fault_text(fault));
         goto done;
     }

@@ -51,7 +51,7 @@ static struct str cut_part(struct str *rest) {
     struct str part = *rest;
     const char *colon = rest->len > 0 ? memchr(rest->p, ':', rest->len) : NULL;
 
-    if (!colon) {
+    if (colon == NULL) {
         rest->p = NULL;
         rest->len = 0;
         return part;
@@ -69,14 +69,14 @@ bool wire_resource_parse(struct str text, bool reject_two_parts, struct wire_res
     }
     struct str rest = text;
     struct str type = cut_part(&rest);
-    if (!consists_of(type, 1, TYPE_MAX, is_type_char) || !is_lower(type.p[0]) || !rest.p) {
+    if (!consists_of(type, 1, TYPE_MAX, is_type_char) || !is_lower(type.p[0]) || rest.p == NULL) {
         return false;
     }
     struct str id = cut_part(&rest);
     if (!consists_of(id, 1, ID_MAX, is_name_char)) {
         return false;
     }
-    bool two_parts = !rest.p;
+    bool two_parts = rest.p == NULL;
     if (two_parts && reject_two_parts) {
         return false;
     }

@@ -22,7 +22,7 @@ struct wire_message *writer_close(struct jsonw *w) {
     struct str ref = {NULL, 0};
 
     jsonw_object_close(w);
-    if (writer_ref) {
+    if (writer_ref != NULL) {
         ref = (struct str){writer_ref->json, writer_ref->len};
     }
     return framing_message(writer_event, ref, (struct str){scratch.data, scratch.len});

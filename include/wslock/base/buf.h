@@ -21,8 +21,9 @@ void buf_fini_secret(struct buf *b);
 void buf_reset(struct buf *b);
 void buf_grow(struct buf *b, size_t extra_bytes); /* for buf_reserve */
 static inline void buf_reserve(struct buf *b, size_t extra_bytes) {
-    if (b->cap - b->len < extra_bytes)
+    if (b->cap - b->len < extra_bytes) {
         buf_grow(b, extra_bytes);
+    }
 }
 void buf_append(struct buf *b, const void *data, size_t len);
 void buf_append_str(struct buf *b, const char *text);

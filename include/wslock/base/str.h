@@ -13,7 +13,7 @@ struct str {
 };
 
 static inline struct str str_of(const char *text) {
-    struct str s = {text, text ? strlen(text) : 0};
+    struct str s = {text, text != NULL ? strlen(text) : 0};
     return s;
 }
 static inline bool str_eq(struct str a, struct str b) {
@@ -26,8 +26,9 @@ static inline bool str_eqz(struct str a, const char *text) {
  * changed, if there is none. */
 static inline bool str_cut(struct str *rest, char separator, struct str *out) {
     const char *at = rest->len > 0 ? (const char *)memchr(rest->p, separator, rest->len) : NULL;
-    if (!at)
+    if (at == NULL) {
         return false;
+    }
     *out = (struct str){rest->p, (size_t)(at - rest->p)};
     rest->p = at + 1;
     rest->len -= out->len + 1;
