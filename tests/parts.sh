@@ -14,6 +14,8 @@ declare -A parts=(
         open_request handlers handle_acquire handle_auth handle_cancel handle_heartbeat handle_join
         handle_leave handle_ping handle_queue_leave handle_refresh handle_release handle_reply
         handle_request handle_status handle_takeover dispatch reactions gateway"
+    [net]="address admit frames http_head handshake tls web_files state descriptors conn output idle http
+        http_call websocket upgrade page ops ops_verify ops_operate routes requests callbacks listener net"
     [base]="mem buf clock file frame jsonr str jsonw log rand map rate wheel"
     [config]="format problem table tree unit suggest tree_parse expand describe value value_print bind
         derived file redis_url rule rules_auth rules_net rules_policy rules_redis rules load dev print

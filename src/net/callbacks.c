@@ -1,5 +1,54 @@
-/* Routes the callbacks of libwebsockets to the connection. */
-#include "private.h"
+/* Passes what libwebsockets reports to the part that the phase of the connection needs. */
+#include "callbacks.h"
+
+#include "conn.h"
+#include "http_call.h"
+#include "output.h"
+#include "requests.h"
+#include "websocket.h"
+
+static void on_received(struct conn *c, char *data, size_t len) {
+    switch (c->phase) {
+    case CONN_HEAD:
+    case CONN_REQUEST:
+        lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* conn has its own timer */
+        requests_receive(c, data, len);
+        break;
+    case CONN_WEBSOCKET:
+        websocket_receive(c, data, len);
+        break;
+    case CONN_DRAINING:
+        break;
+    }
+}
+
+static void on_writable(struct conn *c) {
+    if (!conn_flush(c)) {
+        return;
+    }
+    switch (c->phase) {
+    case CONN_HEAD:
+        requests_resume(c);
+        break;
+    case CONN_REQUEST:
+        http_call_writable(c);
+        break;
+    case CONN_WEBSOCKET:
+        websocket_writable(c);
+        break;
+    case CONN_DRAINING:
+        break;
+    }
+}
+
+void conn_closed(struct conn *c) {
+    wheel_cancel(&c->timer);
+    list_remove(&c->idle);
+    conn_forget_gathered(c);
+    http_call_abandon(c);
+    c->ending = true;
+    websocket_closed(c);
+}
 
 /* Some callbacks come with a wsi that is a stand-in: of those only what is listed here may be
  * touched. */
@@ -11,24 +60,35 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     switch ((int)reason) {
     case LWS_CALLBACK_RAW_ADOPT:
         n = lws_context_user(lws_get_context(wsi));
-        if (n->incoming.listener != NULL)
+        if (n->incoming.listener != NULL) {
             lws_set_opaque_user_data(wsi, conn_create(n, wsi));
+        }
         return 0;
     case LWS_CALLBACK_RAW_RX:
         c = lws_get_opaque_user_data(wsi);
-        return c != NULL ? conn_receive(c, in, len) : -1;
+        if (c == NULL) {
+            return -1;
+        }
+        on_received(c, in, len);
+        return 0;
     case LWS_CALLBACK_RAW_WRITEABLE:
         c = lws_get_opaque_user_data(wsi);
-        return c != NULL ? conn_writable(c) : -1;
+        if (c == NULL) {
+            return -1;
+        }
+        on_writable(c);
+        return 0;
     case LWS_CALLBACK_RAW_CLOSE:
         c = lws_get_opaque_user_data(wsi);
-        if (c != NULL)
+        if (c != NULL) {
             conn_closed(c);
+        }
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
         c = lws_get_opaque_user_data(wsi);
-        if (c == NULL)
+        if (c == NULL) {
             return 0;
+        }
         lws_set_opaque_user_data(wsi, NULL);
         conn_closed(c);
         conn_destroy(c);
@@ -38,7 +98,6 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
 }
 
-/* libwebsockets gets sockets without HTTP or WebSocket on them: those are read here. */
 const struct lws_protocols net_protocols[] = {
     {
         .name = "wslockd",

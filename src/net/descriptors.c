@@ -1,12 +1,19 @@
 /* Raises RLIMIT_NOFILE and derives the limits on sockets from it. */
+#include "descriptors.h"
+
 #include <limits.h>
 #include <sys/resource.h>
 
-#include "private.h"
 #include "wslock/base/log.h"
 
+/* Sockets beyond maxConnections: in their handshake, or waiting for their refusal. */
+#define HANDSHAKE_ROOM 256
+/* Descriptors that clients may never use, besides the listeners and the operators' connections: an
+ * idle daemon has about 20 (event loop, Redis, audit file). */
+#define RESERVED_DESCRIPTORS 32
+
 static rlim_t reserved_descriptors(const struct net *n) {
-    rlim_t count = NET_RESERVED_DESCRIPTORS + n->listener_count;
+    rlim_t count = RESERVED_DESCRIPTORS + n->listener_count;
     for (size_t i = 0; i < n->listener_count; i++) {
         if (n->listeners[i].kind == LISTENER_OPS)
             count += NET_OPS_CONNECTIONS;
@@ -19,7 +26,7 @@ static rlim_t reserved_descriptors(const struct net *n) {
 void descriptors_prepare(struct net *n) {
     struct rlimit limit;
     rlim_t reserved = reserved_descriptors(n);
-    rlim_t wanted = (rlim_t)n->limits.connections + NET_HANDSHAKE_ROOM + reserved;
+    rlim_t wanted = (rlim_t)n->limits.connections + HANDSHAKE_ROOM + reserved;
     rlim_t got = 1024;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;

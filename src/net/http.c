@@ -1,116 +1,14 @@
-/* Reads requests, sends responses, and continues with the next request. */
+/* Gives the fields and parameters of a request; sends its response. */
 #include "http.h"
 
-#include <assert.h>
+#include <libwebsockets.h>
 
+#include "conn.h"
+#include "idle.h"
+#include "output.h"
 #include "wslock/base/jsonw.h"
 
-static const char *reason_of(int status) {
-    static const struct {
-        int status;
-        const char *reason;
-    } REASONS[] = {
-        {200, "OK"},
-        {304, "Not Modified"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {411, "Length Required"},
-        {413, "Content Too Large"},
-        {426, "Upgrade Required"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(REASONS); i++) {
-        if (REASONS[i].status == status)
-            return REASONS[i].reason;
-    }
-    return "Unknown";
-}
-
 /* ---- the request ---- */
-
-static void refuse_head(struct conn *c, enum handshake_verdict verdict) {
-    if (c->listener->kind == LISTENER_PUBLIC && !upgrade_admit_request(c))
-        verdict = HANDSHAKE_RATE;
-    upgrade_refuse(c, verdict);
-}
-
-/* RFC 9110 §10.1.1: the client holds the body back until it gets this, or has waited long enough.
- */
-static void ask_for_body(struct conn *c) {
-    static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (str_eqz(c->head.version, "HTTP/1.1") && http_head_lists(&c->head, "Expect", "100-continue"))
-        (void)conn_write(c, CONTINUE, sizeof CONTINUE - 1);
-}
-
-static void take_rest_as_frames(struct conn *c) {
-    struct buf rest = conn_take(c, c->rx.len);
-    if (rest.len > 0)
-        websocket_receive(c, rest.data, rest.len);
-    buf_fini(&rest);
-}
-
-static void take_head(struct conn *c, struct str text) {
-    if (http_head_parse(text, &c->head)) {
-        c->keep = http_head_persists(&c->head) && !http_head_has_body(&c->head);
-        http_route(c);
-    } else {
-        refuse_head(c, HANDSHAKE_REQUEST);
-    }
-    if (c->phase == CONN_REQUEST && c->rx.len == 0)
-        ask_for_body(c);
-    c->head = (struct http_head){.fields = {NULL, 0}};
-    if (c->phase == CONN_REQUEST)
-        http_call_advance(c);
-    else if (c->phase == CONN_WEBSOCKET)
-        take_rest_as_frames(c);
-}
-
-static void advance_head(struct conn *c) {
-    size_t max = (size_t)c->net->parts.config->limits.max_header_bytes;
-    enum http_head_state state = http_head_scan(&c->scan, (struct str){c->rx.data, c->rx.len});
-    size_t len = c->scan.at;
-    if (state == HTTP_HEAD_MORE && len < max)
-        return;
-    struct buf text = conn_take(c, len); /* what follows it may need rx */
-    c->scan = (struct http_head_scan){.at = 0};
-    if (state == HTTP_HEAD_BAD)
-        refuse_head(c, HANDSHAKE_REQUEST);
-    else if (state == HTTP_HEAD_MORE || len > max)
-        refuse_head(c, HANDSHAKE_HEADERS);
-    else
-        take_head(c, (struct str){text.data, len});
-    buf_fini(&text);
-}
-
-void http_receive(struct conn *c, const char *data, size_t len) {
-    buf_append(&c->rx, data, len);
-    if (c->paused)
-        return;
-    if (!list_empty(&c->idle))
-        conn_await_request(c);
-    if (c->phase == CONN_HEAD)
-        advance_head(c);
-    else
-        http_call_advance(c);
-}
-
-void http_resume(struct conn *c) {
-    if (!c->paused)
-        return;
-    conn_pause(c, false);
-    if (c->rx.len == 0) {
-        idle_begin(c);
-        return;
-    }
-    conn_await_request(c);
-    advance_head(c);
-}
 
 bool http_header(const struct conn *c, const char *name, char *out, size_t size, bool *too_long) {
     struct str rest = c->head.fields, value;
@@ -142,7 +40,7 @@ bool http_parameter(const struct conn *c, const char *name, char *out, size_t si
     return false;
 }
 
-/* ---- the answer ---- */
+/* ---- the response ---- */
 
 void http_response_init(struct http_response *response) {
     *response = (struct http_response){.status = 200};
@@ -185,6 +83,33 @@ static void await_next(struct conn *c) {
     }
     conn_end_after(c, NET_HANDSHAKE_TIMEOUT_MS);
     lws_callback_on_writable(c->wsi);
+}
+
+static const char *reason_of(int status) {
+    static const struct {
+        int status;
+        const char *reason;
+    } REASONS[] = {
+        {200, "OK"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
+        {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(REASONS); i++) {
+        if (REASONS[i].status == status)
+            return REASONS[i].reason;
+    }
+    return "Unknown";
 }
 
 void http_send(struct conn *c, struct http_response *response) {

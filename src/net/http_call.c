@@ -1,9 +1,13 @@
 /* Requests that have a body, or whose answer takes time. */
+#include "http_call.h"
+
+#include <libwebsockets.h>
 #include <stdlib.h>
 
-#include "http.h"
+#include "conn.h"
 #include "wslock/base/mem.h"
 
+#define CALLS_MAX 16      /* pending, per listener: connections are left for /healthz */
 #define TIME_MORE_MS 1000 /* above what the answer may take: it is to come first */
 
 struct http_call {
@@ -106,7 +110,7 @@ void http_call_advance(struct conn *c) {
     struct buf body = conn_take(c, call->expected);
     http_response_init(&response);
     call->handling = true;
-    if (c->listener->calls_open >= NET_OPS_CALLS)
+    if (c->listener->calls_open >= CALLS_MAX)
         answer_busy(call, &response);
     else
         ask(call, (struct str){body.data, body.len}, &response);

@@ -1,6 +1,11 @@
 /* Connections that are idle between two requests, and their eviction. */
-#include "private.h"
+#include "idle.h"
+
+#include "conn.h"
+#include "output.h"
 #include "wslock/base/clock.h"
+
+#define IDLE_TIMEOUT_MS 15000
 
 static bool is_half_full(const struct listener *l) {
     return l->kind == LISTENER_PUBLIC ? l->net->public_count > l->net->public_max / 2
@@ -21,7 +26,7 @@ void idle_begin(struct conn *c) {
         return;
     }
     list_push_back(&c->net->idle, &c->idle);
-    conn_end_after(c, NET_IDLE_TIMEOUT_MS);
+    conn_end_after(c, IDLE_TIMEOUT_MS);
 }
 
 /* Frees its share of the limits at once, its descriptor in the next turn of the loop. */

@@ -1,6 +1,9 @@
 /* Listening sockets: opens them, accepts, hands connections over. */
+#include "listener.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <libwebsockets.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "idle.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"

@@ -3,12 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "private.h"
+#include "callbacks.h"
+#include "conn.h"
+#include "descriptors.h"
+#include "idle.h"
+#include "listener.h"
+#include "output.h"
+#include "tls.h"
 #include "wslock/base/file.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"

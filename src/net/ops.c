@@ -1,9 +1,13 @@
 /* The operations endpoint: what any request may ask, and what its requests have in common. */
+#include "ops.h"
+
 #include <openssl/crypto.h>
 
-#include "http.h"
+#include "handshake.h"
+#include "wslock/auth/auth.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/metrics/metrics.h"
+#include "wslock/session/gateway.h"
 #include "wslock/session/verify.h"
 
 #define REASONS_MAX 16

@@ -2,9 +2,13 @@
  * What an operator does: DELETE /v1/locks/{resourceId}, POST /v1/locks/{resourceId}/takeover,
  * DELETE /v1/sessions/{sessionId}. Answered when the audit has it on disk.
  */
+#include "ops_operate.h"
+
+#include <libwebsockets.h>
 #include <sys/socket.h>
 
-#include "http.h"
+#include "http_call.h"
+#include "ops.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/base/mem.h"

@@ -1,5 +1,8 @@
 /* POST /v1/locks/{resourceId}/verify: is what somebody saves with the lock's own? */
-#include "http.h"
+#include "ops_verify.h"
+
+#include "http_call.h"
+#include "ops.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/session/verify.h"

@@ -3,13 +3,21 @@
  * from the socket either, and a client that reads slowly would not be heard. The frames that a turn
  * of the loop has for a connection go out at its end as one write, over TLS as one record.
  */
+#include "output.h"
+
 #include <errno.h>
+#include <libwebsockets.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
-#include "private.h"
+#include "conn.h"
+#include "wslock/base/frame.h"
+
+#define GATHERED_BYTES 16384 /* as a TLS record takes */
+/* The time that a client has to read the last response and to close. */
+#define DRAIN_MS 2000
 
 static ssize_t write_tls(SSL *ssl, const char *bytes, size_t len) {
     SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -143,6 +151,11 @@ void net_write_gathered(struct net *n) {
     }
 }
 
+static void finish_drain(struct conn *c) {
+    conn_shutdown(c, SHUT_WR);
+    conn_end_after(c, DRAIN_MS);
+}
+
 bool conn_flush(struct conn *c) {
     if (!conn_is_busy(c))
         return true;
@@ -155,5 +168,18 @@ bool conn_flush(struct conn *c) {
     buf_fini(&c->out);
     buf_init(&c->out);
     c->out_sent = 0;
+    if (c->phase == CONN_DRAINING)
+        finish_drain(c);
     return true;
+}
+
+/* Closing a socket with unread input resets it, and the client may lose the last output. */
+void conn_drain(struct conn *c) {
+    c->phase = CONN_DRAINING;
+    if (!conn_write_gathered(c))
+        return;
+    if (conn_is_busy(c))
+        conn_end_after(c, NET_HANDSHAKE_TIMEOUT_MS);
+    else
+        finish_drain(c);
 }

@@ -1,8 +1,8 @@
 /* What the public listener serves besides WebSocket: with --dev the demo page and tokens for it. */
-#include <stdlib.h>
+#include "page.h"
 
-#include "http.h"
 #include "web_files.h"
+#include "wslock/auth/auth.h"
 #include "wslock/auth/sign.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/jsonw.h"

@@ -1,5 +1,12 @@
 /* The table of routes and their handlers, for every listener. */
-#include "http.h"
+#include "routes.h"
+
+#include "http_call.h"
+#include "ops.h"
+#include "ops_operate.h"
+#include "ops_verify.h"
+#include "page.h"
+#include "upgrade.h"
 
 #define PATH_MAX_BYTES 1024
 #define BODY_MAX 16384
@@ -126,7 +133,7 @@ static void answer(struct http_request *request, const struct http_route *route,
         route->handle(request, response);
 }
 
-void http_route(struct conn *c) {
+void routes_answer(struct conn *c) {
     const struct http_route *other;
     struct http_response response;
     if (c->listener->kind == LISTENER_PUBLIC && !upgrade_admit_request(c)) {

@@ -1,4 +1,6 @@
 /* Checks a listener's certificate and key. */
+#include "tls.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -7,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "private.h"
 #include "wslock/base/file.h"
 #include "wslock/base/mem.h"
 

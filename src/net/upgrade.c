@@ -1,12 +1,17 @@
 /* Admits a handshake: limits, Origin, token. */
+#include "upgrade.h"
+
 #include <stdio.h>
 
-#include "http.h"
+#include "idle.h"
+#include "websocket.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
 #include "wslock/metrics/metrics.h"
+#include "wslock/session/session.h"
 
-#define COOKIES_TRIED 8 /* of the configured name, a request */
+#define USER_AGENT_MAX 256 /* bytes */
+#define COOKIES_TRIED 8    /* of the configured name, a request */
 
 static void add_headers(enum handshake_verdict verdict, struct http_response *response) {
     if (verdict == HANDSHAKE_WS_VERSION)
@@ -150,7 +155,7 @@ static void take(struct conn *c, struct str path) {
     struct str token, agent = http_head_first(&c->head, "User-Agent");
     char address[ADDRESS_TEXT_MAX];
     address_format(&c->peer, address);
-    agent.len = utf8_cut(agent, NET_USER_AGENT_MAX); /* it begins with what says who it is */
+    agent.len = utf8_cut(agent, USER_AGENT_MAX); /* it begins with what says who it is */
     struct session_peer peer = {str_of(address), agent};
     enum handshake_verdict verdict = handshake_check(c->net->parts.config, &c->head, path);
     if (verdict == HANDSHAKE_ORIGIN) {

@@ -1,9 +1,20 @@
 /* The session's transport: frames, pings, and the two ways of closing. */
+#include "websocket.h"
+
 #include <assert.h>
+#include <libwebsockets.h>
 #include <stdio.h>
 
-#include "http.h"
+#include "conn.h"
+#include "handshake.h"
+#include "output.h"
+#include "wslock/base/frame.h"
 #include "wslock/base/mem.h"
+
+#define CLOSE_TIMEOUT_MS 5000
+#define CODE_NORMAL 1000
+#define CODE_PROTOCOL_ERROR 1002
+#define CODE_BAD_UTF8 1007
 
 static_assert(FRAMES_HEADER_MAX <= FRAME_HEADROOM, "a frame has room for the WebSocket header");
 
@@ -52,14 +63,32 @@ static void send_close(struct conn *c) {
     put_control(c, FRAMES_CLOSE, payload, c->close_code == 0 ? 0 : 2 + len);
 }
 
+/* Why the WebSocket ended. */
+static enum session_end end_of(const struct conn *c) {
+    if (c->peer_closed)
+        return c->peer_code == CODE_NORMAL ? SESSION_END_DONE : SESSION_END_CLIENT;
+    if (c->close_code == CODE_BAD_UTF8)
+        return SESSION_END_BAD_UTF8;
+    return c->close_code == CODE_PROTOCOL_ERROR ? SESSION_END_PROTOCOL_ERROR : SESSION_END_LOST;
+}
+
+void websocket_closed(struct conn *c) {
+    struct session *s = c->session;
+    c->session = NULL;
+    if (s != NULL)
+        session_on_closed(s, end_of(c), c->peer_code);
+}
+
 /* After both close frames, or after ours to a client that broke the rules, there is no more. */
 static void check_end(struct conn *c) {
     if (!c->close_sent || conn_is_busy(c))
         return;
     if (c->peer_closed)
         conn_fail(c);
-    else if (c->broken)
+    else if (c->broken) {
+        websocket_closed(c);
         conn_drain(c);
+    }
 }
 
 /* Sends our close frame as soon as the socket takes it, which has its time. */
@@ -67,7 +96,7 @@ static void begin_close(struct conn *c, uint16_t code, const char *reason) {
     c->closing = true;
     c->close_code = code;
     snprintf(c->close_reason, sizeof c->close_reason, "%s", reason != NULL ? reason : "");
-    conn_end_after(c, NET_CLOSE_TIMEOUT_MS);
+    conn_end_after(c, CLOSE_TIMEOUT_MS);
     if (!conn_is_busy(c))
         send_close(c);
 }
@@ -143,7 +172,7 @@ static void violate(struct conn *c, enum wire_close close) {
 /* The session ends at once, without waiting for the close handshake. */
 static void tell_ending(struct conn *c) {
     if (c->session != NULL)
-        session_on_ending(c->session, websocket_end(c));
+        session_on_ending(c->session, end_of(c));
 }
 
 /* What the WebSocket itself forbids is not announced (protocol §7). */
@@ -155,10 +184,6 @@ static void break_off(struct conn *c, uint16_t code) {
     tell_ending(c);
     check_end(c);
 }
-
-#define CODE_NORMAL 1000
-#define CODE_PROTOCOL_ERROR 1002
-#define CODE_BAD_UTF8 1007
 
 /* The session may be closed inside; the bytes stay ours until it returns. */
 static void take_message(struct conn *c) {
@@ -265,12 +290,4 @@ void websocket_receive(struct conn *c, char *data, size_t len) {
             break;
         }
     }
-}
-
-enum session_end websocket_end(const struct conn *c) {
-    if (c->peer_closed)
-        return c->peer_code == CODE_NORMAL ? SESSION_END_DONE : SESSION_END_CLIENT;
-    if (c->close_code == CODE_BAD_UTF8)
-        return SESSION_END_BAD_UTF8;
-    return c->close_code == CODE_PROTOCOL_ERROR ? SESSION_END_PROTOCOL_ERROR : SESSION_END_LOST;
 }

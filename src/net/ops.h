@@ -1,0 +1,26 @@
+/* The operations endpoint: handlers without a body, and what its handlers have in common. */
+#ifndef WSLOCK_NET_OPS_H
+#define WSLOCK_NET_OPS_H
+
+#include "http.h"
+#include "wslock/base/jsonw.h"
+#include "wslock/wire/resource.h"
+
+/* The error for a body that jsonr_object does not take. */
+#define OPS_BODY_FORM                                                                              \
+    "the body must be one JSON object that has no key twice and is nested at most 16 deep"
+
+/* Whether this connection may use ROLE_OPERATOR routes. False: response says why not. */
+bool ops_authorize(const struct http_request *request, struct http_response *response);
+/* The resource that the request names. False: it is not valid, and response says why. */
+bool ops_read_resource(const struct http_request *request, struct wire_resource *out,
+                       struct http_response *response);
+/* {userId, username, token?}; token 0: left out. */
+void ops_put_person(struct jsonw *w, const char *key, struct str user_id, struct str username,
+                    int64_t token);
+
+void ops_healthz(const struct http_request *request, struct http_response *response);
+void ops_readyz(const struct http_request *request, struct http_response *response);
+void ops_metrics(const struct http_request *request, struct http_response *response);
+
+#endif

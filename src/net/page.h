@@ -1,0 +1,11 @@
+/* Handlers of the public listeners: the demo page and its tokens (--dev), and the ticket keys. */
+#ifndef WSLOCK_NET_PAGE_H
+#define WSLOCK_NET_PAGE_H
+
+#include "http.h"
+
+void page_ticket_keys(const struct http_request *request, struct http_response *response);
+void page_dev_token(const struct http_request *request, struct http_response *response);
+void page_file(const struct http_request *request, struct http_response *response);
+
+#endif
