@@ -17,8 +17,9 @@ static struct address from_v4(const void *bytes) {
 }
 
 static struct address from_v6(const uint8_t *bytes) {
-    if (memcmp(bytes, MAPPED, sizeof MAPPED) == 0)
+    if (memcmp(bytes, MAPPED, sizeof MAPPED) == 0) {
         return from_v4(bytes + sizeof MAPPED);
+    }
     struct address a = {.len = 16};
     memcpy(a.bytes, bytes, 16);
     return a;
@@ -38,23 +39,26 @@ struct address address_of_sockaddr(const struct sockaddr *sa) {
 bool address_parse(struct str text, struct address *out) {
     char buf[ADDRESS_TEXT_MAX];
     uint8_t bytes[16];
-    if (text.len == 0 || text.len >= sizeof buf || memchr(text.p, '\0', text.len) != NULL)
+    if (text.len == 0 || text.len >= sizeof buf || memchr(text.p, '\0', text.len) != NULL) {
         return false;
+    }
     memcpy(buf, text.p, text.len);
     buf[text.len] = '\0';
-    if (inet_pton(AF_INET, buf, bytes) == 1)
+    if (inet_pton(AF_INET, buf, bytes) == 1) {
         *out = from_v4(bytes);
-    else if (inet_pton(AF_INET6, buf, bytes) == 1)
+    } else if (inet_pton(AF_INET6, buf, bytes) == 1) {
         *out = from_v6(bytes);
-    else
+    } else {
         return false;
+    }
     return true;
 }
 
 void address_format(const struct address *a, char out[ADDRESS_TEXT_MAX]) {
     out[0] = '\0';
-    if (a->len != 0)
+    if (a->len != 0) {
         inet_ntop(a->len == 4 ? AF_INET : AF_INET6, a->bytes, out, ADDRESS_TEXT_MAX);
+    }
 }
 
 struct str address_limit_key(const struct address *a) {
@@ -64,19 +68,22 @@ struct str address_limit_key(const struct address *a) {
 static bool range_parse(const char *text, struct address_range *out) {
     const char *slash = strchr(text, '/');
     struct str base = {text, slash != NULL ? (size_t)(slash - text) : strlen(text)};
-    if (!address_parse(base, &out->base))
+    if (!address_parse(base, &out->base)) {
         return false;
+    }
     /* What of an IPv4-mapped prefix lies before the IPv4 address. */
     unsigned long mapped = out->base.len == 4 && memchr(base.p, ':', base.len) != NULL ? 96 : 0;
     unsigned long max = mapped + out->base.len * 8U;
     unsigned long bits = max;
     if (slash != NULL) {
         char *end;
-        if (slash[1] < '0' || slash[1] > '9')
+        if (slash[1] < '0' || slash[1] > '9') {
             return false;
+        }
         bits = strtoul(slash + 1, &end, 10);
-        if (*end != '\0' || bits < mapped || bits > max)
+        if (*end != '\0' || bits < mapped || bits > max) {
             return false;
+        }
     }
     out->bits = (uint8_t)(bits - mapped);
     return true;
@@ -101,19 +108,22 @@ void address_ranges_fini(struct address_ranges *r) {
 }
 
 static bool range_contains(const struct address_range *r, const struct address *a) {
-    if (a->len == 0 || a->len != r->base.len)
+    if (a->len == 0 || a->len != r->base.len) {
         return false;
+    }
     size_t whole = r->bits / 8;
-    if (memcmp(a->bytes, r->base.bytes, whole) != 0)
+    if (memcmp(a->bytes, r->base.bytes, whole) != 0) {
         return false;
+    }
     unsigned rest = r->bits % 8U;
     return rest == 0 || (a->bytes[whole] ^ r->base.bytes[whole]) >> (8 - rest) == 0;
 }
 
 bool address_ranges_contain(const struct address_ranges *r, const struct address *a) {
     for (size_t i = 0; i < r->count; i++) {
-        if (range_contains(&r->items[i], a))
+        if (range_contains(&r->items[i], a)) {
             return true;
+        }
     }
     return false;
 }
@@ -127,8 +137,9 @@ static bool parse_entry(struct str text, struct address *out) {
                address_parse((struct str){text.p + 1, (size_t)(end - text.p) - 1}, out);
     }
     const char *colon = text.len > 0 ? memchr(text.p, ':', text.len) : NULL;
-    if (colon != NULL && memchr(text.p, '.', (size_t)(colon - text.p)) != NULL)
+    if (colon != NULL && memchr(text.p, '.', (size_t)(colon - text.p)) != NULL) {
         text.len = (size_t)(colon - text.p);
+    }
     return address_parse(text, out);
 }
 
@@ -138,8 +149,9 @@ struct address address_behind_proxies(const struct address_ranges *trusted, stru
     while (rest.len > 0 && address_ranges_contain(trusted, &peer)) {
         const char *comma = memrchr(rest.p, ',', rest.len);
         size_t start = comma != NULL ? (size_t)(comma - rest.p) + 1 : 0;
-        if (!parse_entry((struct str){rest.p + start, rest.len - start}, &peer))
+        if (!parse_entry((struct str){rest.p + start, rest.len - start}, &peer)) {
             break;
+        }
         rest.len = comma != NULL ? start - 1 : 0;
     }
     return peer;

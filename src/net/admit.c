@@ -39,8 +39,9 @@ static void free_entry(void *ctx, struct str key, void *value) {
 }
 
 void admit_destroy(struct admit **a) {
-    if (*a == NULL)
+    if (*a == NULL) {
         return;
+    }
     map_each((*a)->entries, free_entry, NULL);
     map_destroy(&(*a)->entries);
     mem_free(*a);
@@ -50,8 +51,9 @@ void admit_destroy(struct admit **a) {
 static void forget_idle(struct admit *a, uint64_t now_us) {
     while (!list_empty(&a->idle)) {
         struct admit_entry *e = CONTAINER_OF(a->idle.next, struct admit_entry, idle);
-        if (now_us - e->used_us <= FULL_AGAIN_US)
+        if (now_us - e->used_us <= FULL_AGAIN_US) {
             return;
+        }
         list_remove(&e->idle);
         map_remove(a->entries, address_limit_key(&e->address));
         mem_free(e);
@@ -71,8 +73,9 @@ static struct admit_entry *touch(struct admit *a, const struct admit_limits *lim
     }
     e->used_us = now_us;
     list_remove(&e->idle);
-    if (e->connections + e->waiting == 0)
+    if (e->connections + e->waiting == 0) {
         list_push_back(&a->idle, &e->idle);
+    }
     return e;
 }
 
@@ -84,13 +87,16 @@ bool admit_handshake(struct admit *a, const struct admit_limits *limits, const s
 
 static enum admit_result count(struct admit *a, const struct admit_limits *limits,
                                struct admit_entry *e, struct admit_place *place) {
-    if ((int64_t)a->connections >= limits->connections)
+    if ((int64_t)a->connections >= limits->connections) {
         return ADMIT_FULL;
+    }
     if (limits->connections_per_address != CONFIG_NO_LIMIT &&
-        (int64_t)e->connections >= limits->connections_per_address)
+        (int64_t)e->connections >= limits->connections_per_address) {
         return ADMIT_ADDRESS_FULL;
-    if (place->entry != NULL)
+    }
+    if (place->entry != NULL) {
         place->entry->waiting--;
+    }
     list_remove(&e->idle);
     e->connections++;
     a->connections++;
@@ -101,10 +107,12 @@ static enum admit_result count(struct admit *a, const struct admit_limits *limit
 bool admit_accept(struct admit *a, const struct admit_limits *limits, const struct address *from,
                   uint64_t now_us, struct admit_place *place) {
     struct admit_entry *e = touch(a, limits, from, now_us);
-    if (count(a, limits, e, place) != ADMIT_ADDRESS_FULL)
+    if (count(a, limits, e, place) != ADMIT_ADDRESS_FULL) {
         return true; /* with no room for anybody it is the caller who bounds the waiting */
-    if (e->waiting >= ADMIT_TOLD_MAX)
+    }
+    if (e->waiting >= ADMIT_TOLD_MAX) {
         return false;
+    }
     list_remove(&e->idle);
     e->waiting++;
     *place = (struct admit_place){e, false};
@@ -114,16 +122,18 @@ bool admit_accept(struct admit *a, const struct admit_limits *limits, const stru
 enum admit_result admit_enter(struct admit *a, const struct admit_limits *limits,
                               const struct address *from, uint64_t now_us,
                               struct admit_place *place) {
-    if (place->counted)
+    if (place->counted) {
         return ADMIT_OK;
+    }
     struct admit_entry *e = place->entry != NULL ? place->entry : touch(a, limits, from, now_us);
     return count(a, limits, e, place);
 }
 
 void admit_leave(struct admit *a, struct admit_place *place, uint64_t now_us) {
     struct admit_entry *e = place->entry;
-    if (e == NULL)
+    if (e == NULL) {
         return;
+    }
     if (place->counted) {
         a->connections--;
         e->connections--;
@@ -131,8 +141,9 @@ void admit_leave(struct admit *a, struct admit_place *place, uint64_t now_us) {
         e->waiting--;
     }
     *place = (struct admit_place){NULL, false};
-    if (e->connections + e->waiting > 0)
+    if (e->connections + e->waiting > 0) {
         return;
+    }
     e->used_us = now_us;
     list_push_back(&a->idle, &e->idle);
     forget_idle(a, now_us);

@@ -15,8 +15,9 @@
 static rlim_t reserved_descriptors(const struct net *n) {
     rlim_t count = RESERVED_DESCRIPTORS + n->listener_count;
     for (size_t i = 0; i < n->listener_count; i++) {
-        if (n->listeners[i].kind == LISTENER_OPS)
+        if (n->listeners[i].kind == LISTENER_OPS) {
             count += NET_OPS_CONNECTIONS;
+        }
     }
     return count;
 }
@@ -30,14 +31,16 @@ void descriptors_prepare(struct net *n) {
     rlim_t got = 1024;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
             getrlimit(RLIMIT_NOFILE, &limit);
+        }
         got = limit.rlim_cur;
     }
     n->descriptor_max = got < INT_MAX ? (int)got : INT_MAX;
     n->public_max = (size_t)(got > 2 * reserved ? got - reserved : got / 2);
-    if (got < wanted)
+    if (got < wanted) {
         log_warn("few_descriptors", LFI("limit", got), LFI("wanted", wanted),
                  LFI("connections_possible", n->public_max),
                  LF("hint", "raise LimitNOFILE or lower limits.maxConnections"));
+    }
 }

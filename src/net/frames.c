@@ -17,8 +17,9 @@ static bool is_control(uint8_t opcode) {
 
 /* How long the header is, as far as its first two bytes say. */
 static size_t header_size(const struct frames_reader *r) {
-    if (r->header_len < 2)
+    if (r->header_len < 2) {
         return 2;
+    }
     size_t size = r->header[1] & MASKED ? 6 : 2;
     switch (r->header[1] & LENGTH) {
     case LENGTH_16:
@@ -32,16 +33,18 @@ static size_t header_size(const struct frames_reader *r) {
 
 static uint64_t read_number(const unsigned char *p, size_t bytes) {
     uint64_t value = 0;
-    for (size_t i = 0; i < bytes; i++)
+    for (size_t i = 0; i < bytes; i++) {
         value = value << 8 | p[i];
+    }
     return value;
 }
 
 /* Of the first two bytes: what they announce is refused before it comes. */
 static bool is_allowed(const struct frames_reader *r) {
     uint8_t opcode = r->header[0] & OPCODE;
-    if ((r->header[0] & RESERVED) != 0 || (r->header[1] & MASKED) == 0)
+    if ((r->header[0] & RESERVED) != 0 || (r->header[1] & MASKED) == 0) {
         return false;
+    }
     switch (opcode) {
     case FRAMES_CONTINUATION:
         return r->kind != 0;
@@ -70,8 +73,9 @@ static bool begin_payload(struct frames_reader *r) {
         r->left = read_number(r->header + 2, 8);
         least = UINT16_MAX + 1;
     }
-    if (r->left < least || r->left > INT64_MAX)
+    if (r->left < least || r->left > INT64_MAX) {
         return false;
+    }
     r->fin = (r->header[0] & FIN) != 0;
     r->opcode = r->header[0] & OPCODE;
     r->mask_at = 0;
@@ -84,10 +88,12 @@ static enum frames_event read_header(struct frames_reader *r, char **data, size_
     while (*len > 0) {
         r->header[r->header_len++] = (unsigned char)*(*data)++;
         (*len)--;
-        if (r->header_len == 2 && !is_allowed(r))
+        if (r->header_len == 2 && !is_allowed(r)) {
             return FRAMES_ERROR;
-        if (r->header_len >= 2 && r->header_len == header_size(r))
+        }
+        if (r->header_len >= 2 && r->header_len == header_size(r)) {
             return begin_payload(r) ? FRAMES_DATA : FRAMES_ERROR;
+        }
     }
     return FRAMES_MORE;
 }
@@ -95,8 +101,9 @@ static enum frames_event read_header(struct frames_reader *r, char **data, size_
 static void unmask(struct frames_reader *r, char *data, size_t len) {
     const unsigned char *mask = r->header + r->header_len - 4;
     unsigned char *p = (unsigned char *)data;
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
         p[i] = (unsigned char)(p[i] ^ mask[(r->mask_at + i) & 3]);
+    }
     r->mask_at = (uint8_t)((r->mask_at + len) & 3);
 }
 
@@ -109,8 +116,9 @@ enum frames_event frames_read(struct frames_reader *r, char **data, size_t *len,
                               struct frames_piece *piece) {
     if (!r->in_payload) {
         enum frames_event event = read_header(r, data, len);
-        if (event != FRAMES_DATA)
+        if (event != FRAMES_DATA) {
             return event;
+        }
     } else if (*len == 0) {
         return FRAMES_MORE;
     }
@@ -124,13 +132,15 @@ enum frames_event frames_read(struct frames_reader *r, char **data, size_t *len,
     if (is_control(r->opcode)) {
         memcpy(r->control + r->control_len, at, taken);
         r->control_len += (uint8_t)taken;
-        if (r->left > 0)
+        if (r->left > 0) {
             return FRAMES_MORE;
+        }
         end_frame(r);
         return FRAMES_CONTROL;
     }
-    if (begins)
+    if (begins) {
         r->kind = r->opcode;
+    }
     *piece = (struct frames_piece){
         .data = at,
         .len = taken,
@@ -139,10 +149,12 @@ enum frames_event frames_read(struct frames_reader *r, char **data, size_t *len,
         .last = r->fin && r->left == 0,
         .left = r->left,
     };
-    if (piece->last)
+    if (piece->last) {
         r->kind = 0;
-    if (r->left == 0)
+    }
+    if (r->left == 0) {
         end_frame(r);
+    }
     return FRAMES_DATA;
 }
 
@@ -151,13 +163,15 @@ size_t frames_put_header(unsigned char *payload, enum frames_opcode opcode, uint
     unsigned char *p = payload - 2 - extra;
     p[0] = (unsigned char)(FIN | opcode);
     p[1] = (unsigned char)(extra == 0 ? len : extra == 2 ? LENGTH_16 : LENGTH_64);
-    for (size_t i = 0; i < extra; i++)
+    for (size_t i = 0; i < extra; i++) {
         p[2 + i] = (unsigned char)(len >> 8 * (extra - 1 - i));
+    }
     return 2 + extra;
 }
 
 bool frames_is_close_code(unsigned code) {
-    if (code >= 3000)
+    if (code >= 3000) {
         return code < 5000;
+    }
     return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }

@@ -25,11 +25,13 @@ static bool is_base64_char(char c) {
 
 /* 16 bytes are 22 characters and two pads; the last character carries two bits. */
 static bool is_key(struct str key) {
-    if (key.len != 24 || key.p[22] != '=' || key.p[23] != '=')
+    if (key.len != 24 || key.p[22] != '=' || key.p[23] != '=') {
         return false;
+    }
     for (size_t i = 0; i < 22; i++) {
-        if (!is_base64_char(key.p[i]))
+        if (!is_base64_char(key.p[i])) {
             return false;
+        }
     }
     return memchr("AQgw", key.p[21], 4) != NULL;
 }
@@ -45,8 +47,9 @@ static bool offers_protocol(const struct http_head *head) {
     bool found = false;
     while (http_head_next(&rest, "Sec-WebSocket-Protocol", &list)) {
         while (http_list_next(&list, ',', &part)) {
-            if (part.len > 0 && !http_is_token(part))
+            if (part.len > 0 && !http_is_token(part)) {
                 return false;
+            }
             found = found || str_eqz(part, HANDSHAKE_SUBPROTOCOL);
         }
     }
@@ -57,38 +60,50 @@ static bool is_allowed_origin(const struct config *config, const struct http_hea
     const struct config_strings *allowed = &config->allowed_origins;
     size_t count = http_head_count(head, "Origin");
     struct str origin = http_head_first(head, "Origin");
-    if (count == 0)
+    if (count == 0) {
         return true;
+    }
     for (size_t i = 0; i < allowed->count; i++) {
         if (strcmp(allowed->items[i], "*") == 0 ||
-            (count == 1 && str_eqz(origin, allowed->items[i])))
+            (count == 1 && str_eqz(origin, allowed->items[i]))) {
             return true;
+        }
     }
     return false;
 }
 
 enum handshake_verdict handshake_check(const struct config *config, const struct http_head *head,
                                        struct str path) {
-    if (!str_eqz(head->version, "HTTP/1.1"))
+    if (!str_eqz(head->version, "HTTP/1.1")) {
         return HANDSHAKE_HTTP_VERSION;
-    if (only(head, "Host").len == 0)
+    }
+    if (only(head, "Host").len == 0) {
         return HANDSHAKE_HOST;
-    if (!str_eqz(path, config->paths.native))
+    }
+    if (!str_eqz(path, config->paths.native)) {
         return HANDSHAKE_NO_SUCH_PATH;
-    if (!str_eqz(head->method, "GET"))
+    }
+    if (!str_eqz(head->method, "GET")) {
         return HANDSHAKE_METHOD;
-    if (!http_head_lists(head, "Upgrade", "websocket"))
+    }
+    if (!http_head_lists(head, "Upgrade", "websocket")) {
         return HANDSHAKE_UPGRADE;
-    if (!http_head_lists(head, "Connection", "upgrade"))
+    }
+    if (!http_head_lists(head, "Connection", "upgrade")) {
         return HANDSHAKE_CONNECTION;
-    if (http_head_has_body(head)) /* a body would be read as frames */
+    }
+    if (http_head_has_body(head)) { /* a body would be read as frames */
         return HANDSHAKE_BODY;
-    if (!str_eqz(only(head, "Sec-WebSocket-Version"), "13"))
+    }
+    if (!str_eqz(only(head, "Sec-WebSocket-Version"), "13")) {
         return HANDSHAKE_WS_VERSION;
-    if (!is_key(only(head, "Sec-WebSocket-Key")))
+    }
+    if (!is_key(only(head, "Sec-WebSocket-Key"))) {
         return HANDSHAKE_KEY;
-    if (!offers_protocol(head))
+    }
+    if (!offers_protocol(head)) {
         return HANDSHAKE_PROTOCOL;
+    }
     return is_allowed_origin(config, head) ? HANDSHAKE_OK : HANDSHAKE_ORIGIN;
 }
 
@@ -127,10 +142,12 @@ bool handshake_bearer(struct str authorization, struct str *token) {
     static const char SCHEME[] = "Bearer";
     const size_t len = sizeof SCHEME - 1;
     struct str s = str_trim(authorization);
-    if (s.len < len || strncasecmp(s.p, SCHEME, len) != 0)
+    if (s.len < len || strncasecmp(s.p, SCHEME, len) != 0) {
         return false;
-    if (s.len > len && s.p[len] != ' ' && s.p[len] != '\t')
+    }
+    if (s.len > len && s.p[len] != ' ' && s.p[len] != '\t') {
         return false;
+    }
     *token = str_trim((struct str){s.p + len, s.len - len});
     return true;
 }
@@ -139,11 +156,14 @@ bool handshake_next_cookie(struct str *rest, const char *name, struct str *value
     struct str part;
     size_t name_len = strlen(name);
     while (http_list_next(rest, ';', &part)) {
-        if (part.len <= name_len || part.p[name_len] != '=' || memcmp(part.p, name, name_len) != 0)
+        if (part.len <= name_len || part.p[name_len] != '=' ||
+            memcmp(part.p, name, name_len) != 0) {
             continue;
+        }
         *value = (struct str){part.p + name_len + 1, part.len - name_len - 1};
-        if (value->len >= 2 && value->p[0] == '"' && value->p[value->len - 1] == '"')
+        if (value->len >= 2 && value->p[0] == '"' && value->p[value->len - 1] == '"') {
             *value = (struct str){value->p + 1, value->len - 2};
+        }
         return true;
     }
     return false;

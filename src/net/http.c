@@ -17,14 +17,17 @@ bool http_header(const struct conn *c, const char *name, char *out, size_t size,
     while (http_head_next(&rest, name, &value)) {
         if (len + value.len + 2 > size) {
             out[0] = '\0';
-            if (too_long != NULL)
+            if (too_long != NULL) {
                 *too_long = true;
+            }
             return false;
         }
-        if (len > 0)
+        if (len > 0) {
             out[len++] = ',';
-        if (value.len > 0)
+        }
+        if (value.len > 0) {
             memcpy(out + len, value.p, value.len);
+        }
         len += value.len;
         out[len] = '\0';
     }
@@ -34,8 +37,9 @@ bool http_header(const struct conn *c, const char *name, char *out, size_t size,
 bool http_parameter(const struct conn *c, const char *name, char *out, size_t size) {
     struct str rest = c->head.query, part, key;
     while (http_list_next(&rest, '&', &part)) {
-        if (str_cut(&part, '=', &key) && str_eqz(key, name))
+        if (str_cut(&part, '=', &key) && str_eqz(key, name)) {
             return http_url_decode(part, true, out, size);
+        }
     }
     return false;
 }
@@ -106,8 +110,9 @@ static const char *reason_of(int status) {
         {503, "Service Unavailable"},
     };
     for (size_t i = 0; i < ARRAY_LEN(REASONS); i++) {
-        if (REASONS[i].status == status)
+        if (REASONS[i].status == status) {
             return REASONS[i].reason;
+        }
     }
     return "Unknown";
 }
@@ -118,16 +123,19 @@ void http_send(struct conn *c, struct http_response *response) {
     c->settled = true;
     buf_init(&out);
     buf_printf(&out, "HTTP/1.1 %d %s\r\n", response->status, reason_of(response->status));
-    if (!keep)
+    if (!keep) {
         buf_append_str(&out, "Connection: close\r\n");
-    if (response->type != NULL)
+    }
+    if (response->type != NULL) {
         buf_printf(&out, "Content-Type: %s\r\n", response->type);
+    }
     buf_printf(&out, "Content-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n",
                response->body.len);
     buf_append(&out, response->headers.data, response->headers.len);
     buf_append_str(&out, "\r\n");
-    if (!str_eqz(c->head.method, "HEAD"))
+    if (!str_eqz(c->head.method, "HEAD")) {
         buf_append(&out, response->body.data, response->body.len);
+    }
     if (!conn_write(c, out.data, out.len)) {
         c->phase = CONN_DRAINING;
     } else if (keep) {

@@ -23,8 +23,9 @@ struct http_call {
 
 static void call_free(struct http_call *call) {
     mem_free(call->name);
-    if (call->answered)
+    if (call->answered) {
         http_response_fini(&call->response);
+    }
     mem_free(call);
 }
 
@@ -34,8 +35,9 @@ static bool read_length(struct conn *c, size_t max, size_t *out, struct http_res
     unsigned long long len = 0;
     bool too_long = false, chunked = http_head_count(&c->head, "Transfer-Encoding") > 0;
     bool has_length = http_header(c, "Content-Length", text, sizeof text, &too_long);
-    if (has_length)
+    if (has_length) {
         len = strtoull(text, &end, 10);
+    }
     *out = (size_t)len;
     if (chunked || (!has_length && !too_long)) {
         http_error(response, 411, "LENGTH_REQUIRED", "this needs a body with its Content-Length");
@@ -56,8 +58,9 @@ void http_call_begin(const struct http_request *request, const struct http_route
                      struct http_response *response) {
     struct conn *c = request->conn;
     size_t len;
-    if (!read_length(c, route->body_max, &len, response))
+    if (!read_length(c, route->body_max, &len, response)) {
         return;
+    }
     struct http_call *call = mem_zalloc(sizeof *call);
     call->conn = c;
     call->route = route;
@@ -72,8 +75,9 @@ void http_call_begin(const struct http_request *request, const struct http_route
 static void send_answer(struct http_call *call) {
     struct conn *c = call->conn;
     c->call = NULL;
-    if (call->asked)
+    if (call->asked) {
         c->listener->calls_open--;
+    }
     http_send(c, &call->response); /* frees its buffers */
     call->answered = false;
     call_free(call);
@@ -98,50 +102,59 @@ static void ask(struct http_call *call, struct str body, struct http_response *r
     conn_pause(c, true);
     conn_end_after(c, (uint64_t)(time_ms + TIME_MORE_MS));
     call->route->handle(&request, response);
-    if (!response->later)
+    if (!response->later) {
         http_call_answer(call, response);
+    }
 }
 
 void http_call_advance(struct conn *c) {
     struct http_call *call = c->call;
     struct http_response response;
-    if (c->rx.len < call->expected)
+    if (c->rx.len < call->expected) {
         return;
+    }
     struct buf body = conn_take(c, call->expected);
     http_response_init(&response);
     call->handling = true;
-    if (c->listener->calls_open >= CALLS_MAX)
+    if (c->listener->calls_open >= CALLS_MAX) {
         answer_busy(call, &response);
-    else
+    } else {
         ask(call, (struct str){body.data, body.len}, &response);
+    }
     call->handling = false;
     buf_fini(&body);
-    if (call->answered)
+    if (call->answered) {
         send_answer(call);
+    }
 }
 
 void http_call_answer(struct http_call *call, struct http_response *response) {
     call->answered = true;
     call->response = *response;
-    if (call->conn == NULL)
+    if (call->conn == NULL) {
         call_free(call);
-    else if (!call->handling)
+    } else if (!call->handling) {
         lws_callback_on_writable(call->conn->wsi);
+    }
 }
 
 void http_call_writable(struct conn *c) {
-    if (c->call != NULL && c->call->answered)
+    if (c->call != NULL && c->call->answered) {
         send_answer(c->call);
+    }
 }
 
 void http_call_abandon(struct conn *c) {
     struct http_call *call = c->call;
-    if (call == NULL)
+    if (call == NULL) {
         return;
+    }
     c->call = NULL;
-    if (call->asked)
+    if (call->asked) {
         c->listener->calls_open--;
+    }
     call->conn = NULL;
-    if (!call->asked || call->answered)
+    if (!call->asked || call->answered) {
         call_free(call);
+    }
 }

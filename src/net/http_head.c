@@ -11,16 +11,19 @@ static bool is_control(char c) {
 enum http_head_state http_head_scan(struct http_head_scan *scan, struct str bytes) {
     while (scan->at < bytes.len) {
         char c = bytes.p[scan->at++];
-        if (scan->cr && c != '\n')
+        if (scan->cr && c != '\n') {
             return HTTP_HEAD_BAD;
+        }
         scan->cr = c == '\r';
         if (c == '\n') {
-            if (scan->line == 0 && scan->begun)
+            if (scan->line == 0 && scan->begun) {
                 return HTTP_HEAD_WHOLE;
+            }
             scan->line = 0;
         } else if (c != '\r') {
-            if (is_control(c) && c != '\t')
+            if (is_control(c) && c != '\t') {
                 return HTTP_HEAD_BAD;
+            }
             scan->line++;
             scan->begun = true;
         }
@@ -31,22 +34,25 @@ enum http_head_state http_head_scan(struct http_head_scan *scan, struct str byte
 /* ---- lists and tokens ---- */
 
 bool http_list_next(struct str *rest, char separator, struct str *part) {
-    if (rest->p == NULL)
+    if (rest->p == NULL) {
         return false;
+    }
     const char *end = rest->len > 0 ? memchr(rest->p, separator, rest->len) : NULL;
     size_t len = end != NULL ? (size_t)(end - rest->p) : rest->len;
     *part = str_trim((struct str){rest->p, len});
-    if (end != NULL)
+    if (end != NULL) {
         *rest = (struct str){end + 1, rest->len - len - 1};
-    else
+    } else {
         *rest = (struct str){NULL, 0};
+    }
     return true;
 }
 
 bool http_is_token(struct str s) {
     for (size_t i = 0; i < s.len; i++) {
-        if (!isalnum((unsigned char)s.p[i]) && memchr("!#$%&'*+-.^_`|~", s.p[i], 15) == NULL)
+        if (!isalnum((unsigned char)s.p[i]) && memchr("!#$%&'*+-.^_`|~", s.p[i], 15) == NULL) {
             return false;
+        }
     }
     return s.len > 0;
 }
@@ -59,16 +65,19 @@ static bool equals_ignoring_case(struct str s, const char *text) {
 
 /* Takes a line off, without its end. */
 static bool next_line(struct str *rest, struct str *line) {
-    if (!str_cut(rest, '\n', line))
+    if (!str_cut(rest, '\n', line)) {
         return false;
-    if (line->len > 0 && line->p[line->len - 1] == '\r')
+    }
+    if (line->len > 0 && line->p[line->len - 1] == '\r') {
         line->len--;
+    }
     return true;
 }
 
 static bool split_field(struct str line, struct str *name, struct str *value) {
-    if (!str_cut(&line, ':', name))
+    if (!str_cut(&line, ':', name)) {
         return false;
+    }
     *value = str_trim(line);
     return true;
 }
@@ -83,12 +92,15 @@ static bool split_target(struct str target, struct http_head *out) {
     static const char *const SCHEMES[] = {"http://", "https://"};
     for (size_t i = 0; i < ARRAY_LEN(SCHEMES); i++) {
         size_t len = strlen(SCHEMES[i]);
-        if (target.len <= len || strncasecmp(target.p, SCHEMES[i], len) != 0)
+        if (target.len <= len || strncasecmp(target.p, SCHEMES[i], len) != 0) {
             continue;
+        }
         const char *slash = memchr(target.p + len, '/', target.len - len);
         /* A slash of the query begins no path. */
-        if (slash == NULL || memchr(target.p + len, '?', (size_t)(slash - target.p) - len) != NULL)
+        if (slash == NULL ||
+            memchr(target.p + len, '?', (size_t)(slash - target.p) - len) != NULL) {
             return false;
+        }
         target = (struct str){slash, target.len - (size_t)(slash - target.p)};
         break;
     }
@@ -102,8 +114,9 @@ static bool split_target(struct str target, struct http_head *out) {
 
 static bool read_request_line(struct str line, struct http_head *out) {
     struct str target;
-    if (!str_cut(&line, ' ', &out->method) || !str_cut(&line, ' ', &target))
+    if (!str_cut(&line, ' ', &out->method) || !str_cut(&line, ' ', &target)) {
         return false;
+    }
     out->version = line;
     return http_is_token(out->method) && is_version(out->version) &&
            memchr(target.p, '\t', target.len) == NULL && split_target(target, out);
@@ -112,16 +125,19 @@ static bool read_request_line(struct str line, struct http_head *out) {
 bool http_head_parse(struct str text, struct http_head *out) {
     struct str line = {NULL, 0}, name, value;
     while (line.len == 0) {
-        if (!next_line(&text, &line))
+        if (!next_line(&text, &line)) {
             return false;
+        }
     }
-    if (!read_request_line(line, out))
+    if (!read_request_line(line, out)) {
         return false;
+    }
     out->fields = text;
     /* A line that begins with a space would go on with the one before: RFC 9112 §5.2 refuses it. */
     while (next_line(&text, &line) && line.len > 0) {
-        if (!split_field(line, &name, &value) || !http_is_token(name))
+        if (!split_field(line, &name, &value) || !http_is_token(name)) {
             return false;
+        }
     }
     return true;
 }
@@ -129,8 +145,9 @@ bool http_head_parse(struct str text, struct http_head *out) {
 bool http_head_next(struct str *rest, const char *name, struct str *value) {
     struct str line, found;
     while (next_line(rest, &line)) {
-        if (split_field(line, &found, value) && equals_ignoring_case(found, name))
+        if (split_field(line, &found, value) && equals_ignoring_case(found, name)) {
             return true;
+        }
     }
     return false;
 }
@@ -138,8 +155,9 @@ bool http_head_next(struct str *rest, const char *name, struct str *value) {
 size_t http_head_count(const struct http_head *head, const char *name) {
     struct str rest = head->fields, value;
     size_t count = 0;
-    while (http_head_next(&rest, name, &value))
+    while (http_head_next(&rest, name, &value)) {
         count++;
+    }
     return count;
 }
 
@@ -152,8 +170,9 @@ bool http_head_lists(const struct http_head *head, const char *name, const char 
     struct str rest = head->fields, list, part;
     while (http_head_next(&rest, name, &list)) {
         while (http_list_next(&list, ',', &part)) {
-            if (equals_ignoring_case(part, item))
+            if (equals_ignoring_case(part, item)) {
                 return true;
+            }
         }
     }
     return false;
@@ -163,11 +182,13 @@ bool http_head_has_body(const struct http_head *head) {
     struct str rest = head->fields, value;
     while (http_head_next(&rest, "Content-Length", &value)) {
         for (size_t i = 0; i < value.len; i++) {
-            if (value.p[i] != '0')
+            if (value.p[i] != '0') {
                 return true;
+            }
         }
-        if (value.len == 0)
+        if (value.len == 0) {
             return true;
+        }
     }
     return http_head_count(head, "Transfer-Encoding") > 0;
 }
@@ -185,8 +206,9 @@ bool http_head_is_addressed(const struct http_head *head) {
 /* ---- URLs ---- */
 
 static int hex_value(char c) {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
+    }
     c = (char)tolower((unsigned char)c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -196,15 +218,17 @@ bool http_url_decode(struct str s, bool plus, char *out, size_t size) {
     for (size_t i = 0; i < s.len; i++) {
         int c = (unsigned char)s.p[i];
         if (c == '%') {
-            if (s.len - i < 3 || hex_value(s.p[i + 1]) < 0 || hex_value(s.p[i + 2]) < 0)
+            if (s.len - i < 3 || hex_value(s.p[i + 1]) < 0 || hex_value(s.p[i + 2]) < 0) {
                 return false;
+            }
             c = hex_value(s.p[i + 1]) * 16 + hex_value(s.p[i + 2]);
             i += 2;
         } else if (c == '+' && plus) {
             c = ' ';
         }
-        if (c == '\0' || len + 1 >= size)
+        if (c == '\0' || len + 1 >= size) {
             return false;
+        }
         out[len++] = (char)c;
     }
     out[len] = '\0';

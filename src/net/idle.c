@@ -55,8 +55,9 @@ static bool end_one(struct listener *l, const struct address *from) {
 }
 
 void idle_make_room(struct listener *l) {
-    if (is_half_full(l))
+    if (is_half_full(l)) {
         (void)end_one(l, NULL);
+    }
 }
 
 enum admit_result idle_admit(struct listener *l, const struct address *from,

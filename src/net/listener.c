@@ -32,8 +32,9 @@ static struct addrinfo *resolve(const char *address, int port, char **problem) {
     char service[16];
     snprintf(service, sizeof service, "%d", port);
     int rc = getaddrinfo(address, service, &hints, &result);
-    if (rc != 0)
+    if (rc != 0) {
         *problem = mem_printf("address %s: %s", address, gai_strerror(rc));
+    }
     return rc == 0 ? result : NULL;
 }
 
@@ -45,8 +46,9 @@ static int bound_port(int fd) {
     } address;
     socklen_t len = sizeof address;
     memset(&address, 0, sizeof address);
-    if (getsockname(fd, &address.any, &len) != 0)
+    if (getsockname(fd, &address.any, &len) != 0) {
         return 0;
+    }
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
@@ -54,12 +56,14 @@ static bool open_tcp(struct listener *l, const char *address, int port, bool ipv
                      char **problem) {
     const int on = 1, only = ipv6_only;
     struct addrinfo *ai = resolve(address, port, problem);
-    if (ai == NULL)
+    if (ai == NULL) {
         return false;
+    }
     l->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool ok = l->fd >= 0;
-    if (ok && ai->ai_family == AF_INET6)
+    if (ok && ai->ai_family == AF_INET6) {
         ok = setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) == 0;
+    }
     ok = ok && setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
          bind(l->fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(l->fd, BACKLOG) == 0;
     if (ok) {
@@ -83,17 +87,20 @@ static bool clear_path(const struct sockaddr_un *sun, char **problem) {
         error = connect(fd, (const struct sockaddr *)sun, sizeof *sun) == 0 ? 0 : errno;
         close(fd);
     }
-    if (error == ENOENT)
+    if (error == ENOENT) {
         return true;
+    }
     if (error == ECONNREFUSED) {
-        if (unlink(sun->sun_path) == 0 || errno == ENOENT)
+        if (unlink(sun->sun_path) == 0 || errno == ENOENT) {
             return true;
+        }
         error = errno;
     }
-    if (error == 0 || error == EAGAIN)
+    if (error == 0 || error == EAGAIN) {
         *problem = mem_printf("socket %s is in use by another process", sun->sun_path);
-    else
+    } else {
         *problem = mem_printf("socket %s: %s", sun->sun_path, strerror(error));
+    }
     return false;
 }
 
@@ -108,31 +115,37 @@ bool listener_check_path(const char *path, char **problem) {
         return false;
     }
     char *directory = mem_strdup(path), *slash = strrchr(directory, '/');
-    if (slash != NULL)
+    if (slash != NULL) {
         slash[slash == directory ? 1 : 0] = '\0';
+    }
     bool ok = faccessat(AT_FDCWD, slash != NULL ? directory : ".", W_OK | X_OK, AT_EACCESS) == 0;
-    if (!ok)
+    if (!ok) {
         *problem = mem_printf("ops.socket: %s: no socket can be made there: %m", path);
+    }
     mem_free(directory);
     return ok;
 }
 
 static bool open_unix(struct listener *l, const char *path, char **problem) {
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
-    if (!listener_check_path(path, problem))
+    if (!listener_check_path(path, problem)) {
         return false;
+    }
     memcpy(sun.sun_path, path, strlen(path) + 1);
-    if (!clear_path(&sun, problem))
+    if (!clear_path(&sun, problem)) {
         return false;
+    }
     l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t before = umask(0117); /* the socket is 0660 from its first moment */
     bool ok = l->fd >= 0 && bind(l->fd, (struct sockaddr *)&sun, sizeof sun) == 0;
     umask(before);
-    if (ok)
+    if (ok) {
         l->unix_path = mem_strdup(path);
+    }
     ok = ok && listen(l->fd, BACKLOG) == 0;
-    if (!ok)
+    if (!ok) {
         *problem = mem_printf("cannot listen on socket %s: %m", path);
+    }
     return ok;
 }
 
@@ -155,27 +168,32 @@ bool listeners_open(struct net *n, char **problem) {
             *problem = mem_printf("listen: trustedProxies has an entry that is no address range");
             return false;
         }
-        if (!open_tcp(l, c->listen[i].address, c->listen[i].port, c->listen[i].ipv6_only, problem))
+        if (!open_tcp(l, c->listen[i].address, c->listen[i].port, c->listen[i].ipv6_only,
+                      problem)) {
             return false;
+        }
     }
-    if (!c->ops.enabled)
+    if (!c->ops.enabled) {
         return true;
+    }
     if (c->ops.address != NULL &&
-        !open_tcp(add(n, LISTENER_OPS), c->ops.address, c->ops.port, c->ops.ipv6_only, problem))
+        !open_tcp(add(n, LISTENER_OPS), c->ops.address, c->ops.port, c->ops.ipv6_only, problem)) {
         return false;
+    }
     return c->ops.socket == NULL || open_unix(add(n, LISTENER_OPS), c->ops.socket, problem);
 }
 
 /* ---- accepting ---- */
 
 void listener_log(const struct listener *l) {
-    if (l->kind == LISTENER_PUBLIC)
+    if (l->kind == LISTENER_PUBLIC) {
         log_info("listening", LF("address", l->address), LFI("port", l->port),
                  LF("tls", l->tls ? "yes" : "no"));
-    else if (l->unix_path != NULL)
+    } else if (l->unix_path != NULL) {
         log_info("ops_listening", LF("socket", l->unix_path));
-    else
+    } else {
         log_info("ops_listening", LF("address", l->address), LFI("port", l->port));
+    }
 }
 
 void listener_start(struct listener *l) {
@@ -220,9 +238,10 @@ static void on_retry(struct wheel_timer *timer) {
 static void tell_exhausted(const char *why) {
     static struct log_limit limit;
     metrics_add(METRIC_REFUSED, 1, "descriptors", NULL);
-    if (log_limit_pass(&limit, 1))
+    if (log_limit_pass(&limit, 1)) {
         log_error("descriptors_exhausted", LF("reason", why),
                   LF("effect", "connections are refused"));
+    }
 }
 
 /* The kernel has none: take the connection with the spare one and drop it, so that it neither waits
@@ -233,11 +252,13 @@ static void refuse_without_descriptor(struct listener *l) {
     if (n->spare >= 0) {
         close(n->spare);
         int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
+        if (fd >= 0) {
             close(fd);
+        }
         n->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (n->spare >= 0)
+        if (n->spare >= 0) {
             return;
+        }
     }
     uv_poll_stop(&l->poll);
     wheel_set(n->parts.wheel, &l->retry, RETRY_MS, on_retry);
@@ -258,11 +279,13 @@ static bool has_room(struct listener *l, int fd) {
 /* Before the costly part. Behind a trusted proxy the address is known from the request only, and in
  * plain text the request can be answered. */
 static bool count_tls_handshake(struct listener *l, const struct address *peer) {
-    if (!l->tls || address_ranges_contain(&l->trusted, peer))
+    if (!l->tls || address_ranges_contain(&l->trusted, peer)) {
         return true;
+    }
     l->net->incoming.handshake_counted = true;
-    if (admit_handshake(l->net->admit, &l->net->limits, peer, clock_boot_us()))
+    if (admit_handshake(l->net->admit, &l->net->limits, peer, clock_boot_us())) {
         return true;
+    }
     metrics_add(METRIC_REFUSED, 1, "rate", NULL);
     return false;
 }
@@ -272,15 +295,17 @@ static bool count_connection(struct listener *l, const struct address *peer) {
     struct net *n = l->net;
     if (address_ranges_contain(&l->trusted, peer) ||
         idle_admit(l, peer, &n->incoming.place) == ADMIT_OK ||
-        admit_accept(n->admit, &n->limits, peer, clock_boot_us(), &n->incoming.place))
+        admit_accept(n->admit, &n->limits, peer, clock_boot_us(), &n->incoming.place)) {
         return true;
+    }
     metrics_add(METRIC_REFUSED, 1, "address", NULL);
     return false;
 }
 
 static bool may_come(struct listener *l, int fd, const struct address *peer) {
-    if (!has_room(l, fd))
+    if (!has_room(l, fd)) {
         return false;
+    }
     return l->kind != LISTENER_PUBLIC ||
            (count_connection(l, peer) && count_tls_handshake(l, peer));
 }
@@ -302,16 +327,19 @@ static void adopt(struct listener *l, int fd, const struct sockaddr *sa) {
         clear_incoming(n);
         return;
     }
-    if (sa->sa_family != AF_UNIX)
+    if (sa->sa_family != AF_UNIX) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
     lws_sock_file_fd_type descriptor = {.sockfd = fd};
     lws_adoption_type type = LWS_ADOPT_SOCKET;
-    if (l->tls)
+    if (l->tls) {
         type |= LWS_ADOPT_ALLOW_SSL;
+    }
     /* Makes the conn in its callback; on failure it has closed the descriptor. */
     lws_adopt_descriptor_vhost(l->vhost, type, descriptor, NULL, NULL);
-    if (n->incoming.listener != NULL && l->kind == LISTENER_PUBLIC)
+    if (n->incoming.listener != NULL && l->kind == LISTENER_PUBLIC) {
         metrics_add(METRIC_REFUSED, 1, "unread", NULL); /* TLS failed at once */
+    }
     clear_incoming(n);
 }
 
@@ -330,8 +358,9 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
             adopt(l, fd, (struct sockaddr *)&ss);
             continue;
         }
-        if (errno == EAGAIN)
+        if (errno == EAGAIN) {
             return;
+        }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             refuse_without_descriptor(l);
             return;

@@ -35,12 +35,14 @@ static const lws_retry_bo_t NO_TIMERS;
 static void on_lws_log(int level, const char *line) {
     static struct log_limit limit;
     struct str text = str_of(line);
-    while (text.len > 0 && text.p[text.len - 1] == '\n')
+    while (text.len > 0 && text.p[text.len - 1] == '\n') {
         text.len--;
-    if (level == LLL_ERR && log_enabled(LOG_LEVEL_INFO) && log_limit_pass(&limit, 10))
+    }
+    if (level == LLL_ERR && log_enabled(LOG_LEVEL_INFO) && log_limit_pass(&limit, 10)) {
         log_info("libwebsockets", LFS("message", text));
-    else if (level != LLL_ERR)
+    } else if (level != LLL_ERR) {
         log_debug("libwebsockets", LFS("message", text));
+    }
 }
 
 /* Right before the loop sleeps. */
@@ -70,8 +72,9 @@ static bool create_context(struct net *n, char **problem) {
     descriptors_prepare(n); /* before tables are made of the limit */
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     n->context = lws_create_context(&info);
-    if (n->context == NULL)
+    if (n->context == NULL) {
         *problem = mem_printf("libwebsockets could not start (is its libuv plugin installed?)");
+    }
     return n->context != NULL;
 }
 
@@ -93,12 +96,14 @@ static struct lws_vhost *create_vhost(struct net *n, const char *name,
         info.ssl_cipher_list = TLS12_CIPHERS;
         info.ssl_options_set = (long)(SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 |
                                       SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-        if (strcmp(tls->tls_min_version, "1.3") == 0)
+        if (strcmp(tls->tls_min_version, "1.3") == 0) {
             info.ssl_options_set |= (long)SSL_OP_NO_TLSv1_2;
+        }
     }
     struct lws_vhost *vhost = lws_create_vhost(n->context, &info);
-    if (vhost == NULL)
+    if (vhost == NULL) {
         *problem = mem_printf("libwebsockets does not take the listener %s", name);
+    }
     return vhost;
 }
 
@@ -106,25 +111,31 @@ static bool create_vhosts(struct net *n, char **problem) {
     const struct config *c = n->parts.config;
     int64_t first_end_s = 0;
     n->plain_vhost = create_vhost(n, "plain", NULL, problem);
-    if (n->plain_vhost == NULL)
+    if (n->plain_vhost == NULL) {
         return false;
+    }
     for (size_t i = 0; i < n->listener_count; i++) {
         struct listener *l = &n->listeners[i];
         l->vhost = n->plain_vhost;
-        if (!l->tls)
+        if (!l->tls) {
             continue;
+        }
         int64_t end_s;
         snprintf(l->vhost_name, sizeof l->vhost_name, "tls%zu", i);
-        if (!tls_check_pair(c, i, &end_s, problem))
+        if (!tls_check_pair(c, i, &end_s, problem)) {
             return false;
+        }
         l->vhost = create_vhost(n, l->vhost_name, &c->listen[i], problem);
-        if (l->vhost == NULL)
+        if (l->vhost == NULL) {
             return false;
-        if (first_end_s == 0 || end_s < first_end_s)
+        }
+        if (first_end_s == 0 || end_s < first_end_s) {
             first_end_s = end_s;
+        }
     }
-    if (first_end_s != 0)
+    if (first_end_s != 0) {
         metrics_set(METRIC_TLS_EXPIRY, (double)first_end_s, NULL, NULL);
+    }
     return true;
 }
 
@@ -133,27 +144,33 @@ static bool read_ops_token(const struct config *config, char **token, char **pro
     const char *file = config->ops.token_file;
     const char *why = NULL;
     struct buf text;
-    if (file == NULL)
+    if (file == NULL) {
         return true;
+    }
     buf_init(&text);
     if (file_read(file, OPS_TOKEN_MAX_BYTES, &text, &why)) {
-        while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
+        while (text.len > 0 &&
+               (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
             text.len--;
-        if (text.len == 0 || memchr(text.data, '\0', text.len) != NULL)
+        }
+        if (text.len == 0 || memchr(text.data, '\0', text.len) != NULL) {
             why = "is empty or binary";
+        }
     }
-    if (why == NULL)
+    if (why == NULL) {
         *token = mem_strndup(text.data, text.len);
-    else
+    } else {
         *problem = mem_printf("ops.tokenFile: %s: %s", file, why);
+    }
     buf_fini_secret(&text);
     return why == NULL;
 }
 
 static bool report(char **problem, config_finding_cb on_problem, void *ctx) {
     bool ok = *problem == NULL;
-    if (!ok)
+    if (!ok) {
         on_problem(ctx, *problem);
+    }
     mem_free(*problem);
     *problem = NULL;
     return ok;
@@ -164,16 +181,20 @@ bool net_check(const struct config *config, config_finding_cb on_problem, void *
     int64_t ends_unix_s;
     bool ok = true;
     for (size_t i = 0; i < config->listen_count; i++) {
-        if (config->listen[i].tls && !tls_check_pair(config, i, &ends_unix_s, &problem))
+        if (config->listen[i].tls && !tls_check_pair(config, i, &ends_unix_s, &problem)) {
             ok = report(&problem, on_problem, ctx) && ok;
+        }
     }
-    if (!config->ops.enabled)
+    if (!config->ops.enabled) {
         return ok;
-    if (!read_ops_token(config, &token, &problem))
+    }
+    if (!read_ops_token(config, &token, &problem)) {
         ok = report(&problem, on_problem, ctx) && ok;
+    }
     mem_free(token);
-    if (config->ops.socket != NULL && !listener_check_path(config->ops.socket, &problem))
+    if (config->ops.socket != NULL && !listener_check_path(config->ops.socket, &problem)) {
         ok = report(&problem, on_problem, ctx) && ok;
+    }
     return ok;
 }
 
@@ -220,8 +241,9 @@ void net_reload(struct net *n) {
 
 static void start(struct net *n, enum listener_kind kind) {
     for (size_t i = 0; i < n->listener_count; i++) {
-        if (n->listeners[i].kind != kind)
+        if (n->listeners[i].kind != kind) {
             continue;
+        }
         listener_start(&n->listeners[i]);
         listener_log(&n->listeners[i]);
     }
@@ -244,20 +266,24 @@ void net_stop_accepting(struct net *n) {
     n->draining = true;
     idle_close_all(n);
     for (size_t i = 0; i < n->listener_count; i++) {
-        if (n->listeners[i].kind == LISTENER_PUBLIC)
+        if (n->listeners[i].kind == LISTENER_PUBLIC) {
             listener_stop(&n->listeners[i]);
+        }
     }
 }
 
 void net_shutdown(struct net *n) {
     n->draining = true;
     net_write_gathered(n);
-    if (!uv_is_closing((uv_handle_t *)&n->turn_end))
+    if (!uv_is_closing((uv_handle_t *)&n->turn_end)) {
         uv_close((uv_handle_t *)&n->turn_end, NULL);
-    for (size_t i = 0; i < n->listener_count; i++)
+    }
+    for (size_t i = 0; i < n->listener_count; i++) {
         listener_stop(&n->listeners[i]);
-    if (n->context != NULL)
+    }
+    if (n->context != NULL) {
         lws_context_destroy(n->context);
+    }
     LIST_FOREACH_SAFE(it, next, &n->conns) {
         conn_closed(CONTAINER_OF(it, struct conn, node));
     }
@@ -265,10 +291,12 @@ void net_shutdown(struct net *n) {
 
 void net_destroy(struct net **n) {
     struct net *net = *n;
-    if (net == NULL)
+    if (net == NULL) {
         return;
-    if (net->context != NULL)
+    }
+    if (net->context != NULL) {
         lws_context_destroy(net->context);
+    }
     LIST_FOREACH_SAFE(it, next, &net->conns) {
         conn_destroy(CONTAINER_OF(it, struct conn, node));
     }
@@ -278,8 +306,9 @@ void net_destroy(struct net **n) {
     }
     mem_free(net->listeners);
     admit_destroy(&net->admit);
-    if (net->spare >= 0)
+    if (net->spare >= 0) {
         close(net->spare);
+    }
     mem_free(net->ops_token);
     mem_free(net);
     *n = NULL;

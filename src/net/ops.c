@@ -30,8 +30,9 @@ void ops_readyz(const struct http_request *request, struct http_response *respon
     jsonw_kbool(&w, "ready", count == 0);
     jsonw_key(&w, "reasons");
     jsonw_array_open(&w);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         jsonw_cstr(&w, reasons[i]);
+    }
     jsonw_array_close(&w);
     jsonw_object_close(&w);
 }
@@ -47,14 +48,16 @@ bool ops_authorize(const struct http_request *request, struct http_response *res
     struct net *n = request->conn->net;
     char authorization[AUTH_MAX_TOKEN_BYTES];
     struct str token = {NULL, 0};
-    if (request->conn->listener->unix_path != NULL)
+    if (request->conn->listener->unix_path != NULL) {
         return true;
+    }
     if (n->ops_token == NULL) {
         http_error(response, 403, "FORBIDDEN", "ops.tokenFile is not configured");
         return false;
     }
-    if (http_header(request->conn, "Authorization", authorization, sizeof authorization, NULL))
+    if (http_header(request->conn, "Authorization", authorization, sizeof authorization, NULL)) {
         handshake_bearer(str_of(authorization), &token);
+    }
     if (token.len != strlen(n->ops_token) || CRYPTO_memcmp(token.p, n->ops_token, token.len) != 0) {
         http_error(response, 401, "UNAUTHENTICATED", "this needs the token of ops.tokenFile");
         buf_append_str(&response->headers, "WWW-Authenticate: Bearer\r\n");
@@ -84,7 +87,8 @@ void ops_put_person(struct jsonw *w, const char *key, struct str user_id, struct
     jsonw_object_open(w);
     jsonw_kstr(w, "userId", user_id);
     jsonw_kstr(w, "username", username.len > 0 ? username : user_id);
-    if (token != 0)
+    if (token != 0) {
         jsonw_ki64(w, "token", token);
+    }
     jsonw_object_close(w);
 }

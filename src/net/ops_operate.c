@@ -41,8 +41,9 @@ static void put_lock(struct jsonw *w, const struct lock_view *v) {
         ops_put_person(w, "reservedFor", v->user_id, v->username, 0);
         jsonw_ki64(w, "reservedUntil", v->reserved_until_ms);
     }
-    if (v->state != LOCK_STATE_FREE)
+    if (v->state != LOCK_STATE_FREE) {
         jsonw_ki64(w, "queueLength", v->queue_length);
+    }
     jsonw_object_close(w);
 }
 
@@ -69,8 +70,9 @@ static void put_done(const struct operation *o, const struct operate_answer *ans
             jsonw_null(&w);
         }
         put_lock(&w, answer->lock);
-        if (o->kind == TAKEOVER)
+        if (o->kind == TAKEOVER) {
             jsonw_kbool(&w, "inRoom", answer->in_room);
+        }
     }
     jsonw_object_close(&w);
 }
@@ -112,20 +114,24 @@ static void on_answer(void *arg, const struct operate_answer *answer) {
 static bool read_text(const json_t *body, const char *key, struct str *out) {
     const json_t *value = json_object_get(body, key);
     *out = jsonr_str(value);
-    return out->len > 0 && !memchr(out->p, '\0', out->len);
+    return out->len > 0 && memchr(out->p, '\0', out->len) == NULL;
 }
 
 /* NULL, or what is wrong. */
 static const char *read_body(const json_t *body, bool takeover, struct lock_operation *out) {
-    if (!body)
+    if (body == NULL) {
         return OPS_BODY_FORM;
+    }
     if (!read_text(body, "reason", &out->reason) ||
-        utf8_length(out->reason.p, out->reason.len) > REASON_MAX)
+        utf8_length(out->reason.p, out->reason.len) > REASON_MAX) {
         return "reason must be a string of 1 to 500 characters without U+0000";
-    if (!read_text(body, "actor", &out->actor) || out->actor.len > ID_MAX)
+    }
+    if (!read_text(body, "actor", &out->actor) || out->actor.len > ID_MAX) {
         return "actor must be a string of 1 to 256 bytes without U+0000";
-    if (takeover && (!read_text(body, "userId", &out->user_id) || out->user_id.len > ID_MAX))
+    }
+    if (takeover && (!read_text(body, "userId", &out->user_id) || out->user_id.len > ID_MAX)) {
         return "userId must be a string of 1 to 256 bytes without U+0000";
+    }
     return NULL;
 }
 
@@ -151,8 +157,9 @@ static void begin(const struct http_request *request, struct http_response *resp
     json_t *body = jsonr_object(request->body, NULL);
     const char *wrong = read_body(body, kind == TAKEOVER, &by);
     bool ok = kind == END_SESSION || ops_read_resource(request, &resource, response);
-    if (ok && wrong != NULL)
+    if (ok && wrong != NULL) {
         http_error(response, 400, "INVALID_ARGUMENT", wrong);
+    }
     if (!ok || wrong != NULL) {
         json_decref(body);
         return;
@@ -164,10 +171,11 @@ static void begin(const struct http_request *request, struct http_response *resp
     o->name = str_dup(kind == END_SESSION ? request->name : wire_resource_str(&resource));
     o->response = *response;
     response->later = true;
-    if (kind == END_SESSION)
+    if (kind == END_SESSION) {
         gateway_end_session(o->gateway, request->name, &by, on_answer, o);
-    else
+    } else {
         gateway_operate_lock(o->gateway, &resource, kind == TAKEOVER, &by, on_answer, o);
+    }
     json_decref(body);
 }
 

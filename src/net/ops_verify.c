@@ -34,10 +34,11 @@ static void put_answer(const struct verify_answer *answer, struct http_response 
     } else {
         jsonw_kcstr(&w, "reason", answer->reason);
         jsonw_key(&w, "endedAt");
-        if (answer->ended_ms > 0)
+        if (answer->ended_ms > 0) {
             jsonw_i64(&w, answer->ended_ms);
-        else
+        } else {
             jsonw_null(&w);
+        }
         put_grant(&w, "supersededBy", &answer->superseded_by, true);
     }
     jsonw_object_close(&w);
@@ -61,19 +62,23 @@ static void on_answer(void *arg, const struct verify_answer *answer) {
 /* NULL, or what is wrong. *ticket.p NULL: it is the token. */
 static const char *read_body(const json_t *body, int64_t *token, struct str *ticket) {
     const json_t *t = json_object_get(body, "token"), *k = json_object_get(body, "ticket");
-    if (!body)
+    if (body == NULL) {
         return OPS_BODY_FORM;
-    if ((t == NULL) == (k == NULL))
+    }
+    if ((t == NULL) == (k == NULL)) {
         return "the body must have either token or ticket";
-    if (k != NULL && !json_is_string(k))
+    }
+    if (k != NULL && !json_is_string(k)) {
         return "ticket must be a string";
+    }
     if (k != NULL) {
         *ticket = jsonr_str(k);
         return NULL;
     }
     *token = json_integer_value(t);
-    if (!json_is_integer(t) || *token < 1 || *token > JSON_INTEGER_MAX)
+    if (!json_is_integer(t) || *token < 1 || *token > JSON_INTEGER_MAX) {
         return "token must be a fencing token: an integer from 1 to 2^53 - 1";
+    }
     return NULL;
 }
 
@@ -85,17 +90,20 @@ static bool read_question(const struct http_request *request, const json_t *body
     struct gateway *gateway = request->conn->net->gateway;
     struct str ticket = {NULL, 0};
     const char *wrong;
-    if (!ops_read_resource(request, &question->resource, response))
+    if (!ops_read_resource(request, &question->resource, response)) {
         return false;
+    }
     wrong = read_body(body, &question->token, &ticket);
-    if (wrong == NULL && ticket.p != NULL && !gateway_has_tickets(gateway))
+    if (wrong == NULL && ticket.p != NULL && !gateway_has_tickets(gateway)) {
         wrong = "this server signs no tickets (tickets.signingKeyFile)";
+    }
     if (wrong != NULL) {
         http_error(response, 400, "INVALID_ARGUMENT", wrong);
         return false;
     }
-    if (ticket.p == NULL || gateway_read_ticket(gateway, ticket, question, &answer->reason))
+    if (ticket.p == NULL || gateway_read_ticket(gateway, ticket, question, &answer->reason)) {
         return true;
+    }
     put_answer(answer, response);
     return false;
 }
@@ -105,7 +113,8 @@ void ops_verify(const struct http_request *request, struct http_response *respon
     struct verify_answer answer = {.verdict = VERIFY_INVALID};
     json_t *body = jsonr_object(request->body, NULL);
     response->later = read_question(request, body, &question, response, &answer);
-    if (response->later)
+    if (response->later) {
         gateway_verify_lock(request->conn->net->gateway, &question, on_answer, request->call);
+    }
     json_decref(body);
 }

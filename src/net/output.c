@@ -25,24 +25,27 @@ static ssize_t write_tls(SSL *ssl, const char *bytes, size_t len) {
     int n = SSL_write(ssl, bytes, len < INT_MAX ? (int)len : INT_MAX);
     int error = SSL_get_error(ssl, n);
     ERR_clear_error();
-    if (n > 0)
+    if (n > 0) {
         return n;
+    }
     return error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ ? 0 : -1;
 }
 
 static ssize_t write_plain(int fd, struct iovec *parts, size_t count) {
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
     ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
         return 0;
+    }
     return n;
 }
 
 /* How much the socket has taken; -1: it is broken. */
 static ssize_t write_some(struct conn *c, const char *bytes, size_t len) {
     SSL *ssl = lws_get_ssl(c->wsi);
-    if (ssl != NULL)
+    if (ssl != NULL) {
         return write_tls(ssl, bytes, len);
+    }
     struct iovec part = {(char *)bytes, len};
     return write_plain(lws_get_socket_fd(c->wsi), &part, 1);
 }
@@ -52,8 +55,9 @@ static ssize_t write_parts(struct conn *c, struct iovec *parts, size_t count) {
     static char record[GATHERED_BYTES]; /* one loop, one thread */
     SSL *ssl = lws_get_ssl(c->wsi);
     size_t len = 0;
-    if (ssl == NULL)
+    if (ssl == NULL) {
         return write_plain(lws_get_socket_fd(c->wsi), parts, count);
+    }
     for (size_t i = 0; i < count; i++) {
         memcpy(record + len, parts[i].iov_base, parts[i].iov_len);
         len += parts[i].iov_len;
@@ -69,8 +73,9 @@ static bool write_all(struct conn *c, const char *bytes, size_t len, size_t *sen
             conn_fail(c);
             return false;
         }
-        if (n == 0)
+        if (n == 0) {
             break;
+        }
         *sent += (size_t)n;
     }
     return true;
@@ -81,8 +86,9 @@ bool conn_is_busy(const struct conn *c) {
 }
 
 static void keep(struct conn *c, const char *bytes, size_t len) {
-    if (len == 0)
+    if (len == 0) {
         return;
+    }
     buf_append(&c->out, bytes, len);
     lws_callback_on_writable(c->wsi);
 }
@@ -94,8 +100,9 @@ static struct iovec whole_frame(struct frame *frame) {
 }
 
 void conn_forget_gathered(struct conn *c) {
-    for (size_t i = 0; i < c->gathered_count; i++)
+    for (size_t i = 0; i < c->gathered_count; i++) {
         frame_unref(c->gathered[i]);
+    }
     c->gathered_count = 0;
     c->gathered_bytes = 0;
     list_remove(&c->gathering);
@@ -104,10 +111,12 @@ void conn_forget_gathered(struct conn *c) {
 bool conn_write_gathered(struct conn *c) {
     struct iovec parts[GATHERED_FRAMES];
     size_t count = c->gathered_count;
-    if (count == 0)
+    if (count == 0) {
         return true;
-    for (size_t i = 0; i < count; i++)
+    }
+    for (size_t i = 0; i < count; i++) {
         parts[i] = whole_frame(c->gathered[i]);
+    }
     ssize_t n = write_parts(c, parts, count);
     size_t sent = n > 0 ? (size_t)n : 0;
     for (size_t i = 0; n >= 0 && i < count; i++) {
@@ -116,15 +125,17 @@ bool conn_write_gathered(struct conn *c) {
         sent -= done;
     }
     conn_forget_gathered(c);
-    if (n < 0)
+    if (n < 0) {
         conn_fail(c);
+    }
     return n >= 0;
 }
 
 bool conn_write(struct conn *c, const void *bytes, size_t len) {
     size_t sent = 0;
-    if (!conn_write_gathered(c) || (!conn_is_busy(c) && !write_all(c, bytes, len, &sent)))
+    if (!conn_write_gathered(c) || (!conn_is_busy(c) && !write_all(c, bytes, len, &sent))) {
         return false;
+    }
     keep(c, (const char *)bytes + sent, len - sent);
     return true;
 }
@@ -132,14 +143,16 @@ bool conn_write(struct conn *c, const void *bytes, size_t len) {
 bool conn_send_frame(struct conn *c, struct frame *frame) {
     size_t size = FRAMES_HEADER_MAX + frame->len;
     if ((c->gathered_count == GATHERED_FRAMES || c->gathered_bytes + size > GATHERED_BYTES) &&
-        !conn_write_gathered(c))
+        !conn_write_gathered(c)) {
         return false;
+    }
     if (size > GATHERED_BYTES || conn_is_busy(c)) {
         struct iovec whole = whole_frame(frame);
         return conn_write(c, whole.iov_base, whole.iov_len);
     }
-    if (c->gathered_count == 0)
+    if (c->gathered_count == 0) {
         list_push_back(&c->net->gathering, &c->gathering);
+    }
     c->gathered[c->gathered_count++] = frame_ref(frame);
     c->gathered_bytes += (uint32_t)size;
     return true;
@@ -157,10 +170,12 @@ static void finish_drain(struct conn *c) {
 }
 
 bool conn_flush(struct conn *c) {
-    if (!conn_is_busy(c))
+    if (!conn_is_busy(c)) {
         return true;
-    if (!write_all(c, c->out.data, c->out.len, &c->out_sent))
+    }
+    if (!write_all(c, c->out.data, c->out.len, &c->out_sent)) {
         return false;
+    }
     if (c->out_sent < c->out.len) {
         lws_callback_on_writable(c->wsi);
         return false;
@@ -168,18 +183,21 @@ bool conn_flush(struct conn *c) {
     buf_fini(&c->out);
     buf_init(&c->out);
     c->out_sent = 0;
-    if (c->phase == CONN_DRAINING)
+    if (c->phase == CONN_DRAINING) {
         finish_drain(c);
+    }
     return true;
 }
 
 /* Closing a socket with unread input resets it, and the client may lose the last output. */
 void conn_drain(struct conn *c) {
     c->phase = CONN_DRAINING;
-    if (!conn_write_gathered(c))
+    if (!conn_write_gathered(c)) {
         return;
-    if (conn_is_busy(c))
+    }
+    if (conn_is_busy(c)) {
         conn_end_after(c, NET_HANDSHAKE_TIMEOUT_MS);
-    else
+    } else {
         finish_drain(c);
+    }
 }

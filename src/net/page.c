@@ -28,8 +28,9 @@ void page_file(const struct http_request *request, struct http_response *respons
     char known[80];
     const struct web_file *file = WEB_FILES;
     end_connection(request);
-    while (file->path != NULL && !str_eqz(request->path, file->path))
+    while (file->path != NULL && !str_eqz(request->path, file->path)) {
         file++;
+    }
     if (file->path == NULL || (!str_eqz(request->conn->head.method, "GET") &&
                                !str_eqz(request->conn->head.method, "HEAD"))) {
         http_not_found(request, response);
@@ -52,8 +53,9 @@ static bool is_loopback_name(const char *host) {
     static const char *const NAMES[] = {"localhost", "127.0.0.1", "[::1]"};
     for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
         size_t len = strlen(NAMES[i]);
-        if (strncmp(host, NAMES[i], len) == 0 && (host[len] == '\0' || host[len] == ':'))
+        if (strncmp(host, NAMES[i], len) == 0 && (host[len] == '\0' || host[len] == ':')) {
             return true;
+        }
     }
     return false;
 }
@@ -61,11 +63,13 @@ static bool is_loopback_name(const char *host) {
 /* Only our own page: what another site's page asks for is marked by the browser. */
 static bool is_same_origin(struct conn *c, const char *host) {
     char site[32], origin[300], own[300];
-    if (http_header(c, "Sec-Fetch-Site", site, sizeof site, NULL))
+    if (http_header(c, "Sec-Fetch-Site", site, sizeof site, NULL)) {
         return strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
+    }
     bool too_long = false;
-    if (!http_header(c, "Origin", origin, sizeof origin, &too_long))
+    if (!http_header(c, "Origin", origin, sizeof origin, &too_long)) {
         return !too_long;
+    }
     snprintf(own, sizeof own, "http://%s", host);
     return strcmp(origin, own) == 0;
 }
@@ -79,8 +83,9 @@ static char *make_token(const struct http_request *request, const char *user, ch
         .issued_unix_ms = clock_wall_ms(),
         .ttl_ms = DEV_TOKEN_TTL_MS,
     };
-    if (http_parameter(request->conn, "name", name, sizeof name))
+    if (http_parameter(request->conn, "name", name, sizeof name)) {
         sign.username = name;
+    }
     if (http_parameter(request->conn, "admin", admin, sizeof admin) && strcmp(admin, "1") == 0 &&
         config->auth.admin_roles.count > 0) {
         roles[0] = config->auth.admin_roles.items[0];

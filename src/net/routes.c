@@ -39,16 +39,19 @@ static const struct http_route ROUTES[] = {
 /* ---- which row ---- */
 
 static bool is_site(const struct conn *c, enum http_site site) {
-    if (c->listener->kind == LISTENER_OPS)
+    if (c->listener->kind == LISTENER_OPS) {
         return site == SITE_OPS;
+    }
     return site == SITE_PUBLIC || (site == SITE_DEV && c->net->parts.config->dev);
 }
 
 static bool fits_method(const struct http_head *head, const char *method) {
-    if (method == ANY)
+    if (method == ANY) {
         return true;
-    if (strcmp(method, WEBSOCKET) == 0)
+    }
+    if (strcmp(method, WEBSOCKET) == 0) {
         return http_head_lists(head, "Upgrade", "websocket");
+    }
     return str_eqz(head->method, method) ||
            (strcmp(method, "GET") == 0 && str_eqz(head->method, "HEAD"));
 }
@@ -56,21 +59,25 @@ static bool fits_method(const struct http_head *head, const char *method) {
 /* A name at the end is not empty. */
 static bool fits_pattern(struct http_request *request, const char *pattern) {
     struct str before, behind = str_of(pattern), path = request->path;
-    if (!str_cut(&behind, '*', &before))
+    if (!str_cut(&behind, '*', &before)) {
         return str_eq(path, behind);
+    }
     if (path.len < before.len + behind.len || !str_eq((struct str){path.p, before.len}, before) ||
-        !str_eq((struct str){path.p + path.len - behind.len, behind.len}, behind))
+        !str_eq((struct str){path.p + path.len - behind.len, behind.len}, behind)) {
         return false;
+    }
     struct str name = {path.p + before.len, path.len - before.len - behind.len};
     request->name = name;
     return name.len > 0 ? memchr(name.p, '/', name.len) == NULL : behind.len > 0;
 }
 
 static bool fits_path(struct http_request *request, const char *path) {
-    if (path == ANY)
+    if (path == ANY) {
         return true;
-    if (strcmp(path, PATHS_NATIVE) == 0)
+    }
+    if (strcmp(path, PATHS_NATIVE) == 0) {
         return str_eqz(request->path, request->conn->net->parts.config->paths.native);
+    }
     return fits_pattern(request, path);
 }
 
@@ -84,12 +91,15 @@ static const struct http_route *find(struct http_request *request,
     *other = NULL;
     for (size_t i = 0; i < ARRAY_LEN(ROUTES); i++) {
         const struct http_route *route = &ROUTES[i];
-        if (!has_path(request, route))
+        if (!has_path(request, route)) {
             continue;
-        if (fits_method(&request->conn->head, route->method))
+        }
+        if (fits_method(&request->conn->head, route->method)) {
             return route;
-        if (route->path != ANY)
+        }
+        if (route->path != ANY) {
             *other = route;
+        }
     }
     return NULL;
 }
@@ -99,8 +109,9 @@ static const struct http_route *find(struct http_request *request,
 static struct http_request read_request(struct conn *c) {
     static char path[PATH_MAX_BYTES];
     struct http_request request = {.conn = c, .path = str_of("")};
-    if (http_url_decode(c->head.path, false, path, sizeof path))
+    if (http_url_decode(c->head.path, false, path, sizeof path)) {
         request.path = str_of(path);
+    }
     return request;
 }
 
@@ -108,8 +119,9 @@ static void refuse_method(struct http_request *request, struct http_response *re
     const char *separator = "Allow: ";
     http_error(response, 405, "METHOD_NOT_ALLOWED", "this path has no such method");
     for (size_t i = 0; i < ARRAY_LEN(ROUTES); i++) {
-        if (ROUTES[i].path == ANY || !has_path(request, &ROUTES[i]))
+        if (ROUTES[i].path == ANY || !has_path(request, &ROUTES[i])) {
             continue;
+        }
         buf_printf(&response->headers, "%s%s", separator, ROUTES[i].method);
         separator = ", ";
     }
@@ -121,16 +133,18 @@ static void answer(struct http_request *request, const struct http_route *route,
     const struct http_route *known = route != NULL ? route : other;
     bool is_open = known != NULL ? known->role == ROLE_ANYONE
                                  : request->conn->listener->kind == LISTENER_PUBLIC;
-    if (!is_open && !ops_authorize(request, response))
+    if (!is_open && !ops_authorize(request, response)) {
         return;
-    if (known == NULL)
+    }
+    if (known == NULL) {
         http_not_found(request, response);
-    else if (route == NULL)
+    } else if (route == NULL) {
         refuse_method(request, response);
-    else if (route->body_max > 0)
+    } else if (route->body_max > 0) {
         http_call_begin(request, route, response);
-    else
+    } else {
         route->handle(request, response);
+    }
 }
 
 void routes_answer(struct conn *c) {
@@ -149,6 +163,7 @@ void routes_answer(struct conn *c) {
     }
     http_response_init(&response);
     answer(&request, route, other, &response);
-    if (!response.later)
+    if (!response.later) {
         http_send(c, &response);
+    }
 }

@@ -17,16 +17,18 @@
 
 static bool certificate_ends(X509 *certificate, int64_t *ends_unix_s) {
     struct tm tm;
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1) {
         return false;
+    }
     *ends_unix_s = (int64_t)timegm(&tm);
     return true;
 }
 
 static FILE *open_file(const char *path, const char **why) {
     FILE *f = file_check(path, why) ? fopen(path, "re") : NULL;
-    if (f == NULL && *why == NULL)
+    if (f == NULL && *why == NULL) {
         *why = strerror(errno);
+    }
     return f;
 }
 
@@ -39,8 +41,9 @@ static X509 *read_certificate(size_t listener, const char *file, char **problem)
     }
     X509 *certificate = PEM_read_X509(f, NULL, NULL, NULL);
     fclose(f);
-    if (certificate == NULL)
+    if (certificate == NULL) {
         *problem = mem_printf(CERTIFICATE "holds no PEM certificate", listener, file);
+    }
     return certificate;
 }
 
@@ -62,8 +65,9 @@ static EVP_PKEY *read_key(size_t listener, const char *file, char **problem) {
     }
     EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
     fclose(f);
-    if (key == NULL)
+    if (key == NULL) {
         *problem = mem_printf(KEY "holds no PEM key without a passphrase", listener, file);
+    }
     return key;
 }
 
@@ -72,14 +76,15 @@ static bool check_accepted(size_t listener, const char *certificate_file, const 
                            char **problem) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     ERR_clear_error();
-    if (context == NULL)
+    if (context == NULL) {
         *problem = mem_printf("OpenSSL cannot start TLS");
-    else if (SSL_CTX_use_certificate_chain_file(context, certificate_file) != 1)
+    } else if (SSL_CTX_use_certificate_chain_file(context, certificate_file) != 1) {
         *problem = mem_printf(CERTIFICATE "%s", listener, certificate_file,
                               ERR_reason_error_string(ERR_peek_error()));
-    else if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1)
+    } else if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1) {
         *problem =
             mem_printf(KEY "%s", listener, key_file, ERR_reason_error_string(ERR_peek_error()));
+    }
     SSL_CTX_free(context);
     return *problem == NULL;
 }
@@ -91,18 +96,21 @@ bool tls_check_pair(const struct config *config, size_t listener, int64_t *ends_
     bool ok = false;
     EVP_PKEY *key = NULL;
     X509 *certificate = read_certificate(listener, certificate_file, problem);
-    if (certificate == NULL)
+    if (certificate == NULL) {
         goto out;
+    }
     key = read_key(listener, key_file, problem);
-    if (key == NULL)
+    if (key == NULL) {
         goto out;
-    if (X509_check_private_key(certificate, key) != 1)
+    }
+    if (X509_check_private_key(certificate, key) != 1) {
         *problem = mem_printf(KEY "does not belong to certificate %s", listener, key_file,
                               certificate_file);
-    else if (!certificate_ends(certificate, ends_unix_s))
+    } else if (!certificate_ends(certificate, ends_unix_s)) {
         *problem = mem_printf(CERTIFICATE "its end cannot be read", listener, certificate_file);
-    else
+    } else {
         ok = check_accepted(listener, certificate_file, key_file, problem);
+    }
 out:
     EVP_PKEY_free(key);
     X509_free(certificate);

@@ -14,14 +14,18 @@
 #define COOKIES_TRIED 8    /* of the configured name, a request */
 
 static void add_headers(enum handshake_verdict verdict, struct http_response *response) {
-    if (verdict == HANDSHAKE_WS_VERSION)
+    if (verdict == HANDSHAKE_WS_VERSION) {
         buf_append_str(&response->headers, "Sec-WebSocket-Version: 13\r\n");
-    if (response->status == 426)
+    }
+    if (response->status == 426) {
         buf_append_str(&response->headers, "Upgrade: websocket\r\n");
-    if (response->status == 429 || response->status == 503)
+    }
+    if (response->status == 429 || response->status == 503) {
         buf_append_str(&response->headers, "Retry-After: 1\r\n");
-    if (response->status == 401)
+    }
+    if (response->status == 401) {
         buf_append_str(&response->headers, "WWW-Authenticate: Bearer\r\n");
+    }
 }
 
 /* What goes into the audit is logged where that is written. */
@@ -35,8 +39,9 @@ static void tell_refused(const struct conn *c, enum handshake_verdict verdict) {
     static struct log_limit limit;
     char address[ADDRESS_TEXT_MAX];
     metrics_add(METRIC_REFUSED, 1, refusal->label, NULL);
-    if (is_audited(verdict) || !log_enabled(LOG_LEVEL_INFO) || !log_limit_pass(&limit, 60))
+    if (is_audited(verdict) || !log_enabled(LOG_LEVEL_INFO) || !log_limit_pass(&limit, 60)) {
         return;
+    }
     address_format(&c->peer, address);
     log_info("handshake_refused", LF("address", address), LFI("status", refusal->status),
              LF("reason", refusal->message));
@@ -45,8 +50,9 @@ static void tell_refused(const struct conn *c, enum handshake_verdict verdict) {
 static void refuse(struct conn *c, enum handshake_verdict verdict, const char *message) {
     const struct handshake_refusal *refusal = handshake_refusal(verdict);
     struct http_response response;
-    if (c->listener->kind == LISTENER_PUBLIC)
+    if (c->listener->kind == LISTENER_PUBLIC) {
         tell_refused(c, verdict);
+    }
     http_response_init(&response);
     http_error(&response, refusal->status, refusal->code, message);
     add_headers(verdict, &response);
@@ -72,12 +78,14 @@ bool upgrade_admit_request(struct conn *c) {
     static char forwarded[CONFIG_MAX_HEADER_BYTES];
     struct net *n = c->net;
     if (c->listener->trusted.count > 0 &&
-        http_header(c, "X-Forwarded-For", forwarded, sizeof forwarded, NULL))
+        http_header(c, "X-Forwarded-For", forwarded, sizeof forwarded, NULL)) {
         c->peer = address_behind_proxies(&c->listener->trusted, c->socket_peer, str_of(forwarded));
-    else
+    } else {
         c->peer = c->socket_peer;
-    if (c->handshake_counted)
+    }
+    if (c->handshake_counted) {
         return true;
+    }
     c->handshake_counted = true;
     return admit_handshake(n->admit, &n->limits, &c->peer, clock_boot_us());
 }
@@ -89,11 +97,13 @@ static bool find_bearer(const struct conn *c, struct str *token) {
     struct str rest = c->head.fields, value;
     size_t found = 0;
     while (http_head_next(&rest, "Authorization", &value)) {
-        if (handshake_bearer(value, token))
+        if (handshake_bearer(value, token)) {
             found++;
+        }
     }
-    if (found > 1)
+    if (found > 1) {
         *token = str_of("");
+    }
     return found > 0;
 }
 
@@ -113,8 +123,9 @@ static enum handshake_verdict check_bearer(struct conn *c, struct str token,
                                            const struct session_peer *peer) {
     const char *why = NULL;
     enum auth_result result = gateway_verify(c->net->gateway, token, &c->identity, &why);
-    if (result != AUTH_OK)
+    if (result != AUTH_OK) {
         gateway_audit_refused(c->net->gateway, true, peer, why, (struct str){NULL, 0});
+    }
     return verdict_of(result);
 }
 
@@ -128,10 +139,12 @@ static void check_cookies(struct conn *c, struct refused_token *refused) {
         while (tried < COOKIES_TRIED && handshake_next_cookie(&line, name, &token)) {
             const char *why = NULL;
             enum auth_result result = gateway_verify(c->net->gateway, token, &c->identity, &why);
-            if (result == AUTH_OK)
+            if (result == AUTH_OK) {
                 return;
-            if (refused->why == NULL || result == AUTH_EXPIRED)
+            }
+            if (refused->why == NULL || result == AUTH_EXPIRED) {
                 *refused = (struct refused_token){result, why};
+            }
             tried++;
         }
     }
@@ -162,28 +175,33 @@ static void take(struct conn *c, struct str path) {
         refuse_origin(c, &peer);
         return;
     }
-    if (verdict == HANDSHAKE_OK && c->net->draining)
+    if (verdict == HANDSHAKE_OK && c->net->draining) {
         verdict = HANDSHAKE_DRAINING;
-    if (verdict == HANDSHAKE_OK)
+    }
+    if (verdict == HANDSHAKE_OK) {
         verdict = count_connection(c);
-    if (verdict == HANDSHAKE_OK && find_bearer(c, &token))
+    }
+    if (verdict == HANDSHAKE_OK && find_bearer(c, &token)) {
         verdict = check_bearer(c, token, &peer);
-    else if (verdict == HANDSHAKE_OK)
+    } else if (verdict == HANDSHAKE_OK) {
         check_cookies(c, &refused);
-    if (verdict != HANDSHAKE_OK)
+    }
+    if (verdict != HANDSHAKE_OK) {
         upgrade_refuse(c, verdict);
-    else
+    } else {
         websocket_open(c, &peer, c->identity == NULL && refused.why != NULL ? &refused : NULL);
+    }
 }
 
 void upgrade_take(const struct http_request *request, struct http_response *response) {
     struct conn *c = request->conn;
     response->later = true;
-    if (http_head_count(&c->head, "Upgrade") > 0)
+    if (http_head_count(&c->head, "Upgrade") > 0) {
         take(c, request->path);
-    else if (!http_head_is_addressed(&c->head))
+    } else if (!http_head_is_addressed(&c->head)) {
         upgrade_refuse(c, HANDSHAKE_ADDRESSING);
-    else
+    } else {
         upgrade_refuse(c, str_eqz(c->head.method, "GET") ? HANDSHAKE_NOT_AN_UPGRADE
                                                          : HANDSHAKE_METHOD);
+    }
 }

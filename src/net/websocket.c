@@ -31,10 +31,12 @@ static bool put_control(struct conn *c, enum frames_opcode opcode, const void *p
 
 static enum session_write transport_write(void *conn, struct frame *frame) {
     struct conn *c = conn;
-    if (c->closing || c->ending)
+    if (c->closing || c->ending) {
         return SESSION_WRITE_DEAD;
-    if (conn_is_busy(c))
+    }
+    if (conn_is_busy(c)) {
         return SESSION_WRITE_BUSY;
+    }
     return conn_send_frame(c, frame) ? SESSION_WRITE_DONE : SESSION_WRITE_DEAD;
 }
 
@@ -45,11 +47,13 @@ static void transport_want_write(void *conn) {
 
 static void transport_ping(void *conn) {
     struct conn *c = conn;
-    if (c->closing || c->ending)
+    if (c->closing || c->ending) {
         return;
+    }
     c->ping_due = conn_is_busy(c);
-    if (!c->ping_due)
+    if (!c->ping_due) {
         put_control(c, FRAMES_PING, "p", 1);
+    }
 }
 
 /* The only close frame of this connection. */
@@ -65,27 +69,31 @@ static void send_close(struct conn *c) {
 
 /* Why the WebSocket ended. */
 static enum session_end end_of(const struct conn *c) {
-    if (c->peer_closed)
+    if (c->peer_closed) {
         return c->peer_code == CODE_NORMAL ? SESSION_END_DONE : SESSION_END_CLIENT;
-    if (c->close_code == CODE_BAD_UTF8)
+    }
+    if (c->close_code == CODE_BAD_UTF8) {
         return SESSION_END_BAD_UTF8;
+    }
     return c->close_code == CODE_PROTOCOL_ERROR ? SESSION_END_PROTOCOL_ERROR : SESSION_END_LOST;
 }
 
 void websocket_closed(struct conn *c) {
     struct session *s = c->session;
     c->session = NULL;
-    if (s != NULL)
+    if (s != NULL) {
         session_on_closed(s, end_of(c), c->peer_code);
+    }
 }
 
 /* After both close frames, or after ours to a client that broke the rules, there is no more. */
 static void check_end(struct conn *c) {
-    if (!c->close_sent || conn_is_busy(c))
+    if (!c->close_sent || conn_is_busy(c)) {
         return;
-    if (c->peer_closed)
+    }
+    if (c->peer_closed) {
         conn_fail(c);
-    else if (c->broken) {
+    } else if (c->broken) {
         websocket_closed(c);
         conn_drain(c);
     }
@@ -97,14 +105,16 @@ static void begin_close(struct conn *c, uint16_t code, const char *reason) {
     c->close_code = code;
     snprintf(c->close_reason, sizeof c->close_reason, "%s", reason != NULL ? reason : "");
     conn_end_after(c, CLOSE_TIMEOUT_MS);
-    if (!conn_is_busy(c))
+    if (!conn_is_busy(c)) {
         send_close(c);
+    }
 }
 
 static void transport_close(void *conn, uint16_t code, const char *reason) {
     struct conn *c = conn;
-    if (!c->closing && !c->ending)
+    if (!c->closing && !c->ending) {
         begin_close(c, code, reason);
+    }
 }
 
 static const struct session_transport TRANSPORT = {
@@ -115,22 +125,26 @@ static const struct session_transport TRANSPORT = {
 };
 
 void websocket_writable(struct conn *c) {
-    if (c->ending && !c->peer_closed)
+    if (c->ending && !c->peer_closed) {
         return;
+    }
     if (c->closing) {
-        if (!c->close_sent)
+        if (!c->close_sent) {
             send_close(c);
+        }
         check_end(c);
         return;
     }
-    if (c->ping_due)
+    if (c->ping_due) {
         transport_ping(c);
+    }
     if (c->pong_due && !conn_is_busy(c)) {
         c->pong_due = false;
         put_control(c, FRAMES_PONG, c->pong, c->pong_len);
     }
-    if (c->session != NULL)
+    if (c->session != NULL) {
         session_on_writable(c->session);
+    }
 }
 
 /* ---- the beginning ---- */
@@ -147,13 +161,15 @@ void websocket_open(struct conn *c, const struct session_peer *peer,
     wheel_cancel(&c->timer);
     c->settled = true;
     c->phase = CONN_WEBSOCKET;
-    if (!conn_write(c, answer, (size_t)len))
+    if (!conn_write(c, answer, (size_t)len)) {
         return;
+    }
     struct auth_identity *identity = c->identity;
     c->identity = NULL;
     c->session = session_open(c->net->gateway, &TRANSPORT, c, peer, WIRE_FRAMING_NATIVE, identity);
-    if (refused != NULL)
+    if (refused != NULL) {
         session_cookie_refused(c->session, refused->result, refused->why);
+    }
 }
 
 /* ---- what comes ---- */
@@ -171,16 +187,18 @@ static void violate(struct conn *c, enum wire_close close) {
 
 /* The session ends at once, without waiting for the close handshake. */
 static void tell_ending(struct conn *c) {
-    if (c->session != NULL)
+    if (c->session != NULL) {
         session_on_ending(c->session, end_of(c));
+    }
 }
 
 /* What the WebSocket itself forbids is not announced (protocol §7). */
 static void break_off(struct conn *c, uint16_t code) {
     drop_received(c);
     c->broken = true;
-    if (!c->closing)
+    if (!c->closing) {
         begin_close(c, code, NULL);
+    }
     tell_ending(c);
     check_end(c);
 }
@@ -196,8 +214,9 @@ static void take_message(struct conn *c) {
 
 static void take_piece(struct conn *c, const struct frames_piece *piece) {
     size_t max = (size_t)c->net->parts.config->limits.max_message_bytes;
-    if (c->closing || c->session == NULL)
+    if (c->closing || c->session == NULL) {
         return;
+    }
     if (piece->binary) {
         violate(c, WIRE_CLOSE_BINARY);
         return;
@@ -208,29 +227,33 @@ static void take_piece(struct conn *c, const struct frames_piece *piece) {
         return;
     }
     if (piece->first && piece->last) {
-        if (utf8_valid(piece->data, piece->len))
+        if (utf8_valid(piece->data, piece->len)) {
             session_on_message(c->session, piece->data, piece->len);
-        else
+        } else {
             break_off(c, CODE_BAD_UTF8);
+        }
         return;
     }
     buf_append(&c->rx, piece->data, piece->len);
     if (!utf8_check(c->rx.data, c->rx.len, &c->rx_whole) ||
-        (piece->last && c->rx_whole < c->rx.len))
+        (piece->last && c->rx_whole < c->rx.len)) {
         break_off(c, CODE_BAD_UTF8);
-    else if (piece->last)
+    } else if (piece->last) {
         take_message(c);
+    }
 }
 
 /* Only the last ping needs an answer (RFC 6455 §5.5.3). */
 static void answer_ping(struct conn *c) {
-    if (c->closing)
+    if (c->closing) {
         return;
+    }
     memcpy(c->pong, c->frames.control, c->frames.control_len);
     c->pong_len = c->frames.control_len;
     c->pong_due = conn_is_busy(c);
-    if (!c->pong_due)
+    if (!c->pong_due) {
         put_control(c, FRAMES_PONG, c->pong, c->pong_len);
+    }
 }
 
 /* RFC 6455 §5.5.1: an empty payload, or a code and a text. */
@@ -252,8 +275,9 @@ static void take_close(struct conn *c) {
     }
     c->ending = c->peer_closed = true;
     c->peer_code = (uint16_t)code;
-    if (!c->closing)
+    if (!c->closing) {
         begin_close(c, (uint16_t)code, NULL);
+    }
     tell_ending(c);
     check_end(c);
 }
@@ -264,8 +288,9 @@ static void take_control(struct conn *c) {
         answer_ping(c);
         break;
     case FRAMES_PONG:
-        if (c->session != NULL)
+        if (c->session != NULL) {
             session_on_pong(c->session);
+        }
         break;
     default:
         take_close(c);
