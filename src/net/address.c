@@ -71,7 +71,7 @@ static bool range_parse(const char *text, struct address_range *out) {
     if (!address_parse(base, &out->base)) {
         return false;
     }
-    /* What of an IPv4-mapped prefix lies before the IPv4 address. */
+    /* The part of an IPv4-mapped prefix that precedes the IPv4 address. */
     unsigned long mapped = out->base.len == 4 && memchr(base.p, ':', base.len) != NULL ? 96 : 0;
     unsigned long max = mapped + out->base.len * 8U;
     unsigned long bits = max;

@@ -1,4 +1,4 @@
-/* IP addresses as bytes: text, ranges, and who is really at the other end of a proxy. Pure. */
+/* IP addresses as bytes: text, ranges, and the client behind trusted proxies. Pure. */
 #ifndef WSLOCK_NET_ADDRESS_H
 #define WSLOCK_NET_ADDRESS_H
 
@@ -33,18 +33,18 @@ struct address address_of_sockaddr(const struct sockaddr *sa);
 /* Without brackets, port or zone. */
 bool address_parse(struct str text, struct address *out) MUST_CHECK;
 void address_format(const struct address *a, char out[ADDRESS_TEXT_MAX]);
-/* What limits count by: an IPv4 address, or the /64 that an IPv6 customer has. */
+/* The key of per-address limits: an IPv4 address, or the /64 of an IPv6 address. */
 struct str address_limit_key(const struct address *a);
 
-/* "10.0.0.0/8", "::1", …; false at the first text that is none. */
+/* "10.0.0.0/8", "::1", …; false: a text is not a range. */
 bool address_ranges_parse(const struct config_strings *texts,
                           struct address_ranges *out) MUST_CHECK;
 void address_ranges_fini(struct address_ranges *r);
 bool address_ranges_contain(const struct address_ranges *r, const struct address *a);
 
 /*
- * The rightmost address of `peer, X-Forwarded-For` that is not a trusted proxy's. An entry that is
- * no address ends the walk at the proxy that passed it on. (A port behind the address is allowed.)
+ * The rightmost address of `peer, X-Forwarded-For` that is not a trusted proxy's. If an entry is
+ * not an address, the result is the proxy that sent it. (A port after the address is allowed.)
  */
 struct address address_behind_proxies(const struct address_ranges *trusted, struct address peer,
                                       struct str forwarded_for);

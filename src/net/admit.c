@@ -1,4 +1,4 @@
-/* Counts connections and handshakes, in all and per address. */
+/* Counts connections and handshakes, in total and per address. */
 #include "admit.h"
 
 #include "wslock/base/list.h"
@@ -6,7 +6,7 @@
 #include "wslock/base/mem.h"
 #include "wslock/base/rate.h"
 
-/* The bucket holds one second's worth, so after this it is full again and the entry says nothing.
+/* The bucket holds one second's handshakes: after this time it is full, and the entry is useless.
  */
 #define FULL_AGAIN_US 1000000
 
@@ -14,7 +14,7 @@ struct admit_entry {
     struct list idle; /* linked while it has no sockets, oldest use first */
     struct address address;
     size_t connections;
-    size_t waiting; /* to be told that there is no room */
+    size_t waiting; /* sockets that wait for their refusal */
     uint64_t used_us;
     struct rate rate;
 };
@@ -108,7 +108,7 @@ bool admit_accept(struct admit *a, const struct admit_limits *limits, const stru
                   uint64_t now_us, struct admit_place *place) {
     struct admit_entry *e = touch(a, limits, from, now_us);
     if (count(a, limits, e, place) != ADMIT_ADDRESS_FULL) {
-        return true; /* with no room for anybody it is the caller who bounds the waiting */
+        return true; /* ADMIT_FULL: the caller limits how many wait */
     }
     if (e->waiting >= ADMIT_TOLD_MAX) {
         return false;

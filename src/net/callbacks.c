@@ -50,8 +50,7 @@ void conn_closed(struct conn *c) {
     websocket_closed(c);
 }
 
-/* Some callbacks come with a wsi that is a stand-in: of those only what is listed here may be
- * touched. */
+/* Other callbacks may pass a temporary wsi that belongs to no connection: they must not use it. */
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t len) {
     (void)user;

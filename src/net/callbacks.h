@@ -6,8 +6,8 @@
 
 #include "state.h"
 
-/* Read from a socket at once, into one buffer for all: a whole TLS record, since
- * libwebsockets 4.1.6 does not come back by itself for what OpenSSL has left of one. */
+/* Size of the read buffer that all sockets share. It takes a whole TLS record: libwebsockets 4.1.6
+ * does not read by itself what OpenSSL still has of a record. */
 #define NET_RX_BYTES 16384
 
 /* For libwebsockets a connection is a raw socket: this folder reads HTTP and WebSocket itself. */

@@ -24,8 +24,8 @@ void conn_shutdown(struct conn *c, int how) {
     shutdown(lws_get_socket_fd(c->wsi), how);
 }
 
-/* Only outside of the callbacks of libwebsockets. The socket is shut down first: whatever
- * libwebsockets still wants to flush then fails at once. */
+/* Only outside of the callbacks of libwebsockets. The socket is shut down first, so that
+ * libwebsockets cannot wait for a flush. */
 static void cut(struct conn *c) {
     conn_shutdown(c, SHUT_RDWR);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);

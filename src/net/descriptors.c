@@ -22,8 +22,8 @@ static rlim_t reserved_descriptors(const struct net *n) {
     return count;
 }
 
-/* libwebsockets allocates tables of the size of the soft limit, and the hard limit may be 10^9. So
- * the soft limit is raised only as far as needed. */
+/* libwebsockets allocates tables of the size of the soft limit. The hard limit may be 10^9, so the
+ * soft limit is raised only as far as needed. */
 void descriptors_prepare(struct net *n) {
     struct rlimit limit;
     rlim_t reserved = reserved_descriptors(n);

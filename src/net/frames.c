@@ -15,7 +15,7 @@ static bool is_control(uint8_t opcode) {
     return opcode >= FRAMES_CLOSE;
 }
 
-/* How long the header is, as far as its first two bytes say. */
+/* The length of the header; before its first two bytes are read, 2. */
 static size_t header_size(const struct frames_reader *r) {
     if (r->header_len < 2) {
         return 2;
@@ -39,7 +39,7 @@ static uint64_t read_number(const unsigned char *p, size_t bytes) {
     return value;
 }
 
-/* Of the first two bytes: what they announce is refused before it comes. */
+/* Checks the first two bytes, so that a bad frame is refused before its payload is read. */
 static bool is_allowed(const struct frames_reader *r) {
     uint8_t opcode = r->header[0] & OPCODE;
     if ((r->header[0] & RESERVED) != 0 || (r->header[1] & MASKED) == 0) {
@@ -60,8 +60,8 @@ static bool is_allowed(const struct frames_reader *r) {
     }
 }
 
-/* The header is whole; false: its length is none, or takes more bytes than it needs (RFC
- * 6455, 5.2). */
+/* The header is complete. False: its length is not valid or not in the shortest form (RFC 6455
+ * §5.2). */
 static bool begin_payload(struct frames_reader *r) {
     uint8_t length = r->header[1] & LENGTH;
     uint64_t least = 0;

@@ -1,4 +1,4 @@
-/* WebSocket frames (RFC 6455 §5): a server's reader and the headers that it writes. Pure. */
+/* WebSocket frames (RFC 6455 §5): reads those of a client, writes headers of a server. Pure. */
 #ifndef WSLOCK_NET_FRAMES_H
 #define WSLOCK_NET_FRAMES_H
 
@@ -22,12 +22,12 @@ enum frames_opcode {
 
 /* All zero at first. */
 struct frames_reader {
-    unsigned char header[14]; /* of the frame under way, as far as it has come */
+    unsigned char header[14]; /* of the current frame, as far as it was received */
     uint8_t header_len;
     bool in_payload;
     bool fin;
     uint8_t opcode; /* of the frame */
-    uint8_t kind;   /* of the message under way: FRAMES_TEXT or FRAMES_BINARY; 0: none */
+    uint8_t kind;   /* of the current message: FRAMES_TEXT or FRAMES_BINARY; 0: none */
     uint8_t control_len;
     uint64_t left; /* payload bytes of the frame not read yet */
     uint8_t mask_at;
@@ -35,8 +35,8 @@ struct frames_reader {
 };
 
 enum frames_event {
-    FRAMES_MORE,    /* all bytes have been used up */
-    FRAMES_DATA,    /* a piece of a message, unmasked where it stood */
+    FRAMES_MORE,    /* all bytes were read */
+    FRAMES_DATA,    /* a piece of a message, unmasked in place */
     FRAMES_CONTROL, /* a whole control frame: opcode, control, control_len of the reader */
     FRAMES_ERROR,   /* the client violated RFC 6455: close with 1002, read nothing more */
 };
@@ -47,11 +47,11 @@ struct frames_piece {
     bool binary;
     bool first;    /* of its message */
     bool last;     /* of its message */
-    uint64_t left; /* what its frame has announced beyond it */
+    uint64_t left; /* payload bytes of its frame that follow */
 };
 
-/* Takes bytes off the front of *data and says what they were. Frames without a mask are an error,
- * as are reserved bits and opcodes. Called again until FRAMES_MORE. */
+/* Reads bytes from the front of *data and returns what they are. Frames without a mask, reserved
+ * bits and reserved opcodes are errors. Call it again until FRAMES_MORE. */
 enum frames_event frames_read(struct frames_reader *r, char **data, size_t *len,
                               struct frames_piece *piece) MUST_CHECK;
 
@@ -59,7 +59,7 @@ enum frames_event frames_read(struct frames_reader *r, char **data, size_t *len,
  * most FRAMES_HEADER_MAX. */
 size_t frames_put_header(unsigned char *payload, enum frames_opcode opcode, uint64_t len);
 
-/* Whether a code may stand in a close frame (RFC 6455 §7.4). */
+/* Whether a close frame may have this code (RFC 6455 §7.4). */
 bool frames_is_close_code(unsigned code);
 
 #endif

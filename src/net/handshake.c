@@ -23,7 +23,7 @@ static bool is_base64_char(char c) {
     return isalnum((unsigned char)c) || c == '+' || c == '/';
 }
 
-/* 16 bytes are 22 characters and two pads; the last character carries two bits. */
+/* Base64 of 16 bytes: 22 characters and two pads. The last character has two bits of data. */
 static bool is_key(struct str key) {
     if (key.len != 24 || key.p[22] != '=' || key.p[23] != '=') {
         return false;
@@ -36,12 +36,12 @@ static bool is_key(struct str key) {
     return memchr("AQgw", key.p[21], 4) != NULL;
 }
 
-/* The only value of a field that may stand once. */
+/* The value of a field that is present exactly once; else empty. */
 static struct str only(const struct http_head *head, const char *name) {
     return http_head_count(head, name) == 1 ? http_head_first(head, name) : (struct str){NULL, 0};
 }
 
-/* False for a name that is no token, too; parts with nothing in them are passed over. */
+/* False also if a name is not a token. Empty parts are ignored. */
 static bool offers_protocol(const struct http_head *head) {
     struct str rest = head->fields, list, part;
     bool found = false;

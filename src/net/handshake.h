@@ -1,5 +1,4 @@
-/* What RFC 6455 §4.2.1 and docs/protocol.md §1 ask of a handshake. Pure: texts in, a verdict out.
- */
+/* Checks of a handshake: RFC 6455 §4.2.1 and docs/protocol.md §1. Pure. */
 #ifndef WSLOCK_NET_HANDSHAKE_H
 #define WSLOCK_NET_HANDSHAKE_H
 
@@ -12,7 +11,7 @@
 
 #define HANDSHAKE_SUBPROTOCOL "wslock.v1"
 #define HANDSHAKE_ACCEPT_BYTES 29  /* with its NUL */
-#define HANDSHAKE_ORIGIN_SHOWN 256 /* bytes of a refused Origin that are told */
+#define HANDSHAKE_ORIGIN_SHOWN 256 /* bytes of a refused Origin that are shown */
 #define HANDSHAKE_ORIGIN_TEXT (4 * HANDSHAKE_ORIGIN_SHOWN + 4)
 
 enum handshake_verdict {
@@ -26,24 +25,24 @@ struct handshake_refusal {
     int status;
     const char *code, *label, *message;
 };
-/* The row of a verdict that is not HANDSHAKE_OK. */
+/* The row in refusals.def; not for HANDSHAKE_OK. */
 const struct handshake_refusal *handshake_refusal(enum handshake_verdict verdict);
 
 /* path: decoded. */
 enum handshake_verdict handshake_check(const struct config *config, const struct http_head *head,
                                        struct str path);
 
-/* Sec-WebSocket-Accept for a key that handshake_check has passed. */
+/* Sec-WebSocket-Accept for a key that handshake_check has accepted. */
 void handshake_accept(struct str key, char out[HANDSHAKE_ACCEPT_BYTES]);
 
-/* The Origin as it can be shown and searched for: printable ASCII as it is, any other byte as \xNN,
- * cut to HANDSHAKE_ORIGIN_SHOWN bytes and then with "..." behind it. */
+/* The Origin as printable text: other bytes are escaped as \xNN. After HANDSHAKE_ORIGIN_SHOWN bytes
+ * it is cut and ends with "...". */
 void handshake_origin_text(const struct http_head *head, char out[HANDSHAKE_ORIGIN_TEXT]);
 
-/* "Bearer x" → x, "Bearer" → an empty one; false: another scheme, or none. */
+/* "Bearer x" → x, "Bearer" → an empty token. False: another scheme, or none. */
 bool handshake_bearer(struct str authorization, struct str *token);
-/* The next value that cookies of this name have (RFC 6265 §5.4) in what is left of a Cookie header;
- * quotes around it are dropped. */
+/* The next value of a cookie with this name, without quotes around it. rest: a Cookie header (RFC
+ * 6265 §5.4) at first. */
 bool handshake_next_cookie(struct str *rest, const char *name, struct str *value);
 
 #endif

@@ -1,4 +1,4 @@
-/* Gives the fields and parameters of a request; sends its response. */
+/* Reads the fields and parameters of a request; sends its response. */
 #include "http.h"
 
 #include <libwebsockets.h>
@@ -74,10 +74,10 @@ void http_error(struct http_response *response, int status, const char *code, co
 
 void http_not_found(const struct http_request *request, struct http_response *response) {
     (void)request;
-    http_error(response, 404, "NOT_FOUND", "there is nothing at this path");
+    http_error(response, 404, "NOT_FOUND", "there is no such path");
 }
 
-/* One request a turn of the loop, and none before the last answer has gone out. */
+/* A turn of the loop answers at most one request, and only after the last response was sent. */
 static void await_next(struct conn *c) {
     c->phase = CONN_HEAD;
     conn_pause(c, c->rx.len > 0 || conn_is_busy(c));

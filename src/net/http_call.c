@@ -1,4 +1,4 @@
-/* Requests that have a body, or whose answer takes time. */
+/* Requests that have a body; their answer may come later. */
 #include "http_call.h"
 
 #include <libwebsockets.h>
@@ -7,11 +7,11 @@
 #include "conn.h"
 #include "wslock/base/mem.h"
 
-#define CALLS_MAX 16      /* pending, per listener: connections are left for /healthz */
-#define TIME_MORE_MS 1000 /* above what the answer may take: it is to come first */
+#define CALLS_MAX 16   /* per listener, fewer than its connections: /healthz needs some */
+#define MARGIN_MS 1000 /* margin: the answer must come before the deadline */
 
 struct http_call {
-    struct conn *conn; /* NULL: gone */
+    struct conn *conn; /* NULL: the connection is gone */
     const struct http_route *route;
     char *name;
     size_t expected; /* bytes of the body */
@@ -29,7 +29,7 @@ static void call_free(struct http_call *call) {
     mem_free(call);
 }
 
-/* False: response says why not. */
+/* The length of the body. False: it is not acceptable, and response says why. */
 static bool read_length(struct conn *c, size_t max, size_t *out, struct http_response *response) {
     char text[24], message[64], *end;
     unsigned long long len = 0;
@@ -40,9 +40,10 @@ static bool read_length(struct conn *c, size_t max, size_t *out, struct http_res
     }
     *out = (size_t)len;
     if (chunked || (!has_length && !too_long)) {
-        http_error(response, 411, "LENGTH_REQUIRED", "this needs a body with its Content-Length");
+        http_error(response, 411, "LENGTH_REQUIRED",
+                   "the request needs a body with a Content-Length");
     } else if (has_length && (text[0] < '0' || text[0] > '9' || *end != '\0')) {
-        http_error(response, 400, "INVALID_ARGUMENT", "Content-Length is no number");
+        http_error(response, 400, "INVALID_ARGUMENT", "Content-Length is not a number");
     } else if (too_long || len > max) {
         snprintf(message, sizeof message, "the body is longer than %zu KiB", max / 1024);
         http_error(response, 413, "BODY_TOO_LONG", message);
@@ -84,8 +85,7 @@ static void send_answer(struct http_call *call) {
 }
 
 static void answer_busy(struct http_call *call, struct http_response *response) {
-    http_error(response, 503, "TOO_MANY_REQUESTS",
-               "as many requests as may are being answered: try again");
+    http_error(response, 503, "TOO_MANY_REQUESTS", "too many requests are pending: try again");
     buf_append_str(&response->headers, "Retry-After: 1\r\n");
     http_call_answer(call, response);
 }
@@ -97,10 +97,10 @@ static void ask(struct http_call *call, struct str body, struct http_response *r
     int64_t time_ms = c->net->parts.config->redis.command_timeout_ms + call->route->more_ms;
     call->asked = true;
     c->listener->calls_open++;
-    /* A client may end its side behind the request: libwebsockets would close where it reads that.
-     */
+    /* A client may shut down its side after the request. libwebsockets would close the connection
+     * if it read that. */
     conn_pause(c, true);
-    conn_end_after(c, (uint64_t)(time_ms + TIME_MORE_MS));
+    conn_end_after(c, (uint64_t)(time_ms + MARGIN_MS));
     call->route->handle(&request, response);
     if (!response->later) {
         http_call_answer(call, response);

@@ -63,7 +63,7 @@ static bool equals_ignoring_case(struct str s, const char *text) {
 
 /* ---- the request line and the fields ---- */
 
-/* Takes a line off, without its end. */
+/* Removes the first line of rest and returns it without its line end. */
 static bool next_line(struct str *rest, struct str *line) {
     if (!str_cut(rest, '\n', line)) {
         return false;
@@ -87,7 +87,7 @@ static bool is_version(struct str s) {
            s.p[6] == '.' && isdigit((unsigned char)s.p[7]);
 }
 
-/* "/path?query", or the same behind "http://host", as proxies get it. */
+/* "/path?query", or the absolute form "http://host/path?query". */
 static bool split_target(struct str target, struct http_head *out) {
     static const char *const SCHEMES[] = {"http://", "https://"};
     for (size_t i = 0; i < ARRAY_LEN(SCHEMES); i++) {
@@ -96,7 +96,7 @@ static bool split_target(struct str target, struct http_head *out) {
             continue;
         }
         const char *slash = memchr(target.p + len, '/', target.len - len);
-        /* A slash of the query begins no path. */
+        /* A slash in the query does not begin a path. */
         if (slash == NULL ||
             memchr(target.p + len, '?', (size_t)(slash - target.p) - len) != NULL) {
             return false;
@@ -133,7 +133,7 @@ bool http_head_parse(struct str text, struct http_head *out) {
         return false;
     }
     out->fields = text;
-    /* A line that begins with a space would go on with the one before: RFC 9112 §5.2 refuses it. */
+    /* A line that begins with a space (obs-fold) is refused: RFC 9112 §5.2. */
     while (next_line(&text, &line) && line.len > 0) {
         if (!split_field(line, &name, &value) || !http_is_token(name)) {
             return false;

@@ -12,7 +12,7 @@ static bool is_half_full(const struct listener *l) {
                                       : l->count > NET_OPS_CONNECTIONS / 2;
 }
 
-/* On the public listener only what counts for its limits; behind a trusted proxy nothing does. */
+/* On a public listener only connections that count for its limits, or come from a trusted proxy. */
 bool idle_may_begin(const struct conn *c) {
     const struct listener *l = c->listener;
     return !c->net->draining && !is_half_full(l) &&
@@ -29,7 +29,7 @@ void idle_begin(struct conn *c) {
     conn_end_after(c, IDLE_TIMEOUT_MS);
 }
 
-/* Frees its share of the limits at once, its descriptor in the next turn of the loop. */
+/* Releases the connection's place at once, and its descriptor in the next turn of the loop. */
 static void end(struct conn *c) {
     list_remove(&c->idle);
     admit_leave(c->net->admit, &c->place, clock_boot_us());
@@ -37,8 +37,8 @@ static void end(struct conn *c) {
     conn_fail(c);
 }
 
-/* Ends the longest idle connection that counts for the same limit; from: NULL, or the address that
- * it must be of. */
+/* Ends the connection that is idle for longest among those that share the listener's limit. from:
+ * only of this address; NULL: of any. */
 static bool end_one(struct listener *l, const struct address *from) {
     LIST_FOREACH_SAFE(it, next, &l->net->idle) {
         struct conn *c = CONTAINER_OF(it, struct conn, idle);

@@ -1,4 +1,4 @@
-/* Listening sockets: opens them, accepts, hands connections over. */
+/* Opens listening sockets, accepts connections and gives them to libwebsockets. */
 #include "listener.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
 
-/* ---- taking addresses ---- */
+/* ---- binding ---- */
 
 static struct addrinfo *resolve(const char *address, int port, char **problem) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
@@ -78,8 +78,8 @@ static bool open_tcp(struct listener *l, const char *address, int port, bool ipv
     return ok;
 }
 
-/* Removes a socket that a process left behind. Only a refused connection shows that nobody listens
- * there: one that is busy, or not ours to ask, stays. */
+/* Removes the socket of a process that has ended. Only ECONNREFUSED proves that nobody listens: a
+ * socket that is busy or may not be connected to stays. */
 static bool clear_path(const struct sockaddr_un *sun, char **problem) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int error = errno;
@@ -111,7 +111,7 @@ bool listener_check_path(const char *path, char **problem) {
         return false;
     }
     if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-        *problem = mem_printf("ops.socket: %s: exists and is no socket", path);
+        *problem = mem_printf("ops.socket: %s: exists and is not a socket", path);
         return false;
     }
     char *directory = mem_strdup(path), *slash = strrchr(directory, '/');
@@ -120,7 +120,7 @@ bool listener_check_path(const char *path, char **problem) {
     }
     bool ok = faccessat(AT_FDCWD, slash != NULL ? directory : ".", W_OK | X_OK, AT_EACCESS) == 0;
     if (!ok) {
-        *problem = mem_printf("ops.socket: %s: no socket can be made there: %m", path);
+        *problem = mem_printf("ops.socket: %s: cannot create a socket there: %m", path);
     }
     mem_free(directory);
     return ok;
@@ -136,7 +136,7 @@ static bool open_unix(struct listener *l, const char *path, char **problem) {
         return false;
     }
     l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t before = umask(0117); /* the socket is 0660 from its first moment */
+    mode_t before = umask(0117); /* the socket has mode 0660 from the start */
     bool ok = l->fd >= 0 && bind(l->fd, (struct sockaddr *)&sun, sizeof sun) == 0;
     umask(before);
     if (ok) {
@@ -165,7 +165,7 @@ bool listeners_open(struct net *n, char **problem) {
         struct listener *l = add(n, LISTENER_PUBLIC);
         l->tls = c->listen[i].tls;
         if (!address_ranges_parse(&c->listen[i].trusted_proxies, &l->trusted)) {
-            *problem = mem_printf("listen: trustedProxies has an entry that is no address range");
+            *problem = mem_printf("listen: an entry of trustedProxies is not an address range");
             return false;
         }
         if (!open_tcp(l, c->listen[i].address, c->listen[i].port, c->listen[i].ipv6_only,
@@ -244,8 +244,8 @@ static void tell_exhausted(const char *why) {
     }
 }
 
-/* The kernel has none: take the connection with the spare one and drop it, so that it neither waits
- * nor wakes us for ever. Without a spare, look again later. */
+/* No descriptor is left. Accepts the connection with the spare descriptor and closes it: else it
+ * would stay in the backlog and wake the loop again and again. Without a spare, retries later. */
 static void refuse_without_descriptor(struct listener *l) {
     struct net *n = l->net;
     tell_exhausted("accept");
@@ -276,8 +276,8 @@ static bool has_room(struct listener *l, int fd) {
     return true;
 }
 
-/* Before the costly part. Behind a trusted proxy the address is known from the request only, and in
- * plain text the request can be answered. */
+/* Before TLS, which is expensive. Not without TLS, where the request can be answered, and not
+ * behind a trusted proxy, where only the request names the client. */
 static bool count_tls_handshake(struct listener *l, const struct address *peer) {
     if (!l->tls || address_ranges_contain(&l->trusted, peer)) {
         return true;
@@ -290,7 +290,7 @@ static bool count_tls_handshake(struct listener *l, const struct address *peer) 
     return false;
 }
 
-/* A connection counts from here on; behind a trusted proxy from its request. */
+/* A connection counts from its accept; behind a trusted proxy from its request. */
 static bool count_connection(struct listener *l, const struct address *peer) {
     struct net *n = l->net;
     if (address_ranges_contain(&l->trusted, peer) ||
@@ -310,7 +310,7 @@ static bool may_come(struct listener *l, int fd, const struct address *peer) {
            (count_connection(l, peer) && count_tls_handshake(l, peer));
 }
 
-/* What was meant for a connection that did not come to be. */
+/* After conn_create, or if there will be no connection. */
 static void clear_incoming(struct net *n) {
     n->incoming.listener = NULL;
     admit_leave(n->admit, &n->incoming.place, clock_boot_us());
@@ -335,7 +335,7 @@ static void adopt(struct listener *l, int fd, const struct sockaddr *sa) {
     if (l->tls) {
         type |= LWS_ADOPT_ALLOW_SSL;
     }
-    /* Makes the conn in its callback; on failure it has closed the descriptor. */
+    /* Calls conn_create through its callback. On failure it has closed the descriptor. */
     lws_adopt_descriptor_vhost(l->vhost, type, descriptor, NULL, NULL);
     if (n->incoming.listener != NULL && l->kind == LISTENER_PUBLIC) {
         metrics_add(METRIC_REFUSED, 1, "unread", NULL); /* TLS failed at once */
@@ -365,6 +365,6 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
             refuse_without_descriptor(l);
             return;
         }
-        /* What is wrong with one connection (ECONNABORTED, …) is not wrong with the next. */
+        /* Other errors (ECONNABORTED, …) concern this connection only. */
     }
 }

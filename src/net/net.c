@@ -22,16 +22,16 @@
 #include "wslock/metrics/metrics.h"
 
 #define OPS_TOKEN_MAX_BYTES 4096
-/* Behind our own deadline, which counts. */
+/* Longer than conn's own timer, which decides. */
 #define LWS_TIMEOUT_S (NET_HANDSHAKE_TIMEOUT_MS / 1000 + 5)
 
-/* TLS 1.2 with forward secrecy and AEAD only; TLS 1.3 has no others. */
+/* TLS 1.2: only forward secrecy and AEAD. All ciphers of TLS 1.3 have both. */
 static const char TLS12_CIPHERS[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 /* All zero: libwebsockets arms no timer of its own for open connections. */
 static const lws_retry_bo_t NO_TIMERS;
 
-/* What a client sends can make it write, so it is limited. */
+/* Clients can cause these messages, so they are rate-limited. */
 static void on_lws_log(int level, const char *line) {
     static struct log_limit limit;
     struct str text = str_of(line);
@@ -45,7 +45,7 @@ static void on_lws_log(int level, const char *line) {
     }
 }
 
-/* Right before the loop sleeps. */
+/* Called right before the loop waits for events. */
 static void on_turn_end(uv_prepare_t *handle) {
     net_write_gathered(handle->data);
 }
@@ -69,11 +69,11 @@ static bool create_context(struct net *n, char **problem) {
         .pt_serv_buf_size = NET_RX_BYTES + LWS_PRE,
         .user = n,
     };
-    descriptors_prepare(n); /* before tables are made of the limit */
+    descriptors_prepare(n); /* lws_create_context allocates tables by this limit */
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     n->context = lws_create_context(&info);
     if (n->context == NULL) {
-        *problem = mem_printf("libwebsockets could not start (is its libuv plugin installed?)");
+        *problem = mem_printf("libwebsockets cannot start (is its libuv plugin installed?)");
     }
     return n->context != NULL;
 }
@@ -86,7 +86,7 @@ static struct lws_vhost *create_vhost(struct net *n, const char *name,
         .vhost_name = name,
         .protocols = net_protocols,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
-                   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS, /* we verify nobody's certificate */
+                   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS, /* no certificate is verified */
         .retry_and_idle_policy = &NO_TIMERS,
     };
     if (tls != NULL) {
@@ -102,7 +102,7 @@ static struct lws_vhost *create_vhost(struct net *n, const char *name,
     }
     struct lws_vhost *vhost = lws_create_vhost(n->context, &info);
     if (vhost == NULL) {
-        *problem = mem_printf("libwebsockets does not take the listener %s", name);
+        *problem = mem_printf("libwebsockets cannot create the listener %s", name);
     }
     return vhost;
 }
@@ -139,7 +139,7 @@ static bool create_vhosts(struct net *n, char **problem) {
     return true;
 }
 
-/* *token: heap, or NULL where none is configured. */
+/* *token: heap; not set if none is configured. */
 static bool read_ops_token(const struct config *config, char **token, char **problem) {
     const char *file = config->ops.token_file;
     const char *why = NULL;

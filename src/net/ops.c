@@ -1,4 +1,4 @@
-/* The operations endpoint: what any request may ask, and what its requests have in common. */
+/* The operations endpoint: handlers without a body, and what its handlers have in common. */
 #include "ops.h"
 
 #include <openssl/crypto.h>
@@ -43,7 +43,7 @@ void ops_metrics(const struct http_request *request, struct http_response *respo
     metrics_render(&response->body);
 }
 
-/* On TCP whatever is not open needs the token; on the unix socket the file's mode has decided. */
+/* TCP: by the token. Unix socket: the mode of its file has decided. */
 bool ops_authorize(const struct http_request *request, struct http_response *response) {
     struct net *n = request->conn->net;
     char authorization[AUTH_MAX_TOKEN_BYTES];
@@ -59,7 +59,8 @@ bool ops_authorize(const struct http_request *request, struct http_response *res
         handshake_bearer(str_of(authorization), &token);
     }
     if (token.len != strlen(n->ops_token) || CRYPTO_memcmp(token.p, n->ops_token, token.len) != 0) {
-        http_error(response, 401, "UNAUTHENTICATED", "this needs the token of ops.tokenFile");
+        http_error(response, 401, "UNAUTHENTICATED",
+                   "the request needs the token of ops.tokenFile");
         buf_append_str(&response->headers, "WWW-Authenticate: Bearer\r\n");
         return false;
     }

@@ -1,6 +1,7 @@
 /*
- * What an operator does: DELETE /v1/locks/{resourceId}, POST /v1/locks/{resourceId}/takeover,
- * DELETE /v1/sessions/{sessionId}. Answered when the audit has it on disk.
+ * Operators' changes: DELETE /v1/locks/{resourceId}, POST /v1/locks/{resourceId}/takeover,
+ * DELETE /v1/sessions/{sessionId}. A change is answered when its audit record is on
+ * disk.
  */
 #include "ops_operate.h"
 
@@ -19,7 +20,7 @@
 
 enum operation_kind { RELEASE, TAKEOVER, END_SESSION };
 
-/* What is known of a request until it has been answered. */
+/* A request, until it is answered. */
 struct operation {
     struct http_call *call;
     struct gateway *gateway;
@@ -98,12 +99,12 @@ static void on_answer(void *arg, const struct operate_answer *answer) {
         break;
     case OPERATE_UNAVAILABLE:
         http_error(&o->response, 503, "BACKEND_UNAVAILABLE",
-                   "the store is away or recovering: look at the lock before you try again");
+                   "the store is unavailable or recovering: check the lock before you try again");
         buf_append_str(&o->response.headers, "Retry-After: 1\r\n");
         break;
     case OPERATE_UNAUDITED:
         http_error(&o->response, 503, "AUDIT_UNAVAILABLE",
-                   "the audit cannot be written, and without it nothing is done");
+                   "the audit cannot be written, and nothing is changed without it");
         break;
     }
     send_answer(o);
@@ -117,7 +118,7 @@ static bool read_text(const json_t *body, const char *key, struct str *out) {
     return out->len > 0 && memchr(out->p, '\0', out->len) == NULL;
 }
 
-/* NULL, or what is wrong. */
+/* NULL, or the error. */
 static const char *read_body(const json_t *body, bool takeover, struct lock_operation *out) {
     if (body == NULL) {
         return OPS_BODY_FORM;
@@ -135,7 +136,7 @@ static const char *read_body(const json_t *body, bool takeover, struct lock_oper
     return NULL;
 }
 
-/* Where it comes from. address is borrowed by *out. */
+/* Sets the origin of the request. *out borrows address. */
 static void read_peer(const struct conn *c, char address[ADDRESS_TEXT_MAX],
                       struct lock_operation *out) {
     struct ucred peer;

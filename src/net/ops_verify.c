@@ -1,4 +1,4 @@
-/* POST /v1/locks/{resourceId}/verify: is what somebody saves with the lock's own? */
+/* POST /v1/locks/{resourceId}/verify: checks a fencing token or ticket before a save. */
 #include "ops_verify.h"
 
 #include "http_call.h"
@@ -49,7 +49,7 @@ static void on_answer(void *arg, const struct verify_answer *answer) {
     http_response_init(&response);
     if (answer->verdict == VERIFY_UNAVAILABLE) {
         http_error(&response, 503, "BACKEND_UNAVAILABLE",
-                   "the store is away or recovering: whether the token counts is not known");
+                   "the store is unavailable or recovering: the token cannot be checked");
         buf_append_str(&response.headers, "Retry-After: 1\r\n");
     } else {
         put_answer(answer, &response);
@@ -57,9 +57,9 @@ static void on_answer(void *arg, const struct verify_answer *answer) {
     http_call_answer(arg, &response);
 }
 
-/* ---- the question ---- */
+/* ---- the request ---- */
 
-/* NULL, or what is wrong. *ticket.p NULL: it is the token. */
+/* NULL, or the error. Sets *ticket or *token. */
 static const char *read_body(const json_t *body, int64_t *token, struct str *ticket) {
     const json_t *t = json_object_get(body, "token"), *k = json_object_get(body, "ticket");
     if (body == NULL) {
@@ -82,8 +82,7 @@ static const char *read_body(const json_t *body, int64_t *token, struct str *tic
     return NULL;
 }
 
-/* True: *question can be put. False: the response says what is wrong, or else answer says it all.
- */
+/* True: *question is to be sent to the store. False: response is complete. */
 static bool read_question(const struct http_request *request, const json_t *body,
                           struct verify_question *question, struct http_response *response,
                           struct verify_answer *answer) {

@@ -1,7 +1,7 @@
 /*
- * What goes out, past libwebsockets: while that keeps what a socket did not take, it reads nothing
- * from the socket either, and a client that reads slowly would not be heard. The frames that a turn
- * of the loop has for a connection go out at its end as one write, over TLS as one record.
+ * Writes to the socket without libwebsockets. While libwebsockets buffers output, it does not read
+ * from the socket, and the messages of a client that reads slowly would be delayed. All frames of a
+ * turn of the loop are sent to a connection in one write at its end, over TLS as one record.
  */
 #include "output.h"
 
@@ -15,7 +15,7 @@
 #include "conn.h"
 #include "wslock/base/frame.h"
 
-#define GATHERED_BYTES 16384 /* as a TLS record takes */
+#define GATHERED_BYTES 16384 /* payload of a TLS record */
 /* The time that a client has to read the last response and to close. */
 #define DRAIN_MS 2000
 
@@ -40,7 +40,7 @@ static ssize_t write_plain(int fd, struct iovec *parts, size_t count) {
     return n;
 }
 
-/* How much the socket has taken; -1: it is broken. */
+/* Returns how many bytes the socket took; -1: it has failed. */
 static ssize_t write_some(struct conn *c, const char *bytes, size_t len) {
     SSL *ssl = lws_get_ssl(c->wsi);
     if (ssl != NULL) {
@@ -50,9 +50,9 @@ static ssize_t write_some(struct conn *c, const char *bytes, size_t len) {
     return write_plain(lws_get_socket_fd(c->wsi), &part, 1);
 }
 
-/* The same for parts that fit into one record. */
+/* The same for several parts, at most GATHERED_BYTES. */
 static ssize_t write_parts(struct conn *c, struct iovec *parts, size_t count) {
-    static char record[GATHERED_BYTES]; /* one loop, one thread */
+    static char record[GATHERED_BYTES]; /* there is one thread */
     SSL *ssl = lws_get_ssl(c->wsi);
     size_t len = 0;
     if (ssl == NULL) {
@@ -65,7 +65,7 @@ static ssize_t write_parts(struct conn *c, struct iovec *parts, size_t count) {
     return write_tls(ssl, record, len);
 }
 
-/* False: the socket is broken. *sent grows by what it took. */
+/* Adds what the socket took to *sent. False: the socket has failed. */
 static bool write_all(struct conn *c, const char *bytes, size_t len, size_t *sent) {
     while (*sent < len) {
         ssize_t n = write_some(c, bytes + *sent, len - *sent);
@@ -189,7 +189,8 @@ bool conn_flush(struct conn *c) {
     return true;
 }
 
-/* Closing a socket with unread input resets it, and the client may lose the last output. */
+/* The socket is not closed at once: with unread input that would send a reset, and the client could
+ * lose the last output. */
 void conn_drain(struct conn *c) {
     c->phase = CONN_DRAINING;
     if (!conn_write_gathered(c)) {

@@ -1,4 +1,4 @@
-/* What the public listener serves besides WebSocket: with --dev the demo page and tokens for it. */
+/* HTTP of the public listeners: ticket keys, and with --dev the demo page and its tokens. */
 #include "page.h"
 
 #include "web_files.h"
@@ -18,8 +18,8 @@ static const char PAGE_HEADERS[] =
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'\r\n"
     "Referrer-Policy: no-referrer\r\n";
 
-/* A browser would send its next request, for a token after the link was lost, on a connection that
- * may have died with the link. */
+/* After the network was lost the page asks for a token. A browser would send that request on an old
+ * connection, which may be dead. */
 static void end_connection(const struct http_request *request) {
     request->conn->keep = false;
 }
@@ -47,8 +47,8 @@ void page_file(const struct http_request *request, struct http_response *respons
     buf_append(&response->body, file->data, file->len);
 }
 
-/* Host without its port. A name that is made to point at this machine (DNS rebinding) is none of
- * these. */
+/* host may have a port. Protects against DNS rebinding, where another name points to this machine.
+ */
 static bool is_loopback_name(const char *host) {
     static const char *const NAMES[] = {"localhost", "127.0.0.1", "[::1]"};
     for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
@@ -60,7 +60,7 @@ static bool is_loopback_name(const char *host) {
     return false;
 }
 
-/* Only our own page: what another site's page asks for is marked by the browser. */
+/* Only the demo page: browsers mark the requests of other sites. */
 static bool is_same_origin(struct conn *c, const char *host) {
     char site[32], origin[300], own[300];
     if (http_header(c, "Sec-Fetch-Site", site, sizeof site, NULL)) {
@@ -105,7 +105,8 @@ void page_dev_token(const struct http_request *request, struct http_response *re
     buf_append_str(&response->headers, "Cache-Control: no-store\r\n");
     if (!http_header(c, "Host", host, sizeof host, NULL) || !is_loopback_name(host) ||
         !is_same_origin(c, host)) {
-        http_error(response, 403, "FORBIDDEN", "tokens are for the page of this machine only");
+        http_error(response, 403, "FORBIDDEN",
+                   "only the demo page on this machine may request tokens");
         return;
     }
     if (!http_parameter(c, "user", user, sizeof user) || user[0] == '\0' ||
@@ -128,7 +129,7 @@ void page_dev_token(const struct http_request *request, struct http_response *re
     mem_free(problem);
 }
 
-/* The keys of lock tickets, for whoever checks them: any page may read what is public. */
+/* The public keys of lock tickets; pages of any origin may read them. */
 void page_ticket_keys(const struct http_request *request, struct http_response *response) {
     struct str jwks = gateway_ticket_jwks(request->conn->net->gateway);
     buf_append_str(&response->headers, "Access-Control-Allow-Origin: *\r\n");

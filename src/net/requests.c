@@ -1,4 +1,4 @@
-/* Reads the heads of requests, and has each request answered before the next one is read. */
+/* Reads the heads of requests. A request is answered before the next one is read. */
 #include "requests.h"
 
 #include "conn.h"
@@ -16,8 +16,7 @@ static void refuse_head(struct conn *c, enum handshake_verdict verdict) {
     upgrade_refuse(c, verdict);
 }
 
-/* RFC 9110 §10.1.1: the client holds the body back until it gets this, or has waited long enough.
- */
+/* RFC 9110 §10.1.1: the client may wait for this before it sends the body. */
 static void ask_for_body(struct conn *c) {
     static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (str_eqz(c->head.version, "HTTP/1.1") &&
@@ -59,7 +58,7 @@ static void advance_head(struct conn *c) {
     if (state == HTTP_HEAD_MORE && len < max) {
         return;
     }
-    struct buf text = conn_take(c, len); /* what follows it may need rx */
+    struct buf text = conn_take(c, len); /* rx keeps what follows */
     c->scan = (struct http_head_scan){.at = 0};
     if (state == HTTP_HEAD_BAD) {
         refuse_head(c, HANDSHAKE_REQUEST);

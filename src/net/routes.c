@@ -1,4 +1,4 @@
-/* The table of routes and their handlers, for every listener. */
+/* The table of routes of all listeners. Chooses the handler of a request. */
 #include "routes.h"
 
 #include "http_call.h"
@@ -10,14 +10,14 @@
 
 #define PATH_MAX_BYTES 1024
 #define BODY_MAX 16384
-#define AUDIT_TIME_MS 5000 /* that the audit may take to have something on disk */
+#define AUDIT_TIME_MS 5000 /* the time that the audit may need to write a record */
 
 #define ANY NULL        /* method or path */
 #define WEBSOCKET ""    /* as a method: an upgrade to it */
 #define PATHS_NATIVE "" /* as a path: the configured one */
 
-/* The first row that fits. A path whose rows have other methods is answered with 405, one without a
- * row with 404, on SITE_OPS to operators only. */
+/* The first row that matches counts. If rows have the path but not the method, the answer is 405;
+ * if no row has the path, 404. On SITE_OPS only operators get the 404. */
 static const struct http_route ROUTES[] = {
     {SITE_PUBLIC, ROLE_ANYONE, WEBSOCKET, ANY, upgrade_take, 0, 0},
     {SITE_PUBLIC, ROLE_ANYONE, ANY, PATHS_NATIVE, upgrade_take, 0, 0},
@@ -36,7 +36,7 @@ static const struct http_route ROUTES[] = {
     {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/sessions/*", ops_end_session, BODY_MAX, AUDIT_TIME_MS},
 };
 
-/* ---- which row ---- */
+/* ---- the choice of a row ---- */
 
 static bool is_site(const struct conn *c, enum http_site site) {
     if (c->listener->kind == LISTENER_OPS) {
@@ -56,7 +56,7 @@ static bool fits_method(const struct http_head *head, const char *method) {
            (strcmp(method, "GET") == 0 && str_eqz(head->method, "HEAD"));
 }
 
-/* A name at the end is not empty. */
+/* A name may be empty only if more of the pattern follows. */
 static bool fits_pattern(struct http_request *request, const char *pattern) {
     struct str before, behind = str_of(pattern), path = request->path;
     if (!str_cut(&behind, '*', &before)) {
@@ -85,7 +85,7 @@ static bool has_path(struct http_request *request, const struct http_route *rout
     return is_site(request->conn, route->site) && fits_path(request, route->path);
 }
 
-/* NULL: none; then *other is one for the same path, or NULL. */
+/* NULL: no row matches. *other: then a row with the same path, or NULL. */
 static const struct http_route *find(struct http_request *request,
                                      const struct http_route **other) {
     *other = NULL;
@@ -117,7 +117,7 @@ static struct http_request read_request(struct conn *c) {
 
 static void refuse_method(struct http_request *request, struct http_response *response) {
     const char *separator = "Allow: ";
-    http_error(response, 405, "METHOD_NOT_ALLOWED", "this path has no such method");
+    http_error(response, 405, "METHOD_NOT_ALLOWED", "this path does not allow the method");
     for (size_t i = 0; i < ARRAY_LEN(ROUTES); i++) {
         if (ROUTES[i].path == ANY || !has_path(request, &ROUTES[i])) {
             continue;
@@ -156,7 +156,7 @@ void routes_answer(struct conn *c) {
     }
     struct http_request request = read_request(c);
     const struct http_route *route = find(&request, &other);
-    /* A handshake has filters of its own. */
+    /* upgrade_take checks this itself. */
     if ((route == NULL || route->handle != upgrade_take) && !http_head_is_addressed(&c->head)) {
         upgrade_refuse(c, HANDSHAKE_ADDRESSING);
         return;

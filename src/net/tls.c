@@ -42,12 +42,12 @@ static X509 *read_certificate(size_t listener, const char *file, char **problem)
     X509 *certificate = PEM_read_X509(f, NULL, NULL, NULL);
     fclose(f);
     if (certificate == NULL) {
-        *problem = mem_printf(CERTIFICATE "holds no PEM certificate", listener, file);
+        *problem = mem_printf(CERTIFICATE "has no PEM certificate", listener, file);
     }
     return certificate;
 }
 
-/* A key with a passphrase would make OpenSSL ask on the terminal. */
+/* Without this callback OpenSSL would ask for a passphrase on the terminal. */
 static int no_passphrase(char *buf, int size, int writing, void *arg) {
     (void)buf;
     (void)size;
@@ -66,12 +66,12 @@ static EVP_PKEY *read_key(size_t listener, const char *file, char **problem) {
     EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
     fclose(f);
     if (key == NULL) {
-        *problem = mem_printf(KEY "holds no PEM key without a passphrase", listener, file);
+        *problem = mem_printf(KEY "has no PEM key without a passphrase", listener, file);
     }
     return key;
 }
 
-/* Whether OpenSSL serves them: it finds weak keys and signatures by its own rules. */
+/* OpenSSL refuses weak keys and signatures by its own rules. */
 static bool check_accepted(size_t listener, const char *certificate_file, const char *key_file,
                            char **problem) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -107,7 +107,7 @@ bool tls_check_pair(const struct config *config, size_t listener, int64_t *ends_
         *problem = mem_printf(KEY "does not belong to certificate %s", listener, key_file,
                               certificate_file);
     } else if (!certificate_ends(certificate, ends_unix_s)) {
-        *problem = mem_printf(CERTIFICATE "its end cannot be read", listener, certificate_file);
+        *problem = mem_printf(CERTIFICATE "its expiry cannot be read", listener, certificate_file);
     } else {
         ok = check_accepted(listener, certificate_file, key_file, problem);
     }

@@ -1,4 +1,4 @@
-/* Admits a handshake: limits, Origin, token. */
+/* Admits requests and handshakes: limits, Origin, token. */
 #include "upgrade.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "wslock/session/session.h"
 
 #define USER_AGENT_MAX 256 /* bytes */
-#define COOKIES_TRIED 8    /* of the configured name, a request */
+#define COOKIES_TRIED 8    /* per request, with the configured name */
 
 static void add_headers(enum handshake_verdict verdict, struct http_response *response) {
     if (verdict == HANDSHAKE_WS_VERSION) {
@@ -28,7 +28,7 @@ static void add_headers(enum handshake_verdict verdict, struct http_response *re
     }
 }
 
-/* What goes into the audit is logged where that is written. */
+/* The audit logs these refusals. */
 static bool is_audited(enum handshake_verdict verdict) {
     return verdict == HANDSHAKE_ORIGIN || verdict == HANDSHAKE_TOKEN_INVALID ||
            verdict == HANDSHAKE_TOKEN_EXPIRED;
@@ -64,7 +64,7 @@ void upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
     refuse(c, verdict, handshake_refusal(verdict)->message);
 }
 
-/* Tells the operator which value allowedOrigins would need. */
+/* Shows the value that allowedOrigins would need. */
 static void refuse_origin(struct conn *c, const struct session_peer *peer) {
     char origin[HANDSHAKE_ORIGIN_TEXT], message[HANDSHAKE_ORIGIN_TEXT + 64];
     handshake_origin_text(&c->head, origin);
@@ -92,7 +92,8 @@ bool upgrade_admit_request(struct conn *c) {
 
 /* ---- tokens ---- */
 
-/* The token of `Authorization: Bearer`; false: there is none. Of two it is none that counts. */
+/* The token of `Authorization: Bearer`. False: there is none. Of two or more tokens none counts:
+ * then it is empty. */
 static bool find_bearer(const struct conn *c, struct str *token) {
     struct str rest = c->head.fields, value;
     size_t found = 0;
@@ -129,8 +130,9 @@ static enum handshake_verdict check_bearer(struct conn *c, struct str token,
     return verdict_of(result);
 }
 
-/* Browsers send every cookie of a name that fits, and none of their pages can see an answer that is
- * no 101: so a bad one is told on the open connection. Each one that is tried costs a signature. */
+/* A browser sends all cookies with the name, also old ones, and hides refused handshakes from its
+ * page. Therefore a bad cookie is reported on the open WebSocket. Each attempt verifies a
+ * signature. */
 static void check_cookies(struct conn *c, struct refused_token *refused) {
     struct str rest = c->head.fields, line, token;
     const char *name = c->net->parts.config->auth.cookie;
@@ -162,13 +164,13 @@ static enum handshake_verdict count_connection(struct conn *c) {
     return HANDSHAKE_FULL;
 }
 
-/* The cheap checks first, the signature last. */
+/* The cheapest checks come first; the verification of a signature comes last. */
 static void take(struct conn *c, struct str path) {
     struct refused_token refused = {AUTH_OK, NULL};
     struct str token, agent = http_head_first(&c->head, "User-Agent");
     char address[ADDRESS_TEXT_MAX];
     address_format(&c->peer, address);
-    agent.len = utf8_cut(agent, USER_AGENT_MAX); /* it begins with what says who it is */
+    agent.len = utf8_cut(agent, USER_AGENT_MAX); /* the client's name comes first */
     struct session_peer peer = {str_of(address), agent};
     enum handshake_verdict verdict = handshake_check(c->net->parts.config, &c->head, path);
     if (verdict == HANDSHAKE_ORIGIN) {

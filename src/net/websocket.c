@@ -1,4 +1,4 @@
-/* The session's transport: frames, pings, and the two ways of closing. */
+/* The transport of a session: messages, pings, and the close handshake. */
 #include "websocket.h"
 
 #include <assert.h>
@@ -56,7 +56,7 @@ static void transport_ping(void *conn) {
     }
 }
 
-/* The only close frame of this connection. */
+/* Called once for a connection. */
 static void send_close(struct conn *c) {
     unsigned char payload[2 + sizeof c->close_reason];
     size_t len = strlen(c->close_reason);
@@ -86,7 +86,7 @@ void websocket_closed(struct conn *c) {
     }
 }
 
-/* After both close frames, or after ours to a client that broke the rules, there is no more. */
+/* The connection ends after both close frames, or after ours if the client violated RFC 6455. */
 static void check_end(struct conn *c) {
     if (!c->close_sent || conn_is_busy(c)) {
         return;
@@ -99,7 +99,7 @@ static void check_end(struct conn *c) {
     }
 }
 
-/* Sends our close frame as soon as the socket takes it, which has its time. */
+/* Sends our close frame when the socket can take it. CLOSE_TIMEOUT_MS limits the whole close. */
 static void begin_close(struct conn *c, uint16_t code, const char *reason) {
     c->closing = true;
     c->close_code = code;
@@ -147,7 +147,7 @@ void websocket_writable(struct conn *c) {
     }
 }
 
-/* ---- the beginning ---- */
+/* ---- opening ---- */
 
 void websocket_open(struct conn *c, const struct session_peer *peer,
                     const struct refused_token *refused) {
@@ -172,7 +172,7 @@ void websocket_open(struct conn *c, const struct session_peer *peer,
     }
 }
 
-/* ---- what comes ---- */
+/* ---- input ---- */
 
 static void drop_received(struct conn *c) {
     buf_fini(&c->rx);
@@ -185,14 +185,14 @@ static void violate(struct conn *c, enum wire_close close) {
     session_on_violation(c->session, close);
 }
 
-/* The session ends at once, without waiting for the close handshake. */
+/* The session leaves its rooms at once, before the close handshake is complete. */
 static void tell_ending(struct conn *c) {
     if (c->session != NULL) {
         session_on_ending(c->session, end_of(c));
     }
 }
 
-/* What the WebSocket itself forbids is not announced (protocol §7). */
+/* The client violated RFC 6455. No message announces this close (protocol §7). */
 static void break_off(struct conn *c, uint16_t code) {
     drop_received(c);
     c->broken = true;
@@ -203,7 +203,7 @@ static void break_off(struct conn *c, uint16_t code) {
     check_end(c);
 }
 
-/* The session may be closed inside; the bytes stay ours until it returns. */
+/* The session may close inside. The message must live until it returns. */
 static void take_message(struct conn *c) {
     struct buf whole = c->rx;
     buf_init(&c->rx);
@@ -221,7 +221,7 @@ static void take_piece(struct conn *c, const struct frames_piece *piece) {
         violate(c, WIRE_CLOSE_BINARY);
         return;
     }
-    /* What the frame's header has announced counts before it has come. */
+    /* The length in the frame's header counts before the payload is received. */
     if (piece->left > max || c->rx.len + piece->len + piece->left > max) {
         violate(c, WIRE_CLOSE_TOO_BIG);
         return;
@@ -243,7 +243,7 @@ static void take_piece(struct conn *c, const struct frames_piece *piece) {
     }
 }
 
-/* Only the last ping needs an answer (RFC 6455 §5.5.3). */
+/* Only the latest ping must be answered (RFC 6455 §5.5.3). */
 static void answer_ping(struct conn *c) {
     if (c->closing) {
         return;
@@ -256,13 +256,13 @@ static void answer_ping(struct conn *c) {
     }
 }
 
-/* RFC 6455 §5.5.1: an empty payload, or a code and a text. */
+/* RFC 6455 §5.5.1: the payload is empty, or a code and a text. */
 static void take_close(struct conn *c) {
     const unsigned char *payload = c->frames.control;
     size_t len = c->frames.control_len;
     unsigned code = len >= 2 ? (unsigned)(payload[0] << 8 | payload[1]) : 0;
     if (c->close_sent) {
-        conn_fail(c); /* it answers the daemon's close frame */
+        conn_fail(c); /* the answer to our close frame */
         return;
     }
     if (len == 1 || (len >= 2 && !frames_is_close_code(code))) {

@@ -145,7 +145,7 @@ test('the ops socket: a stale one is removed, a live one is exit 3, another file
   await second.stop();
   assert.ok(!fs.existsSync(socket), 'a clean stop removes it');
   fs.writeFileSync(socket, 'precious');
-  await endsWith(t, { config }, 3, /no socket/);
+  await endsWith(t, { config }, 3, /is not a socket/);
   assert.strictEqual(fs.readFileSync(socket, 'utf8'), 'precious');
 });
 

@@ -1,6 +1,6 @@
 /*
- * The network side: public listeners (WebSocket), the operations endpoint, and libwebsockets, which
- * no other folder knows. Handshakes are filtered here; what passes becomes a session.
+ * The network side: public listeners (WebSocket) and the operations endpoint. Only this folder uses
+ * libwebsockets. It checks handshakes and opens a session for each one that it admits.
  *
  * Life: net_create → net_serve_ops → net_open → net_stop_accepting → net_shutdown → (loop runs) →
  * net_destroy → (loop runs).
@@ -22,27 +22,25 @@ struct net_parts { /* borrowed until net_destroy */
     const struct config *config;
 };
 
-/* Reports every problem that net_create would have with the files that the configuration names;
- * false if there is any. Takes no address. */
+/* Reports every problem that net_create would have with the configured files; false if there is
+ * any. Binds no address. */
 bool net_check(const struct config *config, config_finding_cb on_problem, void *ctx) MUST_CHECK;
-/* Checks certificates and takes every address of the configuration, so that a taken port is known
- * before anything else has started. Nobody is served yet.
- * NULL with *problem (heap, caller frees). */
+/* Checks the certificates and binds all configured addresses. Accepts no connection yet. NULL with
+ * *problem (heap, the caller frees it). */
 struct net *net_create(const struct net_parts *parts, char **problem) MUST_CHECK;
-/* The operations endpoint answers from here on. gateway is borrowed until net_shutdown. */
+/* Opens the operations endpoint. gateway is borrowed until net_shutdown. */
 void net_serve_ops(struct net *n, struct gateway *gateway);
-/* The port of the first public listener: the one chosen where the configuration says 0. */
+/* The port of the first public listener; if the configuration says 0, the one that was chosen. */
 int net_port(const struct net *n);
+/* Opens the public listeners. */
+void net_open(struct net *n);
 /* After config_exchange: takes the limits on connections and each listener's trusted proxies. */
 void net_reload(struct net *n);
-/* Public listeners accept from here on. */
-void net_open(struct net *n);
-/* Public listeners close; handshakes under way are refused with 503. The operations endpoint goes
- * on. */
+/* Closes the public listeners; started handshakes get 503. The operations endpoint stays open. */
 void net_stop_accepting(struct net *n);
-/* Closes everything at once; every session hears session_on_closed before this returns. */
+/* Closes everything at once. session_on_closed is called for every session before this returns. */
 void net_shutdown(struct net *n);
-/* After the loop has run until nothing was left to do; run it once more after this. */
+/* Run the loop until it has nothing left to do before this, and once more after it. */
 void net_destroy(struct net **n);
 
 #endif
