@@ -45,12 +45,15 @@ static bool check_files(struct check *c) {
     const struct config *config = c->config;
     struct config present = *config;
     bool keys_to_come = false, ok = true;
-    for (size_t i = 0; i < config->auth.key_count; i++)
+    for (size_t i = 0; i < config->auth.key_count; i++) {
         keys_to_come = keys_to_come || is_yet_to_come(config, config->auth.keys[i].secret_file);
-    if (is_yet_to_come(config, config->ops.socket))
+    }
+    if (is_yet_to_come(config, config->ops.socket)) {
         present.ops.socket = NULL;
-    if (is_yet_to_come(config, config->audit.file))
+    }
+    if (is_yet_to_come(config, config->audit.file)) {
         present.audit.file = nowhere;
+    }
     ok = net_check(&present, tell, c) && ok;
     ok = (keys_to_come || auth_check(&present, tell, c)) && ok;
     ok = audit_check(&present, tell, c) && ok;
@@ -59,8 +62,9 @@ static bool check_files(struct check *c) {
 
 /* Reports and frees a problem, if there is one. */
 static bool told(struct check *c, char *problem) {
-    if (problem == NULL)
+    if (problem == NULL) {
         return false;
+    }
     tell(c, problem);
     mem_free(problem);
     return true;
@@ -77,16 +81,18 @@ static bool check_tickets(struct check *c) {
 
 static bool check_state_dir(struct check *c, const struct options *options) {
     const struct config *config = c->config;
-    if (!config->dev && !config->redis.embedded)
+    if (!config->dev && !config->redis.embedded) {
         return true;
+    }
     char *state_dir = options_state_dir(options), *problem = NULL;
     bool ok = config_check_state_dir(config, state_dir, c->on_problem, NULL);
     if (config->redis.embedded) {
         struct buf directory;
         buf_init(&directory);
         buf_printf(&directory, "%s/redis", state_dir);
-        if (!redis_embedded_check(buf_cstr(&directory), &problem))
+        if (!redis_embedded_check(buf_cstr(&directory), &problem)) {
             ok = !told(c, problem);
+        }
         buf_fini(&directory);
     }
     mem_free(state_dir);
@@ -98,8 +104,9 @@ bool check_config(const struct config *config, const struct options *options,
     struct check c = {config, on_problem, false};
     config_warn(config, on_problem, NULL);
     unsupported_each(config, on_unsupported, &c);
-    if (!check_state_dir(&c, options))
+    if (!check_state_dir(&c, options)) {
         return false;
+    }
     bool files = check_files(&c);
     return check_tickets(&c) && files && !c.failed;
 }

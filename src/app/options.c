@@ -91,8 +91,9 @@ static void take(struct options *o, int id) {
         break;
     case OPTION_LOG_LEVEL:
         o->has_log_level = parse_level(optarg, &o->log_level);
-        if (!o->has_log_level)
+        if (!o->has_log_level) {
             wrong(o, "no such log level: ", optarg);
+        }
         break;
     case OPTION_VERSION:
         o->action = OPTIONS_VERSION;
@@ -109,10 +110,13 @@ static void take(struct options *o, int id) {
 void options_parse(int argc, char **argv, struct options *out) {
     *out = (struct options){.action = OPTIONS_RUN, .program = argc > 0 ? argv[0] : "wslockd"};
     int id;
-    while (out->action != OPTIONS_WRONG && (id = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
+    while (out->action != OPTIONS_WRONG &&
+           (id = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
         take(out, id);
-    if (out->action != OPTIONS_WRONG && optind < argc)
+    }
+    if (out->action != OPTIONS_WRONG && optind < argc) {
         wrong(out, "unexpected argument: ", argv[optind]);
+    }
 }
 
 char *options_state_dir(const struct options *o) {

@@ -27,8 +27,9 @@ void systemd_watchdog(uint64_t now_ms) {
         asked = true;
         enabled = sd_watchdog_enabled(0, &interval_us) > 0;
     }
-    if (!enabled || (now_ms - last_ms) * 1000 < interval_us / 2)
+    if (!enabled || (now_ms - last_ms) * 1000 < interval_us / 2) {
         return;
+    }
     last_ms = now_ms;
     sd_notify(0, "WATCHDOG=1");
 }

@@ -20,8 +20,9 @@ static void refuse(const struct search *s, const char *key, const char *advice) 
 /* For a key with a default: counts only if the file gives it. */
 static void ignore(const struct search *s, const char *key) {
     char text[256];
-    if (!config_gives(s->config, key))
+    if (!config_gives(s->config, key)) {
         return;
+    }
     (void)snprintf(text, sizeof text, "%s: warning: has no effect in this version", key);
     s->on_found(s->ctx, false, text);
 }
@@ -29,31 +30,38 @@ static void ignore(const struct search *s, const char *key) {
 static void search_auth(const struct search *s) {
     static const char *const OF_URL[] = {"auth.jwks.refresh", "auth.jwks.cooldown",
                                          "auth.jwks.maxAge"};
-    if (s->config->auth.jwks_url)
+    if (s->config->auth.jwks_url) {
         refuse(s, "auth.jwks.url", ": put the key set into a file and name it in auth.jwks.file");
-    for (size_t i = 0; i < ARRAY_LEN(OF_URL); i++)
+    }
+    for (size_t i = 0; i < ARRAY_LEN(OF_URL); i++) {
         ignore(s, OF_URL[i]);
+    }
 }
 
 static void search_redis(const struct search *s) {
-    if (s->config->redis.sentinel_master)
+    if (s->config->redis.sentinel_master) {
         refuse(s, "redis.sentinel", "");
-    if (s->config->redis.cluster_nodes.count > 0)
+    }
+    if (s->config->redis.cluster_nodes.count > 0) {
         refuse(s, "redis.cluster", "");
-    if (s->config->redis.wait_replicas > 0)
+    }
+    if (s->config->redis.wait_replicas > 0) {
         refuse(s, "redis.waitReplicas", "");
+    }
 }
 
 static void search_net(const struct search *s) {
     for (size_t i = 0; i < s->config->listen_count; i++) {
         char key[64];
         (void)snprintf(key, sizeof key, "listen[%zu].systemdSocket", i);
-        if (s->config->listen[i].systemd_socket)
+        if (s->config->listen[i].systemd_socket) {
             refuse(s, key, "");
+        }
     }
     ignore(s, "paths.socketio");
-    if (s->config->paths.polling)
+    if (s->config->paths.polling) {
         ignore(s, "paths.polling");
+    }
 }
 
 void unsupported_each(const struct config *config, unsupported_cb on_found, void *ctx) {
@@ -65,8 +73,9 @@ void unsupported_each(const struct config *config, unsupported_cb on_found, void
 
 static void keep_first(void *ctx, bool fatal, const char *finding) {
     char **first = ctx;
-    if (fatal && !*first)
+    if (fatal && !*first) {
         *first = mem_strdup(finding);
+    }
 }
 
 char *unsupported_problem(const struct config *config) {

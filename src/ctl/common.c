@@ -36,10 +36,11 @@ static char *join(const char *directory, const char *rest) {
 static void print_problem(void *ctx, const char *file, int line, const char *key,
                           const char *text) {
     (void)ctx;
-    if (line > 0)
+    if (line > 0) {
         fprintf(stderr, "%s:%d: ", file, line);
-    else
+    } else {
         fprintf(stderr, "%s: ", file);
+    }
     fprintf(stderr, "%s%s%s\n", key, *key ? ": " : "", text);
 }
 
@@ -48,20 +49,22 @@ static struct config *load_dev(const struct ctl_options *options) {
     char *key = join(state_dir, "/dev-key");
     struct config *config = NULL;
 
-    if (access(key, R_OK) == 0)
+    if (access(key, R_OK) == 0) {
         config = config_load_dev(state_dir, options->config_file, print_problem, NULL);
-    else
+    } else {
         ctl_complain("no development key in %s: start `wslockd --dev` first, or name its "
                      "--state-dir, or a configuration with --config",
                      state_dir);
+    }
     mem_free(key);
     mem_free(state_dir);
     return config;
 }
 
 struct config *ctl_load_config(const struct ctl_options *options) {
-    if (options->config_file && !options->state_dir)
+    if (options->config_file && !options->state_dir) {
         return config_load_file(options->config_file, print_problem, NULL);
+    }
     return load_dev(options);
 }
 
@@ -74,14 +77,17 @@ bool ctl_parse_ttl(const char *text, int64_t *out_ms) {
     size_t digits = strspn(text, "0123456789");
     long long number;
 
-    if (digits == 0 || digits > 12)
+    if (digits == 0 || digits > 12) {
         return false;
+    }
     number = strtoll(text, NULL, 10);
     for (size_t i = 0; i < ARRAY_LEN(UNITS); i++) {
-        if (strcmp(text + digits, UNITS[i].suffix) != 0)
+        if (strcmp(text + digits, UNITS[i].suffix) != 0) {
             continue;
-        if (number > 365 * DAY_MS / UNITS[i].ms || number * UNITS[i].ms < SECOND_MS)
+        }
+        if (number > 365 * DAY_MS / UNITS[i].ms || number * UNITS[i].ms < SECOND_MS) {
             return false;
+        }
         *out_ms = number * UNITS[i].ms;
         return true;
     }

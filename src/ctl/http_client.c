@@ -27,8 +27,9 @@ static socklen_t fill_address(const struct ctl_endpoint *endpoint, union address
     if (endpoint->unix_path) {
         size_t len = strlen(endpoint->unix_path);
 
-        if (len >= sizeof out->un.sun_path)
+        if (len >= sizeof out->un.sun_path) {
             return 0;
+        }
         out->un.sun_family = AF_UNIX;
         memcpy(out->un.sun_path, endpoint->unix_path, len);
         return sizeof out->un;
@@ -59,11 +60,13 @@ static int open_connection(const struct ctl_endpoint *endpoint, const char **why
     fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0 &&
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0 &&
-        connect(fd, &address.any, len) == 0)
+        connect(fd, &address.any, len) == 0) {
         return fd;
+    }
     *why = strerror(errno);
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+    }
     return -1;
 }
 
@@ -75,8 +78,9 @@ static bool send_all(int fd, const struct buf *request, const char **why) {
     for (size_t sent = 0; sent < request->len;) {
         ssize_t n = send(fd, request->data + sent, request->len - sent, MSG_NOSIGNAL);
 
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR) {
             continue;
+        }
         if (n < 0) {
             *why = io_error();
             return false;
@@ -94,14 +98,16 @@ static bool receive_all(int fd, struct buf *out, const char **why) {
     for (;;) {
         ssize_t n = recv(fd, block, sizeof block, 0);
 
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR) {
             continue;
+        }
         if (n < 0) {
             *why = io_error();
             return false;
         }
-        if (n == 0)
+        if (n == 0) {
             return true;
+        }
         if (out->len + (size_t)n > CTL_HTTP_MAX_BYTES) {
             *why = "the answer is longer than 8 MiB";
             return false;
@@ -121,8 +127,9 @@ static const char *find_header(const char *head, const char *name) {
 
     for (const char *line = head; (line = strstr(line, "\r\n"));) {
         line += 2;
-        if (strncasecmp(line, name, len) == 0 && line[len] == ':')
+        if (strncasecmp(line, name, len) == 0 && line[len] == ':') {
             return line + len + 1;
+        }
     }
     return NULL;
 }
@@ -136,15 +143,18 @@ static bool parse_response(struct str response, int *status, struct buf *body, c
 
     buf_init(&head);
     *why = "the answer is no HTTP/1.1";
-    if (!end || memchr(response.p, '\0', (size_t)(end - response.p)))
+    if (!end || memchr(response.p, '\0', (size_t)(end - response.p))) {
         goto done;
+    }
     buf_append(&head, response.p, (size_t)(end - response.p) + 2);
     text = buf_cstr(&head);
-    if (strncmp(text, "HTTP/1.1 ", 9) != 0 || strspn(text + 9, "0123456789") != 3)
+    if (strncmp(text, "HTTP/1.1 ", 9) != 0 || strspn(text + 9, "0123456789") != 3) {
         goto done;
+    }
     *status = (int)strtol(text + 9, NULL, 10);
-    if (find_header(text, "transfer-encoding"))
+    if (find_header(text, "transfer-encoding")) {
         goto done;
+    }
     body_len = response.len - (size_t)(end + 4 - response.p);
     length = find_header(text, "content-length");
     if (length && strtoull(length, NULL, 10) != body_len) {
@@ -164,8 +174,9 @@ bool ctl_http_get(const struct ctl_endpoint *endpoint, const char *path, int *st
     struct buf request, response;
     bool ok;
 
-    if (fd < 0)
+    if (fd < 0) {
         return false;
+    }
     buf_init(&request);
     buf_init(&response);
     buf_printf(&request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);

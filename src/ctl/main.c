@@ -72,15 +72,18 @@ static const char HELP_TAIL[] =
 
 static void print_help(void) {
     fputs(HELP_HEAD, stdout);
-    for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++)
+    for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++) {
         printf("  %-8s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
+    }
     fputs(HELP_TAIL, stdout);
 }
 
 static const struct command *find_command(const char *name) {
-    for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++)
-        if (strcmp(COMMANDS[i].name, name) == 0)
+    for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++) {
+        if (strcmp(COMMANDS[i].name, name) == 0) {
             return &COMMANDS[i];
+        }
+    }
     return NULL;
 }
 
@@ -94,8 +97,9 @@ struct parsed {
 static void take(struct parsed *p, int id, const char *name) {
     struct ctl_options *o = &p->options;
 
-    if (id >= OPTION_USER)
+    if (id >= OPTION_USER) {
         p->token_option = name;
+    }
     switch (id) {
     case OPTION_CONFIG:
         o->config_file = optarg;
@@ -145,12 +149,14 @@ static enum ctl_exit unknown_command(const char *name) {
     struct buf names;
 
     buf_init(&names);
-    for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++)
+    for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++) {
         buf_printf(&names, "%s%s", i == 0 ? "" : ", ", COMMANDS[i].name);
-    if (name)
+    }
+    if (name) {
         ctl_complain("unknown command: %s; there are: %s", name, buf_cstr(&names));
-    else
+    } else {
         ctl_complain("a command is needed: %s", buf_cstr(&names));
+    }
     buf_fini(&names);
     return usage();
 }
@@ -159,17 +165,20 @@ static enum ctl_exit run(const struct parsed *p, int count, char **words) {
     const struct command *command = count > 0 ? find_command(words[0]) : NULL;
     enum ctl_exit result;
 
-    if (p->wrong)
+    if (p->wrong) {
         return usage();
+    }
     if (p->help || p->version) {
-        if (p->help)
+        if (p->help) {
             print_help();
-        else
+        } else {
             puts("wslockctl " WSLOCK_VERSION);
+        }
         return CTL_OK;
     }
-    if (!command)
+    if (!command) {
         return unknown_command(count > 0 ? words[0] : NULL);
+    }
     if (count > 1) {
         ctl_complain("%s: unexpected argument: %s", command->name, words[1]);
         return usage();
@@ -192,8 +201,9 @@ int main(int argc, char **argv) {
     int id, index = 0;
 
     parsed.options.roles = mem_calloc((size_t)argc + 1, sizeof *parsed.options.roles);
-    while ((id = getopt_long(argc, argv, "", OPTIONS, &index)) != -1)
+    while ((id = getopt_long(argc, argv, "", OPTIONS, &index)) != -1) {
         take(&parsed, id, OPTIONS[index].name);
+    }
     result = run(&parsed, argc - optind, argv + optind);
     if (result == CTL_OK && (fflush(stdout) != 0 || ferror(stdout))) {
         ctl_complain("cannot write to standard output: %s", strerror(errno));

@@ -21,16 +21,19 @@ static bool find_place(const struct ctl_options *options, struct place *out) {
     struct buf b;
 
     *out = (struct place){.endpoint = {.unix_path = options->socket}};
-    if (options->socket)
+    if (options->socket) {
         return true;
+    }
     if (options->config_file && !options->state_dir) {
         out->config = ctl_load_config(options);
-        if (!out->config)
+        if (!out->config) {
             return false;
+        }
         out->endpoint = (struct ctl_endpoint){out->config->ops.socket, out->config->ops.address,
                                               out->config->ops.port};
-        if (out->config->ops.enabled && (out->config->ops.socket || out->config->ops.port > 0))
+        if (out->config->ops.enabled && (out->config->ops.socket || out->config->ops.port > 0)) {
             return true;
+        }
         ctl_complain("%s: ops has neither a socket nor a fixed port", options->config_file);
         return false;
     }
@@ -57,14 +60,16 @@ static bool ask(const struct place *place, const char *path, struct buf *body) {
     int status = 0;
 
     if (!ctl_http_get(endpoint, path, &status, body, &why)) {
-        if (endpoint->unix_path)
+        if (endpoint->unix_path) {
             ctl_complain("no answer from wslockd at %s: %s", endpoint->unix_path, why);
-        else
+        } else {
             ctl_complain("no answer from wslockd at %s port %d: %s", endpoint->address,
                          endpoint->port, why);
-        if (place->guessed)
+        }
+        if (place->guessed) {
             ctl_complain("only wslockd --dev listens there: name another daemon's configuration "
                          "(--config /etc/wslockd/wslockd.yaml) or its --socket");
+        }
         return false;
     }
     if (status != 200 && status != 503) {
@@ -123,10 +128,11 @@ static json_t *gather(const struct place *place, const struct buf *ready, const 
         return NULL;
     }
     status = json_object();
-    if (json_is_string(instance))
+    if (json_is_string(instance)) {
         (void)json_object_set(status, "instance", instance);
-    else if (place->config)
+    } else if (place->config) {
         (void)json_object_set_new(status, "instance", json_string(place->config->instance));
+    }
     ctl_metrics_each(metrics, "wslock_build_info", take_version, status);
     (void)json_object_set(status, "ready", json_object_get(answer, "ready"));
     (void)json_object_set(status, "reasons", json_object_get(answer, "reasons"));
@@ -158,10 +164,12 @@ static void print_table(const json_t *status) {
     const char *version = json_string_value(json_object_get(status, "version"));
     const json_t *reasons = json_object_get(status, "reasons");
 
-    if (instance)
+    if (instance) {
         printf("%-12s %s\n", "instance", instance);
-    if (version)
+    }
+    if (version) {
         printf("%-12s %s\n", "version", version);
+    }
     printf("%-12s %s", "ready", json_is_true(json_object_get(status, "ready")) ? "yes" : "no");
     for (size_t i = 0; i < json_array_size(reasons); i++) {
         const char *reason = json_string_value(json_array_get(reasons, i));
@@ -183,11 +191,13 @@ enum ctl_exit ctl_status(const struct ctl_options *options) {
     buf_init(&ready);
     buf_init(&metrics);
     if (!find_place(options, &place) || !ask(&place, "/readyz", &ready) ||
-        !ask(&place, "/metrics", &metrics))
+        !ask(&place, "/metrics", &metrics)) {
         goto done;
+    }
     status = gather(&place, &ready, buf_cstr(&metrics));
-    if (!status)
+    if (!status) {
         goto done;
+    }
     if (options->json) {
         json_dumpf(status, stdout, JSON_INDENT(2));
         putchar('\n');

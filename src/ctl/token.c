@@ -15,10 +15,12 @@ static const char **gather_roles(const struct ctl_options *options, const struct
     const char **roles = mem_calloc(options->role_count + 1, sizeof *roles);
 
     *count = 0;
-    for (size_t i = 0; i < options->role_count; i++)
+    for (size_t i = 0; i < options->role_count; i++) {
         roles[(*count)++] = options->roles[i];
-    if (options->admin)
+    }
+    if (options->admin) {
         roles[(*count)++] = config->auth.admin_roles.items[0];
+    }
     return roles;
 }
 
@@ -46,10 +48,11 @@ static enum ctl_exit sign(const struct ctl_options *options, const struct config
     roles = gather_roles(options, config, &request.role_count);
     request.roles = roles;
     token = sign_token(config, key, &request, &problem);
-    if (token)
+    if (token) {
         puts(token);
-    else
+    } else {
         ctl_complain("%s", problem);
+    }
     mem_free(token);
     mem_free(problem);
     mem_free(roles);
@@ -70,8 +73,9 @@ enum ctl_exit ctl_token(const struct ctl_options *options) {
         return CTL_USAGE;
     }
     config = ctl_load_config(options);
-    if (!config)
+    if (!config) {
         return CTL_FAILED;
+    }
     result = sign(options, config, ttl_ms);
     config_destroy(&config);
     return result;

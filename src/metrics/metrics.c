@@ -64,8 +64,9 @@ static struct metric {
 } metrics[METRIC_COUNT];
 
 static size_t label_count(const char *names) {
-    if (names[0] == '\0')
+    if (names[0] == '\0') {
         return 0;
+    }
     return strchr(names, ',') != NULL ? 2 : 1;
 }
 
@@ -91,15 +92,17 @@ static bool same_labels(const struct series *s, uint32_t hash,
 static struct series **find_place(const struct metric *m, uint32_t hash,
                                   const char *const labels[LABELS_MAX]) {
     size_t at = hash % INDEX_SIZE;
-    while (m->index[at] != NULL && !same_labels(m->index[at], hash, labels))
+    while (m->index[at] != NULL && !same_labels(m->index[at], hash, labels)) {
         at = (at + 1) % INDEX_SIZE;
+    }
     return &m->index[at];
 }
 
 static struct series *find_series(const struct metric *m, uint32_t hash,
                                   const char *const labels[LABELS_MAX]) {
-    if (m->index != NULL)
+    if (m->index != NULL) {
         return *find_place(m, hash, labels);
+    }
     return m->count == 1 && same_labels(m->order[0], hash, labels) ? m->order[0] : NULL;
 }
 
@@ -116,14 +119,18 @@ static struct series *add_series(struct metric *m, uint32_t hash,
                                  const char *const labels[LABELS_MAX]) {
     struct series *s = mem_zalloc(sizeof *s);
     s->hash = hash;
-    for (size_t i = 0; i < LABELS_MAX; i++)
+    for (size_t i = 0; i < LABELS_MAX; i++) {
         s->labels[i] = mem_strdup(labels[i]);
-    if (m->order == NULL)
+    }
+    if (m->order == NULL) {
         m->order = mem_calloc(METRICS_MAX_SERIES + 1, sizeof(struct series *));
-    if (m->count == 1)
+    }
+    if (m->count == 1) {
         build_index(m);
-    if (m->index != NULL)
+    }
+    if (m->index != NULL) {
         *find_place(m, hash, labels) = s;
+    }
     m->order[m->count++] = s;
     return s;
 }
@@ -135,24 +142,28 @@ static void take_labels(const char *labels[LABELS_MAX], enum metric_id id, const
     labels[0] = named >= 1 && label1 != NULL ? label1 : "";
     labels[1] = named >= 2 && label2 != NULL ? label2 : "";
     for (size_t i = 0; i < named; i++) {
-        if (strnlen(labels[i], LABEL_MAX_BYTES + 1) > LABEL_MAX_BYTES)
+        if (strnlen(labels[i], LABEL_MAX_BYTES + 1) > LABEL_MAX_BYTES) {
             labels[i] = "other";
+        }
     }
 }
 
 static struct series *get_series(enum metric_id id, const char *label1, const char *label2) {
     struct metric *m = &metrics[id];
     const char *labels[LABELS_MAX];
-    if (rows[id].labels[0] == '\0' && m->count > 0)
+    if (rows[id].labels[0] == '\0' && m->count > 0) {
         return m->order[0];
+    }
     take_labels(labels, id, label1, label2);
     uint32_t hash = hash_labels(labels);
     struct series *s = find_series(m, hash, labels);
-    if (s != NULL)
+    if (s != NULL) {
         return s;
+    }
     if (m->count >= METRICS_MAX_SERIES) {
-        for (size_t i = 0; i < label_count(rows[id].labels); i++)
+        for (size_t i = 0; i < label_count(rows[id].labels); i++) {
             labels[i] = "other";
+        }
         hash = hash_labels(labels);
         s = find_series(m, hash, labels);
     }
@@ -165,15 +176,17 @@ void metrics_add(enum metric_id id, double delta, const char *label1, const char
 
 void metrics_set(enum metric_id id, double value, const char *label1, const char *label2) {
     struct series *s = get_series(id, label1, label2);
-    if (rows[id].kind != PEAK || value > s->value)
+    if (rows[id].kind != PEAK || value > s->value) {
         s->value = value;
+    }
 }
 
 void metrics_observe(enum metric_id id, double seconds, const char *label1) {
     struct series *s = get_series(id, label1, NULL);
     size_t bucket = 0;
-    while (bucket < ARRAY_LEN(bucket_bounds) && seconds > bucket_bounds[bucket])
+    while (bucket < ARRAY_LEN(bucket_bounds) && seconds > bucket_bounds[bucket]) {
         bucket++;
+    }
     s->counts[bucket]++;
     s->value += seconds;
 }
@@ -182,21 +195,25 @@ double metrics_value(enum metric_id id, const char *label1, const char *label2) 
     const char *labels[LABELS_MAX];
     take_labels(labels, id, label1, label2);
     const struct series *s = find_series(&metrics[id], hash_labels(labels), labels);
-    if (s == NULL)
+    if (s == NULL) {
         return 0;
-    if (rows[id].kind != HISTOGRAM)
+    }
+    if (rows[id].kind != HISTOGRAM) {
         return s->value;
+    }
     uint64_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(s->counts); i++)
+    for (size_t i = 0; i < ARRAY_LEN(s->counts); i++) {
         count += s->counts[i];
+    }
     return (double)count;
 }
 
 void metrics_clear(enum metric_id id) {
     struct metric *m = &metrics[id];
     for (size_t i = 0; i < m->count; i++) {
-        for (size_t k = 0; k < LABELS_MAX; k++)
+        for (size_t k = 0; k < LABELS_MAX; k++) {
             mem_free(m->order[i]->labels[k]);
+        }
         mem_free(m->order[i]);
     }
     mem_free(m->order);
@@ -205,8 +222,9 @@ void metrics_clear(enum metric_id id) {
 }
 
 void metrics_reset(void) {
-    for (int id = 0; id < METRIC_COUNT; id++)
+    for (int id = 0; id < METRIC_COUNT; id++) {
         metrics_clear((enum metric_id)id);
+    }
 }
 
 /* Prometheus text format: in label values \ " and line feed are escaped. */
@@ -239,8 +257,9 @@ static void append_number(struct buf *out, double value) {
         buf_append_i64(out, (int64_t)value);
     } else {
         snprintf(text, sizeof text, "%.15g", value);
-        if (strtod(text, NULL) != value)
+        if (strtod(text, NULL) != value) {
             snprintf(text, sizeof text, "%.17g", value);
+        }
         buf_append_str(out, text);
     }
 }
@@ -261,10 +280,12 @@ static void append_sample(struct buf *out, const struct row *row, const struct s
         buf_append_char(out, '"');
         name += name_len + 1;
     }
-    if (le != NULL)
+    if (le != NULL) {
         buf_printf(out, "%cle=\"%s\"", named > 0 ? ',' : '{', le);
-    if (named > 0 || le != NULL)
+    }
+    if (named > 0 || le != NULL) {
         buf_append_char(out, '}');
+    }
     buf_append_char(out, ' ');
     append_number(out, value);
     buf_append_char(out, '\n');
@@ -273,8 +294,9 @@ static void append_sample(struct buf *out, const struct row *row, const struct s
 static void append_series(struct buf *out, const struct row *row, struct series *s) {
     if (row->kind != HISTOGRAM) {
         append_sample(out, row, s, "", NULL, s->value);
-        if (row->kind == PEAK)
+        if (row->kind == PEAK) {
             s->value = 0;
+        }
         return;
     }
     uint64_t cumulative = 0;
@@ -293,11 +315,13 @@ void metrics_render(struct buf *out) {
         const struct row *row = &rows[id];
         /* What counts starts at 0; a gauge that nobody has set yet has no sample, nor has what is
          * counted by labels before the first time. */
-        if ((row->kind == COUNTER || row->kind == HISTOGRAM) && row->labels[0] == '\0')
+        if ((row->kind == COUNTER || row->kind == HISTOGRAM) && row->labels[0] == '\0') {
             get_series(id, NULL, NULL);
+        }
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name,
                    kinds[row->kind]);
-        for (size_t i = 0; i < metrics[id].count; i++)
+        for (size_t i = 0; i < metrics[id].count; i++) {
             append_series(out, row, metrics[id].order[i]);
+        }
     }
 }
