@@ -69,8 +69,9 @@ static void configure_log(const struct daemon *d) {
 /* ---- phases ---- */
 
 static void end(struct daemon *d, enum exit_code code) {
-    if (d->phase == PHASE_ENDED)
+    if (d->phase == PHASE_ENDED) {
         return;
+    }
     d->phase = PHASE_ENDED;
     d->exit_code = code;
     uv_stop(&d->loop);
@@ -100,8 +101,9 @@ static void open_for_clients(struct daemon *d) {
     metrics_set(METRIC_RELOAD_OK, 1, NULL, NULL); /* the configuration of the start */
     log_info("ready", LF("version", WSLOCK_VERSION), LF("instance", d->config->instance));
     systemd_ready();
-    if (d->config->dev)
+    if (d->config->dev) {
         print_dev_hints(d);
+    }
 }
 
 static void give_up_starting(struct daemon *d) {
@@ -124,19 +126,22 @@ static void drain(struct daemon *d) {
 
 static void on_flushed(void *ctx, bool ok) {
     struct daemon *d = ctx;
-    if (d->phase != PHASE_DRAINING)
+    if (d->phase != PHASE_DRAINING) {
         return;
+    }
     d->flushed = ok;
-    if (ok)
+    if (ok) {
         log_info("drained");
+    }
     end(d, EXIT_CLEAN);
 }
 
 static void go_on_draining(struct daemon *d, uint64_t now_ms) {
     uint64_t last_ms = (uint64_t)d->config->drain_timeout_ms / 5;
     bool drained = gateway_drained(d->gateway);
-    if (last_ms > DRAIN_LAST_MS)
+    if (last_ms > DRAIN_LAST_MS) {
         last_ms = DRAIN_LAST_MS;
+    }
     bool late = now_ms + last_ms >= d->deadline_ms;
     if (drained && !d->flushing) {
         d->flushing = true;
@@ -147,8 +152,9 @@ static void go_on_draining(struct daemon *d, uint64_t now_ms) {
         gateway_close_all(d->gateway);
     }
     if (now_ms >= d->deadline_ms || (drained && late)) {
-        if (!drained)
+        if (!drained) {
             log_warn("drain_incomplete", LFI("sessions", gateway_session_count(d->gateway)));
+        }
         end(d, EXIT_CLEAN);
     }
 }
@@ -157,14 +163,17 @@ static void go_on_draining(struct daemon *d, uint64_t now_ms) {
  * Listening waits for that. */
 static void go_on_starting(struct daemon *d, uint64_t now_ms) {
     if (!gateway_started(d->gateway)) {
-        if (now_ms >= d->deadline_ms)
+        if (now_ms >= d->deadline_ms) {
             give_up_starting(d);
+        }
         return;
     }
-    if (d->reached_ms == 0)
+    if (d->reached_ms == 0) {
         d->reached_ms = now_ms;
-    if (!gateway_recovering(d->gateway) || now_ms - d->reached_ms >= RECOVERY_WAIT_MS)
+    }
+    if (!gateway_recovering(d->gateway) || now_ms - d->reached_ms >= RECOVERY_WAIT_MS) {
         open_for_clients(d);
+    }
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -191,10 +200,11 @@ static void on_tick(uv_timer_t *timer) {
 
 /* A second signal ends the drain. */
 static void on_stop_signal(struct daemon *d) {
-    if (d->phase == PHASE_RUNNING)
+    if (d->phase == PHASE_RUNNING) {
         drain(d);
-    else
+    } else {
         end(d, EXIT_CLEAN);
+    }
 }
 
 /* ---- reload ---- */
@@ -216,30 +226,34 @@ static void tell_reload_problem(struct config *next, char *problem) {
  * each problem logged. */
 static struct config *load_next(const struct daemon *d) {
     const char *why = NULL, *file = d->options->config_file;
-    if (file == NULL && !d->options->dev)
+    if (file == NULL && !d->options->dev) {
         file = OPTIONS_DEFAULT_CONFIG;
+    }
     /* Reading a pipe would wait for its writer. */
     if (file != NULL && !file_check(file, &why)) {
         on_reload_problem(NULL, file, 0, "", why);
         return NULL;
     }
     struct config *next = options_load_config(d->options, on_reload_problem, NULL);
-    if (next == NULL)
+    if (next == NULL) {
         return NULL;
+    }
     config_bound_port(next, net_port(d->net));
     char *problem = unsupported_problem(next);
-    if (problem != NULL)
+    if (problem != NULL) {
         tell_reload_problem(next, problem);
-    else if (config_may_reload(d->config, next, on_reload_problem, NULL))
+    } else if (config_may_reload(d->config, next, on_reload_problem, NULL)) {
         return next;
+    }
     config_destroy(&next);
     return NULL;
 }
 
 static bool read_ticket_keys(const struct config *config, struct ticket_keys **keys,
                              char **problem) {
-    if (config->ticket_signing_key_file == NULL)
+    if (config->ticket_signing_key_file == NULL) {
         return true;
+    }
     *keys = ticket_keys_load(config->ticket_signing_key_file, problem);
     return *keys != NULL;
 }
@@ -249,8 +263,9 @@ static bool reload(struct daemon *d) {
     struct config *next = load_next(d);
     struct ticket_keys *tickets = NULL;
     char *problem = NULL;
-    if (next == NULL)
+    if (next == NULL) {
         return false;
+    }
     if (!read_ticket_keys(next, &tickets, &problem) || !auth_reload(d->auth, next, &problem)) {
         tell_reload_problem(next, problem);
         ticket_keys_destroy(&tickets);
@@ -268,26 +283,30 @@ static bool reload(struct daemon *d) {
 }
 
 static void on_reload_signal(struct daemon *d) {
-    if (d->phase == PHASE_RUNNING)
+    if (d->phase == PHASE_RUNNING) {
         systemd_reloading();
+    }
     bool ok = reload(d);
     metrics_set(METRIC_RELOAD_OK, ok ? 1 : 0, NULL, NULL);
     gateway_record_reload(d->gateway, ok);
-    if (ok)
+    if (ok) {
         log_info("reloaded");
-    else
+    } else {
         log_error("reload_failed", LF("effect", "the configuration stays as it was"));
-    if (d->phase == PHASE_RUNNING)
+    }
+    if (d->phase == PHASE_RUNNING) {
         systemd_ready();
+    }
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
     struct daemon *d = handle->data;
     log_info("signal", LF("name", strsignal(number)));
-    if (number != SIGHUP)
+    if (number != SIGHUP) {
         on_stop_signal(d);
-    else if (d->phase == PHASE_STARTING || d->phase == PHASE_RUNNING)
+    } else if (d->phase == PHASE_STARTING || d->phase == PHASE_RUNNING) {
         on_reload_signal(d);
+    }
 }
 
 /* ---- start and end ---- */
@@ -306,16 +325,19 @@ static void start_loop(struct daemon *d) {
 
 static bool start_embedded(struct daemon *d, char **problem) {
     struct buf directory;
-    if (!d->config->redis.embedded)
+    if (!d->config->redis.embedded) {
         return true;
-    if (d->config->state_dir == NULL)
+    }
+    if (d->config->state_dir == NULL) {
         d->config->state_dir = options_state_dir(d->options);
+    }
     buf_init(&directory);
     buf_printf(&directory, "%s/redis", d->config->state_dir);
     d->embedded = redis_embedded_start(&d->loop, buf_cstr(&directory), problem);
     buf_fini(&directory);
-    if (d->embedded == NULL)
+    if (d->embedded == NULL) {
         return false;
+    }
     /* Nobody has a pointer to it yet. */
     mem_free(d->config->redis.unix_path);
     d->config->redis.unix_path = mem_strdup(redis_embedded_socket(d->embedded));
@@ -324,21 +346,26 @@ static bool start_embedded(struct daemon *d, char **problem) {
 
 static bool start_modules(struct daemon *d, char **problem) {
     *problem = unsupported_problem(d->config);
-    if (*problem != NULL)
+    if (*problem != NULL) {
         return false;
+    }
     struct net_parts net_parts = {&d->loop, d->wheel, d->config};
     d->net = net_create(&net_parts, problem);
-    if (d->net == NULL)
+    if (d->net == NULL) {
         return false;
+    }
     config_bound_port(d->config, net_port(d->net));
     d->auth = auth_create(d->config, problem);
-    if (d->auth == NULL)
+    if (d->auth == NULL) {
         return false;
-    if (!read_ticket_keys(d->config, &d->tickets, problem))
+    }
+    if (!read_ticket_keys(d->config, &d->tickets, problem)) {
         return false;
+    }
     d->audit = audit_open(&d->loop, d->config, d->config->instance, problem);
-    if (d->audit == NULL || !start_embedded(d, problem))
+    if (d->audit == NULL || !start_embedded(d, problem)) {
         return false;
+    }
     struct gateway_parts parts = {&d->loop, d->wheel, d->config, d->auth, d->audit, d->tickets};
     d->gateway = gateway_create(&parts, on_fatal, d);
     net_serve_ops(d->net, d->gateway);
@@ -349,8 +376,9 @@ static void start_clocks(struct daemon *d) {
     d->deadline_ms = clock_boot_ms() + (uint64_t)d->config->redis.start_timeout_ms;
     d->last_tick_ms = clock_boot_ms();
     uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
-    for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++)
+    for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++) {
         uv_signal_start(&d->signals[i], on_signal, SIGNALS[i]);
+    }
 }
 
 /* For an exit while a thread still uses the memory. */
@@ -385,25 +413,29 @@ static void stop_modules(struct daemon *d) {
     uv_timer_init(&d->loop, &guard);
     guard.data = d;
     uv_unref((uv_handle_t *)&guard);
-    if (d->net != NULL)
+    if (d->net != NULL) {
         net_shutdown(d->net);
+    }
     gateway_destroy(&d->gateway);
-    if (!audit_close(&d->audit, flush_ms(d)))
+    if (!audit_close(&d->audit, flush_ms(d))) {
         leave(d);
+    }
     ticket_keys_destroy(&d->tickets);
     auth_destroy(&d->auth);
     redis_embedded_stop(&d->embedded);
     uv_close((uv_handle_t *)&d->tick, NULL);
-    for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++)
+    for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++) {
         uv_close((uv_handle_t *)&d->signals[i], NULL);
+    }
     run_out(d, &guard);
     net_destroy(&d->net);
     run_out(d, &guard);
     uv_close((uv_handle_t *)&guard, NULL);
     uv_run(&d->loop, UV_RUN_NOWAIT);
     wheel_destroy(&d->wheel);
-    if (uv_loop_close(&d->loop) != 0)
+    if (uv_loop_close(&d->loop) != 0) {
         log_error("loop_not_closed");
+    }
     metrics_reset();
     config_destroy(&d->config);
 }

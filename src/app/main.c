@@ -18,10 +18,12 @@ static void print_problem(void *ctx, const char *file, int line, const char *key
                           const char *text) {
     (void)ctx;
     fputs(file, stderr);
-    if (line > 0)
+    if (line > 0) {
         fprintf(stderr, ":%d", line);
-    if (key != NULL && key[0] != '\0')
+    }
+    if (key != NULL && key[0] != '\0') {
         fprintf(stderr, ": %s", key);
+    }
     fprintf(stderr, ": %s\n", text);
 }
 
@@ -35,27 +37,31 @@ static void print_config(const struct config *config) {
 
 /* Fails if the output could not be written completely. */
 static enum exit_code printed(void) {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
         return EXIT_CLEAN;
+    }
     fprintf(stderr, "wslockd: cannot write to standard output: %s\n", strerror(errno));
     return EXIT_RESOURCE;
 }
 
 static enum exit_code with_config(const struct options *o) {
     struct config *config = options_load_config(o, print_problem, NULL);
-    if (config == NULL)
+    if (config == NULL) {
         return EXIT_CONFIGURATION;
+    }
     if (o->action == OPTIONS_RUN) {
-        if (!o->dev || config_make_dev(config->state_dir, print_problem, NULL))
+        if (!o->dev || config_make_dev(config->state_dir, print_problem, NULL)) {
             return daemon_run(config, o);
+        }
         config_destroy(&config);
         return EXIT_RESOURCE;
     }
     bool ok = true;
-    if (o->action == OPTIONS_PRINT_CONFIG)
+    if (o->action == OPTIONS_PRINT_CONFIG) {
         print_config(config);
-    else if ((ok = check_config(config, o, print_problem)))
+    } else if ((ok = check_config(config, o, print_problem))) {
         puts("configuration ok");
+    }
     config_destroy(&config);
     return ok ? printed() : EXIT_CONFIGURATION;
 }
@@ -64,8 +70,9 @@ static enum exit_code with_config(const struct options *o) {
  * and messages to standard output or error would go there. */
 static void open_standard_descriptors(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
             _exit(EXIT_RESOURCE);
+        }
     }
 }
 

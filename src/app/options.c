@@ -125,9 +125,10 @@ char *options_state_dir(const struct options *o) {
 
 struct config *options_load_config(const struct options *o, config_problem_cb on_problem,
                                    void *ctx) {
-    if (!o->dev)
+    if (!o->dev) {
         return config_load_file(o->config_file != NULL ? o->config_file : OPTIONS_DEFAULT_CONFIG,
                                 on_problem, ctx);
+    }
     char *state_dir = options_state_dir(o);
     struct config *config = config_load_dev(state_dir, o->config_file, on_problem, ctx);
     mem_free(state_dir);

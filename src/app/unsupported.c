@@ -30,7 +30,7 @@ static void ignore(const struct search *s, const char *key) {
 static void search_auth(const struct search *s) {
     static const char *const OF_URL[] = {"auth.jwks.refresh", "auth.jwks.cooldown",
                                          "auth.jwks.maxAge"};
-    if (s->config->auth.jwks_url) {
+    if (s->config->auth.jwks_url != NULL) {
         refuse(s, "auth.jwks.url", ": put the key set into a file and name it in auth.jwks.file");
     }
     for (size_t i = 0; i < ARRAY_LEN(OF_URL); i++) {
@@ -39,7 +39,7 @@ static void search_auth(const struct search *s) {
 }
 
 static void search_redis(const struct search *s) {
-    if (s->config->redis.sentinel_master) {
+    if (s->config->redis.sentinel_master != NULL) {
         refuse(s, "redis.sentinel", "");
     }
     if (s->config->redis.cluster_nodes.count > 0) {
@@ -54,7 +54,7 @@ static void search_net(const struct search *s) {
     for (size_t i = 0; i < s->config->listen_count; i++) {
         char key[64];
         (void)snprintf(key, sizeof key, "listen[%zu].systemdSocket", i);
-        if (s->config->listen[i].systemd_socket) {
+        if (s->config->listen[i].systemd_socket != NULL) {
             refuse(s, key, "");
         }
     }
@@ -73,7 +73,7 @@ void unsupported_each(const struct config *config, unsupported_cb on_found, void
 
 static void keep_first(void *ctx, bool fatal, const char *finding) {
     char **first = ctx;
-    if (fatal && !*first) {
+    if (fatal && *first == NULL) {
         *first = mem_strdup(finding);
     }
 }

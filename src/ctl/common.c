@@ -62,7 +62,7 @@ static struct config *load_dev(const struct ctl_options *options) {
 }
 
 struct config *ctl_load_config(const struct ctl_options *options) {
-    if (options->config_file && !options->state_dir) {
+    if (options->config_file != NULL && options->state_dir == NULL) {
         return config_load_file(options->config_file, print_problem, NULL);
     }
     return load_dev(options);

@@ -24,7 +24,7 @@ union address {
 /* 0 if the endpoint is invalid. */
 static socklen_t fill_address(const struct ctl_endpoint *endpoint, union address *out) {
     memset(out, 0, sizeof *out);
-    if (endpoint->unix_path) {
+    if (endpoint->unix_path != NULL) {
         size_t len = strlen(endpoint->unix_path);
 
         if (len >= sizeof out->un.sun_path) {
@@ -125,7 +125,7 @@ static bool receive_all(int fd, struct buf *out, const char **why) {
 static const char *find_header(const char *head, const char *name) {
     size_t len = strlen(name);
 
-    for (const char *line = head; (line = strstr(line, "\r\n"));) {
+    for (const char *line = head; ((line = strstr(line, "\r\n")) != NULL);) {
         line += 2;
         if (strncasecmp(line, name, len) == 0 && line[len] == ':') {
             return line + len + 1;
@@ -143,7 +143,7 @@ static bool parse_response(struct str response, int *status, struct buf *body, c
 
     buf_init(&head);
     *why = "the answer is no HTTP/1.1";
-    if (!end || memchr(response.p, '\0', (size_t)(end - response.p))) {
+    if (end == NULL || memchr(response.p, '\0', (size_t)(end - response.p)) != NULL) {
         goto done;
     }
     buf_append(&head, response.p, (size_t)(end - response.p) + 2);
@@ -152,12 +152,12 @@ static bool parse_response(struct str response, int *status, struct buf *body, c
         goto done;
     }
     *status = (int)strtol(text + 9, NULL, 10);
-    if (find_header(text, "transfer-encoding")) {
+    if (find_header(text, "transfer-encoding") != NULL) {
         goto done;
     }
     body_len = response.len - (size_t)(end + 4 - response.p);
     length = find_header(text, "content-length");
-    if (length && strtoull(length, NULL, 10) != body_len) {
+    if (length != NULL && strtoull(length, NULL, 10) != body_len) {
         *why = "the answer was cut short";
         goto done;
     }

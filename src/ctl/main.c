@@ -152,7 +152,7 @@ static enum ctl_exit unknown_command(const char *name) {
     for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++) {
         buf_printf(&names, "%s%s", i == 0 ? "" : ", ", COMMANDS[i].name);
     }
-    if (name) {
+    if (name != NULL) {
         ctl_complain("unknown command: %s; there are: %s", name, buf_cstr(&names));
     } else {
         ctl_complain("a command is needed: %s", buf_cstr(&names));
@@ -176,18 +176,18 @@ static enum ctl_exit run(const struct parsed *p, int count, char **words) {
         }
         return CTL_OK;
     }
-    if (!command) {
+    if (command == NULL) {
         return unknown_command(count > 0 ? words[0] : NULL);
     }
     if (count > 1) {
         ctl_complain("%s: unexpected argument: %s", command->name, words[1]);
         return usage();
     }
-    if (p->options.config_file && p->options.socket) {
+    if (p->options.config_file != NULL && p->options.socket != NULL) {
         ctl_complain("--config or --socket, not both");
         return usage();
     }
-    if (p->token_option && command->run != ctl_token) {
+    if (p->token_option != NULL && command->run != ctl_token) {
         ctl_complain("%s has no option --%s", command->name, p->token_option);
         return usage();
     }

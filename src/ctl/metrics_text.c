@@ -17,10 +17,10 @@ static const char *skip_value(const char *p, const char *end) {
 
 /* The closing brace; NULL if there is none on the line. */
 static const char *labels_end(const char *p, const char *end) {
-    while (p && p < end && *p != '}') {
+    while (p != NULL && p < end && *p != '}') {
         p = *p == '"' ? skip_value(p + 1, end) : p + 1;
     }
-    return p && p < end ? p : NULL;
+    return p != NULL && p < end ? p : NULL;
 }
 
 static void read_line(const char *line, const char *end, const char *name, ctl_sample_cb on_sample,
@@ -37,7 +37,7 @@ static void read_line(const char *line, const char *end, const char *name, ctl_s
     if (*p == '{') {
         const char *close = labels_end(p + 1, end);
 
-        if (!close) {
+        if (close == NULL) {
             return;
         }
         labels = (struct str){p + 1, (size_t)(close - p - 1)};
@@ -62,11 +62,12 @@ struct str ctl_metrics_label(struct str labels, const char *name) {
     const char *p = labels.p, *end = labels.p + labels.len;
     size_t len = strlen(name);
 
-    while (p && p < end) {
+    while (p != NULL && p < end) {
         const char *equals = memchr(p, '=', (size_t)(end - p));
-        const char *behind = equals && equals + 1 < end ? skip_value(equals + 2, end) : NULL;
+        const char *behind =
+            equals != NULL && equals + 1 < end ? skip_value(equals + 2, end) : NULL;
 
-        if (!behind) {
+        if (behind == NULL) {
             break;
         }
         if ((size_t)(equals - p) == len && memcmp(p, name, len) == 0) {

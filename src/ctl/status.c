@@ -21,23 +21,24 @@ static bool find_place(const struct ctl_options *options, struct place *out) {
     struct buf b;
 
     *out = (struct place){.endpoint = {.unix_path = options->socket}};
-    if (options->socket) {
+    if (options->socket != NULL) {
         return true;
     }
-    if (options->config_file && !options->state_dir) {
+    if (options->config_file != NULL && options->state_dir == NULL) {
         out->config = ctl_load_config(options);
-        if (!out->config) {
+        if (out->config == NULL) {
             return false;
         }
         out->endpoint = (struct ctl_endpoint){out->config->ops.socket, out->config->ops.address,
                                               out->config->ops.port};
-        if (out->config->ops.enabled && (out->config->ops.socket || out->config->ops.port > 0)) {
+        if (out->config->ops.enabled &&
+            (out->config->ops.socket != NULL || out->config->ops.port > 0)) {
             return true;
         }
         ctl_complain("%s: ops has neither a socket nor a fixed port", options->config_file);
         return false;
     }
-    out->guessed = !options->state_dir;
+    out->guessed = options->state_dir == NULL;
     out->path = config_state_dir(options->state_dir);
     buf_init(&b);
     buf_printf(&b, "%s/ops.sock", out->path);
@@ -60,7 +61,7 @@ static bool ask(const struct place *place, const char *path, struct buf *body) {
     int status = 0;
 
     if (!ctl_http_get(endpoint, path, &status, body, &why)) {
-        if (endpoint->unix_path) {
+        if (endpoint->unix_path != NULL) {
             ctl_complain("no answer from wslockd at %s: %s", endpoint->unix_path, why);
         } else {
             ctl_complain("no answer from wslockd at %s port %d: %s", endpoint->address,
@@ -111,7 +112,7 @@ static void take_version(void *ctx, struct str labels, double value) {
 
     (void)value;
     (void)json_object_set_new(ctx, "version",
-                              json_stringn(version.p ? version.p : "", version.len));
+                              json_stringn(version.p != NULL ? version.p : "", version.len));
 }
 
 /* All answers as one object, which --json prints unchanged. NULL after a message. */
@@ -130,7 +131,7 @@ static json_t *gather(const struct place *place, const struct buf *ready, const 
     status = json_object();
     if (json_is_string(instance)) {
         (void)json_object_set(status, "instance", instance);
-    } else if (place->config) {
+    } else if (place->config != NULL) {
         (void)json_object_set_new(status, "instance", json_string(place->config->instance));
     }
     ctl_metrics_each(metrics, "wslock_build_info", take_version, status);
@@ -150,7 +151,9 @@ static void print_counts(const char *title, json_t *counts) {
     json_t *value;
     json_int_t total = 0;
 
-    json_object_foreach(counts, key, value) total += json_integer_value(value);
+    json_object_foreach(counts, key, value) {
+        total += json_integer_value(value);
+    }
     printf("%-12s %" JSON_INTEGER_FORMAT, title, total);
     json_object_foreach(counts, key, value) {
         printf("%s%s %" JSON_INTEGER_FORMAT, separator, key, json_integer_value(value));
@@ -164,10 +167,10 @@ static void print_table(const json_t *status) {
     const char *version = json_string_value(json_object_get(status, "version"));
     const json_t *reasons = json_object_get(status, "reasons");
 
-    if (instance) {
+    if (instance != NULL) {
         printf("%-12s %s\n", "instance", instance);
     }
-    if (version) {
+    if (version != NULL) {
         printf("%-12s %s\n", "version", version);
     }
     printf("%-12s %s", "ready", json_is_true(json_object_get(status, "ready")) ? "yes" : "no");
@@ -195,7 +198,7 @@ enum ctl_exit ctl_status(const struct ctl_options *options) {
         goto done;
     }
     status = gather(&place, &ready, buf_cstr(&metrics));
-    if (!status) {
+    if (status == NULL) {
         goto done;
     }
     if (options->json) {

@@ -36,7 +36,7 @@ static enum ctl_exit sign(const struct ctl_options *options, const struct config
     const char **roles;
     char *problem = NULL, *token;
 
-    if (!key) {
+    if (key == NULL) {
         ctl_complain("the configuration has no secret to sign with (HS256, HS384 or HS512): its "
                      "tokens come from the issuer");
         return CTL_FAILED;
@@ -48,7 +48,7 @@ static enum ctl_exit sign(const struct ctl_options *options, const struct config
     roles = gather_roles(options, config, &request.role_count);
     request.roles = roles;
     token = sign_token(config, key, &request, &problem);
-    if (token) {
+    if (token != NULL) {
         puts(token);
     } else {
         ctl_complain("%s", problem);
@@ -56,7 +56,7 @@ static enum ctl_exit sign(const struct ctl_options *options, const struct config
     mem_free(token);
     mem_free(problem);
     mem_free(roles);
-    return token ? CTL_OK : CTL_FAILED;
+    return token != NULL ? CTL_OK : CTL_FAILED;
 }
 
 enum ctl_exit ctl_token(const struct ctl_options *options) {
@@ -64,16 +64,16 @@ enum ctl_exit ctl_token(const struct ctl_options *options) {
     enum ctl_exit result;
     int64_t ttl_ms;
 
-    if (!options->user) {
+    if (options->user == NULL) {
         ctl_complain("token needs --user U");
         return CTL_USAGE;
     }
-    if (!ctl_parse_ttl(options->ttl ? options->ttl : DEFAULT_TTL, &ttl_ms)) {
+    if (!ctl_parse_ttl(options->ttl != NULL ? options->ttl : DEFAULT_TTL, &ttl_ms)) {
         ctl_complain("--ttl %s: a duration from 1s to 365d, such as 90s, 15m or 12h", options->ttl);
         return CTL_USAGE;
     }
     config = ctl_load_config(options);
-    if (!config) {
+    if (config == NULL) {
         return CTL_FAILED;
     }
     result = sign(options, config, ttl_ms);

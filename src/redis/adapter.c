@@ -20,7 +20,7 @@ struct redis_adapter {
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void arm(struct redis_adapter *a) {
-    if (a->wanted == a->armed || !a->ac) {
+    if (a->wanted == a->armed || a->ac == NULL) {
         return;
     }
     a->armed = a->wanted;
@@ -38,7 +38,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         a->armed = 0;
         events = UV_READABLE | UV_WRITABLE;
     }
-    if (a->ac && (events & UV_WRITABLE)) {
+    if (a->ac != NULL && (events & UV_WRITABLE)) {
         redis_adapter_flush(a);
     }
     if (events & UV_READABLE) {
@@ -124,7 +124,7 @@ static bool has_more(const struct redis_adapter *a) {
 /* hiredis reads 16 KiB at a time. Reads repeatedly, so that replies that have arrived do not wait
  * for further turns of the loop. */
 void redis_adapter_read(struct redis_adapter *a) {
-    for (int i = 0; i < READS_MAX && a->ac && (i == 0 || has_more(a)); i++) {
+    for (int i = 0; i < READS_MAX && a->ac != NULL && (i == 0 || has_more(a)); i++) {
         redisAsyncHandleRead(a->ac);
     }
 }

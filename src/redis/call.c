@@ -95,7 +95,7 @@ static const char *const before_begin[] = {
 };
 
 static enum redis_status class_of_error(const struct redis_call *call, const redisReply *reply) {
-    if (!call->script) {
+    if (call->script == NULL) {
         return REDIS_REFUSED; /* a failed plain command has no effect */
     }
     for (size_t i = 0; i < ARRAY_LEN(before_first_write); i++) {
@@ -119,7 +119,7 @@ static void on_loaded(redisAsyncContext *ac, void *reply_ptr, void *script) {
     struct redis_link *link = ac->data;
     const redisReply *reply = reply_ptr;
 
-    if (reply) { /* after an error the repeated EVALSHA fails too */
+    if (reply != NULL) { /* after an error the repeated EVALSHA fails too */
         snprintf(link->load_error, sizeof link->load_error, "%s",
                  reply->type == REDIS_REPLY_ERROR ? reply->str : "");
     }
@@ -154,7 +154,7 @@ static void on_reply(redisAsyncContext *ac, void *reply_ptr, void *call_ptr) {
     const redisReply *reply = reply_ptr;
 
     link->in_flight_count--;
-    if (!reply) { /* hiredis is freeing the context; the owner is told last */
+    if (reply == NULL) { /* hiredis is freeing the context; the owner is told last */
         link->gone = true;
         link_wake(link);
         finish(call, REDIS_UNKNOWN, NULL, ac->err ? ac->errstr : link->reason);
@@ -162,7 +162,7 @@ static void on_reply(redisAsyncContext *ac, void *reply_ptr, void *call_ptr) {
     }
     if (reply->type != REDIS_REPLY_ERROR) {
         finish(call, REDIS_OK, reply, NULL);
-    } else if (call->script && !call->repeated && has_code(reply, "NOSCRIPT") &&
+    } else if (call->script != NULL && !call->repeated && has_code(reply, "NOSCRIPT") &&
                redis_link_is_up(link)) {
         call->repeated = true;
         list_remove(&call->node);
@@ -266,7 +266,7 @@ void link_on_deadline(uv_timer_t *timer) {
 
     decline_overdue_waiting(link, now);
     next = earliest(&link->in_flight, UINT64_MAX);
-    if (next <= now && link->overdue && link->ac) {
+    if (next <= now && link->overdue && link->ac != NULL) {
         link->overdue = false;
         link->next_deadline_ms = UINT64_MAX;
         link_free_context(link, "no reply in time");

@@ -50,7 +50,7 @@ void link_handle_gone(struct redis_link *link) {
 }
 
 void link_forget_lookup(struct redis_link *link) {
-    if (link->lookup) {
+    if (link->lookup != NULL) {
         link->lookup->link = NULL;
         uv_cancel((uv_req_t *)&link->lookup->req);
         link->lookup = NULL;
@@ -69,12 +69,12 @@ static void on_up(struct redis_link *link) {
 static void on_greeting(redisAsyncContext *ac, void *reply_ptr, void *what) {
     struct redis_link *link = ac->data;
     const redisReply *reply = reply_ptr;
-    bool last = what && strcmp(what, "PING") == 0;
+    bool last = what != NULL && strcmp(what, "PING") == 0;
 
-    if (!reply || link->state != LINK_GREETING) {
+    if (reply == NULL || link->state != LINK_GREETING) {
         return;
     }
-    if (reply->type == REDIS_REPLY_ERROR && what && !link->greeting_error[0]) {
+    if (reply->type == REDIS_REPLY_ERROR && what != NULL && !link->greeting_error[0]) {
         snprintf(link->greeting_error, sizeof link->greeting_error, "%s: %.200s",
                  (const char *)what, reply->str);
     }
@@ -87,14 +87,15 @@ static void on_greeting(redisAsyncContext *ac, void *reply_ptr, void *what) {
 
 static void greet(struct redis_link *link) {
     const struct config *c = link->config;
-    const char *argv[] = {"AUTH", c->redis.username ? c->redis.username : c->redis.password,
+    const char *argv[] = {"AUTH", c->redis.username != NULL ? c->redis.username : c->redis.password,
                           c->redis.password};
     char database[16];
 
     link->state = LINK_GREETING;
     link->greeting_error[0] = '\0';
-    if (c->redis.password) {
-        redisAsyncCommandArgv(link->ac, on_greeting, "AUTH", c->redis.username ? 3 : 2, argv, NULL);
+    if (c->redis.password != NULL) {
+        redisAsyncCommandArgv(link->ac, on_greeting, "AUTH", c->redis.username != NULL ? 3 : 2,
+                              argv, NULL);
     }
     if (c->redis.database != 0) {
         const char *select[] = {"SELECT", database};
@@ -114,7 +115,7 @@ static void greet(struct redis_link *link) {
 static void on_connected(const redisAsyncContext *ac, int status) {
     struct redis_link *link = ac->data;
 
-    if (status == REDIS_OK && link->ac && link->state == LINK_CONNECTING) {
+    if (status == REDIS_OK && link->ac != NULL && link->state == LINK_CONNECTING) {
         redis_adapter_set_connected(link->adapter);
         greet(link);
     }
@@ -132,7 +133,7 @@ static void on_dirty(void *ctx) {
 static void on_gone(void *ctx, const char *reason) {
     struct redis_link *link = ctx;
 
-    if (link->tls && redis_tls_problem(link->tls)[0]) {
+    if (link->tls != NULL && redis_tls_problem(link->tls)[0]) {
         reason = redis_tls_problem(link->tls);
     }
     if (reason[0]) {
@@ -150,16 +151,16 @@ static void adopt(struct redis_link *link, redisAsyncContext *ac) {
     const struct redis_adapter_owner owner = {on_dirty, on_gone, link};
     const char *problem = "out of memory";
 
-    if (!ac || ac->err) {
-        problem = ac ? ac->errstr : problem;
+    if (ac == NULL || ac->err) {
+        problem = ac != NULL ? ac->errstr : problem;
         goto failed;
     }
-    if (link->tls && !redis_tls_start(link->tls, ac, &problem)) {
+    if (link->tls != NULL && !redis_tls_start(link->tls, ac, &problem)) {
         goto failed;
     }
     ac->data = link;
     link->adapter = redis_adapter_attach(ac, link->loop, &owner);
-    if (!link->adapter) {
+    if (link->adapter == NULL) {
         problem = "cannot watch the socket";
         goto failed;
     }
@@ -169,7 +170,7 @@ static void adopt(struct redis_link *link, redisAsyncContext *ac) {
 
 failed:
     on_gone(link, problem);
-    if (ac) {
+    if (ac != NULL) {
         redisAsyncFree(ac);
     }
 }
@@ -178,7 +179,7 @@ static void connect_next(struct redis_link *link) {
     const struct config *c = link->config;
 
     link->state = LINK_CONNECTING;
-    if (c->redis.unix_path) {
+    if (c->redis.unix_path != NULL) {
         adopt(link, redisAsyncConnectUnix(c->redis.unix_path));
     } else {
         adopt(link, redisAsyncConnect(link->addresses[link->address_next++], c->redis.port));
@@ -193,12 +194,12 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *foun
     char reason[LINK_REASON_LEN];
 
     mem_free(lookup);
-    if (!link) {
+    if (link == NULL) {
         uv_freeaddrinfo(found);
         return;
     }
     link->lookup = NULL;
-    for (struct addrinfo *a = found; a && link->address_count < LINK_MAX_ADDRESSES;
+    for (struct addrinfo *a = found; a != NULL && link->address_count < LINK_MAX_ADDRESSES;
          a = a->ai_next) {
         char *text = link->addresses[link->address_count];
 
@@ -235,13 +236,13 @@ static void resolve(struct redis_link *link) {
 
 /* A configured feature that this program does not support, or NULL. */
 static const char *unsupported(const struct config *c) {
-    if (c->redis.sentinel_master) {
+    if (c->redis.sentinel_master != NULL) {
         return "redis.sentinel: not supported by this version";
     }
     if (c->redis.cluster_nodes.count > 0) {
         return "redis.cluster: not supported by this version";
     }
-    if (!c->redis.unix_path && !c->redis.host) {
+    if (c->redis.unix_path == NULL && c->redis.host == NULL) {
         return "redis: no address";
     }
     return NULL;
@@ -254,13 +255,13 @@ static void attempt(struct redis_link *link) {
     struct in6_addr ignored;
     char *problem = NULL;
 
-    if (missing) {
+    if (missing != NULL) {
         fail(link, missing);
         return;
     }
-    if (c->redis.use_tls && !link->tls) {
+    if (c->redis.use_tls && link->tls == NULL) {
         link->tls = redis_tls_create(c, &problem);
-        if (!link->tls) {
+        if (link->tls == NULL) {
             fail(link, problem);
             mem_free(problem);
             return;
@@ -269,7 +270,7 @@ static void attempt(struct redis_link *link) {
     limit_ms = limit_ms < LINK_ATTEMPT_MAX_MS ? limit_ms : LINK_ATTEMPT_MAX_MS;
     uv_timer_start(&link->attempt, on_attempt_timer, limit_ms, 0);
     link->address_count = link->address_next = 0;
-    if (c->redis.unix_path) {
+    if (c->redis.unix_path != NULL) {
         connect_next(link);
     } else if (inet_pton(AF_INET, c->redis.host, &ignored) == 1 ||
                inet_pton(AF_INET6, c->redis.host, &ignored) == 1) {
@@ -294,7 +295,7 @@ static void on_attempt_timer(uv_timer_t *timer) {
     case LINK_CONNECTING:
     case LINK_GREETING:
         link->address_next = link->address_count; /* no further address is tried */
-        if (link->ac) {
+        if (link->ac != NULL) {
             redis_link_reset(link, "connecting timed out");
         }
         return;

@@ -55,11 +55,12 @@ static void on_timer(uv_timer_t *timer);
 static char *find_program(void) {
     static const char *const names[] = {"redis-server", "valkey-server"};
     const char *path = getenv("PATH");
-    char *dirs = mem_printf("%s:/usr/bin:/usr/local/bin:/usr/sbin", path ? path : "");
+    char *dirs = mem_printf("%s:/usr/bin:/usr/local/bin:/usr/sbin", path != NULL ? path : "");
     char *save = NULL, *found = NULL;
 
-    for (char *dir = strtok_r(dirs, ":", &save); dir && !found; dir = strtok_r(NULL, ":", &save)) {
-        for (size_t i = 0; i < ARRAY_LEN(names) && !found; i++) {
+    for (char *dir = strtok_r(dirs, ":", &save); dir != NULL && found == NULL;
+         dir = strtok_r(NULL, ":", &save)) {
+        for (size_t i = 0; i < ARRAY_LEN(names) && found == NULL; i++) {
             found = mem_printf("%s/%s", dir, names[i]);
             if (access(found, X_OK) != 0) {
                 mem_free(found);
@@ -75,7 +76,7 @@ static bool make_directories(const char *path) {
     char *copy = mem_strdup(path);
     bool ok = true;
 
-    for (char *slash = strchr(copy + 1, '/'); slash && ok; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(copy + 1, '/'); slash != NULL && ok; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
         *slash = '/';
@@ -129,7 +130,7 @@ static pid_t find_leftover(const struct redis_embedded *e) {
     pid = strtol(text, NULL, 10);
     snprintf(path, sizeof path, "/proc/%ld/cmdline", pid);
     if (pid <= 1 || !read_small(path, text, sizeof text, &len) ||
-        !memmem(text, len, e->socket, strlen(e->socket))) {
+        memmem(text, len, e->socket, strlen(e->socket)) == NULL) {
         return 0;
     }
     return (pid_t)pid;
@@ -273,7 +274,7 @@ bool redis_embedded_check(const char *directory, char **problem) {
     char *program = find_program();
     char *socket = mem_printf("%s/redis.sock", directory);
 
-    *problem = !program ? missing_program() : fits_socket(socket) ? NULL : long_path(socket);
+    *problem = program == NULL ? missing_program() : fits_socket(socket) ? NULL : long_path(socket);
     mem_free(program);
     mem_free(socket);
     return *problem == NULL;
@@ -284,10 +285,10 @@ static char *prepare(struct redis_embedded *e, const char *directory) {
     char *daemon_file, *problem = NULL;
 
     e->program = find_program();
-    if (!e->program) {
+    if (e->program == NULL) {
         return missing_program();
     }
-    if (!make_directories(directory) || !(e->directory = realpath(directory, NULL))) {
+    if (!make_directories(directory) || (e->directory = realpath(directory, NULL)) == NULL) {
         return mem_printf("redis.embedded: cannot make the directory %s: %s", directory,
                           strerror(errno));
     }
@@ -316,7 +317,7 @@ struct redis_embedded *redis_embedded_start(uv_loop_t *loop, const char *directo
     e->daemon_lock = e->server_lock = -1;
     e->pause_ms = RESTART_MIN_MS;
     *problem = prepare(e, directory);
-    if (*problem) {
+    if (*problem != NULL) {
         free_parts(e);
         return NULL;
     }
@@ -344,7 +345,7 @@ static void on_handle_closed(uv_handle_t *handle) {
 void redis_embedded_stop(struct redis_embedded **ep) {
     struct redis_embedded *e = *ep;
 
-    if (!e) {
+    if (e == NULL) {
         return;
     }
     *ep = NULL;

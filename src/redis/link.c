@@ -10,11 +10,11 @@ static void on_idle(uv_idle_t *idle) {
     struct redis_link *link = idle->data;
 
     uv_idle_stop(idle);
-    if (link->drop && link->ac) {
+    if (link->drop && link->ac != NULL) {
         link_free_context(link, link->reason);
     }
     link->drop = false;
-    if (link->dirty && link->ac) {
+    if (link->dirty && link->ac != NULL) {
         link->dirty = false;
         redis_adapter_flush(link->adapter);
     }
@@ -28,18 +28,18 @@ static void on_idle(uv_idle_t *idle) {
 }
 
 static char *target_of(const struct config *config) {
-    const char *host = config->redis.host ? config->redis.host : "";
+    const char *host = config->redis.host != NULL ? config->redis.host : "";
 
-    if (config->redis.sentinel_master) {
+    if (config->redis.sentinel_master != NULL) {
         return mem_printf("sentinel %s", config->redis.sentinel_master);
     }
     if (config->redis.cluster_nodes.count > 0) {
         return mem_printf("cluster %s", config->redis.cluster_nodes.items[0]);
     }
-    if (config->redis.unix_path) {
+    if (config->redis.unix_path != NULL) {
         return mem_strdup(config->redis.unix_path);
     }
-    return mem_printf(strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, config->redis.port);
+    return mem_printf(strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host, config->redis.port);
 }
 
 /* CLIENT SETNAME takes printable characters without spaces. */
@@ -93,16 +93,16 @@ static void on_handle_closed(uv_handle_t *handle) {
 void redis_link_destroy(struct redis_link **linkp) {
     struct redis_link *link = *linkp;
 
-    if (!link) {
+    if (link == NULL) {
         return;
     }
     *linkp = NULL;
     link->state = LINK_CLOSED;
     link_forget_lookup(link);
-    if (link->dirty && link->ac) {
+    if (link->dirty && link->ac != NULL) {
         redis_adapter_flush(link->adapter);
     }
-    if (link->ac) {
+    if (link->ac != NULL) {
         link_free_context(link, "closed");
     }
     link_decline_waiting(link);
@@ -122,7 +122,7 @@ bool redis_link_check(const struct config *config, config_finding_cb on_problem,
         return true;
     }
     tls = redis_tls_create(config, &problem);
-    if (!tls) {
+    if (tls == NULL) {
         on_problem(ctx, problem);
         mem_free(problem);
         return false;

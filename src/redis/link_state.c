@@ -31,7 +31,7 @@ const char *redis_link_target(const struct redis_link *link) {
 }
 
 void redis_link_reset(struct redis_link *link, const char *reason) {
-    if (!link->ac || link->drop || link->state == LINK_CLOSED) {
+    if (link->ac == NULL || link->drop || link->state == LINK_CLOSED) {
         return;
     }
     link->drop = true;

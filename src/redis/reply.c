@@ -6,7 +6,7 @@ static const redisReply *raw(const struct redis_reply *r) {
 }
 
 bool redis_reply_is_nil(const struct redis_reply *r) {
-    return !r || raw(r)->type == REDIS_REPLY_NIL;
+    return r == NULL || raw(r)->type == REDIS_REPLY_NIL;
 }
 
 static bool parse_decimal(const char *p, size_t len, int64_t *out) {
@@ -30,7 +30,7 @@ static bool parse_decimal(const char *p, size_t len, int64_t *out) {
 bool redis_reply_int(const struct redis_reply *r, int64_t *out) {
     struct str s;
 
-    if (r && raw(r)->type == REDIS_REPLY_INTEGER) {
+    if (r != NULL && raw(r)->type == REDIS_REPLY_INTEGER) {
         *out = raw(r)->integer;
         return true;
     }
@@ -40,7 +40,7 @@ bool redis_reply_int(const struct redis_reply *r, int64_t *out) {
 
 bool redis_reply_str(const struct redis_reply *r, struct str *out) {
     *out = (struct str){NULL, 0};
-    if (!r || (raw(r)->type != REDIS_REPLY_STRING && raw(r)->type != REDIS_REPLY_STATUS)) {
+    if (r == NULL || (raw(r)->type != REDIS_REPLY_STRING && raw(r)->type != REDIS_REPLY_STATUS)) {
         return false;
     }
     *out = (struct str){raw(r)->str, (size_t)raw(r)->len};
@@ -48,7 +48,7 @@ bool redis_reply_str(const struct redis_reply *r, struct str *out) {
 }
 
 size_t redis_reply_count(const struct redis_reply *r) {
-    return r && raw(r)->type == REDIS_REPLY_ARRAY ? (size_t)raw(r)->elements : 0;
+    return r != NULL && raw(r)->type == REDIS_REPLY_ARRAY ? (size_t)raw(r)->elements : 0;
 }
 
 const struct redis_reply *redis_reply_at(const struct redis_reply *r, size_t index) {

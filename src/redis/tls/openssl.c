@@ -35,7 +35,7 @@ static bool check_file(const char *what, const char *path, char **problem) {
     char text[512];
     const char *why;
 
-    if (!path || file_check(path, &why)) {
+    if (path == NULL || file_check(path, &why)) {
         return true;
     }
     snprintf(text, sizeof text, "%s: %.256s: %.128s", what, path, why);
@@ -52,16 +52,16 @@ static bool load_files(SSL_CTX *ctx, const struct config *c, char **problem) {
         !check_file("redis.tls.key", key, problem)) {
         return false;
     }
-    if (ca ? SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1
-           : SSL_CTX_set_default_verify_paths(ctx) != 1) {
+    if (ca != NULL ? SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1
+                   : SSL_CTX_set_default_verify_paths(ctx) != 1) {
         *problem = last_problem("redis.tls.ca", ca);
         return false;
     }
-    if (certificate && SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1) {
+    if (certificate != NULL && SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1) {
         *problem = last_problem("redis.tls.certificate", certificate);
         return false;
     }
-    if (key && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
+    if (key != NULL && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
         *problem = last_problem("redis.tls.key", key);
         return false;
     }
@@ -93,9 +93,9 @@ static void on_info(const SSL *ssl, int where, int value) {
 struct redis_tls *redis_tls_create(const struct config *config, char **problem) {
     struct redis_tls *tls = mem_zalloc(sizeof *tls);
 
-    tls->host = config->redis.host ? mem_strdup(config->redis.host) : NULL;
+    tls->host = config->redis.host != NULL ? mem_strdup(config->redis.host) : NULL;
     tls->ctx = SSL_CTX_new(TLS_client_method());
-    if (!tls->ctx) {
+    if (tls->ctx == NULL) {
         *problem = last_problem("redis.tls", NULL);
         redis_tls_destroy(&tls);
         return NULL;
@@ -111,7 +111,7 @@ struct redis_tls *redis_tls_create(const struct config *config, char **problem) 
 }
 
 void redis_tls_destroy(struct redis_tls **tls) {
-    if (*tls) {
+    if (*tls != NULL) {
         SSL_CTX_free((*tls)->ctx);
         mem_free((*tls)->host);
         mem_free(*tls);
@@ -132,7 +132,7 @@ bool redis_tls_start(struct redis_tls *tls, redisAsyncContext *ac, const char **
     SSL *ssl = SSL_new(tls->ctx);
 
     tls->problem[0] = '\0';
-    if (!ssl || (tls->host && !expect_host(ssl, tls->host))) {
+    if (ssl == NULL || (tls->host != NULL && !expect_host(ssl, tls->host))) {
         SSL_free(ssl);
         *problem = "cannot prepare TLS";
         return false;
