@@ -1,4 +1,5 @@
-#include "decode.h"
+/* Decoding of locks, members, waiters and events. */
+#include "event.h"
 
 #include <stdlib.h>
 
@@ -41,7 +42,7 @@ bool lock_takeover_decode(struct str packed, struct lock_takeover *out) {
     return m.ok;
 }
 
-/* Empty, nil or false: there is none. */
+/* Empty, nil or false: no takeover. */
 static void read_takeover(struct msgpack *outer, struct str packed, struct lock_takeover *out) {
     memset(out, 0, sizeof *out);
     require(outer, packed.len <= 1 || lock_takeover_decode(packed, out));
@@ -149,7 +150,7 @@ void lock_member_read(struct msgpack_list *list, struct lock_member *out) {
                          str_cut(&value, ' ', &out->session_id) &&
                          str_cut(&value, ' ', &instance) && str_cut(&value, ' ', &joined));
     at = joined;
-    (void)str_cut(&joined, '/', &at); /* what is left is the page */
+    (void)str_cut(&joined, '/', &at); /* the page follows the slash */
     require(list->m, digits(at, &out->joined_ms));
     out->user_id = field;
     out->username = value;
@@ -165,7 +166,7 @@ static enum lock_event_kind read_kind(struct msgpack_list *list) {
 #define READ_KIND(l, to) (to) = read_kind(l);
 #define READ_TAKEOVER(l, to) read_takeover((l)->m, msgpack_raw(l), &(to));
 #define READ_OPERATOR(l, to) read_operator(l, &(to));
-/* Two items: the id and what belongs to it. */
+/* Two items: the id and its value. */
 #define READ_MEMBER(l, to) lock_member_read(l, &(to));
 #define READ_WAITER(l, to) lock_waiter_read(l, &(to));
 #define READ_WITH_ID(l, to)

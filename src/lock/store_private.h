@@ -24,7 +24,8 @@
 #include <uv.h>
 
 #include "args.h"
-#include "decode.h"
+#include "script_reply.h"
+#include "event.h"
 #include "scripts.h"
 
 #include "wslock/base/list.h"

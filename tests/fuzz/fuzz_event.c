@@ -2,7 +2,8 @@
  * hold. */
 #include <stdlib.h>
 
-#include "../../src/lock/decode.h"
+#include "../../src/lock/event.h"
+#include "../../src/lock/script_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,7 +10,8 @@
 
 #include "../../src/lock/args.h"
 #include "../../src/lock/crc16.h"
-#include "../../src/lock/decode.h"
+#include "../../src/lock/event.h"
+#include "../../src/lock/script_reply.h"
 
 static void put_list(struct buf *b, unsigned count) {
     buf_append_char(b, (char)(0x90 | count));

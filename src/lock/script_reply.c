@@ -1,4 +1,7 @@
-#include "decode.h"
+/* Decoding of script replies. */
+#include "script_reply.h"
+
+#include "event.h"
 
 #include "wslock/base/mem.h"
 
@@ -28,7 +31,7 @@ static size_t read_word(struct msgpack_list *list, const char *const *words, siz
     return 0;
 }
 
-/* Room for count items; count is below the reply's bytes, which are here already. */
+/* Returns space for count items. count is at most the size of the reply in bytes. */
 static void *grown(void *items, size_t *cap, size_t count, size_t item_bytes) {
     if (count > *cap) {
         *cap = count * 2;
@@ -64,8 +67,7 @@ static void read_names(struct msgpack_list *list, struct decode_scratch *scratch
     out->held = scratch->names;
 }
 
-/* They come newest first and are told oldest first, the order in which a room's later members
- * follow. */
+/* The reply has the newest first, the result the oldest first: the order in which members join. */
 static void read_members(struct msgpack_list *list, struct decode_scratch *scratch,
                          struct lock_result *out) {
     struct msgpack_list l;
@@ -127,7 +129,7 @@ static void read_flags(struct msgpack_list *list, struct script_head *head,
     head->status = (enum script_status)read_word(l, status_words, ARRAY_LEN(status_words));
 #define READ_OUTCOME(l, to)                                                                        \
     out->outcome = (enum lock_outcome)read_word(l, outcome_words, ARRAY_LEN(outcome_words));
-/* What was refused ends here. */
+/* The reply of a refused call ends here. */
 #define READ_WINDOW(l, to)                                                                         \
     (to) = msgpack_int(l);                                                                         \
     out->rev = head->rev;                                                                          \
@@ -140,7 +142,7 @@ static void read_flags(struct msgpack_list *list, struct script_head *head,
 #define READ_NAMES(l, to) read_names(l, scratch, out);
 #define READ_MEMBERS(l, to) read_members(l, scratch, out);
 #define READ_PLACE(l, to) read_place(l, out);
-/* Missing in most replies, as PLACE and WAITERS are. */
+/* Absent in most replies, like PLACE and WAITERS. */
 #define READ_MEDIAN(l, to) (to) = (l)->left > 0 ? msgpack_int(l) : -1;
 #define READ_WAITERS(l, to) read_waiters(l, scratch, out);
 
