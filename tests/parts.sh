@@ -24,6 +24,8 @@ declare -A parts=(
     [auth]="b64 name claim_path claims alg roca key jwk compact keystore keyfiles auth jws sign ticket"
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply
         version"
+    [lock]="crc16 types msgpack event args script_reply scripts state store_time audit_recovery endings
+        instances script shard sweep calls report reconcile availability feed watch store"
 )
 
 # check root build-dir folder "part…"

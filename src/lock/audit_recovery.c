@@ -1,32 +1,61 @@
 /*
- * What the audit may lack. A change is written by the instance that got the reply which made it.
- * Where no reply came, or the instance died, it is read back from the shard's stream `audit`, which
- * keeps what some instance has not said to have on disk: of a call of ours with an unknown outcome
- * when nothing of it can still be under way, of a dead instance when the sweeper hands it out.
+ * Changes that the audit may lack. The instance that gets the reply to a call writes its changes.
+ * Without a reply, or if that instance died, they are read back from the shard's stream `audit`,
+ * which keeps every change until an instance confirms that it is on disk. The changes of a call
+ * with an unknown outcome are read when the call can no longer be under way; those of a dead
+ * instance when a sweep returns its name.
  */
-#include "store_private.h"
+#include "audit_recovery.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "event.h"
+
 #include "wslock/base/clock.h"
+#include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 
-/* Behind commandTimeout: until then a disconnect, which carries no notAfter, has been repeated. */
+/* After commandTimeout. A disconnect, which has no notAfter, has been repeated by then. */
 #define OUTCOME_DUE_MS 2500
 #define RETRY_MS 500
 #define PAGE_TEXT "256" /* entries */
 #define PAGE 256
 
+/* The ticks of a shard's changes, in order: written <= flushing <= answered. */
+struct audit_recovery {
+    struct shard *shard;
+    int64_t answered; /* rev of the last reply: the audit has our changes up to here */
+    int64_t flushing; /* `answered` when the audit was last asked to write to disk */
+    int64_t written;  /* on disk */
+    int64_t made;     /* our last change in a reply */
+
+    bool unknown;         /* calls after unknown_from had no answer */
+    bool unknown_again;   /* another one since reading began */
+    int64_t unknown_from; /* the changes up to this tick are complete */
+    int64_t *seen;        /* ticks of changes in replies since then, ascending */
+    size_t seen_count, seen_cap;
+    struct wheel_timer timer;
+
+    char reading[LOCK_INCARNATION_MAX + 1]; /* whose changes are being read; empty: none */
+    int64_t read_from, read_to;             /* ticks */
+    size_t found;
+};
+
+struct flushes {
+    struct list open; /* struct flush, without an answer of the audit */
+    bool own_open;    /* one for all shards among them */
+    enum { FLUSH_NONE, FLUSH_ASKED, FLUSH_DONE } last; /* before the end */
+};
+
 /* ---- on disk or not ---- */
 
-/* Calls back when all that the audit was given so far is on disk, or cannot be put there (ok is
- * false). */
+/* Called when all that the audit has been given is on disk, or cannot be written (ok is false). */
 typedef void (*flush_done)(struct lock_store *store, struct shard *s, bool ok);
 struct flush {
     struct list node;
-    struct lock_store *store; /* NULL: it is gone */
-    struct shard *shard;      /* NULL: of all of them */
+    struct lock_store *store; /* NULL: destroyed */
+    struct shard *shard;      /* NULL: all shards */
     flush_done done;
 };
 
@@ -34,7 +63,7 @@ static void on_flushed(void *arg, bool ok) {
     struct flush *flush = arg;
 
     list_remove(&flush->node);
-    if (flush->store) {
+    if (flush->store != NULL) {
         flush->done(flush->store, flush->shard, ok);
     }
     mem_free(flush);
@@ -44,63 +73,70 @@ static void flush_then(struct lock_store *store, struct shard *s, flush_done don
     struct flush *flush = mem_alloc(sizeof *flush);
 
     *flush = (struct flush){.store = store, .shard = s, .done = done};
-    list_push_back(&store->flushes, &flush->node);
+    list_push_back(&store->flushes->open, &flush->node);
     store->callbacks.flush(store->callbacks.ctx, on_flushed, flush);
 }
 
 static void on_own_flushed(struct lock_store *store, struct shard *s, bool ok) {
-    (void)s;
-    store->flushing = false;
-    store->last_flush = store->last_flush == FLUSH_ASKED ? FLUSH_DONE : store->last_flush;
-    for (unsigned i = 0; ok && i < store->shard_count; i++) {
-        struct audit_recovery *u = &store->shards[i].audit_recovery;
+    struct flushes *f = store->flushes;
 
-        u->written = u->asked;
+    (void)s;
+    f->own_open = false;
+    f->last = f->last == FLUSH_ASKED ? FLUSH_DONE : f->last;
+    for (unsigned i = 0; ok && i < store->shard_count; i++) {
+        struct audit_recovery *r = store->shards[i].audit_recovery;
+
+        r->written = r->flushing;
     }
 }
 
 void audit_recovery_flush(struct lock_store *store) {
-    if (store->flushing) {
+    if (store->flushes->own_open) {
         return;
     }
-    store->flushing = true;
+    store->flushes->own_open = true;
     for (unsigned i = 0; i < store->shard_count; i++) {
-        store->shards[i].audit_recovery.asked = store->shards[i].audit_recovery.answered;
+        struct audit_recovery *r = store->shards[i].audit_recovery;
+
+        r->flushing = r->answered;
     }
     flush_then(store, NULL, on_own_flushed);
 }
 
 bool lock_store_flushed(struct lock_store *store) {
-    if (store->last_flush == FLUSH_NONE && !store->flushing) {
-        store->last_flush = FLUSH_ASKED;
+    struct flushes *f = store->flushes;
+
+    if (f->last == FLUSH_NONE && !f->own_open) {
+        f->last = FLUSH_ASKED;
         audit_recovery_flush(store);
     }
-    return store->last_flush == FLUSH_DONE;
+    return f->last == FLUSH_DONE;
 }
 
 int64_t audit_recovery_tick(const struct shard *s) {
-    const struct audit_recovery *u = &s->audit_recovery;
+    const struct audit_recovery *r = s->audit_recovery;
 
-    return u->unknown && u->unknown_from < u->written ? u->unknown_from : u->written;
+    return r->unknown && r->unknown_from < r->written ? r->unknown_from : r->written;
 }
 
 bool audit_recovery_is_settled(const struct shard *s) {
-    return !s->audit_recovery.unknown && s->calls_open == 0 &&
-           s->audit_recovery.written >= s->audit_recovery.made;
+    const struct audit_recovery *r = s->audit_recovery;
+
+    return !r->unknown && s->calls_open == 0 && r->written >= r->made;
 }
 
 /* ---- reading back ---- */
 
-static bool has_seen(const struct audit_recovery *u, int64_t tick) {
-    size_t low = 0, high = u->seen_count;
+static bool has_seen(const struct audit_recovery *r, int64_t tick) {
+    size_t low = 0, high = r->seen_count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (u->seen[middle] == tick) {
+        if (r->seen[middle] == tick) {
             return true;
         }
-        if (u->seen[middle] < tick) {
+        if (r->seen[middle] < tick) {
             low = middle + 1;
         } else {
             high = middle;
@@ -109,38 +145,38 @@ static bool has_seen(const struct audit_recovery *u, int64_t tick) {
     return false;
 }
 
-static void forget_seen(struct audit_recovery *u) {
-    mem_free(u->seen);
-    u->seen = NULL;
-    u->seen_count = u->seen_cap = 0;
+static void forget_seen(struct audit_recovery *r) {
+    mem_free(r->seen);
+    r->seen = NULL;
+    r->seen_count = r->seen_cap = 0;
 }
 
 static void on_unknown_timer(struct wheel_timer *timer);
 
 static uint64_t outcome_due_ms(const struct shard *s) {
-    return OUTCOME_DUE_MS + (uint64_t)s->store->config->redis.command_timeout_ms;
+    return OUTCOME_DUE_MS + store_timeout_ms(s->store);
 }
 
+/* A further unknown outcome does not put it off. */
 static void look_later(struct shard *s, uint64_t delay_ms) {
-    if (!wheel_armed(&s->audit_recovery
-                          .timer)) { /* otherwise each further unknown outcome would put it off */
-        wheel_set(s->store->wheel, &s->audit_recovery.timer, delay_ms, on_unknown_timer);
+    if (!wheel_armed(&s->audit_recovery->timer)) {
+        wheel_set(s->store->wheel, &s->audit_recovery->timer, delay_ms, on_unknown_timer);
     }
 }
 
 static void end_unknown(struct shard *s) {
-    struct audit_recovery *u = &s->audit_recovery;
+    struct audit_recovery *r = s->audit_recovery;
 
-    /* What was found just now is not on disk yet. */
-    u->asked = u->asked < u->unknown_from ? u->asked : u->unknown_from;
-    u->written = u->written < u->unknown_from ? u->written : u->unknown_from;
-    if (u->unknown_again) { /* something else came up, behind what was read */
-        u->unknown_from = u->read_to;
+    /* The changes that were found are not on disk yet. */
+    r->flushing = r->flushing < r->unknown_from ? r->flushing : r->unknown_from;
+    r->written = r->written < r->unknown_from ? r->written : r->unknown_from;
+    if (r->unknown_again) { /* the outcome of a later call is unknown */
+        r->unknown_from = r->read_to;
         look_later(s, outcome_due_ms(s));
         return;
     }
-    u->unknown = false;
-    forget_seen(u);
+    r->unknown = false;
+    forget_seen(r);
 }
 
 static void ignore(void *arg, enum redis_status status, const struct redis_reply *reply,
@@ -151,12 +187,7 @@ static void ignore(void *arg, enum redis_status status, const struct redis_reply
     (void)error;
 }
 
-static void command(struct shard *s, int argc, const struct str *argv, redis_cb cb) {
-    redis_link_command(s->store->link, argc, argv,
-                       (uint64_t)s->store->config->redis.command_timeout_ms, cb, s);
-}
-
-/* It is off the list; had it come back to life meanwhile, it would not have been on it. */
+/* It is off the list. An instance that was alive again would not have been on it. */
 static void on_taken_off(void *arg, enum redis_status status, const struct redis_reply *reply,
                          const char *error) {
     struct shard *s = arg;
@@ -168,45 +199,45 @@ static void on_taken_off(void *arg, enum redis_status status, const struct redis
     }
     if (status == REDIS_OK && redis_reply_int(reply, &removed) && removed == 1) {
         const struct str forget[] = {str_of("HDEL"), s->keys.written,
-                                     str_of(s->audit_recovery.reading)};
+                                     str_of(s->audit_recovery->reading)};
 
-        command(s, ARRAY_LEN(forget), forget, ignore);
+        store_command(s->store, ARRAY_LEN(forget), forget, ignore, s);
     }
-    s->audit_recovery.reading[0] = '\0';
+    s->audit_recovery->reading[0] = '\0';
 }
 
-/* All of a dead instance's is on disk here: nobody need look again. */
+/* All changes of a dead instance are on disk here: no other instance needs to read them. */
 static void on_dead_flushed(struct lock_store *store, struct shard *s, bool ok) {
-    struct audit_recovery *u = &s->audit_recovery;
+    struct audit_recovery *r = s->audit_recovery;
     char due[LOCK_INCARNATION_MAX + 3];
 
     (void)store;
-    snprintf(due, sizeof due, "a:%s", u->reading);
+    snprintf(due, sizeof due, "a:%s", r->reading);
     const struct str done[] = {str_of("ZREM"), s->keys.due, str_of(due)};
 
     if (ok) {
-        command(s, ARRAY_LEN(done), done, on_taken_off);
+        store_command(s->store, ARRAY_LEN(done), done, on_taken_off, s);
     } else {
-        u->reading[0] = '\0'; /* it is handed out again */
+        r->reading[0] = '\0'; /* a later sweep returns it again */
     }
 }
 
 static bool is_own(const struct shard *s) {
-    return strcmp(s->audit_recovery.reading, s->store->incarnation) == 0;
+    return strcmp(s->audit_recovery->reading, s->store->incarnation) == 0;
 }
 
 static void give_up_reading(struct shard *s) {
     if (is_own(s)) {
         look_later(s, RETRY_MS);
-    } /* else it is handed out again */
-    s->audit_recovery.reading[0] = '\0';
+    } /* else a later sweep returns it again */
+    s->audit_recovery->reading[0] = '\0';
 }
 
-/* The last thing asked: up to where the stream's cap cut off what nobody had written. */
+/* The last reply: up to where the cap of the stream removed changes that were not on disk. */
 static void on_cut(void *arg, enum redis_status status, const struct redis_reply *reply,
                    const char *error) {
     struct shard *s = arg;
-    struct audit_recovery *u = &s->audit_recovery;
+    struct audit_recovery *r = s->audit_recovery;
     int64_t cut;
 
     (void)error;
@@ -217,42 +248,42 @@ static void on_cut(void *arg, enum redis_status status, const struct redis_reply
         give_up_reading(s);
         return;
     }
-    if (redis_reply_int(reply, &cut) && cut > u->read_from) {
-        s->store->callbacks.on_audit_gap(s->store->callbacks.ctx, s->index, u->reading,
-                                         u->read_from, cut);
+    if (redis_reply_int(reply, &cut) && cut > r->read_from) {
+        s->store->callbacks.on_audit_gap(s->store->callbacks.ctx, s->index, r->reading,
+                                         r->read_from, cut);
     }
-    if (u->found > 0) {
-        log_info("audit_read_back", LFI("shard", s->index), LF("instance", u->reading),
-                 LFI("records", u->found));
+    if (r->found > 0) {
+        log_info("audit_read_back", LFI("shard", s->index), LF("instance", r->reading),
+                 LFI("records", r->found));
     }
     if (is_own(s)) {
-        u->reading[0] = '\0';
+        r->reading[0] = '\0';
         end_unknown(s);
     } else {
         flush_then(s->store, s, on_dead_flushed);
     }
 }
 
-/* An entry: its id, and the fields e and i with their values. False: malformed. */
+/* An entry: its id and the fields e (event) and i (instance). False: malformed. */
 static bool take_entry(struct shard *s, const struct redis_reply *entry) {
     const struct redis_reply *fields = redis_reply_at(entry, 1);
-    struct audit_recovery *u = &s->audit_recovery;
+    struct audit_recovery *r = s->audit_recovery;
     struct lock_event event;
     struct str id, packed, by;
     int64_t tick;
 
     if (!redis_reply_str(redis_reply_at(entry, 0), &id) || !stream_id_read(id, &tick) ||
-        tick <= u->read_to) {
+        tick <= r->read_to) {
         return false;
     }
-    u->read_to = tick;
+    r->read_to = tick;
     if (!redis_reply_str(redis_reply_at(fields, 1), &packed) ||
         !redis_reply_str(redis_reply_at(fields, 3), &by) || !lock_event_decode(packed, &event) ||
         event.rev != tick) {
         return false;
     }
-    if (str_eqz(by, u->reading) && !(is_own(s) && has_seen(u, tick))) {
-        u->found++;
+    if (str_eqz(by, r->reading) && !(is_own(s) && has_seen(r, tick))) {
+        r->found++;
         s->store->callbacks.on_unasked(s->store->callbacks.ctx, &event, true);
     }
     return true;
@@ -264,7 +295,7 @@ static void on_page(void *arg, enum redis_status status, const struct redis_repl
                     const char *error) {
     struct shard *s = arg;
     size_t count = redis_reply_count(reply);
-    int64_t before = s->audit_recovery.read_to;
+    int64_t before = s->audit_recovery->read_to;
     bool whole = true;
 
     (void)error;
@@ -285,47 +316,47 @@ static void on_page(void *arg, enum redis_status status, const struct redis_repl
             log_error("audit_entry_malformed", LFI("shard", s->index));
         }
     }
-    if (count == PAGE && s->audit_recovery.read_to > before) {
+    if (count == PAGE && s->audit_recovery->read_to > before) {
         read_page(s);
         return;
     }
     const struct str argv[] = {str_of("HGET"), s->keys.meta, str_of("audit_cut")};
 
-    command(s, ARRAY_LEN(argv), argv, on_cut);
+    store_command(s->store, ARRAY_LEN(argv), argv, on_cut, s);
 }
 
 static void read_page(struct shard *s) {
     char from[32];
 
-    snprintf(from, sizeof from, "%" PRId64 "-1", s->audit_recovery.read_to);
+    snprintf(from, sizeof from, "%" PRId64 "-1", s->audit_recovery->read_to);
 
     const struct str argv[] = {str_of("XRANGE"), s->keys.audit,   str_of(from),
                                str_of("+"),      str_of("COUNT"), str_of(PAGE_TEXT)};
 
-    command(s, ARRAY_LEN(argv), argv, on_page);
+    store_command(s->store, ARRAY_LEN(argv), argv, on_page, s);
 }
 
 static void begin(struct shard *s, struct str incarnation, int64_t from) {
-    struct audit_recovery *u = &s->audit_recovery;
+    struct audit_recovery *r = s->audit_recovery;
 
-    memcpy(u->reading, incarnation.p, incarnation.len);
-    u->reading[incarnation.len] = '\0';
-    u->read_from = u->read_to = from;
-    u->found = 0;
+    memcpy(r->reading, incarnation.p, incarnation.len);
+    r->reading[incarnation.len] = '\0';
+    r->read_from = r->read_to = from;
+    r->found = 0;
     read_page(s);
 }
 
 static void on_unknown_timer(struct wheel_timer *timer) {
-    struct shard *s = CONTAINER_OF(timer, struct shard, audit_recovery.timer);
-    struct audit_recovery *u = &s->audit_recovery;
+    struct audit_recovery *r = CONTAINER_OF(timer, struct audit_recovery, timer);
+    struct shard *s = r->shard;
 
-    if (s->state != SHARD_SERVING || u->reading[0] != '\0' ||
+    if (s->state != SHARD_SERVING || r->reading[0] != '\0' ||
         clock_boot_ms() - s->opened_ms < outcome_due_ms(s)) {
         look_later(s, RETRY_MS);
         return;
     }
-    u->unknown_again = false;
-    begin(s, str_of(s->store->incarnation), u->unknown_from);
+    r->unknown_again = false;
+    begin(s, str_of(s->store->incarnation), r->unknown_from);
 }
 
 void audit_recovery_read_dead(struct shard *s, struct str incarnation, struct str written) {
@@ -333,71 +364,82 @@ void audit_recovery_read_dead(struct shard *s, struct str incarnation, struct st
 
     if (incarnation.len == 0 || incarnation.len > LOCK_INCARNATION_MAX ||
         !stream_id_read(written, &from)) {
-        return; /* none of ours wrote that */
+        return; /* not written by an instance of ours */
     }
-    if (s->audit_recovery.reading[0] == '\0' && !str_eqz(incarnation, s->store->incarnation)) {
+    if (s->audit_recovery->reading[0] == '\0' && !str_eqz(incarnation, s->store->incarnation)) {
         begin(s, incarnation, from);
     }
 }
 
-/* ---- what came back, and what did not ---- */
+/* ---- replies and missing replies ---- */
 
 void audit_recovery_note(struct shard *s, const struct script_head *head,
                          const struct lock_result *result) {
-    struct audit_recovery *u = &s->audit_recovery;
+    struct audit_recovery *r = s->audit_recovery;
 
     if (head->status == SCRIPT_OK || head->status == SCRIPT_LATE) {
-        u->answered = head->rev;
+        r->answered = head->rev;
     }
     if (result->event_count > 0) {
-        u->made = result->events[result->event_count - 1].rev;
+        r->made = result->events[result->event_count - 1].rev;
     }
-    for (size_t i = 0; u->unknown && i < result->event_count; i++) {
+    for (size_t i = 0; r->unknown && i < result->event_count; i++) {
         if (result->events[i].kind == LOCK_EVENT_LOCK &&
             result->events[i].cause == LOCK_CAUSE_RENEWED) {
-            continue; /* not in that stream */
+            continue; /* not in the stream */
         }
-        if (u->seen_count == u->seen_cap) {
-            u->seen_cap = u->seen_cap * 2 + 64;
-            u->seen = mem_realloc(u->seen, u->seen_cap * sizeof *u->seen);
+        if (r->seen_count == r->seen_cap) {
+            r->seen_cap = r->seen_cap * 2 + 64;
+            r->seen = mem_realloc(r->seen, r->seen_cap * sizeof *r->seen);
         }
-        u->seen[u->seen_count++] = result->events[i].rev;
+        r->seen[r->seen_count++] = result->events[i].rev;
     }
 }
 
 void audit_recovery_note_unknown(struct shard *s) {
-    struct audit_recovery *u = &s->audit_recovery;
+    struct audit_recovery *r = s->audit_recovery;
 
     if (s->store->closing) {
         return;
     }
-    if (!u->unknown) {
-        u->unknown = true;
-        u->unknown_from = u->answered;
+    if (!r->unknown) {
+        r->unknown = true;
+        r->unknown_from = r->answered;
     }
-    u->unknown_again = true;
+    r->unknown_again = true;
     look_later(s, outcome_due_ms(s));
 }
 
 void audit_recovery_rewind(struct shard *s, int64_t tick) {
-    struct audit_recovery *u = &s->audit_recovery;
+    struct audit_recovery *r = s->audit_recovery;
 
-    forget_seen(u);
-    u->answered = u->asked = u->written = u->made = u->unknown_from = tick;
+    forget_seen(r);
+    r->answered = r->flushing = r->written = r->made = r->unknown_from = tick;
 }
 
-void audit_recovery_init(struct shard *s) {
-    wheel_timer_init(&s->audit_recovery.timer);
+void audit_recovery_init(struct lock_store *store) {
+    store->flushes = mem_zalloc(sizeof *store->flushes);
+    list_init(&store->flushes->open);
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        struct audit_recovery *r = mem_zalloc(sizeof *r);
+
+        r->shard = &store->shards[i];
+        r->shard->audit_recovery = r;
+        wheel_timer_init(&r->timer);
+    }
 }
 
-void audit_recovery_fini(struct shard *s) {
-    wheel_cancel(&s->audit_recovery.timer);
-    forget_seen(&s->audit_recovery);
-}
+void audit_recovery_fini(struct lock_store *store) {
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        struct audit_recovery *r = store->shards[i].audit_recovery;
 
-void audit_recovery_leave(struct lock_store *store) {
-    LIST_FOREACH_SAFE(it, tmp, &store->flushes) {
+        wheel_cancel(&r->timer);
+        forget_seen(r);
+        mem_free(r);
+    }
+    LIST_FOREACH_SAFE(it, tmp, &store->flushes->open) {
         CONTAINER_OF(it, struct flush, node)->store = NULL;
         list_remove(it);
     }
+    mem_free(store->flushes);
 }

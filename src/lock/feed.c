@@ -1,25 +1,41 @@
 /*
- * The event feed: one XREAD over the streams of all shards, on a connection of its own, because it
- * blocks. Every event names the one before it (`prev`); where that is not the one taken last,
- * something was missed (trimmed, or the stream was lost) and the shard is synchronised. The events
- * of a reply of ours are taken from the reply where they come next; the stream's copies of them are
- * passed over.
+ * The event feed: one XREAD over the streams of all shards, on a connection of its own because it
+ * blocks. Every event names the one before it (`prev`). If that is not the last event taken, events
+ * were missed (trimmed, or the stream was lost), and the shard is resynchronised. Events of our own
+ * replies are taken from the reply if they come next; their copies in the stream are skipped.
  */
-#include "store_private.h"
+#include "feed.h"
 
 #include <stdio.h>
 
+#include "availability.h"
+#include "endings.h"
+#include "event.h"
+#include "shard.h"
+
 #include "wslock/base/clock.h"
+#include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
 #define BLOCK_MAX_MS 5000
-#define LOOK_TEXT "1"    /* blocks no longer than that where it is not known to work */
-#define COUNT_TEXT "256" /* entries a stream and reply */
+#define PROBE_TEXT "1"   /* blocks no longer than that while events are not known to be readable */
+#define COUNT_TEXT "256" /* entries of one stream in a reply */
 #define RETRY_MAX_MS 1000
-#define GATHER_MS 5 /* between two reads where the last one brought nothing new */
+#define GATHER_MS 5 /* between two reads if the first brought nothing new */
 #define HEAD_ARGS 6
 #define BLOCK_ARG 4
+
+struct feed {
+    struct lock_store *store;
+    struct redis_link *link;
+    bool reading;
+    bool from_reply; /* the event being passed on comes from a reply */
+    struct wheel_timer retry_timer;
+    struct str *argv; /* of XREAD; the ids change each time */
+    char (*ids)[24];
+    char block[16]; /* how long a read waits for events, ms */
+};
 
 /* ---- entries ---- */
 
@@ -43,15 +59,21 @@ static void apply(struct shard *s, const struct lock_event *event) {
 void feed_take_reply(struct shard *s, const struct lock_result *result) {
     bool next = s->positioned && result->event_count > 0 && result->events[0].prev == s->cursor;
 
-    s->store->feed.from_reply = true;
+    s->store->feed->from_reply = true;
     for (size_t i = 0; next && i < result->event_count && !s->store->closing; i++) {
         apply(s, &result->events[i]);
     }
-    s->store->feed.from_reply = false;
+    s->store->feed->from_reply = false;
 }
 
-/* False: malformed. last: the tick of the entry before. missed: up to which tick something was
- * missed before the entry. news: grows by what was not known from a reply. */
+void lock_note_ending(struct lock_store *store, const struct lock_event *event) {
+    if (!store->feed->from_reply) { /* else it was noted with the reply */
+        endings_note(store_shard(store, event->resource), event);
+    }
+}
+
+/* False: malformed. last: the tick of the entry before. missed: set to the tick up to which events
+ * were missed before this entry. news: counts events not known from a reply. */
 static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t *last,
                        int64_t *missed, size_t *news) {
     const struct redis_reply *fields = redis_reply_at(entry, 1);
@@ -77,7 +99,7 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
         return false;
     }
     apply(s, &event);
-    if (event.prev != expected) { /* below it: another stream than that which was read */
+    if (event.prev != expected) { /* below it: this is another stream than before */
         *missed = event.prev > expected ? event.prev : event.rev;
     }
     return true;
@@ -105,8 +127,8 @@ static void note_lag(const struct lock_store *store, const struct shard *s) {
     metrics_set(METRIC_FEED_LAG, lag_ms > 0 ? (double)lag_ms / 1000 : 0, NULL, NULL);
 }
 
-/* Streams come in the order in which they were asked for, those without news left out. False:
- * malformed. */
+/* A reply has the streams in the order of the command, without those that have no new entries.
+ * False: malformed. */
 static bool take_streams(struct lock_store *store, const struct redis_reply *reply, size_t *news) {
     size_t count = redis_reply_count(reply);
     unsigned at = 0;
@@ -132,47 +154,37 @@ static bool take_streams(struct lock_store *store, const struct redis_reply *rep
 
 /* ---- away ---- */
 
-bool feed_is_positioned(const struct lock_store *store) {
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        if (!store->shards[i].positioned) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void note_away(const struct feed *feed) {
-    if (feed->away_since_ms != 0) {
-        metrics_set(METRIC_FEED_LAG, (double)(clock_boot_ms() - feed->away_since_ms) / 1000, NULL,
+static void note_away(const struct lock_store *store) {
+    if (store->events_away_ms != 0) {
+        metrics_set(METRIC_FEED_LAG, (double)(clock_boot_ms() - store->events_away_ms) / 1000, NULL,
                     NULL);
     }
 }
 
 static void away(struct lock_store *store) {
-    if (store->feed.away_since_ms == 0) {
-        store->feed.away_since_ms = clock_boot_ms();
+    if (store->events_away_ms == 0) {
+        store->events_away_ms = clock_boot_ms();
     }
 }
 
-/* It was read. */
+/* A read succeeded. */
 static void back(struct lock_store *store) {
-    struct feed *feed = &store->feed;
-    bool was_away = feed->away_since_ms != 0;
+    bool was_away = store->events_away_ms != 0;
 
-    note_away(feed);
-    feed->away_since_ms = 0;
-    feed->read_ms = clock_boot_ms();
-    feed->problem[0] = '\0';
+    note_away(store);
+    store->events_away_ms = 0;
+    store->events_read_ms = clock_boot_ms();
+    store->events_problem[0] = '\0';
     if (was_away) {
         store_open(store);
         store_check_recovered(store);
     }
 }
 
-/* Every read that comes back empty says that the events can be read: they come as often as leases
- * are renewed. */
+/* An empty read also shows that events can be read, so reads return as often as leases are renewed.
+ */
 static uint64_t at_most(const struct lock_store *store, uint64_t ms) {
-    uint64_t interval_ms = (uint64_t)store->config->redis.lease_ms / 3;
+    uint64_t interval_ms = store_renewal_ms(store);
 
     return interval_ms < ms ? interval_ms : ms;
 }
@@ -180,12 +192,13 @@ static uint64_t at_most(const struct lock_store *store, uint64_t ms) {
 /* ---- reading ---- */
 
 static void on_retry(struct wheel_timer *timer) {
-    feed_read(CONTAINER_OF(timer, struct lock_store, feed.retry_timer));
+    feed_read(CONTAINER_OF(timer, struct feed, retry_timer)->store);
 }
 
 static void on_read(void *arg, enum redis_status status, const struct redis_reply *reply,
                     const char *error) {
     struct lock_store *store = arg;
+    struct feed *feed = store->feed;
     static struct log_limit limit;
     bool empty = status != REDIS_OK || redis_reply_is_nil(reply);
     size_t news = 0;
@@ -194,50 +207,49 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
         return;
     }
     if (status == REDIS_REFUSED) {
-        store->feed.reading = false;
+        feed->reading = false;
         if (log_limit_pass(&limit, 10)) {
             log_warn("feed_refused", LF("error", error));
         }
-        watch_keep_problem(store->feed.problem, error);
+        script_keep_problem(store->events_problem, error);
         away(store);
-        note_away(&store->feed);
-        wheel_set(store->wheel, &store->feed.retry_timer, at_most(store, RETRY_MAX_MS), on_retry);
+        note_away(store);
+        wheel_set(store->wheel, &feed->retry_timer, at_most(store, RETRY_MAX_MS), on_retry);
         return;
     }
-    /* Still reading: what is dealt with in here may ask to read on, and would read this again. */
+    /* feed->reading stays set: a call of feed_read from below would read these entries again. */
     if (!empty) {
-        redis_link_catch_up(store->link); /* a reply is told before the events that it caused */
+        redis_link_catch_up(store->link); /* replies before the events that they caused */
         if (store->closing) {
             return;
         }
         if (!take_streams(store, reply, &news)) {
-            store->feed.reading = false;
-            redis_link_reset(store->feed.link, "malformed reply");
+            feed->reading = false;
+            redis_link_reset(feed->link, "malformed reply");
             return;
         }
     }
     if (status == REDIS_OK) {
         back(store);
     }
-    store->feed.reading = false;
+    feed->reading = false;
     if (empty || news > 0) {
         feed_read(store);
-    } else { /* ours alone: more of ours is about to come, and is not wanted one by one */
-        wheel_set(store->wheel, &store->feed.retry_timer, GATHER_MS, on_retry);
+    } else { /* all from our own replies: more of them are read in one batch */
+        wheel_set(store->wheel, &feed->retry_timer, GATHER_MS, on_retry);
     }
 }
 
 void feed_read(struct lock_store *store) {
-    struct feed *feed = &store->feed;
+    struct feed *feed = store->feed;
     struct str *ids = feed->argv + HEAD_ARGS + store->shard_count;
-    uint64_t timeout_ms = (uint64_t)store->config->redis.command_timeout_ms;
-    bool look = feed->away_since_ms != 0;
+    bool probe = store->events_away_ms != 0;
 
-    if (feed->reading || store->closing || !feed_is_positioned(store) ||
+    if (feed->reading || store->closing || !store_is_positioned(store) ||
         !redis_link_is_up(feed->link)) {
         return;
     }
-    feed->argv[BLOCK_ARG] = str_of(look ? LOOK_TEXT : feed->block);
+    feed->argv[BLOCK_ARG] = str_of(probe ? PROBE_TEXT : feed->block);
     for (unsigned i = 0; i < store->shard_count; i++) {
         struct shard *s = &store->shards[i];
         int len = snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)s->cursor);
@@ -247,7 +259,8 @@ void feed_read(struct lock_store *store) {
     }
     feed->reading = true;
     redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * store->shard_count), feed->argv,
-                       timeout_ms + (look ? 0 : at_most(store, BLOCK_MAX_MS)), on_read, store);
+                       store_timeout_ms(store) + (probe ? 0 : at_most(store, BLOCK_MAX_MS)),
+                       on_read, store);
 }
 
 /* ---- the link ---- */
@@ -260,7 +273,7 @@ static void on_down(void *ctx, const char *reason) {
     struct lock_store *store = ctx;
 
     log_info("feed_lost", LF("reason", reason));
-    watch_keep_problem(store->feed.problem, reason);
+    script_keep_problem(store->events_problem, reason);
     away(store);
 }
 
@@ -268,16 +281,18 @@ static void on_fail(void *ctx, const char *reason) {
     struct lock_store *store = ctx;
 
     log_debug("feed_connect_failed", LF("reason", reason));
-    watch_keep_problem(store->feed.problem, reason);
-    note_away(&store->feed);
+    script_keep_problem(store->events_problem, reason);
+    note_away(store);
 }
 
 void feed_init(struct lock_store *store, const char *name) {
-    static const char *const head[HEAD_ARGS] = {"XREAD", "COUNT",   COUNT_TEXT,
-                                                "BLOCK", LOOK_TEXT, "STREAMS"};
+    static const char *const head[HEAD_ARGS] = {"XREAD", "COUNT",    COUNT_TEXT,
+                                                "BLOCK", PROBE_TEXT, "STREAMS"};
     const struct redis_link_callbacks callbacks = {on_up, on_down, on_fail, store};
-    struct feed *feed = &store->feed;
+    struct feed *feed = mem_zalloc(sizeof *feed);
 
+    store->feed = feed;
+    feed->store = store;
     feed->argv = mem_calloc(HEAD_ARGS + 2 * (size_t)store->shard_count, sizeof *feed->argv);
     feed->ids = mem_calloc(store->shard_count, sizeof *feed->ids);
     for (size_t i = 0; i < HEAD_ARGS; i++) {
@@ -289,13 +304,20 @@ void feed_init(struct lock_store *store, const char *name) {
     wheel_timer_init(&feed->retry_timer);
     snprintf(feed->block, sizeof feed->block, "%llu",
              (unsigned long long)at_most(store, BLOCK_MAX_MS));
-    feed->away_since_ms = clock_boot_ms();
+    store->events_away_ms = clock_boot_ms();
     feed->link = redis_link_create(store->loop, store->config, name, &callbacks);
 }
 
 void feed_fini(struct lock_store *store) {
-    wheel_cancel(&store->feed.retry_timer);
-    redis_link_destroy(&store->feed.link);
-    mem_free(store->feed.argv);
-    mem_free(store->feed.ids);
+    struct feed *feed = store->feed;
+
+    wheel_cancel(&feed->retry_timer);
+    redis_link_destroy(&feed->link);
+    mem_free(feed->argv);
+    mem_free(feed->ids);
+    mem_free(feed);
+}
+
+void feed_reset(struct lock_store *store, const char *reason) {
+    redis_link_reset(store->feed->link, reason);
 }

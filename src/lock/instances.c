@@ -1,10 +1,10 @@
 /*
- * Who else there is. A store that was emptied has forgotten the other instances, and a replica may
- * know an older lease of theirs; but a recovery window must wait for their reports for as long as
- * their editors may believe in their locks. So each instance remembers when the leases of the
- * others end, as of its last renewals outside a window, and names them in report_done.
+ * The other instances. A store that was emptied does not know them, and a replica may know only an
+ * older lease of theirs, but a recovery window must wait for their reports as long as their editors
+ * may rely on their locks. Each instance therefore reads the leases of the others after each of its
+ * renewals outside a window, and names them in report_done.
  */
-#include "store_private.h"
+#include "instances.h"
 
 #include <stdio.h>
 
@@ -12,9 +12,9 @@
 #include "wslock/base/map.h"
 #include "wslock/base/mem.h"
 
-#define INSTANCES_MAX                                                                              \
-    500 /* what report_done takes; more instances than that wait out the window                    \
-         */
+#include "store_time.h"
+
+#define INSTANCES_MAX 500 /* in one report_done; a window does not wait for more */
 
 struct instance {
     uint64_t lease_end_ms; /* boot time */
@@ -41,7 +41,7 @@ void instances_fini(struct lock_store *store) {
     map_destroy(&store->instances);
 }
 
-/* Its editors believe until the longest grace after its lease. */
+/* Its editors rely on their locks until the longest grace after its lease. */
 static bool is_over(const struct lock_store *store, const struct instance *instance) {
     return clock_boot_ms() >= instance->lease_end_ms + (uint64_t)store_longest_grace_ms(store);
 }
@@ -52,7 +52,7 @@ static void forget_if_over(void *ctx, struct str name, void *value) {
     }
 }
 
-/* The lease of an instance ends at `at_ms` of the store's clock. */
+/* The lease of an instance ends at `at_ms`, store time. */
 static void note(struct lock_store *store, struct str name, int64_t at_ms) {
     int64_t left_ms = at_ms - lock_store_now_ms(store), lease_ms = store->config->redis.lease_ms;
     uint64_t end_ms = clock_boot_ms();
@@ -61,24 +61,24 @@ static void note(struct lock_store *store, struct str name, int64_t at_ms) {
     if (left_ms > 0) {
         end_ms += (uint64_t)(left_ms < lease_ms ? left_ms : lease_ms);
     }
-    if (!instance && map_count(store->instances) < INSTANCES_MAX) {
+    if (instance == NULL && map_count(store->instances) < INSTANCES_MAX) {
         instance = mem_zalloc(sizeof *instance);
         map_set(store->instances, name, instance);
     }
-    if (instance && end_ms > instance->lease_end_ms) {
+    if (instance != NULL && end_ms > instance->lease_end_ms) {
         instance->lease_end_ms = end_ms;
     }
 }
 
-/* What is remembered is better than what a store in a window knows. */
+/* A store in a window may know less than this instance. */
 static bool can_learn(const struct lock_store *store, enum redis_status status) {
     const struct shard *s = &store->shards[0];
 
     return status == REDIS_OK && s->state == SHARD_SERVING && s->window == 0;
 }
 
-/* When the leases of these end. */
-struct lease_question {
+/* A query for the ends of these leases. */
+struct lease_query {
     struct lock_store *store;
     size_t count;
     char names[][LOCK_INCARNATION_MAX + 1];
@@ -86,7 +86,7 @@ struct lease_question {
 
 static void on_leases(void *arg, enum redis_status status, const struct redis_reply *reply,
                       const char *error) {
-    struct lease_question *q = arg;
+    struct lease_query *q = arg;
 
     (void)error;
     if (!q->store->closing && can_learn(q->store, status)) {
@@ -102,7 +102,7 @@ static void on_leases(void *arg, enum redis_status status, const struct redis_re
     mem_free(q);
 }
 
-static void ask_leases(struct lock_store *store, struct lease_question *q) {
+static void ask_leases(struct lock_store *store, struct lease_query *q) {
     struct str *argv = mem_calloc(q->count + 2, sizeof *argv);
     char(*members)[LOCK_INCARNATION_MAX + 3] = mem_calloc(q->count, sizeof *members);
 
@@ -112,8 +112,7 @@ static void ask_leases(struct lock_store *store, struct lease_question *q) {
         snprintf(members[i], sizeof members[i], "i:%s", q->names[i]);
         argv[i + 2] = str_of(members[i]);
     }
-    redis_link_command(store->link, (int)q->count + 2, argv,
-                       (uint64_t)store->config->redis.command_timeout_ms, on_leases, q);
+    store_command(store, (int)q->count + 2, argv, on_leases, q);
     mem_free(members);
     mem_free(argv);
 }
@@ -122,7 +121,7 @@ static void on_instances(void *arg, enum redis_status status, const struct redis
                          const char *error) {
     struct lock_store *store = arg;
     size_t count = redis_reply_count(reply);
-    struct lease_question *q;
+    struct lease_query *q;
 
     (void)error;
     if (store->closing || !can_learn(store, status) || count == 0) {
@@ -149,8 +148,7 @@ static void on_instances(void *arg, enum redis_status status, const struct redis
 void instances_refresh(struct lock_store *store) {
     const struct str argv[] = {str_of("HKEYS"), store->shards[0].keys.instances};
 
-    redis_link_command(store->link, 2, argv, (uint64_t)store->config->redis.command_timeout_ms,
-                       on_instances, store);
+    store_command(store, ARRAY_LEN(argv), argv, on_instances, store);
 }
 
 static void add(void *ctx, struct str name, void *value) {
@@ -161,8 +159,8 @@ static void add(void *ctx, struct str name, void *value) {
 
     if (!is_over(store, instance)) {
         args_str(adding->a, name);
-        /* It may have renewed the lease once more since that was read. */
-        args_int(adding->a, lock_store_now_ms(store) + left_ms + store->config->redis.lease_ms / 3);
+        /* It may have renewed the lease once more since then. */
+        args_int(adding->a, lock_store_now_ms(store) + left_ms + (int64_t)store_renewal_ms(store));
     }
 }
 

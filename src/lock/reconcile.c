@@ -1,22 +1,33 @@
 /*
- * Whether the store and this instance agree on who is here: each entry of `instance:<incarnation>`
- * is held against the sessions, every five minutes and after each recovery window. A member whose
- * session is unknown here is taken out, and a lock that it holds ends: a store without its last
- * writes brings back members that left. A session that the store has forgotten makes its shard be
- * reported again.
+ * Compares the members that the store has of this instance (`instance:<incarnation>`) with its
+ * sessions, every five minutes and after each recovery window. A member without a session is
+ * removed, and its lock ends: a store that lost its last writes may have members again that left.
+ * If the store lacks the member of a session, its shard is resynchronised.
  */
-#include "store_private.h"
+#include "reconcile.h"
 
 #include <stdio.h>
 
+#include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 
 #define INTERVAL_MS 300000
 #define PAGE_TEXT "100"
 #define PAUSE_MS 10 /* between two pages */
 
-/* A question under way: for a page, or for a member that the store says is ours. */
-struct question {
+struct reconcile {
+    struct lock_store *store;
+    struct wheel_timer timer; /* for the next page or the next round */
+    bool running;
+    bool again; /* another one was asked for meanwhile */
+    unsigned round;
+    unsigned shard;
+    char cursor[24]; /* of SSCAN */
+    size_t open;     /* queries without an answer */
+};
+
+/* A query under way: for a page, or for one member. */
+struct query {
     struct lock_store *store;
     unsigned round;
     char *entry; /* "<resource> <clientId>:<userId>"; NULL: a page */
@@ -25,9 +36,9 @@ struct question {
 static void read_page(struct lock_store *store);
 
 static void on_timer(struct wheel_timer *timer) {
-    struct lock_store *store = CONTAINER_OF(timer, struct lock_store, reconcile.timer);
+    struct lock_store *store = CONTAINER_OF(timer, struct reconcile, timer)->store;
 
-    if (store->reconcile.running) {
+    if (store->reconcile->running) {
         read_page(store);
     } else {
         reconcile_begin(store);
@@ -35,39 +46,35 @@ static void on_timer(struct wheel_timer *timer) {
 }
 
 static void wait(struct lock_store *store, uint64_t delay_ms) {
-    wheel_set(store->wheel, &store->reconcile.timer, delay_ms, on_timer);
+    wheel_set(store->wheel, &store->reconcile->timer, delay_ms, on_timer);
 }
 
 static void stop(struct lock_store *store) {
-    store->reconcile.running = false;
-    wait(store, store->reconcile.again ? PAUSE_MS : INTERVAL_MS);
-    store->reconcile.again = false;
+    store->reconcile->running = false;
+    wait(store, store->reconcile->again ? PAUSE_MS : INTERVAL_MS);
+    store->reconcile->again = false;
 }
 
 /* ---- one member ---- */
 
-static void on_taken_out(void *arg, const struct lock_result *result) {
-    struct lock_store *store = arg;
-
-    for (size_t i = 0; i < result->event_count; i++) {
-        store->callbacks.on_unasked(store->callbacks.ctx, &result->events[i], false);
-    }
+static void on_removed(void *arg, const struct lock_result *result) {
+    store_tell_unasked(arg, result);
 }
 
-static void take_out(struct lock_store *store, struct str resource, struct str id,
-                     struct str session) {
+static void remove_member(struct lock_store *store, struct str resource, struct str id,
+                          struct str session) {
     struct lock_caller caller = {.resource = resource, .session_id = session};
     struct str rest = id;
 
     if (str_cut(&rest, ':', &caller.client_id)) {
         caller.user_id = rest;
         log_warn("stray_member", LFS("resource", resource), LFS("session", session));
-        lock_disconnect(store, &caller, LOCK_DISCONNECT_STRAY, 0, on_taken_out, store);
+        lock_disconnect(store, &caller, LOCK_DISCONNECT_STRAY, 0, on_removed, store);
     }
 }
 
 static void next(struct lock_store *store) {
-    struct reconcile *c = &store->reconcile;
+    struct reconcile *c = store->reconcile;
 
     if (--c->open > 0) {
         return;
@@ -84,7 +91,8 @@ static void next(struct lock_store *store) {
     stop(store);
 }
 
-static void look_at(struct lock_store *store, struct str text, const struct redis_reply *reply) {
+static void check_member(struct lock_store *store, struct str text,
+                         const struct redis_reply *reply) {
     const struct lock_store_callbacks *callbacks = &store->callbacks;
     struct str id = text, resource, value, session, incarnation;
 
@@ -92,7 +100,7 @@ static void look_at(struct lock_store *store, struct str text, const struct redi
         str_cut(&value, ' ', &session) && str_cut(&value, ' ', &incarnation) &&
         str_eqz(incarnation, store->incarnation) &&
         !callbacks->reconcile_member(callbacks->ctx, session, resource)) {
-        take_out(store, resource, id, session);
+        remove_member(store, resource, id, session);
     }
 }
 
@@ -100,22 +108,22 @@ static bool take_page(struct lock_store *store, const struct redis_reply *reply)
 
 static void on_answer(void *arg, enum redis_status status, const struct redis_reply *reply,
                       const char *error) {
-    struct question *q = arg;
+    struct query *q = arg;
     struct lock_store *store = q->store;
 
     (void)error;
-    if (!store->closing && q->round == store->reconcile.round && store->reconcile.running) {
+    if (!store->closing && q->round == store->reconcile->round && store->reconcile->running) {
         bool ok = status == REDIS_OK;
 
-        if (ok && q->entry) {
-            look_at(store, str_of(q->entry), reply);
+        if (ok && q->entry != NULL) {
+            check_member(store, str_of(q->entry), reply);
         } else if (ok) {
             ok = take_page(store, reply);
         }
         if (ok) {
             next(store);
         } else {
-            stop(store); /* after a lost connection it begins anew */
+            stop(store); /* it starts again after a lost connection */
         }
     }
     mem_free(q->entry);
@@ -123,16 +131,15 @@ static void on_answer(void *arg, enum redis_status status, const struct redis_re
 }
 
 static void ask(struct lock_store *store, int argc, const struct str *argv, char *entry) {
-    struct question *q = mem_alloc(sizeof *q);
+    struct query *q = mem_alloc(sizeof *q);
 
-    *q = (struct question){store, store->reconcile.round, entry};
-    store->reconcile.open++;
-    redis_link_command(store->link, argc, argv, (uint64_t)store->config->redis.command_timeout_ms,
-                       on_answer, q);
+    *q = (struct query){store, store->reconcile->round, entry};
+    store->reconcile->open++;
+    store_command(store, argc, argv, on_answer, q);
 }
 
 static void ask_member(struct lock_store *store, struct str entry) {
-    const struct shard *s = &store->shards[store->reconcile.shard];
+    const struct shard *s = &store->shards[store->reconcile->shard];
     struct str id = entry, resource;
     struct buf key;
 
@@ -152,7 +159,7 @@ static void ask_member(struct lock_store *store, struct str entry) {
 /* ---- page by page, shard by shard ---- */
 
 static bool take_page(struct lock_store *store, const struct redis_reply *reply) {
-    struct reconcile *c = &store->reconcile;
+    struct reconcile *c = store->reconcile;
     const struct redis_reply *entries = redis_reply_at(reply, 1);
     struct str cursor, entry;
 
@@ -170,7 +177,7 @@ static bool take_page(struct lock_store *store, const struct redis_reply *reply)
 }
 
 static void read_page(struct lock_store *store) {
-    struct reconcile *c = &store->reconcile;
+    struct reconcile *c = store->reconcile;
     const struct str argv[] = {str_of("SSCAN"), store->shards[c->shard].keys.instance,
                                str_of(c->cursor), str_of("COUNT"), str_of(PAGE_TEXT)};
 
@@ -178,16 +185,16 @@ static void read_page(struct lock_store *store) {
 }
 
 void reconcile_begin(struct lock_store *store) {
-    struct reconcile *c = &store->reconcile;
+    struct reconcile *c = store->reconcile;
 
     if (!store->up) {
-        return; /* it is begun when the store is back */
+        return; /* it starts when the store is back */
     }
     if (c->running) {
         c->again = true;
         return;
     }
-    if (lock_store_window_open(store)) { /* others may still report what these members have */
+    if (lock_store_window_open(store)) { /* other instances may still report */
         wait(store, LOCK_WINDOW_POLL_MS);
         return;
     }
@@ -201,6 +208,17 @@ void reconcile_begin(struct lock_store *store) {
 }
 
 void reconcile_stop(struct lock_store *store) {
-    store->reconcile.running = false;
-    wheel_cancel(&store->reconcile.timer);
+    store->reconcile->running = false;
+    wheel_cancel(&store->reconcile->timer);
+}
+
+void reconcile_init(struct lock_store *store) {
+    store->reconcile = mem_zalloc(sizeof *store->reconcile);
+    store->reconcile->store = store;
+    wheel_timer_init(&store->reconcile->timer);
+}
+
+void reconcile_fini(struct lock_store *store) {
+    reconcile_stop(store);
+    mem_free(store->reconcile);
 }

@@ -1,10 +1,19 @@
 /* The states of a shard: opened, leased, reported, served. */
-#include "store_private.h"
+#include "shard.h"
 
 #include <stdio.h>
 
+#include "audit_recovery.h"
+#include "endings.h"
+#include "instances.h"
+#include "store_time.h"
+
 #include "wslock/base/clock.h"
+#include "wslock/base/log.h"
 #include "wslock/base/mem.h"
+
+#define SCHEMA 2
+#define SCHEMA_OLDEST 1 /* that can be read: locks and members without pages */
 
 static void renew(struct shard *s);
 static void begin_sync(struct shard *s);
@@ -30,18 +39,13 @@ static void make_keys(struct shard *s, const char *prefix) {
     }
 }
 
-void shard_init(struct lock_store *store, unsigned index) {
-    struct shard *s = &store->shards[index];
-
+void shard_init(struct shard *s, struct lock_store *store, unsigned index) {
     s->store = store;
     s->index = index;
     s->state = SHARD_AWAY;
     make_keys(s, store->config->redis.key_prefix);
     wheel_timer_init(&s->lease_timer);
     wheel_timer_init(&s->retry_timer);
-    wheel_timer_init(&s->sweep_timer);
-    audit_recovery_init(s);
-    endings_init(s);
 }
 
 void shard_away(struct shard *s) {
@@ -49,47 +53,27 @@ void shard_away(struct shard *s) {
     s->problem[0] = '\0';
     wheel_cancel(&s->lease_timer);
     wheel_cancel(&s->retry_timer);
-    wheel_cancel(&s->sweep_timer);
 }
 
 void shard_fini(struct shard *s) {
     shard_away(s);
-    audit_recovery_fini(s);
-    endings_fini(s);
     mem_free(s->key_text);
 }
 
 void shard_note(struct shard *s, const struct script_head *head) {
     if (head->status != SCRIPT_OK && head->status != SCRIPT_LATE) {
-        return; /* rev is something else there */
+        return; /* rev is not a tick of the store */
     }
     s->tick = head->rev > s->tick ? head->rev : s->tick;
     s->window = head->window;
     if (head->window == 0) {
         s->contact_ms = head->now_ms;
     }
-    if (head->next_ms > 0 && (s->next_due_ms == 0 || head->next_ms < s->next_due_ms)) {
-        s->next_due_ms = head->next_ms;
-        sweep_schedule(s);
-    }
 }
 
 bool shard_is_leased(const struct shard *s) {
     return s->lease_sent_ms != 0 &&
            clock_boot_ms() - s->lease_sent_ms < (uint64_t)s->store->config->redis.lease_ms;
-}
-
-/* Closing a window may end locks. */
-static void tell_unasked(const struct shard *s, const struct lock_result *result) {
-    const struct lock_store_callbacks *callbacks = &s->store->callbacks;
-
-    for (size_t i = 0; i < result->event_count && !s->store->closing; i++) {
-        callbacks->on_unasked(callbacks->ctx, &result->events[i], false);
-    }
-}
-
-static uint64_t renewal_ms(const struct shard *s) {
-    return (uint64_t)s->store->config->redis.lease_ms / 3;
 }
 
 static void note_served(struct shard *s) {
@@ -119,23 +103,21 @@ static void retry_later(struct shard *s) {
     wheel_set(s->store->wheel, &s->retry_timer, LOCK_RETRY_MS, on_retry);
 }
 
-/* The store is another deployment's. At start that ends the program, later it is a store that is
- * away. */
+/* The store belongs to another deployment. */
 static void refuse_layout(struct shard *s, const struct script_head *head) {
-    struct lock_store *store = s->store;
     char problem[160];
 
     if (head->status == SCRIPT_SHARDS) {
         snprintf(
             problem, sizeof problem,
             "the store is laid out for %lld shards under this keyPrefix, the configuration says %u",
-            (long long)head->rev, store->shard_count);
+            (long long)head->rev, s->store->shard_count);
     } else {
         snprintf(problem, sizeof problem, "the store has schema %lld, this program needs %d",
-                 (long long)head->rev, LOCK_SCHEMA);
+                 (long long)head->rev, SCHEMA);
     }
-    watch_keep_problem(s->problem, problem);
-    store_unusable(store, problem);
+    script_keep_problem(s->problem, problem);
+    s->store->shard_hooks->on_unusable(s, problem);
 }
 
 static void on_opened(struct script_call *call, const struct script_head *head,
@@ -169,8 +151,8 @@ void shard_open(struct shard *s) {
     args_keys_shard(&a, &s->keys);
     args_int(&a, 0);
     args_int(&a, s->store->shard_count);
-    args_int(&a, LOCK_SCHEMA);
-    args_int(&a, LOCK_SCHEMA_OLDEST);
+    args_int(&a, SCHEMA);
+    args_int(&a, SCHEMA_OLDEST);
     script_send(s, &lock_script_open, &a, on_opened, NULL, NULL);
 }
 
@@ -188,7 +170,7 @@ void shard_note_step(struct shard *s, int64_t step_ms) {
 }
 
 static uint64_t renewal_pause_ms(const struct shard *s, bool renewed) {
-    uint64_t interval_ms = renewal_ms(s);
+    uint64_t interval_ms = store_renewal_ms(s->store);
     uint64_t pause_ms = !renewed         ? LOCK_RETRY_MS
                         : s->window != 0 ? LOCK_WINDOW_POLL_MS
                                          : interval_ms;
@@ -208,7 +190,7 @@ static void on_renewed(struct script_call *call, const struct script_head *head,
         s->step_ms = s->step_sent_ms;
     }
     s->step_sent_ms = 0;
-    tell_unasked(s, result);
+    store_tell_unasked(s->store, result); /* a window that closes may end locks */
     if (s->state == SHARD_AWAY || s->store->closing) {
         return;
     }
@@ -243,7 +225,7 @@ static void send_lease(struct shard *s, int64_t lease_ms, int64_t written, scrip
     args_keys_shard(&a, &s->keys);
     args_not_after(&a, store);
     args_int(&a, lease_ms);
-    args_int(&a, store->clock.at_ms ? lock_store_now_ms(store) : 0);
+    args_int(&a, store->clock.at_ms != 0 ? lock_store_now_ms(store) : 0);
     args_int(&a, store->shard_count);
     args_flag(&a, store->config->redis.embedded);
     args_int(&a, store_longest_grace_ms(store));
@@ -287,7 +269,24 @@ bool shard_serves(struct shard *s) {
     return false;
 }
 
-/* ---- synchronising ---- */
+/* Counted by our own clock from when the oldest renewal was sent, then given as store time. */
+int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t expires_ms,
+                                      const struct config_policy *policy) {
+    uint64_t sent = UINT64_MAX;
+    int64_t since_sent, until;
+
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        sent = store->shards[i].lease_sent_ms < sent ? store->shards[i].lease_sent_ms : sent;
+    }
+    since_sent = (int64_t)(clock_boot_ms() - sent);
+    until = lock_store_now_ms(store) - since_sent + store->config->redis.lease_ms - 1000;
+    if (policy->disconnect == CONFIG_DISCONNECT_GRACE) {
+        until += policy->grace_period_ms;
+    }
+    return until < expires_ms ? until : expires_ms;
+}
+
+/* ---- resynchronising ---- */
 
 void shard_check_window(struct shard *s) {
     bool known = s->window == 0 || s->window == s->reported ||
@@ -302,7 +301,7 @@ void shard_resync(struct shard *s, const char *reason) {
     switch (s->state) {
     case SHARD_AWAY:
     case SHARD_OPENING:
-        return; /* comes anyway */
+        return; /* follows anyway */
     case SHARD_SYNCING:
         s->sync_again = true;
         return;
@@ -313,12 +312,12 @@ void shard_resync(struct shard *s, const char *reason) {
     }
 }
 
-/* A report that raises the clock leaves a gap too, in which nothing happened that its answer does
- * not tell. The event behind the gap may be here before that answer. */
-void shard_missed(struct shard *s, int64_t prev) {
+/* A report that raises the shard's tick leaves a gap too, but its answer includes everything before
+ * it. The event after the gap may come earlier than that answer. */
+void shard_missed(struct shard *s, int64_t tick) {
     if (s->state == SHARD_SYNCING) {
-        s->missed = prev > s->missed ? prev : s->missed;
-    } else if (prev > s->covered) {
+        s->missed = tick > s->missed ? tick : s->missed;
+    } else if (tick > s->covered) {
         shard_resync(s, "missed an event");
     }
 }
@@ -334,39 +333,39 @@ static void begin_sync(struct shard *s) {
     s->store->callbacks.on_resync(s->store->callbacks.ctx, s->index);
 }
 
-void shard_report_ended(struct shard *s, unsigned round, bool ok) {
-    if (round != s->round) {
-        return;
+/* Before the store lost its last writes its clock was more than a day ahead, and so is our tick. */
+static bool forget_refused_tick(struct shard *s, const struct script_head *head) {
+    if (head->status != SCRIPT_AHEAD || s->tick <= head->rev || s->store->closing) {
+        return false;
     }
-    s->reports_open--;
-    s->report_failed = s->report_failed || !ok;
-    if (s->report_failed && s->reports_open == 0 && s->state == SHARD_SYNCING) {
-        retry_later(s);
-    }
-}
-
-bool shard_is_refused(const struct shard *s, const struct script_head *head) {
-    return head->status == SCRIPT_AHEAD && s->tick > head->rev && !s->store->closing;
-}
-
-void shard_forget_tick(struct shard *s, int64_t tick) {
     log_error("shard_tick_too_far_ahead", LFI("shard", s->index), LFI("ours", s->tick),
-              LFI("the_stores", tick));
-    s->tick = s->cursor = tick;
-    audit_recovery_rewind(s, tick);
+              LFI("the_stores", head->rev));
+    s->tick = s->cursor = head->rev;
+    audit_recovery_rewind(s, head->rev);
     endings_forget(s);
+    return true;
 }
 
-static void on_reported(struct script_call *call, const struct script_head *head,
+bool shard_report_ended(const struct script_call *call, const struct script_head *head,
                         const struct lock_result *result) {
     struct shard *s = call->shard;
+    bool rewound = forget_refused_tick(s, head);
 
-    (void)head;
-    tell_unasked(s, result);
-    if (s->state != SHARD_SYNCING || call->round != s->round) {
+    if (call->round == s->round) {
+        s->reports_open--;
+        s->report_failed = s->report_failed || result->status != LOCK_OK;
+        if (s->report_failed && s->reports_open == 0 && s->state == SHARD_SYNCING) {
+            retry_later(s);
+        }
+    }
+    return rewound;
+}
+
+void shard_sync_ended(struct shard *s, unsigned round, bool ok) {
+    if (s->state != SHARD_SYNCING || round != s->round) {
         return;
     }
-    if (result->status != LOCK_OK || s->report_failed) {
+    if (!ok || s->report_failed) {
         retry_later(s);
         return;
     }
@@ -379,41 +378,7 @@ static void on_reported(struct script_call *call, const struct script_head *head
     s->state = SHARD_SERVING;
     note_served(s);
     if (s->window != 0) { /* others have not reported yet */
-        uint64_t pause_ms = renewal_ms(s);
-
-        wheel_set(s->store->wheel, &s->lease_timer,
-                  pause_ms < LOCK_WINDOW_POLL_MS ? pause_ms : LOCK_WINDOW_POLL_MS, on_lease_timer);
+        wheel_set(s->store->wheel, &s->lease_timer, renewal_pause_ms(s, true), on_lease_timer);
     }
-    sweep_schedule(s);
-    feed_read(s->store);
-    store_check_recovered(s->store);
-    if (s->sync_window != 0) {
-        reconcile_begin(s->store);
-    }
-}
-
-void lock_report_done(struct lock_store *store, unsigned shard) {
-    struct shard *s = &store->shards[shard];
-    struct script_args a;
-
-    if (s->state != SHARD_SYNCING || store->closing) {
-        return;
-    }
-    if (s->report_failed) {
-        retry_later(s);
-        return;
-    }
-    if (s->window != 0) {
-        endings_report(s);
-    }
-    args_init(&a, &store->packed);
-    args_keys_shard(&a, &s->keys);
-    args_not_after(&a, store);
-    args_int(&a, store->config->redis.lease_ms);
-    args_flag(&a, store->config->redis.embedded);
-    args_int(&a, store_longest_grace_ms(store));
-    args_int(&a, s->sync_window);
-    args_int(&a, s->contact_ms);
-    instances_add(store, &a);
-    script_send(s, &lock_script_report_done, &a, on_reported, NULL, NULL);
+    s->store->shard_hooks->on_serving(s);
 }

@@ -1,25 +1,43 @@
 /*
- * Makes what is due happen without anybody asking. A sweep is asked for when the earliest deadline
- * known has come, and every second or so besides, for deadlines that only other instances know.
+ * Sweeps settle what is due in a shard: locks that expire, members of dead instances. A sweep runs
+ * when the earliest known deadline has come, and about every second for deadlines that only other
+ * instances know.
  */
-#include "store_private.h"
+#include "sweep.h"
+
+#include "audit_recovery.h"
+#include "script.h"
+#include "shard.h"
+#include "store_time.h"
 
 #include "wslock/base/clock.h"
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
 
 #define SWEEP_IDLE_MS 1000
 #define SWEEP_IDLE_MS_PER_SHARD 10
 #define SWEEP_JITTER_MS 500
-#define SWEEP_PAUSE_MS 50   /* between two sweeps of a shard; doubles with each that failed … */
+#define SWEEP_PAUSE_MS 50   /* between two sweeps of a shard; doubles after each failure … */
 #define SWEEP_FAILED_MAX 9  /* … up to 25.6 s */
-#define SWEEP_REFUSED_MAX 4 /* where the store refused it: it may be back soon */
-#define SWEEP_MEMBERS 100
-#define SWEEP_EVENTS 100000 /* entries of a shard's streams that are kept at most */
+#define SWEEP_REFUSED_MAX 4 /* doublings after the store refused a sweep: it may soon serve again  \
+                             */
+#define SWEEP_MEMBERS 100   /* of dead instances, removed by one sweep */
+#define SWEEP_EVENTS 100000 /* the streams of a shard are trimmed to so many entries */
 #define SWEEP_AUDIT 10000
+
+struct sweep {
+    struct shard *shard;
+    int64_t next_due_ms; /* the earliest known deadline; 0: none */
+    uint64_t sent_ms;    /* boot time of the last sweep */
+    bool running;
+    unsigned failed; /* failures since the last success */
+    struct wheel_timer timer;
+};
 
 static void sweep(struct shard *s);
 
 static void on_timer(struct wheel_timer *timer) {
-    struct shard *s = CONTAINER_OF(timer, struct shard, sweep_timer);
+    struct shard *s = CONTAINER_OF(timer, struct sweep, timer)->shard;
 
     if (shard_serves(s)) {
         sweep(s);
@@ -28,16 +46,17 @@ static void on_timer(struct wheel_timer *timer) {
 
 void sweep_schedule(struct shard *s) {
     const struct lock_store *store = s->store;
+    struct sweep *w = s->sweep;
     uint64_t wait_ms = SWEEP_IDLE_MS + (uint64_t)store->shard_count * SWEEP_IDLE_MS_PER_SHARD +
                        rand_below(SWEEP_JITTER_MS);
-    uint64_t since_ms = clock_boot_ms() - s->swept_ms;
-    uint64_t pause_ms = (uint64_t)SWEEP_PAUSE_MS << s->sweeps_failed;
+    uint64_t since_ms = clock_boot_ms() - w->sent_ms;
+    uint64_t pause_ms = (uint64_t)SWEEP_PAUSE_MS << w->failed;
 
-    if (s->state != SHARD_SERVING || s->sweeping) {
+    if (s->state != SHARD_SERVING || w->running) {
         return;
     }
-    if (s->next_due_ms != 0) {
-        int64_t until_ms = s->next_due_ms - lock_store_now_ms(store);
+    if (w->next_due_ms != 0) {
+        int64_t until_ms = w->next_due_ms - lock_store_now_ms(store);
 
         if (until_ms < (int64_t)wait_ms) {
             wait_ms = until_ms > 0 ? (uint64_t)until_ms : 0;
@@ -46,32 +65,38 @@ void sweep_schedule(struct shard *s) {
     if (wait_ms + since_ms < pause_ms) {
         wait_ms = pause_ms - since_ms;
     }
-    wheel_set(store->wheel, &s->sweep_timer, wait_ms, on_timer);
+    wheel_set(store->wheel, &w->timer, wait_ms, on_timer);
+}
+
+void sweep_note(struct shard *s, const struct script_head *head) {
+    struct sweep *w = s->sweep;
+
+    if (head->next_ms > 0 && (w->next_due_ms == 0 || head->next_ms < w->next_due_ms)) {
+        w->next_due_ms = head->next_ms;
+        sweep_schedule(s);
+    }
 }
 
 static void on_swept(struct script_call *call, const struct script_head *head,
                      const struct lock_result *result) {
     struct shard *s = call->shard;
-    const struct lock_store_callbacks *callbacks = &s->store->callbacks;
+    struct sweep *w = s->sweep;
 
-    s->sweeping = false;
+    w->running = false;
     if (s->store->closing) {
         return;
     }
     if (result->status != LOCK_OK &&
-        s->sweeps_failed <
-            (result->status == LOCK_UNKNOWN ? SWEEP_FAILED_MAX : SWEEP_REFUSED_MAX)) {
-        s->sweeps_failed++;
+        w->failed < (result->status == LOCK_UNKNOWN ? SWEEP_FAILED_MAX : SWEEP_REFUSED_MAX)) {
+        w->failed++;
     }
     if (result->status == LOCK_OK) {
-        s->sweeps_failed = 0;
+        w->failed = 0;
         if (head->unreadable) {
             log_error("sweep_unreadable", LFI("shard", s->index), LF("advice", "see Redis's log"));
         }
-        s->next_due_ms = head->more ? head->now_ms : head->next_ms;
-        for (size_t i = 0; i < result->event_count; i++) {
-            callbacks->on_unasked(callbacks->ctx, &result->events[i], false);
-        }
+        w->next_due_ms = head->more ? head->now_ms : head->next_ms;
+        store_tell_unasked(s->store, result);
         if (result->held_count == 2) {
             audit_recovery_read_dead(s, result->held[0], result->held[1]);
         }
@@ -82,8 +107,8 @@ static void on_swept(struct script_call *call, const struct script_head *head,
 static void sweep(struct shard *s) {
     struct script_args a;
 
-    s->sweeping = true;
-    s->swept_ms = clock_boot_ms();
+    s->sweep->running = true;
+    s->sweep->sent_ms = clock_boot_ms();
     args_init(&a, &s->store->packed);
     args_keys_shard(&a, &s->keys);
     args_not_after(&a, s->store);
@@ -92,4 +117,15 @@ static void sweep(struct shard *s) {
     args_int(&a, SWEEP_EVENTS);
     args_int(&a, SWEEP_AUDIT);
     script_send(s, &lock_script_sweep, &a, on_swept, NULL, NULL);
+}
+
+void sweep_init(struct shard *s) {
+    s->sweep = mem_zalloc(sizeof *s->sweep);
+    s->sweep->shard = s;
+    wheel_timer_init(&s->sweep->timer);
+}
+
+void sweep_fini(struct shard *s) {
+    wheel_cancel(&s->sweep->timer);
+    mem_free(s->sweep);
 }

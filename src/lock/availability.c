@@ -1,0 +1,93 @@
+/* The store as a whole: up or away. */
+#include "availability.h"
+
+#include "reconcile.h"
+#include "shard.h"
+
+#include "wslock/base/clock.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+void store_set_problem(struct lock_store *store, const char *problem) {
+    mem_free(store->problem);
+    store->problem = mem_printf("%s: %s", redis_link_target(store->link), problem);
+}
+
+void store_mark_away(struct lock_store *store, const char *reason) {
+    store_set_problem(store, reason);
+    reconcile_stop(store);
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        shard_away(&store->shards[i]);
+    }
+    if (store->up) {
+        store->up = false;
+        store->down_since_ms = clock_boot_ms();
+        metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
+    }
+    if (store->been_up) { /* also if not every shard was served since the last time */
+        store->callbacks.on_degraded(store->callbacks.ctx);
+    }
+    store_open(store);
+}
+
+void store_open(struct lock_store *store) {
+    /* Changes reach clients only as events: without events nothing is served. */
+    if (!redis_link_is_up(store->link) || !store->fits ||
+        (store_is_positioned(store) && store->events_away_ms != 0)) {
+        return;
+    }
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        if (store->shards[i].state == SHARD_AWAY) {
+            shard_open(&store->shards[i]);
+        }
+    }
+}
+
+void store_check_recovered(struct lock_store *store) {
+    if (store->up || !store->fits || store->events_away_ms != 0) {
+        return;
+    }
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        if (store->shards[i].state != SHARD_SERVING) {
+            return;
+        }
+    }
+    store->up = store->been_up = true;
+    store->down_since_ms = 0;
+    mem_free(store->problem);
+    store->problem = NULL;
+    metrics_set(METRIC_STORE_UP, 1, NULL, NULL);
+    store->callbacks.on_recovered(store->callbacks.ctx);
+    reconcile_begin(store);
+}
+
+void store_leave_server(struct lock_store *store, const char *why) {
+    store_set_problem(store, why);
+    if (clock_boot_ms() - store->counted_from_ms >= LOCK_RETRY_MS) {
+        redis_link_reset(store->link, why);
+    }
+}
+
+void store_unusable(struct lock_store *store, const char *problem) {
+    store_leave_server(store, problem);
+    if (!store->been_up && !store->fatal) {
+        store->fatal = true;
+        store->callbacks.on_fatal(store->callbacks.ctx, problem);
+    }
+}
+
+void lock_store_check_lease(struct lock_store *store) {
+    for (unsigned i = 0; store->up && i < store->shard_count; i++) {
+        if (!shard_is_leased(&store->shards[i])) {
+            store_mark_away(store, "the lease has lapsed");
+        }
+    }
+}
+
+const char *lock_store_problem(const struct lock_store *store) {
+    return store->problem;
+}
+
+uint64_t lock_store_down_since_boot_ms(const struct lock_store *store) {
+    return store->down_since_ms;
+}

@@ -1,0 +1,223 @@
+/*
+ * Resynchronising a shard: reports of everything that this instance has there. Each room is
+ * reported by its own calls, then lock_report_done sends the endings of grants and closes the
+ * round.
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "endings.h"
+#include "instances.h"
+#include "shard.h"
+#include "store_time.h"
+
+#define MEMBERS_MAX 100
+#define AHEAD_MAX_MS 86400000 /* the same as in report.lua */
+
+static void tell_rewound(const struct shard *s) {
+    s->store->callbacks.on_rewound(s->store->callbacks.ctx, s->index);
+}
+
+/* ---- rooms ---- */
+
+static void on_room_reported(struct script_call *call, const struct script_head *head,
+                             const struct lock_result *result) {
+    struct shard *s = call->shard;
+    bool rewound;
+
+    if (result->status == LOCK_OK && call->round == s->round && s->covered == 0) {
+        s->covered = result->rev; /* of the first answer; the others are later */
+    }
+    rewound = shard_report_ended(call, head, result);
+    call->cb(call->arg, result);
+    if (rewound) {
+        tell_rewound(s);
+    }
+}
+
+/* The store refuses such a tick. A lock with such a token was lost with the store's data. */
+static bool is_ahead(const struct shard *s, int64_t token) {
+    return token > s->tick && token / 1000 > lock_store_now_ms(s->store) + AHEAD_MAX_MS;
+}
+
+/* Arguments 8 to 17: a reserved lock. */
+static void add_reserved_lock(struct script_args *a, const struct lock_report_waiting *w) {
+    args_int(a, 0);
+    args_str(a, str_of(lock_state_text(LOCK_STATE_RESERVED)));
+    args_str(a, w->user_id);
+    args_str(a, w->username);
+    args_str(a, w->client_id);
+    args_flag(a, false);
+    args_int(a, 0);
+    args_int(a, 0);
+    args_int(a, w->reserved_until_ms);
+    args_flag(a, false);
+}
+
+/* Arguments 18 to 22. owner: of the lock; NULL: none of the members. */
+static void add_knowledge(struct script_args *a, const struct shard *s,
+                          const struct lock_report_waiting *w,
+                          const struct lock_report_member *owner, int64_t seen_token,
+                          int64_t known) {
+    args_str(a, w->takeover);
+    args_flag(a, owner != NULL && owner->prompt);
+    args_str(a, owner != NULL ? owner->page_id : (struct str){NULL, 0});
+    args_int(a, is_ahead(s, seen_token) ? 0 : seen_token);
+    args_int(a, known);
+}
+
+/* Arguments 23 and on. */
+static void add_waiting(struct script_args *a, const struct lock_report_waiting *w) {
+    char id[LOCK_CLIENT_MAX + 1 + LOCK_USER_MAX + 1];
+
+    args_int(a, (int64_t)w->waiter_count);
+    for (size_t i = 0; i < w->waiter_count; i++) {
+        const struct lock_waiter *v = &w->waiters[i];
+        int len = snprintf(id, sizeof id, "%.*s:%.*s", (int)v->client_id.len, v->client_id.p,
+                           (int)v->user_id.len, v->user_id.p);
+
+        assert(len > 0 && (size_t)len < sizeof id);
+        args_str(a, (struct str){id, (size_t)len});
+        args_str(a, v->packed);
+    }
+}
+
+/* Arguments 8 to 17: the lock of its owner. owner NULL: no lock. */
+static void add_reported_lock(struct script_args *a, const struct lock_report_member *owner) {
+    static const struct lock_report_member nobody;
+    const struct lock_report_member *m = owner != NULL ? owner : &nobody;
+
+    args_int(a, m->token);
+    args_str(
+        a,
+        str_of(m->token == 0 ? "" : lock_state_text(m->gone ? LOCK_STATE_GRACE : LOCK_STATE_HELD)));
+    args_str(a, m->user_id);
+    args_str(a, m->username);
+    args_str(a, m->client_id);
+    args_flag(a, m->client_made);
+    args_int(a, m->since_ms);
+    args_int(a, m->expires_ms);
+    args_int(a, m->gone ? m->grace_until_ms : 0);
+    args_flag(a, m->dirty);
+}
+
+void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
+                 const struct lock_report_member *members, size_t count,
+                 const struct lock_report_waiting *waiting, int64_t seen_token, int64_t known,
+                 lock_cb cb, void *arg) {
+    struct shard *s = store_shard(store, resource);
+    const struct lock_report_member *owner = NULL;
+    struct script_args a;
+
+    assert(count <= MEMBERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].token != 0 && !is_ahead(s, members[i].token)) {
+            owner = &members[i];
+        }
+    }
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, resource, owner != NULL ? owner->user_id : (struct str){NULL, 0});
+    args_keys_members(&a, &s->keys, resource);
+    args_not_after(&a, store);
+    args_str(&a, resource);
+    args_int(&a, s->tick);
+    args_int(&a, policy->presence_max_listed);
+    args_policy(&a, policy);
+    args_int(&a, policy->lock_ttl_ms);
+    args_int(&a, policy->idle_release_ms);
+    if (owner == NULL && waiting->reserved_until_ms != 0) {
+        add_reserved_lock(&a, waiting);
+    } else {
+        add_reported_lock(&a, owner);
+    }
+    add_knowledge(&a, s, waiting, owner, seen_token, known);
+    add_waiting(&a, waiting);
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].gone) {
+            continue;
+        }
+        args_str(&a, members[i].user_id);
+        args_str(&a, members[i].username);
+        args_str(&a, members[i].client_id);
+        args_str(&a, members[i].session_id);
+        args_int(&a, members[i].joined_ms);
+        args_str(&a, members[i].page_id);
+    }
+    s->reports_open++;
+    if (s->state == SHARD_SYNCING) {
+        script_send(s, &lock_script_report, &a, on_room_reported, cb, arg);
+    } else {
+        script_decline(s, "the shard is not being resynchronised", on_room_reported, cb, arg);
+    }
+}
+
+/* ---- the end of a round ---- */
+
+static void on_endings_reported(struct script_call *call, const struct script_head *head,
+                                const struct lock_result *result) {
+    struct shard *s = call->shard;
+    bool rewound = shard_report_ended(call, head, result);
+
+    store_tell_unasked(s->store, result);
+    if (rewound) {
+        tell_rewound(s);
+    }
+}
+
+/* Also without endings, since the call reports the shard's tick. */
+static void report_endings(struct shard *s) {
+    struct list *next = NULL;
+    struct script_args a;
+    bool more;
+
+    do {
+        args_init(&a, &s->store->packed);
+        args_keys_shard(&a, &s->keys);
+        args_not_after(&a, s->store);
+        args_int(&a, s->tick);
+        more = endings_add(s, &a, &next);
+        s->reports_open++;
+        script_send(s, &lock_script_endings, &a, on_endings_reported, NULL, NULL);
+    } while (more);
+}
+
+static void on_reported(struct script_call *call, const struct script_head *head,
+                        const struct lock_result *result) {
+    (void)head;
+    store_tell_unasked(call->shard->store, result); /* a window that closes may end locks */
+    shard_sync_ended(call->shard, call->round, result->status == LOCK_OK);
+}
+
+void lock_report_done(struct lock_store *store, unsigned shard) {
+    struct shard *s = &store->shards[shard];
+    struct script_args a;
+
+    if (s->state != SHARD_SYNCING || store->closing) {
+        return;
+    }
+    if (s->report_failed) {
+        shard_sync_ended(s, s->round, false);
+        return;
+    }
+    if (s->window != 0) {
+        report_endings(s);
+    }
+    args_init(&a, &store->packed);
+    args_keys_shard(&a, &s->keys);
+    args_not_after(&a, store);
+    args_int(&a, store->config->redis.lease_ms);
+    args_flag(&a, store->config->redis.embedded);
+    args_int(&a, store_longest_grace_ms(store));
+    args_int(&a, s->sync_window);
+    args_int(&a, s->contact_ms);
+    instances_add(store, &a);
+    script_send(s, &lock_script_report_done, &a, on_reported, NULL, NULL);
+}
+
+void lock_store_forgot(struct lock_store *store, struct str resource) {
+    struct shard *s = store_shard(store, resource);
+
+    if (s->state == SHARD_SERVING) { /* else everything is being reported already */
+        shard_resync(s, "a member is missing");
+    }
+}

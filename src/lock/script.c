@@ -1,0 +1,99 @@
+/* Sends script calls and decodes their replies. */
+#include "script.h"
+
+#include <stdio.h>
+
+#include "wslock/base/clock.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+
+void script_keep_problem(char out[LOCK_PROBLEM_LEN], const char *error) {
+    const char *where = error != NULL ? strstr(error, " script: ") : NULL;
+    int len = where != NULL ? (int)(where - error) : LOCK_PROBLEM_LEN - 1;
+
+    snprintf(out, LOCK_PROBLEM_LEN, "%.*s", len, error != NULL ? error : "no answer");
+}
+
+static bool read_reply(struct lock_store *store, const struct redis_reply *reply,
+                       struct script_head *head, struct lock_result *result) {
+    static const char *const errors[] = {[SCRIPT_LATE] = "arrived too late",
+                                         [SCRIPT_SHARDS] = "laid out for other shards",
+                                         [SCRIPT_SCHEMA] = "laid out under another schema",
+                                         [SCRIPT_AHEAD] = "reported tick too far ahead"};
+    struct str packed;
+
+    if (!redis_reply_str(reply, &packed) ||
+        !script_reply_decode(packed, &store->scratch, head, result)) {
+        memset(head, 0, sizeof *head);
+        memset(result, 0, sizeof *result);
+        result->error = "malformed reply";
+        return false;
+    }
+    if (head->status != SCRIPT_OK) {
+        result->status = LOCK_UNAVAILABLE;
+        result->error = errors[head->status];
+    }
+    return true;
+}
+
+static void on_reply(void *arg, enum redis_status status, const struct redis_reply *reply,
+                     const char *error) {
+    struct script_call *call = arg;
+    struct shard *s = call->shard;
+    struct lock_store *store = s->store;
+    struct script_head head = {0};
+    struct lock_result result = {.error = error};
+    bool changes = call->changes;
+
+    if (status == REDIS_OK || status == REDIS_REFUSED) {
+        metrics_observe(METRIC_STORE_SECONDS, (double)(clock_boot_us() - call->begin_us) / 1e6,
+                        NULL);
+    }
+    if (status == REDIS_OK && !read_reply(store, reply, &head, &result)) {
+        status = REDIS_UNKNOWN;
+    }
+    if (status != REDIS_OK) {
+        result.status = status == REDIS_UNKNOWN ? LOCK_UNKNOWN : LOCK_UNAVAILABLE;
+    }
+    if (result.status != LOCK_OK && status != REDIS_UNSENT) {
+        script_keep_problem(s->problem, result.error);
+    }
+    store->script_hooks->before_done(call, status == REDIS_OK ? &head : NULL, &result);
+    s->calls_open -= changes;
+    call->done(call, &head, &result);
+    mem_free(call);
+    if (!store->closing) {
+        store->script_hooks->after_done(s, status, changes, &result);
+    }
+}
+
+static struct script_call *make_call(struct shard *s, bool changes, script_done done, lock_cb cb,
+                                     void *arg) {
+    struct script_call *call = mem_alloc(sizeof *call);
+
+    s->calls_open += changes;
+    *call = (struct script_call){.shard = s,
+                                 .changes = changes,
+                                 .done = done,
+                                 .cb = cb,
+                                 .arg = arg,
+                                 .begin_us = clock_boot_us(),
+                                 .round = s->round};
+    return call;
+}
+
+void script_send(struct shard *s, const struct redis_script *script, struct script_args *a,
+                 script_done done, lock_cb cb, void *arg) {
+    const struct str argv[] = {args_packed(a), str_of(s->store->incarnation)};
+    /* These two change something only by closing a recovery window. */
+    bool closes = script == &lock_script_lease || script == &lock_script_report_done;
+    bool changes = script != &lock_script_open && (!closes || s->window != 0);
+    struct script_call *call = make_call(s, changes, done, cb, arg);
+
+    redis_link_eval(s->store->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
+                    store_timeout_ms(s->store), on_reply, call);
+}
+
+void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg) {
+    redis_link_decline(s->store->link, why, on_reply, make_call(s, false, done, cb, arg));
+}

@@ -1,0 +1,41 @@
+/* One call of a script, from its arguments to its decoded result. */
+#ifndef WSLOCK_SRC_LOCK_SCRIPT_H
+#define WSLOCK_SRC_LOCK_SCRIPT_H
+
+#include "scripts.h"
+#include "state.h"
+
+struct script_call;
+/* result: status LOCK_OK, or LOCK_UNAVAILABLE / LOCK_UNKNOWN, with a zeroed head if no reply was
+ * decoded. The call is freed afterwards. */
+typedef void (*script_done)(struct script_call *call, const struct script_head *head,
+                            const struct lock_result *result);
+struct script_call {
+    struct shard *shard;
+    script_done done;
+    bool changes; /* it may make events */
+    lock_cb cb;   /* of the caller; NULL for calls of the store itself */
+    void *arg;
+    uint64_t begin_us; /* boot time */
+    unsigned round;    /* of the shard when it was sent */
+};
+
+/* Set once, by store.c. */
+struct script_hooks {
+    /* Before `done`. head: NULL if no reply was decoded. */
+    void (*before_done)(const struct script_call *call, const struct script_head *head,
+                        const struct lock_result *result);
+    /* After `done`, unless the store is closing. status: REDIS_UNKNOWN also for a malformed reply.
+     * changes: of the call. */
+    void (*after_done)(struct shard *s, enum redis_status status, bool changes,
+                       const struct lock_result *result);
+};
+
+void script_send(struct shard *s, const struct redis_script *script, struct script_args *a,
+                 script_done done, lock_cb cb, void *arg);
+/* Sends nothing: ends with LOCK_UNAVAILABLE, from the loop. */
+void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg);
+/* Copies an error without the position in the script. error may be NULL. */
+void script_keep_problem(char out[LOCK_PROBLEM_LEN], const char *error);
+
+#endif

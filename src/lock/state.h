@@ -1,0 +1,135 @@
+/*
+ * The state of the store and of its shards, shared by the parts of this folder. Each part has a
+ * header with the functions that other parts may call; tests/parts.sh has their order.
+ *
+ * A shard is served after it was opened on this connection, its lease was renewed and everything
+ * that this instance has there was reported. It is no longer served when the connection or the
+ * lease is lost, or when events may have been missed:
+ *
+ *     AWAY ── link up ──> OPENING ── open, lease ──> SYNCING ── reports, report_done ──> SERVING
+ *       ^                    ^                          ^   │                              │ │
+ *       │                    └──── the lease lapsed ────┼───┼──────────────────────────────┘ │
+ *       │                                               └───┴── gap, window, unknown outcome ┘
+ *       └── the store went away (from any state)
+ *
+ * The store as a whole is up when every shard is served and the events are read (availability.h).
+ */
+#ifndef WSLOCK_SRC_LOCK_STATE_H
+#define WSLOCK_SRC_LOCK_STATE_H
+
+#include "args.h"
+#include "script_reply.h"
+
+#include "wslock/base/list.h"
+#include "wslock/base/rand.h"
+#include "wslock/base/wheel.h"
+#include "wslock/redis/link.h"
+
+#define LOCK_INCARNATION_MAX 64
+#define LOCK_RETRY_MS 500       /* after a refusal or a failed report */
+#define LOCK_PROBLEM_LEN 640    /* may name every command that the Redis user has no right to */
+#define LOCK_WINDOW_POLL_MS 500 /* between lease renewals in a recovery window, which close it */
+
+enum shard_state { SHARD_AWAY, SHARD_OPENING, SHARD_SYNCING, SHARD_SERVING };
+
+struct shard {
+    struct lock_store *store;
+    unsigned index;
+    enum shard_state state; /* set by shard.c only */
+    struct shard_keys keys;
+    char *key_text;
+
+    int64_t tick;       /* the highest seen, in replies and events */
+    int64_t cursor;     /* the last event taken, from the stream or from a reply */
+    int64_t asked;      /* cursor when the stream was last read */
+    bool positioned;    /* cursor is set */
+    int64_t window;     /* of the last reply */
+    int64_t reported;   /* the window of the last complete report */
+    int64_t contact_ms; /* store time of the last answer outside a window */
+
+    uint64_t lease_sent_ms; /* boot time when the last successful renewal was sent; 0: none */
+    bool renewing;
+    int64_t step_ms;                /* of the store's clock, to be sent with the next renewal */
+    int64_t step_sent_ms;           /* sent with the renewal under way */
+    uint64_t served_ms;             /* boot time of the last renewal while it was served */
+    char problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
+    struct wheel_timer lease_timer;
+    struct wheel_timer retry_timer; /* opens or resynchronises again */
+
+    unsigned round;      /* of resynchronising */
+    int64_t sync_window; /* the window of this round */
+    size_t reports_open; /* without an answer */
+    bool report_failed;  /* in this round */
+    int64_t covered;     /* the answers of this round include all events up to this tick */
+    int64_t missed;      /* events up to this tick may have been missed during this round */
+    bool sync_again;     /* a reason for another round came during this one */
+
+    size_t calls_open;  /* script calls without an answer that may make events */
+    uint64_t opened_ms; /* boot time when `open` was last sent */
+    struct sweep *sweep;
+    struct audit_recovery *audit_recovery;
+    struct list endings; /* endings.c, oldest first */
+    size_t ending_count;
+};
+
+/* A reading of the store's clock; all zero: none. */
+struct clock_reading {
+    int64_t store_ms;
+    uint64_t asked_ms, at_ms; /* boot times when the call was sent and the reply came */
+};
+
+struct lock_store {
+    uv_loop_t *loop;
+    struct wheel *wheel;
+    const struct config *config;
+    struct lock_store_callbacks callbacks;
+    const struct script_hooks *script_hooks;
+    const struct shard_hooks *shard_hooks;
+    char incarnation[RAND_ID_LEN + 1];
+    bool closing;
+
+    struct shard *shards;
+    unsigned shard_count;
+
+    struct redis_link *link;
+    uint64_t counted_from_ms; /* boot time before which no success is expected: the link came up,
+                                 or this process continued after a standstill */
+    bool fits;                /* the server is usable and no right is missing */
+    uint64_t events_away_ms;  /* boot time since when events cannot be read; 0: they can */
+    uint64_t events_read_ms;  /* boot time of the last successful read */
+    char events_problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
+    struct feed *feed;
+    struct watch *watch;
+
+    bool up;      /* see availability.h */
+    bool been_up; /* since the start */
+    bool fatal;   /* on_fatal was called */
+    uint64_t down_since_ms;
+    char *problem;
+
+    struct clock_reading clock;        /* of the last reply */
+    struct clock_reading clock_before; /* of a reply up to one interval of lease renewal earlier */
+
+    struct reconcile *reconcile;
+    struct flushes *flushes;
+    struct map *instances; /* instances.c, by incarnation */
+
+    struct decode_scratch scratch; /* of the reply being handled */
+    struct buf packed;             /* of the call being made */
+};
+
+struct shard *store_shard(const struct lock_store *store, struct str resource);
+/* The position in the stream of every shard is known; without it events cannot be read. */
+bool store_is_positioned(const struct lock_store *store);
+/* Between two lease renewals. */
+uint64_t store_renewal_ms(const struct lock_store *store);
+/* For one command. */
+uint64_t store_timeout_ms(const struct lock_store *store);
+int64_t store_longest_grace_ms(const struct lock_store *store);
+/* A plain command, with the command timeout. */
+void store_command(struct lock_store *store, int argc, const struct str *argv, redis_cb cb,
+                   void *arg);
+/* Passes the events of a reply to on_unasked: no caller sees them. */
+void store_tell_unasked(const struct lock_store *store, const struct lock_result *result);
+
+#endif
