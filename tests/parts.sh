@@ -25,7 +25,8 @@ declare -A parts=(
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply
         version"
     [lock]="crc16 types msgpack event args script_reply scripts state store_time audit_recovery endings
-        instances script shard sweep calls report reconcile availability feed watch store"
+        instances script shard sweep calls report reconcile availability feed watch node
+        store"
 )
 
 # check root build-dir folder "part…"

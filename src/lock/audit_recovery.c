@@ -201,7 +201,7 @@ static void on_taken_off(void *arg, enum redis_status status, const struct redis
         const struct str forget[] = {str_of("HDEL"), s->keys.written,
                                      str_of(s->audit_recovery->reading)};
 
-        store_command(s->store, ARRAY_LEN(forget), forget, ignore, s);
+        node_command(s->node, ARRAY_LEN(forget), forget, ignore, s);
     }
     s->audit_recovery->reading[0] = '\0';
 }
@@ -216,7 +216,7 @@ static void on_dead_flushed(struct lock_store *store, struct shard *s, bool ok) 
     const struct str done[] = {str_of("ZREM"), s->keys.due, str_of(due)};
 
     if (ok) {
-        store_command(s->store, ARRAY_LEN(done), done, on_taken_off, s);
+        node_command(s->node, ARRAY_LEN(done), done, on_taken_off, s);
     } else {
         r->reading[0] = '\0'; /* a later sweep returns it again */
     }
@@ -322,7 +322,7 @@ static void on_page(void *arg, enum redis_status status, const struct redis_repl
     }
     const struct str argv[] = {str_of("HGET"), s->keys.meta, str_of("audit_cut")};
 
-    store_command(s->store, ARRAY_LEN(argv), argv, on_cut, s);
+    node_command(s->node, ARRAY_LEN(argv), argv, on_cut, s);
 }
 
 static void read_page(struct shard *s) {
@@ -333,7 +333,7 @@ static void read_page(struct shard *s) {
     const struct str argv[] = {str_of("XRANGE"), s->keys.audit,   str_of(from),
                                str_of("+"),      str_of("COUNT"), str_of(PAGE_TEXT)};
 
-    store_command(s->store, ARRAY_LEN(argv), argv, on_page, s);
+    node_command(s->node, ARRAY_LEN(argv), argv, on_page, s);
 }
 
 static void begin(struct shard *s, struct str incarnation, int64_t from) {

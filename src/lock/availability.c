@@ -8,13 +8,17 @@
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
-void store_set_problem(struct lock_store *store, const char *problem) {
+void store_set_problem(const struct lock_node *node, const char *problem) {
+    struct lock_store *store = node->store;
+
     mem_free(store->problem);
-    store->problem = mem_printf("%s: %s", redis_link_target(store->link), problem);
+    store->problem = mem_printf("%s: %s", redis_link_target(node->link), problem);
 }
 
-void store_mark_away(struct lock_store *store, const char *reason) {
-    store_set_problem(store, reason);
+void store_mark_away(struct lock_node *node, const char *reason) {
+    struct lock_store *store = node->store;
+
+    store_set_problem(node, reason);
     reconcile_stop(store);
     for (unsigned i = 0; i < store->shard_count; i++) {
         shard_away(&store->shards[i]);
@@ -30,27 +34,39 @@ void store_mark_away(struct lock_store *store, const char *reason) {
     store_open(store);
 }
 
+/* Changes reach clients only as events: without events nothing is served. */
+static bool can_open(const struct lock_node *node) {
+    return redis_link_is_up(node->link) && node->fits &&
+           (node->events_away_ms == 0 || !node_is_positioned(node));
+}
+
 void store_open(struct lock_store *store) {
-    /* Changes reach clients only as events: without events nothing is served. */
-    if (!redis_link_is_up(store->link) || !store->fits ||
-        (store_is_positioned(store) && store->events_away_ms != 0)) {
-        return;
-    }
     for (unsigned i = 0; i < store->shard_count; i++) {
-        if (store->shards[i].state == SHARD_AWAY) {
-            shard_open(&store->shards[i]);
+        struct shard *s = &store->shards[i];
+
+        if (s->state == SHARD_AWAY && can_open(s->node)) {
+            shard_open(s);
         }
     }
 }
 
-void store_check_recovered(struct lock_store *store) {
-    if (store->up || !store->fits || store->events_away_ms != 0) {
-        return;
+static bool serves_all(const struct lock_store *store) {
+    for (unsigned i = 0; i < store->node_count; i++) {
+        if (!store->nodes[i].fits || store->nodes[i].events_away_ms != 0) {
+            return false;
+        }
     }
     for (unsigned i = 0; i < store->shard_count; i++) {
         if (store->shards[i].state != SHARD_SERVING) {
-            return;
+            return false;
         }
+    }
+    return true;
+}
+
+void store_check_recovered(struct lock_store *store) {
+    if (store->up || !serves_all(store)) {
+        return;
     }
     store->up = store->been_up = true;
     store->down_since_ms = 0;
@@ -61,15 +77,17 @@ void store_check_recovered(struct lock_store *store) {
     reconcile_begin(store);
 }
 
-void store_leave_server(struct lock_store *store, const char *why) {
-    store_set_problem(store, why);
-    if (clock_boot_ms() - store->counted_from_ms >= LOCK_RETRY_MS) {
-        redis_link_reset(store->link, why);
+void node_leave_server(struct lock_node *node, const char *why) {
+    store_set_problem(node, why);
+    if (clock_boot_ms() - node->counted_from_ms >= LOCK_RETRY_MS) {
+        redis_link_reset(node->link, why);
     }
 }
 
-void store_unusable(struct lock_store *store, const char *problem) {
-    store_leave_server(store, problem);
+void node_unusable(struct lock_node *node, const char *problem) {
+    struct lock_store *store = node->store;
+
+    node_leave_server(node, problem);
     if (!store->been_up && !store->fatal) {
         store->fatal = true;
         store->callbacks.on_fatal(store->callbacks.ctx, problem);
@@ -79,7 +97,7 @@ void store_unusable(struct lock_store *store, const char *problem) {
 void lock_store_check_lease(struct lock_store *store) {
     for (unsigned i = 0; store->up && i < store->shard_count; i++) {
         if (!shard_is_leased(&store->shards[i])) {
-            store_mark_away(store, "the lease has lapsed");
+            store_mark_away(store->shards[i].node, "the lease has lapsed");
         }
     }
 }

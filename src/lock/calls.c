@@ -53,7 +53,7 @@ static struct shard *begin(struct lock_store *store, struct script_args *a,
 
     args_init(a, &store->packed);
     args_keys_room(a, &s->keys, caller->resource, caller->user_id);
-    args_not_after(a, store);
+    args_not_after(a, s->node);
     args_str(a, caller->resource);
     args_str(a, caller->session_id);
     args_str(a, caller->user_id);
@@ -68,7 +68,7 @@ static struct shard *begin_outside(struct lock_store *store, struct script_args 
 
     args_init(a, &store->packed);
     args_keys_room(a, &s->keys, resource, (struct str){NULL, 0});
-    args_not_after(a, store);
+    args_not_after(a, s->node);
     args_str(a, resource);
     return s;
 }
@@ -304,7 +304,7 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
     args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
     args_keys_members(&a, &s->keys, caller->resource);
     if (caller->lives_on) {
-        args_not_after(&a, store);
+        args_not_after(&a, s->node);
     } else {
         args_int(&a, 0);
     }

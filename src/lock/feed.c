@@ -1,8 +1,9 @@
 /*
- * The event feed: one XREAD over the streams of all shards, on a connection of its own because it
- * blocks. Every event names the one before it (`prev`). If that is not the last event taken, events
- * were missed (trimmed, or the stream was lost), and the shard is resynchronised. Events of our own
- * replies are taken from the reply if they come next; their copies in the stream are skipped.
+ * The event feed: one XREAD over the streams of all shards of a node, on a connection of its own
+ * because it blocks. Every event names the one before it (`prev`). If that is not the last event
+ * taken, events were missed (trimmed, or the stream was lost), and the shard is resynchronised.
+ * Events of our own replies are taken from the reply if they come next; their copies in the stream
+ * are skipped.
  */
 #include "feed.h"
 
@@ -12,6 +13,7 @@
 #include "endings.h"
 #include "event.h"
 #include "shard.h"
+#include "store_time.h"
 
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
@@ -27,7 +29,7 @@
 #define BLOCK_ARG 4
 
 struct feed {
-    struct lock_store *store;
+    struct lock_node *node;
     struct redis_link *link;
     bool reading;
     bool from_reply; /* the event being passed on comes from a reply */
@@ -59,16 +61,18 @@ static void apply(struct shard *s, const struct lock_event *event) {
 void feed_take_reply(struct shard *s, const struct lock_result *result) {
     bool next = s->positioned && result->event_count > 0 && result->events[0].prev == s->cursor;
 
-    s->store->feed->from_reply = true;
+    s->node->feed->from_reply = true;
     for (size_t i = 0; next && i < result->event_count && !s->store->closing; i++) {
         apply(s, &result->events[i]);
     }
-    s->store->feed->from_reply = false;
+    s->node->feed->from_reply = false;
 }
 
 void lock_note_ending(struct lock_store *store, const struct lock_event *event) {
-    if (!store->feed->from_reply) { /* else it was noted with the reply */
-        endings_note(store_shard(store, event->resource), event);
+    struct shard *s = store_shard(store, event->resource);
+
+    if (!s->node->feed->from_reply) { /* else it was noted with the reply */
+        endings_note(s, event);
     }
 }
 
@@ -121,15 +125,16 @@ static void take_stream(struct shard *s, const struct redis_reply *entries, size
     }
 }
 
-static void note_lag(const struct lock_store *store, const struct shard *s) {
-    int64_t lag_ms = lock_store_now_ms(store) - s->cursor / 1000;
+static void note_lag(const struct shard *s) {
+    int64_t lag_ms = node_now_ms(s->node) - s->cursor / 1000;
 
     metrics_set(METRIC_FEED_LAG, lag_ms > 0 ? (double)lag_ms / 1000 : 0, NULL, NULL);
 }
 
 /* A reply has the streams in the order of the command, without those that have no new entries.
  * False: malformed. */
-static bool take_streams(struct lock_store *store, const struct redis_reply *reply, size_t *news) {
+static bool take_streams(const struct lock_node *node, const struct redis_reply *reply,
+                         size_t *news) {
     size_t count = redis_reply_count(reply);
     unsigned at = 0;
 
@@ -140,51 +145,51 @@ static bool take_streams(struct lock_store *store, const struct redis_reply *rep
         if (!redis_reply_str(redis_reply_at(stream, 0), &key)) {
             return false;
         }
-        while (at < store->shard_count && !str_eq(store->shards[at].keys.events, key)) {
+        while (at < node->shard_count && !str_eq(node->shards[at]->keys.events, key)) {
             at++;
         }
-        if (at == store->shard_count) {
+        if (at == node->shard_count) {
             return false;
         }
-        take_stream(&store->shards[at], redis_reply_at(stream, 1), news);
-        note_lag(store, &store->shards[at]);
+        take_stream(node->shards[at], redis_reply_at(stream, 1), news);
+        note_lag(node->shards[at]);
     }
     return true;
 }
 
 /* ---- away ---- */
 
-static void note_away(const struct lock_store *store) {
-    if (store->events_away_ms != 0) {
-        metrics_set(METRIC_FEED_LAG, (double)(clock_boot_ms() - store->events_away_ms) / 1000, NULL,
+static void note_away(const struct lock_node *node) {
+    if (node->events_away_ms != 0) {
+        metrics_set(METRIC_FEED_LAG, (double)(clock_boot_ms() - node->events_away_ms) / 1000, NULL,
                     NULL);
     }
 }
 
-static void away(struct lock_store *store) {
-    if (store->events_away_ms == 0) {
-        store->events_away_ms = clock_boot_ms();
+static void away(struct lock_node *node) {
+    if (node->events_away_ms == 0) {
+        node->events_away_ms = clock_boot_ms();
     }
 }
 
 /* A read succeeded. */
-static void back(struct lock_store *store) {
-    bool was_away = store->events_away_ms != 0;
+static void back(struct lock_node *node) {
+    bool was_away = node->events_away_ms != 0;
 
-    note_away(store);
-    store->events_away_ms = 0;
-    store->events_read_ms = clock_boot_ms();
-    store->events_problem[0] = '\0';
+    note_away(node);
+    node->events_away_ms = 0;
+    node->events_read_ms = clock_boot_ms();
+    node->events_problem[0] = '\0';
     if (was_away) {
-        store_open(store);
-        store_check_recovered(store);
+        store_open(node->store);
+        store_check_recovered(node->store);
     }
 }
 
 /* An empty read also shows that events can be read, so reads return as often as leases are renewed.
  */
-static uint64_t at_most(const struct lock_store *store, uint64_t ms) {
-    uint64_t interval_ms = store_renewal_ms(store);
+static uint64_t at_most(const struct lock_node *node, uint64_t ms) {
+    uint64_t interval_ms = store_renewal_ms(node->store);
 
     return interval_ms < ms ? interval_ms : ms;
 }
@@ -192,18 +197,18 @@ static uint64_t at_most(const struct lock_store *store, uint64_t ms) {
 /* ---- reading ---- */
 
 static void on_retry(struct wheel_timer *timer) {
-    feed_read(CONTAINER_OF(timer, struct feed, retry_timer)->store);
+    feed_read(CONTAINER_OF(timer, struct feed, retry_timer)->node);
 }
 
 static void on_read(void *arg, enum redis_status status, const struct redis_reply *reply,
                     const char *error) {
-    struct lock_store *store = arg;
-    struct feed *feed = store->feed;
+    struct lock_node *node = arg;
+    struct feed *feed = node->feed;
     static struct log_limit limit;
     bool empty = status != REDIS_OK || redis_reply_is_nil(reply);
     size_t news = 0;
 
-    if (store->closing) {
+    if (node->store->closing) {
         return;
     }
     if (status == REDIS_REFUSED) {
@@ -211,56 +216,56 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
         if (log_limit_pass(&limit, 10)) {
             log_warn("feed_refused", LF("error", error));
         }
-        script_keep_problem(store->events_problem, error);
-        away(store);
-        note_away(store);
-        wheel_set(store->wheel, &feed->retry_timer, at_most(store, RETRY_MAX_MS), on_retry);
+        script_keep_problem(node->events_problem, error);
+        away(node);
+        note_away(node);
+        wheel_set(node->store->wheel, &feed->retry_timer, at_most(node, RETRY_MAX_MS), on_retry);
         return;
     }
     /* feed->reading stays set: a call of feed_read from below would read these entries again. */
     if (!empty) {
-        redis_link_catch_up(store->link); /* replies before the events that they caused */
-        if (store->closing) {
+        redis_link_catch_up(node->link); /* replies before the events that they caused */
+        if (node->store->closing) {
             return;
         }
-        if (!take_streams(store, reply, &news)) {
+        if (!take_streams(node, reply, &news)) {
             feed->reading = false;
             redis_link_reset(feed->link, "malformed reply");
             return;
         }
     }
     if (status == REDIS_OK) {
-        back(store);
+        back(node);
     }
     feed->reading = false;
     if (empty || news > 0) {
-        feed_read(store);
+        feed_read(node);
     } else { /* all from our own replies: more of them are read in one batch */
-        wheel_set(store->wheel, &feed->retry_timer, GATHER_MS, on_retry);
+        wheel_set(node->store->wheel, &feed->retry_timer, GATHER_MS, on_retry);
     }
 }
 
-void feed_read(struct lock_store *store) {
-    struct feed *feed = store->feed;
-    struct str *ids = feed->argv + HEAD_ARGS + store->shard_count;
-    bool probe = store->events_away_ms != 0;
+void feed_read(struct lock_node *node) {
+    struct feed *feed = node->feed;
+    struct str *ids = feed->argv + HEAD_ARGS + node->shard_count;
+    bool probe = node->events_away_ms != 0;
 
-    if (feed->reading || store->closing || !store_is_positioned(store) ||
+    if (feed->reading || node->store->closing || !node_is_positioned(node) ||
         !redis_link_is_up(feed->link)) {
         return;
     }
     feed->argv[BLOCK_ARG] = str_of(probe ? PROBE_TEXT : feed->block);
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        struct shard *s = &store->shards[i];
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        struct shard *s = node->shards[i];
         int len = snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)s->cursor);
 
         s->asked = s->cursor;
         ids[i] = (struct str){feed->ids[i], (size_t)len};
     }
     feed->reading = true;
-    redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * store->shard_count), feed->argv,
-                       store_timeout_ms(store) + (probe ? 0 : at_most(store, BLOCK_MAX_MS)),
-                       on_read, store);
+    redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * node->shard_count), feed->argv,
+                       store_timeout_ms(node->store) + (probe ? 0 : at_most(node, BLOCK_MAX_MS)),
+                       on_read, node);
 }
 
 /* ---- the link ---- */
@@ -270,46 +275,46 @@ static void on_up(void *ctx) {
 }
 
 static void on_down(void *ctx, const char *reason) {
-    struct lock_store *store = ctx;
+    struct lock_node *node = ctx;
 
     log_info("feed_lost", LF("reason", reason));
-    script_keep_problem(store->events_problem, reason);
-    away(store);
+    script_keep_problem(node->events_problem, reason);
+    away(node);
 }
 
 static void on_fail(void *ctx, const char *reason) {
-    struct lock_store *store = ctx;
+    struct lock_node *node = ctx;
 
     log_debug("feed_connect_failed", LF("reason", reason));
-    script_keep_problem(store->events_problem, reason);
-    note_away(store);
+    script_keep_problem(node->events_problem, reason);
+    note_away(node);
 }
 
-void feed_init(struct lock_store *store, const char *name) {
+void feed_init(struct lock_node *node, const char *name) {
     static const char *const head[HEAD_ARGS] = {"XREAD", "COUNT",    COUNT_TEXT,
                                                 "BLOCK", PROBE_TEXT, "STREAMS"};
-    const struct redis_link_callbacks callbacks = {on_up, on_down, on_fail, store};
+    const struct redis_link_callbacks callbacks = {on_up, on_down, on_fail, node};
     struct feed *feed = mem_zalloc(sizeof *feed);
 
-    store->feed = feed;
-    feed->store = store;
-    feed->argv = mem_calloc(HEAD_ARGS + 2 * (size_t)store->shard_count, sizeof *feed->argv);
-    feed->ids = mem_calloc(store->shard_count, sizeof *feed->ids);
+    node->feed = feed;
+    feed->node = node;
+    feed->argv = mem_calloc(HEAD_ARGS + 2 * (size_t)node->shard_count, sizeof *feed->argv);
+    feed->ids = mem_calloc(node->shard_count, sizeof *feed->ids);
     for (size_t i = 0; i < HEAD_ARGS; i++) {
         feed->argv[i] = str_of(head[i]);
     }
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        feed->argv[HEAD_ARGS + i] = store->shards[i].keys.events;
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        feed->argv[HEAD_ARGS + i] = node->shards[i]->keys.events;
     }
     wheel_timer_init(&feed->retry_timer);
     snprintf(feed->block, sizeof feed->block, "%llu",
-             (unsigned long long)at_most(store, BLOCK_MAX_MS));
-    store->events_away_ms = clock_boot_ms();
-    feed->link = redis_link_create(store->loop, store->config, name, &callbacks);
+             (unsigned long long)at_most(node, BLOCK_MAX_MS));
+    node->events_away_ms = clock_boot_ms();
+    feed->link = redis_link_create(node->store->loop, node->store->config, name, &callbacks);
 }
 
-void feed_fini(struct lock_store *store) {
-    struct feed *feed = store->feed;
+void feed_fini(struct lock_node *node) {
+    struct feed *feed = node->feed;
 
     wheel_cancel(&feed->retry_timer);
     redis_link_destroy(&feed->link);
@@ -318,6 +323,6 @@ void feed_fini(struct lock_store *store) {
     mem_free(feed);
 }
 
-void feed_reset(struct lock_store *store, const char *reason) {
-    redis_link_reset(store->feed->link, reason);
+void feed_reset(struct lock_node *node, const char *reason) {
+    redis_link_reset(node->feed->link, reason);
 }

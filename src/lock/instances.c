@@ -54,7 +54,8 @@ static void forget_if_over(void *ctx, struct str name, void *value) {
 
 /* The lease of an instance ends at `at_ms`, store time. */
 static void note(struct lock_store *store, struct str name, int64_t at_ms) {
-    int64_t left_ms = at_ms - lock_store_now_ms(store), lease_ms = store->config->redis.lease_ms;
+    int64_t left_ms = at_ms - node_now_ms(store->shards[0].node),
+            lease_ms = store->config->redis.lease_ms;
     uint64_t end_ms = clock_boot_ms();
     struct instance *instance = map_get(store->instances, name);
 
@@ -112,7 +113,7 @@ static void ask_leases(struct lock_store *store, struct lease_query *q) {
         snprintf(members[i], sizeof members[i], "i:%s", q->names[i]);
         argv[i + 2] = str_of(members[i]);
     }
-    store_command(store, (int)q->count + 2, argv, on_leases, q);
+    node_command(store->shards[0].node, (int)q->count + 2, argv, on_leases, q);
     mem_free(members);
     mem_free(argv);
 }
@@ -148,7 +149,7 @@ static void on_instances(void *arg, enum redis_status status, const struct redis
 void instances_refresh(struct lock_store *store) {
     const struct str argv[] = {str_of("HKEYS"), store->shards[0].keys.instances};
 
-    store_command(store, ARRAY_LEN(argv), argv, on_instances, store);
+    node_command(store->shards[0].node, ARRAY_LEN(argv), argv, on_instances, store);
 }
 
 static void add(void *ctx, struct str name, void *value) {
@@ -160,7 +161,8 @@ static void add(void *ctx, struct str name, void *value) {
     if (!is_over(store, instance)) {
         args_str(adding->a, name);
         /* It may have renewed the lease once more since then. */
-        args_int(adding->a, lock_store_now_ms(store) + left_ms + (int64_t)store_renewal_ms(store));
+        args_int(adding->a,
+                 node_now_ms(store->shards[0].node) + left_ms + (int64_t)store_renewal_ms(store));
     }
 }
 

@@ -135,7 +135,7 @@ static void ask(struct lock_store *store, int argc, const struct str *argv, char
 
     *q = (struct query){store, store->reconcile->round, entry};
     store->reconcile->open++;
-    store_command(store, argc, argv, on_answer, q);
+    node_command(store->shards[store->reconcile->shard].node, argc, argv, on_answer, q);
 }
 
 static void ask_member(struct lock_store *store, struct str entry) {

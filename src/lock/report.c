@@ -37,7 +37,7 @@ static void on_room_reported(struct script_call *call, const struct script_head 
 
 /* The store refuses such a tick. A lock with such a token was lost with the store's data. */
 static bool is_ahead(const struct shard *s, int64_t token) {
-    return token > s->tick && token / 1000 > lock_store_now_ms(s->store) + AHEAD_MAX_MS;
+    return token > s->tick && token / 1000 > node_now_ms(s->node) + AHEAD_MAX_MS;
 }
 
 /* Arguments 8 to 17: a reserved lock. */
@@ -118,7 +118,7 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     args_init(&a, &store->packed);
     args_keys_room(&a, &s->keys, resource, owner != NULL ? owner->user_id : (struct str){NULL, 0});
     args_keys_members(&a, &s->keys, resource);
-    args_not_after(&a, store);
+    args_not_after(&a, s->node);
     args_str(&a, resource);
     args_int(&a, s->tick);
     args_int(&a, policy->presence_max_listed);
@@ -173,7 +173,7 @@ static void report_endings(struct shard *s) {
     do {
         args_init(&a, &s->store->packed);
         args_keys_shard(&a, &s->keys);
-        args_not_after(&a, s->store);
+        args_not_after(&a, s->node);
         args_int(&a, s->tick);
         more = endings_add(s, &a, &next);
         s->reports_open++;
@@ -204,7 +204,7 @@ void lock_report_done(struct lock_store *store, unsigned shard) {
     }
     args_init(&a, &store->packed);
     args_keys_shard(&a, &s->keys);
-    args_not_after(&a, store);
+    args_not_after(&a, s->node);
     args_int(&a, store->config->redis.lease_ms);
     args_flag(&a, store->config->redis.embedded);
     args_int(&a, store_longest_grace_ms(store));

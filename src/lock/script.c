@@ -90,10 +90,10 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
     bool changes = script != &lock_script_open && (!closes || s->window != 0);
     struct script_call *call = make_call(s, changes, done, cb, arg);
 
-    redis_link_eval(s->store->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
+    redis_link_eval(s->node->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
                     store_timeout_ms(s->store), on_reply, call);
 }
 
 void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg) {
-    redis_link_decline(s->store->link, why, on_reply, make_call(s, false, done, cb, arg));
+    redis_link_decline(s->node->link, why, on_reply, make_call(s, false, done, cb, arg));
 }

@@ -39,8 +39,12 @@ static void make_keys(struct shard *s, const char *prefix) {
     }
 }
 
-void shard_init(struct shard *s, struct lock_store *store, unsigned index) {
+void shard_init(struct shard *s, struct lock_node *node, unsigned index) {
+    struct lock_store *store = node->store;
+
     s->store = store;
+    s->node = node;
+    node->shards[node->shard_count++] = s;
     s->index = index;
     s->state = SHARD_AWAY;
     make_keys(s, store->config->redis.key_prefix);
@@ -223,9 +227,9 @@ static void send_lease(struct shard *s, int64_t lease_ms, int64_t written, scrip
 
     args_init(&a, &store->packed);
     args_keys_shard(&a, &s->keys);
-    args_not_after(&a, store);
+    args_not_after(&a, s->node);
     args_int(&a, lease_ms);
-    args_int(&a, store->clock.at_ms != 0 ? lock_store_now_ms(store) : 0);
+    args_int(&a, node_time_known(s->node) ? node_now_ms(s->node) : 0);
     args_int(&a, store->shard_count);
     args_flag(&a, store->config->redis.embedded);
     args_int(&a, store_longest_grace_ms(store));
@@ -251,7 +255,7 @@ static void on_given_up(struct script_call *call, const struct script_head *head
 }
 
 void shard_give_up_lease(struct shard *s) {
-    if (s->state != SHARD_AWAY && redis_link_is_up(s->store->link)) {
+    if (s->state != SHARD_AWAY && redis_link_is_up(s->node->link)) {
         send_lease(s, 0, audit_recovery_is_settled(s) ? -1 : audit_recovery_tick(s), on_given_up);
     }
 }

@@ -12,7 +12,8 @@ struct shard_hooks {
     void (*on_unusable)(struct shard *s, const char *problem);
 };
 
-void shard_init(struct shard *s, struct lock_store *store, unsigned index);
+/* Adds it to the shards of the node. */
+void shard_init(struct shard *s, struct lock_node *node, unsigned index);
 void shard_fini(struct shard *s);
 void shard_open(struct shard *s);
 void shard_away(struct shard *s);

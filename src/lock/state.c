@@ -1,4 +1,4 @@
-/* What can be read from the state of the store and its shards. */
+/* Functions on the state that all parts share. */
 #include "state.h"
 
 #include "crc16.h"
@@ -28,9 +28,9 @@ bool lock_store_window_open(const struct lock_store *store) {
     return false;
 }
 
-bool store_is_positioned(const struct lock_store *store) {
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        if (!store->shards[i].positioned) {
+bool node_is_positioned(const struct lock_node *node) {
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        if (!node->shards[i]->positioned) {
             return false;
         }
     }
@@ -57,9 +57,9 @@ uint64_t store_timeout_ms(const struct lock_store *store) {
     return (uint64_t)store->config->redis.command_timeout_ms;
 }
 
-void store_command(struct lock_store *store, int argc, const struct str *argv, redis_cb cb,
-                   void *arg) {
-    redis_link_command(store->link, argc, argv, store_timeout_ms(store), cb, arg);
+void node_command(struct lock_node *node, int argc, const struct str *argv, redis_cb cb,
+                  void *arg) {
+    redis_link_command(node->link, argc, argv, store_timeout_ms(node->store), cb, arg);
 }
 
 void store_tell_unasked(const struct lock_store *store, const struct lock_result *result) {

@@ -1,6 +1,6 @@
 /*
- * The state of the store and of its shards, shared by the parts of this folder. Each part has a
- * header with the functions that other parts may call; tests/parts.sh has their order.
+ * The state of the store, its nodes and its shards, shared by the parts of this folder. Each part
+ * has a header with the functions that other parts may call; tests/parts.sh has their order.
  *
  * A shard is served after it was opened on this connection, its lease was renewed and everything
  * that this instance has there was reported. It is no longer served when the connection or the
@@ -34,6 +34,7 @@ enum shard_state { SHARD_AWAY, SHARD_OPENING, SHARD_SYNCING, SHARD_SERVING };
 
 struct shard {
     struct lock_store *store;
+    struct lock_node *node;
     unsigned index;
     enum shard_state state; /* set by shard.c only */
     struct shard_keys keys;
@@ -72,10 +73,30 @@ struct shard {
     size_t ending_count;
 };
 
-/* A reading of the store's clock; all zero: none. */
+/* A reading of a server's clock; all zero: none. */
 struct clock_reading {
     int64_t store_ms;
     uint64_t asked_ms, at_ms; /* boot times when the call was sent and the reply came */
+};
+
+/* A server, with the shards that it has and the connections to it. */
+struct lock_node {
+    struct lock_store *store;
+    struct shard **shards;
+    unsigned shard_count;
+
+    struct redis_link *link;           /* for commands */
+    struct clock_reading clock;        /* of the last reply */
+    struct clock_reading clock_before; /* of a reply up to one interval of lease renewal earlier */
+    uint64_t counted_from_ms; /* boot time before which no success is expected: the link came up,
+                                 or this process continued after a standstill */
+    bool fits;                /* the server is usable and no right is missing */
+    struct watch *watch;
+
+    struct feed *feed;
+    uint64_t events_away_ms; /* boot time since when events cannot be read; 0: they can */
+    uint64_t events_read_ms; /* boot time of the last successful read */
+    char events_problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
 };
 
 struct lock_store {
@@ -91,24 +112,14 @@ struct lock_store {
     struct shard *shards;
     unsigned shard_count;
 
-    struct redis_link *link;
-    uint64_t counted_from_ms; /* boot time before which no success is expected: the link came up,
-                                 or this process continued after a standstill */
-    bool fits;                /* the server is usable and no right is missing */
-    uint64_t events_away_ms;  /* boot time since when events cannot be read; 0: they can */
-    uint64_t events_read_ms;  /* boot time of the last successful read */
-    char events_problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
-    struct feed *feed;
-    struct watch *watch;
+    struct lock_node *nodes;
+    unsigned node_count;
 
     bool up;      /* see availability.h */
     bool been_up; /* since the start */
     bool fatal;   /* on_fatal was called */
     uint64_t down_since_ms;
     char *problem;
-
-    struct clock_reading clock;        /* of the last reply */
-    struct clock_reading clock_before; /* of a reply up to one interval of lease renewal earlier */
 
     struct reconcile *reconcile;
     struct flushes *flushes;
@@ -119,16 +130,15 @@ struct lock_store {
 };
 
 struct shard *store_shard(const struct lock_store *store, struct str resource);
-/* The position in the stream of every shard is known; without it events cannot be read. */
-bool store_is_positioned(const struct lock_store *store);
+/* The position in the stream of each of its shards is known; without it events cannot be read. */
+bool node_is_positioned(const struct lock_node *node);
 /* Between two lease renewals. */
 uint64_t store_renewal_ms(const struct lock_store *store);
 /* For one command. */
 uint64_t store_timeout_ms(const struct lock_store *store);
 int64_t store_longest_grace_ms(const struct lock_store *store);
 /* A plain command, with the command timeout. */
-void store_command(struct lock_store *store, int argc, const struct str *argv, redis_cb cb,
-                   void *arg);
+void node_command(struct lock_node *node, int argc, const struct str *argv, redis_cb cb, void *arg);
 /* Passes the events of a reply to on_unasked: no caller sees them. */
 void store_tell_unasked(const struct lock_store *store, const struct lock_result *result);
 

@@ -1,17 +1,15 @@
 /* The life of the store, and what happens in the parts above when something happens in a lower one.
  */
-#include <stdio.h>
-
 #include "audit_recovery.h"
 #include "availability.h"
 #include "endings.h"
 #include "feed.h"
 #include "instances.h"
+#include "node.h"
 #include "reconcile.h"
 #include "shard.h"
 #include "store_time.h"
 #include "sweep.h"
-#include "watch.h"
 
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
@@ -20,13 +18,15 @@
 
 /* ---- hooks of script calls ---- */
 
-static void clock_stepped(struct lock_store *store, int64_t step_ms) {
+static void clock_stepped(struct lock_node *node, int64_t step_ms) {
+    const struct lock_store_callbacks *callbacks = &node->store->callbacks;
+
     log_warn("store_clock_stepped", LFI("step_ms", step_ms));
     metrics_add(METRIC_STORE_CLOCK_STEPS, 1, NULL, NULL);
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        shard_note_step(&store->shards[i], step_ms);
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        shard_note_step(node->shards[i], step_ms);
     }
-    store->callbacks.on_clock_step(store->callbacks.ctx, step_ms);
+    callbacks->on_clock_step(callbacks->ctx, step_ms);
 }
 
 static void before_done(const struct script_call *call, const struct script_head *head,
@@ -36,9 +36,9 @@ static void before_done(const struct script_call *call, const struct script_head
     if (head != NULL) {
         shard_note(s, head);
         sweep_note(s, head);
-        int64_t step_ms = store_time_note(s->store, call->begin_us / 1000, head->now_ms);
+        int64_t step_ms = node_time_note(s->node, call->begin_us / 1000, head->now_ms);
         if (step_ms != 0 && !s->store->closing) {
-            clock_stepped(s->store, step_ms);
+            clock_stepped(s->node, step_ms);
         }
         audit_recovery_note(s, head, result);
     }
@@ -69,9 +69,9 @@ static void after_done(struct shard *s, enum redis_status status, bool changes,
     feed_take_reply(s, result);
     if (status == REDIS_REFUSED) {
         if (is_no_master(result->error)) {
-            store_leave_server(s->store, result->error);
+            node_leave_server(s->node, result->error);
         }
-    } else if (status == REDIS_UNKNOWN && redis_link_is_up(s->store->link)) {
+    } else if (status == REDIS_UNKNOWN && redis_link_is_up(s->node->link)) {
         log_unknown(s, result->error);
         if (changes) {
             shard_resync(s, "unknown outcome");
@@ -87,7 +87,7 @@ static const struct script_hooks script_hooks = {before_done, after_done};
 
 static void on_serving(struct shard *s) {
     sweep_schedule(s);
-    feed_read(s->store);
+    feed_read(s->node);
     store_check_recovered(s->store);
     if (s->sync_window != 0) {
         reconcile_begin(s->store);
@@ -95,37 +95,24 @@ static void on_serving(struct shard *s) {
 }
 
 static void on_unusable(struct shard *s, const char *problem) {
-    store_unusable(s->store, problem);
+    node_unusable(s->node, problem);
 }
 
 static const struct shard_hooks shard_hooks = {on_serving, on_unusable};
-
-/* ---- the link for commands ---- */
-
-static void on_up(void *ctx) {
-    watch_link_up(ctx);
-}
-
-static void on_down(void *ctx, const char *reason) {
-    watch_link_down(ctx);
-    store_mark_away(ctx, reason);
-    feed_reset(ctx, "the other connection was lost"); /* it may lead to the old server */
-}
-
-static void on_fail(void *ctx, const char *reason) {
-    struct lock_store *store = ctx;
-
-    store_set_problem(store, reason);
-    log_debug("store_connect_failed", LF("problem", store->problem));
-}
 
 /* ---- life ---- */
 
 static void init_shards(struct lock_store *store) {
     store->shard_count = (unsigned)store->config->redis.shards;
     store->shards = mem_calloc(store->shard_count, sizeof *store->shards);
+    store->node_count = 1; /* the configuration has one server */
+    store->nodes = mem_calloc(store->node_count, sizeof *store->nodes);
+    for (unsigned i = 0; i < store->node_count; i++) {
+        store->nodes[i].store = store;
+        store->nodes[i].shards = mem_calloc(store->shard_count, sizeof(struct shard *));
+    }
     for (unsigned i = 0; i < store->shard_count; i++) {
-        shard_init(&store->shards[i], store, i);
+        shard_init(&store->shards[i], &store->nodes[i % store->node_count], i);
         sweep_init(&store->shards[i]);
         endings_init(&store->shards[i]);
     }
@@ -139,6 +126,10 @@ static void fini_shards(struct lock_store *store) {
         sweep_fini(&store->shards[i]);
         shard_fini(&store->shards[i]);
     }
+    for (unsigned i = 0; i < store->node_count; i++) {
+        mem_free(store->nodes[i].shards);
+    }
+    mem_free(store->nodes);
     mem_free(store->shards);
 }
 
@@ -146,9 +137,6 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
                                      const struct config *config,
                                      const struct lock_store_callbacks *callbacks) {
     struct lock_store *store = mem_zalloc(sizeof *store);
-    const struct redis_link_callbacks link_callbacks = {on_up, on_down, on_fail, store};
-    char *name = mem_printf("wslockd:%s", config->instance != NULL ? config->instance : "");
-    char *feed_name = mem_printf("%s:feed", name);
 
     store->loop = loop;
     store->wheel = wheel;
@@ -161,11 +149,9 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
     instances_init(store);
     reconcile_init(store);
     init_shards(store);
-    store->link = redis_link_create(loop, config, name, &link_callbacks);
-    feed_init(store, feed_name);
-    watch_init(store);
-    mem_free(feed_name);
-    mem_free(name);
+    for (unsigned i = 0; i < store->node_count; i++) {
+        node_init(&store->nodes[i]);
+    }
     metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
     return store;
 }
@@ -181,9 +167,9 @@ void lock_store_destroy(struct lock_store **storep) {
     for (unsigned i = 0; i < store->shard_count; i++) {
         shard_give_up_lease(&store->shards[i]);
     }
-    watch_fini(store);
-    feed_fini(store);
-    redis_link_destroy(&store->link); /* calls back what is under way */
+    for (unsigned i = 0; i < store->node_count; i++) {
+        node_fini(&store->nodes[i]);
+    }
     reconcile_fini(store);
     fini_shards(store);
     instances_fini(store);

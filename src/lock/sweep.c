@@ -17,9 +17,10 @@
 #define SWEEP_IDLE_MS 1000
 #define SWEEP_IDLE_MS_PER_SHARD 10
 #define SWEEP_JITTER_MS 500
-#define SWEEP_PAUSE_MS 50   /* between two sweeps of a shard; doubles after each failure … */
-#define SWEEP_FAILED_MAX 9  /* … up to 25.6 s */
-#define SWEEP_REFUSED_MAX 4 /* doublings after the store refused a sweep: it may soon serve again  \
+#define SWEEP_PAUSE_MS 50  /* between two sweeps of a shard; doubles after each failure … */
+#define SWEEP_FAILED_MAX 9 /* … up to 25.6 s */
+#define SWEEP_REFUSED_MAX                                                                          \
+    4                       /* doublings after the store refused a sweep: it may soon serve again  \
                              */
 #define SWEEP_MEMBERS 100   /* of dead instances, removed by one sweep */
 #define SWEEP_EVENTS 100000 /* the streams of a shard are trimmed to so many entries */
@@ -56,7 +57,7 @@ void sweep_schedule(struct shard *s) {
         return;
     }
     if (w->next_due_ms != 0) {
-        int64_t until_ms = w->next_due_ms - lock_store_now_ms(store);
+        int64_t until_ms = w->next_due_ms - node_now_ms(s->node);
 
         if (until_ms < (int64_t)wait_ms) {
             wait_ms = until_ms > 0 ? (uint64_t)until_ms : 0;
@@ -111,7 +112,7 @@ static void sweep(struct shard *s) {
     s->sweep->sent_ms = clock_boot_ms();
     args_init(&a, &s->store->packed);
     args_keys_shard(&a, &s->keys);
-    args_not_after(&a, s->store);
+    args_not_after(&a, s->node);
     args_int(&a, SWEEP_MEMBERS);
     args_int(&a, s->store->config->redis.lease_ms);
     args_int(&a, SWEEP_EVENTS);
