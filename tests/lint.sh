@@ -1,7 +1,7 @@
 #!/bin/bash
 # Linters: those named, or all that are quick. Exit 0 clean, 1 findings.
 #
-#   tests/lint.sh [format|cppcheck|lua|js|logs|tidy|tidy-all] ...
+#   tests/lint.sh [format|cppcheck|lua|js|logs|pointers|tidy|tidy-all] ...
 #   tests/lint.sh --list      names those that can decide here
 #
 # tidy looks at the C files that differ from the last commit, or else at some of each folder; tidy-all
@@ -19,7 +19,7 @@ c_files() {
 decides() { # linter
     case "$1" in
     format) [[ $(clang-format --version) == *'version 14.'* ]] ;;
-    tidy*) [[ $(clang-tidy --version) == *'version 14.'* ]] ;;
+    tidy* | pointers) [[ $(clang-tidy --version) == *'version 14.'* ]] ;;
     cppcheck) [[ $(cppcheck --version) == *' 2.10'* ]] ;;
     lua) [[ $(luacheck --version) == *'Luacheck: 1.1.'* ]] ;;
     js) command -v node >/dev/null ;;
@@ -113,6 +113,31 @@ lint_logs() {
         END { exit $bad }'
 }
 
+# A pointer is compared with NULL, not taken for a truth value, but for the macros of jansson.
+lint_pointers() {
+    local pointer='expr(hasType(pointerType()), isExpansionInFileMatching("/(src|include/wslock)/"))'
+    local jansson macro matcher queries=() found
+    for macro in is_{object,array,string,integer,real,number,true,boolean,null} object_foreach; do
+        jansson+=${jansson:+, }"isExpandedFromMacro(\"json_$macro\")"
+    done
+    for matcher in 'ifStmt(hasCondition(p))' 'whileStmt(hasCondition(p))' 'forStmt(hasCondition(p))' \
+        'doStmt(hasCondition(p))' 'conditionalOperator(hasCondition(p))' \
+        'unaryOperator(hasOperatorName("!"), hasUnaryOperand(p))' \
+        "binaryOperator(hasAnyOperatorName(\"&&\", \"||\"), hasEitherOperand(p), unless(anyOf($jansson)))" \
+        'implicitCastExpr(hasImplicitDestinationType(booleanType()), hasSourceExpression(p))'; do
+        queries+=(-c "match $matcher")
+    done
+    found=$(compiled < <(c_files '*.c' | grep '^src/') |
+        xargs -n 40 -P "$(nproc)" clang-query -p "$build_dir" -c 'set bind-root false' \
+            -c 'set traversal IgnoreUnlessSpelledInSource' \
+            -c "let p $pointer.bind(\"pointer\")" "${queries[@]}" 2>/dev/null |
+        sed -n 's/^\(.*\): note: "pointer" binds here$/\1: compare the pointer with NULL/p' | sort -u)
+    [ -z "$found" ] || {
+        echo "$found"
+        return 1
+    }
+}
+
 # Of each folder the first two files.
 sample() {
     c_files '*.c' | awk -F/ '{ folder = $1 "/" $2; if (count[folder]++ < 2) print }'
@@ -124,11 +149,14 @@ changed() {
         2>/dev/null | head -n 30 || true
 }
 
-run_tidy() {
-    # Only what the build compiles: the variants that CMake did not pick have no command.
+# Only what the build compiles: the variants that CMake did not pick have no command.
+compiled() {
     grep -Fx -f <(sed -n 's/.*"file": "\(.*\)".*/\1/p' "$build_dir/compile_commands.json") \
-        <(sed "s|^|$PWD/|") |
-        xargs -r -n 1 -P "$(nproc)" clang-tidy --quiet -p "$build_dir" 2>/dev/null
+        <(sed "s|^|$PWD/|")
+}
+
+run_tidy() {
+    compiled | xargs -r -n 1 -P "$(nproc)" clang-tidy --quiet -p "$build_dir" 2>/dev/null
 }
 
 lint_tidy() {
@@ -143,17 +171,17 @@ lint_tidy_all() {
 }
 
 if [ "${1:-}" = --list ]; then
-    for linter in format cppcheck lua js logs tidy tidy-all; do
+    for linter in format cppcheck lua js logs pointers tidy tidy-all; do
         ! decides "$linter" || echo "$linter"
     done
     exit
 fi
 
-[ $# -gt 0 ] || set -- format cppcheck lua js logs tidy
+[ $# -gt 0 ] || set -- format cppcheck lua js logs pointers tidy
 result=0
 for linter in "$@"; do
     case "$linter" in
-    format | cppcheck | lua | js | logs | tidy | tidy-all) ;;
+    format | cppcheck | lua | js | logs | pointers | tidy | tidy-all) ;;
     *)
         echo "unknown linter: $linter" >&2
         exit 2

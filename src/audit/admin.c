@@ -46,8 +46,7 @@ void admin_watch(struct list *watched, const struct audit_record *r,
 }
 
 void admin_look(struct list *watched, const struct writer_state *state, bool all_late) {
-    LIST_FOREACH_SAFE(it, next, watched) {
-        struct watched *w = CONTAINER_OF(it, struct watched, node);
+    LIST_FOREACH_ENTRY(struct watched, w, node, watched) {
         const bool committed = w->seq <= state->durable_seq;
         if (!committed && !all_late && state->healthy && w->failures_seen == state->failures) {
             continue;

@@ -189,8 +189,7 @@ static void tell_mark(struct audit *a, const struct writer_state *state) {
 static void complete_waiters(struct audit *a, const struct writer_state *state, uint64_t now_ms) {
     struct list done;
     list_init(&done);
-    LIST_FOREACH_SAFE(it, next, &a->waiters) {
-        struct sync_waiter *waiter = CONTAINER_OF(it, struct sync_waiter, node);
+    LIST_FOREACH_ENTRY(struct sync_waiter, waiter, node, &a->waiters) {
         const bool committed = waiter->seq <= state->durable_seq;
         const bool late = waiter->deadline_ms <= now_ms;
         if (!committed && !late && waiter->failures_seen == state->failures) {
@@ -206,8 +205,7 @@ static void complete_waiters(struct audit *a, const struct writer_state *state, 
         list_remove(&waiter->node);
         list_push_back(&done, &waiter->node);
     }
-    LIST_FOREACH_SAFE(it, next, &done) {
-        struct sync_waiter *waiter = CONTAINER_OF(it, struct sync_waiter, node);
+    LIST_FOREACH_ENTRY(struct sync_waiter, waiter, node, &done) {
         waiter->on_done(waiter->ctx, waiter->ok);
         mem_free(waiter);
     }

@@ -75,7 +75,7 @@ static void log_unused_keys(const struct config *config) {
         const struct config_key *key = &config->auth.keys[i];
 
         if (!auth_alg_allowed(&config->auth.algorithms, auth_alg_parse(str_of(key->alg)))) {
-            log_warn("key_unused", LF("kid", key->kid ? key->kid : ""), LF("alg", key->alg),
+            log_warn("key_unused", LF("kid", key->kid != NULL ? key->kid : ""), LF("alg", key->alg),
                      LF("reason", "its algorithm is not in auth.algorithms"));
         }
     }

@@ -89,7 +89,7 @@ static char *load_key(struct auth_keystore *store, const struct config *config, 
     }
     if (why != NULL) {
         (void)snprintf(name, sizeof name, "auth.keys[%zu].%s", index,
-                       row->secret_file ? "secretFile" : "publicKeyFile");
+                       row->secret_file != NULL ? "secretFile" : "publicKeyFile");
         problem = mem_printf("%s: %s: %s", name, path != NULL ? path : "-", why);
     }
     buf_fini_secret(&content);

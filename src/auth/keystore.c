@@ -129,7 +129,7 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
     if (!auth_keystore_add(store, key)) {
         log_skipped(source, index, jwk, "there are more than 256 keys");
     } else {
-        log_debug("jwks_key", LF("file", source), LF("kid", kid ? kid : ""),
+        log_debug("jwks_key", LF("file", source), LF("kid", kid != NULL ? kid : ""),
                   LF("alg", auth_alg_info(key->alg)->name));
     }
 }

@@ -94,7 +94,7 @@ static struct config_node *parse_default(const char *text, struct config_problem
     }
     len = snprintf(document, sizeof document, "x: %s", text);
     root = config_tree_parse("", document, (size_t)len, problems);
-    assert(root && root->count == 1);
+    assert(root != NULL && root->count == 1);
     list = root->entries[0].value;
     root->entries[0].value = NULL;
     config_tree_destroy(&root);

@@ -177,7 +177,7 @@ static void print_table(const json_t *status) {
     for (size_t i = 0; i < json_array_size(reasons); i++) {
         const char *reason = json_string_value(json_array_get(reasons, i));
 
-        printf("%s%s", i == 0 ? ": " : "; ", reason ? reason : "?");
+        printf("%s%s", i == 0 ? ": " : "; ", reason != NULL ? reason : "?");
     }
     putchar('\n');
     printf("%-12s %s\n", "store", json_is_true(json_object_get(status, "storeUp")) ? "up" : "down");

@@ -25,7 +25,7 @@ void args_str(struct script_args *a, struct str value) {
 }
 
 void args_optional(struct script_args *a, struct str value) {
-    if (value.p) {
+    if (value.p != NULL) {
         args_str(a, value);
     } else {
         msgpack_put_false(a->packed);

@@ -437,9 +437,9 @@ void audit_recovery_fini(struct lock_store *store) {
         forget_seen(r);
         mem_free(r);
     }
-    LIST_FOREACH_SAFE(it, tmp, &store->flushes->open) {
-        CONTAINER_OF(it, struct flush, node)->store = NULL;
-        list_remove(it);
+    LIST_FOREACH_ENTRY(struct flush, flush, node, &store->flushes->open) {
+        flush->store = NULL;
+        list_remove(&flush->node);
     }
     mem_free(store->flushes);
 }

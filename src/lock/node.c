@@ -27,7 +27,7 @@ static void on_fail(void *ctx, const char *reason) {
 
 void node_init(struct lock_node *node) {
     const struct redis_link_callbacks callbacks = {on_up, on_down, on_fail, node};
-    struct config *config = node->store->config;
+    const struct config *config = node->store->config;
     char *name = mem_printf("wslockd:%s", config->instance != NULL ? config->instance : "");
     char *feed_name = mem_printf("%s:feed", name);
 

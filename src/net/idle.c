@@ -40,8 +40,7 @@ static void end(struct conn *c) {
 /* Ends the connection that is idle for longest among those that share the listener's limit. from:
  * only of this address; NULL: of any. */
 static bool end_one(struct listener *l, const struct address *from) {
-    LIST_FOREACH_SAFE(it, next, &l->net->idle) {
-        struct conn *c = CONTAINER_OF(it, struct conn, idle);
+    LIST_FOREACH_ENTRY(struct conn, c, idle, &l->net->idle) {
         bool shared = c->listener == l ||
                       (c->listener->kind == LISTENER_PUBLIC && l->kind == LISTENER_PUBLIC);
         if (shared &&
@@ -71,7 +70,7 @@ enum admit_result idle_admit(struct listener *l, const struct address *from,
 }
 
 void idle_close_all(struct net *n) {
-    LIST_FOREACH_SAFE(it, next, &n->idle) {
-        end(CONTAINER_OF(it, struct conn, idle));
+    LIST_FOREACH_ENTRY(struct conn, c, idle, &n->idle) {
+        end(c);
     }
 }

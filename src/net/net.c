@@ -284,8 +284,8 @@ void net_shutdown(struct net *n) {
     if (n->context != NULL) {
         lws_context_destroy(n->context);
     }
-    LIST_FOREACH_SAFE(it, next, &n->conns) {
-        conn_closed(CONTAINER_OF(it, struct conn, node));
+    LIST_FOREACH_ENTRY(struct conn, c, node, &n->conns) {
+        conn_closed(c);
     }
 }
 
@@ -297,8 +297,8 @@ void net_destroy(struct net **n) {
     if (net->context != NULL) {
         lws_context_destroy(net->context);
     }
-    LIST_FOREACH_SAFE(it, next, &net->conns) {
-        conn_destroy(CONTAINER_OF(it, struct conn, node));
+    LIST_FOREACH_ENTRY(struct conn, c, node, &net->conns) {
+        conn_destroy(c);
     }
     for (size_t i = 0; i < net->listener_count; i++) {
         address_ranges_fini(&net->listeners[i].trusted);

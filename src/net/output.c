@@ -159,8 +159,8 @@ bool conn_send_frame(struct conn *c, struct frame *frame) {
 }
 
 void net_write_gathered(struct net *n) {
-    LIST_FOREACH_SAFE(it, next, &n->gathering) {
-        (void)conn_write_gathered(CONTAINER_OF(it, struct conn, gathering));
+    LIST_FOREACH_ENTRY(struct conn, c, gathering, &n->gathering) {
+        (void)conn_write_gathered(c);
     }
 }
 

@@ -239,20 +239,16 @@ static void submit(struct redis_call *call, uint64_t timeout_ms) {
 /* ---- deadlines ---- */
 
 static uint64_t earliest(const struct list *calls, uint64_t bound) {
-    for (const struct list *n = calls->next; n != calls; n = n->next) {
-        const struct redis_call *call = CONTAINER_OF(n, struct redis_call, node);
-
+    LIST_FOREACH_ENTRY(const struct redis_call, call, node, calls) {
         bound = call->deadline_ms < bound ? call->deadline_ms : bound;
     }
     return bound;
 }
 
 static void decline_overdue_waiting(struct redis_link *link, uint64_t now) {
-    LIST_FOREACH_SAFE(node, tmp, &link->waiting) {
-        struct redis_call *call = CONTAINER_OF(node, struct redis_call, node);
-
+    LIST_FOREACH_ENTRY(struct redis_call, call, node, &link->waiting) {
         if (call->deadline_ms <= now) {
-            list_remove(node);
+            list_remove(&call->node);
             link->waiting_count--;
             decline(call, "waited too long to be sent");
         }

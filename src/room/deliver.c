@@ -65,12 +65,11 @@ void room_send(struct room_sub *sub, int64_t rev, struct wire_message *message) 
 
 /* The list is in the order of revs. */
 static void free_deferred(struct room_sub *sub, int64_t up_to, bool tell) {
-    LIST_FOREACH_SAFE(it, tmp, &sub->deferred) {
-        struct deferred_message *deferred = CONTAINER_OF(it, struct deferred_message, node);
+    LIST_FOREACH_ENTRY(struct deferred_message, deferred, node, &sub->deferred) {
         if (deferred->rev > up_to) {
             return;
         }
-        list_remove(it);
+        list_remove(&deferred->node);
         if (tell) {
             deliver(sub, deferred);
         }
@@ -102,8 +101,7 @@ void room_drop_deferred(struct room_sub *sub) {
 
 void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                    struct wire_message *message) {
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         if (room_is_tab(sub, user_id, client_id)) {
             room_send(sub, rev, message);
         }
@@ -112,8 +110,8 @@ void room_send_tab(struct room *room, struct str user_id, struct str client_id, 
 }
 
 void room_send_all(struct room *room, int64_t rev, struct wire_message *message) {
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        room_send(CONTAINER_OF(it, struct room_sub, node), rev, message);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
+        room_send(sub, rev, message);
     }
     wire_message_unref(message);
 }

@@ -6,8 +6,7 @@ void room_holder_find(struct room *room) {
     if (!lock_is_owned(v)) {
         return;
     }
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         if (sub->member && room_is_tab(sub, v->user_id, v->client_id)) {
             room->holder = sub; /* the newest connection; the others are being closed */
         }

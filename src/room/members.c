@@ -138,8 +138,8 @@ static void member_free(void *ctx, struct str key, void *value) {
 void room_members_clear(struct room *room) {
     map_each(room->members, member_free, NULL);
     map_destroy(&room->members);
-    LIST_FOREACH_SAFE(it, tmp, &room->users) {
-        room_user_free(room, CONTAINER_OF(it, struct room_user, node));
+    LIST_FOREACH_ENTRY(struct room_user, user, node, &room->users) {
+        room_user_free(room, user);
     }
     map_destroy(&room->user_map);
 }

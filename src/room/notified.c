@@ -38,8 +38,7 @@ struct wire_open_request room_open_request(const struct lock_waiter *w) {
 void room_forget_notified(struct room_sub *sub) {
     sub->notified_position = sub->notified_turn_ms = 0;
     sub->notified_takeover[0] = '\0';
-    LIST_FOREACH_SAFE(it, tmp, &sub->room->waiters) {
-        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(struct room_waiter, rw, node, &sub->room->waiters) {
         if (rw->notified_sub == sub->seq) {
             rw->notified_sub = 0;
         }
@@ -73,8 +72,8 @@ bool room_knows_request(const struct room_sub *sub, struct str request_id) {
     if (t->present && str_eq(t->request_id, request_id)) {
         return true;
     }
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        if (str_eq(CONTAINER_OF(it, struct room_waiter, node)->w.request_id, request_id)) {
+    LIST_FOREACH_ENTRY(struct room_waiter, waiter, node, &room->waiters) {
+        if (str_eq(waiter->w.request_id, request_id)) {
             return true;
         }
     }
@@ -98,8 +97,7 @@ static void describe(const struct room *room, const struct room_waiters *p,
     if (room_is_users_turn(v, sub)) {
         out->claim_by_ms = v->reserved_until_ms;
     }
-    LIST_FOREACH_SAFE(it, tmp, p->list) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(const struct room_waiter, rw, node, p->list) {
         position += rw->turn ? 0 : 1;
         count++;
         if (!room_is_tab(sub, rw->w.user_id, rw->w.client_id)) {
@@ -117,8 +115,7 @@ static void describe(const struct room *room, const struct room_waiters *p,
     }
     if (holder && count > 0) {
         *received = mem_calloc(count, sizeof **received);
-        LIST_FOREACH_SAFE(it, tmp, p->list) {
-            const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+        LIST_FOREACH_ENTRY(const struct room_waiter, rw, node, p->list) {
             if (room_request_is_open(rw)) {
                 (*received)[out->received_count++] = room_open_request(&rw->w);
             }
@@ -180,14 +177,12 @@ void room_report_waiters(const struct room *room, struct lock_report_waiting *ou
     const struct lock_view *v = &room->lock.view;
     *out = (struct lock_report_waiting){0};
     *waiters = NULL;
-    for (const struct list *it = room->waiters.next; it != &room->waiters; it = it->next) {
-        out->waiter_count++;
-    }
+    out->waiter_count = list_count(&room->waiters);
     if (out->waiter_count > 0) {
         size_t n = 0;
         *waiters = mem_calloc(out->waiter_count, sizeof **waiters);
-        for (const struct list *it = room->waiters.next; it != &room->waiters; it = it->next) {
-            (*waiters)[n++] = CONTAINER_OF(it, struct room_waiter, node)->w;
+        LIST_FOREACH_ENTRY(const struct room_waiter, waiter, node, &room->waiters) {
+            (*waiters)[n++] = waiter->w;
         }
         out->waiters = *waiters;
     }

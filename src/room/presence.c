@@ -42,8 +42,8 @@ struct diff {
 /* The snapshot of some join lies, or may lie, between the last diff and this one. */
 static bool is_known_between(const struct room *room) {
     bool known = room->snapshot_rev > room->notified_rev;
-    for (const struct list *it = room->subs.next; it != &room->subs && !known; it = it->next) {
-        known = !CONTAINER_OF(it, struct room_sub, node)->active;
+    LIST_FOREACH_ENTRY(const struct room_sub, sub, node, &room->subs) {
+        known = known || !sub->active;
     }
     return known;
 }
@@ -101,8 +101,7 @@ static struct wire_message *encode_full(struct room *room, const struct wire_at 
 /* Takes over the caller's reference. A snapshot with the room's last change includes this. */
 static void tell(struct room *room, enum wire_presence kind, int64_t rev,
                  struct wire_message *message) {
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         if (sub->presence == kind && sub->min_rev < room->rev) {
             room_send(sub, rev, message);
         }
@@ -111,8 +110,8 @@ static void tell(struct room *room, enum wire_presence kind, int64_t rev,
 }
 
 static bool wanted(const struct room *room, enum wire_presence kind) {
-    for (const struct list *it = room->subs.next; it != &room->subs; it = it->next) {
-        if (CONTAINER_OF(it, struct room_sub, node)->presence == kind) {
+    LIST_FOREACH_ENTRY(const struct room_sub, sub, node, &room->subs) {
+        if (sub->presence == kind) {
             return true;
         }
     }
@@ -135,18 +134,9 @@ static bool listed(const struct room *room, size_t newer) {
     return newer < (size_t)room->type->policy->presence_max_listed;
 }
 
-static size_t list_length(const struct list *head) {
-    size_t n = 0;
-    for (const struct list *it = head->next; it != head; it = it->next) {
-        n++;
-    }
-    return n;
-}
-
 static void free_gone(struct room *room, struct list *told) {
-    LIST_FOREACH_SAFE(it, tmp, told) {
-        struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
-        list_remove(it);
+    LIST_FOREACH_ENTRY(struct room_user, u, changed, told) {
+        list_remove(&u->changed);
         if (u->connections == 0) {
             room_user_free(room, u);
         }
@@ -156,7 +146,7 @@ static void free_gone(struct room *room, struct list *told) {
 static void flush(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, presence_timer);
     int64_t viewers = room_viewers(room->member_count, &room->lock.view);
-    size_t left_to_tell = list_length(&room->changed);
+    size_t left_to_tell = list_count(&room->changed);
     bool news = viewers != room->notified_viewers;
     static struct diff diff; /* static because it is large; there is one thread */
     struct diff *d = &diff;
@@ -164,10 +154,9 @@ static void flush(struct wheel_timer *timer) {
     list_init(&told);
     d->joined_count = d->left_count = d->changed_count = 0;
     d->all = is_known_between(room);
-    LIST_FOREACH_SAFE(it, tmp, &room->changed) {
-        struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
-        list_remove(it);
-        list_push_back(&told, it);
+    LIST_FOREACH_ENTRY(struct room_user, u, changed, &room->changed) {
+        list_remove(&u->changed);
+        list_push_back(&told, &u->changed);
         if (diff_add(room, d, u, listed(room, --left_to_tell))) {
             news = true;
         }
@@ -192,11 +181,10 @@ static void flush(struct wheel_timer *timer) {
 }
 
 void room_settle_presence(struct room *room) {
-    LIST_FOREACH_SAFE(it, tmp, &room->changed) {
-        struct room_user *u = CONTAINER_OF(it, struct room_user, changed);
+    LIST_FOREACH_ENTRY(struct room_user, u, changed, &room->changed) {
         u->notified.connections = u->connections;
         u->notified.has_lock = u->has_lock;
-        list_remove(it);
+        list_remove(&u->changed);
     }
     room->notified_viewers = room_viewers(room->member_count, &room->lock.view);
     room->notified_rev = room->rev;

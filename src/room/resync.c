@@ -225,8 +225,7 @@ static void report_room(void *ctx, struct str key, void *value) {
     size_t open = rs->open, n = room->ahead == NULL && describe_grace(room, &members[0]) ? 1 : 0;
     room_report_waiters(room, &waiting, &waiters);
     for (int first = 1; first >= 0; first--) { /* the first call includes the lock's owner */
-        LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-            struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+        LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
             if ((sub == room->holder || sub == room->ahead) != first ||
                 !sub->ops->describe(sub, &members[n])) {
                 continue; /* the other round has it, or it is not joined */
@@ -273,8 +272,7 @@ static void rewind_room(void *ctx, struct str key, void *value) {
     room->rev = room->seen_token = room->notified_rev = room->snapshot_rev = 0;
     room_departed_forget(room);
     room_backlog_clear(room);
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         sub->min_rev = 0;
     }
 }

@@ -50,8 +50,7 @@ static bool is_owed(struct room_sub *sub, int64_t token) {
 
 void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t token,
                     enum lock_cause reason, struct str by) {
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         bool old = room->telling && room->rev <= sub->min_rev;
         if (room_is_tab(sub, user_id, client_id) && (!old || is_owed(sub, token))) {
             room_send_lost(sub, true, token, reason, by);
@@ -95,8 +94,7 @@ static void tell_operation(struct room *room, const struct lock_event *e) {
 
 static void tell_admin(struct room *room, const struct lock_event *e, int64_t rev) {
     struct wire_at at = room_at(room, rev);
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         if (!room_is_tab(sub, e->lock.user_id, e->lock.client_id)) {
             continue;
         }
@@ -162,8 +160,7 @@ static void tell_lifted(struct room *room, const struct room_belief had[2]) {
  * its grant. */
 static void tell_believers(struct room *room, enum lock_cause reason) {
     const struct lock_view *now = &room->lock.view;
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         struct lock_report_member m;
         if (!sub->ops->describe(sub, &m) || m.token == 0 || m.token > room->rev ||
             m.token == room->store_lost_token || room_sub_owns(sub, now)) {

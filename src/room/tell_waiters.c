@@ -122,8 +122,7 @@ static void tell_all(struct telling *t) {
     if (room_is_users_turn(v, t->sub)) {
         tell_turn(t, false);
     }
-    LIST_FOREACH_SAFE(it, tmp, t->waiters->list) {
-        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(struct room_waiter, rw, node, t->waiters->list) {
         position += rw->turn ? 0 : 1;
         if (room_is_tab(t->sub, rw->w.user_id, rw->w.client_id)) {
             tell_own(t, rw, position);
@@ -145,8 +144,7 @@ static void note_received(struct room *room, const struct room_sub *sub) {
     if (!room_sub_owns(sub, &room->lock.view)) {
         return;
     }
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(struct room_waiter, rw, node, &room->waiters) {
         rw->notified_sub = room_request_is_open(rw) ? sub->seq : rw->notified_sub;
     }
 }
@@ -157,8 +155,7 @@ static void tell_pending(struct room *room) {
         return;
     }
     struct room_waiters p = room_waiters(room);
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         if (!sub->active) {
             continue; /* room_activate sends it */
         }
@@ -243,8 +240,7 @@ static void tell_out(struct room *room, const struct lock_waiter *w, int64_t rev
 /* To all connections of the tab but the actor's, which gets a reply. */
 static void to_others(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                       struct str actor, struct wire_message *message) {
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         struct lock_report_member m;
         if (room_is_tab(sub, user_id, client_id) &&
             !(sub->ops->describe(sub, &m) && str_eq(m.session_id, actor))) {
@@ -290,8 +286,7 @@ static void tell_place(struct room *room, const struct lock_event *e) {
 /* The place or turn is over: a later one is sent again. A snapshot that is newer stands. */
 static void forget_notified(struct room *room, const struct lock_waiter *w) {
     bool named = w->client_id.len > 0; /* else an operator reserved it for that time only */
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         if (room->rev <= sub->min_rev || !room_is_tab(sub, w->user_id, w->client_id)) {
             continue;
         }
@@ -354,8 +349,8 @@ static void ask_again(struct room *room, const struct lock_view *before) {
         str_eq(before->client_id, now->client_id)) {
         return;
     }
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        CONTAINER_OF(it, struct room_waiter, node)->notified_sub = 0;
+    LIST_FOREACH_ENTRY(struct room_waiter, waiter, node, &room->waiters) {
+        waiter->notified_sub = 0;
     }
 }
 
@@ -364,8 +359,7 @@ static void tell_turns(struct room *room, const struct room_change *c) {
     if (c->turn != NULL) {
         forget_notified(room, &c->turn->w);
     }
-    LIST_FOREACH_SAFE(it, tmp, &c->over) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(const struct room_waiter, rw, node, &c->over) {
         forget_notified(room, &rw->w);
         if (rw->turn && !room_waiter_has(v, &rw->w) && lock_is_owned(v) &&
             str_eq(rw->w.user_id, v->user_id)) /* another tab of the user has the lock */
@@ -380,8 +374,7 @@ static void tell_turns(struct room *room, const struct room_change *c) {
 /* Places that only a reply has told, and that ended during the gap. */
 static void tell_unknown(struct room *room, const struct room_change *c, int64_t rev) {
     const struct lock_snapshot *s = c->snapshot;
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         struct lock_waiter w = {.user_id = sub->user_id, .client_id = sub->client_id};
         const struct room_waiter *rw = room_waiter_find(&c->gone, w.user_id, w.client_id);
         bool known = rw != NULL && (rw->turn || rw->w.queues);
@@ -414,21 +407,18 @@ static void tell_report(struct room *room, const struct room_change *c) {
     if (c->settled) {
         tell_unknown(room, c, rev);
     }
-    LIST_FOREACH_SAFE(it, tmp, &c->gone) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(const struct room_waiter, rw, node, &c->gone) {
         tell_missed(room, c->snapshot, &rw->w, rw->turn || rw->w.queues, rev);
         forget_notified(room, &rw->w);
     }
-    LIST_FOREACH_SAFE(it, tmp, &c->replaced) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(const struct room_waiter, rw, node, &c->replaced) {
         tell_missed(room, c->snapshot, &rw->w, false, rev);
     }
     if (!c->settled) {
         return; /* the event of the lock follows */
     }
     tell_turns(room, c);
-    LIST_FOREACH_SAFE(it, tmp, &room->subs) {
-        struct room_sub *sub = CONTAINER_OF(it, struct room_sub, node);
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         if (sub->active) {
             room_catch_up(sub);
         }

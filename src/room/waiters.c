@@ -23,8 +23,7 @@ static struct room_waiter *copy_waiter(const struct lock_waiter *w) {
 
 struct room_waiter *room_waiter_find(const struct list *waiters, struct str user_id,
                                      struct str client_id) {
-    LIST_FOREACH_SAFE(it, tmp, waiters) {
-        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(struct room_waiter, rw, node, waiters) {
         if (str_eq(rw->w.client_id, client_id) && str_eq(rw->w.user_id, user_id)) {
             return rw;
         }
@@ -66,9 +65,9 @@ static struct room_waiter *put(struct list *waiters, const struct lock_waiter *w
 }
 
 void room_waiters_free(struct list *waiters) {
-    LIST_FOREACH_SAFE(it, tmp, waiters) {
-        list_remove(it);
-        mem_free(CONTAINER_OF(it, struct room_waiter, node));
+    LIST_FOREACH_ENTRY(struct room_waiter, waiter, node, waiters) {
+        list_remove(&waiter->node);
+        mem_free(waiter);
     }
 }
 
@@ -83,8 +82,7 @@ void room_waiters_of(const struct lock_snapshot *s, struct list *waiters,
     for (size_t i = 0; i < s->waiter_count; i++) {
         mem_free(put(waiters, &s->waiters[i], false));
     }
-    LIST_FOREACH_SAFE(it, tmp, waiters) {
-        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(struct room_waiter, rw, node, waiters) {
         rw->turn = s->lock.state == LOCK_STATE_RESERVED && room_waiter_has(&s->lock, &rw->w);
     }
     *out = (struct room_waiters){waiters, &s->lock, s->median_ms};
@@ -133,8 +131,7 @@ const struct room_waiter *room_settle_turns(struct room *room, enum lock_cause c
                                             struct list *over) {
     const struct lock_view *v = &room->lock.view;
     const struct room_waiter *next = NULL;
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(struct room_waiter, rw, node, &room->waiters) {
         bool named = room_waiter_has(v, &rw->w);
         bool reserved = named && v->state == LOCK_STATE_RESERVED;
         if (reserved && !rw->turn) {
@@ -143,8 +140,8 @@ const struct room_waiter *room_settle_turns(struct room *room, enum lock_cause c
             next = rw;
         } else if (!reserved && (named || rw->turn)) {
             room_remember_closed(room, rw->w.request_id);
-            list_remove(it);
-            list_push_back(over, it);
+            list_remove(&rw->node);
+            list_push_back(over, &rw->node);
         }
     }
     return next;
@@ -166,8 +163,7 @@ void room_take_waiters(struct room *room, const struct lock_snapshot *s, struct 
 
 /* Requests that ended during a gap; how they ended is unknown. */
 static void close_missed(struct room *room, const struct list *waiters) {
-    LIST_FOREACH_SAFE(it, tmp, waiters) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(const struct room_waiter, rw, node, waiters) {
         if (rw->w.requests && rw->w.ends_ms != 0) {
             room_remember_closed(room, rw->w.request_id);
         }
@@ -176,13 +172,12 @@ static void close_missed(struct room *room, const struct list *waiters) {
 
 void room_retake_waiters(struct room *room, const struct lock_snapshot *s, struct list *gone,
                          struct list *replaced) {
-    LIST_FOREACH_SAFE(it, tmp, &room->waiters) {
-        const struct room_waiter *rw = CONTAINER_OF(it, struct room_waiter, node);
+    LIST_FOREACH_ENTRY(struct room_waiter, rw, node, &room->waiters) {
         if (room_waiter_listed(s, rw->w.user_id, rw->w.client_id)) {
             continue;
         }
-        list_remove(it);
-        list_push_back(gone, it);
+        list_remove(&rw->node);
+        list_push_back(gone, &rw->node);
     }
     room_take_waiters(room, s, replaced);
     close_missed(room, gone);

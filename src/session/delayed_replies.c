@@ -42,9 +42,9 @@ static void on_audited(void *arg) {
 }
 
 void delayed_replies_forget(struct gateway *g) {
-    LIST_FOREACH_SAFE(it, tmp, &g->delayed_replies) {
-        CONTAINER_OF(it, struct delayed_reply, node)->gateway = NULL;
-        list_remove(it);
+    LIST_FOREACH_ENTRY(struct delayed_reply, reply, node, &g->delayed_replies) {
+        reply->gateway = NULL;
+        list_remove(&reply->node);
     }
 }
 

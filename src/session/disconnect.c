@@ -146,8 +146,7 @@ static void disconnect_end(struct disconnect *d) {
 }
 
 bool disconnect_cancel(struct session *s, struct str resource) {
-    LIST_FOREACH_SAFE(it, tmp, &s->gateway->disconnects) {
-        struct disconnect *d = CONTAINER_OF(it, struct disconnect, node);
+    LIST_FOREACH_ENTRY(struct disconnect, d, node, &s->gateway->disconnects) {
         if (strcmp(d->session_id, s->id) != 0 ||
             !str_eq(wire_resource_str(&d->resource), resource)) {
             continue;
@@ -161,14 +160,13 @@ bool disconnect_cancel(struct session *s, struct str resource) {
 }
 
 void disconnect_stop_all(struct gateway *g) {
-    LIST_FOREACH_SAFE(it, tmp, &g->disconnects) {
-        disconnect_end(CONTAINER_OF(it, struct disconnect, node));
+    LIST_FOREACH_ENTRY(struct disconnect, d, node, &g->disconnects) {
+        disconnect_end(d);
     }
 }
 
 bool disconnect_is_under_way(const struct gateway *g, struct str session_id, struct str resource) {
-    for (const struct list *it = g->disconnects.next; it != &g->disconnects; it = it->next) {
-        const struct disconnect *d = CONTAINER_OF(it, struct disconnect, node);
+    LIST_FOREACH_ENTRY(const struct disconnect, d, node, &g->disconnects) {
         if (str_eqz(session_id, d->session_id) &&
             str_eq(wire_resource_str(&d->resource), resource)) {
             return true;
@@ -178,8 +176,8 @@ bool disconnect_is_under_way(const struct gateway *g, struct str session_id, str
 }
 
 bool disconnects_settled(const struct gateway *g) {
-    for (const struct list *it = g->disconnects.next; it != &g->disconnects; it = it->next) {
-        if (!CONTAINER_OF(it, struct disconnect, node)->settled) {
+    LIST_FOREACH_ENTRY(const struct disconnect, d, node, &g->disconnects) {
+        if (!d->settled) {
             return false;
         }
     }

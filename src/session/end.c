@@ -44,8 +44,7 @@ static const char *end_reason(const struct session *s) {
 static void leave_rooms(struct session *s) {
     enum lock_disconnect kind = disconnect_kind(s);
     wheel_cancel(&s->rooms_timer);
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         disconnect_start(m, kind, s->calls_open > 0);
         membership_destroy(m);
     }
@@ -92,8 +91,7 @@ void session_terminate(struct session *s,
     if (s->queue_bytes > (size_t)s->gateway->parts.config->limits.send_queue_bytes / 2) {
         session_queue_clear(s);
     }
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         if (m->token != 0) {
             room_tell_ended(&m->sub, m->token, LOCK_CAUSE_SESSION_TERMINATED);
         }
@@ -119,8 +117,8 @@ void session_on_ending(struct session *s, enum session_end end) {
 
 void session_free(struct session *s) {
     map_remove(s->gateway->sessions, str_of(s->id));
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        membership_destroy(CONTAINER_OF(it, struct membership, node));
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
+        membership_destroy(m);
     }
     wheel_cancel(&s->life_timer);
     wheel_cancel(&s->ping_timer);

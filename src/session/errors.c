@@ -13,8 +13,8 @@ void session_error(struct session *s, const struct wire_ref *ref, enum wire_erro
     gateway_make_ref(s->gateway, error_ref);
     if (log_limit_pass(&limit, 600)) {
         log_info("request_refused", LF("code", wire_error_name(code)), LF("ref", error_ref),
-                 LF("session", s->id), LF("user", s->identity ? s->identity->user_id : ""),
-                 LFS("resource", extra ? extra->resource : str_of("")));
+                 LF("session", s->id), LF("user", s->identity != NULL ? s->identity->user_id : ""),
+                 LFS("resource", extra != NULL ? extra->resource : str_of("")));
     }
     struct wire_error_extra full = extra != NULL ? *extra : (struct wire_error_extra){0};
     if (full.resource.len > 0 && full.rev == 0) {

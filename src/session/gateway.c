@@ -141,7 +141,8 @@ void gateway_close_all(struct gateway *g) {
 static const char *store_reason(const struct gateway *g, const char *what) {
     static char text[1024];
     const char *problem = lock_store_problem(g->store);
-    snprintf(text, sizeof text, "%s%s%s", what, problem ? ": " : "", problem ? problem : "");
+    snprintf(text, sizeof text, "%s%s%s", what, problem != NULL ? ": " : "",
+             problem != NULL ? problem : "");
     return text;
 }
 

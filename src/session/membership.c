@@ -18,8 +18,7 @@ void membership_destroy(struct membership *m) {
 }
 
 struct membership *membership_find(struct session *s, struct str resource) {
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         if (m->state != MEMBER_LEAVING && str_eq(wire_resource_str(&m->resource), resource)) {
             return m;
         }
@@ -28,8 +27,7 @@ struct membership *membership_find(struct session *s, struct str resource) {
 }
 
 struct membership *membership_by_seq(struct session *s, uint64_t seq) {
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         if (m->seq == seq) {
             return m;
         }

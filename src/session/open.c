@@ -22,8 +22,7 @@ static const struct config *cfg(const struct session *s) {
 
 static int64_t confirmed_until_ms(const struct session *s) {
     int64_t earliest = 0;
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         int64_t until = room_confirmed_until_ms(&m->sub);
         if (until && (!earliest || until < earliest)) {
             earliest = until;

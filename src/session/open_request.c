@@ -10,8 +10,7 @@ static bool knows_request(const struct membership *m, struct str id) {
 }
 
 struct membership *open_request_room(struct session *s, const struct wire_request *r) {
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         if (m->state == MEMBER_IN && knows_request(m, r->request_id)) {
             return m;
         }

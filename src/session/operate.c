@@ -90,8 +90,7 @@ static void termination_end(struct termination *t, enum operate_verdict verdict)
 }
 
 static void on_room_ended(struct gateway *g, const char *session_id, bool ok) {
-    LIST_FOREACH_SAFE(it, tmp, &g->terminations) {
-        struct termination *t = CONTAINER_OF(it, struct termination, node);
+    LIST_FOREACH_ENTRY(struct termination, t, node, &g->terminations) {
         if (strcmp(t->session_id, session_id) != 0) {
             continue;
         }
@@ -104,8 +103,8 @@ static void on_room_ended(struct gateway *g, const char *session_id, bool ok) {
 }
 
 void operate_forget_all(struct gateway *g) {
-    LIST_FOREACH_SAFE(it, tmp, &g->terminations) {
-        termination_end(CONTAINER_OF(it, struct termination, node), OPERATE_UNAVAILABLE);
+    LIST_FOREACH_ENTRY(struct termination, t, node, &g->terminations) {
+        termination_end(t, OPERATE_UNAVAILABLE);
     }
 }
 

@@ -30,8 +30,8 @@ static void pop(struct session *s, struct queued_frame *q) {
 }
 
 void session_queue_clear(struct session *s) {
-    LIST_FOREACH_SAFE(it, tmp, &s->queue) {
-        pop(s, CONTAINER_OF(it, struct queued_frame, node));
+    LIST_FOREACH_ENTRY(struct queued_frame, q, node, &s->queue) {
+        pop(s, q);
     }
 }
 
@@ -60,8 +60,7 @@ bool session_try_send(struct session *s, struct wire_message *message) {
 }
 
 void session_on_writable(struct session *s) {
-    LIST_FOREACH_SAFE(it, tmp, &s->queue) {
-        struct queued_frame *q = CONTAINER_OF(it, struct queued_frame, node);
+    LIST_FOREACH_ENTRY(struct queued_frame, q, node, &s->queue) {
         enum session_write written = s->transport->write(s->conn, q->frame);
         if (written == SESSION_WRITE_BUSY) {
             s->transport->want_write(s->conn);

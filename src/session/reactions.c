@@ -73,8 +73,7 @@ static void close_rewound(void *ctx, struct str id, void *value) {
     (void)id;
     const struct rewind *rewind = ctx;
     struct session *s = value;
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         if (lock_store_shard(rewind->gateway->store, wire_resource_str(&m->resource)) ==
             rewind->shard) {
             session_close(s, WIRE_CLOSE_GOING_AWAY);
@@ -94,8 +93,7 @@ static void on_rewound(void *ctx, unsigned shard) {
 static void move_deadlines(void *ctx, struct str id, void *value) {
     (void)id;
     struct session *s = value;
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         m->expires_ms += m->token != 0 ? *(int64_t *)ctx : 0;
     }
 }

@@ -17,8 +17,7 @@ bool session_reconcile_member(void *ctx, struct str session_id, struct str resou
         return disconnect_is_under_way(g, session_id, resource);
     }
     bool here = false;
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         if (str_eq(wire_resource_str(&m->resource), resource)) {
             m->reconciliation = g->reconciliation;
             here = true;
@@ -34,8 +33,7 @@ static void find_forgotten(void *ctx, struct str id, void *value) {
     if (s->state != SESSION_READY) {
         return;
     }
-    LIST_FOREACH_SAFE(it, tmp, &s->memberships) {
-        struct membership *m = CONTAINER_OF(it, struct membership, node);
+    LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         if (m->state == MEMBER_IN && m->reconciliation != g->reconciliation) {
             lock_store_forgot(g->store, wire_resource_str(&m->resource));
         }

@@ -57,7 +57,7 @@ bool gateway_read_ticket(struct gateway *g, struct str ticket, struct verify_que
     if (*reason != NULL) {
         if (log_limit_pass(&limit, 60)) {
             log_info("ticket_refused", LFS("resource", resource), LF("reason", *reason),
-                     LF("why", why ? why : ""));
+                     LF("why", why != NULL ? why : ""));
         }
         audit_refused(g, AUDIT_ACCESS_DENIED, resource, 0, nobody, *reason);
         return false;

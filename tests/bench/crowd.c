@@ -47,9 +47,10 @@ static void on_text(void *ctx, unsigned index, const char *text, size_t len);
 
 static void on_close(void *ctx, unsigned index, unsigned code) {
     struct crowd *c = ctx;
-    if (!c->broken)
+    if (!c->broken) {
         complain("connection %u ended, code %u, in phase %d", index, code,
                  (int)c->sessions[index].phase);
+    }
     c->broken = true;
 }
 
@@ -67,11 +68,13 @@ struct crowd *crowd_create(const struct crowd_plan *plan, crowd_message_cb on_me
 
 void crowd_destroy(struct crowd **crowd) {
     struct crowd *c = *crowd;
-    if (!c)
+    if (c == NULL) {
         return;
+    }
     load_destroy(&c->load);
-    for (unsigned i = 0; i < c->plan.count; i++)
+    for (unsigned i = 0; i < c->plan.count; i++) {
         free(c->sessions[i].token); /* libjwt's */
+    }
     mem_free(c->sessions);
     mem_free(c);
     *crowd = NULL;
@@ -88,19 +91,22 @@ void crowd_drop(struct crowd *c) {
 
 static bool make_token(struct crowd *c, unsigned index) {
     char user[32];
-    if (c->sessions[index].token)
+    if (c->sessions[index].token != NULL) {
         return true;
+    }
     snprintf(user, sizeof user, "user-%06u", index);
     c->sessions[index].token = keys_token(c->plan.keys, c->plan.alg, user);
-    if (!c->sessions[index].token)
+    if (c->sessions[index].token == NULL) {
         complain("cannot sign a token");
+    }
     return c->sessions[index].token != NULL;
 }
 
 bool crowd_make_tokens(struct crowd *c) {
     for (unsigned i = 0; i < c->plan.count; i++) {
-        if (!make_token(c, i))
+        if (!make_token(c, i)) {
             return false;
+        }
     }
     return true;
 }
@@ -134,8 +140,9 @@ static void on_open(void *ctx, unsigned index) {
     struct session *s = &c->sessions[index];
     char data[MESSAGE_BYTES - 64];
     s->phase = SIGNING_IN;
-    if (c->plan.dialect == CROWD_SOCKETIO)
+    if (c->plan.dialect == CROWD_SOCKETIO) {
         return; /* the server speaks first */
+    }
     snprintf(data, sizeof data,
              "{\"token\":\"%s\",\"clientId\":\"tab-%08u-bench\",\"pageId\":\"page-%08u-bench\"}",
              s->token, index, index);
@@ -145,8 +152,9 @@ static void on_open(void *ctx, unsigned index) {
 static void join(struct crowd *c, unsigned index) {
     struct session *s = &c->sessions[index];
     char data[512], token[48] = "";
-    if (s->lock_token != 0)
+    if (s->lock_token != 0) {
         snprintf(token, sizeof token, ",\"token\":%lld", (long long)s->lock_token);
+    }
     snprintf(data, sizeof data,
              "{\"resourceId\":\"document:room-%u:main\",\"mode\":\"%s\",\"presence\":\"%s\"%s}",
              room_of(c, index), is_editor(c, index) ? "editor" : "viewer", c->plan.presence, token);
@@ -159,8 +167,9 @@ static void join(struct crowd *c, unsigned index) {
 static int64_t find_number(const struct crowd_message *m, const char *key) {
     const char *p = memmem(m->text, m->len, key, strlen(key)), *end = m->text + m->len;
     int64_t number = 0;
-    for (p = p ? p + strlen(key) : end; p < end && *p >= '0' && *p <= '9'; p++)
+    for (p = p != NULL ? p + strlen(key) : end; p < end && *p >= '0' && *p <= '9'; p++) {
         number = number * 10 + (*p - '0');
+    }
     return number;
 }
 
@@ -169,8 +178,9 @@ static bool join_later(struct crowd *c, unsigned index, const struct crowd_messa
     static const char code[] = "\"code\":\"BACKEND_UNAVAILABLE\"";
     struct session *s = &c->sessions[index];
     if (s->phase != JOINING || !crowd_event_is(m, "error") ||
-        !memmem(m->text, m->len, code, sizeof code - 1))
+        memmem(m->text, m->len, code, sizeof code - 1) == NULL) {
         return false;
+    }
     s->retry_ns = monotonic_ns() + (uint64_t)find_number(m, "\"retryAfterMs\":") * 1000000;
     c->retries++;
     c->retrying++;
@@ -180,8 +190,9 @@ static bool join_later(struct crowd *c, unsigned index, const struct crowd_messa
 static void join_again(struct crowd *c) {
     uint64_t now = monotonic_ns();
     for (unsigned i = 0; c->retrying > 0 && i < c->plan.count; i++) {
-        if (c->sessions[i].retry_ns == 0 || c->sessions[i].retry_ns > now)
+        if (c->sessions[i].retry_ns == 0 || c->sessions[i].retry_ns > now) {
             continue;
+        }
         c->retrying--;
         join(c, i);
     }
@@ -195,8 +206,9 @@ static void come_in(struct crowd *c, unsigned index, const struct crowd_message 
     }
     /* An editor is in when it has its lock, which is told behind the room. */
     if (s->phase != JOINING ||
-        !crowd_event_is(m, is_editor(c, index) ? "lock:acquired" : "resource:joined"))
+        !crowd_event_is(m, is_editor(c, index) ? "lock:acquired" : "resource:joined")) {
         return;
+    }
     s->phase = IN;
     c->under_way--;
 }
@@ -217,8 +229,9 @@ bool crowd_enter(struct crowd *c, unsigned first, unsigned end, unsigned at_once
         join_again(c);
         load_poll(c->load, 20);
     }
-    if (!c->broken && !all_in(c))
+    if (!c->broken && !all_in(c)) {
         complain("%u sessions were not in after %u ms", c->under_way + (end - c->next), timeout_ms);
+    }
     return !c->broken && all_in(c);
 }
 
@@ -239,11 +252,13 @@ bool crowd_event_is(const struct crowd_message *m, const char *event) {
 static bool split(const char *text, size_t len, struct crowd_message *m) {
     static const char head[] = "{\"event\":\"", id[] = "\",\"id\":";
     const size_t head_len = sizeof head - 1;
-    if (len < head_len || memcmp(text, head, head_len) != 0)
+    if (len < head_len || memcmp(text, head, head_len) != 0) {
         return false;
+    }
     const char *event = text + head_len, *quote = memchr(event, '"', len - head_len);
-    if (!quote)
+    if (quote == NULL) {
         return false;
+    }
     size_t left = len - (size_t)(quote - text);
     *m = (struct crowd_message){event, (size_t)(quote - event),
                                 left > sizeof id && memcmp(quote, id, sizeof id - 1) == 0, text,
@@ -261,8 +276,9 @@ static bool is_about_store(struct crowd *c, const struct crowd_message *m) {
 static bool is_unexpected(const struct crowd_message *m) {
     static const char *const events[] = {"error", "lock:denied", "lock:lost", "session:closed"};
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
-        if (crowd_event_is(m, events[i]))
+        if (crowd_event_is(m, events[i])) {
             return true;
+        }
     }
     return false;
 }
@@ -297,27 +313,32 @@ static void on_text(void *ctx, unsigned index, const char *text, size_t len) {
     if (c->plan.dialect == CROWD_SOCKETIO) {
         struct socketio_message packet = {0};
         enum socketio_kind kind = socketio_parse(text, len, &packet);
-        if (is_packet(c, index, kind))
+        if (is_packet(c, index, kind)) {
             return;
+        }
         understood = kind == SOCKETIO_MESSAGE;
         m = (struct crowd_message){packet.event, packet.event_len, packet.is_reply, text, len};
     } else {
         understood = split(text, len, &m);
     }
-    if (understood && (join_later(c, index, &m) || is_about_store(c, &m)))
+    if (understood && (join_later(c, index, &m) || is_about_store(c, &m))) {
         return;
+    }
     if (!understood || is_unexpected(&m)) {
-        if (!c->broken)
+        if (!c->broken) {
             complain("session %u got: %.*s", index, (int)(len < 400 ? len : 400), text);
+        }
         c->broken = true;
         return;
     }
-    if (crowd_event_is(&m, "lock:acquired"))
+    if (crowd_event_is(&m, "lock:acquired")) {
         s->lock_token = find_number(&m, "\"token\":");
-    if (s->phase == IN)
+    }
+    if (s->phase == IN) {
         c->on_message(c->ctx, c, index, &m);
-    else
+    } else {
         come_in(c, index, &m);
+    }
 }
 
 void crowd_send(struct crowd *c, unsigned index, enum crowd_request what) {
@@ -327,8 +348,9 @@ void crowd_send(struct crowd *c, unsigned index, enum crowd_request what) {
         [CROWD_HEARTBEAT] = "lock:heartbeat",
     };
     char data[256], token[48] = "";
-    if (what == CROWD_HEARTBEAT)
+    if (what == CROWD_HEARTBEAT) {
         snprintf(token, sizeof token, ",\"token\":%lld", (long long)c->sessions[index].lock_token);
+    }
     snprintf(data, sizeof data, "{\"resourceId\":\"document:room-%u:main\"%s}", room_of(c, index),
              token);
     request(c, index, events[what], 3 + (unsigned)what, data);
@@ -336,10 +358,11 @@ void crowd_send(struct crowd *c, unsigned index, enum crowd_request what) {
 
 bool crowd_run(struct crowd *c, unsigned timeout_ms, bool (*done)(void *ctx), void *ctx) {
     uint64_t deadline = monotonic_ns() + timeout_ms * 1000000ull;
-    while (!c->broken && !(done && done(ctx))) {
+    while (!c->broken && !(done != NULL && done(ctx))) {
         uint64_t now = monotonic_ns();
-        if (now >= deadline)
+        if (now >= deadline) {
             return true;
+        }
         load_poll(c->load, (int)((deadline - now) / 1000000 + 1));
     }
     return !c->broken;

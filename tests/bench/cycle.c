@@ -40,18 +40,21 @@ static void request(struct cycle *y, unsigned index, enum crowd_request what) {
 static void on_message(void *ctx, struct crowd *c, unsigned index, const struct crowd_message *m) {
     struct cycle *y = ctx;
     (void)c;
-    if (!m->is_reply)
+    if (!m->is_reply) {
         return;
+    }
     y->waiting--;
     y->operations++;
     if (crowd_event_is(m, "lock:acquired")) {
-        if (y->wants_latency)
+        if (y->wants_latency) {
             samples_add(&y->acquire_us, (double)(monotonic_ns() - y->sent_ns[index]) / 1000);
+        }
         request(y, index, CROWD_RELEASE);
         return;
     }
-    if (y->stopping || y->left == 0)
+    if (y->stopping || y->left == 0) {
         return;
+    }
     y->left--;
     request(y, index, CROWD_ACQUIRE);
 }
@@ -92,13 +95,15 @@ static double each_us(uint64_t ns, uint64_t count) {
 static bool measure(struct cycle *y, unsigned run_ms, pid_t server, pid_t redis,
                     struct cycle_cost *cost) {
     begin(y, UINT64_MAX);
-    if (!crowd_run(y->crowd, WARM_UP_MS, NULL, NULL))
+    if (!crowd_run(y->crowd, WARM_UP_MS, NULL, NULL)) {
         return false;
+    }
     uint64_t from = monotonic_ns(), cpu = process_cpu_ns(server);
     uint64_t redis_cpu = redis ? process_cpu_ns(redis) : 0;
     y->operations = 0;
-    if (!crowd_run(y->crowd, run_ms, NULL, NULL))
+    if (!crowd_run(y->crowd, run_ms, NULL, NULL)) {
         return false;
+    }
     uint64_t seen = redis ? process_cpu_ns(redis) : 0;
     cost->us = each_us(process_cpu_ns(server) - cpu, y->operations);
     cost->redis_us = each_us(seen - redis_cpu, y->operations);
@@ -142,8 +147,9 @@ static bool one_round(const struct bench *b, const struct stack *s, const struct
     if (!measure_floor(b, plan, FLOOR_ECHO, &echo) ||
         !measure_floor(b, plan, FLOOR_SAME_IO, &same_io) ||
         !direct_in_flight(s->redis_socket, b->in_flight, b->round_ms, s->redis, &direct) ||
-        !measure(daemon, b->round_ms, s->daemon, s->redis, &cost))
+        !measure(daemon, b->round_ms, s->daemon, s->redis, &cost)) {
         return false;
+    }
     double call = each_us(direct.cpu_ns, direct.calls);
     samples_add(&f->echo, echo);
     samples_add(&f->same_io, same_io);
@@ -182,8 +188,9 @@ static void free_figures(struct figures *f) {
     struct samples *const all[] = {&f->daemon,  &f->redis,      &f->echo,
                                    &f->same_io, &f->direct,     &f->direct_redis,
                                    &f->ratio,   &f->ratio_echo, &f->rate};
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         samples_fini(all[i]);
+    }
 }
 
 static bool in_flight(const struct bench *b, const struct stack *s, const struct crowd_plan *plan) {
@@ -191,10 +198,12 @@ static bool in_flight(const struct bench *b, const struct stack *s, const struct
     struct cycle daemon;
     bool ok = open_cycle(&daemon, plan);
     daemon.wants_latency = true;
-    for (unsigned i = 0; ok && i < b->rounds; i++)
+    for (unsigned i = 0; ok && i < b->rounds; i++) {
         ok = one_round(b, s, plan, &daemon, &f);
-    if (ok)
+    }
+    if (ok) {
         report_in_flight(b, &f, &daemon.acquire_us);
+    }
     close_cycle(&daemon);
     free_figures(&f);
     return ok;
@@ -214,7 +223,7 @@ static bool low_load(const struct bench *b, const struct stack *s, const struct 
     one.count = 1;
     struct cycle y;
     struct direct *d = direct_create(s->redis_socket, 1);
-    bool ok = open_cycle(&y, &one) && d;
+    bool ok = open_cycle(&y, &one) && d != NULL;
     y.wants_latency = true;
     for (unsigned i = 0; ok && i < b->rounds; i++) {
         samples_reset(&direct_us);
@@ -225,10 +234,11 @@ static bool low_load(const struct bench *b, const struct stack *s, const struct 
         samples_add(&daemon_p50, daemon);
         samples_add(&more, daemon - direct);
     }
-    if (ok)
+    if (ok) {
         report_row("p50 of an acquire at low load − of the same EVALSHA",
                    "≤ 200 µs, beyond ≤ 100 µs", "%.0f µs (%.0f − %.0f)", median(&more),
                    median(&daemon_p50), median(&direct_p50));
+    }
     close_cycle(&y);
     direct_destroy(&d);
     samples_fini(&direct_us);
@@ -240,8 +250,9 @@ static bool low_load(const struct bench *b, const struct stack *s, const struct 
 
 bool run_cycle(const struct bench *b) {
     struct stack s;
-    if (!stack_start(&s, b, false))
+    if (!stack_start(&s, b, false)) {
         return false;
+    }
     const struct crowd_plan plan = {.count = b->in_flight,
                                     .per_room = 1,
                                     .presence = "none",

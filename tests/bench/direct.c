@@ -85,8 +85,9 @@ static void append(struct direct *d, const struct redis_script *script, struct s
 static bool is_outcome(const redisReply *reply, const char *outcome, int64_t *window) {
     struct msgpack m;
     struct msgpack_list list;
-    if (!reply || reply->type != REDIS_REPLY_STRING) {
-        complain("direct: %s", reply && reply->type == REDIS_REPLY_ERROR ? reply->str : "no reply");
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
+        complain("direct: %s",
+                 reply != NULL && reply->type == REDIS_REPLY_ERROR ? reply->str : "no reply");
         return false;
     }
     msgpack_open(&m, &list, (struct str){reply->str, reply->len});
@@ -96,7 +97,7 @@ static bool is_outcome(const redisReply *reply, const char *outcome, int64_t *wi
                  (int)got.len, got.p);
         return false;
     }
-    if (window) {
+    if (window != NULL) {
         msgpack_int(&list); /* rev */
         msgpack_int(&list); /* now */
         *window = msgpack_int(&list);
@@ -177,11 +178,12 @@ static bool load_scripts(struct direct *d) {
     for (size_t i = 0; i < lock_script_count; i++) {
         redisReply *reply = redisCommand(d->redis, "SCRIPT LOAD %b", lock_scripts[i]->source,
                                          lock_scripts[i]->source_len);
-        bool ok = reply && reply->type == REDIS_REPLY_STRING &&
+        bool ok = reply != NULL && reply->type == REDIS_REPLY_STRING &&
                   strcmp(reply->str, lock_scripts[i]->sha1) == 0;
         freeReplyObject(reply);
-        if (!ok)
+        if (!ok) {
             return false;
+        }
     }
     return true;
 }
@@ -211,10 +213,12 @@ static bool open_shard(struct direct *d) {
     args_int(&a, SHARDS);
     args_int(&a, SCHEMA);
     args_int(&a, SCHEMA);
-    if (!call(d, &lock_script_open, &a, "NONE", NULL) || !renew(d, &window))
+    if (!call(d, &lock_script_open, &a, "NONE", NULL) || !renew(d, &window)) {
         return false;
-    if (window == 0)
+    }
+    if (window == 0) {
         return true;
+    }
     args_init(&a, &d->packed);
     args_keys_shard(&a, &KEYS);
     args_int(&a, 0);
@@ -238,8 +242,9 @@ static bool join_rooms(struct direct *d) {
         args_int(&a, POLICY.presence_max_listed);
         args_int(&a, 0);
         args_str(&a, str_of(""));
-        if (!call(d, &lock_script_join, &a, "NONE", NULL))
+        if (!call(d, &lock_script_join, &a, "NONE", NULL)) {
             return false;
+        }
     }
     return true;
 }
@@ -250,10 +255,11 @@ struct direct *direct_create(const char *redis_socket, unsigned count) {
     buf_init(&d->packed);
     d->held = mem_calloc(count, sizeof *d->held);
     d->redis = redisConnectUnix(redis_socket);
-    if (d->redis && d->redis->err == 0 &&
+    if (d->redis != NULL && d->redis->err == 0 &&
         redisSetTimeout(d->redis, (struct timeval){10, 0}) == REDIS_OK && load_scripts(d) &&
-        open_shard(d) && join_rooms(d))
+        open_shard(d) && join_rooms(d)) {
         return d;
+    }
     complain("direct: cannot set up");
     direct_destroy(&d);
     return NULL;
@@ -261,10 +267,12 @@ struct direct *direct_create(const char *redis_socket, unsigned count) {
 
 void direct_destroy(struct direct **direct) {
     struct direct *d = *direct;
-    if (!d)
+    if (d == NULL) {
         return;
-    if (d->redis)
+    }
+    if (d->redis != NULL) {
         redisFree(d->redis);
+    }
     buf_fini(&d->packed);
     mem_free(d->held);
     mem_free(d);
@@ -279,12 +287,15 @@ bool direct_one_by_one(struct direct *d, unsigned calls, struct samples *us) {
         uint64_t begin = monotonic_ns();
         bool acquires = !d->held[0];
         append_next(d, 0);
-        if (redisGetReply(d->redis, &reply) != REDIS_OK)
+        if (redisGetReply(d->redis, &reply) != REDIS_OK) {
             return false;
-        if (acquires)
+        }
+        if (acquires) {
             samples_add(us, (double)(monotonic_ns() - begin) / 1000);
-        if (!take_next(d, 0, reply))
+        }
+        if (!take_next(d, 0, reply)) {
             return false;
+        }
     }
     return true;
 }
@@ -292,8 +303,9 @@ bool direct_one_by_one(struct direct *d, unsigned calls, struct samples *us) {
 static bool flush(struct direct *d) {
     int written = 0;
     while (!written) {
-        if (redisBufferWrite(d->redis, &written) != REDIS_OK)
+        if (redisBufferWrite(d->redis, &written) != REDIS_OK) {
             return false;
+        }
     }
     return true;
 }
@@ -302,11 +314,13 @@ static bool flush(struct direct *d) {
  * the socket has: as few system calls as can be. */
 static bool turn(struct direct *d, unsigned *room, uint64_t *calls) {
     void *reply = NULL;
-    if (redisBufferRead(d->redis) != REDIS_OK)
+    if (redisBufferRead(d->redis) != REDIS_OK) {
         return false;
-    while (redisGetReplyFromReader(d->redis, &reply) == REDIS_OK && reply) {
-        if (!take_next(d, *room, reply))
+    }
+    while (redisGetReplyFromReader(d->redis, &reply) == REDIS_OK && reply != NULL) {
+        if (!take_next(d, *room, reply)) {
             return false;
+        }
         append_next(d, *room);
         *room = (*room + 1) % d->count;
         (*calls)++;
@@ -319,8 +333,9 @@ static bool turn(struct direct *d, unsigned *room, uint64_t *calls) {
 static bool wind_down(struct direct *d, unsigned room) {
     for (unsigned i = 0; i < d->count; i++, room = (room + 1) % d->count) {
         void *reply = NULL;
-        if (redisGetReply(d->redis, &reply) != REDIS_OK || !take_next(d, room, reply))
+        if (redisGetReply(d->redis, &reply) != REDIS_OK || !take_next(d, room, reply)) {
             return false;
+        }
     }
     return true;
 }
@@ -331,18 +346,21 @@ static bool run_in_flight(struct direct *d, unsigned run_ms, pid_t redis,
     uint64_t from = begin + WARM_UP_MS * 1000000ull, to = from + run_ms * 1000000ull;
     unsigned room = 0;
     *result = (struct direct_result){0};
-    for (unsigned i = 0; i < d->count; i++)
+    for (unsigned i = 0; i < d->count; i++) {
         append_next(d, i);
-    if (!flush(d))
+    }
+    if (!flush(d)) {
         return false;
+    }
     for (uint64_t now = begin; now < to; now = monotonic_ns()) {
         if (now >= from && result->cpu_ns == 0) {
             calls = 0;
             result->cpu_ns = process_cpu_ns(getpid());
             result->redis_ns = process_cpu_ns(redis);
         }
-        if (!turn(d, &room, &calls))
+        if (!turn(d, &room, &calls)) {
             return false;
+        }
     }
     result->calls = calls;
     result->cpu_ns = process_cpu_ns(getpid()) - result->cpu_ns;
@@ -355,25 +373,29 @@ static _Noreturn void child(const char *redis_socket, unsigned count, unsigned r
     struct direct_result result;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct direct *d = direct_create(redis_socket, count);
-    bool ok = d && run_in_flight(d, run_ms, redis, &result) &&
+    bool ok = d != NULL && run_in_flight(d, run_ms, redis, &result) &&
               write(out, &result, sizeof result) == (ssize_t)sizeof result;
-    if (!ok && d && d->redis->err)
+    if (!ok && d != NULL && d->redis->err) {
         complain("direct: %s", d->redis->errstr);
+    }
     _exit(ok ? 0 : 1);
 }
 
 bool direct_in_flight(const char *redis_socket, unsigned count, unsigned run_ms, pid_t redis,
                       struct direct_result *result) {
     int ends[2];
-    if (pipe(ends) != 0)
+    if (pipe(ends) != 0) {
         return false;
+    }
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
         child(redis_socket, count, run_ms, redis, ends[1]);
+    }
     close(ends[1]);
     bool ok = pid > 0 && read(ends[0], result, sizeof *result) == (ssize_t)sizeof *result;
     close(ends[0]);
-    if (pid > 0)
+    if (pid > 0) {
         waitpid(pid, NULL, 0);
+    }
     return ok;
 }

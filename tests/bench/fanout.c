@@ -46,8 +46,9 @@ static void on_message(void *ctx, struct crowd *c, unsigned index, const struct 
         f->deliveries++;
         f->bytes += m->len;
     }
-    if (f->missing == 0 && f->answered && !f->stopping)
+    if (f->missing == 0 && f->answered && !f->stopping) {
         cause(f);
+    }
 }
 
 static bool is_quiet(void *ctx) {
@@ -66,22 +67,26 @@ static bool open_fanout(struct fanout *f, const struct crowd_plan *plan) {
 static bool measure(struct fanout *f, unsigned run_ms, pid_t server, struct fanout_cost *cost) {
     f->stopping = false;
     cause(f);
-    if (!crowd_run(f->crowd, WARM_UP_MS, NULL, NULL))
+    if (!crowd_run(f->crowd, WARM_UP_MS, NULL, NULL)) {
         return false;
+    }
     uint64_t cpu = process_cpu_ns(server), from = monotonic_ns();
     f->deliveries = f->bytes = 0;
-    if (!crowd_run(f->crowd, run_ms, NULL, NULL))
+    if (!crowd_run(f->crowd, run_ms, NULL, NULL)) {
         return false;
+    }
     cpu = process_cpu_ns(server) - cpu;
     double deliveries = f->deliveries > 0 ? (double)f->deliveries : 1;
     cost->us = (double)cpu / 1000 / deliveries;
     cost->bytes = (double)f->bytes / deliveries;
     cost->per_second = deliveries / ((double)(monotonic_ns() - from) / 1e9);
     f->stopping = true;
-    if (!crowd_run(f->crowd, DRAIN_MS, is_quiet, f))
+    if (!crowd_run(f->crowd, DRAIN_MS, is_quiet, f)) {
         return false;
-    if (!is_quiet(f))
+    }
+    if (!is_quiet(f)) {
         complain("fan-out: %u deliveries of the last event did not come", f->missing);
+    }
     return is_quiet(f);
 }
 
@@ -137,10 +142,12 @@ static bool one_size(const struct bench *b, const struct stack *s, unsigned rece
 bool run_fanout(const struct bench *b) {
     struct stack s;
     bool ok = true;
-    if (!stack_start(&s, b, false))
+    if (!stack_start(&s, b, false)) {
         return false;
-    for (size_t i = 0; ok && i < ARRAY_LEN(b->receivers); i++)
+    }
+    for (size_t i = 0; ok && i < ARRAY_LEN(b->receivers); i++) {
         ok = one_size(b, &s, b->receivers[i]);
+    }
     stack_stop(&s);
     return ok;
 }

@@ -91,8 +91,9 @@ static void build_frames(void) {
 
 /* What a receiver does not take at once would need a queue: that is no floor any more. */
 static void give(int fd, const void *p, size_t len) {
-    if (send(fd, p, len, MSG_NOSIGNAL) == (ssize_t)len || errno == EPIPE || errno == ECONNRESET)
+    if (send(fd, p, len, MSG_NOSIGNAL) == (ssize_t)len || errno == EPIPE || errno == ECONNRESET) {
         return;
+    }
     complain("floor: a receiver is too slow");
     _exit(1);
 }
@@ -103,8 +104,9 @@ static void give_frames(int fd, const struct frames *f) {
 
 static void give_all(const struct frames *f) {
     for (unsigned fd = 0; fd <= highest; fd++) {
-        if (peers[fd].open)
+        if (peers[fd].open) {
             give_frames((int)fd, f);
+        }
     }
 }
 
@@ -112,15 +114,18 @@ static void handle_lock(int fd, char operation) {
     switch (operation) {
     case 'a':
         give_frames(fd, &acquired);
-        if (chosen == FLOOR_SAME_IO)
+        if (chosen == FLOOR_SAME_IO) {
             give_frames(fd, &state_held);
-        if (chosen == FLOOR_FAN_OUT)
+        }
+        if (chosen == FLOOR_FAN_OUT) {
             give_all(&state_held);
+        }
         break;
     case 'r':
         give_frames(fd, &released);
-        if (chosen == FLOOR_SAME_IO)
+        if (chosen == FLOOR_SAME_IO) {
             give_frames(fd, &after_release);
+        }
         if (chosen == FLOOR_FAN_OUT) {
             give_all(&state_free);
             give_all(&released_event);
@@ -134,14 +139,16 @@ static void handle_lock(int fd, char operation) {
 
 /* {"event":"auth, {"event":"resource:join, {"event":"lock:acquire and so on: one letter tells. */
 static void handle_text(int fd, const char *text, size_t len) {
-    if (len < 20)
+    if (len < 20) {
         return;
-    if (text[10] == 'l')
+    }
+    if (text[10] == 'l') {
         handle_lock(fd, text[15]);
-    else if (text[10] == 'a')
+    } else if (text[10] == 'a') {
         give_frames(fd, &welcome);
-    else
-        give_frames(fd, memmem(text, len, "\"editor\"", 8) ? &joined_granted : &joined);
+    } else {
+        give_frames(fd, memmem(text, len, "\"editor\"", 8) != NULL ? &joined_granted : &joined);
+    }
 }
 
 static void upgrade(int fd, const char *request, size_t len) {
@@ -150,8 +157,9 @@ static void upgrade(int fd, const char *request, size_t len) {
     const char *key = memmem(request, len, key_name, sizeof key_name - 1);
     unsigned char digest[SHA_DIGEST_LENGTH], accept[40];
     char text[256];
-    if (!key || key + sizeof key_name - 1 + 24 > request + len)
+    if (key == NULL || key + sizeof key_name - 1 + 24 > request + len) {
         return;
+    }
     int n = snprintf(text, sizeof text, "%.24s%s", key + sizeof key_name - 1, guid);
     EVP_Digest(text, (size_t)n, digest, NULL, EVP_sha1(), NULL);
     EVP_EncodeBlock(accept, digest, sizeof digest);
@@ -162,8 +170,9 @@ static void upgrade(int fd, const char *request, size_t len) {
                  accept);
     give(fd, text, (size_t)n);
     peers[fd].open = true;
-    if ((unsigned)fd > highest)
+    if ((unsigned)fd > highest) {
         highest = (unsigned)fd;
+    }
 }
 
 static void accept_all(int listener) {
@@ -192,15 +201,17 @@ static size_t consume(int fd, unsigned char *input, size_t len) {
     size_t at = 0;
     if (!peers[fd].open) {
         unsigned char *end = memmem(input, len, "\r\n\r\n", 4);
-        if (!end)
+        if (end == NULL) {
             return 0;
+        }
         upgrade(fd, (char *)input, len);
         return (size_t)(end - input) + 4;
     }
     while (ws_parse(input + at, len - at, &frame)) {
         at += frame.whole;
-        if (frame.opcode == WS_TEXT)
+        if (frame.opcode == WS_TEXT) {
             handle_text(fd, frame.payload, frame.len);
+        }
     }
     return at;
 }
@@ -209,18 +220,21 @@ static void receive(int fd) {
     static unsigned char input[INPUT_BYTES];
     struct peer *p = &peers[fd];
     size_t had = p->rest_len;
-    if (had > 0)
+    if (had > 0) {
         memcpy(input, p->rest, had);
+    }
     ssize_t n = recv(fd, input + had, sizeof input - had, 0);
-    if (n < 0 && errno == EAGAIN)
+    if (n < 0 && errno == EAGAIN) {
         return;
+    }
     if (n <= 0) {
         hang_up(fd);
         return;
     }
     size_t len = had + (size_t)n, used = consume(fd, input, len);
-    if (used == len && had == 0)
+    if (used == len && had == 0) {
         return;
+    }
     p->rest = mem_realloc(p->rest, len - used + 1);
     memcpy(p->rest, input + used, len - used);
     p->rest_len = len - used;
@@ -236,10 +250,11 @@ static _Noreturn void serve(int listener) {
     for (;;) {
         int n = epoll_wait(epoll, events, MAX_EVENTS, -1);
         for (int i = 0; i < n; i++) {
-            if (events[i].data.fd == listener)
+            if (events[i].data.fd == listener) {
                 accept_all(listener);
-            else
+            } else {
                 receive(events[i].data.fd);
+            }
         }
     }
 }
@@ -249,8 +264,9 @@ static int listen_on(uint16_t *port) {
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, 4096) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
         return -1;
+    }
     *port = ntohs(address.sin_port);
     return fd;
 }
@@ -259,13 +275,15 @@ pid_t floor_start(enum floor_kind kind, uint16_t *port) {
     int listener = listen_on(port);
     pid_t parent = getpid(), pid = listener < 0 ? -1 : fork();
     if (pid == 0) {
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
             _exit(1);
+        }
         chosen = kind;
         serve(listener);
     }
     close(listener);
-    if (pid < 0)
+    if (pid < 0) {
         complain("cannot start the floor");
+    }
     return pid;
 }

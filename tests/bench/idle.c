@@ -32,8 +32,9 @@ static void report(const struct bench *b, const char *kind, bool tls, uint64_t b
 
 static bool watch(const struct bench *b, unsigned per_room, bool tls, const char *kind) {
     struct stack s;
-    if (!stack_start(&s, b, tls))
+    if (!stack_start(&s, b, tls)) {
         return false;
+    }
     const struct crowd_plan plan = {.count = b->connections,
                                     .per_room = per_room,
                                     .presence = "diff",
@@ -48,9 +49,10 @@ static bool watch(const struct bench *b, unsigned per_room, bool tls, const char
          crowd_run(c, b->idle_ms < SETTLE_MS ? b->idle_ms : SETTLE_MS, NULL, NULL);
     uint64_t after = process_rss_bytes(s.daemon), cpu = process_cpu_ns(s.daemon);
     ok = ok && crowd_run(c, b->idle_ms, NULL, NULL);
-    if (ok)
+    if (ok) {
         report(b, kind, tls, after > before ? after - before : 0, process_cpu_ns(s.daemon) - cpu,
                b->idle_ms);
+    }
     crowd_destroy(&c);
     stack_stop(&s);
     return ok;

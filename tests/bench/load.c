@@ -52,7 +52,7 @@ struct load *load_create(unsigned count, uint16_t port, bool tls, const char *pa
     l->ops = *ops;
     l->conns = mem_calloc(count, sizeof *l->conns);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (tls && (l->tls = SSL_CTX_new(TLS_client_method()))) {
+    if (tls && ((l->tls = SSL_CTX_new(TLS_client_method())) != NULL)) {
         SSL_CTX_set_verify(l->tls, SSL_VERIFY_NONE, NULL); /* whose certificate it is, we know */
         SSL_CTX_set_mode(l->tls, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -63,8 +63,9 @@ struct load *load_create(unsigned count, uint16_t port, bool tls, const char *pa
 void load_abort(struct load *l, unsigned index) {
     struct conn *c = &l->conns[index];
     const struct linger reset = {.l_onoff = 1};
-    if (c->state == CLOSED)
+    if (c->state == CLOSED) {
         return;
+    }
     SSL_free(c->ssl);
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(c->fd);
@@ -75,10 +76,12 @@ void load_abort(struct load *l, unsigned index) {
 
 void load_destroy(struct load **load) {
     struct load *l = *load;
-    if (!l)
+    if (l == NULL) {
         return;
-    for (unsigned i = 0; i < l->count; i++)
+    }
+    for (unsigned i = 0; i < l->count; i++) {
         load_abort(l, i);
+    }
     SSL_CTX_free(l->tls);
     close(l->epoll);
     mem_free(l->conns);
@@ -106,8 +109,9 @@ bool load_connect(struct load *l, unsigned index) {
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     to.sin_port = htons(l->port);
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd < 0)
+    if (c->fd < 0) {
         return false;
+    }
     setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (bind(c->fd, (struct sockaddr *)&from, sizeof from) != 0 ||
@@ -125,13 +129,14 @@ bool load_connect(struct load *l, unsigned index) {
 /* Bytes taken, 0: none now, -1: the connection is broken. */
 static ssize_t put(struct conn *c, const unsigned char *p, size_t len) {
     ssize_t n;
-    if (!c->ssl) {
+    if (c->ssl == NULL) {
         n = send(c->fd, p, len, MSG_NOSIGNAL);
         return n < 0 && errno == EAGAIN ? 0 : n;
     }
     n = SSL_write(c->ssl, p, (int)len);
-    if (n > 0)
+    if (n > 0) {
         return n;
+    }
     int why = SSL_get_error(c->ssl, (int)n);
     return why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ ? 0 : -1;
 }
@@ -141,27 +146,31 @@ static void keep_unsent(struct load *l, unsigned index, const unsigned char *p, 
     c->unsent = mem_realloc(c->unsent, c->unsent_len + len);
     memcpy(c->unsent + c->unsent_len, p, len);
     c->unsent_len += (uint32_t)len;
-    if (!c->writable_wanted)
+    if (!c->writable_wanted) {
         watch(l, index, EPOLL_CTL_MOD, true);
+    }
 }
 
 static void write_out(struct load *l, unsigned index, const unsigned char *p, size_t len) {
     struct conn *c = &l->conns[index];
     ssize_t n = c->unsent_len > 0 ? 0 : put(c, p, len);
     /* An end is told by the read that follows. */
-    if (n >= 0 && (size_t)n < len)
+    if (n >= 0 && (size_t)n < len) {
         keep_unsent(l, index, p + n, len - (size_t)n);
+    }
 }
 
 static void flush(struct load *l, unsigned index) {
     struct conn *c = &l->conns[index];
     ssize_t n = put(c, c->unsent, c->unsent_len);
-    if (n <= 0)
+    if (n <= 0) {
         return;
+    }
     c->unsent_len -= (uint32_t)n;
     memmove(c->unsent, c->unsent + n, c->unsent_len);
-    if (c->unsent_len > 0)
+    if (c->unsent_len > 0) {
         return;
+    }
     mem_free(c->unsent);
     c->unsent = NULL;
     watch(l, index, EPOLL_CTL_MOD, false);
@@ -169,8 +178,9 @@ static void flush(struct load *l, unsigned index) {
 
 static void send_frame(struct load *l, unsigned index, enum ws_opcode opcode, const char *payload,
                        size_t len) {
-    if (l->conns[index].state != OPEN || len > OUTPUT_BYTES - WS_HEADER_MAX)
+    if (l->conns[index].state != OPEN || len > OUTPUT_BYTES - WS_HEADER_MAX) {
         return;
+    }
     write_out(l, index, l->output, ws_build(l->output, opcode, payload, len, true));
 }
 
@@ -201,7 +211,7 @@ static void connected(struct load *l, unsigned index) {
         return;
     }
     watch(l, index, EPOLL_CTL_MOD, false);
-    if (!l->tls) {
+    if (l->tls == NULL) {
         send_upgrade(l, index);
         return;
     }
@@ -219,8 +229,9 @@ static void shake_hands(struct load *l, unsigned index) {
         return;
     }
     int why = SSL_get_error(c->ssl, n);
-    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
+    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
         ended(l, index, 0);
+    }
 }
 
 /* ---- reading ---- */
@@ -228,8 +239,9 @@ static void shake_hands(struct load *l, unsigned index) {
 /* Consumes the answer to the upgrade if it is there; how many bytes it was. */
 static size_t take_upgrade(struct load *l, unsigned index, const unsigned char *p, size_t len) {
     const unsigned char *end = memmem(p, len, "\r\n\r\n", 4);
-    if (!end)
+    if (end == NULL) {
         return 0;
+    }
     if (len < 12 || memcmp(p, "HTTP/1.1 101", 12) != 0) {
         complain("upgrade refused: %.*s", (int)(end - p), (const char *)p);
         ended(l, index, 0);
@@ -270,55 +282,65 @@ static void take_input(struct load *l, unsigned index, size_t len) {
     struct conn *c = &l->conns[index];
     struct ws_frame frame;
     size_t at = 0;
-    if (c->state == UPGRADING)
+    if (c->state == UPGRADING) {
         at = take_upgrade(l, index, l->input, len);
+    }
     while (c->state == OPEN && ws_parse(l->input + at, len - at, &frame)) {
         at += frame.whole;
         take_frame(l, index, &frame);
     }
-    if (c->state != CLOSED && (at < len || c->rest))
+    if (c->state != CLOSED && (at < len || c->rest != NULL)) {
         keep_rest(c, l->input + at, len - at);
+    }
 }
 
 /* Reads what is there, behind what was left; false when nothing more is to be had now. */
 static bool receive(struct load *l, unsigned index) {
     struct conn *c = &l->conns[index];
     size_t had = c->rest_len, room;
-    if (had > 0)
+    if (had > 0) {
         memcpy(l->input, c->rest, had);
+    }
     room = INPUT_BYTES - had;
-    ssize_t n =
-        c->ssl ? SSL_read(c->ssl, l->input + had, (int)room) : recv(c->fd, l->input + had, room, 0);
+    ssize_t n = c->ssl != NULL ? SSL_read(c->ssl, l->input + had, (int)room)
+                               : recv(c->fd, l->input + had, room, 0);
     if (n > 0) {
         take_input(l, index, had + (size_t)n);
-        return c->state != CLOSED && (c->ssl || (size_t)n == room);
+        return c->state != CLOSED && (c->ssl != NULL || (size_t)n == room);
     }
-    bool later =
-        c->ssl ? SSL_get_error(c->ssl, (int)n) == SSL_ERROR_WANT_READ : n < 0 && errno == EAGAIN;
-    if (!later)
+    bool later = c->ssl != NULL ? SSL_get_error(c->ssl, (int)n) == SSL_ERROR_WANT_READ
+                                : n < 0 && errno == EAGAIN;
+    if (!later) {
         ended(l, index, 0);
+    }
     return false;
 }
 
 static void handle(struct load *l, unsigned index, uint32_t events) {
     struct conn *c = &l->conns[index];
-    if (c->state == CONNECTING)
+    if (c->state == CONNECTING) {
         connected(l, index);
-    if (c->state == TLS_HANDSHAKE)
+    }
+    if (c->state == TLS_HANDSHAKE) {
         shake_hands(l, index);
-    if ((events & EPOLLOUT) && c->unsent_len > 0)
+    }
+    if ((events & EPOLLOUT) && c->unsent_len > 0) {
         flush(l, index);
-    if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || c->state < UPGRADING)
+    }
+    if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || c->state < UPGRADING) {
         return;
-    while (receive(l, index))
+    }
+    while (receive(l, index)) {
         ;
+    }
 }
 
 void load_poll(struct load *l, int timeout_ms) {
     struct epoll_event events[MAX_EVENTS];
     int n = epoll_wait(l->epoll, events, MAX_EVENTS, timeout_ms);
     for (int i = 0; i < n; i++) {
-        if (l->conns[events[i].data.u32].state != CLOSED)
+        if (l->conns[events[i].data.u32].state != CLOSED) {
             handle(l, events[i].data.u32, events[i].events);
+        }
     }
 }

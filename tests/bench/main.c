@@ -90,8 +90,9 @@ static void print_help(void) {
          "\n"
          "Scenarios:\n"
          "  all                every one of these (default)");
-    for (size_t i = 0; i < ARRAY_LEN(SCENARIOS); i++)
+    for (size_t i = 0; i < ARRAY_LEN(SCENARIOS); i++) {
         printf("  %-18s %s\n", SCENARIOS[i].name, SCENARIOS[i].what);
+    }
 }
 
 static const char *default_wslockd(void) {
@@ -104,8 +105,9 @@ static const char *default_wslockd(void) {
 }
 
 static void lower(unsigned *value, unsigned limit) {
-    if (*value <= limit)
+    if (*value <= limit) {
         return;
+    }
     complain("%u connections instead of %u: that is what the limit of descriptors allows", limit,
              *value);
     *value = limit;
@@ -160,31 +162,35 @@ static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code
     b->wslockd = wslockd;
     b->json = json;
     b->keep = keep;
-    if (connections >= 100)
+    if (connections >= 100) {
         b->connections = connections;
+    }
     return true;
 }
 
 static const struct scenario *find(const char *name) {
     for (size_t i = 0; i < ARRAY_LEN(SCENARIOS); i++) {
-        if (strcmp(SCENARIOS[i].name, name) == 0)
+        if (strcmp(SCENARIOS[i].name, name) == 0) {
             return &SCENARIOS[i];
+        }
     }
     return NULL;
 }
 
 static bool run(const struct scenario *s, const struct bench *b) {
     fprintf(stderr, "%s\n", s->name);
-    if (s->run(b))
+    if (s->run(b)) {
         return true;
+    }
     complain("%s could not be carried out", s->name);
     return false;
 }
 
 static bool run_all(const struct bench *b) {
     bool ok = true;
-    for (size_t i = 0; i < ARRAY_LEN(SCENARIOS); i++)
+    for (size_t i = 0; i < ARRAY_LEN(SCENARIOS); i++) {
         ok = run(&SCENARIOS[i], b) && ok;
+    }
     return ok;
 }
 
@@ -192,21 +198,24 @@ int main(int argc, char **argv) {
     struct bench b;
     int exit_code = 0;
     bool ok = true;
-    if (!parse_options(argc, argv, &b, &exit_code))
+    if (!parse_options(argc, argv, &b, &exit_code)) {
         return exit_code;
+    }
     for (int i = optind; i < argc; i++) {
-        if (strcmp(argv[i], "all") != 0 && !find(argv[i])) {
+        if (strcmp(argv[i], "all") != 0 && find(argv[i]) == NULL) {
             complain("no scenario %s", argv[i]);
             return 2;
         }
     }
     signal(SIGPIPE, SIG_IGN);
     fit_descriptors(&b);
-    if (optind == argc)
+    if (optind == argc) {
         ok = run_all(&b);
-    for (int i = optind; i < argc; i++)
-        ok = (find(argv[i]) ? run(find(argv[i]), &b) : run_all(&b)) && ok;
-    if (b.json && !report_write(b.json, process_machine())) {
+    }
+    for (int i = optind; i < argc; i++) {
+        ok = (find(argv[i]) != NULL ? run(find(argv[i]), &b) : run_all(&b)) && ok;
+    }
+    if (b.json != NULL && !report_write(b.json, process_machine())) {
         complain("cannot write %s", b.json);
         ok = false;
     }

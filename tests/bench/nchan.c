@@ -53,8 +53,9 @@ static bool write_config(const char *folder, uint16_t port, const char *path) {
     char temporary[128];
     snprintf(temporary, sizeof temporary, "%s/tmp", folder);
     FILE *file = fopen(path, "we");
-    if (!file || mkdir(temporary, 0700) != 0)
+    if (file == NULL || mkdir(temporary, 0700) != 0) {
         return false;
+    }
     bool ok = fprintf(file, CONFIG, folder, port) > 0;
     return fclose(file) == 0 && ok;
 }
@@ -71,8 +72,9 @@ pid_t nchan_start(const char *folder, uint16_t *port) {
     snprintf(config, sizeof config, "%s/nginx.conf", folder);
     *port = process_free_port();
     pid_t nginx = write_config(folder, *port, config) ? process_spawn(argv, log) : 0;
-    if (process_wait_port(nginx, *port, log))
+    if (process_wait_port(nginx, *port, log)) {
         return nginx;
+    }
     process_stop(&nginx);
     complain("nchan is left out: nginx did not start");
     return 0;
@@ -80,8 +82,9 @@ pid_t nchan_start(const char *folder, uint16_t *port) {
 
 /* By force: nchan 1.3.6 aborts when a single process ends by itself. */
 void nchan_stop(pid_t *nginx) {
-    if (*nginx > 0)
+    if (*nginx > 0) {
         kill(*nginx, SIGKILL);
+    }
     process_stop(nginx);
 }
 
@@ -96,8 +99,9 @@ static void publish(struct nchan *n) {
     n->missing = n->subscribers * events;
     n->two = !n->two;
     n->broken = n->broken || (got > 0 && memcmp(answers, "HTTP/1.1 2", 10) != 0);
-    for (unsigned i = 1; i < events; i++)
+    for (unsigned i = 1; i < events; i++) {
         memcpy(text + (size_t)len * i, text, (size_t)len);
+    }
     len *= (int)events;
     n->broken = n->broken || send(n->publisher, text, (size_t)len, MSG_NOSIGNAL) != len;
 }
@@ -112,26 +116,30 @@ static void on_text(void *ctx, unsigned index, const char *text, size_t len) {
     struct nchan *n = ctx;
     (void)index;
     (void)text;
-    if (n->missing == 0)
+    if (n->missing == 0) {
         return;
+    }
     n->missing--;
     n->deliveries++;
     n->bytes += len;
-    if (n->missing == 0 && !n->stopping)
+    if (n->missing == 0 && !n->stopping) {
         publish(n);
+    }
 }
 
 static void on_close(void *ctx, unsigned index, unsigned code) {
     struct nchan *n = ctx;
-    if (!n->broken)
+    if (!n->broken) {
         complain("nchan: subscriber %u ended, code %u", index, code);
+    }
     n->broken = true;
 }
 
 static bool run(struct nchan *n, unsigned run_ms, bool until_quiet) {
     const uint64_t end = monotonic_ns() + run_ms * 1000000ull;
-    while (!n->broken && monotonic_ns() < end && !(until_quiet && n->missing == 0))
+    while (!n->broken && monotonic_ns() < end && !(until_quiet && n->missing == 0)) {
         load_poll(n->load, 20);
+    }
     return !n->broken;
 }
 
@@ -140,8 +148,9 @@ static bool enter(struct nchan *n) {
     unsigned next = 0;
     while (!n->broken && n->opened < n->subscribers && monotonic_ns() < end) {
         while (next < n->subscribers && next - n->opened < AT_ONCE) {
-            if (!load_connect(n->load, next++))
+            if (!load_connect(n->load, next++)) {
                 return false;
+            }
         }
         load_poll(n->load, 20);
     }
@@ -150,12 +159,14 @@ static bool enter(struct nchan *n) {
 
 static bool measure(struct nchan *n, unsigned run_ms, pid_t nginx, struct fanout_cost *cost) {
     publish(n);
-    if (!run(n, WARM_UP_MS, false))
+    if (!run(n, WARM_UP_MS, false)) {
         return false;
+    }
     uint64_t cpu = process_cpu_ns(nginx), from = monotonic_ns();
     n->deliveries = n->bytes = 0;
-    if (!run(n, run_ms, false))
+    if (!run(n, run_ms, false)) {
         return false;
+    }
     double deliveries = n->deliveries > 0 ? (double)n->deliveries : 1;
     cost->us = (double)(process_cpu_ns(nginx) - cpu) / 1000 / deliveries;
     cost->bytes = (double)n->bytes / deliveries;
@@ -170,8 +181,9 @@ bool nchan_round(unsigned subscribers, uint16_t port, unsigned run_ms, pid_t ngi
     const struct load_ops ops = {on_open, on_text, on_close, &n};
     n.load = load_create(subscribers, port, false, "/ws", &ops);
     bool ok = n.publisher >= 0 && enter(&n) && measure(&n, run_ms, nginx, cost);
-    if (n.publisher >= 0)
+    if (n.publisher >= 0) {
         close(n.publisher);
+    }
     load_destroy(&n.load);
     return ok;
 }

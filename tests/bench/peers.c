@@ -69,8 +69,9 @@ static pid_t start_node(const struct server *server, const struct stack *s, uint
     *port = process_free_port();
     snprintf(text, sizeof text, "%u", *port);
     pid_t pid = process_spawn(argv, log);
-    if (process_wait_port(pid, *port, log))
+    if (process_wait_port(pid, *port, log)) {
         return pid;
+    }
     process_stop(&pid);
     complain("%s is left out: it did not start", server->name);
     return 0;
@@ -78,12 +79,14 @@ static pid_t start_node(const struct server *server, const struct stack *s, uint
 
 static bool start(struct field *f, const struct bench *b, bool fan_out) {
     *f = (struct field){0};
-    if (!stack_start(&f->stack, b, false))
+    if (!stack_start(&f->stack, b, false)) {
         return false;
+    }
     for (unsigned i = 0; i < COUNT; i++) {
         struct side *side = &f->sides[i];
-        if (!(fan_out ? SERVERS[i].fans_out : SERVERS[i].locks))
+        if (!(fan_out ? SERVERS[i].fans_out : SERVERS[i].locks)) {
             continue;
+        }
         if (i == WSLOCKD) {
             side->pid = f->stack.daemon;
             side->port = f->stack.port;
@@ -106,10 +109,11 @@ static void forget_samples(struct side *side) {
 
 static void stop(struct field *f) {
     for (unsigned i = 0; i < COUNT; i++) {
-        if (i == NCHAN)
+        if (i == NCHAN) {
             nchan_stop(&f->sides[i].pid);
-        else if (i != WSLOCKD)
+        } else if (i != WSLOCKD) {
             process_stop(&f->sides[i].pid);
+        }
         forget_samples(&f->sides[i]);
     }
     stack_stop(&f->stack);
@@ -134,14 +138,18 @@ static bool cycle_all(struct field *f, const struct bench *b, bool counts) {
     for (unsigned i = 0; i < COUNT; i++) {
         struct side *side = &f->sides[i];
         const struct crowd_plan plan = plan_of(f, i, b->in_flight, 1);
-        if (side->pid == 0)
+        if (side->pid == 0) {
             continue;
-        if (!cycle_round(&plan, b->round_ms, side->pid, f->stack.redis, &cost))
+        }
+        if (!cycle_round(&plan, b->round_ms, side->pid, f->stack.redis, &cost)) {
             return false;
-        if (i == WSLOCKD)
+        }
+        if (i == WSLOCKD) {
             own = cost;
-        if (!counts)
+        }
+        if (!counts) {
             continue;
+        }
         samples_add(&side->us, cost.us);
         samples_add(&side->redis_us, cost.redis_us);
         samples_add(&side->per_second, cost.per_second);
@@ -156,8 +164,9 @@ static void report_cycle(struct field *f, const struct bench *b) {
     for (unsigned i = 0; i < COUNT; i++) {
         struct side *side = &f->sides[i];
         const char *name = SERVERS[i].name;
-        if (side->pid == 0)
+        if (side->pid == 0) {
             continue;
+        }
         snprintf(what, sizeof what, "acquire/release, %u in flight: %s", b->in_flight, name);
         report_row(what, SERVERS[i].target,
                    "server %.1f µs, Redis %.1f µs an operation; ÷ wslockd: together %.2f, server "
@@ -174,13 +183,16 @@ static void report_cycle(struct field *f, const struct bench *b) {
 
 bool run_peers(const struct bench *b) {
     struct field f;
-    if (!start(&f, b, false))
+    if (!start(&f, b, false)) {
         return false;
+    }
     bool ok = true;
-    for (unsigned i = 0; ok && i <= b->rounds; i++)
+    for (unsigned i = 0; ok && i <= b->rounds; i++) {
         ok = cycle_all(&f, b, i > 0);
-    if (ok)
+    }
+    if (ok) {
         report_cycle(&f, b);
+    }
     stop(&f);
     return ok;
 }
@@ -193,15 +205,19 @@ static bool fanout_all(struct field *f, const struct bench *b, unsigned receiver
     for (unsigned i = 0; i < COUNT; i++) {
         struct side *side = &f->sides[i];
         const struct crowd_plan plan = plan_of(f, i, receivers + 1, receivers + 1);
-        if (side->pid == 0)
+        if (side->pid == 0) {
             continue;
+        }
         if (!(i == NCHAN ? nchan_round(plan.count, side->port, b->round_ms, side->pid, &cost)
-                         : fanout_round(&plan, b->round_ms, side->pid, &cost)))
+                         : fanout_round(&plan, b->round_ms, side->pid, &cost))) {
             return false;
-        if (i == WSLOCKD)
+        }
+        if (i == WSLOCKD) {
             own = cost.us;
-        if (!counts)
+        }
+        if (!counts) {
             continue;
+        }
         samples_add(&side->us, cost.us);
         samples_add(&side->per_second, cost.per_second);
         samples_add(&side->alone, own / cost.us);
@@ -214,8 +230,9 @@ static void report_fanout(struct field *f, unsigned receivers, const char *scena
     for (unsigned i = 0; i < COUNT; i++) {
         struct side *side = &f->sides[i];
         const char *name = SERVERS[i].name;
-        if (side->pid == 0)
+        if (side->pid == 0) {
             continue;
+        }
         snprintf(what, sizeof what, "fan-out to %u receivers: %s", receivers, name);
         report_row(what, SERVERS[i].fanout_target,
                    "%.2f µs a delivery; wslockd ÷ it %.2f; %.0f deliveries/s", median(&side->us),
@@ -231,13 +248,16 @@ bool run_peers_fanout(const struct bench *b) {
     static const char *const scenarios[] = {"peers-fanout-few", "peers-fanout-many"};
     struct field f;
     bool ok = start(&f, b, true);
-    if (!ok)
+    if (!ok) {
         return false;
+    }
     for (unsigned size = 0; ok && size < ARRAY_LEN(b->receivers); size++) {
-        for (unsigned i = 0; ok && i <= b->rounds && i <= FANOUT_ROUNDS; i++)
+        for (unsigned i = 0; ok && i <= b->rounds && i <= FANOUT_ROUNDS; i++) {
             ok = fanout_all(&f, b, b->receivers[size], i > 0);
-        if (!ok)
+        }
+        if (!ok) {
             break;
+        }
         report_fanout(&f, b->receivers[size], scenarios[size]);
         report_figure(scenarios[size], "room", "receivers", b->receivers[size]);
     }

@@ -33,8 +33,9 @@ uint64_t monotonic_ns(void) {
 uint64_t process_cpu_ns(pid_t pid) {
     clockid_t clock;
     struct timespec used;
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) {
         return 0;
+    }
     return to_ns(&used);
 }
 
@@ -43,22 +44,26 @@ uint64_t process_rss_bytes(pid_t pid) {
     unsigned long long total, resident = 0;
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
     FILE *file = fopen(path, "re");
-    if (!file)
+    if (file == NULL) {
         return 0;
-    if (fscanf(file, "%llu %llu", &total, &resident) != 2)
+    }
+    if (fscanf(file, "%llu %llu", &total, &resident) != 2) {
         resident = 0;
+    }
     fclose(file);
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 pid_t process_spawn(const char *const argv[], const char *log) {
     pid_t parent = getpid(), pid = fork();
-    if (pid != 0)
+    if (pid != 0) {
         return pid;
+    }
     int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     /* What is measured must not outlive who measures. */
-    if (out < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+    if (out < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
         _exit(127);
+    }
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
     execvp(argv[0], (char *const *)(uintptr_t)argv);
@@ -76,20 +81,24 @@ int process_connect(uint16_t port) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
         return fd;
-    if (fd >= 0)
+    }
+    if (fd >= 0) {
         close(fd);
+    }
     return -1;
 }
 
 void process_show_log(const char *path) {
     char line[512];
     FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof line, file))
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         fputs(line, stderr);
-    if (file)
+    }
+    if (file != NULL) {
         fclose(file);
+    }
 }
 
 bool process_wait_port(pid_t pid, uint16_t port, const char *log) {
@@ -107,12 +116,14 @@ bool process_wait_port(pid_t pid, uint16_t port, const char *log) {
 }
 
 void process_stop(pid_t *pid) {
-    if (*pid <= 0)
+    if (*pid <= 0) {
         return;
+    }
     uint64_t end = monotonic_ns() + STOP_MS * 1000000ull;
     kill(*pid, SIGTERM);
-    while (process_alive(*pid) && monotonic_ns() < end)
+    while (process_alive(*pid) && monotonic_ns() < end) {
         usleep(POLL_US);
+    }
     if (process_alive(*pid)) {
         complain("process %d did not stop by itself", (int)*pid);
         kill(*pid, SIGKILL);
@@ -126,20 +137,24 @@ uint16_t process_free_port(void) {
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
         address.sin_port = 0;
-    if (fd >= 0)
+    }
+    if (fd >= 0) {
         close(fd);
+    }
     return ntohs(address.sin_port);
 }
 
 unsigned process_raise_descriptors(void) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return 0;
+    }
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return 0;
+    }
     return limit.rlim_cur > 1000000 ? 1000000 : (unsigned)limit.rlim_cur;
 }
 
@@ -147,17 +162,19 @@ static void read_value(const char *path, const char *key, char *value, size_t si
     char line[256];
     FILE *file = fopen(path, "re");
     snprintf(value, size, "?");
-    while (file && fgets(line, sizeof line, file)) {
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         char *colon = strpbrk(line, ":=");
-        if (strncmp(line, key, strlen(key)) != 0 || !colon)
+        if (strncmp(line, key, strlen(key)) != 0 || colon == NULL) {
             continue;
+        }
         line[strcspn(line, "\n")] = '\0';
         snprintf(value, size, "%s", colon + 1 + strspn(colon + 1, " \t\""));
         value[strcspn(value, "\"")] = '\0';
         break;
     }
-    if (file)
+    if (file != NULL) {
         fclose(file);
+    }
 }
 
 const char *process_machine(void) {
@@ -166,8 +183,9 @@ const char *process_machine(void) {
     struct utsname kernel;
     read_value("/proc/cpuinfo", "model name", model, sizeof model);
     read_value("/etc/os-release", "PRETTY_NAME", system, sizeof system);
-    if (uname(&kernel) != 0)
+    if (uname(&kernel) != 0) {
         return "?";
+    }
     snprintf(line, sizeof line, "%s, %ld cores, %ld MiB, Linux %s, %s", model,
              sysconf(_SC_NPROCESSORS_ONLN),
              sysconf(_SC_PHYS_PAGES) / 1024 * (sysconf(_SC_PAGESIZE) / 1024), kernel.release,

@@ -40,12 +40,14 @@ static void on_message(void *ctx, struct crowd *c, unsigned index, const struct 
     struct rate *r = ctx;
     (void)c;
     (void)index;
-    if (!m->is_reply)
+    if (!m->is_reply) {
         return;
+    }
     r->messages++;
     r->waiting--;
-    if (!r->stopping)
+    if (!r->stopping) {
         send_next(r);
+    }
 }
 
 static bool is_quiet(void *ctx) {
@@ -58,15 +60,18 @@ static bool measure(struct rate *r, unsigned count, unsigned run_ms, pid_t serve
     r->count = count;
     r->next = 0;
     r->stopping = false;
-    for (unsigned i = 0; i < IN_FLIGHT; i++)
+    for (unsigned i = 0; i < IN_FLIGHT; i++) {
         send_next(r);
-    if (!crowd_run(r->crowd, WARM_UP_MS, NULL, NULL))
+    }
+    if (!crowd_run(r->crowd, WARM_UP_MS, NULL, NULL)) {
         return false;
+    }
     uint64_t cpu = process_cpu_ns(server), redis_cpu = redis ? process_cpu_ns(redis) : 0;
     uint64_t from = monotonic_ns();
     r->messages = 0;
-    if (!crowd_run(r->crowd, run_ms, NULL, NULL))
+    if (!crowd_run(r->crowd, run_ms, NULL, NULL)) {
         return false;
+    }
     double messages = r->messages > 0 ? (double)r->messages : 1;
     cost->us = (double)(process_cpu_ns(server) - cpu) / 1000 / messages;
     cost->redis_us = redis ? (double)(process_cpu_ns(redis) - redis_cpu) / 1000 / messages : 0;
@@ -124,8 +129,9 @@ static void report(const struct bench *b, const struct cost *few, const struct c
 bool run_rate(const struct bench *b) {
     struct cost few = {0}, many = {0}, floor_few = {0}, floor_many = {0};
     struct stack s;
-    if (!stack_start(&s, b, false))
+    if (!stack_start(&s, b, false)) {
         return false;
+    }
     struct crowd_plan plan = {.count = b->connections,
                               .per_room = 1,
                               .editors = true,
@@ -138,7 +144,8 @@ bool run_rate(const struct bench *b) {
     ok = floor > 0 && few_and_many(b, &plan, floor, 0, &floor_few, &floor_many);
     process_stop(&floor);
     stack_stop(&s);
-    if (ok)
+    if (ok) {
         report(b, &few, &many, &floor_few, &floor_many);
+    }
     return ok;
 }

@@ -25,8 +25,9 @@ static struct row rows[MAX_ROWS];
 static size_t row_count;
 
 void samples_add(struct samples *s, double value) {
-    if (s->count == MAX_SAMPLES)
+    if (s->count == MAX_SAMPLES) {
         return;
+    }
     if (s->count == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 1024;
         s->values = mem_realloc(s->values, s->cap * sizeof *s->values);
@@ -40,8 +41,9 @@ static int compare(const void *a, const void *b) {
 }
 
 double samples_quantile(struct samples *s, double q) {
-    if (s->count == 0)
+    if (s->count == 0) {
         return 0;
+    }
     qsort(s->values, s->count, sizeof *s->values, compare);
     return s->values[(size_t)(q * (double)(s->count - 1) + 0.5)];
 }
@@ -56,8 +58,9 @@ void samples_fini(struct samples *s) {
 }
 
 void report_row(const char *what, const char *target, const char *figure, ...) {
-    if (row_count == MAX_ROWS)
+    if (row_count == MAX_ROWS) {
         return;
+    }
     struct row *row = &rows[row_count++];
     va_list args;
     va_start(args, figure);
@@ -69,33 +72,38 @@ void report_row(const char *what, const char *target, const char *figure, ...) {
 }
 
 void report_figure(const char *scenario, const char *who, const char *what, double value) {
-    if (figure_count < MAX_FIGURES)
+    if (figure_count < MAX_FIGURES) {
         figures[figure_count++] = (struct figure){scenario, who, what, value};
+    }
 }
 
 /* Rows and machines have no quotes, backslashes or control characters. */
 bool report_write(const char *path, const char *machine) {
     FILE *file = fopen(path, "we");
-    if (!file)
+    if (file == NULL) {
         return false;
+    }
     fprintf(file, "{\n\"machine\": \"%s\",\n\"rows\": [", machine);
-    for (size_t i = 0; i < row_count; i++)
+    for (size_t i = 0; i < row_count; i++) {
         fprintf(file, "%s\n{\"what\": \"%s\", \"figure\": \"%s\", \"target\": \"%s\"}",
                 i > 0 ? "," : "", rows[i].what, rows[i].figure, rows[i].target);
+    }
     fputs("],\n\"figures\": [", file);
-    for (size_t i = 0; i < figure_count; i++)
+    for (size_t i = 0; i < figure_count; i++) {
         fprintf(file,
                 "%s\n{\"scenario\": \"%s\", \"who\": \"%s\", \"what\": \"%s\", \"value\": %.3f}",
                 i > 0 ? "," : "", figures[i].scenario, figures[i].who, figures[i].what,
                 figures[i].value);
+    }
     fputs("]\n}\n", file);
     return fclose(file) == 0;
 }
 
 void report_print(void) {
     puts("| what | figure | target |\n| --- | --- | --- |");
-    for (size_t i = 0; i < row_count; i++)
+    for (size_t i = 0; i < row_count; i++) {
         printf("| %s | %s | %s |\n", rows[i].what, rows[i].figure, rows[i].target);
+    }
     fflush(stdout);
     row_count = 0;
 }

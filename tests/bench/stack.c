@@ -32,13 +32,15 @@ static const char CONFIG[] = "listen:\n"
 
 static bool write_config(const struct stack *s, bool tls, const char *path) {
     char listener[256] = "plaintext: true";
-    if (tls)
+    if (tls) {
         snprintf(listener, sizeof listener,
                  "tls: {certificate: %s/tls.pem, key: %s/tls.key, minVersion: \"1.3\"}", s->folder,
                  s->folder);
+    }
     FILE *file = fopen(path, "wxe");
-    if (!file)
+    if (file == NULL) {
         return false;
+    }
     bool ok = fprintf(file, CONFIG, s->port, listener, s->ops_port, s->folder, s->folder, s->folder,
                       s->redis_socket, s->folder) > 0;
     return fclose(file) == 0 && ok;
@@ -49,8 +51,9 @@ static bool redis_answers(const struct stack *s) {
     snprintf(address.sun_path, sizeof address.sun_path, "%s", s->redis_socket);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+    }
     return ok;
 }
 
@@ -59,8 +62,9 @@ static bool daemon_is_ready(const struct stack *s) {
     static const char request[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     char answer[13] = "";
     int fd = process_connect(s->ops_port);
-    if (fd < 0)
+    if (fd < 0) {
         return false;
+    }
     bool ready = write(fd, request, sizeof request - 1) > 0 &&
                  read(fd, answer, sizeof answer - 1) > 0 && strcmp(answer, "HTTP/1.1 200") == 0;
     close(fd);
@@ -70,8 +74,9 @@ static bool daemon_is_ready(const struct stack *s) {
 static bool wait_until(const struct stack *s, pid_t pid, bool (*is_ready)(const struct stack *s)) {
     uint64_t end = monotonic_ns() + START_MS * 1000000ull;
     while (pid > 0 && process_alive(pid) && monotonic_ns() < end) {
-        if (is_ready(s))
+        if (is_ready(s)) {
             return true;
+        }
         usleep(POLL_US);
     }
     return false;
@@ -80,7 +85,7 @@ static bool wait_until(const struct stack *s, pid_t pid, bool (*is_ready)(const 
 static bool start_redis(struct stack *s) {
     char log[128];
     const char *other = getenv("WSLOCK_TEST_REDIS");
-    const char *const argv[] = {other ? other : "redis-server",
+    const char *const argv[] = {other != NULL ? other : "redis-server",
                                 "--port",
                                 "0",
                                 "--unixsocket",
@@ -96,8 +101,9 @@ static bool start_redis(struct stack *s) {
                                 NULL};
     snprintf(log, sizeof log, "%s/redis.log", s->folder);
     s->redis = process_spawn(argv, log);
-    if (wait_until(s, s->redis, redis_answers))
+    if (wait_until(s, s->redis, redis_answers)) {
         return true;
+    }
     complain("redis-server did not start:");
     process_show_log(log);
     return false;
@@ -110,11 +116,13 @@ static bool start_daemon(struct stack *s, const struct bench *b, bool tls) {
     snprintf(config, sizeof config, "%s/wslockd.yaml", s->folder);
     s->port = process_free_port();
     s->ops_port = process_free_port();
-    if (!write_config(s, tls, config))
+    if (!write_config(s, tls, config)) {
         return false;
+    }
     s->daemon = process_spawn(argv, log);
-    if (wait_until(s, s->daemon, daemon_is_ready))
+    if (wait_until(s, s->daemon, daemon_is_ready)) {
         return true;
+    }
     complain("%s did not get ready:", b->wslockd);
     process_show_log(log);
     return false;
@@ -122,13 +130,14 @@ static bool start_daemon(struct stack *s, const struct bench *b, bool tls) {
 
 bool stack_start(struct stack *s, const struct bench *b, bool tls) {
     *s = (struct stack){.folder = "/tmp/wslock-bench-XXXXXX", .keep = b->keep};
-    if (!mkdtemp(s->folder)) {
+    if (mkdtemp(s->folder) == NULL) {
         complain("cannot make a folder in /tmp");
         return false;
     }
     snprintf(s->redis_socket, sizeof s->redis_socket, "%s/redis.sock", s->folder);
-    if (keys_make(&s->keys, s->folder) && start_redis(s) && start_daemon(s, b, tls))
+    if (keys_make(&s->keys, s->folder) && start_redis(s) && start_daemon(s, b, tls)) {
         return true;
+    }
     stack_stop(s);
     return false;
 }
@@ -136,12 +145,14 @@ bool stack_start(struct stack *s, const struct bench *b, bool tls) {
 static void remove_folder(const char *folder) {
     DIR *dir = opendir(folder);
     struct dirent *entry;
-    while (dir && (entry = readdir(dir))) {
-        if (unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+    while (dir != NULL && ((entry = readdir(dir)) != NULL)) {
+        if (unlinkat(dirfd(dir), entry->d_name, 0) != 0) {
             unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+        }
     }
-    if (dir)
+    if (dir != NULL) {
         closedir(dir);
+    }
     rmdir(folder);
 }
 
@@ -149,8 +160,9 @@ void stack_stop(struct stack *s) {
     process_stop(&s->daemon);
     process_stop(&s->redis);
     keys_fini(&s->keys);
-    if (s->keep)
+    if (s->keep) {
         complain("kept: %s", s->folder);
-    else
+    } else {
         remove_folder(s->folder);
+    }
 }

@@ -22,8 +22,9 @@ static void on_message(void *ctx, struct crowd *c, unsigned index, const struct 
 
 bool run_storm(const struct bench *b) {
     struct stack s;
-    if (!stack_start(&s, b, false))
+    if (!stack_start(&s, b, false)) {
         return false;
+    }
     const struct crowd_plan plan = {.count = b->storm,
                                     .per_room = PER_ROOM,
                                     .editors = true,
@@ -42,13 +43,14 @@ bool run_storm(const struct bench *b) {
     char what[112];
     snprintf(what, sizeof what, "%u sessions reconnect, sign in (ES256) and rejoin at once",
              b->storm);
-    if (ok)
+    if (ok) {
         report_row(what, "≤ 15 s, beyond ≤ 6 s (10,000)",
                    "%.1f s, %u joins repeated, %u told degraded; CPU a session: wslockd %.0f µs, "
                    "Redis %.0f µs",
                    (double)(monotonic_ns() - begin) / 1e9, crowd_retries(c), crowd_degraded(c),
                    (double)(process_cpu_ns(s.daemon) - cpu) / 1000 / b->storm,
                    (double)(process_cpu_ns(s.redis) - redis) / 1000 / b->storm);
+    }
     crowd_destroy(&c);
     stack_stop(&s);
     return ok;

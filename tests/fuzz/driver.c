@@ -47,9 +47,10 @@ static void keep_input(void) {
     FILE *f;
 
     (void)snprintf(path, sizeof path, "%scrash", artifact_prefix);
-    f = running ? fopen(path, "wb") : NULL;
-    if (!f)
+    f = running != NULL ? fopen(path, "wb") : NULL;
+    if (f == NULL) {
         return;
+    }
     (void)fwrite(running, 1, running_len, f);
     (void)fclose(f);
     (void)fprintf(stderr, "the input stands in %s\n", path);
@@ -64,12 +65,14 @@ static void on_abort(int signal_number) {
 static void add(struct pool *pool, const void *data, size_t len) {
     struct piece *p;
 
-    if (pool->count == MAX_PIECES)
+    if (pool->count == MAX_PIECES) {
         return;
+    }
     p = &pool->items[pool->count++];
     p->data = malloc(len + 1);
-    if (!p->data)
+    if (p->data == NULL) {
         abort();
+    }
     memcpy(p->data, data, len);
     p->len = len;
 }
@@ -78,10 +81,12 @@ static void add_file(struct pool *pool, const char *path) {
     uint8_t *data = malloc(max_len);
     FILE *f = fopen(path, "rb");
 
-    if (data && f)
+    if (data != NULL && f != NULL) {
         add(pool, data, fread(data, 1, max_len, f));
-    if (f)
+    }
+    if (f != NULL) {
         (void)fclose(f);
+    }
     free(data);
 }
 
@@ -97,12 +102,14 @@ static void add_folder(const char *folder) {
         char path[1024];
 
         (void)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
-        if (entries[i]->d_name[0] != '.')
+        if (entries[i]->d_name[0] != '.') {
             add_file(&seeds, path);
+        }
         free(entries[i]);
     }
-    if (count >= 0)
+    if (count >= 0) {
         free(entries);
+    }
 }
 
 /* A dictionary's lines: [name=]"text", with \\, \" and \xNN. */
@@ -111,8 +118,9 @@ static void add_word(const char *line) {
     uint8_t word[256];
     size_t len = 0;
 
-    if (*line == '#' || !p)
+    if (*line == '#' || p == NULL) {
         return;
+    }
     for (p++; *p && *p != '"' && len < sizeof word; p++) {
         unsigned byte;
 
@@ -131,23 +139,27 @@ static void add_dictionary(const char *path) {
     FILE *f = fopen(path, "r");
     char line[1024];
 
-    while (f && fgets(line, sizeof line, f))
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
         add_word(line);
-    if (f)
+    }
+    if (f != NULL) {
         (void)fclose(f);
+    }
 }
 
 /* Puts `len` bytes in at `at`, over what stands there or before it. */
 static size_t splice(uint8_t *data, size_t size, size_t at, const uint8_t *more, size_t len,
                      int over) {
-    if (at + len > max_len)
+    if (at + len > max_len) {
         return size;
+    }
     if (over) {
         memcpy(data + at, more, len);
         return at + len > size ? at + len : size;
     }
-    if (size + len > max_len)
+    if (size + len > max_len) {
         return size;
+    }
     memmove(data + at + len, data + at, size - at);
     memcpy(data + at, more, len);
     return size + len;
@@ -161,8 +173,9 @@ static size_t mutate(uint8_t *data, size_t size) {
 
     switch (below(6)) {
     case 0:
-        if (at < size)
+        if (at < size) {
             data[at] ^= (uint8_t)(1u << below(8));
+        }
         return size;
     case 1:
         byte = (uint8_t)below(256);
@@ -172,8 +185,9 @@ static size_t mutate(uint8_t *data, size_t size) {
         memmove(data + at, data + at + from, size - at - from);
         return size - from;
     case 3:
-        if (words.count == 0)
+        if (words.count == 0) {
             return size;
+        }
         p = &words.items[below(words.count)];
         return splice(data, size, at, p->data, p->len, (int)below(2));
     case 4:
@@ -197,14 +211,17 @@ static void run_random(void) {
     uint8_t *data = malloc(max_len + 1), *exact;
     size_t size = seed->len < max_len ? seed->len : max_len;
 
-    if (!data)
+    if (data == NULL) {
         abort();
+    }
     memcpy(data, seed->data, size);
-    for (size_t i = below(16) + 1; i > 0; i--)
+    for (size_t i = below(16) + 1; i > 0; i--) {
         size = mutate(data, size);
+    }
     exact = malloc(size > 0 ? size : 1); /* of its own length: reading beyond is seen */
-    if (!exact)
+    if (exact == NULL) {
         abort();
+    }
     memcpy(exact, data, size);
     run(exact, size);
     free(exact);
@@ -214,26 +231,29 @@ static void run_random(void) {
 static void take_option(const char *option, unsigned long *runs) {
     const char *value = strchr(option, '=');
 
-    if (!value)
+    if (value == NULL) {
         return;
+    }
     value++;
-    if (strncmp(option, "-runs=", 6) == 0)
+    if (strncmp(option, "-runs=", 6) == 0) {
         *runs = strtoul(value, NULL, 10);
-    else if (strncmp(option, "-seed=", 6) == 0)
+    } else if (strncmp(option, "-seed=", 6) == 0) {
         random_state = strtoull(value, NULL, 10) | 1;
-    else if (strncmp(option, "-max_len=", 9) == 0)
+    } else if (strncmp(option, "-max_len=", 9) == 0) {
         max_len = strtoul(value, NULL, 10);
-    else if (strncmp(option, "-timeout=", 9) == 0)
+    } else if (strncmp(option, "-timeout=", 9) == 0) {
         (void)alarm((unsigned)strtoul(value, NULL, 10) * 60);
-    else if (strncmp(option, "-dict=", 6) == 0)
+    } else if (strncmp(option, "-dict=", 6) == 0) {
         add_dictionary(value);
-    else if (strncmp(option, "-artifact_prefix=", 17) == 0)
+    } else if (strncmp(option, "-artifact_prefix=", 17) == 0) {
         artifact_prefix = value;
+    }
 }
 
 static void empty(struct pool *pool) {
-    for (size_t i = 0; i < pool->count; i++)
+    for (size_t i = 0; i < pool->count; i++) {
         free(pool->items[i].data);
+    }
     pool->count = 0;
 }
 
@@ -241,20 +261,27 @@ int main(int argc, char **argv) {
     unsigned long runs = 0;
 
     (void)signal(SIGABRT, on_abort);
-    if (__asan_set_death_callback)
+    if (__asan_set_death_callback) {
         __asan_set_death_callback(keep_input);
-    for (int i = 1; i < argc; i++)
-        if (argv[i][0] == '-')
+    }
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-') {
             take_option(argv[i], &runs);
+        }
+    }
     (void)fprintf(stderr, "seed %llu, %lu runs\n", (unsigned long long)random_state, runs);
     add(&seeds, "", 0);
-    for (int i = 1; i < argc; i++)
-        if (argv[i][0] != '-')
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] != '-') {
             add_folder(argv[i]);
-    for (size_t i = 0; i < seeds.count; i++)
+        }
+    }
+    for (size_t i = 0; i < seeds.count; i++) {
         run(seeds.items[i].data, seeds.items[i].len);
-    for (unsigned long i = 0; i < runs; i++)
+    }
+    for (unsigned long i = 0; i < runs; i++) {
         run_random();
+    }
     empty(&seeds);
     empty(&words);
     return 0;

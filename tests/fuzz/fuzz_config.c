@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     buf_append_str(&text, whole ? "" : LEAST);
     buf_append(&text, data, size);
     c = config_load_text("fuzz", text.data, text.len, on_problem, &text.len);
-    if (c) {
+    if (c != NULL) {
         check_loaded(c);
     }
     config_destroy(&c);

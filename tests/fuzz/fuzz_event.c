@@ -21,8 +21,9 @@ static void touch_takeover(const struct lock_takeover *t) {
 
 /* What is reported of it again has to fit (lock_report). */
 static void touch_waiter(const struct lock_waiter *w) {
-    if (w->user_id.len > LOCK_USER_MAX || w->client_id.len > LOCK_CLIENT_MAX)
+    if (w->user_id.len > LOCK_USER_MAX || w->client_id.len > LOCK_CLIENT_MAX) {
         abort();
+    }
     touch(w->username);
     touch(w->message);
     touch(w->packed);
@@ -41,16 +42,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         touch(event.operation.reason);
         touch_takeover(&event.takeover);
         touch_takeover(&event.lock.takeover);
-        if (event.kind == LOCK_EVENT_WAITER)
+        if (event.kind == LOCK_EVENT_WAITER) {
             touch_waiter(&event.waiter);
+        }
     }
     if (script_reply_decode(packed, &scratch, &head, &result)) {
-        for (size_t i = 0; i < result.held_count; i++)
+        for (size_t i = 0; i < result.held_count; i++) {
             touch(result.held[i]);
-        for (size_t i = 0; i < result.snapshot.member_listed; i++)
+        }
+        for (size_t i = 0; i < result.snapshot.member_listed; i++) {
             touch(result.snapshot.members[i].username);
-        for (size_t i = 0; i < result.snapshot.waiter_count; i++)
+        }
+        for (size_t i = 0; i < result.snapshot.waiter_count; i++) {
             touch_waiter(&result.snapshot.waiters[i]);
+        }
         touch_takeover(&result.lock.takeover);
     }
     return 0;

@@ -45,7 +45,7 @@ static void check_request(const struct wire_request *r) {
     require(r->ref.len <= WIRE_REF_MAX);
     require(r->token >= 0 && r->token <= INT64_C(9007199254740991));
     require(r->client_id.len == 0 || wire_client_id_valid(r->client_id));
-    require(!r->revision.p || utf8_length(r->revision.p, r->revision.len) <= 128);
+    require(r->revision.p == NULL || utf8_length(r->revision.p, r->revision.len) <= 128);
     if (r->kind == WIRE_REQ_AUTH) {
         require(r->auth_token.p != NULL && utf8_valid(r->auth_token.p, r->auth_token.len));
         check_message(wire_recovered(&to), &r->ref);

@@ -22,8 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char SECRET[] = "0123456789abcdef0123456789abcdef";
 
 static void require(bool holds) {
-    if (!holds)
+    if (!holds) {
         abort();
+    }
 }
 
 /* One that has the secret and looks for claims in every way. */
@@ -61,8 +62,9 @@ static void append_b64(struct buf *out, const uint8_t *p, size_t len) {
 
         bits |= i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0;
         bits |= i + 2 < len ? p[i + 2] : 0;
-        for (size_t j = 0; j < (len - i > 2 ? 4 : len - i + 1); j++)
+        for (size_t j = 0; j < (len - i > 2 ? 4 : len - i + 1); j++) {
             buf_append_char(out, SET[bits >> (18 - 6 * j) & 63]);
+        }
     }
 }
 
@@ -92,12 +94,14 @@ static void check_identity(const struct auth_identity *id) {
     require(strlen(id->username) >= 1 && strlen(id->username) <= AUTH_MAX_NAME_BYTES);
     require(utf8_valid(id->user_id, strlen(id->user_id)));
     require(utf8_valid(id->username, strlen(id->username)));
-    for (const char *p = id->user_id; *p; p++)
+    for (const char *p = id->user_id; *p; p++) {
         require((unsigned char)*p >= 0x20 && *p != 0x7f);
+    }
     check_name(id->username);
     require(id->role_count <= 1);
-    for (size_t i = 0; i < id->role_count; i++)
+    for (size_t i = 0; i < id->role_count; i++) {
         require(strcmp(id->roles[i], "lock-admin") == 0);
+    }
     require(id->deadline_unix_ms > NOW_MS && id->deadline_unix_ms == id->expires_unix_ms + 30000);
 }
 
@@ -108,8 +112,9 @@ static void try_token(struct auth *a, struct str token) {
 
     require((result == AUTH_OK) == (id != NULL));
     require(result == AUTH_OK || why != NULL);
-    if (id)
+    if (id != NULL) {
         check_identity(id);
+    }
     auth_identity_destroy(&id);
 }
 
@@ -137,8 +142,9 @@ static void try_key(struct str key) {
         "eyJhbGciOiJFUzI1NiJ9.eA.AAAA", "eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.eA.AAAA"};
     const char *why = NULL;
 
-    for (size_t i = 0; i < ARRAY_LEN(TOKENS); i++)
+    for (size_t i = 0; i < ARRAY_LEN(TOKENS); i++) {
         require(jws_verify_compact(key, str_of(TOKENS[i]), &why) != JWS_VALID && why != NULL);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -146,21 +152,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct str rest = {(const char *)data + 1, size > 0 ? size - 1 : 0};
     const char *line_end;
 
-    if (!a) {
+    if (a == NULL) {
         log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
         a = make_auth();
     }
-    if (size < 2)
+    if (size < 2) {
         return 0;
+    }
     switch (data[0]) {
     case 't':
         try_token(a, rest);
         break;
     case 's':
         line_end = memchr(rest.p, '\n', rest.len);
-        if (line_end)
+        if (line_end != NULL) {
             try_signed(a, (struct str){rest.p, (size_t)(line_end - rest.p)},
                        (struct str){line_end + 1, rest.len - (size_t)(line_end + 1 - rest.p)});
+        }
         break;
     case 'k':
         try_key(rest);

@@ -6,7 +6,7 @@
 
 int fdatasync(int fildes) {
     const char *text = getenv("WSLOCK_TEST_DISK_MS");
-    long ms = text ? strtol(text, NULL, 10) : 0;
+    long ms = text != NULL ? strtol(text, NULL, 10) : 0;
     struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
     int (*next)(int);
     *(void **)&next = dlsym(RTLD_NEXT, "fdatasync");

@@ -10,7 +10,7 @@
 static long offset_ms(void) {
     const char *path = getenv("WSLOCK_TEST_CLOCK_FILE");
     char text[32] = "";
-    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
     if (fd < 0) {
         return 0;
@@ -57,7 +57,7 @@ time_t time(time_t *timer) {
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    if (timer) {
+    if (timer != NULL) {
         *timer = now.tv_sec;
     }
     return now.tv_sec;

@@ -52,15 +52,17 @@ static UNUSED_OK void append_b64(struct buf *out, const void *data, size_t len) 
 
         bits |= i + 1 < len ? (unsigned)p[i + 1] << 8 : 0;
         bits |= i + 2 < len ? p[i + 2] : 0;
-        for (size_t j = 0; j < (len - i > 2 ? 4 : len - i + 1); j++)
+        for (size_t j = 0; j < (len - i > 2 ? 4 : len - i + 1); j++) {
             buf_append_char(out, SET[bits >> (18 - 6 * j) & 63]);
+        }
     }
 }
 
 static UNUSED_OK const char *digest_of(const char *alg) {
-    if (strcmp(alg, "EdDSA") == 0)
+    if (strcmp(alg, "EdDSA") == 0) {
         return NULL;
-    return strstr(alg, "256") ? "SHA256" : strstr(alg, "384") ? "SHA384" : "SHA512";
+    }
+    return strstr(alg, "256") != NULL ? "SHA256" : strstr(alg, "384") != NULL ? "SHA384" : "SHA512";
 }
 
 /* DER to r and s side by side. */
@@ -96,8 +98,9 @@ static UNUSED_OK void append_signature(struct buf *out, const struct signer *s, 
         assert_int_equal(EVP_DigestSign(md, sig, &len, (const unsigned char *)input.p, input.len),
                          1);
         EVP_MD_CTX_free(md);
-        if (strcmp(s->alg, "ES256") == 0 || strcmp(s->alg, "ES384") == 0)
+        if (strcmp(s->alg, "ES256") == 0 || strcmp(s->alg, "ES384") == 0) {
             len = der_to_raw(sig, len, s->alg[2] == '2' ? 32 : 48);
+        }
     }
     append_b64(out, sig, len);
 }
@@ -126,7 +129,7 @@ static UNUSED_OK char *make_token(const struct signer *s, const char *header, st
     char alg_only[64];
 
     (void)snprintf(alg_only, sizeof alg_only, "{\"alg\":\"%s\"}", s->alg);
-    return make_token_of(s, str_of(header ? header : alg_only), payload);
+    return make_token_of(s, str_of(header != NULL ? header : alg_only), payload);
 }
 
 static UNUSED_OK EVP_PKEY *make_key(const char *kind) {
@@ -145,8 +148,9 @@ static UNUSED_OK void append_bn_member(struct buf *out, EVP_PKEY *pkey, const ch
     unsigned char bytes[1024];
 
     assert_int_equal(EVP_PKEY_get_bn_param(pkey, param, &n), 1);
-    if (width == 0)
+    if (width == 0) {
         width = BN_num_bytes(n);
+    }
     assert_int_equal(BN_bn2binpad(n, bytes, width), width);
     BN_free(n);
     buf_printf(out, ",\"%s\":\"", name);
@@ -223,17 +227,18 @@ static UNUSED_OK char *write_pem(const struct fixture *f, const char *name, EVP_
 }
 
 static UNUSED_OK struct config_strings strings_of(const char *a, const char *b) {
-    struct config_strings s = {.count = b ? 2 : 1, .set = true};
+    struct config_strings s = {.count = b != NULL ? 2 : 1, .set = true};
 
     s.items = mem_calloc(2, sizeof *s.items);
     s.items[0] = mem_strdup(a);
-    s.items[1] = b ? mem_strdup(b) : NULL;
+    s.items[1] = b != NULL ? mem_strdup(b) : NULL;
     return s;
 }
 
 static UNUSED_OK void free_strings(struct config_strings *s) {
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
         mem_free(s->items[i]);
+    }
     mem_free(s->items);
     *s = (struct config_strings){0};
 }
@@ -242,12 +247,13 @@ static UNUSED_OK void free_strings(struct config_strings *s) {
 static UNUSED_OK void add_key(struct fixture *f, const char *kid, const char *alg, char *path) {
     struct config_key *key = &f->keys[f->config.auth.key_count++];
 
-    key->kid = kid ? mem_strdup(kid) : NULL;
+    key->kid = kid != NULL ? mem_strdup(kid) : NULL;
     key->alg = mem_strdup(alg);
-    if (alg[0] == 'H')
+    if (alg[0] == 'H') {
         key->secret_file = path;
-    else
+    } else {
         key->public_key_file = path;
+    }
 }
 
 static UNUSED_OK void fixture_init(struct fixture *f) {
@@ -258,8 +264,9 @@ static UNUSED_OK void fixture_init(struct fixture *f) {
     f->config.auth.keys = f->keys;
     f->config.auth.algorithms = (struct config_strings){
         mem_calloc(ARRAY_LEN(ALL_ALGS), sizeof(char *)), ARRAY_LEN(ALL_ALGS), true};
-    for (size_t i = 0; i < ARRAY_LEN(ALL_ALGS); i++)
+    for (size_t i = 0; i < ARRAY_LEN(ALL_ALGS); i++) {
         f->config.auth.algorithms.items[i] = mem_strdup(ALL_ALGS[i]);
+    }
     f->config.auth.admin_roles = strings_of("lock-admin", NULL);
     f->config.auth.claim_user_id = mem_strdup("sub");
     f->config.auth.claim_username = mem_strdup("name");
@@ -303,8 +310,9 @@ static UNUSED_OK void fixture_load(struct fixture *f) {
 
     auth_destroy(&f->auth);
     f->auth = auth_create(&f->config, &problem);
-    if (!f->auth)
+    if (f->auth == NULL) {
         fail_msg("%s", problem);
+    }
     assert_null(problem);
 }
 
@@ -324,11 +332,12 @@ static UNUSED_OK enum auth_result verify(struct fixture *f, char *token,
     struct auth_identity *own = NULL;
     const char *why = NULL;
     enum auth_result result =
-        auth_verify(f->auth, str_of(token), NOW_MS, identity ? identity : &own, &why);
+        auth_verify(f->auth, str_of(token), NOW_MS, identity != NULL ? identity : &own, &why);
 
     assert_true((result == AUTH_OK) == ((identity ? *identity : own) != NULL));
-    if (result != AUTH_OK)
+    if (result != AUTH_OK) {
         assert_non_null(why);
+    }
     auth_identity_destroy(&own);
     mem_free(token);
     return result;

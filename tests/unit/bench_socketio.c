@@ -37,8 +37,9 @@ static void test_each_kind(void **state) {
         enum socketio_kind kind = socketio_parse(CASES[i].text, strlen(CASES[i].text), &m);
         print_message("%s\n", CASES[i].text);
         assert_int_equal(kind, CASES[i].kind);
-        if (kind != SOCKETIO_MESSAGE)
+        if (kind != SOCKETIO_MESSAGE) {
             continue;
+        }
         assert_int_equal(m.event_len, strlen(CASES[i].event));
         assert_memory_equal(m.event, CASES[i].event, m.event_len);
         assert_int_equal(m.is_reply, CASES[i].is_reply);

@@ -67,7 +67,7 @@ static inline bool redis_server_ask(const struct redis_server *s, const char *co
 static inline void redis_server_start(struct redis_server *s, const char *const *options) {
     const char *other = getenv("WSLOCK_TEST_REDIS");
     const char *argv[40] = {
-        other ? other : "redis-server",
+        other != NULL ? other : "redis-server",
         "--port",
         "0",
         "--unixsocket",
@@ -87,7 +87,7 @@ static inline void redis_server_start(struct redis_server *s, const char *const 
     char answer[256] = "";
     size_t n = 17;
 
-    for (; options && *options; options++) {
+    for (; options != NULL && *options != NULL; options++) {
         argv[n++] = *options;
     }
     s->pid = fork();

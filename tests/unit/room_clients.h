@@ -78,7 +78,7 @@ static struct walk *walk;
 static void trace(const char *format, ...) {
     va_list args;
     va_start(args, format);
-    if (getenv("WSLOCK_TEST_VERBOSE")) {
+    if (getenv("WSLOCK_TEST_VERBOSE") != NULL) {
         vprintf(format, args);
     }
     va_end(args);
@@ -115,7 +115,7 @@ static void room_says(struct expected e) {
             assert_true(c->held_count < ARRAY_LEN(c->held));
             c->held[c->held_count++] = e;
         } else if (c->state == IN &&
-                   (e.event ? e.rev > c->snapshot_rev : e.rev >= c->snapshot_rev)) {
+                   (e.event != NULL ? e.rev > c->snapshot_rev : e.rev >= c->snapshot_rev)) {
             expect(c, e);
         }
     }
@@ -178,8 +178,8 @@ static void hear_lock(struct client *c, const char *mine, int64_t rev, const cha
     assert_true(c->expect_first < c->expect_end);
     struct expected e = c->expect[c->expect_first++ % ARRAY_LEN(c->expect)];
     const json_t *person = json_object_get(lock, "holder");
-    person = person ? person : json_object_get(lock, "reservedFor");
-    const char *name = person ? json_string_value(json_object_get(person, "userId")) : "";
+    person = person != NULL ? person : json_object_get(lock, "reservedFor");
+    const char *name = person != NULL ? json_string_value(json_object_get(person, "userId")) : "";
     assert_int_equal(rev, e.rev);
     assert_string_equal(cause, e.event ? lock_cause_text(e.event->cause) : "RECOVERED");
     describe_lock(c->lock, sizeof c->lock, json_string_value(json_object_get(lock, "state")), name,
@@ -234,7 +234,7 @@ static void hear_lost(struct person *p, struct client *c, int64_t rev, int64_t t
 
 static void hear_presence(struct client *c, const json_t *data) {
     const json_t *left = json_object_get(data, "left"), *users = json_object_get(data, "users");
-    if (users) {
+    if (users != NULL) {
         memset(c->connections, 0, sizeof c->connections);
         c->editor = -1;
     }
@@ -299,7 +299,7 @@ static void on_told(struct person *p, const char *event, const json_t *data) {
     walk->told++;
     trace("        %s: %s\n", p->client, p->told[0]);
     p->told_count = 0;
-    if (rev_field) { /* never falls, and nothing is older than what it joined with */
+    if (rev_field != NULL) { /* never falls, and nothing is older than what it joined with */
         assert_true(rev >= c->high);
         assert_true(rev >= c->snapshot_rev);
         c->high = rev;

@@ -236,7 +236,7 @@ static inline void hold_lock(struct person *p) {
     w->lock.token = w->rev + TICK;
     w->lock.since_ms = w->store.now_ms;
     w->lock.expires_ms = w->store.now_ms + w->policy.lock_ttl_ms;
-    if (waiter_of(p)) {
+    if (waiter_of(p) != NULL) {
         remove_waiter(w, waiter_of(p));
     }
 }
@@ -286,8 +286,8 @@ static inline void pass_on(struct world *w, enum lock_cause cause, const char *a
         give_to_admin(w, cause, actor, ending, decision);
         return;
     }
-    clear_lock(w, first ? LOCK_STATE_RESERVED : LOCK_STATE_FREE);
-    if (first) {
+    clear_lock(w, first != NULL ? LOCK_STATE_RESERVED : LOCK_STATE_FREE);
+    if (first != NULL) {
         w->turn = *first;
         w->has_turn = true;
         remove_waiter(w, first);
@@ -329,8 +329,8 @@ static inline void do_acquire(struct person *p) {
         enum lock_cause cause = has_turn(p) ? LOCK_CAUSE_CLAIMED : LOCK_CAUSE_ACQUIRED;
         hold_lock(p);
         emit(w, LOCK_EVENT_LOCK, cause, p->session);
-    } else if (!owns(p) && (!mine || !mine->queues)) {
-        mine = mine ? mine : new_waiter(p);
+    } else if (!owns(p) && (mine == NULL || !mine->queues)) {
+        mine = mine != NULL ? mine : new_waiter(p);
         mine->queues = true;
         pack_waiter(w, mine);
         tell_place(w, LOCK_CAUSE_QUEUED, mine, true, p->session);
@@ -342,7 +342,7 @@ static inline const char *do_request(struct person *p, const char *message) {
     struct lock_waiter *mine = waiter_of(p);
     char *id = keep(w, mem_alloc(16));
     snprintf(id, 16, "request-%u", ++w->requests);
-    mine = mine ? mine : new_waiter(p);
+    mine = mine != NULL ? mine : new_waiter(p);
     mine->requests = true;
     mine->request_id = str_of(id);
     mine->message = str_of(message);
@@ -451,11 +451,11 @@ static inline void do_enter(struct person *p) {
                               .session_id = str_of(p->session),
                               .joined_ms = w->store.now_ms};
     emit(w, LOCK_EVENT_JOIN, LOCK_CAUSE_NONE, p->session)->member = *m;
-    if (mine && p->absent) {
+    if (mine != NULL && p->absent) {
         tell_place(w, LOCK_CAUSE_BACK, mine, true, p->session);
     }
     p->absent = false;
-    if (w->lock.state == LOCK_STATE_FREE && first_here(w)) {
+    if (w->lock.state == LOCK_STATE_FREE && first_here(w) != NULL) {
         pass_on(w, LOCK_CAUSE_RESERVED, p->session, &no_ending, NULL);
     }
 }
@@ -481,11 +481,11 @@ static inline void do_depart(struct person *p, bool on_purpose) {
     }
     if (has_turn(p) && on_purpose) {
         do_decline(w, LOCK_CAUSE_LEFT, p->session);
-    } else if (mine && on_purpose) {
+    } else if (mine != NULL && on_purpose) {
         struct lock_waiter gone = *mine;
         remove_waiter(w, mine);
         tell_place(w, LOCK_CAUSE_LEFT, &gone, false, p->session);
-    } else if (mine) {
+    } else if (mine != NULL) {
         p->absent = true;
         tell_place(w, LOCK_CAUSE_ABSENT, mine, true, p->session);
     }

@@ -103,27 +103,27 @@ static inline void describe_message(char *out, const char *event, const json_t *
 
     out[0] = '\0';
     put(out, "", event);
-    if (rev) {
+    if (rev != NULL) {
         snprintf(number, sizeof number, "%lld", (long long)json_integer_value(rev));
         put(out, " @", number);
     }
-    if (lock) {
+    if (lock != NULL) {
         const json_t *who = json_object_get(lock, "holder");
-        who = who ? who : json_object_get(lock, "reservedFor");
+        who = who != NULL ? who : json_object_get(lock, "reservedFor");
         put(out, " ", json_string_value(json_object_get(lock, "state")));
-        if (who) {
+        if (who != NULL) {
             put(out, " ", json_string_value(json_object_get(who, "userId")));
         }
     }
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         const char *text = json_string_value(json_object_get(data, texts[i]));
-        if (text) {
+        if (text != NULL) {
             put(out, " ", text);
         }
     }
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         const json_t *value = json_object_get(data, numbers[i]);
-        if (value) {
+        if (value != NULL) {
             snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
             put(out, " ", number);
         }
@@ -153,7 +153,7 @@ static inline void person_deliver(struct room_sub *sub, struct wire_message *m) 
     assert_non_null(event);
     assert_true(p->told_count < TOLD_MAX);
     describe_message(p->told[p->told_count++], event, data);
-    if (p->world->on_told) {
+    if (p->world->on_told != NULL) {
         p->world->on_told(p, event, data);
     }
     json_decref(message);
@@ -316,7 +316,7 @@ static inline void answer_report(struct world *w, struct lock_result *result,
     w->store.report_count--;
     memmove(w->store.reports, w->store.reports + 1, w->store.report_count * sizeof r);
     take_picture(w, &now);
-    result->snapshot = snapshot ? snapshot->s : now.s;
+    result->snapshot = snapshot != NULL ? snapshot->s : now.s;
     result->rev = result->snapshot.rev;
     result->now_ms = w->store.now_ms;
     result->lock = result->snapshot.lock;
@@ -411,7 +411,7 @@ static inline void after_ms(struct world *w, int64_t ms) {
 static inline void assert_told_list(struct person *p, int line, const char *const *expected) {
     size_t n = 0;
     bool same = true;
-    while (expected[n]) {
+    while (expected[n] != NULL) {
         same = same && n < p->told_count && strcmp(expected[n], p->told[n]) == 0;
         n++;
     }

@@ -14,7 +14,8 @@ static void lines_read(struct lines *l, const char *path) {
     l->data = read_file(path, NULL);
     l->count = 0;
     char *save = NULL;
-    for (char *line = strtok_r(l->data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(l->data, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
         assert_true(l->count < MAX_LINES);
         l->at[l->count++] = line;
     }

@@ -13,7 +13,7 @@ static bool find_torn(const struct fixture *f, char *path, size_t size) {
     bool found = false;
     DIR *dir = opendir(f->dir);
     assert_non_null(dir);
-    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         if (strncmp(e->d_name, "audit.jsonl.torn-", 17) == 0) {
             assert_false(found);
             (void)snprintf(path, size, "%s/%s", f->dir, e->d_name);

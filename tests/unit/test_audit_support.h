@@ -91,7 +91,7 @@ static UNUSED_OK char *read_file(const char *path, size_t *len) {
     assert_int_equal(fread(data, 1, (size_t)size, in), (size_t)size);
     data[size] = '\0';
     assert_int_equal(fclose(in), 0);
-    if (len) {
+    if (len != NULL) {
         *len = (size_t)size;
     }
     return data;
@@ -106,7 +106,7 @@ static UNUSED_OK int count_in_file(const char *path, const char *text) {
     int count = 0;
     for (const char *line = data; line < end;) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
-        const char *const line_end = newline ? newline + 1 : end;
+        const char *const line_end = newline != NULL ? newline + 1 : end;
         for (const char *at = line;
              (at = memmem(at, (size_t)(line_end - at), text, strlen(text))) != NULL; at++) {
             count++;
@@ -119,11 +119,11 @@ static UNUSED_OK int count_in_file(const char *path, const char *text) {
 
 static int setup(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
-    if (!f) {
+    if (f == NULL) {
         return -1;
     }
     strcpy(f->dir, "/tmp/wslock-audit-XXXXXX");
-    if (!mkdtemp(f->dir)) {
+    if (mkdtemp(f->dir) == NULL) {
         free(f);
         return -1;
     }
@@ -159,7 +159,7 @@ static int teardown(void **state) {
 static UNUSED_OK struct audit *open_audit(struct fixture *f) {
     char *problem = NULL;
     struct audit *a = audit_open(&f->loop, &f->config, "gw-1", &problem);
-    if (!a) {
+    if (a == NULL) {
         print_error("audit_open: %s\n", problem);
     }
     assert_non_null(a);

@@ -356,11 +356,12 @@ static void checkpoints_are_logged(void **state) {
     assert_whole(f->file, NULL);
     char *log = read_file(log_file, NULL);
     char *save = NULL;
-    for (char *line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(log, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
         char hash[65];
         int seq = 0;
         const char *at = strstr(line, "audit_checkpoint ");
-        if (!at) {
+        if (at == NULL) {
             continue;
         }
         char in_file[128];

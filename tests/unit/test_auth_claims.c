@@ -10,7 +10,7 @@ static void setup_fixture(struct fixture *f) {
 
 static void replace(char **text, const char *with) {
     mem_free(*text);
-    *text = with ? mem_strdup(with) : NULL;
+    *text = with != NULL ? mem_strdup(with) : NULL;
 }
 
 static enum auth_result try_claims(struct fixture *f, const char *claims,
@@ -25,9 +25,11 @@ struct claims_case {
 
 static void try_all(struct fixture *f, const struct claims_case *cases, size_t count) {
     fixture_load(f);
-    for (size_t i = 0; i < count; i++)
-        if (try_claims(f, cases[i].claims, NULL) != cases[i].expected)
+    for (size_t i = 0; i < count; i++) {
+        if (try_claims(f, cases[i].claims, NULL) != cases[i].expected) {
             fail_msg("%s", cases[i].claims);
+        }
+    }
 }
 
 /* NOW_MS is 1800000000 s, the skew 30 s. */
@@ -128,8 +130,9 @@ static void test_reason_for_unread_claims(void **state) {
         token = make_token(&SIGNER, NULL, (struct str){claims.data, claims.len});
         assert_int_equal(auth_verify(f.auth, str_of(token), NOW_MS, &identity, &why),
                          CASES[i].why ? AUTH_INVALID : AUTH_OK);
-        if (CASES[i].why)
+        if (CASES[i].why != NULL) {
             assert_string_equal(why, CASES[i].why);
+        }
         auth_identity_destroy(&identity);
         buf_fini(&claims);
         mem_free(token);
@@ -373,13 +376,15 @@ static void test_roles(void **state) {
     /* As many as fit into 8 KiB, and those that anything depends on are kept: of every key, of
      * every type, each once, in the token's order. */
     buf_append_str(&claims, "{\"sub\":\"a\",\"exp\":1800000060,\"roles\":[\"chief\",\"a b\"");
-    for (int i = 0; i < 800; i++)
+    for (int i = 0; i < 800; i++) {
         buf_printf(&claims, ",\"r%d\"", i % 400);
+    }
     buf_append_str(&claims, ",\"A B\",\"by type\",\"lock-admin\",\"chief\",\"lock-admin\"]}");
     assert_int_equal(try_claims(&f, buf_cstr(&claims), &id), AUTH_OK);
     assert_int_equal(id->role_count, ARRAY_LEN(KEPT));
-    for (size_t i = 0; i < ARRAY_LEN(KEPT); i++)
+    for (size_t i = 0; i < ARRAY_LEN(KEPT); i++) {
         assert_string_equal(id->roles[i], KEPT[i]);
+    }
     assert_true(id->admin);
     auth_identity_destroy(&id);
     buf_fini(&claims);
@@ -425,10 +430,13 @@ static void test_pointers(void **state) {
         fixture_load(&f);
         buf_reset(&claims);
         buf_printf(&claims, "%s\"exp\":1800000060}", CASES[i].claims);
-        if (try_claims(&f, buf_cstr(&claims), &id) != (CASES[i].user ? AUTH_OK : AUTH_INVALID))
+        if (try_claims(&f, buf_cstr(&claims), &id) !=
+            (CASES[i].user != NULL ? AUTH_OK : AUTH_INVALID)) {
             fail_msg("%s in %s", CASES[i].path, claims.data);
-        if (id)
+        }
+        if (id != NULL) {
             assert_string_equal(id->user_id, CASES[i].user);
+        }
         auth_identity_destroy(&id);
     }
     buf_fini(&claims);

@@ -12,8 +12,9 @@ static enum auth_result try_with(struct fixture *f, const struct signer *s, cons
 static void expect_problem(struct fixture *f, const char *first, const char *second) {
     char *problem = load_problem(f);
 
-    if (!strstr(problem, first) || !strstr(problem, second))
+    if (strstr(problem, first) == NULL || strstr(problem, second) == NULL) {
         fail_msg("\"%s\" has not \"%s\" and \"%s\"", problem, first, second);
+    }
     mem_free(problem);
 }
 
@@ -252,14 +253,16 @@ static void test_bad_jwks(void **state) {
 
     buf_init(&set);
     buf_append_str(&set, "{\"keys\":[1");
-    for (size_t i = 1; i < 257; i++)
+    for (size_t i = 1; i < 257; i++) {
         buf_append_str(&set, ",1");
+    }
     buf_append_str(&set, "]}");
     set_jwks(&f, set.data, set.len);
     expect_problem(&f, "auth.jwks.file", "more than 256 keys");
     buf_reset(&set);
-    while (set.len <= 1024 * 1024)
+    while (set.len <= 1024 * 1024) {
         buf_append_char(&set, ' ');
+    }
     set_jwks(&f, set.data, set.len);
     expect_problem(&f, "auth.jwks.file", "too large");
     buf_fini(&set);

@@ -94,8 +94,9 @@ static void damage(struct seeded *random, struct buf *text) {
     char *copy = mem_strndup(text->data, text->len);
     size_t len = text->len;
 
-    if (seeded_below(random, 4) == 0)
+    if (seeded_below(random, 4) == 0) {
         c = (char)(1 + seeded_below(random, 255));
+    }
     buf_reset(text);
     buf_append(text, copy, at);
     switch (seeded_below(random, 3)) {
@@ -123,17 +124,19 @@ static void compare(const struct auth_identity *id, jwt_t *jwt) {
     const char *issuer = jwt_get_grant(jwt, "iss"), *user = jwt_get_grant(jwt, "sub");
     char digits[24];
 
-    if (!user) {
+    if (user == NULL) {
         (void)snprintf(digits, sizeof digits, "%ld", jwt_get_grant_int(jwt, "sub"));
         user = digits;
     }
     assert_string_equal(id->user_id, user);
     assert_true((id->issuer != NULL) == (issuer != NULL));
-    if (issuer)
+    if (issuer != NULL) {
         assert_string_equal(id->issuer, issuer);
+    }
     /* It reads 0 or, from 1.17 on, -1 where a number is no integer. */
-    if (jwt_get_grant_int(jwt, "exp") > 0)
+    if (jwt_get_grant_int(jwt, "exp") > 0) {
         assert_int_equal(id->expires_unix_ms / 1000, jwt_get_grant_int(jwt, "exp"));
+    }
 }
 
 struct round {
@@ -156,24 +159,29 @@ static void try_one(struct seeded *random, struct other *o, struct round *round)
     buf_init(&token);
     buf_append_str(&claims, CLAIMS[claims_index]);
     (void)snprintf(header, sizeof header, HEADERS[header_index], o->signer.alg, o->signer.alg);
-    if (before)
+    if (before) {
         damage(random, &claims);
+    }
     text = make_token(&o->signer, header, (struct str){claims.data, claims.len});
     buf_append_str(&token, text);
-    if (after)
+    if (after) {
         damage(random, &token);
+    }
     buf_cstr(&token);
 
     ours = auth_verify(o->f.auth, (struct str){token.data, token.len}, NOW_MS, &id, &why);
-    theirs = jwt_decode(&jwt, token.data, (unsigned char *)(o->pem ? o->pem : SECRET),
-                        (int)(o->pem ? o->pem_len : 64)) == 0;
-    if (ours == AUTH_OK && !theirs && !excused(&claims))
+    theirs = jwt_decode(&jwt, token.data, (unsigned char *)(o->pem != NULL ? o->pem : SECRET),
+                        (int)(o->pem != NULL ? o->pem_len : 64)) == 0;
+    if (ours == AUTH_OK && !theirs && !excused(&claims)) {
         fail_msg("accepted: %s %.*s in %s", header, (int)claims.len, claims.data, token.data);
+    }
     if (!before && !after && header_index < GOOD_HEADERS && claims_index < GOOD_CLAIMS &&
-        !(ours == AUTH_OK && theirs))
+        !(ours == AUTH_OK && theirs)) {
         fail_msg("refused: %s", token.data);
-    if (ours == AUTH_OK && theirs)
+    }
+    if (ours == AUTH_OK && theirs) {
         compare(id, jwt);
+    }
     round->accepted += ours == AUTH_OK;
     round->refused_by_us_alone += ours != AUTH_OK && theirs;
     round->refused_by_both += ours != AUTH_OK && !theirs;

@@ -18,8 +18,10 @@ static struct auth_identity *identity_of(struct fixture *f, const char *user, st
     buf_printf(&claims, "{\"sub\":%s,\"exp\":1800000060,\"name\":\"", user);
     buf_append(&claims, name.p, name.len);
     buf_append_str(&claims, "\"}");
-    if (verify(f, make_token(&signer, NULL, (struct str){claims.data, claims.len}), &id) != AUTH_OK)
+    if (verify(f, make_token(&signer, NULL, (struct str){claims.data, claims.len}), &id) !=
+        AUTH_OK) {
         fail_msg("refused: %.*s", (int)claims.len, claims.data);
+    }
     buf_fini(&claims);
     return id;
 }
@@ -33,13 +35,15 @@ static void setup_fixture(struct fixture *f) {
 static void check(struct fixture *f, struct str name, struct str expected, const char *note) {
     struct auth_identity *id = identity_of(f, "\"the-user\"", name);
 
-    if (!str_eqz(expected, id->username))
+    if (!str_eqz(expected, id->username)) {
         fail_msg("%.*s: \"%s\" (%zu bytes)", (int)name.len, name.p, id->username,
                  strlen(id->username));
-    if (note)
+    }
+    if (note != NULL) {
         assert_string_equal(id->name_note, note);
-    else
+    } else {
         assert_null(id->name_note);
+    }
     assert_string_equal(id->user_id, "the-user");
     auth_identity_destroy(&id);
 }
@@ -77,11 +81,12 @@ static void test_kept(void **state) {
 
 /* Written as JSON escapes, as surrogates above U+FFFF. */
 static void append_escape(struct buf *out, uint32_t code) {
-    if (code < 0x10000)
+    if (code < 0x10000) {
         buf_printf(out, "\\u%04x", code);
-    else
+    } else {
         buf_printf(out, "\\u%04x\\u%04x", 0xd800 + ((code - 0x10000) >> 10),
                    0xdc00 + ((code - 0x10000) & 0x3ff));
+    }
 }
 
 /* Every one of them, before, between and behind what is seen. */
@@ -141,8 +146,9 @@ static void test_blank(void **state) {
     check(&f, str_of(" A "), str_of(" A "), NULL);
     check(&f, str_of(""), str_of("the-user"), NULL);
     buf_reset(&name);
-    for (int i = 0; i < 300; i++)
+    for (int i = 0; i < 300; i++) {
         buf_append_char(&name, ' ');
+    }
     buf_append_str(&name, "Ann");
     check(&f, (struct str){name.data, name.len}, str_of("the-user"), BLANK);
     buf_fini(&name);
@@ -154,10 +160,12 @@ static void check_cut(struct fixture *f, size_t pad, const char *end, size_t exp
     struct buf name;
 
     buf_init(&name);
-    for (size_t i = 0; i < pad; i++)
+    for (size_t i = 0; i < pad; i++) {
         buf_append_char(&name, 'x');
-    while (name.len < 600)
+    }
+    while (name.len < 600) {
         buf_append_str(&name, end);
+    }
     check(f, (struct str){name.data, name.len}, (struct str){name.data, expected}, CUT);
     buf_fini(&name);
 }
@@ -202,19 +210,22 @@ static void test_cut(void **state) {
     }
     /* what is taken out does not count */
     buf_reset(&name);
-    for (int i = 0; i < 256; i++)
+    for (int i = 0; i < 256; i++) {
         buf_append_str(&name, "\\u202ex");
+    }
     struct buf shown;
     buf_init(&shown);
-    for (int i = 0; i < 256; i++)
+    for (int i = 0; i < 256; i++) {
         buf_append_char(&shown, 'x');
+    }
     check(&f, (struct str){name.data, name.len}, (struct str){shown.data, shown.len}, CLEANED);
     buf_append_str(&name, "x");
     check(&f, (struct str){name.data, name.len}, (struct str){shown.data, shown.len}, BOTH);
     /* as long as the token takes */
     buf_reset(&name);
-    while (name.len < 5900)
+    while (name.len < 5900) {
         buf_append_char(&name, 'x');
+    }
     check(&f, (struct str){name.data, name.len}, (struct str){shown.data, shown.len}, CUT);
     buf_fini(&name);
     buf_fini(&shown);

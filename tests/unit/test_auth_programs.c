@@ -26,8 +26,9 @@ static void start(struct run *r, const char *program, const char *const *args, c
     char *in = write_file(&r->f, "stdin", input, strlen(input));
     char *out = path_in(&r->f, "stdout"), *err = path_in(&r->f, "stderr");
 
-    for (size_t i = 0; args[i]; i++)
+    for (size_t i = 0; args[i] != NULL; i++) {
         argv[i + 1] = (char *)(uintptr_t)args[i];
+    }
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, in, O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -147,8 +148,9 @@ static struct auth_identity *identity_of(struct run *r) {
     assert_true(len > 1 && r->out[len - 1] == '\n');
     fixture_load(&r->f);
     if (auth_verify(r->f.auth, (struct str){r->out, len - 1}, clock_wall_ms(), &id, &why) !=
-        AUTH_OK)
+        AUTH_OK) {
         fail_msg("%s: %s", why, r->out);
+    }
     return id;
 }
 
@@ -261,7 +263,7 @@ static void answer_bytes(int listener, const char *path, struct str response) {
     size_t len = 0;
 
     assert_true(fd >= 0);
-    while (!strstr(request, "\r\n\r\n")) {
+    while (strstr(request, "\r\n\r\n") == NULL) {
         ssize_t n = recv(fd, request + len, sizeof request - 1 - len, 0);
 
         assert_true(n > 0);
@@ -358,8 +360,9 @@ static void test_strange_answers(void **state) {
         start(&r, BUILD_DIR "/wslockctl", (const char *const[]){"--socket", path, "status", NULL},
               "");
         answer(listener, "/readyz", STRANGE[i]);
-        if (strstr(STRANGE[i], "JSON"))
+        if (strstr(STRANGE[i], "JSON") != NULL) {
             answer(listener, "/metrics", METRICS);
+        }
         assert_int_equal(finish(&r), 1);
         assert_string_equal(r.out, "");
         assert_non_null(strstr(r.err, "wslockctl: "));

@@ -34,7 +34,7 @@ static int setup(void **state) {
     path = write_file(&f, "key.pem", KEY_PEM, sizeof KEY_PEM - 1);
     keys = ticket_keys_load(path, &problem);
     mem_free(path);
-    return keys ? 0 : -1;
+    return keys != NULL ? 0 : -1;
 }
 
 static int teardown(void **state) {
@@ -66,7 +66,7 @@ static struct buf signed_ticket(const struct ticket *ticket) {
 static bool reads(const char *text, struct ticket_claims *claims) {
     struct ticket_claims own;
     const char *why = "";
-    bool ok = ticket_read(keys, str_of(text), claims ? claims : &own, &why);
+    bool ok = ticket_read(keys, str_of(text), claims != NULL ? claims : &own, &why);
 
     assert_true(ok == (why == NULL));
     return ok;
@@ -170,8 +170,9 @@ static void other_uses_of_the_key(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         char *text = make_token(&signer, CASES[i].header, str_of(CASES[i].claims));
 
-        if (reads(text, NULL) != CASES[i].ok)
+        if (reads(text, NULL) != CASES[i].ok) {
             fail_msg("case %zu: %s", i, CASES[i].claims);
+        }
         mem_free(text);
     }
     EVP_PKEY_free(signer.pkey);
@@ -201,8 +202,9 @@ static void a_key_that_does_not_do(void **state) {
         char *path = write_file(&f, "bad.pem", TEXTS[i], strlen(TEXTS[i]));
         char *problem = NULL;
 
-        if (ticket_keys_load(path, &problem))
+        if (ticket_keys_load(path, &problem) != NULL) {
             fail_msg("taken: %zu", i);
+        }
         assert_non_null(strstr(problem, "tickets.signingKeyFile"));
         assert_non_null(strstr(problem, path));
         mem_free(problem);

@@ -10,8 +10,9 @@ static void check(int line, const char *key, const char *jws, bool valid) {
 
     assert_non_null(key);
     result = jws_verify_compact(str_of(key), str_of(jws), &why);
-    if ((result == JWS_VALID) != valid)
+    if ((result == JWS_VALID) != valid) {
         fail_msg("vectors.cases:%d: %s", line, valid ? why : "accepted");
+    }
     assert_true((why == NULL) == (result == JWS_VALID));
     *(valid ? &count_valid : &count_invalid) += 1;
 }
@@ -28,8 +29,9 @@ static void test_vectors(void **state) {
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     while ((len = getline(&line, &cap, file)) > 0) {
         number++;
-        if (line[len - 1] == '\n')
+        if (line[len - 1] == '\n') {
             line[len - 1] = '\0';
+        }
         if (strncmp(line, "key ", 4) == 0) {
             mem_free(key);
             key = mem_strdup(line + 4);
@@ -63,9 +65,10 @@ static void test_bytes(void **state) {
 
         for (int c = 0; c < 256; c++) {
             good[i] = (char)c;
-            if (good[i] != kept)
+            if (good[i] != kept) {
                 assert_int_not_equal(jws_verify_compact(str_of(KEY), (struct str){good, len}, &why),
                                      JWS_VALID);
+            }
         }
         good[i] = kept;
         assert_int_not_equal(jws_verify_compact(str_of(KEY), (struct str){good, i}, &why),

@@ -24,8 +24,9 @@ static int free_keys(void **state) {
 }
 
 static EVP_PKEY *key_for(const char *alg) {
-    if (alg[0] == 'R' || alg[0] == 'P')
+    if (alg[0] == 'R' || alg[0] == 'P') {
         return rsa;
+    }
     return strcmp(alg, "ES256") == 0 ? p256 : strcmp(alg, "ES384") == 0 ? p384 : ed;
 }
 
@@ -37,10 +38,11 @@ static struct signer signer_for(const char *alg) {
 
 /* A key file for each algorithm, its kid the algorithm's name. */
 static void add_all_keys(struct fixture *f) {
-    for (size_t i = 0; i < ARRAY_LEN(ALL_ALGS); i++)
+    for (size_t i = 0; i < ARRAY_LEN(ALL_ALGS); i++) {
         add_key(f, ALL_ALGS[i], ALL_ALGS[i],
                 ALL_ALGS[i][0] == 'H' ? write_file(f, ALL_ALGS[i], SECRET, 64)
                                       : write_pem(f, ALL_ALGS[i], key_for(ALL_ALGS[i])));
+    }
 }
 
 static enum auth_result try_with(struct fixture *f, const struct signer *s, const char *header) {
@@ -201,9 +203,11 @@ static void test_typ(void **state) {
     fixture_init(&f);
     add_key(&f, NULL, "HS256", write_file(&f, "a", SECRET, 32));
     fixture_load(&f);
-    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
-        if (try_with(&f, &signer, CASES[i].header) != CASES[i].expected)
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        if (try_with(&f, &signer, CASES[i].header) != CASES[i].expected) {
             fail_msg("%s", CASES[i].header);
+        }
+    }
     fixture_fini(&f);
 }
 

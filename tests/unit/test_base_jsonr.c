@@ -16,10 +16,12 @@ static const char *const FAULTS[] = {
 static void refused(struct str text, enum jsonr_fault expected) {
     enum jsonr_fault fault = JSONR_NOT_AN_OBJECT;
 
-    if (jsonr_object(text, &fault))
+    if (jsonr_object(text, &fault) != NULL) {
         fail_msg("taken: %.*s", (int)text.len, text.p);
-    if (fault != expected)
+    }
+    if (fault != expected) {
         fail_msg("%s: %.*s", FAULTS[fault], (int)text.len, text.p);
+    }
     assert_null(jsonr_object(text, NULL));
 }
 
@@ -27,8 +29,9 @@ static void taken(struct str text) {
     enum jsonr_fault fault = JSONR_NOT_AN_OBJECT;
     json_t *value = jsonr_object(text, &fault);
 
-    if (!value)
+    if (value == NULL) {
         fail_msg("%s: %.*s", FAULTS[fault], (int)text.len, text.p);
+    }
     json_decref(value);
 }
 
@@ -171,10 +174,12 @@ static void test_values(void **state) {
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++)
+    for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
         each_place(GOOD[i], taken);
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+    }
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         each_place(BAD[i], is_no_json);
+    }
 }
 
 static void test_whole_texts(void **state) {
@@ -187,8 +192,9 @@ static void test_whole_texts(void **state) {
 
     (void)state;
     refused((struct str){NULL, 0}, JSONR_NOT_AN_OBJECT);
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         is_no_json(BAD[i]);
+    }
     taken(TEXT("{}"));
     taken(TEXT(" \t\r\n{ \t\r\n} \t\r\n"));
 }
@@ -231,15 +237,18 @@ static void test_bounds(void **state) {
     buf_init(&text);
     for (int depth = 15; depth <= 18; depth++) {
         buf_reset(&text);
-        for (int i = 0; i < depth; i++)
+        for (int i = 0; i < depth; i++) {
             buf_append_str(&text, i % 2 ? "[" : "{\"a\":");
+        }
         buf_append_str(&text, "1");
-        for (int i = depth; i-- > 0;)
+        for (int i = depth; i-- > 0;) {
             buf_append_str(&text, i % 2 ? "]" : "}");
-        if (depth <= JSON_DEPTH_MAX)
+        }
+        if (depth <= JSON_DEPTH_MAX) {
             taken((struct str){text.data, text.len});
-        else
+        } else {
             refused((struct str){text.data, text.len}, JSONR_TOO_DEEP);
+        }
     }
     buf_fini(&text);
     refused(TEXT("[[[[[[[[[[[[[[[[["), JSONR_TOO_DEEP);

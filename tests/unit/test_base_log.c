@@ -151,13 +151,15 @@ static void test_limit(void **state) {
     capture_begin();
     log_configure(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
     for (int i = 0; i < 10; i++) {
-        if (log_limit_pass(&limit, 2))
+        if (log_limit_pass(&limit, 2)) {
             log_info("burst", LFI("i", i));
+        }
     }
     fake_boot_us += 61 * 1000000;
     for (int i = 10; i < 12; i++) {
-        if (log_limit_pass(&limit, 2))
+        if (log_limit_pass(&limit, 2)) {
             log_info("burst", LFI("i", i));
+        }
     }
     assert_string_equal(capture_end(), "burst i=0" TAIL "burst i=1" TAIL
                                        "burst i=10 suppressed=8" TAIL "burst i=11" TAIL);

@@ -32,8 +32,9 @@ static void compare_one(void *ctx, struct str key, void *value) {
 static void check_all(struct map *map, struct model *m) {
     size_t count = m->count;
     assert_int_equal(map_count(map), count);
-    for (size_t i = 0; i < KEYS; i++)
+    for (size_t i = 0; i < KEYS; i++) {
         assert_ptr_equal(map_get(map, key_of(m, i)), m->values[i]);
+    }
     map_each(map, compare_one, m);
     assert_int_equal(m->count, 0); /* each entry was shown once */
     m->count = count;
@@ -62,8 +63,9 @@ static void test_against_model(void **state) {
             m->count -= m->values[i] != NULL;
             m->values[i] = NULL;
         }
-        if (step % 6000 == 0)
+        if (step % 6000 == 0) {
             check_all(map, m);
+        }
     }
     check_all(map, m);
     map_destroy(&map);

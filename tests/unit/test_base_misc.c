@@ -37,8 +37,9 @@ static void test_rate(void **state) {
     struct rate r;
     uint64_t now_us = 1000;
     rate_init(&r, 3, now_us);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         assert_true(rate_take(&r, 10, 3, now_us));
+    }
     assert_int_equal(rate_wait_ms(&r, 10), 100);
     assert_false(rate_take(&r, 10, 3, now_us));
     assert_false(rate_take(&r, 10, 3, now_us + 98500));
@@ -94,17 +95,29 @@ static void test_clock(void **state) {
     assert_true((int64_t)time(NULL) - clock_wall_us() / 1000000 <= 1);
 }
 
+struct item {
+    int number; /* the node does not stand at the front */
+    struct list node;
+};
+
 static void test_list(void **state) {
     (void)state;
-    struct list head, nodes[3];
+    struct list head;
+    struct item items[3];
     list_init(&head);
-    for (int i = 0; i < 3; i++)
-        list_push_back(&head, &nodes[i]);
+    LIST_FOREACH_ENTRY(struct item, item, node, &head) {
+        fail();
+    }
+    for (int i = 0; i < 3; i++) {
+        items[i].number = i;
+        list_push_back(&head, &items[i].node);
+    }
+    assert_int_equal(list_count(&head), 3);
     int at = 0;
-    LIST_FOREACH_SAFE(it, next, &head) {
-        assert_ptr_equal(it, &nodes[at++]);
-        list_remove(it);
-        list_remove(it);
+    LIST_FOREACH_ENTRY(struct item, item, node, &head) {
+        assert_int_equal(item->number, at++);
+        list_remove(&item->node);
+        list_remove(&item->node);
     }
     assert_int_equal(at, 3);
     assert_true(list_empty(&head));
@@ -129,8 +142,9 @@ static void test_exhaustion(void **state) {
     char text[4096];
     size_t len = 0;
     ssize_t got;
-    while (len < sizeof text - 1 && (got = read(ends[0], text + len, sizeof text - 1 - len)) > 0)
+    while (len < sizeof text - 1 && (got = read(ends[0], text + len, sizeof text - 1 - len)) > 0) {
         len += (size_t)got;
+    }
     text[len] = '\0';
     close(ends[0]);
     int status;
@@ -142,8 +156,9 @@ static void test_exhaustion(void **state) {
 static void test_mem(void **state) {
     (void)state;
     char *zero = mem_zalloc(16);
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 16; i++) {
         assert_int_equal(zero[i], 0);
+    }
     zero = mem_realloc(zero, 0);
     assert_non_null(zero);
     mem_free(zero);

@@ -68,10 +68,12 @@ static void test_samples(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         const struct sample *s = &samples[i];
-        if (utf8_valid(s->bytes, s->len) != s->valid)
+        if (utf8_valid(s->bytes, s->len) != s->valid) {
             fail_msg("sample %zu is judged wrongly", i);
-        if (s->valid)
+        }
+        if (s->valid) {
             assert_int_equal(utf8_length(s->bytes, s->len), s->points);
+        }
     }
 }
 
@@ -81,8 +83,9 @@ static size_t encode(uint32_t code, char out[4]) {
         return 1;
     }
     size_t len = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (size_t i = len - 1; i > 0; i--, code >>= 6)
+    for (size_t i = len - 1; i > 0; i--, code >>= 6) {
         out[i] = (char)(0x80 | (code & 0x3f));
+    }
     out[0] = (char)((0xf00U >> len & 0xffU) | code);
     return len;
 }
@@ -93,16 +96,20 @@ static void test_every_code_point(void **state) {
         char bytes[4];
         size_t len = encode(code, bytes);
         bool valid = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-        if (utf8_valid(bytes, len) != valid)
+        if (utf8_valid(bytes, len) != valid) {
             fail_msg("U+%04X is judged wrongly", (unsigned)code);
-        if (valid && utf8_sequence(bytes, len) != len)
+        }
+        if (valid && utf8_sequence(bytes, len) != len) {
             fail_msg("U+%04X has the wrong length", (unsigned)code);
-        if (len > 1 && utf8_valid(bytes, len - 1))
+        }
+        if (len > 1 && utf8_valid(bytes, len - 1)) {
             fail_msg("U+%04X is accepted cut short", (unsigned)code);
+        }
         for (size_t part = 1; valid && part < len; part++) {
             size_t whole = 0;
-            if (!utf8_check(bytes, part, &whole) || whole != 0)
+            if (!utf8_check(bytes, part, &whole) || whole != 0) {
                 fail_msg("U+%04X cannot come in pieces", (unsigned)code);
+            }
         }
     }
 }
@@ -115,21 +122,24 @@ static void test_stays_inside(void **state) {
         size_t len = 1 + seeded_below(&seed, 24);
         char *bytes = malloc(len);
         assert_non_null(bytes);
-        for (size_t i = 0; i < len; i++)
+        for (size_t i = 0; i < len; i++) {
             bytes[i] = (char)(seeded_below(&seed, 3) == 0 ? seeded_below(&seed, 256)
                                                           : seeded_below(&seed, 128));
+        }
         size_t at = 0;
         while (at < len) {
             size_t step = utf8_sequence(bytes + at, len - at);
-            if (step == 0)
+            if (step == 0) {
                 break;
+            }
             at += step;
         }
         assert_int_equal(utf8_valid(bytes, len), at == len);
         size_t whole = 0;
         bool may = true;
-        for (size_t part = 1; may && part <= len; part++)
+        for (size_t part = 1; may && part <= len; part++) {
             may = utf8_check(bytes, part, &whole);
+        }
         assert_int_equal(may && whole == len, at == len);
         free(bytes);
     }
@@ -139,8 +149,9 @@ static void test_cut(void **state) {
     static const size_t KEPT[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
 
     (void)state;
-    for (size_t max = 0; max < sizeof KEPT / sizeof KEPT[0]; max++)
+    for (size_t max = 0; max < sizeof KEPT / sizeof KEPT[0]; max++) {
         assert_int_equal(utf8_cut(str_of("aä語🚀"), max), KEPT[max]);
+    }
     assert_int_equal(utf8_cut((struct str){NULL, 0}, 0), 0);
     assert_int_equal(utf8_cut(str_of("\x80\x80\x80"), 2), 0);
 }

@@ -49,8 +49,9 @@ static void on_probe(struct wheel_timer *t) {
     assert_true(now_ms >= p->earliest_ms);
     p->armed = false;
     p->fired++;
-    if (!chaos)
+    if (!chaos) {
         return;
+    }
     struct probe *other = &probes[seeded_below(&seed, TIMERS)];
     switch (seeded_below(&seed, 4)) {
     case 0:
@@ -71,8 +72,9 @@ static void start(uint64_t at_ms) {
     now_ms = at_ms;
     wheel = wheel_create(now_ms);
     memset(probes, 0, sizeof probes);
-    for (size_t i = 0; i < TIMERS; i++)
+    for (size_t i = 0; i < TIMERS; i++) {
         wheel_timer_init(&probes[i].timer);
+    }
 }
 
 static void advance_to(uint64_t at_ms) {
@@ -85,9 +87,10 @@ static void check_none_late(void) {
     for (size_t i = 0; i < TIMERS; i++) {
         const struct probe *p = &probes[i];
         assert_int_equal(wheel_armed(&p->timer), p->armed);
-        if (p->armed && p->earliest_ms + TICK_MS <= now_ms)
+        if (p->armed && p->earliest_ms + TICK_MS <= now_ms) {
             fail_msg("timer %zu due at %llu has not run at %llu", i,
                      (unsigned long long)p->earliest_ms, (unsigned long long)now_ms);
+        }
     }
 }
 
@@ -107,8 +110,9 @@ static void run_against_model(bool with_chaos) {
             check_none_late();
         }
     }
-    for (size_t i = 0; i < TIMERS; i++)
+    for (size_t i = 0; i < TIMERS; i++) {
         disarm(&probes[i]);
+    }
     wheel_destroy(&wheel);
     assert_null(wheel);
 }
@@ -218,17 +222,21 @@ static void test_many(void **state) {
     assert_non_null(many);
     start(0);
     clock_t began = clock();
-    for (size_t i = 0; i < MANY; i++)
+    for (size_t i = 0; i < MANY; i++) {
         wheel_timer_init(&many[i].timer);
+    }
     for (int round = 0; round < 10; round++) {
-        for (size_t i = 0; i < MANY; i++)
+        for (size_t i = 0; i < MANY; i++) {
             wheel_set(wheel, &many[i].timer, 20000 + seeded_below(&seed, 40000), count_only);
-        for (int step = 0; step < 100; step++)
+        }
+        for (int step = 0; step < 100; step++) {
             advance_to(now_ms + TICK_MS);
+        }
     }
     advance_to(now_ms + 1000000000); /* eleven days, in one step where nothing is due */
-    for (size_t i = 0; i < MANY; i++)
+    for (size_t i = 0; i < MANY; i++) {
         assert_int_equal(many[i].fired, 1);
+    }
     assert_true((double)(clock() - began) / CLOCKS_PER_SEC < 20);
     wheel_destroy(&wheel);
     free(many);

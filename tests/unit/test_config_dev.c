@@ -38,11 +38,13 @@ static int teardown(void **state) {
 
 static struct config *load_dev(struct dev *d, const char *over, struct buf *problems) {
     buf_init(problems);
-    if (over)
+    if (over != NULL) {
         write_file(d->file, over);
-    struct config *c = config_load_dev(d->state, over ? d->file : NULL, gather, problems);
-    if (c && !config_make_dev(d->state, gather, problems))
+    }
+    struct config *c = config_load_dev(d->state, over != NULL ? d->file : NULL, gather, problems);
+    if (c != NULL && !config_make_dev(d->state, gather, problems)) {
         config_destroy(&c);
+    }
     buf_cstr(problems);
     return c;
 }

@@ -273,17 +273,18 @@ static bool check_case(const struct bad *bad) {
     struct buf problems;
     struct config *c = load(bad->text, &problems);
     const char *line = problems.data;
-    bool ok = !c;
+    bool ok = c == NULL;
 
-    for (size_t i = 0; ok && i < ARRAY_LEN(bad->expected) && bad->expected[i]; i++) {
+    for (size_t i = 0; ok && i < ARRAY_LEN(bad->expected) && bad->expected[i] != NULL; i++) {
         const char *end = strchr(line, '\n');
 
-        ok = end && strncmp(line, bad->expected[i], strlen(bad->expected[i])) == 0;
+        ok = end != NULL && strncmp(line, bad->expected[i], strlen(bad->expected[i])) == 0;
         line = ok ? end + 1 : line;
     }
     ok = ok && *line == '\0';
-    if (!ok)
+    if (!ok) {
         print_error("in:\n%sgot, from where it differs:\n%s\n", bad->text, line);
+    }
     config_destroy(&c);
     buf_fini(&problems);
     return ok;
@@ -295,8 +296,9 @@ static void test_bad_documents(void **state) {
     (void)state;
     unsetenv("CREDENTIALS_DIRECTORY");
     unsetenv("WSLOCK_TEST_UNSET");
-    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         wrong += !check_case(&CASES[i]);
+    }
     assert_int_equal(wrong, 0);
 }
 
@@ -322,30 +324,34 @@ static void test_bounds(void **state) {
 
     (void)state;
     buf_init(&text);
-    for (int i = 0; i < 5000; i++)
+    for (int i = 0; i < 5000; i++) {
         buf_printf(&text, "k%d: 1\n", i);
+    }
     assert_null(load(buf_cstr(&text), &problems));
     assert_non_null(strstr(problems.data, "too many entries"));
     buf_fini(&problems);
 
     buf_reset(&text);
-    while (text.len <= 1024 * 1024)
+    while (text.len <= 1024 * 1024) {
         buf_append_str(&text, "# filler\n");
+    }
     assert_null(load(buf_cstr(&text), &problems));
     assert_string_equal(problems.data, "0 : longer than 1048576 bytes\n");
     buf_fini(&problems);
 
     buf_reset(&text);
     buf_append_str(&text, "a: ");
-    for (int i = 0; i < 70000; i++)
+    for (int i = 0; i < 70000; i++) {
         buf_append_char(&text, 'x');
+    }
     assert_null(load(buf_cstr(&text), &problems));
     assert_non_null(strstr(problems.data, "a value longer than 65536 bytes"));
     buf_fini(&problems);
 
     buf_reset(&text);
-    for (int i = 0; i < 2000; i++)
+    for (int i = 0; i < 2000; i++) {
         buf_append_str(&text, "k: 1\n");
+    }
     assert_null(load(buf_cstr(&text), &problems));
     assert_true(problems.len > 0);
     buf_fini(&problems);

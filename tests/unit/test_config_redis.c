@@ -32,10 +32,11 @@ static const struct place PLACES[] = {
 };
 
 static void same(const char *a, const char *b) {
-    if (a && b)
+    if (a != NULL && b != NULL) {
         assert_string_equal(a, b);
-    else
+    } else {
         assert_ptr_equal(a, b);
+    }
 }
 
 static struct config *load_url(const char *url) {
@@ -119,10 +120,10 @@ static void test_password_files(void **state) {
         write_file(path, FILES[i].content);
         c = load(text, &problems);
         assert_true(!c == !FILES[i].password);
-        if (c && FILES[i].password) {
+        if (c != NULL && FILES[i].password != NULL) {
             assert_string_equal(c->redis.password, FILES[i].password);
             assert_string_equal(c->redis.sentinel_password, FILES[i].password);
-        } else if (FILES[i].problem) {
+        } else if (FILES[i].problem != NULL) {
             assert_non_null(strstr(problems.data, FILES[i].problem));
             assert_non_null(strstr(problems.data, "5 redis.passwordFile: "));
         }
@@ -204,8 +205,9 @@ static void test_null_variables(void **state) {
                            j == 0 ? "empty" : "null");
             assert_null(load(rows[i].text, &problems));
             if (strncmp(problems.data, expected, strlen(expected)) != 0 ||
-                problems.len != strcspn(problems.data, "\n") + 1)
+                problems.len != strcspn(problems.data, "\n") + 1) {
                 fail_msg("%s: %s", expected, problems.data);
+            }
             buf_fini(&problems);
         }
     }

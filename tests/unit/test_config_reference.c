@@ -33,8 +33,9 @@ static void test_page_is_fresh(void **state) {
     buf_init(&stale);
     buf_init(&fresh);
     make_page(&stale, &fresh);
-    if (strcmp(stale.data, fresh.data) != 0)
+    if (strcmp(stale.data, fresh.data) != 0) {
         print_error("docs/configuration.md is stale: build the target config-reference\n");
+    }
     assert_true(strcmp(stale.data, fresh.data) == 0);
     buf_fini(&stale);
     buf_fini(&fresh);
@@ -55,8 +56,9 @@ static void check_names(const char *text) {
 
         line += strspn(line, " -");
         (void)snprintf(name, sizeof name, "%.*s:", (int)strcspn(line, ":"), line);
-        if (!strstr(text, name))
+        if (strstr(text, name) == NULL) {
             fail_msg("the example says nothing about %s", name);
+        }
     }
     buf_fini(&printed);
     config_destroy(&c);
@@ -104,8 +106,9 @@ static int write_page(void) {
     buf_init(&stale);
     buf_init(&fresh);
     make_page(&stale, &fresh);
-    if (strcmp(stale.data, fresh.data) != 0)
+    if (strcmp(stale.data, fresh.data) != 0) {
         write_file(PAGE, fresh.data);
+    }
     buf_fini(&stale);
     buf_fini(&fresh);
     return 0;
@@ -118,7 +121,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_example_loads),
     };
 
-    if (argc > 1 && strcmp(argv[1], "--write") == 0)
+    if (argc > 1 && strcmp(argv[1], "--write") == 0) {
         return write_page();
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

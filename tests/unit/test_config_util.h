@@ -41,8 +41,9 @@ static inline struct config *load_good(const char *text) {
     struct buf problems;
     struct config *c = load(text, &problems);
 
-    if (problems.len > 0)
+    if (problems.len > 0) {
         print_error("%s", problems.data);
+    }
     assert_non_null(c);
     buf_fini(&problems);
     return c;
@@ -67,8 +68,9 @@ static inline void read_whole(const char *path, struct buf *out) {
     size_t got;
 
     assert_non_null(f);
-    while ((got = fread(chunk, 1, sizeof chunk, f)) > 0)
+    while ((got = fread(chunk, 1, sizeof chunk, f)) > 0) {
         buf_append(out, chunk, got);
+    }
     assert_int_equal(fclose(f), 0);
     buf_cstr(out);
 }

@@ -62,8 +62,9 @@ static void test_values(void **state) {
         c = load_good(text);
         buf_init(&out);
         config_print(c, &out);
-        if (!strstr(buf_cstr(&out), CASES[i].printed))
+        if (strstr(buf_cstr(&out), CASES[i].printed) == NULL) {
             fail_msg("%s printed no \"%s\" but\n%s", CASES[i].text, CASES[i].printed, out.data);
+        }
         buf_fini(&out);
         config_destroy(&c);
     }

@@ -463,7 +463,7 @@ static void the_feed_goes_on_after_its_connection_broke(void **state) {
     line = strstr(list, "name=wslockd:test:feed");
     assert_non_null(line);
     *line = '\0';
-    id = strrchr(list, '\n') ? strrchr(list, '\n') : list;
+    id = strrchr(list, '\n') != NULL ? strrchr(list, '\n') : list;
     id = strstr(id, "id=");
     snprintf(command, sizeof command, "CLIENT KILL ID %ld", strtol(id + 3, NULL, 10));
     ask_server(h, command, answer, sizeof answer);
@@ -566,8 +566,8 @@ static void a_right_that_is_missing_is_named(void **state) {
     int times = 1;
 
     harness_start(h);
-    for (const char *const *c = (const char *const[]){"info", "get", "evalsha", "sscan", NULL}; *c;
-         c++, times++) {
+    for (const char *const *c = (const char *const[]){"info", "get", "evalsha", "sscan", NULL};
+         *c != NULL; c++, times++) {
         char command[64];
 
         snprintf(command, sizeof command, "ACL SETUSER default -%s", *c);

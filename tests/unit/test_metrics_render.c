@@ -16,8 +16,9 @@ static void assert_line(const char *line) {
     const char *text = render();
     size_t len = strlen(line);
     for (const char *at = text; (at = strstr(at, line)) != NULL; at++) {
-        if ((at == text || at[-1] == '\n') && at[len] == '\n')
+        if ((at == text || at[-1] == '\n') && at[len] == '\n') {
             return;
+        }
     }
     fail_msg("no line `%s` in\n%s", line, text);
 }
@@ -137,15 +138,17 @@ static void test_bounded(void **state) {
 /* Every line is a comment or `name{labels} number`, each metric once, its samples together. */
 static void test_format(void **state) {
     (void)state;
-    for (enum metric_id id = 0; id < METRIC_COUNT; id++)
+    for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
         metrics_set(id, 1, "one", "two");
+    }
     metrics_observe(METRIC_REQUEST_SECONDS, 1, "one");
     char name[128] = "";
     char *copy = strdup(render());
     assert_non_null(copy);
     size_t types = 0;
     char *save = NULL;
-    for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(copy, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
         if (strncmp(line, "# HELP ", 7) == 0) {
             assert_int_equal(sscanf(line + 7, "%127s", name), 1);
         } else if (strncmp(line, "# TYPE ", 7) == 0) {

@@ -52,8 +52,9 @@ static void test_parse_refuses(void **state) {
         "1.2.3.4 ",
         "11111111111111111111111111111111111111111111111111111111111111111111111111111"};
     struct address a;
-    for (size_t i = 0; i < ARRAY_LEN(CASES); i++)
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         assert_false(address_parse(str_of(CASES[i]), &a));
+    }
     assert_false(address_parse((struct str){"1.2.3.4\0x", 9}, &a));
 }
 

@@ -41,8 +41,9 @@ static void test_connections_in_all(void **state) {
     struct address a = address("10.0.0.4");
     assert_int_equal(enter(admit, &LIMITS, &a, &places[3]), ADMIT_OK);
     assert_int_equal(enter(admit, &LIMITS, &a, &places[0]), ADMIT_FULL);
-    for (size_t i = 1; i < 4; i++)
+    for (size_t i = 1; i < 4; i++) {
         admit_leave(admit, &places[i], 0);
+    }
     for (size_t i = 0; i < 3; i++) {
         struct address b = address(texts[i]);
         assert_int_equal(enter(admit, &LIMITS, &b, &places[i]), ADMIT_OK);
@@ -62,8 +63,9 @@ static void test_connections_of_an_address(void **state) {
     assert_int_equal(enter(admit, &LIMITS, &b, &places[2]), ADMIT_OK);
     struct admit_limits unlimited = {100, CONFIG_NO_LIMIT, 5};
     struct admit_place more[20] = {{NULL, false}};
-    for (size_t i = 0; i < 20; i++)
+    for (size_t i = 0; i < 20; i++) {
         assert_int_equal(enter(admit, &unlimited, &a, &more[i]), ADMIT_OK);
+    }
     admit_destroy(&admit);
 }
 
@@ -73,8 +75,9 @@ static void test_sockets_count_before_their_request(void **state) {
     struct admit *admit = admit_create();
     struct admit_place places[3] = {{NULL, false}};
     struct address a = address("10.0.0.1");
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         assert_true(admit_accept(admit, &LIMITS, &a, 0, &places[i]));
+    }
     assert_int_equal(enter(admit, &LIMITS, &a, &places[2]), ADMIT_ADDRESS_FULL);
     assert_int_equal(enter(admit, &LIMITS, &a, &places[0]), ADMIT_OK);
     assert_int_equal(enter(admit, &LIMITS, &a, &places[0]), ADMIT_OK);
@@ -94,8 +97,9 @@ static void test_few_wait_to_be_told(void **state) {
     struct admit *admit = admit_create();
     struct admit_place places[2 + ADMIT_TOLD_MAX] = {{NULL, false}}, more = {NULL, false};
     struct address a = address("10.0.0.1"), b = address("10.0.0.2");
-    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         assert_true(admit_accept(admit, &LIMITS, &a, 0, &places[i]));
+    }
     assert_false(admit_accept(admit, &LIMITS, &a, 0, &more));
     assert_null(more.entry);
     assert_true(admit_accept(admit, &LIMITS, &b, 0, &more)); /* another address has its own */
@@ -107,8 +111,9 @@ static void test_few_wait_to_be_told(void **state) {
     assert_int_equal(enter(admit, &LIMITS, &a, &places[5]), ADMIT_OK);
     assert_true(admit_accept(admit, &LIMITS, &a, 0, &places[0]));
     assert_false(admit_accept(admit, &LIMITS, &a, 0, &more));
-    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         admit_leave(admit, &places[i], 0);
+    }
     assert_true(admit_accept(admit, &LIMITS, &a, 0, &more));
     assert_true(more.counted);
     admit_destroy(&admit);
@@ -119,8 +124,9 @@ static void test_handshakes_of_a_second(void **state) {
     struct admit *admit = admit_create();
     struct address a = address("10.0.0.1"), b = address("10.0.0.2");
     uint64_t now = 100 * SECOND_US;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         assert_true(admit_handshake(admit, &LIMITS, &a, now));
+    }
     assert_false(admit_handshake(admit, &LIMITS, &a, now));
     assert_true(admit_handshake(admit, &LIMITS, &b, now));
     now += SECOND_US / 5 + 1;
@@ -135,8 +141,9 @@ static void test_a_bucket_outlives_its_connections(void **state) {
     struct admit *admit = admit_create();
     struct address a = address("10.0.0.1");
     struct admit_place place = {NULL, false};
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         assert_true(admit_handshake(admit, &LIMITS, &a, 0));
+    }
     assert_true(admit_accept(admit, &LIMITS, &a, 0, &place));
     admit_leave(admit, &place, 1);
     assert_false(admit_handshake(admit, &LIMITS, &a, 2));

@@ -17,10 +17,12 @@ static void put(struct buf *b, unsigned first, unsigned second, const void *exte
     unsigned char head[2] = {(unsigned char)first, (unsigned char)second};
     buf_append(b, head, 2);
     buf_append(b, extended, extended_len);
-    if (second & 0x80)
+    if (second & 0x80) {
         buf_append(b, MASK, 4);
-    for (size_t i = 0; i < len; i++)
+    }
+    for (size_t i = 0; i < len; i++) {
         buf_append_char(b, (char)(payload[i] ^ (second & 0x80 ? MASK[i & 3] : 0)));
+    }
 }
 
 static void frame(struct buf *b, unsigned first, const char *payload) {
@@ -41,8 +43,9 @@ static void read_all(const struct buf *wire, size_t step, struct buf *seen) {
         memcpy(bytes, wire->data + at, len);
         for (;;) {
             enum frames_event event = frames_read(&r, &data, &len, &piece);
-            if (event == FRAMES_MORE)
+            if (event == FRAMES_MORE) {
                 break;
+            }
             if (event == FRAMES_ERROR) {
                 buf_append_char(seen, '!');
                 return;
@@ -52,11 +55,13 @@ static void read_all(const struct buf *wire, size_t step, struct buf *seen) {
                 buf_append(seen, r.control, r.control_len);
                 continue;
             }
-            if (piece.first)
+            if (piece.first) {
                 buf_append_str(seen, piece.binary ? "B<" : "T<");
+            }
             buf_append(seen, piece.data, piece.len);
-            if (piece.last)
+            if (piece.last) {
                 buf_append_char(seen, '>');
+            }
         }
         assert_int_equal(len, 0);
     }
@@ -202,10 +207,12 @@ static void test_close_codes(void **state) {
     (void)state;
     static const unsigned GOOD[] = {1000, 1001, 1002, 1003, 1007, 1011, 1012, 1014, 3000, 4999};
     static const unsigned BAD[] = {0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2999, 5000, 65535};
-    for (size_t i = 0; i < ARRAY_LEN(GOOD); i++)
+    for (size_t i = 0; i < ARRAY_LEN(GOOD); i++) {
         assert_true(frames_is_close_code(GOOD[i]));
-    for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
+    }
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
         assert_false(frames_is_close_code(BAD[i]));
+    }
 }
 
 int main(void) {

@@ -34,13 +34,15 @@ static struct http_head read_head(struct buf *text, const char *line, const char
     for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
         bool other = name != NULL && strcmp(GOOD[i][0], name) == 0;
         known = known || other;
-        if (!other)
+        if (!other) {
             buf_printf(text, "%s: %s\r\n", GOOD[i][0], GOOD[i][1]);
-        else if (value != NULL)
+        } else if (value != NULL) {
             buf_printf(text, "%s: %s\r\n", name, value);
+        }
     }
-    if (!known)
+    if (!known) {
         buf_printf(text, "%s: %s\r\n", name, value);
+    }
     buf_printf(text, "%s\r\n", more);
     assert_true(http_head_parse((struct str){text->data, text->len}, &head));
     return head;
@@ -211,8 +213,9 @@ static void test_origin_is_shown(void **state) {
     origin[HANDSHAKE_ORIGIN_SHOWN] = 'y';
     assert_shown(origin, expected);
     memset(origin, '\xff', HANDSHAKE_ORIGIN_SHOWN + 1);
-    for (size_t i = 0; i < HANDSHAKE_ORIGIN_SHOWN; i++)
+    for (size_t i = 0; i < HANDSHAKE_ORIGIN_SHOWN; i++) {
         memcpy(expected + 4 * i, "\\xff", 4);
+    }
     memcpy(expected + (size_t)4 * HANDSHAKE_ORIGIN_SHOWN, "...", 4);
     assert_shown(origin, expected);
 }
@@ -220,8 +223,9 @@ static void test_origin_is_shown(void **state) {
 static void assert_bearer(const char *header, const char *expected) {
     struct str token = {NULL, 0};
     assert_int_equal(handshake_bearer(str_of(header), &token), expected != NULL);
-    if (expected != NULL)
+    if (expected != NULL) {
         assert_true(str_eqz(token, expected));
+    }
 }
 
 static void test_bearer(void **state) {
@@ -242,8 +246,9 @@ static void assert_cookies(const char *header, const char *first, const char *se
     const char *const expected[] = {first, second, NULL};
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(handshake_next_cookie(&rest, "tok", &value), expected[i] != NULL);
-        if (expected[i] == NULL)
+        if (expected[i] == NULL) {
             return;
+        }
         assert_true(str_eqz(value, expected[i]));
     }
 }

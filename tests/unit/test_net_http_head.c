@@ -87,8 +87,9 @@ static void test_bad_heads(void **state) {
         "GET / HTTP/1.1\r\nA: b\r\n\tfolded\r\n\r\n",
     };
     struct http_head head;
-    for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
         assert_false(parse(BAD[i], &head));
+    }
 }
 
 static void test_lists(void **state) {

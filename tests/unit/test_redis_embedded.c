@@ -60,7 +60,7 @@ static void ask(struct fixture *f, struct answer *a, const char *w1, const char 
     const struct str argv[] = {str_of(w1), str_of(w2), str_of(w3)};
 
     memset(a, 0, sizeof *a);
-    redis_link_command(f->link, w3 ? 3 : 2, argv, 2000, on_answer, a);
+    redis_link_command(f->link, w3 != NULL ? 3 : 2, argv, 2000, on_answer, a);
     RUN_UNTIL(&f->loop, a->done);
 }
 
@@ -71,7 +71,7 @@ static pid_t pid_in(const struct fixture *f) {
 
     snprintf(path, sizeof path, "%s/redis.pid", f->directory);
     file = fopen(path, "r");
-    if (file) {
+    if (file != NULL) {
         if (fscanf(file, "%ld", &pid) != 1) {
             pid = 0;
         }
@@ -172,7 +172,7 @@ static void a_killed_daemon_leaves_nothing(void **state) {
         uv_loop_init(&loop);
         f->link = NULL;
         char *problem = NULL;
-        if (!redis_embedded_start(&loop, f->directory, &problem)) {
+        if (redis_embedded_start(&loop, f->directory, &problem) == NULL) {
             _exit(1);
         }
         uv_run(&loop, UV_RUN_DEFAULT);

@@ -58,7 +58,7 @@ static void on_answer(void *arg, enum redis_status status, const struct redis_re
     a->nil = redis_reply_is_nil(reply);
     if (redis_reply_str(reply, &s)) {
         snprintf(a->text, sizeof a->text, "%.*s", (int)s.len, s.p);
-    } else if (error) {
+    } else if (error != NULL) {
         snprintf(a->text, sizeof a->text, "%s", error);
     }
     if (!redis_reply_int(reply, &a->number)) {
@@ -78,7 +78,7 @@ static void ask(struct fixture *f, struct answer *a, uint64_t timeout_ms, const 
     int argc = 0;
 
     snprintf(copy, sizeof copy, "%s", line);
-    for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+    for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
         argv[argc++] = str_of(word);
     }
     f->in_call = true;

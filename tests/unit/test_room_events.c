@@ -114,8 +114,9 @@ static void a_message_to_all_is_one_frame(void **state) {
     take_picture(w, &before);
     takes_it(w, &p[ANN]); /* lock:state comes last */
     person_answer(&p[EVE], &before);
-    for (size_t i = BOB; i <= EVE; i++)
+    for (size_t i = BOB; i <= EVE; i++) {
         assert_ptr_equal(p[i].last, p[ANN].last);
+    }
     assert_int_equal(p[ANN].last->refs, EVE + 1); /* one of each receiver */
 }
 

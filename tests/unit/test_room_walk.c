@@ -88,7 +88,7 @@ static void answer_join(struct person *p, struct client *c, const struct picture
     }
     for (size_t i = 0; i < c->held_count; i++) {
         const struct expected *e = &c->held[i];
-        if (e->event ? e->rev > snapshot->s.rev : e->rev >= snapshot->s.rev) {
+        if (e->event != NULL ? e->rev > snapshot->s.rev : e->rev >= snapshot->s.rev) {
             expect(c, *e);
         }
     }
@@ -228,8 +228,8 @@ static void step_request(struct person *p, struct client *c) {
     struct world *w = p->world;
     struct lock_waiter *mine = waiter_of(p);
     struct person *holder = owner(w);
-    if (!mine || !mine->requests) {
-        if (may_ask(c) && !has_turn(p) && holder && !str_eqz(w->lock.user_id, p->name)) {
+    if (mine == NULL || !mine->requests) {
+        if (may_ask(c) && !has_turn(p) && holder != NULL && !str_eqz(w->lock.user_id, p->name)) {
             do_request(p, "please");
         }
         return;
@@ -237,7 +237,7 @@ static void step_request(struct person *p, struct client *c) {
     if (mine->ends_ms == 0) {
         return;
     }
-    if (holder && may_ask(client_of(holder)) && w->lock.state == LOCK_STATE_HELD && p->in &&
+    if (holder != NULL && may_ask(client_of(holder)) && w->lock.state == LOCK_STATE_HELD && p->in &&
         knows_of(client_of(holder), mine->request_id)) {
         char id[24];
         snprintf(id, sizeof id, "%.*s", (int)mine->request_id.len, mine->request_id.p);
@@ -256,7 +256,7 @@ static void step_queue(struct person *p, struct client *c) {
     struct lock_waiter *mine = waiter_of(p);
     if (has_turn(p)) {
         do_decline(p->world, LOCK_CAUSE_CLAIM_EXPIRED, "");
-    } else if (mine && mine->queues && may_ask(c)) {
+    } else if (mine != NULL && mine->queues && may_ask(c)) {
         do_drop_place(p, false, LOCK_CAUSE_LEFT, p->session);
         c->asking = true;
         new_reply(p, LEFT);
@@ -285,9 +285,9 @@ static void step_time(void) {
     struct world *w = walk->w;
     struct person *holder = owner(w);
     bool held = w->lock.state == LOCK_STATE_HELD;
-    if (holder && chance(20)) {
+    if (holder != NULL && chance(20)) {
         do_end(w, held ? LOCK_CAUSE_EXPIRED : LOCK_CAUSE_GRACE_PERIOD_EXPIRED, "");
-    } else if (holder && held && chance(50)) {
+    } else if (holder != NULL && held && chance(50)) {
         do_renew(w);
     }
     after_ms(w, (int64_t)seeded_below(&walk->random, 80));
@@ -405,7 +405,7 @@ static void settle(void) {
 static void check_place(struct person *p, const struct client *c) {
     const struct lock_waiter *mine = waiter_of(p);
     int64_t position = has_turn(p) ? -1 : 0;
-    if (mine && mine->queues) {
+    if (mine != NULL && mine->queues) {
         position = mine - p->world->waiters + 1;
     }
     assert_int_equal(c->position, position);

@@ -34,12 +34,15 @@ static char *read_section(void) {
 
 /* As the page puts it. */
 static const char *words(const char *lock) {
-    if (strcmp(lock, "LEFT") == 0)
+    if (strcmp(lock, "LEFT") == 0) {
         return "end, `DISCONNECT`";
-    if (strcmp(lock, "LOST") == 0)
+    }
+    if (strcmp(lock, "LOST") == 0) {
         return "by `policy.disconnect`";
-    if (strcmp(lock, "TERMINATED") == 0)
+    }
+    if (strcmp(lock, "TERMINATED") == 0) {
         return "end, `SESSION_TERMINATED`";
+    }
     assert_string_equal(lock, "SERVER");
     return "grace";
 }
@@ -52,28 +55,32 @@ static void check_row(const char *section, const char *first, const char *reason
     size_t found = 0;
 
     snprintf(begin, sizeof begin, "| %s |", first);
-    for (const char *line = section; line; line = strchr(line + 1, '\n')) {
+    for (const char *line = section; line != NULL; line = strchr(line + 1, '\n')) {
         const char *text = line + (*line == '\n');
         size_t len = strcspn(text, "\n");
-        if (strncmp(text, begin, strlen(begin)) != 0 || len >= sizeof row)
+        if (strncmp(text, begin, strlen(begin)) != 0 || len >= sizeof row) {
             continue;
+        }
         memcpy(row, text, len);
         row[len] = '\0';
         char *second = row + strlen(begin), *third = strchr(second, '|');
         assert_non_null(third);
         *third++ = '\0';
-        if (!strstr(second, reason))
+        if (strstr(second, reason) == NULL) {
             continue;
+        }
         char *fourth = strchr(third, '|');
         assert_non_null(fourth);
         *fourth++ = '\0';
         found++;
         bool told = strstr(fourth, "reconnects") != NULL;
-        if (!strstr(third, words(lock)) || (reconnect >= 0 && told != (reconnect > 0)))
+        if (strstr(third, words(lock)) == NULL || (reconnect >= 0 && told != (reconnect > 0))) {
             fail_msg("%s %s: %s |%s", first, reason, third, fourth);
+        }
     }
-    if (found != 1)
+    if (found != 1) {
         fail_msg("%s %s stands there %zu times", first, reason, found);
+    }
 }
 
 static void test_page_and_table(void **state) {

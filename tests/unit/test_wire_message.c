@@ -339,7 +339,7 @@ static void check_message(const struct wire_case *c, void *ctx) {
     messages[i].checked++;
 
     json_t *expected = json_loadb(c->expected.p, c->expected.len, JSON_REJECT_DUPLICATES, &where);
-    if (!expected) {
+    if (expected == NULL) {
         fail_msg("%s:%d: expectation is no JSON: %s", c->file, c->line, where.text);
     }
     struct wire_message *message = messages[i].make();
@@ -347,7 +347,7 @@ static void check_message(const struct wire_case *c, void *ctx) {
     assert_int_equal(frame->refs, 1);
     const char *text = (const char *)frame_payload(frame);
     json_t *got = json_loadb(text, frame->len, JSON_REJECT_DUPLICATES, &where);
-    if (!got || !json_equal(got, expected)) {
+    if (got == NULL || !json_equal(got, expected)) {
         fail_msg("%s:%d: got %.*s", c->file, c->line, (int)frame->len, text);
     }
     json_decref(got);

@@ -39,7 +39,7 @@ static json_t *describe_request(const struct wire_request *r) {
     if (r->resource.len > 0) {
         set_str(object, "resource", wire_resource_str(&r->resource));
     }
-    if (r->auth_token.p) {
+    if (r->auth_token.p != NULL) {
         set_str(object, "authToken", r->auth_token);
     }
     if (r->client_id.len > 0) {
@@ -66,7 +66,7 @@ static json_t *describe_request(const struct wire_request *r) {
     if (r->take_own) {
         json_object_set_new(object, "takeOwn", json_true());
     }
-    if (r->revision.p) {
+    if (r->revision.p != NULL) {
         set_str(object, "revision", r->revision);
     }
     return object;
@@ -78,7 +78,7 @@ static json_t *describe_error(const struct wire_decode_error *e) {
     assert_non_null(e->message);
     json_object_set_new(object, "error", json_string(wire_error_name(e->code)));
     set_ref(object, &e->ref);
-    if (e->field) {
+    if (e->field != NULL) {
         json_object_set_new(object, "field", json_string(e->field));
     }
     if (e->event[0] != '\0') {
@@ -98,7 +98,7 @@ static void check_request(const struct wire_case *c, void *ctx) {
     json_t *expected = json_loadb(c->expected.p, c->expected.len, JSON_ALLOW_NUL, &where);
     json_t *got;
 
-    if (!expected) {
+    if (expected == NULL) {
         fail_msg("%s:%d: expectation is no JSON: %s", c->file, c->line, where.text);
     }
     if (wire_decode_native(c->input.p, c->input.len, options, &r, &e)) {

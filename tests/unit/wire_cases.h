@@ -36,7 +36,7 @@ static inline size_t wire_cases_expand_one(const char *p, size_t len, struct buf
     const char *body = p + (hex ? 4 : head + 1);
     const char *end =
         body + 1 < p + len ? memchr(body + 1, ']', (size_t)(p + len - body - 1)) : NULL;
-    if (!end) {
+    if (end == NULL) {
         return 0;
     }
     if (hex) {
@@ -78,7 +78,7 @@ static inline int wire_cases_run(const char *name, wire_case_fn run, void *ctx) 
 
     snprintf(path, sizeof(path), "%s/tests/unit/data/wire/%s.cases", SOURCE_DIR, name);
     FILE *file = fopen(path, "r");
-    if (!file) {
+    if (file == NULL) {
         perror(path);
         return 0;
     }

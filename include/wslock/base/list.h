@@ -3,6 +3,7 @@
 #define WSLOCK_BASE_LIST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "wslock/base/macros.h"
 
@@ -22,6 +23,13 @@ static inline void list_push_back(struct list *head, struct list *node) {
     head->prev->next = node;
     head->prev = node;
 }
+static inline size_t list_count(const struct list *head) {
+    size_t n = 0;
+    for (const struct list *it = head->next; it != head; it = it->next) {
+        n++;
+    }
+    return n;
+}
 /* Leaves node empty, so removing twice is harmless. */
 static inline void list_remove(struct list *node) {
     node->prev->next = node->next;
@@ -34,7 +42,5 @@ static inline void list_remove(struct list *node) {
               *it##_next = CONTAINER_OF(it->member.next, type, member);                            \
          &it->member != (head);                                                                    \
          it = it##_next, it##_next = CONTAINER_OF(it->member.next, type, member))
-#define LIST_FOREACH_SAFE(it, tmp, head)                                                           \
-    for (struct list *it = (head)->next, *tmp = it->next; it != (head); it = tmp, tmp = it->next)
 
 #endif
