@@ -1,4 +1,4 @@
-/* --check-config. */
+/* --check-config: checks the configured files and reports warnings. */
 #include "check.h"
 
 #include <errno.h>

@@ -5,8 +5,8 @@
 #include "options.h"
 #include "wslock/config/config.h"
 
-/* Opens the files that the configuration names, as a start does, and creates nothing. False: the
- * daemon would not start. Reports warnings too. */
+/* Opens the configured files as a start does, but creates nothing. False: the daemon would not
+ * start. Also reports warnings. */
 bool check_config(const struct config *config, const struct options *options,
                   config_problem_cb on_problem);
 

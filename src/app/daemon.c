@@ -24,7 +24,7 @@
 #define TICK_MS 20
 /* The part of the drain time kept for closing the remaining connections. */
 #define DRAIN_LAST_MS 1000
-/* How long a failing disk is tried for at the end: at least, and if time is left of the drain. */
+/* How long a stop retries to write the audit: at least, and at most if drain time is left. */
 #define FLUSH_MS 1000
 #define FLUSH_MAX_MS 5000
 /* How long closing the handles may take at the end. */

@@ -31,7 +31,8 @@ void ctl_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The configuration of --config, or else of the development daemon whose state is in --state-dir.
  * NULL after a message. Creates nothing. */
 struct config *ctl_load_config(const struct ctl_options *options) MUST_CHECK;
-/* `250ms`, `30s`, `5m`, `12h` in milliseconds; false if it is none, or out of 1 s to 365 days. */
+/* `250ms`, `30s`, `5m`, `12h` in milliseconds. False: not a duration, or not from 1 s to 365 days.
+ */
 bool ctl_parse_ttl(const char *text, int64_t *out_ms) MUST_CHECK;
 
 #endif

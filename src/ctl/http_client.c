@@ -54,7 +54,7 @@ static int open_connection(const struct ctl_endpoint *endpoint, const char **why
     int fd;
 
     if (len == 0) {
-        *why = "the address is not one, or the path is too long";
+        *why = "the address is not valid, or the path is too long";
         return -1;
     }
     fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -113,7 +113,7 @@ static bool receive_all(int fd, struct buf *out, const char **why) {
             return false;
         }
         if (clock_boot_ms() > deadline_ms) {
-            *why = "no whole answer within 5 s";
+            *why = "no complete answer within 5 s";
             return false;
         }
         buf_append(out, block, (size_t)n);
@@ -142,7 +142,7 @@ static bool parse_response(struct str response, int *status, struct buf *body, c
     bool ok = false;
 
     buf_init(&head);
-    *why = "the answer is no HTTP/1.1";
+    *why = "the answer is not HTTP/1.1";
     if (end == NULL || memchr(response.p, '\0', (size_t)(end - response.p)) != NULL) {
         goto done;
     }
@@ -158,7 +158,7 @@ static bool parse_response(struct str response, int *status, struct buf *body, c
     body_len = response.len - (size_t)(end + 4 - response.p);
     length = find_header(text, "content-length");
     if (length != NULL && strtoull(length, NULL, 10) != body_len) {
-        *why = "the answer was cut short";
+        *why = "the answer is incomplete";
         goto done;
     }
     buf_append(body, end + 4, body_len);

@@ -16,7 +16,7 @@ struct command {
 
 static const struct command COMMANDS[] = {
     {"token", ctl_token, "prints a token signed with a development key"},
-    {"status", ctl_status, "asks a running daemon how it is; exit 1 if it cannot grant locks"},
+    {"status", ctl_status, "prints the state of a running daemon; exit 1 if it cannot grant locks"},
 };
 
 enum option_id {
@@ -55,11 +55,11 @@ static const char HELP_HEAD[] =
 static const char HELP_TAIL[] =
     "\n"
     "Options:\n"
-    "  --config FILE    the daemon's configuration, as a rule /etc/wslockd/wslockd.yaml\n"
-    "  --socket PATH    its operations socket (default: of the configuration, or DIR/ops.sock)\n"
-    "  --state-dir DIR  of wslockd --dev (default: $XDG_STATE_HOME/wslockd, or\n"
+    "  --config FILE    the daemon's configuration, usually /etc/wslockd/wslockd.yaml\n"
+    "  --socket PATH    its operations socket (default: from the configuration, or DIR/ops.sock)\n"
+    "  --state-dir DIR  state of wslockd --dev (default: $XDG_STATE_HOME/wslockd, or\n"
     "                   ~/.local/state/wslockd)\n"
-    "  Without any of them it is the wslockd --dev of the default DIR.\n"
+    "  Without these options: the wslockd --dev of the default DIR.\n"
     "  --json           answers as JSON\n"
     "  --version, --help\n"
     "\n"
@@ -68,7 +68,7 @@ static const char HELP_TAIL[] =
     "  HS512) of --config. --admin adds the first of auth.adminRoles. D is a duration such as\n"
     "  90s or 12h, the default. Standard output has the token and nothing else.\n"
     "\n"
-    "Exit status: 0 done, 1 not, 2 wrong usage.\n";
+    "Exit status: 0 done, 1 failed, 2 wrong usage.\n";
 
 static void print_help(void) {
     fputs(HELP_HEAD, stdout);

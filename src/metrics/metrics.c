@@ -313,8 +313,8 @@ void metrics_render(struct buf *out) {
         [COUNTER] = "counter", [GAUGE] = "gauge", [PEAK] = "gauge", [HISTOGRAM] = "histogram"};
     for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
         const struct row *row = &rows[id];
-        /* What counts starts at 0; a gauge that nobody has set yet has no sample, nor has what is
-         * counted by labels before the first time. */
+        /* Counters and histograms without labels start at 0. Gauges, and series with labels, have
+         * no sample before they are first set. */
         if ((row->kind == COUNTER || row->kind == HISTOGRAM) && row->labels[0] == '\0') {
             get_series(id, NULL, NULL);
         }

@@ -1,8 +1,8 @@
 /*
- * hiredis on libuv, in place of hiredis' own adapter, which swallows connection errors and
- * re-registers the descriptor at every change of interest. Here reading is armed once; what is to
- * be written waits until the owner flushes (once a loop iteration), and the descriptor is watched
- * for writing only while it connects or the kernel's buffer is full.
+ * hiredis on libuv. hiredis' own adapter hides connection errors and registers the descriptor again
+ * at each change of the events. This one polls for reading all the time. Output waits until the
+ * owner flushes it, once per loop iteration. The descriptor is polled for writing only while it
+ * connects or while the kernel's buffer is full.
  */
 #ifndef WSLOCK_SRC_REDIS_ADAPTER_H
 #define WSLOCK_SRC_REDIS_ADAPTER_H

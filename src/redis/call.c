@@ -1,4 +1,4 @@
-/* Commands: formatting (RESP2), flight and queue, deadlines, and what an error reply means. */
+/* Commands: formatting (RESP2), queues, deadlines, and the classes of error replies. */
 #include "link_private.h"
 
 #include <assert.h>
@@ -72,7 +72,7 @@ void link_decline_waiting(struct redis_link *link) {
     link->waiting_count = 0;
 }
 
-/* ---- what an error reply means ---- */
+/* ---- classes of error replies ---- */
 
 /* The error of a script that has begun ends in "… script: SHA, on @user_script:LINE." */
 static bool from_running_script(const redisReply *reply) {
@@ -220,7 +220,7 @@ static void submit(struct redis_call *call, uint64_t timeout_ms) {
         return;
     }
     if (link->waiting_count >= LINK_MAX_WAITING) {
-        decline(call, "too many commands wait");
+        decline(call, "too many commands are waiting");
         return;
     }
     call->timeout_ms = timeout_ms;

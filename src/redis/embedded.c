@@ -1,9 +1,10 @@
 /*
- * Two locks keep a directory to one server. daemon.lock is held by the daemon that uses the
- * directory. The descriptor of redis.lock is inherited by the server: the kernel holds that lock
- * for as long as the server, or a child that it forked, or the daemon lives. So a server that a
- * killed daemon left behind is seen, and the next one starts when it has gone; PR_SET_PDEATHSIG has
- * told it to go, and the process id in redis.pid serves to tell it again.
+ * The private Redis server of a daemon. Two locks ensure that a directory has one server. The
+ * daemon that uses the directory holds daemon.lock. The server inherits the descriptor of
+ * redis.lock: that lock is held while the server, a child that it forked, or the daemon lives. Thus
+ * a daemon finds a server that a killed daemon left, and starts its own when the other has ended.
+ * PR_SET_PDEATHSIG sends SIGTERM to the old server; if it does not end, redis.pid has its process
+ * id.
  */
 #include "wslock/redis/embedded.h"
 
@@ -289,7 +290,7 @@ static char *prepare(struct redis_embedded *e, const char *directory) {
         return missing_program();
     }
     if (!make_directories(directory) || (e->directory = realpath(directory, NULL)) == NULL) {
-        return mem_printf("redis.embedded: cannot make the directory %s: %s", directory,
+        return mem_printf("redis.embedded: cannot create the directory %s: %s", directory,
                           strerror(errno));
     }
     e->socket = mem_printf("%s/redis.sock", e->directory);

@@ -1,6 +1,6 @@
 /*
- * The only way hiredis comes into this module. Its macros REDIS_OK and REDIS_ERR would break the
- * enum of link.h if they came first (as values they agree: both are 0 for success).
+ * Every file of this folder includes hiredis through this header, after link.h: the macros REDIS_OK
+ * and REDIS_ERR would break the enum of link.h (REDIS_OK is 0 in both).
  */
 #ifndef WSLOCK_SRC_REDIS_HIREDIS_API_H
 #define WSLOCK_SRC_REDIS_HIREDIS_API_H

@@ -1,4 +1,4 @@
-/* Checks the version that INFO tells. */
+/* Checks the version of the server, as INFO reports it. */
 #include "wslock/redis/version.h"
 
 #include <stdio.h>
@@ -9,16 +9,16 @@
 
 struct product {
     const char *name, *field; /* the line of INFO that has its version */
-    long major, minor;        /* the oldest that will do */
+    long major, minor;        /* the oldest supported */
 };
 
-/* In this order: Valkey also says with which Redis it is compatible. */
+/* Valkey first: its INFO also has a compatible redis_version. */
 static const struct product PRODUCTS[] = {
     {"Valkey", "valkey_version:", 7, 2},
     {"Redis", "redis_version:", 7, 0},
 };
 
-/* The value of a field, cut to what a version may be. */
+/* The value of a field, cut to the length of a version. */
 static bool find(struct str info, const char *field, char out[VERSION_LEN]) {
     size_t len = strlen(field), n = 0;
     const char *at = info.p, *end = info.p + info.len;
