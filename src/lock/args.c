@@ -1,3 +1,4 @@
+/* Arguments and keys of a script call. */
 #include "args.h"
 
 #include <assert.h>
@@ -84,8 +85,7 @@ void args_policy(struct script_args *a, const struct config_policy *policy) {
     args_str(a, (struct str){text, (size_t)(p - text)});
 }
 
-/* Sizes are capped where they come in (resource, user, prefix), so running out is a fault of ours.
- */
+/* resource, user and prefix are limited in length when they are read, so the space suffices. */
 static char *text_room(struct script_args *a, size_t len) {
     char *p = a->text + a->used;
 

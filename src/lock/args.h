@@ -1,7 +1,7 @@
 /*
- * KEYS and the one ARGV of a script call: MessagePack items one behind the other, written into a
- * buffer that the store lends. The lists of keys (SHARD, ROOM, ROOM+) are those of
- * src/lock/lua/README.md; what is not a shard's own is written into `text`.
+ * KEYS and ARGV of a script call. ARGV[1] is a row of MessagePack items, written into a buffer of
+ * the store. The lists of keys (SHARD, ROOM, ROOM+) are those of src/lock/lua/README.md; `text`
+ * holds the keys that are built for one call.
  */
 #ifndef WSLOCK_SRC_LOCK_ARGS_H
 #define WSLOCK_SRC_LOCK_ARGS_H
@@ -21,7 +21,7 @@ struct script_args {
     char text[ARGS_TEXT_BYTES];
 };
 
-/* The keys of a shard that do not change; strings live as long as the shard. */
+/* The fixed keys of a shard. The strings live as long as the shard. */
 struct shard_keys {
     struct str tag; /* "{prefix:N}:" */
     struct str meta, due, events, audit, instances, written, instance;
@@ -29,10 +29,10 @@ struct shard_keys {
 
 /* Empties packed. */
 void args_init(struct script_args *a, struct buf *packed);
-/* The ARGV, when all is in. */
+/* The arguments so far. Valid until the next one is added. */
 struct str args_packed(const struct script_args *a);
 void args_str(struct script_args *a, struct str value);
-/* false where there is none (p == NULL). */
+/* p == NULL is sent as false. */
 void args_optional(struct script_args *a, struct str value);
 void args_int(struct script_args *a, int64_t value);
 void args_flag(struct script_args *a, bool value);
@@ -40,13 +40,13 @@ void args_flag(struct script_args *a, bool value);
 void args_policy(struct script_args *a, const struct config_policy *policy);
 
 void args_keys_shard(struct script_args *a, const struct shard_keys *k);
-/* holder: whose `held:` it is; may be empty. */
+/* holder: the user of the key `held:`; may be empty. */
 void args_keys_room(struct script_args *a, const struct shard_keys *k, struct str resource,
                     struct str holder);
-/* Adds the two keys of ROOM+ behind ROOM. */
+/* Adds the two keys of ROOM+ after those of ROOM. */
 void args_keys_members(struct script_args *a, const struct shard_keys *k, struct str resource);
 
-/* "type:id" of a resource in three parts. */
+/* "type:id", the first two of the three parts of a resource. */
 struct str args_document(struct str resource);
 
 #endif

@@ -187,7 +187,8 @@ static void ignore(void *arg, enum redis_status status, const struct redis_reply
     (void)error;
 }
 
-/* It is off the list. An instance that was alive again would not have been on it. */
+/* The list of instances to be read had it until now. An instance that is alive again is removed
+ * from that list by itself. */
 static void on_taken_off(void *arg, enum redis_status status, const struct redis_reply *reply,
                          const char *error) {
     struct shard *s = arg;

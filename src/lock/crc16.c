@@ -1,7 +1,8 @@
+/* CRC-16/XMODEM. */
 #include "crc16.h"
 
 uint16_t crc16(struct str bytes) {
-    static uint16_t table[256]; /* made at the first call */
+    static uint16_t table[256]; /* filled by the first call */
     uint16_t crc = 0;
 
     if (table[1] == 0) {

@@ -1,4 +1,4 @@
-/* CRC-16/XMODEM (polynomial 0x1021, initial 0): what Redis Cluster hashes keys with. */
+/* CRC-16/XMODEM (polynomial 0x1021, initial 0): the hash of keys in Redis Cluster. */
 #ifndef WSLOCK_SRC_LOCK_CRC16_H
 #define WSLOCK_SRC_LOCK_CRC16_H
 

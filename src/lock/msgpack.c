@@ -1,3 +1,4 @@
+/* MessagePack, as far as scripts use it. */
 #include "msgpack.h"
 
 #define NUMBER_LIMIT ((uint64_t)1 << 53)
@@ -42,7 +43,7 @@ static struct str take_bytes(struct msgpack *m, uint64_t len) {
     return s;
 }
 
-/* The tag of the list's next item; NIL where there is none. */
+/* The tag of the list's next item; NIL at the end. */
 static unsigned next_tag(struct msgpack_list *list) {
     if (list->left == 0) {
         return NIL;
@@ -51,7 +52,7 @@ static unsigned next_tag(struct msgpack_list *list) {
     return (unsigned)take(list->m, 1);
 }
 
-/* The length of an array that begins with this tag; false if it is none. */
+/* The length of an array that begins with this tag. False: the tag of something else. */
 static bool array_length(struct msgpack *m, unsigned tag, uint64_t *count) {
     if ((tag & 0xf0) == 0x90) {
         *count = tag & 0x0f;
@@ -61,7 +62,7 @@ static bool array_length(struct msgpack *m, unsigned tag, uint64_t *count) {
     return tag == ARRAY16 || tag == ARRAY32;
 }
 
-/* Every item has a byte at least, so a count that is larger than what is left is a lie. */
+/* An item takes at least one byte, so a count above the bytes left is malformed. */
 static void begin_list(struct msgpack *m, struct msgpack_list *list, unsigned tag) {
     uint64_t count;
 
@@ -166,7 +167,7 @@ int64_t msgpack_int(struct msgpack_list *list) {
     }
 }
 
-/* Skips what is behind a tag; the number of further items that this brings. */
+/* Skips the bytes after a tag. Returns how many items follow as part of this one. */
 static uint64_t skip_one(struct msgpack *m, unsigned tag) {
     static const unsigned char fixed[] = {
         [FLOAT32] = 4, [FLOAT64] = 8, [UINT8] = 1, [UINT16] = 2, [UINT32] = 4,

@@ -1,11 +1,10 @@
 /*
- * The part of MessagePack that goes to and from the scripts: arrays of strings, integers, false and
- * arrays.
+ * The part of MessagePack that scripts use: arrays of strings, integers, false and arrays.
  *
- * Reading is bounded and copies nothing. A list knows how many items it has left: what is missing
- * at its end reads as empty or 0, what is left over is skipped by msgpack_list_end, so that both
- * sides may grow. After the first thing that is not as asked for, `ok` is false and every further
- * read gives empty or 0.
+ * Reading is bounded and copies nothing. A list counts the items that it has left. Items missing at
+ * its end read as empty or 0, and msgpack_list_end skips those left over, so that records may get
+ * new items. After the first item of another type `ok` is false, and every further read returns
+ * empty or 0.
  */
 #ifndef WSLOCK_SRC_LOCK_MSGPACK_H
 #define WSLOCK_SRC_LOCK_MSGPACK_H
@@ -24,20 +23,20 @@ struct msgpack {
 
 struct msgpack_list {
     struct msgpack *m;
-    size_t left; /* never more than there are bytes */
+    size_t left; /* items; at most the number of bytes left */
 };
 
-/* The one array that bytes is; *m and *list are the caller's. */
+/* bytes: one array. */
 void msgpack_open(struct msgpack *m, struct msgpack_list *list, struct str bytes);
 /* A string; false and nil give p == NULL. */
 struct str msgpack_str(struct msgpack_list *list);
 /* An integer below 2^53 in size; false is 0, true 1. */
 int64_t msgpack_int(struct msgpack_list *list);
-/* The bytes of one item, whatever it is. */
+/* The bytes of one item of any type. */
 struct str msgpack_raw(struct msgpack_list *list);
-/* An array in the array. False where false, nil or nothing stands; *inner is empty then. */
+/* An array in the array. False: false, nil or no item; *inner is empty then. */
 bool msgpack_list(struct msgpack_list *list, struct msgpack_list *inner);
-/* Skips the rest. Each list is ended before its outer one is read on. */
+/* Skips the rest. End a list before reading on in the outer one. */
 void msgpack_list_end(struct msgpack_list *list);
 
 /* Writing: one item each. */

@@ -1,4 +1,4 @@
-/* The scripts of src/lock/lua as embedded by src/lock.cmake: one constant a file, of the file's
+/* The scripts of src/lock/lua, embedded by src/lock.cmake: one constant for each file, with its
  * name. */
 #ifndef WSLOCK_SRC_LOCK_SCRIPTS_H
 #define WSLOCK_SRC_LOCK_SCRIPTS_H

@@ -337,7 +337,8 @@ static void begin_sync(struct shard *s) {
     s->store->callbacks.on_resync(s->store->callbacks.ctx, s->index);
 }
 
-/* Before the store lost its last writes its clock was more than a day ahead, and so is our tick. */
+/* Our tick is from a time when the store's clock was more than a day ahead; the store lost what it
+ * wrote then. */
 static bool forget_refused_tick(struct shard *s, const struct script_head *head) {
     if (head->status != SCRIPT_AHEAD || s->tick <= head->rev || s->store->closing) {
         return false;

@@ -17,11 +17,9 @@
 #define SWEEP_IDLE_MS 1000
 #define SWEEP_IDLE_MS_PER_SHARD 10
 #define SWEEP_JITTER_MS 500
-#define SWEEP_PAUSE_MS 50  /* between two sweeps of a shard; doubles after each failure … */
-#define SWEEP_FAILED_MAX 9 /* … up to 25.6 s */
-#define SWEEP_REFUSED_MAX                                                                          \
-    4                       /* doublings after the store refused a sweep: it may soon serve again  \
-                             */
+#define SWEEP_PAUSE_MS 50   /* between two sweeps of a shard; doubles after each failure … */
+#define SWEEP_FAILED_MAX 9  /* … up to 25.6 s, … */
+#define SWEEP_REFUSED_MAX 4 /* … or up to 800 ms if the store refused it */
 #define SWEEP_MEMBERS 100   /* of dead instances, removed by one sweep */
 #define SWEEP_EVENTS 100000 /* the streams of a shard are trimmed to so many entries */
 #define SWEEP_AUDIT 10000

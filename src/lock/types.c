@@ -1,3 +1,4 @@
+/* The texts of states and causes. */
 #include "wslock/lock/types.h"
 
 #include "wslock/base/macros.h"
