@@ -1,10 +1,10 @@
 /*
- * The lock module: one typed function a script. The decision is the script's alone. Calls are
- * asynchronous; each callback runs exactly once, never from within the call itself.
+ * The lock module: one typed function for each script. Only scripts decide. Calls are asynchronous;
+ * each callback runs exactly once, never from within the call itself.
  *
- * The store also renews this instance's lease, sweeps what is due, follows the shards' event
- * streams and resynchronises a shard after a lapsed lease, a missed event, a rollback or a restart
- * of the store.
+ * The store also renews this instance's lease, sweeps what is due, reads the shards' event streams
+ * and resynchronises a shard after a lapsed lease, a missed event, a rollback or a restart of the
+ * store.
  */
 #ifndef WSLOCK_LOCK_LOCK_H
 #define WSLOCK_LOCK_LOCK_H
@@ -17,8 +17,8 @@ struct lock_store;
 struct wheel;
 
 enum lock_status {
-    LOCK_OK,          /* the script decided; outcome says what */
-    LOCK_UNAVAILABLE, /* certainly nothing happened: BACKEND_UNAVAILABLE */
+    LOCK_OK,          /* the script decided: see outcome */
+    LOCK_UNAVAILABLE, /* nothing happened: BACKEND_UNAVAILABLE */
     LOCK_UNKNOWN, /* it may have happened: BACKEND_UNAVAILABLE too; the shard is resynchronised */
 };
 
@@ -41,20 +41,20 @@ struct lock_result {
     int64_t limit;
     const struct str *held; /* TAB_LIMIT: the resources that the user holds in the document */
     size_t held_count;
-    int64_t position, median_ms; /* QUEUED: from 1; what holders took, -1: nobody knows */
+    int64_t position, median_ms; /* QUEUED: from 1; how long holders keep the lock, -1: unknown */
     struct str request_id;       /* REQUESTED */
     int64_t ends_ms;
     bool joined;                   /* join: the session is in the room now; operate: the user is */
     struct lock_snapshot snapshot; /* join, report */
     const struct lock_event
-        *events; /* what the call changed, in order; for the audit, not for clients */
+        *events; /* changes by this call, in order; for the audit, not for clients */
     size_t event_count;
     const char *error; /* for the log when status is not LOCK_OK */
 };
 
 typedef void (*lock_cb)(void *arg, const struct lock_result *result);
 
-/* Who asks. Borrowed for the call. */
+/* The session that makes a request. Borrowed for the call. */
 struct lock_caller {
     struct str resource; /* normalised, three parts */
     struct str user_id, username, client_id, session_id;
@@ -65,44 +65,43 @@ struct lock_caller {
 };
 
 struct lock_store_callbacks {
-    /* From the streams alone: every change of a shard, once, in the order of rev. */
+    /* Every change of a shard, once, in the order of rev; also those of our own replies. */
     void (*on_event)(void *ctx, const struct lock_event *event);
-    /* To be written to the audit by this instance, for no caller is told of it: what the sweeper
-     * settled (expiries), or a call changed whose caller was told LOCK_UNKNOWN. recovered: read
-     * back from the shard's stream, after a call with an unknown outcome or for an instance that
-     * died. */
+    /* A change that this instance must write to the audit because no caller gets it: a sweep made
+     * it (expiries), or a call whose caller got LOCK_UNKNOWN. recovered: read back from the shard's
+     * stream, after a call with an unknown outcome or for an instance that died. */
     void (*on_unasked)(void *ctx, const struct lock_event *event, bool recovered);
-    /* Changes of `instance` (an incarnation) in the shard between the ticks after and until could
-     * not be read back: the store keeps only so many. */
+    /* Changes by `instance` (an incarnation) in the shard, between the ticks after and until, could
+     * not be read back: the store keeps a limited number. */
     void (*on_audit_gap)(void *ctx, unsigned shard, const char *instance, int64_t after,
                          int64_t until);
-    /* Calls done(arg, ok) once, not from within, when all that the audit was given so far is on
-     * disk (ok), or cannot be put there for now. */
+    /* Calls done(arg, ok) once, not from within, when everything given to the audit so far is on
+     * disk (ok), or cannot be written for now. */
     void (*flush)(void *ctx, void (*done)(void *arg, bool ok), void *arg);
-    /* The shard must be told everything that this instance has there: call lock_report for every
+    /* Everything that this instance has in the shard must be reported: call lock_report for every
      * room of the shard with a local session, then lock_report_done. Requests of sessions to the
-     * shard are answered LOCK_UNAVAILABLE until then. */
+     * shard end with LOCK_UNAVAILABLE until then. */
     void (*on_resync)(void *ctx, unsigned shard);
-    /* The shard's ticks begin anew, more than a day below those that were told (the store's clock
-     * was ahead, and what it knew then is lost): whoever was told them must begin anew too. */
+    /* The shard's ticks start again, more than a day below those seen so far (the store's clock was
+     * ahead, and its data from then is lost). Clients that got such ticks must start again too. */
     void (*on_rewound)(void *ctx, unsigned shard);
-    /* The store's clock was set forward, or back (< 0), by about so much. A recovery window opens.
+    /* The store's clock was set forward, or back (< 0), by about step_ms. A recovery window opens.
      */
     void (*on_clock_step)(void *ctx, int64_t step_ms);
-    /* The store went away; also where it does so again before it was recovered. */
+    /* The store went away; also if it does so again before it recovered. */
     void (*on_degraded)(void *ctx);
     void (*on_recovered)(void *ctx); /* it is back and every shard is resynchronised */
-    /* Every five minutes, and after each recovery, who the store says is here is held against who
-     * is. reconcile_begin; then reconcile_member for each of them, in any order, perhaps twice;
-     * then reconcile_end, unless the store went away. False: nobody here knows that session in the
-     * room, nor is its end being told to the store; it is taken out. Sessions that have been in a
-     * room since reconcile_begin, and were not asked for, the store has forgotten:
-     * lock_store_forgot. */
+    /* Every five minutes, and after each recovery, the store's members of this instance are
+     * compared with its sessions: reconcile_begin; then reconcile_member for each member, in any
+     * order, perhaps twice; then reconcile_end, unless the store went away. reconcile_member
+     * returns false if this instance has no such session in the room and no disconnect of it is
+     * under way: the member is removed. If a session was in a room all the time and its member did
+     * not come, call lock_store_forgot. */
     void (*reconcile_begin)(void *ctx);
     bool (*reconcile_member)(void *ctx, struct str session_id, struct str resource);
     void (*reconcile_end)(void *ctx);
-    /* At start only: the store cannot be used (wrong `shards`, not noeviction is a warning only).
-     */
+    /* Only before the first on_recovered: the store cannot be used (other `shards`, other schema,
+     * too old a server). */
     void (*on_fatal)(void *ctx, const char *problem);
     void *ctx;
 };
@@ -112,40 +111,38 @@ struct lock_store_callbacks {
 struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
                                      const struct config *config,
                                      const struct lock_store_callbacks *callbacks);
-/* Ends lease renewal, gives up the lease if the store is there (clean shutdown), destroys the
- * links. Outstanding calls complete LOCK_UNKNOWN first. */
+/* Ends the lease if the store is connected (clean shutdown), then destroys the links. Outstanding
+ * calls complete with LOCK_UNKNOWN first. */
 void lock_store_destroy(struct lock_store **store);
 
-/* Before a clean stop, when nothing more will be done: has the audit put on disk what it was given.
- * True when it has answered; asked again and again. */
+/* Before a clean stop, when no more calls are made: lets the audit write everything to disk. Poll
+ * it until it returns true: the audit has answered. */
 bool lock_store_flushed(struct lock_store *store);
-/* Why the store is away, or was not reached; NULL while it is up, or nothing is known. */
+/* Why the store is away or was not reached; NULL: it is up, or the reason is not known. */
 const char *lock_store_problem(const struct lock_store *store);
 bool lock_store_window_open(const struct lock_store *store); /* any shard in a recovery window */
 uint64_t lock_store_down_since_boot_ms(const struct lock_store *store); /* 0 while up */
-/* A lower bound of the store's time now (last reply's TIME plus the time since, by our own clock).
+/* A lower bound of the store's time now: TIME of the last reply, plus the time since by our clock.
  */
 int64_t lock_store_now_ms(const struct lock_store *store);
 unsigned lock_store_shard(const struct lock_store *store, struct str resource);
-/* The highest tick known of the resource's shard, for the `rev` of what changed nothing; 0 before
- * the store has answered. */
+/* The highest tick known of the resource's shard, for the `rev` of answers without a change; 0
+ * before the store has answered. */
 int64_t lock_store_rev(const struct lock_store *store, struct str resource);
-/* The shard's last event that the feed has told of: what is known by its events is known up to it.
- */
+/* The tick of the last event of the resource's shard that was passed to on_event. */
 int64_t lock_store_fed(const struct lock_store *store, struct str resource);
-/* Until when a lock with this expires_ms and policy, held through this instance, cannot have been
- * given to anyone but an administrator, an operator or the same user's other tab ("belief"). Store
- * ms. */
+/* Until this time (store ms) a lock with this expires_ms and policy, held through this instance,
+ * can have been given only to an administrator, an operator or the same user's other tab. */
 int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t expires_ms,
                                       const struct config_policy *policy);
-/* Before a client is answered, who takes any answer for a sign that its locks are kept: where the
- * lease has lapsed, and nothing has told that yet (this program stood still), the store is away. */
+/* Call it before a client is answered, because the client takes any answer as a sign that it keeps
+ * its locks. If the lease lapsed unnoticed (this process stood still), the store goes away. */
 void lock_store_check_lease(struct lock_store *store);
 
-/* mode editor: try_lock. token: what the client believes it holds, 0 for none. A join that finds
- * another session of the same (user, clientId) takes its place: the JOIN event names the old one.
- * A lock goes on under its token only on the same page, or from grace where one of the two pages
- * has no name; else under a new one.
+/* try_lock: mode editor. token: of the lock that the client thinks it holds, 0: none. A join
+ * replaces another session of the same (user, clientId); the JOIN event names the old one. A lock
+ * keeps its token only on the same page, or from grace if one of the two pages has no name; else it
+ * gets a new one.
  */
 void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
                int64_t token, lock_cb cb, void *arg);
@@ -153,11 +150,11 @@ void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock
 enum lock_how {
     LOCK_ACQUIRE,
     LOCK_TAKE_OWN, /* from another tab of the same user */
-    LOCK_CLAIM,    /* what is reserved, or whose holder has gone; never waits */
+    LOCK_CLAIM,    /* a reserved lock, or one whose holder is gone; never queues */
 };
 void lock_acquire(struct lock_store *store, const struct lock_caller *caller, enum lock_how how,
                   lock_cb cb, void *arg);
-/* request_id: a new one. Asks the holder; QUEUED as a request. */
+/* Asks the holder to give up the lock. request_id: a new one. */
 void lock_request(struct lock_store *store, const struct lock_caller *caller, struct str request_id,
                   struct str message, lock_cb cb, void *arg);
 enum lock_action { LOCK_APPROVE, LOCK_DENY, LOCK_IGNORE };
@@ -166,33 +163,33 @@ void lock_reply(struct lock_store *store, const struct lock_caller *caller, bool
                 struct str request_id, enum lock_action action, struct str revision, lock_cb cb,
                 void *arg);
 enum lock_what { LOCK_QUEUE_PLACE, LOCK_REQUEST, LOCK_TAKEOVER };
-/* Gives up what the caller waits for. request_id: empty for a place in the queue. */
+/* Withdraws what the caller waits for. request_id: empty for a place in the queue. */
 void lock_withdraw(struct lock_store *store, const struct lock_caller *caller, enum lock_what what,
                    struct str request_id, lock_cb cb, void *arg);
-/* For who may: roles and the type's `takeover` have been looked at. wait: the holder has time to
- * save (unless it has gone, or urgent). */
+/* The caller has checked roles and the type's `takeover`. wait: the holder gets time to save,
+ * unless it is gone, or urgent. */
 void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
                    struct str request_id, struct str reason, bool wait, bool urgent, lock_cb cb,
                    void *arg);
-/* token 0: none named. dirty -1: not said. */
+/* token 0: none given. dirty -1: unknown. */
 void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                     bool active, int dirty, lock_cb cb, void *arg);
-/* token: the caller's belief, so that a repeat of a release that went through answers RELEASED; 0:
- * none. revision.p NULL: none given. */
+/* token: of the lock to be released, so that a repeated release answers RELEASED; 0: none given.
+ * revision.p NULL: none given. */
 void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                   struct str revision, lock_cb cb, void *arg);
-/* The same for an owner that was told STORE_LOST: it ends under that cause. */
+/* The same for an owner that got STORE_LOST: the cause is STORE_LOST. */
 void lock_give_up(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                   lock_cb cb, void *arg);
-/* Whether token is that of the lock as it stands (held or in grace), for whoever stores what was
- * edited: NONE: it is; LOST: it is not: lost says how its grant ended (reason NOT_HELD, or
- * STALE_TOKEN where a later one was given, if nobody remembers), and previous the latest grant that
- * ended after it; RECOVERING: nobody can say. Needs no membership. */
+/* Checks the token of a lock (held or in grace) before an application saves. NONE: it is valid.
+ * LOST: it is not; `lost` is how its grant ended (if that is unknown, reason NOT_HELD, or
+ * STALE_TOKEN if a later grant exists), `previous` the latest grant that ended after it.
+ * RECOVERING: unknown. Needs no membership. */
 void lock_verify(struct lock_store *store, struct str resource, int64_t token, lock_cb cb,
                  void *arg);
-/* An operator has the lock reserved for operation->user_id (takeover), or releases it: RESERVED ·
- * RELEASED · NOT_HOLDER: there was nothing to release · RECOVERING. Needs no membership; who may
- * has been looked at. */
+/* An operator reserves the lock for operation->user_id (takeover), or releases it: RESERVED ·
+ * RELEASED · NOT_HOLDER: there was nothing to release · RECOVERING. Needs no membership; the caller
+ * has checked the rights. */
 void lock_operate(struct lock_store *store, struct str resource, const struct config_policy *policy,
                   bool takeover, const struct lock_operation *operation, lock_cb cb, void *arg);
 /* Needs no membership. */
@@ -200,50 +197,52 @@ void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void
 
 enum lock_disconnect {
     LOCK_DISCONNECT_LEFT,       /* on purpose: no grace */
-    LOCK_DISCONNECT_LOST,       /* the connection ended: by the type's `disconnect` */
-    LOCK_DISCONNECT_SERVER,     /* an end that the server caused: plain grace */
+    LOCK_DISCONNECT_LOST,       /* the connection ended: as the type's `disconnect` says */
+    LOCK_DISCONNECT_SERVER,     /* the server ended it: plain grace */
     LOCK_DISCONNECT_TERMINATED, /* by an operator: no grace */
-    LOCK_DISCONNECT_STRAY,      /* nobody here knows of it, so its lock is not valid */
+    LOCK_DISCONNECT_STRAY,      /* this instance has no such session: its lock is not valid */
 };
-/* Ends the membership if this session still has it: repeat it until LOCK_OK. It is let through
- * while a shard is being resynchronised. It carries a notAfter only where the session lives on.
- * ago_ms: since its connection ended, by which the grace is shorter. */
+/* Ends the membership if it still belongs to this session. Repeat it until LOCK_OK. It is also sent
+ * while the shard is not served, and has a notAfter only if the session lives on. ago_ms: since its
+ * connection ended; the grace is shorter by that. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
                      enum lock_disconnect kind, uint64_t ago_ms, lock_cb cb, void *arg);
 
-/* An event that was told here: how a grant ended by it is kept, for a store that loses it. */
+/* Keeps the ending of a grant in this event, to be reported to a store that lost it. Call it from
+ * on_event. */
 void lock_note_ending(struct lock_store *store, const struct lock_event *event);
 
-/* The store has not got somebody who is in this room: its shard is resynchronised. */
+/* The store lacks a member of this room: its shard is resynchronised. */
 void lock_store_forgot(struct lock_store *store, struct str resource);
 
-/* Resynchronising: what this instance has of one room. */
+/* Resynchronising: a member of a room, as this instance has it. */
 struct lock_report_member {
-    bool gone; /* not in the room: it only says that its lock is in grace, until grace_until_ms */
+    bool gone; /* no longer in the room: its lock is in grace until grace_until_ms */
     struct str user_id, username, client_id, page_id, session_id;
     bool client_made;
     int64_t joined_ms;
-    int64_t token; /* this member's lock, 0: it has none */
+    int64_t token; /* of this member's lock; 0: none */
     int64_t since_ms, expires_ms, grace_until_ms;
     bool dirty;
-    bool prompt; /* gone: who claims the lock may have it */
+    bool prompt; /* gone: the lock may be claimed */
 };
-/* What an instance knows of those who wait in a room, and of what they wait for. */
+/* The waiters of a room and the lock that they wait for, as this instance has them. */
 struct lock_report_waiting {
-    const struct lock_waiter *waiters; /* in order, also for whom it is reserved */
+    const struct lock_waiter *waiters; /* in order, with the one that it is reserved for */
     size_t waiter_count;
     struct str takeover;       /* packed, with the lock of one of the members */
-    int64_t reserved_until_ms; /* 0: it is not reserved; else for this one: */
+    int64_t reserved_until_ms; /* 0: not reserved; else for this user: */
     struct str user_id, username, client_id;
 };
-/* Restores the members (at most 100 a call) and, by the rules of the recovery window, the lock;
- * answers with the room's snapshot. The owner of a lock, where it is here, is among the members of
- * the room's first call. seen_token: the highest that was told of here, 0: none. known: the rev up
- * to which what happened in the room is known here. */
+/* Restores the members (at most 100 in a call) and, by the rules of the recovery window, the lock;
+ * the result has the room's snapshot. If the owner of the lock is here, the room's first call
+ * includes it. seen_token: the highest token seen here, 0: none. known: the rev up to which this
+ * instance knows the changes of the room. */
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
                  const struct lock_report_member *members, size_t count,
                  const struct lock_report_waiting *waiting, int64_t seen_token, int64_t known,
                  lock_cb cb, void *arg);
+/* All rooms of the shard were reported. */
 void lock_report_done(struct lock_store *store, unsigned shard);
 
 #endif
