@@ -1,5 +1,4 @@
-/* The life of the store, and what happens in the parts above when something happens in a lower one.
- */
+/* The life of the store, and the hooks by which lower parts reach higher ones. */
 #include "audit_recovery.h"
 #include "availability.h"
 #include "endings.h"
@@ -18,9 +17,13 @@
 
 /* ---- hooks of script calls ---- */
 
-static void clock_stepped(struct lock_node *node, int64_t step_ms) {
+static void note_clock(struct lock_node *node, uint64_t asked_ms, int64_t now_ms) {
     const struct lock_store_callbacks *callbacks = &node->store->callbacks;
+    int64_t step_ms = node_time_note(node, asked_ms, now_ms);
 
+    if (step_ms == 0 || node->store->closing) {
+        return;
+    }
     log_warn("store_clock_stepped", LFI("step_ms", step_ms));
     metrics_add(METRIC_STORE_CLOCK_STEPS, 1, NULL, NULL);
     for (unsigned i = 0; i < node->shard_count; i++) {
@@ -36,10 +39,7 @@ static void before_done(const struct script_call *call, const struct script_head
     if (head != NULL) {
         shard_note(s, head);
         sweep_note(s, head);
-        int64_t step_ms = node_time_note(s->node, call->begin_us / 1000, head->now_ms);
-        if (step_ms != 0 && !s->store->closing) {
-            clock_stepped(s->node, step_ms);
-        }
+        note_clock(s->node, call->begin_us / 1000, head->now_ms);
         audit_recovery_note(s, head, result);
     }
     if (result->status == LOCK_UNKNOWN && call->changes) {
