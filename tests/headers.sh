@@ -1,16 +1,16 @@
 #!/bin/bash
-# Each header in include/wslock compiles alone. Usage: tests/headers.sh [compiler]
+# Each header compiles alone. Usage: tests/headers.sh [compiler]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 compiler=${1:-cc}
-read -ra flags <<<"$(pkg-config --cflags libuv jansson libcrypto)"
+read -ra flags <<<"$(pkg-config --cflags libuv jansson libcrypto libwebsockets hiredis yaml-0.1)"
 failed=0
 while IFS= read -r header; do
     "$compiler" -std=c11 -D_GNU_SOURCE -Iinclude "${flags[@]}" -Wall -Wextra -Wconversion -Wshadow \
-        -Werror -fsyntax-only -x c - <<<"#include \"${header#include/}\"" || {
+        -Werror -fsyntax-only -x c - <<<"#include \"$PWD/$header\"" || {
         echo "$header does not compile alone"
         failed=1
     }
-done < <(find include/wslock -name '*.h' | sort)
+done < <(find include/wslock src -name '*.h' | sort)
 exit $failed

@@ -61,7 +61,7 @@ static bool check_files(struct check *c) {
 }
 
 /* Reports and frees a problem, if there is one. */
-static bool told(struct check *c, char *problem) {
+static bool report(struct check *c, char *problem) {
     if (problem == NULL) {
         return false;
     }
@@ -76,7 +76,7 @@ static bool check_tickets(struct check *c) {
         struct ticket_keys *keys = ticket_keys_load(c->config->ticket_signing_key_file, &problem);
         ticket_keys_destroy(&keys);
     }
-    return !told(c, problem);
+    return !report(c, problem);
 }
 
 static bool check_state_dir(struct check *c, const struct options *options) {
@@ -91,7 +91,7 @@ static bool check_state_dir(struct check *c, const struct options *options) {
         buf_init(&directory);
         buf_printf(&directory, "%s/redis", state_dir);
         if (!redis_embedded_check(buf_cstr(&directory), &problem)) {
-            ok = !told(c, problem);
+            ok = !report(c, problem);
         }
         buf_fini(&directory);
     }

@@ -16,8 +16,8 @@ bool admin_is_action(enum audit_action action);
 
 /* Tells the record. */
 void admin_tell(const struct audit_record *r, const struct record_stamp *stamp);
-/* Adds it to a list that admin_look empties: what is committed is forgotten, what is late is told.
- * state: as it was at that time. */
+/* Adds it to a list that admin_look empties: what is committed is forgotten, what is late is
+ * reported. state: as it was at that time. */
 void admin_watch(struct list *watched, const struct audit_record *r,
                  const struct record_stamp *stamp, const struct writer_state *state);
 void admin_look(struct list *watched, const struct writer_state *state, bool all_late);

@@ -61,10 +61,10 @@ struct audit {
     uint64_t dropped; /* records since the queue was full; 0: it takes records */
     int64_t dropped_from_us, dropped_to_us;
 
-    uint64_t failures_told;
-    bool told_unhealthy;
-    bool told_moved;
-    uint64_t mark_told;
+    uint64_t failures_reported;
+    bool unhealthy_reported;
+    bool moved_reported;
+    uint64_t mark_reported;
     struct log_limit failure_lines;
 };
 
@@ -143,17 +143,18 @@ static void end_gap(struct audit *a, const struct writer_state *state) {
 }
 
 static void tell_failures(struct audit *a, const struct writer_state *state) {
-    if (state->failures > a->failures_told) {
-        metrics_add(METRIC_AUDIT_ERRORS, (double)(state->failures - a->failures_told), NULL, NULL);
-        a->failures_told = state->failures;
-        a->told_unhealthy = true;
+    if (state->failures > a->failures_reported) {
+        metrics_add(METRIC_AUDIT_ERRORS, (double)(state->failures - a->failures_reported), NULL,
+                    NULL);
+        a->failures_reported = state->failures;
+        a->unhealthy_reported = true;
         if (log_limit_pass(&a->failure_lines, FAILURE_LINES_PER_MINUTE)) {
             log_error("audit_write_failed", LF("error", strerror(state->last_error)),
                       LFI("queuedBytes", state->queued_bytes));
         }
     }
-    if (state->healthy && a->told_unhealthy) {
-        a->told_unhealthy = false;
+    if (state->healthy && a->unhealthy_reported) {
+        a->unhealthy_reported = false;
         log_info("audit_write_recovered", LFI("seq", state->durable_seq));
     }
 }
@@ -161,10 +162,10 @@ static void tell_failures(struct audit *a, const struct writer_state *state) {
 /* Renamed or removed under us: no record is lost yet, but nobody finds them where they should be.
  */
 static void tell_moved(struct audit *a, const struct writer_state *state) {
-    if (state->moved == a->told_moved) {
+    if (state->moved == a->moved_reported) {
         return;
     }
-    a->told_moved = state->moved;
+    a->moved_reported = state->moved;
     if (!state->moved) {
         log_info("audit_file_back", LFI("seq", state->durable_seq));
         return;
@@ -176,8 +177,8 @@ static void tell_moved(struct audit *a, const struct writer_state *state) {
 
 /* The chain's head in the operator's log shows later whether the file's end was cut. */
 static void tell_mark(struct audit *a, const struct writer_state *state) {
-    if (state->mark_seq > a->mark_told) {
-        a->mark_told = state->mark_seq;
+    if (state->mark_seq > a->mark_reported) {
+        a->mark_reported = state->mark_seq;
         const struct log_field fields[] = {LFI("seq", state->mark_seq),
                                            LF("hash", state->mark_hash)};
         log_write(LOG_LEVEL_INFO, "audit_checkpoint", fields,

@@ -12,7 +12,7 @@
 #include "wslock/base/mem.h"
 
 #define CHUNK_BYTES ((size_t)1024 * 1024)
-#define GATHER_MS 10
+#define GATHER_MS 50
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS 1000
 #define STOP_SLACK_MS 1200 /* a stream's write waits for a second */

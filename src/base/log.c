@@ -19,7 +19,7 @@ static enum log_level max_level = LOG_LEVEL_INFO;
 static enum log_format current_format = LOG_FORMAT_TEXT;
 static bool to_journal;
 /* Lines left out by a log_limit since the last line written. */
-static uint32_t suppressed_untold;
+static uint32_t suppressed_unlogged;
 
 /* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream, if it is still our stderr. */
 static bool stderr_is_journal(void) {
@@ -179,7 +179,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     int saved_errno = errno;
     char time_text[40];
     if (!can_write()) {
-        suppressed_untold++;
+        suppressed_unlogged++;
         return;
     }
     format_time(time_text, sizeof time_text);
@@ -197,9 +197,9 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     for (size_t i = 0; i < count; i++) {
         append_field(&line, &fields[i]);
     }
-    if (suppressed_untold > 0) {
-        append_field(&line, &(struct log_field)LFI("suppressed", suppressed_untold));
-        suppressed_untold = 0;
+    if (suppressed_unlogged > 0) {
+        append_field(&line, &(struct log_field)LFI("suppressed", suppressed_unlogged));
+        suppressed_unlogged = 0;
     }
     /* The journal keeps both by itself. */
     if (current_format == LOG_FORMAT_TEXT && !to_journal) {
@@ -221,7 +221,7 @@ bool log_limit_pass(struct log_limit *limit, uint32_t per_minute) {
         return false;
     }
     limit->written++;
-    suppressed_untold += limit->suppressed;
+    suppressed_unlogged += limit->suppressed;
     limit->suppressed = 0;
     return true;
 }

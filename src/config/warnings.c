@@ -162,7 +162,7 @@ static void check_silence(struct warnings *w, const struct config_policy *policy
     }
     WARN(w, key,
          "limits.pingInterval and pongTimeout (%lld ms together) are not above the %lld ms for "
-         "which a silent client believes in its lock: another may have it before",
+         "which a silent client may assume that it holds its lock: another may have it before",
          (long long)server_ms, (long long)client_ms);
 }
 

@@ -154,7 +154,7 @@ static void on_reply(redisAsyncContext *ac, void *reply_ptr, void *call_ptr) {
     const redisReply *reply = reply_ptr;
 
     link->in_flight_count--;
-    if (reply == NULL) { /* hiredis is freeing the context; the owner is told last */
+    if (reply == NULL) { /* hiredis is freeing the context; the owner is called last */
         link->gone = true;
         link_wake(link);
         finish(call, REDIS_UNKNOWN, NULL, ac->err ? ac->errstr : link->reason);

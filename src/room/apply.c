@@ -39,7 +39,7 @@ static bool same_holder(const struct lock_view *a, const struct lock_view *b) {
 
 static void set_lock(struct room *room, const struct lock_view *lock, struct room_change *out) {
     struct room_lock_copy *mine = &room->lock;
-    room_beliefs(room, out->had);
+    room_candidates(room, out->had);
     out->lock_changed = true;
     out->before = mine->view;
     room->awaits_report = false;

@@ -16,9 +16,9 @@ struct room_change {
     const struct lock_snapshot *snapshot; /* after a gap: the room in the store, or NULL */
     bool lock_changed;                    /* the room took the lock of the event or reply */
     enum lock_cause cause;
-    enum lock_cause lost_reason;      /* RECOVERED: told to those who have lost the lock */
+    enum lock_cause lost_reason;      /* RECOVERED: the reason for those who have lost the lock */
     struct lock_view before;          /* lock_changed: the previous lock */
-    struct room_belief had[2];        /* lock_changed: who believed to hold a lock */
+    struct room_candidate had[2];     /* lock_changed: the candidates before the change */
     enum room_takeover_fate takeover; /* RECOVERED: of the previous takeover */
     bool place_over;                  /* PLACE: the place in the queue, or the turn, is over */
     bool settled;                     /* turns have been updated from the lock */

@@ -84,7 +84,7 @@ void room_deliver_deferred(struct room_sub *sub, int64_t rev) {
     }
 }
 
-void room_told(struct room_sub *sub, int64_t rev) {
+void room_skip_until(struct room_sub *sub, int64_t rev) {
     if (rev > sub->min_rev) {
         sub->min_rev = rev;
     }

@@ -16,25 +16,25 @@ void room_holder_find(struct room *room) {
     }
 }
 
-static struct room_sub *believes(const struct room *room, struct room_sub *sub, int64_t token,
-                                 struct lock_report_member *out) {
+static struct room_sub *holds(const struct room *room, struct room_sub *sub, int64_t token,
+                              struct lock_report_member *out) {
     if (sub == NULL || token == room->store_lost_token || !sub->ops->describe(sub, out)) {
         return NULL;
     }
     return out->token == token ? sub : NULL;
 }
 
-struct room_sub *room_believer(const struct room *room, struct lock_report_member *out) {
+struct room_sub *room_assumed_holder(const struct room *room, struct lock_report_member *out) {
     if (room->ahead != NULL) {
-        return believes(room, room->ahead, room->ahead_token, out);
+        return holds(room, room->ahead, room->ahead_token, out);
     }
-    return believes(room, room->holder, room->lock.view.token, out);
+    return holds(room, room->holder, room->lock.view.token, out);
 }
 
-void room_beliefs(const struct room *room, struct room_belief out[2]) {
+void room_candidates(const struct room *room, struct room_candidate out[2]) {
     struct lock_report_member m;
-    out[0] = (struct room_belief){.token = room->lock.view.token};
-    out[1] = (struct room_belief){.token = room->ahead_token};
-    out[0].sub = believes(room, room->holder, out[0].token, &m);
-    out[1].sub = believes(room, room->ahead, out[1].token, &m);
+    out[0] = (struct room_candidate){.token = room->lock.view.token};
+    out[1] = (struct room_candidate){.token = room->ahead_token};
+    out[0].sub = holds(room, room->holder, out[0].token, &m);
+    out[1].sub = holds(room, room->ahead, out[1].token, &m);
 }

@@ -69,8 +69,7 @@ void room_member_join(struct room *room, const struct lock_member *m) {
     member->user = user_get(room, m);
     if (member->user->connections++ == 0) {
         member->user->since_ms = m->joined_ms;
-        list_remove(
-            &member->user->node); /* returned before presence told its leave: newest again */
+        list_remove(&member->user->node); /* returned before a diff named its leave: newest again */
         list_push_back(&room->users, &member->user->node);
     }
     map_set(room->members, key, member);

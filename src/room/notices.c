@@ -28,7 +28,7 @@ static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
 int64_t room_confirmed_until_ms(const struct room_sub *sub) {
     const struct room *room = sub->room;
     struct lock_report_member m;
-    if (room == NULL || room_believer(room, &m) != sub) {
+    if (room == NULL || room_assumed_holder(room, &m) != sub) {
         return 0;
     }
     return lock_store_confirmed_until_ms(room->rooms->store, m.expires_ms, room->type->policy);
@@ -65,7 +65,7 @@ static void tell_store_lost(struct room *room, struct room_sub *holder, int64_t 
 static void on_timer(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, holder_timer);
     struct lock_report_member m;
-    struct room_sub *holder = room_believer(room, &m);
+    struct room_sub *holder = room_assumed_holder(room, &m);
     if (holder == NULL) {
         return;
     }
@@ -82,7 +82,7 @@ static void on_timer(struct wheel_timer *timer) {
 void room_holder_rearm(struct room *room) {
     wheel_cancel(&room->holder_timer);
     struct lock_report_member m;
-    struct room_sub *holder = room_believer(room, &m);
+    struct room_sub *holder = room_assumed_holder(room, &m);
     if (holder == NULL) {
         return;
     }

@@ -4,7 +4,7 @@
 
 #include "state.h"
 
-/* Call it after a change of the lock, or of who holds it or believes to. */
+/* Call it after a change of the lock, or of who acts as its holder. */
 void room_holder_rearm(struct room *room);
 
 #endif

@@ -134,8 +134,8 @@ static bool listed(const struct room *room, size_t newer) {
     return newer < (size_t)room->type->policy->presence_max_listed;
 }
 
-static void free_gone(struct room *room, struct list *told) {
-    LIST_FOREACH_ENTRY(struct room_user, u, changed, told) {
+static void free_gone(struct room *room, struct list *sent) {
+    LIST_FOREACH_ENTRY(struct room_user, u, changed, sent) {
         list_remove(&u->changed);
         if (u->connections == 0) {
             room_user_free(room, u);
@@ -150,20 +150,20 @@ static void flush(struct wheel_timer *timer) {
     bool news = viewers != room->notified_viewers;
     static struct diff diff; /* static because it is large; there is one thread */
     struct diff *d = &diff;
-    struct list told;
-    list_init(&told);
+    struct list sent;
+    list_init(&sent);
     d->joined_count = d->left_count = d->changed_count = 0;
     d->all = is_known_between(room);
     LIST_FOREACH_ENTRY(struct room_user, u, changed, &room->changed) {
         list_remove(&u->changed);
-        list_push_back(&told, &u->changed);
+        list_push_back(&sent, &u->changed);
         if (diff_add(room, d, u, listed(room, --left_to_tell))) {
             news = true;
         }
         if (d->joined_count == DIFF_MAX || d->left_count == DIFF_MAX ||
             d->changed_count == DIFF_MAX) {
             tell_diff(room, d, viewers);
-            free_gone(room, &told);
+            free_gone(room, &sent);
             d->joined_count = d->left_count = d->changed_count = 0;
         }
     }
@@ -171,7 +171,7 @@ static void flush(struct wheel_timer *timer) {
         viewers != room->notified_viewers) {
         tell_diff(room, d, viewers);
     }
-    free_gone(room, &told);
+    free_gone(room, &sent);
     if (news && wanted(room, WIRE_PRESENCE_FULL)) {
         struct wire_at at = room_at(room, room_state_rev(room));
         tell(room, WIRE_PRESENCE_FULL, at.rev, encode_full(room, &at, viewers));

@@ -6,7 +6,7 @@
 
 /* Call it after a change; the message follows after a delay. */
 void room_presence_arm(struct room *room);
-/* After the first snapshot: resource:joined has told its users, so no diff repeats them. */
+/* After the first snapshot: resource:joined lists its users, so no diff repeats them. */
 void room_settle_presence(struct room *room);
 
 #endif

@@ -137,7 +137,7 @@ bool room_activate(struct room_sub *sub, int64_t rev) {
     if (rev > sub->room->snapshot_rev) {
         sub->room->snapshot_rev = rev;
     }
-    room_told(sub, rev);
+    room_skip_until(sub, rev);
     sub->active = sub->member = true;
     room_holder_find(sub->room);
     room_deliver_all_deferred(sub);

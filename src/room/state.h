@@ -16,7 +16,7 @@ struct room_member {
     char *key;
 };
 
-/* Presence is by user. Freed when the user has no members and presence has told so. */
+/* Presence is by user. Freed when the user has no members and a diff has said so. */
 struct room_user {
     struct list node;    /* room.users, in the order of joining */
     struct list changed; /* room.changed, while presence is to be sent */
@@ -101,7 +101,7 @@ struct room {
     struct room_sub *holder; /* held, grace: the owner, if it is connected here; else NULL */
     struct room_sub *ahead;  /* got the lock by a reply whose event has not come yet; or NULL */
     int64_t ahead_token;     /* its token, which is the grant's rev */
-    int64_t notified_end_ms; /* the end that lock:expiring has told */
+    int64_t notified_end_ms; /* the end that lock:expiring named */
     int64_t ours;       /* token of the last lock held by a session of this instance; 0: none */
     int64_t seen_token; /* the highest token seen */
     struct room_departed *departed; /* NULL: nobody */

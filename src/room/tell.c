@@ -123,15 +123,15 @@ static void tell_loser(struct room *room, const struct lock_event *e) {
     room_tell_lost(room, end->user_id, end->client_id, end->token, end->reason, by);
 }
 
-/* lock:lost to those who believed to hold a lock that has ended during a gap: the event does not
+/* lock:lost to candidates whose lock has ended during a gap: the event does not
  * name its end. */
-static void tell_missed_losers(struct room *room, const struct room_belief had[2],
-                               const struct lock_ending *told) {
+static void tell_missed_losers(struct room *room, const struct room_candidate had[2],
+                               const struct lock_ending *sent) {
     const struct lock_view *now = &room->lock.view;
     for (int i = 0; i < 2; i++) {
         struct room_sub *sub = had[i].sub;
         if (sub == NULL || sub == room->ahead || now->token == had[i].token ||
-            (told->present && told->token == had[i].token) || room_sub_owns(sub, now)) {
+            (sent->present && sent->token == had[i].token) || room_sub_owns(sub, now)) {
             continue;
         }
         room_tell_lost(room, sub->user_id, sub->client_id, had[i].token, LOCK_CAUSE_STORE_LOST,
@@ -140,7 +140,7 @@ static void tell_missed_losers(struct room *room, const struct room_belief had[2
 }
 
 /* lock:acquired to a holder whose lock has a new token. */
-static void tell_lifted(struct room *room, const struct room_belief had[2]) {
+static void tell_lifted(struct room *room, const struct room_candidate had[2]) {
     const struct lock_view *now = &room->lock.view;
     struct wire_at at;
     for (int i = 0; i < 2; i++) {
@@ -156,9 +156,9 @@ static void tell_lifted(struct room *room, const struct room_belief had[2]) {
     }
 }
 
-/* After a gap any subscriber may believe to hold the lock, also one that only a reply has told of
- * its grant. */
-static void tell_believers(struct room *room, enum lock_cause reason) {
+/* After a gap any subscriber may act as the holder, also one whose grant only a reply has brought.
+ */
+static void tell_all_lost(struct room *room, enum lock_cause reason) {
     const struct lock_view *now = &room->lock.view;
     LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
         struct lock_report_member m;
@@ -197,7 +197,7 @@ static void tell_recovered(struct room *room, const struct room_change *c) {
     {
         room_tell_lock(room, LOCK_CAUSE_RECOVERED);
     }
-    tell_believers(room, c->lost_reason);
+    tell_all_lost(room, c->lost_reason);
     int64_t rev = room_state_rev(room);
     struct lock_event moved = {.kind = LOCK_EVENT_LOCK, .rev = rev, .lock = room->lock.view};
     if (c->takeover == ROOM_TAKEOVER_CLOSED) {

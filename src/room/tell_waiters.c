@@ -172,7 +172,7 @@ void room_catch_up(struct room_sub *sub) {
     tell_all(&(struct telling){sub->room, &p, sub, false});
 }
 
-void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot) {
+void room_send_open_requests(struct room_sub *sub, const struct lock_snapshot *snapshot) {
     struct room *room = sub->room;
     if (room == NULL || !sub->active || !room->synced) {
         return;
@@ -371,7 +371,7 @@ static void tell_turns(struct room *room, const struct room_change *c) {
 
 /* ---- after a gap ---- */
 
-/* Places that only a reply has told, and that ended during the gap. */
+/* Places that clients know from replies alone, and that ended during the gap. */
 static void tell_unknown(struct room *room, const struct room_change *c, int64_t rev) {
     const struct lock_snapshot *s = c->snapshot;
     LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {

@@ -16,7 +16,7 @@ void session_audit_events(struct gateway *g, const struct session *s,
                           const struct lock_result *result);
 /* The same of what resynchronisation reported, without members that joined earlier. */
 void session_audit_reported(struct gateway *g, const struct lock_result *result);
-/* An event that was read back from the store, since no reply told of it. */
+/* An event that was read back from the store, because no reply contained it. */
 void session_audit_recovered(struct gateway *g, const struct lock_event *event);
 
 #endif

@@ -5,7 +5,7 @@
 #include "registry.h"
 #include "send.h"
 
-/* The client still believes to be in the room. A disconnect at the session's end repeats the leave.
+/* The client still counts itself in the room. A disconnect at the session's end repeats the leave.
  */
 static void stay(struct membership *m) {
     struct session *s = m->session;

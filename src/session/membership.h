@@ -19,10 +19,10 @@ struct membership {
     unsigned reconciliation;           /* the latest one in which the store had this member */
     struct room_sub sub;
     int64_t joined_ms; /* the store's clock; 0: no join was answered */
-    int64_t token;     /* of the lock that this tab holds, as far as it was told; 0: none */
+    int64_t token;     /* of the lock that this tab holds, as far as its client knows; 0: none */
     int64_t since_ms, expires_ms;
     bool dirty;
-    int64_t lost_token; /* the highest token that the tab was told it lost; its rev and reason */
+    int64_t lost_token; /* the highest token of which the tab got lock:lost; its rev and reason */
     int64_t lost_rev;
     enum lock_cause lost_reason;
 };
@@ -41,7 +41,7 @@ void membership_note_id(char slot[RAND_ID_LEN + 1], struct str id);
 void membership_granted(struct membership *m, const struct lock_view *lock, int64_t rev);
 /* A reply says that the lock has ended: no lock:lost follows. */
 void membership_ended(struct membership *m, int64_t rev, enum lock_cause reason);
-/* Called after the tab was told of a grant: sends lock:lost if that has ended meanwhile. */
+/* Called after the tab got a grant: sends lock:lost if that has ended meanwhile. */
 void membership_check_lost(struct membership *m, int64_t token);
 
 #endif

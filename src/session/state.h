@@ -48,7 +48,7 @@ struct session {
     uint64_t ping_due_boot_ms;      /* when ping_timer should run */
     bool ping_sent;
     int64_t expiring_unix_ms; /* when auth:expiring is due for this token */
-    bool expiring_told;
+    bool expiring_sent;
 
     struct rate rate, ping_rate;
     uint64_t refused_window_ms;

@@ -109,12 +109,12 @@ void membership_deliver_deferred(struct membership *m, int64_t rev,
                                  const struct lock_snapshot *snapshot) {
     m->send_open_requests = m->send_open_requests || rev > 0;
     if (m->answers_open > 0) {
-        room_told(&m->sub, rev);
+        room_skip_until(&m->sub, rev);
     } else if (!room_activate(&m->sub, rev)) {
         session_close(m->session, WIRE_CLOSE_TOO_SLOW);
     } else if (m->send_open_requests) {
         m->send_open_requests = false;
-        room_tell_again(&m->sub, snapshot);
+        room_send_open_requests(&m->sub, snapshot);
     }
 }
 

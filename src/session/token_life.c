@@ -25,7 +25,7 @@ static void on_token_timer(struct wheel_timer *timer);
 
 /* The wheel's clock does not step, the wall clock may: at most an hour, then looked at again. */
 static void arm_token_timer(struct session *s) {
-    int64_t next = s->expiring_told ? s->identity->deadline_unix_ms : s->expiring_unix_ms;
+    int64_t next = s->expiring_sent ? s->identity->deadline_unix_ms : s->expiring_unix_ms;
     int64_t left = next - clock_wall_ms();
     if (left < 0) {
         left = 0;
@@ -43,14 +43,14 @@ void session_begin_token(struct session *s) {
     int64_t now = clock_wall_ms();
     int64_t end = id->expires_unix_ms > now ? id->expires_unix_ms : id->deadline_unix_ms;
     int64_t half = (end - now) / 2;
-    s->expiring_told = false;
+    s->expiring_sent = false;
     s->expiring_unix_ms = end - (half < EXPIRING_BEFORE_MS ? half : EXPIRING_BEFORE_MS);
     arm_token_timer(s);
 }
 
 static void send_expiring(struct session *s) {
     struct wire_to to = session_to(NULL, NULL);
-    s->expiring_told = true;
+    s->expiring_sent = true;
     session_send(s, wire_auth_expiring(&to, s->identity->expires_unix_ms,
                                        lock_store_now_ms(s->gateway->store)));
 }
@@ -62,7 +62,7 @@ static void on_token_timer(struct wheel_timer *timer) {
         session_close(s, WIRE_CLOSE_TOKEN_EXPIRED);
         return;
     }
-    if (!s->expiring_told && now >= s->expiring_unix_ms) {
+    if (!s->expiring_sent && now >= s->expiring_unix_ms) {
         send_expiring(s);
     }
     if (s->state == SESSION_READY) /* sending may have closed it */

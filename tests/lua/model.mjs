@@ -1227,7 +1227,7 @@ export class Model {
                 this.children(resource, room.lock.user).delete(resource);
                 this.passOn(resource, ending.reason, '', { ...ending });
             }
-            this.witness(resource, ending.token);
+            this.noteToken(resource, ending.token);
         }
         return this.events;
     }
@@ -1243,7 +1243,7 @@ export class Model {
     }
 
     // A token has been seen. A lock below it is not confirmed.
-    witness(resource, token) {
+    noteToken(resource, token) {
         const highest = Math.max(this.seen.get(resource) ?? 0, token);
         if (highest > 0) {
             this.seen.set(resource, highest);
@@ -1302,7 +1302,7 @@ export class Model {
         }
         const lost = r?.token > 0 ? this.restore(resource, instance, r, policy, takeover, here) : null;
         if (this.window > 0) {
-            this.witness(resource, Math.max(seen, r?.token ?? 0, this.highestKnown(resource)));
+            this.noteToken(resource, Math.max(seen, r?.token ?? 0, this.highestKnown(resource)));
             this.restorePlaces(resource, r, policy, waiters);
         } else {
             this.serve(resource, '');

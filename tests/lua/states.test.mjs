@@ -1,4 +1,4 @@
-// The cells of the table state × event that do without queue, request and takeover (those: hands.test.mjs): each row of `CELLS` is one.
+// The cells of the table state × event that do without queue, request and takeover (those: transfers.test.mjs): each row of `CELLS` is one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { causes, DOC, has, START, useRedis, World } from './world.mjs';

@@ -8,8 +8,8 @@ import { test } from 'node:test';
 import { Model } from './model.mjs';
 import { Redis } from './redis.mjs';
 import { endingOf, eventOf, lockOf, memberOf, POLICY, Scripts, unpackAll, waiterOf } from './scripts.mjs';
-import { Unwritten } from './unwritten.mjs';
-import { Beliefs, idOf, Instance, isOwned, View } from './witness.mjs';
+import { Unaudited } from './unaudited.mjs';
+import { Beliefs, idOf, Instance, isOwned, View } from './observers.mjs';
 
 const STEPS = Number(process.env.WALK_STEPS ?? 100000);
 const TRAIL = Number(process.env.WALK_TRAIL ?? 0);
@@ -60,7 +60,7 @@ class Walk {
         this.s = new Scripts(redis);
         this.s.longestGrace = 30000;
         this.m = new Model({ lease: this.s.lease, isPrivate: false, longestGrace: 30000 });
-        this.audit = new Unwritten(this.s);
+        this.audit = new Unaudited(this.s);
         this.policies = POLICIES;
         this.sessions = 0;
         this.connections = []; // open ones; a stale one may speak up once more
@@ -71,7 +71,7 @@ class Walk {
         this.instances = new Map(INSTANCES.map((name) => [name, new Instance(name)]));
         this.beliefs = new Beliefs(this.s.lease);
         this.gone = []; // connections that have ended, of which the store is not told yet: {resource, t, real}
-        this.witnessed = new Map(); // resource -> the highest token that was reported in the open window
+        this.seenTokens = new Map(); // resource -> the highest token that was reported in the open window
         this.floor = new Map(); // the same of windows that are over, until the store loses something
         this.endings = new Map(); // resource -> how many have been told, or reported
         this.over = new Map(); // `${resource} ${token} ${user}` -> how many there were when it was the newest
@@ -219,7 +219,7 @@ class Walk {
         };
         const members = [...instance.connections(resource).values()];
         if (this.m.window > 0) {
-            this.witness(resource, options.seen);
+            this.noteToken(resource, options.seen);
         }
         this.raised ||= Math.max(options.highest, options.seen, told?.token ?? 0) > this.shown.tick;
         const r = await this.s.report(resource, name, members, told, policy, options);
@@ -232,8 +232,8 @@ class Walk {
         this.tell(resource, r.lock, instance);
     }
 
-    witness(resource, token) {
-        this.witnessed.set(resource, Math.max(token, this.witnessed.get(resource) ?? 0));
+    noteToken(resource, token) {
+        this.seenTokens.set(resource, Math.max(token, this.seenTokens.get(resource) ?? 0));
     }
 
     // An instance tells which grants it was told have ended lately.
@@ -252,7 +252,7 @@ class Walk {
             this.endings.set(resource, this.endingsOf(resource) + 1);
             const newer = this.m.room(resource).ended.filter((e) => e.token > token).length;
             this.over.set(`${resource} ${token} ${user}`, this.endingsOf(resource) - newer);
-            this.witness(resource, token);
+            this.noteToken(resource, token);
         }
         this.account(r);
         this.counts.endings = (this.counts.endings ?? 0) + (open ? list.length : 0);
@@ -382,10 +382,10 @@ class Walk {
     closed() {
         this.count('windows closed');
         this.shown.locks.forEach((lock, resource) => this.isAlone(resource, lock, 'after a window'));
-        for (const [resource, token] of this.witnessed) {
+        for (const [resource, token] of this.seenTokens) {
             this.floor.set(resource, Math.max(token, this.floor.get(resource) ?? 0));
         }
-        this.witnessed.clear();
+        this.seenTokens.clear();
         for (const [resource, token] of this.floor) {
             const lock = this.shown.locks.get(resource);
             assert.ok(!isOwned(lock) || lock.token >= token, 'a lock is confirmed below a token that was seen');
@@ -575,7 +575,7 @@ class Walk {
         this.kept = null;
         this.s.setClock(this.m.now);
         this.raised = true;
-        this.witnessed.clear();
+        this.seenTokens.clear();
         this.floor.clear();
         this.over.clear();
         this.instances.forEach((instance) => instance.lose());

@@ -360,7 +360,7 @@ static inline void person_answer(struct person *p, const struct picture *snapsho
             p, &(struct wire_at){str_of(R), snapshot->s.rev, w->store.now_ms}, l, true));
     }
     assert_true(room_activate(&p->sub, snapshot->s.rev));
-    room_tell_again(&p->sub, &snapshot->s);
+    room_send_open_requests(&p->sub, &snapshot->s);
 }
 
 static inline void person_join(struct person *p) {

@@ -100,7 +100,7 @@ static void answer_join(struct person *p, struct client *c, const struct picture
         take_grant(p, l, snapshot->s.rev);
     }
     assert_true(room_activate(&p->sub, snapshot->s.rev));
-    room_tell_again(&p->sub, &snapshot->s);
+    room_send_open_requests(&p->sub, &snapshot->s);
 }
 
 static void answer(const struct reply *r) {

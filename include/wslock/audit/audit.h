@@ -73,8 +73,9 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
  * resource and event id). Never blocks. When the queue to the disk is full (bounded, 64 MiB) the
  * record is dropped, counted (wslock_audit_errors_total), 0 is returned, and an AUDIT_GAP says so
  * when half of the queue is free again; until then every record is dropped. Values over 2 KiB are
- * cut and end in `…`; a line has at most 64 KiB. A record of what an administrator did is also told
- * in the operator's log, once, if an attempt to write fails before it is on disk, or it is dropped.
+ * cut and end in `…`; a line has at most 64 KiB. A record of what an administrator did is also
+ * reported in the operator's log, once, if an attempt to write fails before it is on disk, or it is
+ * dropped.
  */
 uint64_t audit_write(struct audit *a, const struct audit_record *r);
 
@@ -97,7 +98,7 @@ bool audit_close(struct audit **a, int patience_ms) MUST_CHECK;
 
 /*
  * Checks a chain of files in order, oldest first (also the code behind `wslockctl audit verify`).
- * Problems are told line by line (line 0: the file as such). Returns true if all is whole. The
+ * Problems are reported line by line (line 0: the file as such). Returns true if all is whole. The
  * first record must be seq 1, or AUDIT_ROTATED, which is the first record of a file that rotation
  * began. A cut tail cannot be seen: compare the last seq and hash with a checkpoint in the journal.
  */

@@ -50,7 +50,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 #define log_debug(event_, ...) LOG_AT(LOG_LEVEL_DEBUG, event_, __VA_ARGS__)
 
 /* For lines that a client can cause: at most `burst` a minute each; what was left out is counted
- * and told with the next line. One static struct a call site. */
+ * and reported with the next line. One static struct a call site. */
 struct log_limit {
     uint64_t window_start_ms;
     uint32_t written, suppressed;

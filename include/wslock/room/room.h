@@ -33,7 +33,7 @@ struct room_sub_ops {
     /* Called just before lock:lost is delivered. False: lock:lost has been sent for this token. */
     bool (*on_lost)(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason);
     /* A takeover has given the lock to this subscriber. Returns lock:acquired with the caller's
-     * reference; NULL if a reply says it, or has told of a later state. */
+     * reference; NULL if a reply says it, or has said a later state. */
     struct wire_message *(*granted)(struct room_sub *sub, const struct wire_at *at,
                                     const struct lock_event *e);
     /* The lock of this subscriber has a new, higher token. Returns lock:acquired with the caller's
@@ -84,8 +84,9 @@ void room_pause(struct room_sub *sub);
  * False: too many messages were deferred; the caller closes the session as too slow. */
 void room_take_snapshot(struct room_sub *sub, const struct lock_snapshot *snapshot);
 bool room_activate(struct room_sub *sub, int64_t rev) MUST_CHECK;
-/* A join was answered at this rev, but another is under way: it stays pending. */
-void room_told(struct room_sub *sub, int64_t rev);
+/* A join was answered at this rev, so messages up to it are dropped; another join is under way: the
+ * subscription stays pending. */
+void room_skip_until(struct room_sub *sub, int64_t rev);
 /* The connection has ended. If it holds the lock, that lock is in grace; the room reports this
  * until the store confirms it. prompt: another may claim the lock. */
 void room_note_departed(struct room_sub *sub, bool prompt);
@@ -108,10 +109,10 @@ int64_t room_rev(const struct room_sub *sub);
 void room_pending(const struct room_sub *sub, const struct lock_snapshot *snapshot,
                   struct wire_pending *out, struct wire_open_request **received);
 /* Sends the same as events, after a join. */
-void room_tell_again(struct room_sub *sub, const struct lock_snapshot *snapshot);
+void room_send_open_requests(struct room_sub *sub, const struct lock_snapshot *snapshot);
 /* Sends lock:lost to this subscriber, even if it was sent before. */
 void room_tell_ended(struct room_sub *sub, int64_t token, enum lock_cause reason);
-/* A reply has told this position, at this rev. */
+/* A reply contained this position, at this rev. */
 void room_note_position(struct room_sub *sub, int64_t position, int64_t rev);
 /* median_ms: how long holders keep the lock; -1: unknown. Result < 0: unknown. */
 int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int64_t median_ms);

@@ -40,7 +40,7 @@ local function learn(resource, packed)
     call('HDEL', held_by(resource, l[LOCK.USER]))
     pass_on(resource, l, reason, '', packed)
   end
-  witness(resource, token)
+  note_token(resource, token)
 end
 
 local _, highest = unpack(arg, 1, 2)

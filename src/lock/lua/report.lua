@@ -174,7 +174,7 @@ if r.token ~= 0 then
   lost = (window > 0 and restore or confirm)()
 end
 if window > 0 then
-  witness(resource, math.max(seen, r.token, highest_known(resource)))
+  note_token(resource, math.max(seen, r.token, highest_known(resource)))
 end
 if window > 0 and (state == 'reserved' or waiter_count > 0) then
   restore_waiters()

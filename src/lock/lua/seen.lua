@@ -18,7 +18,7 @@ end
 
 -- Stores a token of the resource that was reported in this window. A lock below the highest is not confirmed. It is
 -- decided when all have reported: the holder of the later grant may be among them.
-local function witness(resource, token)
+local function note_token(resource, token)
   local key = tag .. 'seen'
   if token > (call('HGET', key, resource) or 0) + 0 then
     call('HSET', key, resource, string.format('%.0f', token))

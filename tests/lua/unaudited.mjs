@@ -2,7 +2,7 @@
 // disk. Fed with every reply; asked when a sweep hands a dead instance out.
 import assert from 'node:assert/strict';
 
-export class Unwritten {
+export class Unaudited {
     constructor(scripts) {
         this.scripts = scripts;
         this.handedOut = 0;

@@ -1,5 +1,5 @@
 // The cells of the table state × event that are about those who wait, requests, claims and takeovers: each row of
-// `CELLS` is one, and each of `RACES` is one order of two events. Beside places.test.mjs, which tells stories.
+// `CELLS` is one, and each of `RACES` is one order of two events. Beside waiters.test.mjs, which tells stories.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DOC, has, START, useRedis, World } from './world.mjs';
