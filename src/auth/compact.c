@@ -30,13 +30,13 @@ static const char *read_header(struct auth_compact *c) {
 
     c->alg = json_is_string(alg) ? auth_alg_parse(jsonr_str(alg)) : AUTH_ALG_NONE;
     if (c->alg == AUTH_ALG_NONE) {
-        return "the header's alg is not one that is verified";
+        return "the header's alg is not supported";
     }
     if (json_object_get(c->header, "crit") != NULL) {
-        return "the header has crit: none of its extensions is understood";
+        return "the header has crit: no extension is supported";
     }
     if (b64 != NULL && !json_is_true(b64)) {
-        return "the header has b64: unencoded payloads are not understood";
+        return "the header has b64: unencoded payloads are not supported";
     }
     if (kid != NULL && !json_is_string(kid)) {
         return "the header's kid is not a text";

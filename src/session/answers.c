@@ -117,7 +117,7 @@ static void send_tab_limit(struct session *s, const struct wire_ref *ref, const 
         .held_count = result->held_count,
     };
     session_error(s, ref, WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED,
-                  "This user edits as many parts of the document as the limit allows.", &extra);
+                  "This user has reached the limit of locks in this document.", &extra);
 }
 
 static const char *denial(enum lock_outcome outcome) {
@@ -142,7 +142,7 @@ static void send_queued(struct session *s, struct membership *m, const struct wi
 const char *session_queue_full(struct session *s, const struct wire_ref *ref,
                                const struct wire_at *at) {
     struct wire_error_extra extra = {.resource = at->resource, .rev = at->rev};
-    session_error(s, ref, WIRE_ERR_QUEUE_FULL, "As many wait already as the limit allows.", &extra);
+    session_error(s, ref, WIRE_ERR_QUEUE_FULL, "The queue is full.", &extra);
     return wire_error_name(WIRE_ERR_QUEUE_FULL);
 }
 
@@ -173,7 +173,6 @@ const char *session_answer_acquire(struct session *s, struct membership *m, cons
         return session_room_gone(s, call, result);
     }
     struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
-    session_error(s, ref, WIRE_ERR_INTERNAL, "The store gave an answer that was not asked for.",
-                  &extra);
+    session_error(s, ref, WIRE_ERR_INTERNAL, "The store returned an unexpected answer.", &extra);
     return wire_error_name(WIRE_ERR_INTERNAL);
 }

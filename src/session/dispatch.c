@@ -69,7 +69,7 @@ static bool within_rate(struct session *s, const char *event, const struct wire_
         .resource = resource,
         .retry_after_ms = (int64_t)rate_wait_ms(&s->rate, per_second) + 1,
     };
-    refuse(s, event, ref, WIRE_ERR_RATE_LIMITED, "Too many messages; this one was not looked at.",
+    refuse(s, event, ref, WIRE_ERR_RATE_LIMITED, "Too many messages; this one was ignored.",
            &extra);
     if (++s->refused_count >= REFUSED_MAX) {
         session_close(s, WIRE_CLOSE_RATE_LIMITED);
@@ -103,7 +103,7 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
     bool begins = command->begins && (r->kind != WIRE_REQ_JOIN || r->editor);
     if (begins && session_audit_stops_all(s->gateway)) {
         refuse(s, event, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
-               "The audit cannot be written, and without it nothing begins here.", &extra);
+               "The audit log cannot be written, so nothing new can begin.", &extra);
         return;
     }
     const struct config_resource_type *type = NULL;

@@ -44,7 +44,7 @@ const char *session_unavailable(struct session *s, const struct call *call) {
     struct wire_error_extra extra = call_error_extra(call, 0);
     extra.retry_after_ms = c->redis.command_timeout_ms;
     session_error(s, &call->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
-                  "The store is away or did not answer; whether it was carried out is not known.",
+                  "The store is unavailable; the request may or may not have been carried out.",
                   &extra);
     return wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
 }
@@ -88,5 +88,5 @@ const char *session_other_answer(struct session *s, const struct call *call,
                                     "This tab does not hold the lock.");
     }
     return session_answer_error(s, call, result, WIRE_ERR_INTERNAL,
-                                "The store gave an answer that was not asked for.");
+                                "The store returned an unexpected answer.");
 }

@@ -78,8 +78,8 @@ static const char *not_joined(struct session *s, struct call *call,
     bool full = result->outcome == LOCK_OUT_VIEWERS_FULL;
     enum wire_error_code code = full ? WIRE_ERR_MAX_VIEWERS_EXCEEDED : WIRE_ERR_INTERNAL;
     session_error(s, &call->ref, code,
-                  full ? "The room has as many viewers as the limit allows."
-                       : "The store gave an answer that was not asked for.",
+                  full ? "The room has reached its limit of viewers."
+                       : "The store returned an unexpected answer.",
                   &extra);
     return wire_error_name(code);
 }
@@ -175,13 +175,13 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
     if (m == NULL && (int64_t)(s->membership_count - s->leaving_count) >= limit) {
         extra.limit = limit;
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_TOO_MANY_ROOMS,
-                       "This connection is in as many rooms as the limit allows.", &extra);
+                       "This connection has reached its limit of rooms.", &extra);
         return;
     }
     if (s->join_abandoned && !disconnect_cancel(s, extra.resource)) {
         extra.retry_after_ms = JOIN_RETRY_MS;
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
-                       "The end of an earlier join without an answer is under way.", &extra);
+                       "An earlier join of this resource is still being undone.", &extra);
         return;
     }
     if (m == NULL) {

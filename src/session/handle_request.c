@@ -37,7 +37,7 @@ void handle_request(struct session *s, const struct wire_request *r, struct memb
     struct wire_error_extra extra = {.resource = wire_resource_str(&m->resource)};
     if (type->policy->upgrade != CONFIG_UPGRADE_REQUEST && !type->policy->requests) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_REQUESTS_DISABLED,
-                       "Nobody is asked for locks of this type.", &extra);
+                       "Locks of this type cannot be requested from their holder.", &extra);
         return;
     }
     if (!membership_may_edit(m)) {

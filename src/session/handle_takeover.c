@@ -57,13 +57,12 @@ void handle_takeover(struct session *s, const struct wire_request *r, struct mem
     }
     if (type->policy->takeover == CONFIG_TAKEOVER_NEVER) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_TAKEOVER_DISABLED,
-                       "Locks of this type are never taken over.", &extra);
+                       "Locks of this type cannot be taken over.", &extra);
         return;
     }
     if (!urgent && session_audit_forbids_admin(s->gateway)) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
-                       "The audit cannot be written, and without it nobody takes a lock over.",
-                       &extra);
+                       "The audit log cannot be written, so locks cannot be taken over.", &extra);
         return;
     }
     char id[RAND_ID_LEN + 1];

@@ -55,7 +55,7 @@ static void refuse_user(struct session *s, struct auth_identity *identity,
     if (ref != NULL) {
         struct wire_error_extra extra = {.retry_after_ms = USER_RETRY_MS};
         session_refuse(s, WIRE_REQ_AUTH, ref, WIRE_ERR_RATE_LIMITED,
-                       "This user has as many connections as the limit allows.", &extra);
+                       "This user has reached the limit of connections.", &extra);
     }
     session_close(s, WIRE_CLOSE_TOO_MANY_CONNECTIONS);
 }

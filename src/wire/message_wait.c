@@ -130,7 +130,7 @@ struct wire_message *wire_request_timeout(const struct wire_to *to, const struct
                                           struct str request_id, const char *reason,
                                           const struct wire_person *holder) {
     struct jsonw *w = writer_open(to, "lock:request_timeout");
-    char message[1100] = "The lock is still taken.";
+    char message[1100] = "The lock is still held.";
 
     if (holder->user_id.len > 0) {
         struct str name = writer_display_name(holder, to->minimal);

@@ -88,8 +88,7 @@ static bool read_frame(const json_t *frame, const json_t *data,
                       "id must be a string of 1 to 64 characters or an integer.");
     }
     if (event.p == NULL) {
-        return refuse(problem, WIRE_ERR_INVALID_MESSAGE,
-                      "A message needs an event, which is a string.");
+        return refuse(problem, WIRE_ERR_INVALID_MESSAGE, "A message must have `event`, a string.");
     }
     *known = find_event(event, &out->kind);
     if (data != NULL && !json_is_object(data)) {
@@ -129,7 +128,7 @@ static const char *fault_text(enum jsonr_fault fault) {
     case JSONR_NAME_TWICE:
         break;
     }
-    return "A message is one JSON object that has no key twice.";
+    return "A message must be one JSON object without duplicate keys.";
 }
 
 static void set_defaults(struct wire_request *out) {
