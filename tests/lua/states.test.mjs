@@ -77,6 +77,8 @@ const CELLS = [
     ['other tab', 'grace', edits('ann', 2), { outcome: 'HELD_BY_YOU', lock: { state: 'grace' } }, ['JOIN'], KEEPS],
     ['other tab with the right token', 'held', edits('ann', 2, { right: true }),
         { outcome: 'HELD_BY_YOU', lost: { reason: 'NOT_HELD' } }, ['JOIN'], KEEPS],
+    ['takeOwn', 'free', (w, p) => w.s.acquire(DOC, p.ann, { takeOwn: true }), { outcome: 'GRANTED', resumed: false, ...HELD_BY('ann') },
+        ['ACQUIRED']],
     ...['held', 'grace'].map((state) => ['other tab, takeOwn', state, async (w, p) => {
         const other = w.tab('ann', 2);
         await w.s.join(DOC, other);
@@ -96,8 +98,8 @@ const CELLS = [
     ['heartbeat by the owner, no token', 'held', (w, p) => w.s.heartbeat(DOC, p.ann), { outcome: 'RENEWED' }, [], KEEPS],
     ['heartbeat by the owner, old token', 'held', (w, p) => w.s.heartbeat(DOC, p.ann, { token: 7 }),
         { outcome: 'LOST', lost: { reason: 'STALE_TOKEN', token: 7 } }, [], KEEPS],
-    ['heartbeat by another', 'held', (w, p) => w.s.heartbeat(DOC, p.bob, { token: p.token }),
-        { outcome: 'LOST', lost: { reason: 'NOT_HELD' } }, [], KEEPS],
+    ...['held', 'grace'].map((state) => ['heartbeat by another', state, (w, p) => w.s.heartbeat(DOC, p.bob, { token: p.token }),
+        { outcome: 'LOST', lost: { reason: 'NOT_HELD' }, lock: { state } }, [], KEEPS]),
     ['heartbeat', 'free', (w, p) => w.s.heartbeat(DOC, p.ann, { token: 7 }),
         { outcome: 'LOST', lost: { reason: 'NOT_HELD', token: 7 } }, []],
     ['heartbeat, right token', 'grace', async (w, p) => {

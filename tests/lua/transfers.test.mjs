@@ -197,8 +197,11 @@ const CELLS = [
             LOCK('grace', 'ann', { queued: 1 }), ['GRACE_STARTED', 'LEAVE']],
         [`the beneficiary’s connection ends, ${how}`, 'reserved', {}, (w, p) => w.s.disconnect(DOC, p.bob, how),
             LOCK('reserved', 'bob', { until: START + 30000 }), ['LEAVE']],
-        [`a waiter’s connection ends, ${how}`, 'held', { waits: ['bob'] }, (w, p) => w.s.disconnect(DOC, p.bob, how),
-            { ...LOCK('held', 'ann', { queued: 1 }), next: START + 30000 }, ['ABSENT', 'LEAVE']],
+        ...['held', 'grace'].map((state) => [`a waiter’s connection ends, ${how}`, state, { waits: ['bob'] },
+            (w, p) => w.s.disconnect(DOC, p.bob, how),
+            { ...LOCK(state, 'ann', { queued: 1 }), next: START + 30000 }, ['ABSENT', 'LEAVE']]),
+        [`a waiter’s connection ends, ${how}`, 'reserved', { waits: ['bob', 'cy'] }, (w, p) => w.s.disconnect(DOC, p.cy, how),
+            { ...LOCK('reserved', 'bob', { queued: 1 }), next: START + 30000 }, ['ABSENT', 'LEAVE']],
     ]),
     ['the owner’s connection ends, a type that releases', 'held', { disconnect: 'release', waits: ['bob'] },
         (w, p) => w.s.disconnect(DOC, p.ann, 'LOST'),
@@ -429,6 +432,20 @@ const CELLS = [
         async (w, p) => { await ask(w, p); return w.s.withdraw(DOC, p.bob, 'REQUEST', 'r1'); },
         { outcome: 'WITHDRAWN', lock: { queued: 1 } }, ['CANCELLED'],
             (r) => has(r.events[0], { there: true, waiter: { kind: 1 } })],
+    ['request_cancel', 'grace', {}, async (w, p) => {
+        await ask(w, p);
+        await w.s.disconnect(DOC, p.ann, 'SERVER');
+        return w.s.withdraw(DOC, p.bob, 'REQUEST', 'r1');
+    }, { outcome: 'WITHDRAWN', ...LOCK('grace', 'ann', { queued: 0 }) }, ['CANCELLED']],
+    ['request_cancel', 'free', {}, async (w, p) => {
+        p.token = (await w.s.acquire(DOC, p.ann)).lock.token;
+        await ask(w, p);
+        const other = w.tab('bob', 2);
+        await w.s.join(DOC, other);
+        await w.s.disconnect(DOC, p.bob, 'LOST'); // absent: passed over
+        has(await w.s.release(DOC, p.ann), FREE);
+        return w.s.withdraw(DOC, other, 'REQUEST', 'r1');
+    }, { outcome: 'WITHDRAWN', ...FREE }, ['CANCELLED']],
     ['request_cancel by the user’s other tab', 'held', {}, async (w, p) => {
         await ask(w, p);
         const other = w.tab('bob', 2);
