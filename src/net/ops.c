@@ -75,7 +75,7 @@ bool ops_read_resource(const struct http_request *request, struct wire_resource 
                    "the resource must be type:id or type:id:child");
         return false;
     }
-    if (!gateway_knows_type(n->gateway, wire_resource_type(out))) {
+    if (!gateway_knows_resource(n->gateway, out)) {
         http_error(response, 404, "UNKNOWN_RESOURCE_TYPE", "there is no such resource type");
         return false;
     }

@@ -128,6 +128,11 @@ void rooms_reload(struct rooms *r, struct config_types *types) {
     map_each(r->by_resource, find_type, types);
 }
 
+const struct config_resource_type *rooms_type(const struct rooms *r, struct str resource) {
+    const struct room *room = map_get(r->by_resource, resource);
+    return room != NULL ? room->type : NULL;
+}
+
 void room_pause(struct room_sub *sub) {
     sub->active = false;
 }

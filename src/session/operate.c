@@ -49,16 +49,14 @@ static void on_result(void *arg, const struct lock_result *result) {
 void gateway_operate_lock(struct gateway *g, const struct wire_resource *resource, bool takeover,
                           const struct lock_operation *operation, operate_cb cb, void *arg) {
     struct str name = wire_resource_str(resource);
-    const struct config_resource_type *type =
-        config_types_find(g->types, wire_resource_type(resource));
+    const struct config_resource_type *type = gateway_type_of(g, resource);
     if (session_audit_forbids_admin(g)) {
         refuse(cb, arg, OPERATE_UNAUDITED);
         return;
     }
     struct operation *o = mem_alloc(sizeof *o);
     *o = (struct operation){g, cb, arg};
-    lock_operate(g->store, name, type != NULL ? type->policy : NULL, takeover, operation, on_result,
-                 o);
+    lock_operate(g->store, name, type->policy, takeover, operation, on_result, o);
 }
 
 /* ---- a session ---- */

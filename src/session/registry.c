@@ -40,6 +40,13 @@ void registry_destroy(struct gateway *g) {
     mem_free(g);
 }
 
+const struct config_resource_type *gateway_type_of(const struct gateway *g,
+                                                   const struct wire_resource *resource) {
+    const struct config_resource_type *type =
+        config_types_find(g->types, wire_resource_type(resource));
+    return type != NULL ? type : rooms_type(g->rooms, wire_resource_str(resource));
+}
+
 struct session *gateway_session(struct gateway *g, const char *id) {
     return map_get(g->sessions, str_of(id));
 }

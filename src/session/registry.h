@@ -33,6 +33,11 @@ struct gateway *registry_create(const struct gateway_parts *parts);
 /* No session is left; store and rooms are gone. */
 void registry_destroy(struct gateway *g);
 
+/* The type of a resource: as configured, or else that of its room here, whose type a reload took
+ * away. NULL: there is neither. */
+const struct config_resource_type *gateway_type_of(const struct gateway *g,
+                                                   const struct wire_resource *resource);
+
 struct session *gateway_session(struct gateway *g, const char *id);
 /* False: the user has as many connections as the limit allows; this one was not counted. */
 bool gateway_count_user(struct gateway *g, const char *user_id) MUST_CHECK;

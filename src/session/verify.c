@@ -25,8 +25,8 @@ struct str gateway_ticket_jwks(const struct gateway *g) {
     return g->parts.tickets != NULL ? ticket_keys_jwks(g->parts.tickets) : (struct str){NULL, 0};
 }
 
-bool gateway_knows_type(const struct gateway *g, struct str type) {
-    return config_types_find(g->types, type) != NULL;
+bool gateway_knows_resource(const struct gateway *g, const struct wire_resource *resource) {
+    return gateway_type_of(g, resource) != NULL;
 }
 
 /* owner: of the lock under that token, as far as it is known. */

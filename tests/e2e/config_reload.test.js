@@ -62,6 +62,11 @@ test('policies: rooms and sessions that are there have the new one', async (t) =
   });
   await h.refused(bob, 'resource:join', { resourceId: 'memo:2:a', mode: 'viewer' }, 'UNKNOWN_RESOURCE_TYPE');
   await renews(ann, 'memo:1:a', 5); // a room that is there stays, under the default
+  const { token } = await ann.expect('lock:acquire', { resourceId: 'memo:1:a' }, 'lock:acquired');
+  const verified = await h.opsCall(d, 'POST', '/v1/locks/memo:1:a/verify', { token });
+  assert.strictEqual(verified.json.valid, true, verified.body);
+  const released = await h.opsCall(d, 'DELETE', '/v1/locks/memo:1:a', { reason: 'left', actor: 'ops' });
+  assert.strictEqual(released.status, 200, released.body);
   await d.waitForAudit((r) => r.action === 'CONFIG_RELOADED' && r.outcome === 'success');
   assert.strictEqual(await d.metric(SUCCESS), 1);
   await h.checkAll(d);

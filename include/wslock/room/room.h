@@ -76,6 +76,8 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_r
 /* After config_types_reload: each room gets the handle of its type anew. A room whose type is
  * rejected now keeps the one that it has. */
 void rooms_reload(struct rooms *r, struct config_types *types);
+/* The type of a room that is here; NULL: there is none. */
+const struct config_resource_type *rooms_type(const struct rooms *r, struct str resource);
 /* Makes it pending again, before a further join is sent. */
 void room_pause(struct room_sub *sub);
 /* The reply to a join. The room takes the snapshot if it has none yet. For a further join, deferred

@@ -50,8 +50,9 @@ struct verify_question {
 bool gateway_has_tickets(const struct gateway *g);
 /* The public keys of the tickets, as a JSON Web Key Set; empty: none. */
 struct str gateway_ticket_jwks(const struct gateway *g);
-/* Whether the configuration knows resources of this type. */
-bool gateway_knows_type(const struct gateway *g, struct str type);
+/* Whether the configuration knows the resource's type, or its room is here since before a reload.
+ */
+bool gateway_knows_resource(const struct gateway *g, const struct wire_resource *resource);
 /* Fills in the question from a ticket; question->resource is set. False with *reason
  * (TICKET_INVALID, OTHER_RESOURCE): the ticket is refused, and that is recorded in the audit. */
 bool gateway_read_ticket(struct gateway *g, struct str ticket, struct verify_question *question,
