@@ -98,7 +98,6 @@ static void print_dev_hints(const struct daemon *d) {
 static void open_for_clients(struct daemon *d) {
     d->phase = PHASE_RUNNING;
     net_open(d->net);
-    metrics_set(METRIC_RELOAD_OK, 1, NULL, NULL); /* the configuration of the start */
     log_info("ready", LF("version", WSLOCK_VERSION), LF("instance", d->config->instance));
     systemd_ready();
     if (d->config->dev) {
@@ -445,6 +444,7 @@ enum exit_code daemon_run(struct config *config, const struct options *options) 
     char *problem = NULL;
     configure_log(&d);
     metrics_set(METRIC_BUILD_INFO, 1, WSLOCK_VERSION, NULL);
+    metrics_set(METRIC_RELOAD_OK, 1, NULL, NULL); /* the configuration of the start */
     start_loop(&d);
     if (start_modules(&d, &problem)) {
         start_clocks(&d);

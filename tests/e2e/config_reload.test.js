@@ -127,6 +127,19 @@ test('a file that will not do changes nothing, and the log says why', async (t) 
   assert.strictEqual(await d.metric(SUCCESS), 1);
 });
 
+test('a reload that fails while the store is awaited is not forgotten when it comes', async (t) => {
+  const d = await h.newDaemon(t);
+  d.redis.pause();
+  d.spawn();
+  await d.waitForLog(/ops_listening address/);
+  await h.httpGet(d.opsUrl('/healthz')); // the loop runs
+  assert.strictEqual(await d.metric(SUCCESS), 1);
+  await refuses(d, (c) => (c.instance = 'other'), /reload_problem.*instance/);
+  d.redis.resume();
+  await d.ready();
+  assert.strictEqual(await d.metric(SUCCESS), 0);
+});
+
 test('200 reloads while people edit: nobody notices, and nothing is left open', async (t) => {
   const d = await h.lockDaemon(t, { config: { resourceTypes: { doc: {} }, limits: { messagesPerSecond: 1000, messageBurst: 1000 } } });
   const people = await Promise.all(['ann', 'bob', 'cy'].map((user) => d.client({ user })));
