@@ -1,4 +1,6 @@
 /* A reload: what differs, and the exchange of what may. */
+#include <stddef.h>
+
 #include "wslock/base/mem.h"
 
 #include "bind.h"
@@ -7,6 +9,7 @@
 
 struct reloading {
     const struct config *next;
+    bool keeps_label; /* instance is derived in both: the host's name may have changed */
     config_problem_cb on_problem;
     void *ctx;
     bool refused;
@@ -22,6 +25,10 @@ static void refuse(struct reloading *r, const char *key, const char *name) {
     r->refused = true;
     config_complain(r->next, finding, r->on_problem, r->ctx);
     mem_free(finding);
+}
+
+static bool is_label(const struct config_scope *scope, const struct config_row *row) {
+    return scope == &CONFIG_ROOT && row->offset == offsetof(struct config, instance);
 }
 
 /* prefix: of the rows' keys, such as `listen[0].`. */
@@ -48,7 +55,7 @@ static void compare(struct reloading *r, const struct config_scope *scope, const
                     const void *current, const void *next) {
     for (size_t i = 0; i < scope->count; i++) {
         const struct config_row *row = &scope->rows[i];
-        if (row->reload == CONFIG_RELOAD_LIVE) {
+        if (row->reload == CONFIG_RELOAD_LIVE || (r->keeps_label && is_label(scope, row))) {
             continue;
         }
         if (has_items(row)) {
@@ -93,7 +100,12 @@ static void exchange(const struct config_scope *scope, void *current, void *next
 
 bool config_may_reload(const struct config *current, const struct config *next,
                        config_problem_cb on_problem, void *ctx) {
-    struct reloading r = {.next = next, .on_problem = on_problem, .ctx = ctx};
+    struct reloading r = {
+        .next = next,
+        .keeps_label = current->instance_derived && next->instance_derived,
+        .on_problem = on_problem,
+        .ctx = ctx,
+    };
 
     compare(&r, &CONFIG_ROOT, "", current, next);
     return !r.refused;

@@ -129,6 +129,20 @@ static void test_listener(void **state) {
     config_destroy(&current);
 }
 
+/* The host's name is part of a label that the file does not give: the label stays. */
+static void test_host_name(void **state) {
+    struct config *current = load_good(LISTEN KEYS);
+    struct config *next = load_good(LISTEN KEYS "drainTimeout: 1s\n");
+
+    (void)state;
+    current->instance[0] ^= 1;
+    assert_true(config_may_reload(current, next, gather, NULL));
+    config_exchange(current, next);
+    assert_string_not_equal(current->instance, next->instance);
+    config_destroy(&next);
+    config_destroy(&current);
+}
+
 static void reload(struct config *current, struct config_types *types, const char *rest) {
     struct config *next = load_good(text_of(rest));
 
@@ -170,9 +184,8 @@ static void test_types(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_all_are_named),
-        cmocka_unit_test(test_listener),
+        cmocka_unit_test(test_changes),  cmocka_unit_test(test_all_are_named),
+        cmocka_unit_test(test_listener), cmocka_unit_test(test_host_name),
         cmocka_unit_test(test_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
