@@ -274,7 +274,7 @@ static bool reload(struct daemon *d) {
     config_exchange(d->config, next);
     configure_log(d);
     net_reload(d->net);
-    gateway_reload(d->gateway, tickets);
+    gateway_reload(d->gateway, next, tickets); /* next has the values before */
     ticket_keys_destroy(&d->tickets);
     d->tickets = tickets;
     config_destroy(&next);

@@ -114,18 +114,42 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_r
     room->sub_count++;
 }
 
-static void find_type(void *ctx, struct str resource, void *value) {
-    struct room *room = value;
-    const char *colon = memchr(resource.p, ':', resource.len);
-    const struct config_resource_type *type =
-        config_types_find(ctx, (struct str){resource.p, (size_t)(colon - resource.p)});
-    if (type != NULL) {
-        room->type = type;
+struct reload {
+    const struct config_types *types;
+    const struct config *before;
+};
+
+static void tell_policy(struct room *room) {
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
+        struct wire_to to = room_to(room);
+        struct wire_at at = room_at(room, room_rev(sub));
+        struct wire_message *message = wire_policy(&to, &at, room->type->policy);
+        room_send(sub, at.rev, message);
+        wire_message_unref(message);
     }
 }
 
-void rooms_reload(struct rooms *r, struct config_types *types) {
-    map_each(r->by_resource, find_type, types);
+static void reload_room(void *ctx, struct str resource, void *value) {
+    const struct reload *reload = ctx;
+    struct room *room = value;
+    const char *colon = memchr(resource.p, ':', resource.len);
+    struct str name = {resource.p, (size_t)(colon - resource.p)};
+    const struct config_resource_type *type = config_types_find(reload->types, name);
+    const struct config_policy *before = config_policy_for(reload->before, name);
+    if (type != NULL) {
+        room->type = type;
+    }
+    if (before == NULL) { /* its type was rejected already */
+        before = &reload->before->default_policy;
+    }
+    if (!wire_policies_equal(before, room->type->policy)) {
+        tell_policy(room);
+    }
+}
+
+void rooms_reload(struct rooms *r, const struct config_types *types, const struct config *before) {
+    struct reload reload = {types, before};
+    map_each(r->by_resource, reload_room, &reload);
 }
 
 const struct config_resource_type *rooms_type(const struct rooms *r, struct str resource) {

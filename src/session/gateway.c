@@ -60,11 +60,12 @@ static void find_types(void *ctx, struct str id, void *value) {
     }
 }
 
-void gateway_reload(struct gateway *g, const struct ticket_keys *tickets) {
+void gateway_reload(struct gateway *g, const struct config *before,
+                    const struct ticket_keys *tickets) {
     g->parts.tickets = tickets;
     config_types_reload(g->types);
-    rooms_reload(g->rooms, g->types);
     map_each(g->sessions, find_types, g);
+    rooms_reload(g->rooms, g->types, before);
 }
 
 void gateway_record_reload(struct gateway *g, bool ok) {

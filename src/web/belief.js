@@ -29,6 +29,15 @@ export class Belief {
     if (now() >= this.until) this.stop(); // told without being asked, and the last answer is too old: it asks first
   }
 
+  // The policy changes. A lock keeps its terms until it is confirmed under the new ones, which may be so already: until
+  // then the stricter ones count.
+  adopt(policy) {
+    if (!this.held) return;
+    const gracePeriodMs = Math.min(policy.gracePeriodMs, this.policy.gracePeriodMs);
+    const disconnect = this.policy.disconnect === "grace" ? policy.disconnect : this.policy.disconnect;
+    this.policy = { ...policy, gracePeriodMs, disconnect };
+  }
+
   // Some message, sent at `at`, was answered. On a connection that has not been told yet that it has the lock that says
   // nothing: it may have come too late for it.
   hear(at) {

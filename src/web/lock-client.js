@@ -230,6 +230,10 @@ export class LockClient extends EventTarget {
         if (data.lock.mine && data.lock.state === "held") this.#confirm({ ...data.lock, serverTime: data.serverTime });
         if (data.lost) this.#setToken(null);
         break;
+      case "resource:policy":
+        this.policy = data.policy;
+        this.belief.adopt(data.policy);
+        break;
       case "lock:denied":
         if (!reply) this.#denied(data);
         break;

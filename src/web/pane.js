@@ -262,6 +262,7 @@ export class Pane {
     if (event === "lock:lost") this.#lost(data);
     if (event === "resource:joined" && data.lost) this.#lost(data.lost);
     if (event === "resource:joined" && data.lock.mine) this.#scheduleHeartbeat(data.policy.heartbeatIntervalMs);
+    if (event === "resource:policy" && this.client.token) this.#scheduleHeartbeat(data.policy.heartbeatIntervalMs);
     if (event === "resource:joined" || event === "resource:policy") this.onPolicy(data.policy);
     this.flows.handle(event, data, reply);
     this.#render();

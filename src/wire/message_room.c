@@ -1,6 +1,8 @@
 /* Messages about a room: joins and presence. */
 #include "wslock/wire/message.h"
 
+#include <string.h>
+
 #include "writer.h"
 
 static void put_user(struct jsonw *w, const struct wire_user *user, bool minimal) {
@@ -67,6 +69,37 @@ struct wire_message *wire_left(const struct wire_to *to, const struct wire_at *a
 
     writer_put_at(w, at);
     return writer_close(w);
+}
+
+struct wire_message *wire_policy(const struct wire_to *to, const struct wire_at *at,
+                                 const struct config_policy *policy) {
+    struct jsonw *w = writer_open(to, "resource:policy");
+
+    writer_put_at(w, at);
+    writer_put_policy(w, policy);
+    return writer_close(w);
+}
+
+static void render_policy(const struct config_policy *policy, struct buf *out) {
+    struct jsonw w;
+
+    buf_init(out);
+    jsonw_init(&w, out);
+    jsonw_object_open(&w);
+    writer_put_policy(&w, policy);
+    jsonw_object_close(&w);
+}
+
+bool wire_policies_equal(const struct config_policy *a, const struct config_policy *b) {
+    struct buf left, right;
+    bool equal;
+
+    render_policy(a, &left);
+    render_policy(b, &right);
+    equal = strcmp(buf_cstr(&left), buf_cstr(&right)) == 0;
+    buf_fini(&left);
+    buf_fini(&right);
+    return equal;
 }
 
 struct wire_message *wire_presence_diff(const struct wire_to *to, const struct wire_at *at,

@@ -72,6 +72,27 @@ test('policies: rooms and sessions that are there have the new one', async (t) =
   await h.checkAll(d);
 });
 
+test('clients are told a policy that differs, before it applies to their locks', async (t) => {
+  const d = await h.lockDaemon(t, { config: { default: { gracePeriod: '30s' } } });
+  const [ann, bob] = await Promise.all(['ann', 'bob'].map((user) => d.client({ user })));
+  await h.edit(ann, 'doc:1:a');
+  await h.view(bob, 'doc:1:a');
+  await h.view(bob, 'memo:1:a');
+  await reloads(d, (c) => (c.resourceTypes = { doc: { gracePeriod: h.ms(500), editorRoles: null }, memo: { presence: 'minimal' } }));
+  for (const client of [ann, bob]) {
+    const { resourceId, policy } = (await client.waitFor('resource:policy')).data;
+    assert.deepStrictEqual([resourceId, policy.gracePeriodMs, policy.disconnect], ['doc:1:a', parseInt(h.ms(500), 10), 'grace']);
+  }
+  await ann.expect('lock:heartbeat', { resourceId: 'doc:1:a' }, 'lock:renewed');
+  await reloads(d);
+  await Promise.all([ann.sync(), bob.sync()]);
+  for (const client of [ann, bob]) assert.strictEqual(client.received('resource:policy').length, 1, 'only what differs is told');
+  ann.ws.terminate();
+  await bob.waitFor('lock:state', (x) => x.lock.state === 'grace');
+  await bob.waitFor('lock:state', (x) => x.lock.state === 'free');
+  await h.checkAll(d);
+});
+
 test('origins, limits, roles and keys', async (t) => {
   const d = await h.lockDaemon(t);
   const here = await d.client({ user: 'ann' });

@@ -230,6 +230,15 @@ async function takeover(d) {
   await told(anna, 'lock:lost', 'lock:lost/taken');
 }
 
+async function policy(d) {
+  const anna = await open(d, 'u-17');
+  await ask(anna, 'resource:join', { resourceId: 'ward:42' }, 'resource:joined', quiet);
+  d.config.resourceTypes.ward.lockTtl = '10m';
+  d.writeConfig();
+  d.signal('SIGHUP');
+  await told(anna, 'resource:policy');
+}
+
 async function outage(d) {
   const anna = await open(d, 'u-17');
   await ask(anna, 'resource:join', { resourceId: 'document:43', mode: 'editor' }, 'resource:joined', quiet);
@@ -253,6 +262,7 @@ async function play(t) {
     },
   });
   await Promise.all([connecting, editing, expiring, queue, request, prompt, takeover].map((scene) => scene(d)));
+  await policy(d);
   const anna = await outage(d);
   d.signal('SIGTERM');
   await told(anna, 'server:draining');

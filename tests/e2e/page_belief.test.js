@@ -23,6 +23,25 @@ test('time goes on while the computer sleeps, and never goes back', () => {
   assert.strictEqual(after(50, 50), 50);
 });
 
+test('a policy that changes: the stricter terms count until the lock is confirmed under the new ones', () => {
+  const { Belief, now } = h.pageModules();
+  const belief = new Belief();
+  const at = now();
+  const terms = (gracePeriodMs, disconnect = 'grace') => ({ gracePeriodMs, disconnect });
+  belief.adopt(terms(1)); // it holds nothing
+  belief.confirm(at, terms(20000), 300000);
+  belief.adopt(terms(10000));
+  assert.strictEqual(belief.until, at + 10000);
+  belief.adopt(terms(30000));
+  assert.strictEqual(belief.until, at + 10000);
+  belief.confirm(at, terms(30000), 300000);
+  assert.strictEqual(belief.until, at + 30000);
+  belief.adopt(terms(30000, 'release'));
+  belief.adopt(terms(30000));
+  belief.doubt();
+  assert.strictEqual(belief.held, false);
+});
+
 /* A page whose clocks and timers are the test's: timers run when it says so. */
 async function stage(t, config) {
   const d = await h.lockDaemon(t, { config: { default: { lockTtl: '5m', heartbeatInterval: '60s', ...config } } });

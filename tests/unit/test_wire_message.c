@@ -172,6 +172,9 @@ static struct wire_message *make_joined_minimal(void) {
 static struct wire_message *make_left(void) {
     return wire_left(&reply, &at);
 }
+static struct wire_message *make_policy(void) {
+    return wire_policy(&event, &at, &policy);
+}
 static struct wire_message *make_acquired(void) {
     return wire_acquired(&reply, &at, 9007199254740991, 200, &policy, &ended, false, S(""));
 }
@@ -291,6 +294,7 @@ static struct {
     {"joined not held", make_joined_not_held, 0},
     {"joined minimal", make_joined_minimal, 0},
     {"left", make_left, 0},
+    {"policy", make_policy, 0},
     {"acquired", make_acquired, 0},
     {"acquired resumed", make_acquired_resumed, 0},
     {"acquired minimal", make_acquired_minimal, 0},

@@ -73,9 +73,10 @@ void rooms_destroy(struct rooms **r); /* all subscribers have unsubscribed */
 /* Begins a subscription, pending. policy must outlive the room. */
 void rooms_subscribe(struct rooms *r, struct str resource, const struct config_resource_type *type,
                      struct room_sub *sub);
-/* After config_types_reload: each room gets the handle of its type anew. A room whose type is
- * rejected now keeps the one that it has. */
-void rooms_reload(struct rooms *r, struct config_types *types);
+/* After config_types_reload: each room gets the handle of its type anew, and its subscribers are
+ * told a policy that differs. A room whose type is rejected now keeps the handle that it has.
+ * before: the configuration until now. */
+void rooms_reload(struct rooms *r, const struct config_types *types, const struct config *before);
 /* The type of a room that is here; NULL: there is none. */
 const struct config_resource_type *rooms_type(const struct rooms *r, struct str resource);
 /* Makes it pending again, before a further join is sent. */

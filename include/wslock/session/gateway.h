@@ -42,9 +42,11 @@ bool gateway_recovering(const struct gateway *g);
 const char *gateway_store_problem(const struct gateway *g);
 size_t gateway_session_count(const struct gateway *g);
 
-/* After config_exchange: rooms and sessions get the policies of their types. tickets take the place
- * of those before, which may be destroyed then; NULL: none are signed. */
-void gateway_reload(struct gateway *g, const struct ticket_keys *tickets);
+/* After config_exchange: rooms and sessions get the policies of their types, and clients are told
+ * those that differ. before: the configuration until now. tickets take the place of those before,
+ * which may be destroyed then; NULL: none are signed. */
+void gateway_reload(struct gateway *g, const struct config *before,
+                    const struct ticket_keys *tickets);
 /* Records in the audit how a reload of the daemon went. */
 void gateway_record_reload(struct gateway *g, bool ok);
 

@@ -139,6 +139,10 @@ struct wire_message *wire_joined(const struct wire_to *to, const struct wire_at 
                                  const struct config_policy *policy, const struct wire_lost *lost,
                                  const struct wire_pending *pending);
 struct wire_message *wire_left(const struct wire_to *to, const struct wire_at *at);
+struct wire_message *wire_policy(const struct wire_to *to, const struct wire_at *at,
+                                 const struct config_policy *policy);
+/* Whether clients see no difference between two policies. */
+bool wire_policies_equal(const struct config_policy *a, const struct config_policy *b);
 
 /* previous: NULL: none. ticket.len 0: none. */
 struct wire_message *wire_acquired(const struct wire_to *to, const struct wire_at *at,
