@@ -867,6 +867,32 @@ test('a step forward that nobody has noticed yet closes no window: it begins ane
     }
 });
 
+test('an instance that stands still now and then keeps no window open: its own clock says that the time has passed', async () => {
+    const w = await shared();
+    await w.s.renew('i2'); // dies
+    await replaced(w);
+    let { window } = await w.s.status(DOC);
+    await w.s.reportDone('i1', window);
+    for (const still of [7000, 3000, 20000]) {
+        await w.s.advance(still);
+        has(await w.s.renew('i1', { sent: w.s.ms }), { window });
+    }
+    await w.s.advance(10000);
+    has(await w.s.renew('i1', { sent: w.s.ms }), { window: 0 });
+
+    // not one that knows a clock since the step only, nor one by whose clock less time has passed
+    for (const [name, sent] of [['i3', 90000], ['i1', 0]]) {
+        await replaced(w);
+        ({ window } = await w.s.status(DOC));
+        await w.s.reportDone('i1', window);
+        await w.s.setClock(w.s.ms + 90000);
+        has(await w.s.renew(name, { sent: w.s.ms - 90000 + sent }), { window: w.s.ms });
+        await w.s.advance(50000);
+        await w.s.renew('i1', { sent: w.s.ms });
+        await w.s.reportDone('i1', (await w.s.status(DOC)).window);
+    }
+});
+
 async function dues(w) {
     const all = await w.redis.command('ZRANGE', w.s.key('due'), 0, -1, 'WITHSCORES');
     return Object.fromEntries(all.flatMap((name, i) => (i % 2 === 0 ? [[name, Number(all[i + 1])]] : [])));

@@ -68,8 +68,8 @@ end
 -- among them, or it has been open for as long as anyone could need. That is every live one, and where the store may
 -- have lost writes also one that is silent, for as long as its editors may believe in their locks: its lease and the
 -- longest grace. The gap ends here. Others of a private server are dead. `renewed`: when an instance last renewed its
--- lease before this call. Where that, and the opening, were two intervals of renewal ago, the clock was set forward, or
--- everybody was silent: the window's age proves nothing.
+-- lease before this call, or `now` if the clock was not set since. Where that, and the opening, were two intervals of
+-- renewal ago, the clock may have been set forward: the window's age proves nothing.
 local function try_close(incarnation, private, lease, longest_grace, renewed)
   local age = now - window
   if age < -1000 then -- the clock was set back

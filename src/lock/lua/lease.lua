@@ -57,7 +57,9 @@ if window > 0 then
       begin_anew()
     end
   end
-  try_close(incarnation, private, lease, longest_grace, (renewed or 0) + 0)
+  -- The caller has renewed before, and by its own clock it is as late as by the store's: nobody set the clock.
+  local unset = last and step == 0 and sent > 0 and now - sent < lease / 3
+  try_close(incarnation, private, lease, longest_grace, unset and now or (renewed or 0) + 0)
 end
 local late = not last or last + 0 <= now
 if window == 0 then
