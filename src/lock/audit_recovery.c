@@ -187,8 +187,8 @@ static void ignore(void *arg, enum redis_status status, const struct redis_reply
     (void)error;
 }
 
-/* The list of instances to be read had it until now. An instance that is alive again is removed
- * from that list by itself. */
+/* The reply to ZREM, which removes the instance from the list of instances whose changes must be
+ * read. An instance that is alive again removes itself from that list: then nothing was removed. */
 static void on_taken_off(void *arg, enum redis_status status, const struct redis_reply *reply,
                          const char *error) {
     struct shard *s = arg;

@@ -16,10 +16,10 @@ void store_mark_away(struct lock_node *node, const char *reason);
 void store_open(struct lock_store *store);
 /* Up if every shard is served and the events are read. */
 void store_check_recovered(struct lock_store *store);
-/* Connects again, because the connection leads to a server that is not usable; but not if it was
- * made only just now. */
+/* Closes the connection, so that it is made again, because its server is not usable. A connection
+ * younger than LOCK_RETRY_MS is kept. */
 void node_leave_server(struct lock_node *node, const char *why);
-/* At the start the program ends; later the store is away. */
+/* The server cannot be used. If the store was never up, the program ends. */
 void node_unusable(struct lock_node *node, const char *problem);
 
 #endif

@@ -293,8 +293,8 @@ static struct str kind_word(enum lock_disconnect kind) {
     return str_of("SERVER");
 }
 
-/* Grants nothing, so it needs neither a lease nor a synchronised shard. Without a session that
- * lives on it needs no notAfter either. */
+/* This call grants nothing, so it is sent even without a lease and while the shard is
+ * resynchronised. It needs a notAfter only if the session continues and may join again. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
                      enum lock_disconnect kind, uint64_t ago_ms, lock_cb cb, void *arg) {
     struct shard *s = store_shard(store, caller->resource);

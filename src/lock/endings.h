@@ -9,8 +9,9 @@ void endings_init(struct shard *s);
 void endings_forget(struct shard *s);
 /* Keeps the ending of a grant, if the event has one. */
 void endings_note(struct shard *s, const struct lock_event *event);
-/* Those of the last minute, to be reported. Each call adds some to the arguments, from *next on,
- * which is NULL at first. True: there are more. */
+/* Adds endings of the last minute to the arguments of a report. Each call adds a part of them,
+ * beginning at *next (NULL for the first call), and advances *next. True: call it again for more.
+ */
 bool endings_add(struct shard *s, struct script_args *a, struct list **next);
 
 #endif

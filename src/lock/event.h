@@ -21,8 +21,8 @@
 #define READ_ENDING(l, to) lock_ending_read(l, &(to));
 
 bool lock_state_parse(struct str text, enum lock_state *out) MUST_CHECK;
-/* Each reads one item of the list (a member, a waiter: two). A malformed item sets list->m->ok to
- * false. */
+/* Each of these functions reads one item of the list; those for a member and for a waiter read two.
+ * A malformed item sets list->m->ok to false. */
 void lock_read(struct msgpack_list *list, struct lock_view *out);
 /* Zero *out before the call. */
 void lock_ending_read(struct msgpack_list *list, struct lock_ending *out);

@@ -21,7 +21,7 @@
 #include "wslock/metrics/metrics.h"
 
 #define BLOCK_MAX_MS 5000
-#define PROBE_TEXT "1"   /* blocks no longer than that while events are not known to be readable */
+#define PROBE_TEXT "1"   /* ms that a read blocks while it is not known that events can be read */
 #define COUNT_TEXT "256" /* entries of one stream in a reply */
 #define RETRY_MAX_MS 1000
 #define GATHER_MS 5 /* between two reads if the first brought nothing new */
@@ -71,13 +71,14 @@ void feed_take_reply(struct shard *s, const struct lock_result *result) {
 void lock_note_ending(struct lock_store *store, const struct lock_event *event) {
     struct shard *s = store_shard(store, event->resource);
 
-    if (!s->node->feed->from_reply) { /* else it was noted with the reply */
+    if (!s->node->feed->from_reply) { /* endings in replies were noted in before_done (store.c) */
         endings_note(s, event);
     }
 }
 
-/* False: malformed. last: the tick of the entry before. missed: set to the tick up to which events
- * were missed before this entry. news: counts events not known from a reply. */
+/* Takes one entry of a stream. False: it is malformed. last: the tick of the previous entry.
+ * missed: set if events before this entry were missed, to the tick up to which. news: incremented
+ * if the event had not been taken from a reply. */
 static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t *last,
                        int64_t *missed, size_t *news) {
     const struct redis_reply *fields = redis_reply_at(entry, 1);
@@ -103,7 +104,7 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
         return false;
     }
     apply(s, &event);
-    if (event.prev != expected) { /* below it: this is another stream than before */
+    if (event.prev != expected) { /* prev below expected: the stream was replaced */
         *missed = event.prev > expected ? event.prev : event.rev;
     }
     return true;

@@ -10,10 +10,10 @@ void feed_fini(struct lock_node *node);
 /* Starts the next read if possible: connected, every shard of the node positioned, no read under
  * way. */
 void feed_read(struct lock_node *node);
-/* Takes the events of a reply, after it was handled, if they come next after the last event taken.
- * Otherwise they come with the stream. */
+/* Call it after the reply was handled. Takes the events of the reply if the first of them follows
+ * directly on the last event taken. Otherwise they are taken later, from the stream. */
 void feed_take_reply(struct shard *s, const struct lock_result *result);
-/* Connects again. */
+/* Closes the connection of the feed; it is then made again. */
 void feed_reset(struct lock_node *node, const char *reason);
 
 #endif

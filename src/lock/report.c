@@ -1,7 +1,7 @@
 /*
- * Resynchronising a shard: reports of everything that this instance has there. Each room is
- * reported by its own calls, then lock_report_done sends the endings of grants and closes the
- * round.
+ * Resynchronising a shard: reports everything that this instance has in the shard. Each room is
+ * reported with calls of its own. Then lock_report_done sends the endings of grants, and the round
+ * of reports is complete.
  */
 #include <assert.h>
 #include <stdio.h>

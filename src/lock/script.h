@@ -17,7 +17,7 @@ struct script_call {
     lock_cb cb;   /* of the caller; NULL for calls of the store itself */
     void *arg;
     uint64_t begin_us; /* boot time */
-    unsigned round;    /* of the shard when it was sent */
+    unsigned round;    /* shard->round when the call was sent */
 };
 
 /* Set once, by store.c. */
@@ -33,7 +33,7 @@ struct script_hooks {
 
 void script_send(struct shard *s, const struct redis_script *script, struct script_args *a,
                  script_done done, lock_cb cb, void *arg);
-/* Sends nothing: ends with LOCK_UNAVAILABLE, from the loop. */
+/* Sends nothing. `done` is called with LOCK_UNAVAILABLE in a later turn of the loop. */
 void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg);
 /* Copies an error without the position in the script. error may be NULL. */
 void script_keep_problem(char out[LOCK_PROBLEM_LEN], const char *error);

@@ -57,7 +57,7 @@ struct shard {
     struct wheel_timer lease_timer;
     struct wheel_timer retry_timer; /* opens or resynchronises again */
 
-    unsigned round;      /* of resynchronising */
+    unsigned round;      /* counts rounds: in one, everything in the shard is reported */
     int64_t sync_window; /* the window of this round */
     size_t reports_open; /* without an answer */
     bool report_failed;  /* in this round */

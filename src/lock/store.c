@@ -51,7 +51,7 @@ static void before_done(const struct script_call *call, const struct script_head
 }
 
 /* The server is a replica now, and may stay one although the address already leads to another
- * server. The watch would notice that too, but later. */
+ * server. watch.c would notice that too, but later. */
 static bool is_no_master(const char *error) {
     return strncmp(error, "READONLY ", 9) == 0 || strncmp(error, "MASTERDOWN ", 11) == 0;
 }

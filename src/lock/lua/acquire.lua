@@ -17,7 +17,7 @@ local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
 --@include page.lua
 --@include grant.lua
 if joined and not l[LOCK.PACKED] and window == 0 and (limit < 0 or call('HLEN', KEYS[KEY.HELD]) < limit) then
-  -- Most calls end here, before the rest has cost anything.
+  -- The common case. It returns before the functions of settle.lua and judge.lua are created, which costs time.
   return answer('GRANTED', 0, l, {previous = take(l, 'ACQUIRED', true)})
 end
 --@include settle.lua

@@ -1,12 +1,12 @@
--- Lease: an instance renews its lease, for `lease` from when it sent this call; or gives its lease up. Closes a
--- recovery window that may be closed.
+-- Lease: an instance renews its lease, which then ends `lease` after this call was sent; or it gives its lease up.
+-- Closes a recovery window that may be closed.
 -- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms (0: gives it up), 3 store ms when it was sent, a lower bound (0:
---   unknown), 4 shards, 5 private server (0, 1), 6 longest grace of any type, ms, 7 the tick up to which its audit has
---   its changes on disk, 0: none yet, -1: all changes that it ever made (only if it gives the lease up), 8 a step of
---   the store's clock that it has noticed since its last renewal, ms, which opens a recovery window: forward, back (<
---   0), 0 none.
--- Reply: NONE; flag late: there was no lease to renew, or it had ended, or a recovery window has closed without its
---   report: report every session before serving any. SHARDS.
+--   unknown), 4 shards, 5 private server (0, 1), 6 longest grace of any type, ms, 7 the tick up to which its own
+--   changes are on disk in its audit, 0: none yet, -1: all that it ever made (only if it gives the lease up), 8 the
+--   step of the store's clock that it has noticed since its last renewal, ms, negative if the clock was set back, 0:
+--   none. A step opens a recovery window.
+-- Reply: NONE; flag late: there was no lease to renew, or it had ended, or a recovery window has closed without a
+--   report of this instance, which must then report every session before it serves any. SHARDS.
 -- Events: STORE_LOST or RECOVERED, when a window closes, of locks of which a higher token was seen.
 local _, lease, sent, shards, private, longest_grace, written, step = unpack_values(ARGV[1])
 --@include shard.lua

@@ -1,6 +1,6 @@
 -- Operate: an operator releases a lock, or reserves it for a user, whoever has it.
--- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 RELEASE or TAKEOVER, 4 actor, 5 reason, 6 address, 7 uid or -1,
---   8 POLICY, 9 userId ('' for RELEASE).
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 RELEASE or TAKEOVER, 4 actor, 5 reason, 6 address, 7 the
+--   operator's Unix uid or -1, 8 POLICY, 9 userId ('' for RELEASE).
 -- Reply: RELEASED (previous) · RESERVED (previous; flag joined: the user is in the room) · NOT_HOLDER: there is no
 --   lock or turn to release · RECOVERING.
 -- Events: what was due; CANCELLED of a takeover, QUEUED of the user who had the lock reserved (TAKEOVER); the

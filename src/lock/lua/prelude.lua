@@ -70,7 +70,7 @@ local function deadline(l)
   return at
 end
 
--- The reply. `more` (or nil) has by name the items that few replies have: packed ENDINGs `previous` and `lost`;
+-- Packs the reply. `more` (or nil) is a table with the items that few replies have: packed ENDINGs `previous`, `lost`;
 -- `limit`; `names`; `members` and their `count`; `place`: the items from PLACE on, packed.
 local function answer(outcome, flags, l, more)
   local head = struct_pack('>c3BI2c0BI8BI8BI8BI8B', '\162OK', 218, #outcome, outcome, 207, tick, 207, now, 207, window,

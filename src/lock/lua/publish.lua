@@ -1,8 +1,8 @@
 -- Included by scripts that make events.
 
--- Advances the clock and writes an event under its tick. `last`: the event's last item. `what`: a cause, or a member's
--- id. `rest`: the items after that, packed. The tick is converted to text once, since Redis prints a number among a
--- command's arguments with %.17g.
+-- Advances the clock and writes an event under its tick. `last`: the number of the event's last item. `what`: a
+-- cause, or a member's id. `rest`: the items after that, packed. The tick is converted to text once, since Redis
+-- prints a number among a command's arguments with %.17g.
 local function publish(last, kind, resource, actor, what, rest)
   local prev = tick
   tick = us > prev and us or prev + 1

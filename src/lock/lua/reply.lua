@@ -3,8 +3,8 @@
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 requestId, 12 APPROVE, DENY or IGNORE, 13
 --   revision, or false, 14 TAKEOVER or REQUEST: which of the two is answered.
 -- Reply: REPLIED (flag resumed: it has the lock again) · NOT_HOLDER · UNKNOWN_REQUEST · RECOVERING · NOT_JOINED.
--- Events: what was due; RESUMED from grace; DENIED; TRANSFERRED, before it APPROVED if another gets the lock before
---   the asker: an administrator, or an asker who was approved earlier.
+-- Events: what was due; RESUMED from grace; DENIED; TRANSFERRED. APPROVED comes before TRANSFERRED if somebody else
+--   gets the lock before the asker: an administrator, or an asker who was approved earlier.
 local _, resource, session, user, client, name, made, policy, ttl, idle, request, action, revision, what =
   unpack_values(ARGV[1])
 --@include publish.lua

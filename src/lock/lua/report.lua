@@ -106,7 +106,7 @@ local function confirm()
 end
 
 -- Inside one the highest token wins, unless its grant is known to have ended. A tab whose lock continues under a new
--- token may not know it yet. A deadline that was set before the clock was set back is cut to its own length.
+-- token may not know it yet. A deadline from before the clock was set back is at most its whole period from now.
 local function restore()
   local ending
   local owns = is_owned(l) and owner == l[LOCK.CLIENT] .. ':' .. l[LOCK.USER]

@@ -1,8 +1,8 @@
 -- Report done: an instance has reported all that it has in this shard. Closes a recovery window that may be closed.
 -- KEYS: SHARD. Arguments: 1 notAfter, 2 lease ms, 3 private server (0, 1), 4 longest grace of any type, ms, 5 the
---   window that it reported in (item 5 of a reply), 6 store ms when the store last answered it before the window, 0:
---   unknown; then for each other instance that it knows and whose editors may still believe in their locks: its
---   incarnation, and the store ms when its last lease ends or has ended.
+--   window in which it has reported (item 5 of an earlier reply), 6 the time, in store ms, of the last answer that it
+--   got from the store before the window, 0: unknown. Then two arguments for each other instance that it knows and
+--   whose clients may still rely on their locks: the incarnation, and the store ms at which its last known lease ends.
 -- Reply: NONE; window is 0 if it is closed now, another number if it must report again.
 -- Events: STORE_LOST or RECOVERED, when a window closes, of locks of which a higher token was seen.
 local arg = {unpack_values(ARGV[1])}

@@ -3,10 +3,10 @@
 --   most entries of `events` and 5 of `audit` to keep.
 -- Reply: NONE; next is the shard's next deadline; flags more: call again at once, and unreadable: a resource that was
 --   due could not be settled; names: an instance that has died, and the id in the stream `audit` up to which its own
---   audit is known to be on disk. The caller records what comes after that, and then removes the instance from
---   `written` and `a:<incarnation>` from `due`; else they are handed out again.
--- After the clock was set back, a deadline further ahead than its own length counts from now; about `most` of `due` a
--- call.
+--   audit is known to be on disk. The caller records the changes after that id, and then removes the instance
+--   from `written` and `a:<incarnation>` from `due`. If it does not, a later sweep returns the same names again.
+-- After the clock was set back, a deadline that is further away than its whole period is set to now plus the period.
+-- One call handles about `most` entries of `due`.
 -- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RESERVATION_EXPIRED, TAKEN_BY_ADMIN, RECOVERED; TIMEOUT and GONE of waiters;
 --   GRACE_STARTED and LEAVE of dead instances' members (100 a call).
 local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
@@ -26,7 +26,7 @@ end
 -- Where the scan of `due` continues after the clock was set back.
 local back = call('HGET', KEYS[KEY.META], 'back')
 
--- The clock was set back: a deadline further ahead than its own length counts from now.
+-- The clock was set back: a deadline that is further away than its whole period is set to now plus the period.
 local function pull_in(resource, l)
   local ttl, idle, grace, claim = policy_of(l)
   local changed = l[LOCK.LAST_EVENT] > now

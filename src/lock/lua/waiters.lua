@@ -396,7 +396,7 @@ function waiters.cancel_takeover(t, outcome, actor)
   tell_takeover('CANCELLED', t, actor)
 end
 
--- Grants the lock to an administrator at once; `ending` of the previous holder.
+-- Grants the lock at once to the administrator of the takeover `t`. `ending`: how the previous holder's grant ended.
 function waiters.give(t, actor, ending, decision)
   give_to_admin(t, 'TAKEN_BY_ADMIN', actor, ending, decision)
 end
@@ -441,7 +441,7 @@ function waiters.settle(at)
   store(resource, l)
 end
 
--- The clock was set back: a deadline further ahead than its own length counts from now.
+-- The clock was set back: a deadline that is further away than its whole period is set to now plus the period.
 function waiters.pull_in()
   local ids, list = all_waiters()
   for i = 1, #ids do
