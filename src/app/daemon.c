@@ -392,7 +392,7 @@ static void on_teardown_late(uv_timer_t *timer) {
     leave(timer->data);
 }
 
-/* Until every handle is closed. */
+/* Runs the loop until every handle is closed, for at most TEARDOWN_MS. */
 static void run_out(struct daemon *d, uv_timer_t *guard) {
     uv_update_time(&d->loop);
     uv_timer_start(guard, on_teardown_late, TEARDOWN_MS, 0);

@@ -36,7 +36,7 @@ struct options {
 
 void options_parse(int argc, char **argv, struct options *out);
 void options_print_help(void);
-/* config_state_dir with --state-dir. Heap. */
+/* config_state_dir for the value of --state-dir. The caller frees the result (mem_free). */
 char *options_state_dir(const struct options *o);
 #define OPTIONS_DEFAULT_CONFIG "/etc/wslockd/wslockd.yaml"
 /* The configuration that the options name, as config_load_file and config_load_dev. */

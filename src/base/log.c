@@ -153,7 +153,7 @@ static void format_time(char *out, size_t size) {
     snprintf(out + len, size - len, ".%03dZ", (int)(now_ms % 1000));
 }
 
-/* Whoever reads standard error may stand still, and the daemon must not. */
+/* The reader of standard error may be stopped. The daemon must not block on it. */
 static bool can_write(void) {
     struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
     return poll(&fd, 1, 0) != 0; /* an error shows at the write */

@@ -23,7 +23,8 @@ static bool is_base64_char(char c) {
     return isalnum((unsigned char)c) || c == '+' || c == '/';
 }
 
-/* Base64 of 16 bytes: 22 characters and two pads. The last character has two bits of data. */
+/* Base64 of 16 bytes: 22 characters, then "==". The 22nd has only two bits of data, so it is one of
+ * four. */
 static bool is_key(struct str key) {
     if (key.len != 24 || key.p[22] != '=' || key.p[23] != '=') {
         return false;

@@ -192,7 +192,7 @@ static void tell_ending(struct conn *c) {
     }
 }
 
-/* The client violated RFC 6455. No message announces this close (protocol §7). */
+/* The client violated RFC 6455. No message announces this close (protocol §9). */
 static void break_off(struct conn *c, uint16_t code) {
     drop_received(c);
     c->broken = true;

@@ -1,4 +1,5 @@
-/* The room's copy of the store's state, and the only functions that change it. */
+/* Applies events, snapshots and reports to the room's copy of the store's state. Besides, replies
+ * (notices.c) and steps of the store's clock (rooms.c) move the deadlines of the copy. */
 #include "apply.h"
 
 #include "departed.h"

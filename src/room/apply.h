@@ -20,7 +20,7 @@ struct room_change {
     struct lock_view before;          /* lock_changed: the previous lock */
     struct room_candidate had[2];     /* lock_changed: the candidates before the change */
     enum room_takeover_fate takeover; /* RECOVERED: of the previous takeover */
-    bool place_over;                  /* PLACE: the place in the queue, or the turn, is over */
+    bool place_over;                  /* WAITER: the place in the queue, or the turn, is over */
     bool settled;                     /* turns have been updated from the lock */
     const struct room_waiter *turn;   /* settled: whose turn has begun, or NULL */
     struct list over;                 /* settled: room_waiter, ended by the lock's change */
@@ -30,7 +30,7 @@ struct room_change {
 
 /* False: the room has it already. Call room_change_fini in both cases. */
 bool room_apply_event(struct room *room, const struct lock_event *event, struct room_change *out);
-/* The room's first snapshot; resource:joined tells it. */
+/* The room's first snapshot. Clients get its content in resource:joined. */
 void room_apply_snapshot(struct room *room, const struct lock_snapshot *snapshot);
 /* After a gap: the lock alone. */
 void room_apply_recovered(struct room *room, const struct lock_view *lock,

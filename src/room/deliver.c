@@ -63,7 +63,7 @@ void room_send(struct room_sub *sub, int64_t rev, struct wire_message *message) 
                            .rev = rev, .change = sub->room->telling, .message = message});
 }
 
-/* The list is in the order of revs. */
+/* Removes the deferred messages up to this rev; tell: delivers them. The list is sorted by rev. */
 static void free_deferred(struct room_sub *sub, int64_t up_to, bool tell) {
     LIST_FOREACH_ENTRY(struct deferred_message, deferred, node, &sub->deferred) {
         if (deferred->rev > up_to) {

@@ -9,9 +9,11 @@ struct wire_at room_at(const struct room *room, int64_t rev);
 /* The rev of a message to all: of the change that is being sent, else of the last event of the
  * shard that the room knows. */
 int64_t room_state_rev(const struct room *room);
-/* Sends nothing to a subscriber whose snapshot is newer or has the change. */
+/* Delivers the message, or defers it while the subscriber is pending. A subscriber whose snapshot
+ * is newer, or has this change, does not get it. */
 void room_send(struct room_sub *sub, int64_t rev, struct wire_message *message);
-/* To the connections of one tab; to all. Both take over the caller's reference. */
+/* The same to the connections of one tab, and to all subscribers. Both take over the caller's
+ * reference to the message. */
 void room_send_tab(struct room *room, struct str user_id, struct str client_id, int64_t rev,
                    struct wire_message *message);
 void room_send_all(struct room *room, int64_t rev, struct wire_message *message);

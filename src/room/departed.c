@@ -1,7 +1,7 @@
 /*
- * A holder whose connection has ended, until the store confirms it. Its lock is in grace from that
- * moment. If the store loses the lock, or comes back with an older state, the lock is reported with
- * the remaining grace.
+ * Keeps a holder whose connection has ended until the store confirms the disconnect. The grace
+ * period of its lock counts from the end of the connection. If the store loses the lock, or comes
+ * back with an older state, the lock is reported with the remaining grace.
  */
 #include "departed.h"
 

@@ -1,4 +1,4 @@
-/* A holder whose connection has ended here; the store has not confirmed it yet. */
+/* A holder whose connection to this instance has ended. The store has not confirmed that yet. */
 #ifndef WSLOCK_ROOM_DEPARTED_H
 #define WSLOCK_ROOM_DEPARTED_H
 

@@ -1,7 +1,7 @@
 /*
  * Resynchronisation of a shard: reports what this instance has of each room, and takes the replies.
- * When every room has been answered, the shard is reported done. When a report fails, the store
- * module starts again by itself.
+ * When the reports of all rooms have answers, lock_report_done is called. When a report fails, the
+ * lock module calls rooms_resync again later.
  */
 #include "backlog.h"
 #include "departed.h"

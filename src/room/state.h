@@ -16,7 +16,8 @@ struct room_member {
     char *key;
 };
 
-/* Presence is by user. Freed when the user has no members and a diff has said so. */
+/* Presence is by user. Freed when the user has no members and a presence message has told
+ * the clients. */
 struct room_user {
     struct list node;    /* room.users, in the order of joining */
     struct list changed; /* room.changed, while presence is to be sent */
@@ -74,7 +75,7 @@ struct room {
 
     bool synced;         /* has had a snapshot */
     int64_t rev;         /* of the last change */
-    bool telling;        /* sending that change; else notices */
+    bool telling;        /* messages sent now are about that change; else they are notices */
     struct list backlog; /* room_event: from before the first snapshot, or while degraded */
     size_t backlog_count;
 
@@ -125,7 +126,8 @@ static inline struct str room_resource(const struct room *room) {
     return str_of(room->resource);
 }
 
-/* client_id empty: any tab of the user (an operator has reserved the lock for the user). */
+/* An empty client_id matches each tab of the user: an operator has reserved the lock for the user.
+ */
 static inline bool room_is_tab(const struct room_sub *sub, struct str user_id,
                                struct str client_id) {
     return (client_id.len == 0 || str_eq(sub->client_id, client_id)) &&

@@ -42,7 +42,8 @@ static void tell_released(struct room *room, const struct lock_event *e) {
                   wire_released(&to, &at, lock_cause_text(reason), e->ended.user_id));
 }
 
-/* Its snapshot shows that it does not have the lock, but not that it lost it, nor why. */
+/* True: the subscriber still has this grant as its own. Its newer snapshot shows only that it does
+ * not have the lock, not that it lost it, nor why. */
 static bool is_owed(struct room_sub *sub, int64_t token) {
     struct lock_report_member m;
     return sub->ops->describe(sub, &m) && m.token == token;
@@ -123,8 +124,8 @@ static void tell_loser(struct room *room, const struct lock_event *e) {
     room_tell_lost(room, end->user_id, end->client_id, end->token, end->reason, by);
 }
 
-/* lock:lost to candidates whose lock has ended during a gap: the event does not
- * name its end. */
+/* Sends lock:lost to candidates whose lock ended during a gap. The event names only the ending of
+ * the latest grant. */
 static void tell_missed_losers(struct room *room, const struct room_candidate had[2],
                                const struct lock_ending *sent) {
     const struct lock_view *now = &room->lock.view;

@@ -283,7 +283,8 @@ static void tell_place(struct room *room, const struct lock_event *e) {
     }
 }
 
-/* The place or turn is over: a later one is sent again. A snapshot that is newer stands. */
+/* The place or turn is over, so a later one must be sent again. A subscriber whose snapshot is
+ * newer was notified by that, and is left out. */
 static void forget_notified(struct room *room, const struct lock_waiter *w) {
     bool named = w->client_id.len > 0; /* else an operator reserved it for that time only */
     LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {

@@ -21,7 +21,7 @@ static inline bool room_request_is_open(const struct room_waiter *rw) {
     return rw->w.requests && !rw->turn && rw->w.ends_ms > 0;
 }
 
-/* Applies a PLACE event. True: the place in the queue, or the turn, is over. */
+/* Applies a WAITER event. True: the place in the queue, or the turn, is over. */
 bool room_take_place(struct room *room, const struct lock_event *event);
 /* After a change of the lock: moves to `over` the waiter that got the lock, and the one whose turn
  * has ended. Returns the one whose turn has begun, or NULL. */

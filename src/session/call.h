@@ -23,11 +23,12 @@ struct call {
 
 struct call *call_begin(struct session *s, const struct wire_request *r, struct membership *m,
                         const struct config_resource_type *type);
-/* About a request or takeover. request_id: at most RAND_ID_LEN bytes. */
+/* The same for a command that names a request or a takeover. request_id: at most RAND_ID_LEN bytes.
+ */
 struct call *call_begin_request(struct session *s, const struct wire_request *r,
                                 struct membership *m, struct str request_id);
-/* The result has come: its events are recorded. The session, or NULL if it is gone or closing: then
- * nobody waits for the answer. */
+/* Call it first when the result has come. Records the result's events in the audit. Returns the
+ * session, or NULL if it is gone or closing: then nobody waits for the answer. */
 struct session *call_result(struct call *call, const struct lock_result *result);
 struct membership *call_membership(struct call *call, struct session *s);
 /* The resource, if the request named it, with this rev. */

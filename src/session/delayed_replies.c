@@ -1,6 +1,6 @@
 /*
- * Answers to takeovers that wait for the audit. If the audit cannot be written they are sent all
- * the same: the lock has moved, or is asked for.
+ * Answers to takeovers that wait for the audit. If the audit cannot be written, they are
+ * sent anyway, since the store has already carried out the takeover or has it pending.
  */
 #include "delayed_replies.h"
 

@@ -1,7 +1,7 @@
 /*
  * The end of a membership in the store: repeated with backoff until it succeeds, and once more
  * after the last moment at which an unanswered call of the same session can still be carried out. A
- * session that lives on may join again only when none of these repeats can follow the join.
+ * session that continues may join again only when none of these repeats can follow the join.
  */
 #include "disconnect.h"
 
@@ -102,7 +102,7 @@ static void attempt(struct disconnect *d) {
     lock_disconnect(d->gateway->store, &caller, d->kind, d->sent_ms - d->ended_ms, on_result, d);
 }
 
-/* Protocol §6. A superseded session has no lock: the tab's new connection has it. */
+/* Protocol §7. A superseded session has no lock: the tab's new connection has it. */
 static bool leaves_grace(const struct session *s, enum lock_disconnect kind,
                          const struct config_policy *policy) {
     if (s->close_set && s->close == WIRE_CLOSE_SUPERSEDED) {

@@ -7,11 +7,11 @@
 /* kind: what happens to the lock, unless the membership is being left. calls_open: a call of the
  * session may still be carried out. The caller destroys the membership. */
 void disconnect_start(struct membership *m, enum lock_disconnect kind, bool calls_open);
-/* Before the session joins this room again. False: an attempt may still be carried out, at the
- * latest redis.commandTimeout and a margin after it was sent. */
+/* Call it before the session joins this room again. False: the store may still carry out an attempt
+ * that was sent. This ends redis.commandTimeout and a margin after the attempt was sent. */
 bool disconnect_cancel(struct session *s, struct str resource) MUST_CHECK;
 void disconnect_stop_all(struct gateway *g);
-/* Each has succeeded once. */
+/* True: every disconnect has succeeded at least once. */
 bool disconnects_settled(const struct gateway *g);
 bool disconnect_is_under_way(const struct gateway *g, struct str session_id, struct str resource);
 

@@ -13,7 +13,7 @@
 #include "wslock/base/clock.h"
 #include "wslock/metrics/metrics.h"
 
-#define REFUSED_WINDOW_MS 10000 /* protocol §7, 4429: 100 refused messages in 10 s */
+#define REFUSED_WINDOW_MS 10000 /* protocol §9, 4429: 100 refused messages in 10 s */
 #define REFUSED_MAX 100
 #define PINGS_PER_SECOND 2.0 /* livenessMs is at least 1 s */
 
@@ -22,7 +22,7 @@ struct command {
     bool before_auth; /* allowed without an accepted token */
     bool resource;    /* has a resource, whose type must be known */
     bool joined;      /* the session must be in the room */
-    bool begins;      /* may begin what the audit must record: audit.onFailure */
+    bool begins;      /* may start something that the audit must record; see audit.onFailure */
 };
 
 static const struct command commands[WIRE_REQ_COUNT] = {
@@ -99,7 +99,7 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
                "Send auth with a valid token before anything else.", &extra);
         return;
     }
-    /* A viewer's join acquires nothing; a lock of their own goes on by heartbeats. */
+    /* A join as viewer acquires no lock. If the tab already has one, heartbeats still renew it. */
     bool begins = command->begins && (r->kind != WIRE_REQ_JOIN || r->editor);
     if (begins && session_audit_stops_all(s->gateway)) {
         refuse(s, event, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
@@ -110,7 +110,7 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
     struct membership *m = NULL;
     if (command->resource) {
         m = membership_find(s, extra.resource);
-        /* Who is in a room whose type a reload took away goes on there. */
+        /* A member of a room keeps its type, even if a reload removed the type. */
         type = m != NULL ? m->type
                          : config_types_find(s->gateway->types, wire_resource_type(&r->resource));
         if (type == NULL) {
@@ -123,7 +123,7 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
         refuse(s, event, &r->ref, WIRE_ERR_NOT_JOINED, "Join the resource first.", &extra);
         return;
     }
-    /* A command that needs no membership gets none. */
+    /* A handler whose command does not require a membership gets NULL, also if there is one. */
     command->handle(s, r, command->joined ? m : NULL, type);
 }
 

@@ -17,7 +17,7 @@
 
 #define CLOSE_FLUSH_MS 5000 /* for what is queued before the close frame */
 
-/* What happens to its locks (protocol §6). */
+/* What happens to its locks (protocol §7, §9). */
 static enum lock_disconnect disconnect_kind(const struct session *s) {
     static const enum lock_disconnect of_close[] = {
 #define WIRE_CLOSE(id, code, reason, reconnect, lock) [WIRE_CLOSE_##id] = LOCK_DISCONNECT_##lock,

@@ -13,7 +13,8 @@ static void on_result(void *arg, const struct lock_result *result) {
     call_finish(arg, result, answer);
 }
 
-/* The roles decide alone: the answer shows the lock as the room knows it. */
+/* The user's roles do not allow editing, so the store is not asked. The answer has the lock as the
+ * room's copy has it. */
 static void deny_role(struct session *s, const struct wire_request *r, struct membership *m) {
     struct lock_view lock;
     room_lock(&m->sub, &lock);

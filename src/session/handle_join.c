@@ -120,8 +120,8 @@ static const char *joined(struct session *s, struct membership *m, struct call *
     return "ok";
 }
 
-/* The join failed: a member stays one, a session with another join open waits for that, else the
- * membership ends. */
+/* The join failed. A session that is in the room already stays in it. If another join of it is
+ * under way, that one decides. Otherwise the membership ends. */
 static void not_in(struct membership *m, bool unknown) {
     if (m->state == MEMBER_IN) {
         membership_deliver_deferred(m, 0, NULL);

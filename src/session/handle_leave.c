@@ -5,8 +5,8 @@
 #include "registry.h"
 #include "send.h"
 
-/* The client still counts itself in the room. A disconnect at the session's end repeats the leave.
- */
+/* The leave failed, so the client believes that it is still in the room. The disconnect at the end
+ * of the session leaves the room for it. */
 static void stay(struct membership *m) {
     struct session *s = m->session;
     if (membership_find(s, wire_resource_str(&m->resource)) !=

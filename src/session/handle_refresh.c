@@ -20,7 +20,7 @@ static void refuse(struct session *s, const struct wire_request *r, enum wire_er
 
 static void accept(struct session *s, const struct wire_request *r,
                    struct auth_identity *identity) {
-    /* A page may send an older token late: the one that expires later counts. */
+    /* A page may send an older token after a newer one: the token that expires later is kept. */
     if (identity->expires_unix_ms > s->identity->expires_unix_ms) {
         session_replace_token(s, identity);
     } else {

@@ -98,7 +98,7 @@ static void move_deadlines(void *ctx, struct str id, void *value) {
     }
 }
 
-/* Clients count from their own request, so the step does not reach them. */
+/* Clients compute the time left as expiresAt - serverTime, so a step does not affect them. */
 static void on_clock_step(void *ctx, int64_t step_ms) {
     struct gateway *g = ctx;
     map_each(g->sessions, move_deadlines, &step_ms);

@@ -1,4 +1,4 @@
-/* Sending to a session: a client that reads too slowly is closed, nothing in between is dropped. */
+/* Sending to a session. No message is dropped: if a client reads too slowly, it is disconnected. */
 #include "send.h"
 
 #include "end.h"

@@ -36,8 +36,9 @@ static void arm_token_timer(struct session *s) {
     wheel_set(s->gateway->parts.wheel, &s->life_timer, (uint64_t)left, on_token_timer);
 }
 
-/* auth:expiring comes a minute before the end, or at half of a shorter life (protocol §3). The end
- * that the client is told is exp; a token past exp is valid for the clock skew. */
+/* auth:expiring is sent a minute before the token expires, or at half of the time left if that is
+ * shorter (protocol §4). The client is told exp; the server accepts the token until exp plus the
+ * clock skew. */
 void session_begin_token(struct session *s) {
     const struct auth_identity *id = s->identity;
     int64_t now = clock_wall_ms();

@@ -1,4 +1,4 @@
-/* Verifying the token of a lock for the application that stores what was edited. */
+/* Verifies the fencing token of a lock for the application, before it stores what was edited. */
 #include "wslock/session/verify.h"
 
 #include <string.h>

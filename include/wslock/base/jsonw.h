@@ -1,5 +1,5 @@
 /*
- * Writes JSON (RFC 8259) into a buf, without white space. Commas are its own affair. String values
+ * Writes JSON (RFC 8259) into a buf, without white space. It puts the commas itself. String values
  * are escaped; bytes that are not valid UTF-8 become U+FFFD, so the output is always valid JSON.
  * Keys are the program's own and written as they are: ASCII that needs no escape.
  */

@@ -27,8 +27,9 @@ struct wheel *wheel_create(uint64_t now_ms);
 void wheel_destroy(struct wheel **w);
 /* Once, before anything else is done with the timer. */
 void wheel_timer_init(struct wheel_timer *t);
-/* (Re)arms: cb runs from wheel_advance when delay_ms have passed since the wheel's last advance,
- * never earlier and one resolution step later at most, if advanced in time. */
+/* Arms the timer, or arms it anew. wheel_advance calls cb when delay_ms have passed since the
+ * wheel's last advance, never earlier. It is at most one resolution step late, if wheel_advance is
+ * called in time. */
 void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t delay_ms, wheel_cb cb);
 void wheel_cancel(struct wheel_timer *t); /* harmless when not armed */
 bool wheel_armed(const struct wheel_timer *t);

@@ -257,8 +257,9 @@ void config_types_destroy(struct config_types **types);
 /* All types that the configuration does not name share one handle; NULL if those are rejected. */
 const struct config_resource_type *config_types_find(const struct config_types *types,
                                                      struct str type);
-/* After config_exchange. A type that is named no longer has the default's policy. Whoever keeps a
- * handle must find it anew: the type may have been one of those that are not named. */
+/* Call it after config_exchange. A type that the new configuration does not name any more gets the
+ * policy of `default`. Callers that keep a handle must find it again: an unnamed type has another
+ * handle than a named one. */
 void config_types_reload(struct config_types *types);
 /* How long a client may assume that it has its lock without a sign of the server (protocol §6). */
 int64_t config_liveness_ms(const struct config_policy *policy);

@@ -33,7 +33,8 @@ struct room_sub_ops {
     /* Called just before lock:lost is delivered. False: lock:lost has been sent for this token. */
     bool (*on_lost)(struct room_sub *sub, int64_t rev, int64_t token, enum lock_cause reason);
     /* A takeover has given the lock to this subscriber. Returns lock:acquired with the caller's
-     * reference; NULL if a reply says it, or has said a later state. */
+     * reference; NULL if the subscriber learns this from a reply, or already knows a later state
+     * from one. */
     struct wire_message *(*granted)(struct room_sub *sub, const struct wire_at *at,
                                     const struct lock_event *e);
     /* The lock of this subscriber has a new, higher token. Returns lock:acquired with the caller's

@@ -63,10 +63,11 @@ void session_on_message(struct session *s, const char *text, size_t len);
 void session_on_violation(struct session *s, enum wire_close close);
 void session_on_writable(struct session *s);
 void session_on_pong(struct session *s);
-/* The connection is ending, however long that takes. The session leaves its rooms at once. */
+/* The connection begins to end. The session leaves its rooms at once; the close handshake may take
+ * longer. */
 void session_on_ending(struct session *s, enum session_end end);
-/* The connection is gone; frees the session. close_code: as the client sent it, 0: none; for the
- * audit. */
+/* The connection is gone; frees the session. close_code: the code that the client sent, or 0; it is
+ * recorded in the audit. */
 void session_on_closed(struct session *s, enum session_end end, uint16_t close_code);
 
 /* In the handshake, before there is a session: verifies a token from a header. *why is static. */

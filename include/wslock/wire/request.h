@@ -78,8 +78,8 @@ struct wire_decode_options {
     bool reject_two_parts;
 };
 
-/* One native text message (valid UTF-8 already). True: *out is set, to be freed with
- * wire_request_fini. False: *error is set. */
+/* Decodes one text message of the native framing. The text must be valid UTF-8. True: *out is set,
+ * to be freed with wire_request_fini. False: *error is set. */
 bool wire_decode_native(const char *text, size_t len, const struct wire_decode_options *options,
                         struct wire_request *out, struct wire_decode_error *error) MUST_CHECK;
 void wire_request_fini(struct wire_request *r);

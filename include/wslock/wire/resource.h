@@ -1,4 +1,4 @@
-/* Resource ids, protocol §2. */
+/* Resource ids, protocol §3. */
 #ifndef WSLOCK_WIRE_RESOURCE_H
 #define WSLOCK_WIRE_RESOURCE_H
 
