@@ -291,7 +291,7 @@ static void on_reload_signal(struct daemon *d) {
     if (ok) {
         log_info("reloaded");
     } else {
-        log_error("reload_failed", LF("effect", "the configuration stays as it was"));
+        log_error("reload_failed", LF("effect", "the previous configuration stays in force"));
     }
     if (d->phase == PHASE_RUNNING) {
         systemd_ready();

@@ -172,7 +172,7 @@ static void tell_moved(struct audit *a, const struct writer_state *state) {
     }
     metrics_add(METRIC_AUDIT_ERRORS, 1, NULL, NULL);
     log_error("audit_file_moved", LFI("seq", state->durable_seq),
-              LF("effect", "records go on into the file that was open"));
+              LF("effect", "records are still written to the moved or removed file"));
 }
 
 /* The chain's head in the operator's log shows later whether the file's end was cut. */

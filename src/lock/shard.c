@@ -343,8 +343,8 @@ static bool forget_refused_tick(struct shard *s, const struct script_head *head)
     if (head->status != SCRIPT_AHEAD || s->tick <= head->rev || s->store->closing) {
         return false;
     }
-    log_error("shard_tick_too_far_ahead", LFI("shard", s->index), LFI("ours", s->tick),
-              LFI("the_stores", head->rev));
+    log_error("shard_tick_too_far_ahead", LFI("shard", s->index), LFI("own_tick", s->tick),
+              LFI("store_tick", head->rev));
     s->tick = s->cursor = head->rev;
     audit_recovery_rewind(s, head->rev);
     endings_forget(s);

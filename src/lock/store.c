@@ -60,7 +60,7 @@ static void log_unknown(const struct shard *s, const char *error) {
     static struct log_limit limit;
 
     if (log_limit_pass(&limit, 10)) {
-        log_error("store_doubt", LFI("shard", s->index), LF("error", error));
+        log_error("store_outcome_unknown", LFI("shard", s->index), LF("error", error));
     }
 }
 

@@ -92,7 +92,8 @@ static void on_swept(struct script_call *call, const struct script_head *head,
     if (result->status == LOCK_OK) {
         w->failed = 0;
         if (head->unreadable) {
-            log_error("sweep_unreadable", LFI("shard", s->index), LF("advice", "see Redis's log"));
+            log_error("sweep_unreadable", LFI("shard", s->index),
+                      LF("advice", "the Redis log names the resource"));
         }
         w->next_due_ms = head->more ? head->now_ms : head->next_ms;
         store_tell_unasked(s->store, result);

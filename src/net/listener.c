@@ -240,7 +240,7 @@ static void tell_exhausted(const char *why) {
     metrics_add(METRIC_REFUSED, 1, "descriptors", NULL);
     if (log_limit_pass(&limit, 1)) {
         log_error("descriptors_exhausted", LF("reason", why),
-                  LF("effect", "connections are refused"));
+                  LF("effect", "new connections are dropped"));
     }
 }
 

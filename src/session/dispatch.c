@@ -103,7 +103,8 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
     bool begins = command->begins && (r->kind != WIRE_REQ_JOIN || r->editor);
     if (begins && session_audit_stops_all(s->gateway)) {
         refuse(s, event, &r->ref, WIRE_ERR_AUDIT_UNAVAILABLE,
-               "The audit log cannot be written, so nothing new can begin.", &extra);
+               "The audit log cannot be written, so the server refuses requests for locks.",
+               &extra);
         return;
     }
     const struct config_resource_type *type = NULL;

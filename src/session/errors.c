@@ -81,7 +81,7 @@ const char *session_other_answer(struct session *s, const struct call *call,
     }
     if (result->outcome == LOCK_OUT_UNKNOWN_REQUEST) {
         return session_answer_error(s, call, result, WIRE_ERR_UNKNOWN_REQUEST,
-                                    "There is no such request, or it is over.");
+                                    "There is no open request or takeover with this requestId.");
     }
     if (result->outcome == LOCK_OUT_NOT_HOLDER) {
         return session_answer_error(s, call, result, WIRE_ERR_NOT_HOLDER,

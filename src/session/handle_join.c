@@ -165,8 +165,8 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
     extra.field = settle_names(s, r);
     if (extra.field != NULL) {
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_INVALID_ARGUMENT,
-                       "A connection has one clientId and one pageId, given by its first join at "
-                       "the latest; this one has another.",
+                       "The connection already has another value of this field; it cannot change "
+                       "after the first join.",
                        &extra);
         return;
     }
@@ -181,7 +181,9 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
     if (s->join_abandoned && !disconnect_cancel(s, extra.resource)) {
         extra.retry_after_ms = JOIN_RETRY_MS;
         session_refuse(s, r->kind, &r->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
-                       "An earlier join of this resource is still being undone.", &extra);
+                       "An earlier join of this resource failed and is still being cancelled; try "
+                       "again later.",
+                       &extra);
         return;
     }
     if (m == NULL) {

@@ -15,7 +15,7 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     }
     if (result->outcome == LOCK_OUT_NOT_QUEUED) {
         return session_answer_error(s, call, result, WIRE_ERR_NOT_QUEUED,
-                                    "This tab does not wait for the lock.");
+                                    "This tab is not in the queue for the lock.");
     }
     return session_other_answer(s, call, result);
 }

@@ -51,7 +51,7 @@ void handle_refresh(struct session *s, const struct wire_request *r, struct memb
         return;
     }
     if (!str_eqz(str_of(identity->user_id), s->identity->user_id)) {
-        why = "the token is another user's";
+        why = "the token belongs to another user";
         session_audit_refused_user(s, identity, why);
         auth_identity_destroy(&identity);
         refuse(s, r, WIRE_ERR_FORBIDDEN, why);

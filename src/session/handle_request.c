@@ -22,7 +22,8 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         struct wire_error_extra extra = {
             .resource = at.resource, .rev = at.rev, .field = "resourceId"};
         session_error(s, &call->ref, WIRE_ERR_INVALID_ARGUMENT,
-                      "This user has the lock already, or it is their turn.", &extra);
+                      "This user already has the lock, or the lock is reserved for this user.",
+                      &extra);
         return wire_error_name(WIRE_ERR_INVALID_ARGUMENT);
     }
     return session_other_answer(s, call, result);

@@ -16,6 +16,6 @@ struct membership *open_request_room(struct session *s, const struct wire_reques
         }
     }
     session_refuse(s, r->kind, &r->ref, WIRE_ERR_UNKNOWN_REQUEST,
-                   "There is no such request, or it is over.", NULL);
+                   "There is no open request or takeover with this requestId.", NULL);
     return NULL;
 }

@@ -121,9 +121,9 @@ static void fill_error(struct wire_decode_error *error, const struct field_probl
 static const char *fault_text(enum jsonr_fault fault) {
     switch (fault) {
     case JSONR_TOO_DEEP:
-        return "The message is nested deeper than 16.";
+        return "Objects and arrays may be nested at most 16 deep.";
     case JSONR_OUT_OF_RANGE:
-        return "A number is an integer of 64 bits or fits into a double.";
+        return "A number does not fit into a 64-bit integer or a double.";
     case JSONR_NOT_AN_OBJECT:
     case JSONR_NAME_TWICE:
         break;
