@@ -42,7 +42,7 @@ void instances_fini(struct lock_store *store) {
 }
 
 /* Its editors rely on their locks until the longest grace after its lease. */
-static bool is_over(const struct lock_store *store, const struct instance *instance) {
+static bool is_over(struct lock_store *store, const struct instance *instance) {
     return clock_boot_ms() >= instance->lease_end_ms + (uint64_t)store_longest_grace_ms(store);
 }
 

@@ -41,7 +41,7 @@ uint64_t store_renewal_ms(const struct lock_store *store) {
     return (uint64_t)store->config->redis.lease_ms / 3;
 }
 
-int64_t store_longest_grace_ms(const struct lock_store *store) {
+int64_t store_longest_grace_ms(struct lock_store *store) {
     const struct config *c = store->config;
     int64_t longest = c->default_policy.grace_period_ms;
 
@@ -50,7 +50,10 @@ int64_t store_longest_grace_ms(const struct lock_store *store) {
             longest = c->types[i].grace_period_ms;
         }
     }
-    return longest;
+    if (longest > store->longest_grace_ms) {
+        store->longest_grace_ms = longest;
+    }
+    return store->longest_grace_ms;
 }
 
 uint64_t store_timeout_ms(const struct lock_store *store) {

@@ -120,6 +120,7 @@ struct lock_store {
     bool fatal;   /* on_fatal was called */
     uint64_t down_since_ms;
     char *problem;
+    int64_t longest_grace_ms; /* so far, see store_longest_grace_ms */
 
     struct reconcile *reconcile;
     struct flushes *flushes;
@@ -136,7 +137,9 @@ bool node_is_positioned(const struct lock_node *node);
 uint64_t store_renewal_ms(const struct lock_store *store);
 /* For one command. */
 uint64_t store_timeout_ms(const struct lock_store *store);
-int64_t store_longest_grace_ms(const struct lock_store *store);
+/* Of any type, since the start: a lock keeps the grace that it was granted with, whatever a reload
+ * changes. */
+int64_t store_longest_grace_ms(struct lock_store *store);
 /* A plain command, with the command timeout. */
 void node_command(struct lock_node *node, int argc, const struct str *argv, redis_cb cb, void *arg);
 /* Passes the events of a reply to on_unasked: no caller sees them. */
