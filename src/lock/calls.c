@@ -206,7 +206,7 @@ void lock_reply(struct lock_store *store, const struct lock_caller *caller, bool
     args_str(&a, action_word(action));
     args_optional(&a, revision);
     args_str(&a, str_of(takeover ? "TAKEOVER" : "REQUEST"));
-    request(s, &lock_script_reply, &a, cb, arg);
+    request(s, &lock_script_request_reply, &a, cb, arg);
 }
 
 static struct str what_word(enum lock_what what) {

@@ -300,7 +300,7 @@ export class Scripts {
     // what: REQUEST or TAKEOVER; action: APPROVE, DENY or IGNORE.
     reply(resource, t, what, request, action, revision = null) {
         const p = t.policy;
-        return this.room('reply', t.instance, resource, t.user, [0, resource, t.session, t.user, t.client, t.name, t.made,
+        return this.room('request_reply', t.instance, resource, t.user, [0, resource, t.session, t.user, t.client, t.name, t.made,
             stored(p), p.ttl, p.idle, request, action, revision, what]);
     }
 
