@@ -517,6 +517,29 @@ static void destroying_completes_what_is_outstanding(void **state) {
     kill(h->server.pid, SIGCONT);
 }
 
+/* From the first attempt to connect until it is served: commands of every part are under way. */
+static void a_store_can_be_destroyed_at_any_time(void **state) {
+    struct harness *h = *state;
+    struct lock_caller ann = harness_caller(h, "ann", "s1", "article:1");
+
+    for (int turns = 0; turns < 40; turns++) {
+        struct seen_result sent = {0}, left = {0};
+
+        harness_open(h, &h->a);
+        h->a.rooms[0] = (struct harness_room){.resource = "article:1"};
+        h->a.room_count = 1;
+        for (int i = 0; i < turns; i++) {
+            uv_run(&h->loop, UV_RUN_ONCE);
+        }
+        lock_acquire(h->a.store, &ann, LOCK_ACQUIRE, CB, &sent);
+        lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LEFT, 0, CB, &left);
+        lock_store_destroy(&h->a.store);
+        assert_int_equal(sent.count, 1);
+        assert_int_equal(left.count, 1);
+        assert_int_not_equal(left.status, LOCK_OK);
+    }
+}
+
 static void sweeps_that_fail_pause_ever_longer(void **state) {
     struct harness *h = *state;
     char answer[64] = "";
@@ -657,6 +680,7 @@ int main(void) {
         T(who_stood_still_does_not_blame_the_store),
         T(failed_reports_are_asked_for_again),
         T(destroying_completes_what_is_outstanding),
+        T(a_store_can_be_destroyed_at_any_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
