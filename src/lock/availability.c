@@ -45,6 +45,7 @@ void store_open(struct lock_store *store) {
         struct shard *s = &store->shards[i];
 
         if (s->state == SHARD_AWAY && can_open(s->node)) {
+            s->node->opened_ms = clock_boot_ms();
             shard_open(s);
         }
     }

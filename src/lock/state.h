@@ -91,6 +91,7 @@ struct lock_node {
     uint64_t counted_from_ms; /* boot time before which no success is expected: the link came up,
                                  or this process continued after a standstill */
     bool fits;                /* the server is usable and no right is missing */
+    uint64_t opened_ms;       /* boot time when shards were last opened after they were away */
     struct watch *watch;
 
     struct feed *feed;

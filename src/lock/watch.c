@@ -185,6 +185,9 @@ void watch_link_down(struct lock_node *node) {
 
 /* No shard got a lease, although every one tries to. */
 static bool none_leased(const struct lock_node *node) {
+    if (!is_stale(node, node->opened_ms)) {
+        return false;
+    }
     for (unsigned i = 0; i < node->shard_count; i++) {
         const struct shard *s = node->shards[i];
 

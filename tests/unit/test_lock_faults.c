@@ -583,6 +583,21 @@ static void a_store_whose_events_cannot_be_read_is_away(void **state) {
 }
 
 /* No request ever fails here: nobody asks. The scripts' own errors say it too, where they come. */
+/* Its leases are old by then, although the connection is not at fault. */
+static void a_store_that_opens_slowly_keeps_its_connection(void **state) {
+    struct harness *h = *state;
+    char answer[64];
+
+    harness_start(h);
+    ask_server(h, "SET {wslock:1}:events damaged", answer, sizeof answer);
+    RUN_UNTIL(&h->loop, h->a.degraded == 1);
+    RUN_UNTIL(&h->loop, metrics_value(METRIC_FEED_LAG, NULL, NULL) > 4);
+    ask_server(h, "DEL {wslock:1}:events", answer, sizeof answer);
+    ask_server(h, "CLIENT PAUSE 1500 WRITE", answer, sizeof answer); /* the next read: after 1 s */
+    RUN_UNTIL(&h->loop, h->a.recovered == 2);
+    assert_int_equal(h->a.degraded, 1);
+}
+
 static void a_right_that_is_missing_is_named(void **state) {
     struct harness *h = *state;
     char answer[64];
@@ -675,6 +690,7 @@ int main(void) {
         T(the_feed_goes_on_after_its_connection_broke),
         T(sweeps_that_fail_pause_ever_longer),
         T(a_store_whose_events_cannot_be_read_is_away),
+        T(a_store_that_opens_slowly_keeps_its_connection),
         T(a_right_that_is_missing_is_named),
         T(one_shard_that_cannot_be_served_is_a_store_that_is_away),
         T(who_stood_still_does_not_blame_the_store),
