@@ -36,11 +36,14 @@ static inline void list_remove(struct list *node) {
     node->next->prev = node->prev;
     list_init(node);
 }
-/* Walk over the containers; the body may remove `it`, not its successor. */
+#define LIST_NODE_OF(it, type, member)                                                             \
+    ((struct list *)(void *)((char *)(it) + offsetof(type, member)))
+/* Walk over the containers; the body may remove `it`, not its successor. At the end `it` would be
+ * the container of the head, which is none: it is not accessed. */
 #define LIST_FOREACH_ENTRY(type, it, member, head)                                                 \
     for (type *it = CONTAINER_OF((head)->next, type, member),                                      \
-              *it##_next = CONTAINER_OF(it->member.next, type, member);                            \
-         &it->member != (head);                                                                    \
-         it = it##_next, it##_next = CONTAINER_OF(it->member.next, type, member))
+              *it##_next = CONTAINER_OF(LIST_NODE_OF(it, type, member)->next, type, member);       \
+         LIST_NODE_OF(it, type, member) != (head); it = it##_next,                                 \
+              it##_next = CONTAINER_OF(LIST_NODE_OF(it, type, member)->next, type, member))
 
 #endif

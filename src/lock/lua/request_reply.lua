@@ -1,4 +1,5 @@
--- Request reply: the holder answers a request, or a takeover. A repeat of an answer that gave the lock up is answered again.
+-- Request reply: the holder answers a request, or a takeover. A repeat of an answer that gave the lock up is answered
+-- again.
 -- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 requestId, 12 APPROVE, DENY or IGNORE, 13
 --   revision, or false, 14 TAKEOVER or REQUEST: which of the two is answered.
