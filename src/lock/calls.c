@@ -98,7 +98,7 @@ static void add_event_interval(struct script_args *a, const struct lock_caller *
 }
 
 void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
-               int64_t token, lock_cb cb, void *arg) {
+               int64_t token, bool list, lock_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
@@ -109,7 +109,7 @@ void lock_join(struct lock_store *store, const struct lock_caller *caller, bool 
     add_event_interval(&a, caller);
     args_int(&a, token);
     args_int(&a, caller->policy->max_viewers);
-    args_int(&a, caller->policy->presence_max_listed);
+    args_int(&a, list ? caller->policy->presence_max_listed : 0);
     add_queue(&a, caller);
     args_str(&a, caller->page_id);
     request(s, &lock_script_join, &a, cb, arg);

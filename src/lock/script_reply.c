@@ -159,6 +159,7 @@ bool script_reply_decode(struct str packed, struct decode_scratch *scratch,
 #undef REPLY_FIELD
     out->snapshot.median_ms = out->median_ms;
     out->snapshot.rev = out->rev;
+    out->snapshot.before_rev = out->event_count > 0 ? out->events[0].prev : out->rev;
     out->snapshot.lock = out->lock;
     return m.ok;
 }

@@ -42,6 +42,10 @@ static struct str member_key(const struct lock_member *m) {
     return s;
 }
 
+bool room_has_member(const struct room *room, const struct lock_member *m) {
+    return map_get(room->members, member_key(m)) != NULL;
+}
+
 static struct room_user *user_get(struct room *room, const struct lock_member *m) {
     struct room_user *user = map_get(room->user_map, m->user_id);
     if (user != NULL) {

@@ -6,6 +6,7 @@
 
 void room_member_join(struct room *room, const struct lock_member *member);
 void room_member_leave(struct room *room, const struct lock_member *member);
+bool room_has_member(const struct room *room, const struct lock_member *member);
 void room_count_members(struct room *room, int64_t count);
 void room_take_members(struct room *room, const struct lock_snapshot *snapshot);
 /* Sets has_lock of the lock's owner. */

@@ -1,36 +1,52 @@
 /*
- * Presence is by user. Changes are gathered for GATHER_MS. Then one diff lists each user whose
- * state differs from the last one sent; subscribers with presence "full" get the whole list.
+ * Presence is by user. Changes are gathered for a time that grows with the number of receivers.
+ * Then one diff lists each user whose state differs from the last one sent; subscribers with
+ * presence "full" get the whole list.
  */
 #include "presence.h"
 
+#include "backlog.h"
 #include "deliver.h"
 #include "members.h"
 #include "wslock/base/mem.h"
 
 #define GATHER_MS 100 /* protocol §5 */
+/* A message costs some 10 µs a receiver. With a ms for each ten, presence of one room takes at most
+ * a tenth of the CPU. */
+#define RECEIVERS_PER_MS 10
 
 static void flush(struct wheel_timer *timer);
 
+static uint64_t gather_ms(const struct room *room) {
+    uint64_t ms = room->sub_count / RECEIVERS_PER_MS;
+    return ms > GATHER_MS ? ms : GATHER_MS;
+}
+
 void room_presence_arm(struct room *room) {
     if (room->presence_news && !wheel_armed(&room->presence_timer)) {
-        wheel_set(room->rooms->wheel, &room->presence_timer, GATHER_MS, flush);
+        wheel_set(room->rooms->wheel, &room->presence_timer, gather_ms(room), flush);
     }
     room->presence_news = false;
 }
 
-static struct wire_user wire_of(const struct room *room, const struct room_user *u) {
-    struct wire_user w = {
-        .person = {str_of(u->user_id), str_of(u->username)},
-        .has_lock = u->has_lock,
-        .lock_expires_ms = u->has_lock ? room->lock.view.expires_ms : 0,
-        .connections = u->connections,
-        .since_ms = u->since_ms,
+static struct wire_user wire_user(const struct lock_view *lock, struct str id, struct str name,
+                                  int64_t connections, int64_t since_ms) {
+    bool has_lock = lock_is_owned(lock) && str_eq(lock->user_id, id);
+    return (struct wire_user){
+        .person = {id, name},
+        .has_lock = has_lock,
+        .lock_expires_ms = has_lock ? lock->expires_ms : 0,
+        .connections = connections,
+        .since_ms = since_ms,
     };
-    return w;
 }
 
-#define DIFF_MAX 256 /* users in one presence:diff; more make several */
+static struct wire_user wire_of(const struct lock_view *lock, const struct room_user *u) {
+    return wire_user(lock, str_of(u->user_id), str_of(u->username), u->connections, u->since_ms);
+}
+
+#define DIFF_MAX 256      /* users in one presence:diff; more make several */
+#define LARGE_ROOM_MAX 50 /* users who joined, in one presence:diff of a large room */
 
 struct diff {
     struct wire_user joined[DIFF_MAX], changed[DIFF_MAX];
@@ -56,44 +72,51 @@ static bool diff_add(struct room *room, struct diff *d, struct room_user *u, boo
     u->notified.connections = u->connections;
     u->notified.has_lock = u->has_lock;
     if (is && !was && listed) {
-        d->joined[d->joined_count++] = wire_of(room, u);
+        d->joined[d->joined_count++] = wire_of(&room->lock.view, u);
     } else if (!is && (was || d->all)) {
         d->left[d->left_count++] = str_of(u->user_id);
     } else if (is && was && (differs || d->all)) {
-        d->changed[d->changed_count++] = wire_of(room, u);
+        d->changed[d->changed_count++] = wire_of(&room->lock.view, u);
     } else {
         return is != was;
     }
     return true;
 }
 
-/* The holder and the newest users, presenceMaxListed in all, in the order of joining. */
-static struct wire_message *encode_full(struct room *room, const struct wire_at *at,
-                                        int64_t viewers) {
-    size_t max = (size_t)room->type->policy->presence_max_listed;
-    struct wire_user *users = mem_calloc(max, sizeof *users);
-    size_t at_slot = max;
+static size_t max_listed(const struct room *room) {
+    return (size_t)room->type->policy->presence_max_listed;
+}
+
+/* The holder and the newest users of the copy, at most max, in the order of joining. They fill the
+ * end of users[max]. */
+static size_t list_users(const struct room *room, const struct lock_view *lock,
+                         struct wire_user *users, size_t max) {
+    size_t at = max;
     bool holder_listed = false;
     struct list *it = room->users.prev;
-    for (; it != &room->users && at_slot > 0; it = it->prev) {
-        struct room_user *u = CONTAINER_OF(it, struct room_user, node);
-        if (u->connections == 0) {
-            continue;
+    for (; it != &room->users && at > 0; it = it->prev) {
+        const struct room_user *u = CONTAINER_OF(it, struct room_user, node);
+        if (u->connections > 0) {
+            users[--at] = wire_of(lock, u);
+            holder_listed = holder_listed || users[at].has_lock;
         }
-        users[--at_slot] = wire_of(room, u);
-        holder_listed = holder_listed || u->has_lock;
     }
-    for (; it != &room->users && !holder_listed; it = it->prev) {
-        struct room_user *u = CONTAINER_OF(it, struct room_user, node);
-        if (u->connections == 0 || !u->has_lock) {
-            continue;
-        }
-        users[at_slot] = wire_of(room, u); /* replaces the oldest */
-        holder_listed = true;
+    const struct room_user *holder =
+        lock_is_owned(lock) && at == 0 && max > 0 ? map_get(room->user_map, lock->user_id) : NULL;
+    if (!holder_listed && holder != NULL && holder->connections > 0) {
+        users[0] = wire_of(lock, holder); /* replaces the oldest */
     }
+    return max - at;
+}
+
+static struct wire_message *encode_full(struct room *room, const struct wire_at *at,
+                                        int64_t viewers) {
+    size_t max = max_listed(room);
+    struct wire_user *users = mem_calloc(max, sizeof *users);
+    size_t count = list_users(room, &room->lock.view, users, max);
     struct wire_to to = room_to(room);
     struct wire_message *message =
-        wire_presence_update(&to, at, users + at_slot, max - at_slot, viewers);
+        wire_presence_update(&to, at, users + max - count, count, viewers);
     mem_free(users);
     return message;
 }
@@ -102,11 +125,21 @@ static struct wire_message *encode_full(struct room *room, const struct wire_at 
 static void tell(struct room *room, enum wire_presence kind, int64_t rev,
                  struct wire_message *message) {
     LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
-        if (sub->presence == kind && sub->min_rev < room->rev) {
+        if (sub->presence == kind && (sub->presence_behind || sub->min_rev < room->rev)) {
             room_send(sub, rev, message);
         }
     }
     wire_message_unref(message);
+}
+
+static void set_behind(struct room *room, bool behind) {
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
+        sub->presence_behind = behind;
+    }
+}
+
+void room_presence_reported(struct room *room) {
+    set_behind(room, true);
 }
 
 static bool wanted(const struct room *room, enum wire_presence kind) {
@@ -129,9 +162,12 @@ static void tell_diff(struct room *room, const struct diff *d, int64_t viewers) 
                             d->changed, d->changed_count, viewers));
 }
 
-/* New users beyond the newest presenceMaxListed are not listed. */
+/* In a room with more than presenceMaxListed members, a diff lists the newest of those who joined.
+ * Else each join would cost in proportion to the room. */
 static bool listed(const struct room *room, size_t newer) {
-    return newer < (size_t)room->type->policy->presence_max_listed;
+    size_t max = max_listed(room);
+    bool large = (size_t)room->member_count > max;
+    return newer < (large && max > LARGE_ROOM_MAX ? LARGE_ROOM_MAX : max);
 }
 
 static void free_gone(struct room *room, struct list *sent) {
@@ -143,8 +179,23 @@ static void free_gone(struct room *room, struct list *sent) {
     }
 }
 
+/* A subscriber ignores a message below the rev of its join. Until the copy has that rev, nothing is
+ * sent, so that no change is lost to it. */
+static bool is_too_early(const struct room *room) {
+    LIST_FOREACH_ENTRY(const struct room_sub, sub, node, &room->subs) {
+        if (sub->presence_behind && room_state_rev(room) < sub->min_rev) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void flush(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, presence_timer);
+    if (is_too_early(room)) {
+        wheel_set(room->rooms->wheel, timer, gather_ms(room), flush);
+        return;
+    }
     int64_t viewers = room_viewers(room->member_count, &room->lock.view);
     size_t left_to_tell = list_count(&room->changed);
     bool news = viewers != room->notified_viewers;
@@ -178,6 +229,7 @@ static void flush(struct wheel_timer *timer) {
     }
     room->notified_viewers = viewers;
     room->notified_rev = room->rev;
+    set_behind(room, false);
 }
 
 void room_settle_presence(struct room *room) {
@@ -192,14 +244,12 @@ void room_settle_presence(struct room *room) {
     wheel_cancel(&room->presence_timer);
 }
 
-size_t room_wire_users(const struct lock_member *members, size_t count,
-                       const struct lock_view *lock, struct wire_user **out) {
-    struct wire_user *users = mem_calloc(count ? count : 1, sizeof *users);
+static size_t users_of_snapshot(const struct lock_snapshot *s, struct wire_user **out) {
+    struct wire_user *users = mem_calloc(s->member_listed, sizeof *users);
     struct map *index = map_create();
-    bool owned = lock->state == LOCK_STATE_HELD || lock->state == LOCK_STATE_GRACE;
     size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct lock_member *m = &members[i];
+    for (size_t i = 0; i < s->member_listed; i++) {
+        const struct lock_member *m = &s->members[i];
         struct wire_user *u = map_get(index, m->user_id);
         if (u != NULL) {
             u->connections++;
@@ -207,14 +257,50 @@ size_t room_wire_users(const struct lock_member *members, size_t count,
             continue;
         }
         u = &users[n++];
-        u->person = (struct wire_person){m->user_id, m->username};
-        u->has_lock = owned && str_eq(lock->user_id, m->user_id);
-        u->lock_expires_ms = u->has_lock ? lock->expires_ms : 0;
-        u->connections = 1;
-        u->since_ms = m->joined_ms;
+        *u = wire_user(&s->lock, m->user_id, m->username, 1, m->joined_ms);
         map_set(index, m->user_id, u);
     }
     map_destroy(&index);
     *out = users;
     return n;
+}
+
+/* Of the copy, which may not have the event of this join yet. */
+static size_t users_of_copy(const struct room *room, const struct lock_view *lock,
+                            const struct lock_member *self, struct wire_user **out) {
+    const struct room_user *known = map_get(room->user_map, self->user_id);
+    bool there = known != NULL && known->connections > 0;
+    size_t max = there ? max_listed(room) : max_listed(room) - 1;
+    struct wire_user *users = mem_calloc(max + 1, sizeof *users);
+    size_t count = list_users(room, lock, users, max);
+    memmove(users, users + max - count, count * sizeof *users);
+    *out = users;
+    if (!there) {
+        users[count++] = wire_user(lock, self->user_id, self->username, 1, self->joined_ms);
+    } else if (!room_has_member(room, self)) {
+        for (size_t i = 0; i < count; i++) {
+            users[i].connections += str_eq(users[i].person.user_id, self->user_id) ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+bool room_has_users(const struct room_sub *sub) {
+    const struct room *room = sub->room;
+    const struct lock_view *lock = &room->lock.view;
+    size_t max = max_listed(room), count = (size_t)room->member_count;
+    const struct room_sub *first = CONTAINER_OF(room->subs.next, struct room_sub, node);
+    return room->synced && !room->degraded && first->member &&
+           map_count(room->members) >= (count < max ? count : max) &&
+           (!lock_is_owned(lock) || map_get(room->user_map, lock->user_id) != NULL);
+}
+
+size_t room_joined_users(struct room_sub *sub, const struct lock_snapshot *snapshot,
+                         const struct lock_member *self, struct wire_user **out) {
+    struct room *room = sub->room;
+    if (snapshot->member_listed > 0) {
+        return users_of_snapshot(snapshot, out);
+    }
+    sub->presence_behind = room_events_known(room) < snapshot->before_rev;
+    return users_of_copy(room, &snapshot->lock, self, out);
 }

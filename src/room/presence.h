@@ -8,5 +8,7 @@
 void room_presence_arm(struct room *room);
 /* After the first snapshot: resource:joined lists its users, so no diff repeats them. */
 void room_settle_presence(struct room *room);
+/* A report may have changed members that joins below the report's rev know otherwise. */
+void room_presence_reported(struct room *room);
 
 #endif

@@ -8,6 +8,7 @@
 #include "holder.h"
 #include "notices.h"
 #include "notified.h"
+#include "presence.h"
 #include "rooms.h"
 #include "store_lost.h"
 #include "take.h"
@@ -116,6 +117,7 @@ static bool take_report(struct room *room, const struct lock_result *result) {
     if (!room->synced) {
         return true;
     }
+    room_presence_reported(room);
     if (snapshot->rev < room->rev) {
         if (event == NULL && !room_is_store_lost(room)) {
             room_tell_lock(room, LOCK_CAUSE_RECOVERED);

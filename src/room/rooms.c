@@ -104,7 +104,7 @@ void rooms_subscribe(struct rooms *r, struct str resource, const struct config_r
         room = room_create(r, resource, type);
     }
     sub->room = room;
-    sub->active = sub->member = false;
+    sub->active = sub->member = sub->presence_behind = false;
     sub->min_rev = 0;
     sub->seq = ++seq;
     room_forget_notified(sub);
@@ -168,7 +168,9 @@ bool room_activate(struct room_sub *sub, int64_t rev) {
     }
     room_skip_until(sub, rev);
     sub->active = sub->member = true;
-    room_holder_find(sub->room);
+    if (room_sub_owns(sub, &sub->room->lock.view)) {
+        room_holder_find(sub->room);
+    }
     room_deliver_all_deferred(sub);
     room_holder_rearm(sub->room);
     if (rev == 0 && sub->room->rev > sub->min_rev) {

@@ -49,8 +49,14 @@ static void send_joined(struct session *s, struct membership *m, struct call *ca
     const struct lock_snapshot *snap = &result->snapshot;
     struct wire_lock lock;
     room_wire_lock(&snap->lock, mine(s, &snap->lock), &lock);
+    const struct lock_member self = {
+        .user_id = str_of(s->identity->user_id),
+        .username = str_of(s->identity->username),
+        .client_id = str_of(s->client_id),
+        .joined_ms = m->joined_ms,
+    };
     struct wire_user *users;
-    size_t count = room_wire_users(snap->members, snap->member_listed, &snap->lock, &users);
+    size_t count = room_joined_users(&m->sub, snap, &self, &users);
     struct wire_lost lost = {
         .token = result->lost.token,
         .reason = lock_cause_text(result->lost.reason),
@@ -196,5 +202,6 @@ void handle_join(struct session *s, const struct wire_request *r, struct members
     struct lock_caller caller;
     membership_caller(m, &caller);
     bool try_lock = r->editor && !call->refused_editor;
-    lock_join(s->gateway->store, &caller, try_lock, r->token, on_result, call);
+    bool list = !room_has_users(&m->sub);
+    lock_join(s->gateway->store, &caller, try_lock, r->token, list, on_result, call);
 }

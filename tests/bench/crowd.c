@@ -243,6 +243,10 @@ unsigned crowd_degraded(const struct crowd *c) {
     return c->degraded;
 }
 
+uint64_t crowd_received(const struct crowd *c) {
+    return load_received(c->load);
+}
+
 /* ---- talking ---- */
 
 bool crowd_event_is(const struct crowd_message *m, const char *event) {

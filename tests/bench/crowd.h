@@ -52,6 +52,8 @@ bool crowd_enter(struct crowd *c, unsigned first, unsigned end, unsigned at_once
 unsigned crowd_retries(const struct crowd *c);
 /* How many system:degraded came since then. */
 unsigned crowd_degraded(const struct crowd *c);
+/* Bytes received by all sessions. */
+uint64_t crowd_received(const struct crowd *c);
 /* Resets every connection. */
 void crowd_drop(struct crowd *c);
 

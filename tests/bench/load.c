@@ -40,6 +40,7 @@ struct load {
     SSL_CTX *tls;
     struct load_ops ops;
     struct conn *conns;
+    uint64_t received; /* bytes */
     unsigned char input[INPUT_BYTES], output[OUTPUT_BYTES];
 };
 
@@ -305,6 +306,7 @@ static bool receive(struct load *l, unsigned index) {
     ssize_t n = c->ssl != NULL ? SSL_read(c->ssl, l->input + had, (int)room)
                                : recv(c->fd, l->input + had, room, 0);
     if (n > 0) {
+        l->received += (uint64_t)n;
         take_input(l, index, had + (size_t)n);
         return c->state != CLOSED && (c->ssl != NULL || (size_t)n == room);
     }
@@ -333,6 +335,10 @@ static void handle(struct load *l, unsigned index, uint32_t events) {
     while (receive(l, index)) {
         ;
     }
+}
+
+uint64_t load_received(const struct load *l) {
+    return l->received;
 }
 
 void load_poll(struct load *l, int timeout_ms) {

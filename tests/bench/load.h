@@ -34,6 +34,8 @@ bool load_connect(struct load *l, unsigned index) MUST_CHECK;
 void load_send(struct load *l, unsigned index, const char *text, size_t len);
 /* Resets the connection, without a callback. */
 void load_abort(struct load *l, unsigned index);
+/* Bytes that have come since the start; over TLS without its own. */
+uint64_t load_received(const struct load *l);
 /* Handles what has come, waiting for at most timeout_ms. */
 void load_poll(struct load *l, int timeout_ms);
 

@@ -605,7 +605,7 @@ export class Model {
         const all = [...members].sort(([a, x], [b, y]) => y.joined - x.joined || (a < b ? 1 : -1)).map(([, m]) => m);
         const list = all.slice(0, most);
         const holder = all.find((m) => lock.state === 'held' && m.user === lock.user && m.client === lock.client);
-        if (holder && !list.includes(holder)) {
+        if (holder && most > 0 && !list.includes(holder)) {
             list[list.length - 1] = holder;
         }
         return { members: list.map((m) => ({ ...m })), count: members.size };

@@ -325,8 +325,12 @@ static void hear_joined(struct person *p, const struct picture *snapshot) {
     const struct lock_view *l = &snapshot->s.lock;
     struct wire_pending pending;
     struct wire_open_request *received;
+    const struct lock_member self = {.user_id = str_of(p->name),
+                                     .username = str_of(p->name),
+                                     .client_id = str_of(p->client),
+                                     .joined_ms = p->joined_ms};
     struct wire_user *users;
-    size_t count = room_wire_users(snapshot->members, snapshot->s.member_listed, l, &users);
+    size_t count = room_joined_users(&p->sub, &snapshot->s, &self, &users);
 
     assert_true(snapshot->s.rev >= c->high);
     c->high = c->snapshot_rev = c->place_rev = snapshot->s.rev;

@@ -516,6 +516,7 @@ static inline void take_picture(const struct world *w, struct picture *out) {
     }
     out->s = (struct lock_snapshot){
         .rev = w->rev,
+        .before_rev = w->rev,
         .lock = w->lock,
         .members = out->members,
         .member_listed = w->member_count,

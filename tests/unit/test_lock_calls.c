@@ -24,7 +24,7 @@ static void a_lock_is_taken_kept_and_released(void **state) {
     bob = harness_caller(h, "bob", "s2", R);
     CALL(h, &r, lock_acquire(h->a.store, &ann, LOCK_ACQUIRE, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_NOT_JOINED);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
     assert_int_equal(r.status, LOCK_OK);
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     assert_true(r.result.joined);
@@ -35,7 +35,7 @@ static void a_lock_is_taken_kept_and_released(void **state) {
     token = r.result.lock.token;
     assert_true(token > 0 && r.result.rev == token);
     assert_in_range(r.result.lock.expires_ms - r.result.now_ms, 60000, 60000);
-    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_HELD);
     assert_true(r.result.joined);
     assert_int_equal(r.members, 2);
@@ -75,9 +75,10 @@ static void events_come_once_and_in_order(void **state) {
     RUN_UNTIL(&h->loop, h->b.recovered == 1);
     ann = harness_caller(h, "ann", "s1", R);
     again = harness_caller(h, "ann", "s9", R);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
     CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
-    CALL(h, &r, lock_join(h->b.store, &again, false, 0, CB, &r)); /* the tab's other connection */
+    CALL(h, &r,
+         lock_join(h->b.store, &again, false, 0, true, CB, &r)); /* the tab's other connection */
     CALL(h, &r, lock_leave(h->b.store, &again, CB, &r));
     RUN_UNTIL(&h->loop, h->a.event_count == 5 && h->b.event_count == 5);
     for (size_t i = 0; i < 5; i++) { /* the same for both instances, whoever caused it */
@@ -106,7 +107,7 @@ static void a_replys_own_events_are_taken_with_it(void **state) {
 
     harness_start(h);
     ann = harness_caller(h, "ann", "s1", R);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
     assert_int_equal(h->a.event_count, 2);
     CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
     assert_int_equal(h->a.event_count, 3);
@@ -129,7 +130,7 @@ static void events_of_two_instances_come_once_and_in_order(void **state) {
         struct lock_store *store = i % 2 == 0 ? h->a.store : h->b.store;
 
         callers[i] = harness_caller(h, names[i], names[i], R);
-        CALL(h, &r[i], lock_join(store, &callers[i], false, 0, CB, &r[i]));
+        CALL(h, &r[i], lock_join(store, &callers[i], false, 0, true, CB, &r[i]));
     }
     for (int round = 0; round < ROUNDS; round++) {
         memset(r, 0, sizeof r);
@@ -166,7 +167,7 @@ static void expiry_is_told_promptly(void **state) {
     h->config.default_policy.lock_ttl_ms = 400;
     harness_start(h);
     ann = harness_caller(h, "ann", "s1", R);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
     begin = clock_boot_ms();
     RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_EXPIRED));
     assert_in_range(clock_boot_ms() - begin, 300, 700);
@@ -186,20 +187,21 @@ static void a_lost_connection_has_its_grace(void **state) {
     harness_start(h);
     ann = harness_caller(h, "ann", "s1", R);
     back = harness_caller(h, "ann", "s2", R);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
     token = r.result.lock.token;
     CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r));
     assert_int_equal(r.status, LOCK_OK);
     assert_int_equal(r.result.lock.state, LOCK_STATE_GRACE);
     assert_int_equal(r.result.lock.grace_until_ms - r.result.now_ms, 5000);
     CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r)); /* harmless */
-    CALL(h, &r, lock_join(h->a.store, &back, true, token, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &back, true, token, true, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     assert_true(r.result.resumed);
     assert_int_equal(r.result.lock.token, token);
     CALL(h, &r, lock_disconnect(h->a.store, &back, LOCK_DISCONNECT_LEFT, 0, CB, &r));
     assert_int_equal(r.result.lock.state, LOCK_STATE_FREE);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, token, CB, &r)); /* too late with the old token */
+    CALL(h, &r,
+         lock_join(h->a.store, &ann, true, token, true, CB, &r)); /* too late with the old token */
     assert_true(r.result.lost.present);
     assert_int_equal(r.result.lost.token, token);
     assert_int_equal(r.result.lost.reason, LOCK_CAUSE_DISCONNECT);
@@ -216,13 +218,13 @@ static void limits_are_told_with_their_numbers(void **state) {
     one = harness_caller(h, "ann", "s1", "contract:7:a");
     two = harness_caller(h, "ann", "s1", "contract:7:b");
     viewer = harness_caller(h, "bob", "s2", "contract:7:b");
-    CALL(h, &r, lock_join(h->a.store, &one, true, 0, CB, &r));
-    CALL(h, &r, lock_join(h->a.store, &two, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &one, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &two, true, 0, true, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_TAB_LIMIT);
     assert_int_equal(r.result.limit, 1);
     assert_int_equal(r.result.held_count, 1);
     assert_string_equal(r.held[0], "contract:7:a");
-    CALL(h, &r, lock_join(h->a.store, &viewer, false, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &viewer, false, 0, true, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_VIEWERS_FULL);
     assert_int_equal(r.result.limit, 1);
     assert_false(r.result.joined);
@@ -238,9 +240,9 @@ static void a_stale_token_is_told(void **state) {
     ann = harness_caller(h, "ann", "s1", R);
     other = harness_caller(h, "ann", "s2", R);
     other.client_id = str_of("ann-other-tab");
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
     first = r.result.lock.token;
-    CALL(h, &r, lock_join(h->a.store, &other, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &other, true, 0, true, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_HELD_BY_YOU);
     CALL(h, &r, lock_acquire(h->a.store, &other, LOCK_TAKE_OWN, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);

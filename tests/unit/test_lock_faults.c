@@ -50,7 +50,7 @@ static struct lock_caller hold(struct harness *h, struct seen_result *r) {
     struct lock_caller ann = harness_caller(h, "ann", "s1", R);
     struct harness_room *room = &h->a.rooms[0];
 
-    CALL(h, r, lock_join(h->a.store, &ann, true, 0, CB, r));
+    CALL(h, r, lock_join(h->a.store, &ann, true, 0, true, CB, r));
     assert_int_equal(r->result.outcome, LOCK_OUT_GRANTED);
     room->resource = R;
     room->count = 1;
@@ -127,7 +127,7 @@ static void an_emptied_room_is_not_shown(void **state) {
     hold(h, &r);
     h->a.hold_reports = true;
     ask_server(h, "FLUSHALL", answer, sizeof answer);
-    CALL(h, &r, lock_join(h->a.store, &bob, false, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, false, 0, true, CB, &r));
     assert_int_equal(r.status, LOCK_UNKNOWN);
     assert_int_equal(r.result.event_count, 0);
     assert_int_equal(h->a.settled_count, 1); /* that bob came is for the audit all the same */
@@ -155,7 +155,7 @@ static void an_emptied_store_is_told_again(void **state) {
         CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, -1, CB, &r));
     } while (r.status != LOCK_OK);
     assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
-    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_HELD);
     assert_int_equal(h->a.degraded, 0);
 }
@@ -235,7 +235,7 @@ static void a_grace_lock_is_restored_too(void **state) {
     assert_int_equal(r.result.lock.state, LOCK_STATE_GRACE);
     assert_int_equal(r.result.snapshot.member_count, 0);
     do {
-        CALL(h, &r, lock_join(h->a.store, &back, true, token, CB, &r));
+        CALL(h, &r, lock_join(h->a.store, &back, true, token, true, CB, &r));
     } while (r.status != LOCK_OK);
     assert_true(r.result.resumed);
     assert_int_equal(r.result.lock.token, token);
@@ -261,7 +261,7 @@ static void two_instances_refill_an_emptied_store(void **state) {
     ann = hold(h, &r);
     token = r.result.lock.token;
     bob = harness_caller(h, "bob", "s2", "contract:7:other");
-    CALL(h, &r, lock_join(h->b.store, &bob, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->b.store, &bob, true, 0, true, CB, &r));
     other = r.result.lock.token;
     h->b.rooms[0] = h->a.rooms[0];
     h->b.rooms[0].resource = "contract:7:other";
@@ -330,7 +330,7 @@ static void a_dead_instance_is_swept(void **state) {
     harness_open(h, &h->b);
     h->wheel = own;
     RUN_UNTIL(&h->loop, h->b.recovered == 1);
-    CALL(h, &r, lock_join(h->b.store, &ann, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->b.store, &ann, true, 0, true, CB, &r));
     RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_GRACE_STARTED));
     RUN_UNTIL(&h->loop, h->a.events[h->a.event_count - 1].kind == LOCK_EVENT_LEAVE);
     RUN_UNTIL(&h->loop, h->a.settled_count >= 2);
@@ -387,13 +387,13 @@ static void a_full_store_is_a_lost_store(void **state) {
 
     harness_start(h);
     ask_server(h, "CONFIG SET maxmemory 1", answer, sizeof answer);
-    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE); /* certainly nothing happened */
     assert_non_null(strstr(r.error, "OOM"));
     RUN_UNTIL(&h->loop, h->a.degraded == 1);
     ask_server(h, "CONFIG SET maxmemory 0", answer, sizeof answer);
     RUN_UNTIL(&h->loop, h->a.recovered == 2);
-    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, CB, &r));
     assert_int_equal(r.status, LOCK_OK);
 }
 
@@ -443,10 +443,10 @@ static void a_late_call_changes_nothing(void **state) {
     CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     frozen_us = boot_us(); /* our reckoning of the store's time falls behind */
     redis_server_nap(1300);
-    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE);
     assert_non_null(strstr(r.error, "late"));
-    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r)); /* the refusal told the time */
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, CB, &r)); /* the refusal told the time */
     assert_int_equal(r.status, LOCK_OK);
     assert_int_equal(r.result.event_count, 2);
     frozen_us = 0;
@@ -467,7 +467,7 @@ static void the_feed_goes_on_after_its_connection_broke(void **state) {
     id = strstr(id, "id=");
     snprintf(command, sizeof command, "CLIENT KILL ID %ld", strtol(id + 3, NULL, 10));
     ask_server(h, command, answer, sizeof answer);
-    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, CB, &r));
     RUN_UNTIL(&h->loop, h->a.event_count == 2);
     assert_int_equal(h->a.resyncs, 4); /* nothing was missed */
     assert_int_equal(h->a.degraded, 0);

@@ -186,6 +186,133 @@ static void a_lock_that_a_join_was_told_ahead_of_the_feed(void **state) {
     assert_told(&p[CID], "presence:diff @1040 4 +cid ~ann");
 }
 
+/* ---- users from the room's copy ---- */
+
+static void answer_from_copy(struct person *p, struct picture *snapshot, const char *expected) {
+    char names[128] = "";
+    struct wire_user *users;
+    snapshot->s.member_listed = 0;
+    room_take_snapshot(&p->sub, &snapshot->s);
+    size_t count = room_joined_users(&p->sub, &snapshot->s,
+                                     &(struct lock_member){.user_id = str_of(p->name),
+                                                           .username = str_of(p->name),
+                                                           .client_id = str_of(p->client)},
+                                     &users);
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(names);
+        snprintf(names + len, sizeof names - len, "%s%s%.*s", i > 0 ? " " : "",
+                 users[i].has_lock ? "~" : "", (int)users[i].person.user_id.len,
+                 users[i].person.user_id.p);
+    }
+    mem_free(users);
+    assert_string_equal(names, expected);
+    assert_true(room_activate(&p->sub, snapshot->s.rev));
+}
+
+static void users_of_a_known_room_come_from_the_copy(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_acquire(&p[ANN]);
+    feed_all(w);
+    after_ms(w, 200);
+    person_subscribe(&p[CID]);
+    assert_true(room_has_users(&p[CID].sub));
+    do_enter(&p[CID]);
+    take_picture(w, &snapshot);
+    snapshot.s.before_rev = w->rev - TICK;
+    answer_from_copy(&p[CID], &snapshot, "~ann bob cid");
+    feed_all(w);
+    after_ms(w, 200);
+    assert_told_nothing(&p[CID]); /* its own join */
+}
+
+static void a_copy_behind_the_join_is_caught_up_with(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_subscribe(&p[CID]);
+    do_enter(&p[DAN]);
+    do_depart(&p[BOB], true);
+    do_enter(&p[CID]);
+    take_picture(w, &snapshot);
+    snapshot.s.before_rev = w->rev - TICK;
+    answer_from_copy(&p[CID], &snapshot, "ann bob cid");
+    feed_one(w); /* Dan */
+    after_ms(w, 300);
+    assert_told_nothing(&p[CID]); /* a message would be below the rev of the join */
+    feed_all(w);
+    after_ms(w, 200);
+    assert_told(&p[CID], "presence:diff @1030 3 +dan +cid -bob");
+}
+
+static void a_copy_that_missed_events_is_corrected_by_the_report(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    person_join(&p[CID]);
+    feed_all(w);
+    after_ms(w, 200);
+    forget_told(w);
+    do_enter(&p[DAN]);
+    do_enter(&p[EVE]);
+    take_picture(w, &snapshot);
+    room_pause(&p[CID].sub);
+    assert_true(room_has_users(&p[CID].sub));
+    w->fed++; /* Dan is missed */
+    feed_all(w);
+    answer_from_copy(&p[CID], &snapshot, "ann bob cid eve");
+    rooms_resync(w->rooms, 0);
+    answer_reports(w);
+    after_ms(w, 200);
+    assert_told(&p[CID], "lock:state @1030 free RECOVERED", "presence:diff @1030 5 +eve +dan");
+}
+
+static void the_store_lists_a_room_whose_copy_is_not_enough(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    struct picture snapshot;
+    w->policy.presence_max_listed = 4;
+    person_part(&p[ANN]);
+    person_part(&p[BOB]);
+    person_subscribe(&p[CID]);
+    assert_false(room_has_users(&p[CID].sub)); /* no copy yet */
+    do_enter(&p[CID]);
+    take_picture(w, &snapshot);
+    snapshot.s.members += 1; /* Ann is not listed */
+    snapshot.s.member_listed = 2;
+    person_answer(&p[CID], &snapshot);
+    assert_false(room_has_users(&p[CID].sub));
+    w->policy.presence_max_listed = 2;
+    assert_true(room_has_users(&p[CID].sub));
+    do_acquire(&p[ANN]);
+    feed_all(w);
+    assert_false(room_has_users(&p[CID].sub)); /* the holder would be missing */
+}
+
+/* ---- a room with more members than are listed ---- */
+
+static void a_diff_of_a_large_room_names_the_newest(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    char names[80][8];
+    for (int i = 0; i < 80; i++) {
+        struct lock_event e = {.kind = LOCK_EVENT_JOIN,
+                               .rev = w->rev + 1,
+                               .prev = w->rev,
+                               .resource = str_of(R),
+                               .member_count = 200 + i};
+        snprintf(names[i], sizeof names[i], "u%d", i);
+        e.member.user_id = e.member.username = e.member.client_id = str_of(names[i]);
+        w->store.fed = w->rev = e.rev;
+        rooms_on_event(w->rooms, &e);
+    }
+    after_ms(w, 200);
+    assert_int_equal(p[BOB].told_count, 1);
+    assert_null(strstr(p[BOB].told[0], "+u29 "));
+    assert_non_null(strstr(p[BOB].told[0], " 279 +u30 +u31 "));
+}
+
 /* ---- the store away ---- */
 
 static void while_the_store_is_away_events_wait_for_the_report(void **state) {
@@ -450,6 +577,11 @@ int main(void) {
         CASE(no_more_is_held_than_a_bound),
         CASE(who_came_and_left_while_a_join_was_under_way),
         CASE(a_lock_that_a_join_was_told_ahead_of_the_feed),
+        CASE(users_of_a_known_room_come_from_the_copy),
+        CASE(a_copy_behind_the_join_is_caught_up_with),
+        CASE(a_copy_that_missed_events_is_corrected_by_the_report),
+        CASE(the_store_lists_a_room_whose_copy_is_not_enough),
+        CASE(a_diff_of_a_large_room_names_the_newest),
         CASE(while_the_store_is_away_events_wait_for_the_report),
         CASE(a_lock_that_cannot_be_certain_any_more_is_told_lost_once),
         CASE(no_rev_is_above_that_of_what_is_held_back),

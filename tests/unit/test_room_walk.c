@@ -160,7 +160,17 @@ static bool may_ask(const struct client *c) {
     return c->state == IN && !c->asking && !c->joining_again && !walk->degraded && !walk->resyncing;
 }
 
+/* As in the daemon, the store lists the members only if the room's copy does not have them. */
+static void reply_join(struct person *p, int64_t before_rev) {
+    struct lock_snapshot *s = &new_reply(p, JOINED)->snapshot.s;
+    s->before_rev = before_rev;
+    if (room_has_users(&p->sub)) {
+        s->member_listed = 0;
+    }
+}
+
 static void step_join(struct person *p, struct client *c) {
+    int64_t rev = p->world->rev;
     if (c->state == OUT) {
         walk->sessions[index_of(p)]++;
         memset(c, 0, sizeof *c);
@@ -173,11 +183,11 @@ static void step_join(struct person *p, struct client *c) {
         if (owns(p) && chance(50)) {
             do_resume(p);
         }
-        new_reply(p, JOINED);
+        reply_join(p, rev);
     } else if (may_ask(c)) {
         c->joining_again = true;
         room_pause(&p->sub);
-        new_reply(p, JOINED);
+        reply_join(p, rev);
     }
 }
 

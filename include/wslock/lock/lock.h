@@ -142,10 +142,10 @@ void lock_store_check_lease(struct lock_store *store);
 /* try_lock: mode editor. token: of the lock that the client thinks it holds, 0: none. A join
  * replaces another session of the same (user, clientId); the JOIN event names the old one. A lock
  * keeps its token only on the same page, or from grace if one of the two pages has no name; else it
- * gets a new one.
+ * gets a new one. list: the snapshot lists members.
  */
 void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
-               int64_t token, lock_cb cb, void *arg);
+               int64_t token, bool list, lock_cb cb, void *arg);
 void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock_cb cb, void *arg);
 enum lock_how {
     LOCK_ACQUIRE,

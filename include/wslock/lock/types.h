@@ -147,8 +147,10 @@ struct lock_event {
 /* The whole room at `rev`. */
 struct lock_snapshot {
     int64_t rev;
+    int64_t before_rev; /* the shard's rev before the call, whose events the reply contains */
     struct lock_view lock;
-    const struct lock_member *members; /* the holder and the newest, at most presenceMaxListed */
+    const struct lock_member *members; /* the holder and the newest, at most
+                                          presenceMaxListed; none if not asked for */
     size_t member_listed;
     int64_t member_count;              /* all connections */
     const struct lock_waiter *waiters; /* in order; last the one that the lock is reserved for */

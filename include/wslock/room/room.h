@@ -56,6 +56,7 @@ struct room_sub {
     struct room *room;
     bool active;
     bool member;               /* has been active: is in the room, also while pending again */
+    bool presence_behind;      /* the users that it knows may be older than min_rev */
     int64_t min_rev;           /* changes up to this rev are in its snapshot */
     uint64_t seq;              /* unique in the process */
     int64_t notified_position; /* position in the queue; 0: none */
@@ -140,9 +141,13 @@ void rooms_collect_metrics(struct rooms *r);
 
 /* From lock types to wire types; also for replies. mine: -1 leaves it out. */
 void room_wire_lock(const struct lock_view *lock, int mine, struct wire_lock *out);
-/* One entry for each user, newest last. *out is heap (mem_free), strings borrowed from members. */
-size_t room_wire_users(const struct lock_member *members, size_t count,
-                       const struct lock_view *lock, struct wire_user **out);
+/* The room's copy has all users that the reply to a join names: the store need not list them. */
+bool room_has_users(const struct room_sub *sub);
+/* The users for the reply to a join of `self`: those of the snapshot, else those of the room's
+ * copy. One entry for each, newest last. *out is heap (mem_free), strings borrowed. Call it after
+ * room_take_snapshot and before room_activate. */
+size_t room_joined_users(struct room_sub *sub, const struct lock_snapshot *snapshot,
+                         const struct lock_member *self, struct wire_user **out);
 /* The number of connections that do not hold the lock. */
 int64_t room_viewers(int64_t member_count, const struct lock_view *lock);
 

@@ -3,7 +3,7 @@
 -- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 most locks of a user in a document or -1, 12
 --   tryLock (0, 1), 13 least ms between two events of a renewal, 14 token or 0, 15 limit of viewers or -1, 16 members
---   to list, 17 most places in the queue, -1: no limit, 0: no queue, 18 the page, or ''.
+--   to list (0: none), 17 most places in the queue, -1: no limit, 0: no queue, 18 the page, or ''.
 -- Reply: as acquire if the lock was tried, else NONE; flag joined; lost; members; waiting (all places). VIEWERS_FULL
 --   (limit): nothing has changed.
 -- Events: what was due; JOIN, unless this session was in the room already; BACK and RESERVED of waiters; then as

@@ -49,10 +49,15 @@ local function depart(resource, l, id, value, how, actor, ago)
   tell_member(KIND.LEAVE, resource, actor, id, value)
 end
 
--- The members for a reply: the newest, newest first, with the holder among them; and how many there are in all.
+-- The members for a reply: the newest, newest first, with the holder among them (`listed` 0: none); and how many there
+-- are in all.
 local function list_members(resource, l, listed)
   local room = tag .. 'room:' .. resource
-  local ids, count = call('ZREVRANGE', room, 0, listed - 1), call('ZCARD', room)
+  local count = call('ZCARD', room)
+  if listed == 0 then
+    return {}, count
+  end
+  local ids = call('ZREVRANGE', room, 0, listed - 1)
   if count > #ids and l[LOCK.STATE] == 'held' then
     local holder, found = l[LOCK.CLIENT] .. ':' .. l[LOCK.USER], false
     for i = 1, #ids do
