@@ -46,7 +46,7 @@ static struct wire_user wire_of(const struct lock_view *lock, const struct room_
 }
 
 #define DIFF_MAX 256      /* users in one presence:diff; more make several */
-#define LARGE_ROOM_MAX 50 /* users who joined, in one presence:diff of a large room */
+#define LARGE_ROOM_MAX 20 /* users who joined, in one presence:diff of a large room */
 
 struct diff {
     struct wire_user joined[DIFF_MAX], changed[DIFF_MAX];

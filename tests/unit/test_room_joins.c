@@ -309,8 +309,8 @@ static void a_diff_of_a_large_room_names_the_newest(void **state) {
     }
     after_ms(w, 200);
     assert_int_equal(p[BOB].told_count, 1);
-    assert_null(strstr(p[BOB].told[0], "+u29 "));
-    assert_non_null(strstr(p[BOB].told[0], " 279 +u30 +u31 "));
+    assert_null(strstr(p[BOB].told[0], "+u59 "));
+    assert_non_null(strstr(p[BOB].told[0], " 279 +u60 +u61 "));
 }
 
 /* ---- the store away ---- */
