@@ -19,6 +19,21 @@ int64_t lock_store_fed(const struct lock_store *store, struct str resource) {
     return store_shard(store, resource)->cursor;
 }
 
+void lock_store_send(struct lock_store *store) {
+    for (unsigned i = 0; i < store->node_count; i++) {
+        redis_link_send(store->nodes[i].link);
+    }
+}
+
+bool lock_store_is_busy(const struct lock_store *store) {
+    for (unsigned i = 0; i < store->node_count; i++) {
+        if (redis_link_is_busy(store->nodes[i].link)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool lock_store_window_open(const struct lock_store *store) {
     for (unsigned i = 0; i < store->shard_count; i++) {
         if (store->shards[i].window != 0) {

@@ -68,6 +68,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         if (c == NULL) {
             return -1;
         }
+        net_write_if_long(c->net);
         on_received(c, in, len);
         return 0;
     case LWS_CALLBACK_RAW_WRITEABLE:
@@ -80,6 +81,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_RAW_CLOSE:
         c = lws_get_opaque_user_data(wsi);
         if (c != NULL) {
+            net_write_if_long(c->net);
             conn_closed(c);
         }
         return 0;

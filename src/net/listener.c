@@ -17,10 +17,12 @@
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
+#include "wslock/session/gateway.h"
 
-#define BACKLOG 1024
+#define BACKLOG 4096 /* a storm of reconnects waits here, not in SYN retransmissions */
 #define ACCEPTS_A_TURN 64
 #define RETRY_MS 1000
+#define BUSY_RETRY_MS 10
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
 
@@ -235,6 +237,11 @@ static void on_retry(struct wheel_timer *timer) {
     listener_start(CONTAINER_OF(timer, struct listener, retry));
 }
 
+static void pause_accepting(struct listener *l, uint64_t ms) {
+    uv_poll_stop(&l->poll);
+    wheel_set(l->net->parts.wheel, &l->retry, ms, on_retry);
+}
+
 static void tell_exhausted(const char *why) {
     static struct log_limit limit;
     metrics_add(METRIC_REFUSED, 1, "descriptors", NULL);
@@ -260,8 +267,7 @@ static void refuse_without_descriptor(struct listener *l) {
             return;
         }
     }
-    uv_poll_stop(&l->poll);
-    wheel_set(n->parts.wheel, &l->retry, RETRY_MS, on_retry);
+    pause_accepting(l, RETRY_MS);
 }
 
 static bool has_room(struct listener *l, int fd) {
@@ -348,6 +354,10 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
     (void)events;
     if (status < 0) {
         log_error("listener_failed", LF("address", l->address), LF("error", uv_strerror(status)));
+        return;
+    }
+    if (l->kind == LISTENER_PUBLIC && gateway_is_busy(l->net->gateway)) {
+        pause_accepting(l, BUSY_RETRY_MS);
         return;
     }
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {

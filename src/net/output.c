@@ -1,7 +1,9 @@
 /*
  * Writes to the socket without libwebsockets. While libwebsockets buffers output, it does not read
  * from the socket, and the messages of a client that reads slowly would be delayed. All frames of a
- * turn of the loop are sent to a connection in one write at its end, over TLS as one record.
+ * turn of the loop are sent to a connection in one write at its end, over TLS as one record. In a
+ * long turn (libuv handles up to 49,152 events in one) they are also sent before, and the requests
+ * to the store with them: their time would run out before they are sent.
  */
 #include "output.h"
 
@@ -13,11 +15,14 @@
 #include <sys/socket.h>
 
 #include "conn.h"
+#include "wslock/base/clock.h"
 #include "wslock/base/frame.h"
+#include "wslock/session/gateway.h"
 
 #define GATHERED_BYTES 16384 /* payload of a TLS record */
 /* The time that a client has to read the last response and to close. */
 #define DRAIN_MS 2000
+#define LONG_TURN_US 20000
 
 static ssize_t write_tls(SSL *ssl, const char *bytes, size_t len) {
     SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -161,6 +166,14 @@ bool conn_send_frame(struct conn *c, struct frame *frame) {
 void net_write_gathered(struct net *n) {
     LIST_FOREACH_ENTRY(struct conn, c, gathering, &n->gathering) {
         (void)conn_write_gathered(c);
+    }
+    n->written_us = clock_boot_us();
+}
+
+void net_write_if_long(struct net *n) {
+    if (clock_boot_us() - n->written_us > LONG_TURN_US) {
+        net_write_gathered(n);
+        gateway_send_requests(n->gateway);
     }
 }
 

@@ -16,6 +16,8 @@ bool conn_write_gathered(struct conn *c);
 void conn_forget_gathered(struct conn *c);
 /* Of every connection. */
 void net_write_gathered(struct net *n);
+/* Before its end, if the turn has lasted long. */
+void net_write_if_long(struct net *n);
 /* Sends what was kept. True: nothing is kept any more. False also if the socket takes no more. */
 bool conn_flush(struct conn *c);
 /* Ends the output: sends what is left, and gives the client time to read it and to close. */

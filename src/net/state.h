@@ -120,6 +120,7 @@ struct net {
     struct list idle;      /* conns between two requests, the longest idle first */
     struct list gathering; /* conns with gathered frames */
     uv_prepare_t turn_end;
+    uint64_t written_us; /* boot time: what the turn has queued was last written */
     size_t public_count; /* open sockets of public listeners */
     size_t public_max;
     int descriptor_max; /* the lowest descriptor that libwebsockets cannot use */

@@ -129,6 +129,14 @@ void redis_adapter_read(struct redis_adapter *a) {
     }
 }
 
+void redis_adapter_send(struct redis_adapter *a) {
+    int done = 0;
+
+    if (a->ac != NULL && a->connected && !a->flushing) {
+        (void)redisBufferWrite(&a->ac->c, &done);
+    }
+}
+
 void redis_adapter_flush(struct redis_adapter *a) {
     a->flushing = true;
     redisAsyncHandleWrite(a->ac);

@@ -29,6 +29,9 @@ struct redis_adapter *redis_adapter_attach(redisAsyncContext *ac, uv_loop_t *loo
 /* From now on writes are attempted without asking the kernel first. */
 void redis_adapter_set_connected(struct redis_adapter *a);
 void redis_adapter_flush(struct redis_adapter *a);
+/* Writes what the socket takes now. Also from within a callback of hiredis: if the connection has
+ * failed, the next flush finds that. */
+void redis_adapter_send(struct redis_adapter *a);
 /* Reads replies that have arrived, without waiting for the loop. */
 void redis_adapter_read(struct redis_adapter *a);
 

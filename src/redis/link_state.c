@@ -16,6 +16,16 @@ void link_free_context(struct redis_link *link, const char *reason) {
     redisAsyncFree(link->ac);
 }
 
+void redis_link_send(struct redis_link *link) {
+    if (link->dirty && link->ac != NULL) {
+        redis_adapter_send(link->adapter);
+    }
+}
+
+bool redis_link_is_busy(const struct redis_link *link) {
+    return link->waiting_count > 0;
+}
+
 bool redis_link_is_up(const struct redis_link *link) {
     return link->state == LINK_UP && !link->gone && !link->drop;
 }

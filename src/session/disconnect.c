@@ -2,6 +2,10 @@
  * The end of a membership in the store: repeated with backoff until it succeeds, and once more
  * after the last moment at which an unanswered call of the same session can still be carried out. A
  * session that continues may join again only when none of these repeats can follow the join.
+ *
+ * When many connections are lost at once, only some attempts are under way at a time: joins of the
+ * sessions that come back do not wait behind all of them. The script is told how long ago the
+ * connection ended.
  */
 #include "disconnect.h"
 
@@ -15,9 +19,11 @@
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS 2000
 #define LATE_MARGIN_MS 500
+#define CALLING_MAX 64
 
 struct disconnect {
     struct list node;
+    struct list turn; /* gateway.disconnects_due, while it waits for its turn */
     struct gateway *gateway;
     enum lock_disconnect kind;
     struct wire_resource resource;
@@ -35,11 +41,12 @@ struct disconnect {
     struct wheel_timer timer;
 };
 
-static void attempt(struct disconnect *d);
+static void start(struct disconnect *d);
 
 static void disconnect_free(struct disconnect *d) {
     wheel_cancel(&d->timer);
     list_remove(&d->node);
+    list_remove(&d->turn);
     mem_free(d->user_id);
     mem_free(d->client_id);
     mem_free(d->session_id);
@@ -47,7 +54,7 @@ static void disconnect_free(struct disconnect *d) {
 }
 
 static void on_timer(struct wheel_timer *timer) {
-    attempt(CONTAINER_OF(timer, struct disconnect, timer));
+    start(CONTAINER_OF(timer, struct disconnect, timer));
 }
 
 static void wait(struct disconnect *d, uint64_t delay_ms) {
@@ -59,8 +66,7 @@ static uint64_t call_life_ms(const struct disconnect *d) {
     return (uint64_t)d->gateway->parts.config->redis.command_timeout_ms + LATE_MARGIN_MS;
 }
 
-static void on_result(void *arg, const struct lock_result *result) {
-    struct disconnect *d = arg;
+static void take_result(struct disconnect *d, const struct lock_result *result) {
     d->calling = false;
     session_audit_events(d->gateway, NULL, result);
     if (d->on_first_answer != NULL) {
@@ -89,6 +95,20 @@ static void on_result(void *arg, const struct lock_result *result) {
     wait(d, call_life_ms(d));
 }
 
+static void attempt(struct disconnect *d);
+
+static void on_result(void *arg, const struct lock_result *result) {
+    struct disconnect *d = arg;
+    struct gateway *g = d->gateway;
+    take_result(d, result);
+    g->disconnects_calling--;
+    if (!list_empty(&g->disconnects_due)) {
+        d = CONTAINER_OF(g->disconnects_due.next, struct disconnect, turn);
+        list_remove(&d->turn);
+        attempt(d);
+    }
+}
+
 static void attempt(struct disconnect *d) {
     struct lock_caller caller = {
         .resource = wire_resource_str(&d->resource),
@@ -97,9 +117,18 @@ static void attempt(struct disconnect *d) {
         .session_id = str_of(d->session_id),
         .lives_on = d->lives_on,
     };
+    d->gateway->disconnects_calling++;
     d->calling = true;
     d->sent_ms = clock_boot_ms();
     lock_disconnect(d->gateway->store, &caller, d->kind, d->sent_ms - d->ended_ms, on_result, d);
+}
+
+static void start(struct disconnect *d) {
+    if (d->gateway->disconnects_calling < CALLING_MAX) {
+        attempt(d);
+    } else {
+        list_push_back(&d->gateway->disconnects_due, &d->turn);
+    }
 }
 
 /* Protocol §7. A superseded session has no lock: the tab's new connection has it. */
@@ -131,13 +160,15 @@ void disconnect_start(struct membership *m, enum lock_disconnect kind, bool call
                                         m->type->policy->disconnect == CONFIG_DISCONNECT_PROMPT);
     }
     wheel_timer_init(&d->timer);
+    list_init(&d->turn);
     list_push_back(&d->gateway->disconnects, &d->node);
-    attempt(d);
+    start(d);
 }
 
 static void disconnect_end(struct disconnect *d) {
     wheel_cancel(&d->timer);
     list_remove(&d->node);
+    list_remove(&d->turn);
     if (d->calling) {
         d->abandoned = true;
     } else {

@@ -80,6 +80,14 @@ bool gateway_recovering(const struct gateway *g) {
     return lock_store_window_open(g->store);
 }
 
+void gateway_send_requests(struct gateway *g) {
+    lock_store_send(g->store);
+}
+
+bool gateway_is_busy(const struct gateway *g) {
+    return lock_store_is_busy(g->store);
+}
+
 const char *gateway_store_problem(const struct gateway *g) {
     return lock_store_problem(g->store);
 }

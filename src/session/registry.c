@@ -18,6 +18,7 @@ struct gateway *registry_create(const struct gateway_parts *parts) {
     g->sessions = map_create();
     g->user_count = map_create();
     list_init(&g->disconnects);
+    list_init(&g->disconnects_due);
     list_init(&g->delayed_replies);
     list_init(&g->terminations);
     char id[RAND_ID_LEN + 1];

@@ -18,6 +18,8 @@ struct gateway {
     struct map *sessions;        /* session id → struct session */
     struct map *user_count;      /* registry.c: user id → struct user_count */
     struct list disconnects;     /* disconnect.c */
+    struct list disconnects_due; /* those that wait for their turn */
+    size_t disconnects_calling;
     struct list delayed_replies; /* delayed_replies.c */
     struct list terminations;    /* operate.c */
     void (*on_fatal)(void *ctx, const char *problem);

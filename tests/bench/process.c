@@ -132,6 +132,25 @@ void process_stop(pid_t *pid) {
     *pid = 0;
 }
 
+pid_t process_throttle(pid_t pid) {
+    pid_t parent = getpid(), child = fork();
+    if (child != 0) {
+        return child;
+    }
+    closefrom(STDERR_FILENO + 1); /* else connections would outlive their closing here */
+    while (getppid() == parent && kill(pid, SIGSTOP) == 0) {
+        usleep(20000);
+        kill(pid, SIGCONT);
+        usleep(10000);
+    }
+    _exit(0);
+}
+
+void process_unthrottle(pid_t *throttle, pid_t pid) {
+    process_stop(throttle);
+    kill(pid, SIGCONT);
+}
+
 uint16_t process_free_port(void) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof address;

@@ -23,6 +23,12 @@ void process_show_log(const char *path);
 /* SIGTERM, after 20 s SIGKILL; waits. Takes 0 and -1. */
 void process_stop(pid_t *pid);
 
+/* Leaves the process a third of its time: a child of this one stops it for 20 ms of each 30 ms. -1
+ * on failure. */
+pid_t process_throttle(pid_t pid);
+/* Takes 0 and -1. */
+void process_unthrottle(pid_t *throttle, pid_t pid);
+
 /* A blocking connection to a port of 127.0.0.1; -1 on failure. */
 int process_connect(uint16_t port);
 /* A port of 127.0.0.1 that nobody listens on now. */

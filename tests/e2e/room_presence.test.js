@@ -224,3 +224,21 @@ test('a large room on two daemons: the count stays true, also for those that are
   assert.strictEqual((await h.view(full, 'large:two', { presence: 'full' })).viewers, 5);
   await h.checkAll(one, two);
 });
+
+/* More than the daemon tells the store at a time. */
+test('many connections that are lost at once all leave; the holder is in grace', async (t) => {
+  const d = await h.lockDaemon(t, { config: { default: { gracePeriod: '20s' } } });
+  const watcher = await d.client({ user: 'lost-watcher' });
+  const seen = new Watcher(watcher, await h.view(watcher, 'document:lost'));
+  const lost = await Promise.all(Array.from({ length: 150 }, (_, i) => d.client({ user: `lost-${i}` })));
+  await Promise.all(lost.map((c) => h.view(c, 'document:lost')));
+  await lost[149].expect('lock:acquire', { resourceId: 'document:lost' }, 'lock:acquired');
+  await seen.until((s) => s.users.size === 151);
+  d.signal('SIGSTOP');
+  lost.forEach((c) => c.terminate());
+  d.signal('SIGCONT');
+  await watcher.waitFor('lock:state', (s) => s.lock.state === 'grace');
+  await seen.until((s) => s.users.size === 1);
+  assert.strictEqual(seen.viewers, 1);
+  await h.checkAll(d);
+});

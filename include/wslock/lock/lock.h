@@ -120,6 +120,10 @@ void lock_store_destroy(struct lock_store **store);
 bool lock_store_flushed(struct lock_store *store);
 /* Why the store is away or was not reached; NULL: it is up, or the reason is not known. */
 const char *lock_store_problem(const struct lock_store *store);
+/* Writes the calls that wait for the end of this turn of the loop. Calls back nobody. */
+void lock_store_send(struct lock_store *store);
+/* Calls wait to be sent: the store serves fewer than there are. */
+bool lock_store_is_busy(const struct lock_store *store);
 bool lock_store_window_open(const struct lock_store *store); /* any shard in a recovery window */
 uint64_t lock_store_down_since_boot_ms(const struct lock_store *store); /* 0 while up */
 /* A lower bound of the store's time now: TIME of the last reply, plus the time since by our clock.

@@ -38,6 +38,10 @@ void gateway_destroy(struct gateway **g);
 bool gateway_started(const struct gateway *g);
 /* A recovery window is open: nothing is granted. */
 bool gateway_recovering(const struct gateway *g);
+/* Writes the requests that wait for the end of this turn of the loop. Calls back nobody. */
+void gateway_send_requests(struct gateway *g);
+/* Requests wait for the store: more sessions now would only wait longer, until they time out. */
+bool gateway_is_busy(const struct gateway *g);
 /* Why the store could not be reached, for exit 3. */
 const char *gateway_store_problem(const struct gateway *g);
 size_t gateway_session_count(const struct gateway *g);
