@@ -374,12 +374,12 @@ void audit_recovery_read_dead(struct shard *s, struct str incarnation, struct st
 
 /* ---- replies and missing replies ---- */
 
-void audit_recovery_note(struct shard *s, const struct script_head *head,
-                         const struct lock_result *result) {
+void audit_recovery_note(struct shard *s, const struct script_reply *reply) {
+    const struct lock_result *result = &reply->common;
     struct audit_recovery *r = s->audit_recovery;
 
-    if (head->status == SCRIPT_OK || head->status == SCRIPT_LATE) {
-        r->answered = head->rev;
+    if (reply->status == SCRIPT_OK || reply->status == SCRIPT_LATE) {
+        r->answered = result->rev;
     }
     if (result->event_count > 0) {
         r->made = result->events[result->event_count - 1].rev;

@@ -8,8 +8,7 @@ void audit_recovery_init(struct lock_store *store);
 /* Callbacks of the audit that come later do nothing. */
 void audit_recovery_fini(struct lock_store *store);
 /* A reply was decoded; the audit gets its events next. */
-void audit_recovery_note(struct shard *s, const struct script_head *head,
-                         const struct lock_result *result);
+void audit_recovery_note(struct shard *s, const struct script_reply *reply);
 /* A call may have been executed, and no reply says so. */
 void audit_recovery_note_unknown(struct shard *s);
 /* Reads the changes of an instance that died. written: the id in the stream up to which its audit

@@ -3,10 +3,8 @@
 #include "shard.h"
 #include "store_time.h"
 
-static void on_done(struct script_call *call, const struct script_head *head,
-                    const struct lock_result *result) {
-    (void)head;
-    call->cb(call->arg, result);
+static void on_done(struct script_call *call, const struct script_reply *reply) {
+    call->cb(call->arg, &reply->common);
 }
 
 /* The call changed nothing and returned only what the store knows. */
@@ -20,20 +18,20 @@ static bool is_only_state(const struct lock_result *r) {
 /* A store that has lost data gives wrong answers until everything is reported again: a member gets
  * NOT_JOINED, a session that joins gets an empty room and a free lock. Such an answer is not passed
  * on. */
-static void on_answered(struct script_call *call, const struct script_head *head,
-                        const struct lock_result *result) {
+static void on_answered(struct script_call *call, const struct script_reply *reply) {
     static const struct lock_result unavailable = {.status = LOCK_UNAVAILABLE,
                                                    .error = "the store has lost data"};
     static const struct lock_result unknown = {.status = LOCK_UNKNOWN,
                                                .error = "the store has lost data"};
-    bool unreported = head->window != 0 && head->window != call->shard->reported;
+    bool unreported = reply->window != 0 && reply->window != call->shard->reported;
 
-    if (unreported && result->joined && result->outcome != LOCK_OUT_GRANTED) {
-        store_tell_unasked(call->shard->store, result);
+    if (unreported && reply->common.joined && reply->common.outcome != LOCK_OUT_GRANTED) {
+        store_tell_unasked(call->shard->store, &reply->common);
         call->cb(call->arg, &unknown);
         return;
     }
-    call->cb(call->arg, unreported && is_only_state(result) ? &unavailable : result);
+    call->cb(call->arg,
+             unreported && is_only_state(&reply->common) ? &unavailable : &reply->common);
 }
 
 /* Sends a request of a session, if the shard is served. */

@@ -20,16 +20,15 @@ static void tell_rewound(const struct shard *s) {
 
 /* ---- rooms ---- */
 
-static void on_room_reported(struct script_call *call, const struct script_head *head,
-                             const struct lock_result *result) {
+static void on_room_reported(struct script_call *call, const struct script_reply *reply) {
     struct shard *s = call->shard;
     bool rewound;
 
-    if (result->status == LOCK_OK && call->round == s->round && s->covered == 0) {
-        s->covered = result->rev; /* of the first answer; the others are later */
+    if (reply->common.status == LOCK_OK && call->round == s->round && s->covered == 0) {
+        s->covered = reply->common.rev; /* of the first answer; the others are later */
     }
-    rewound = shard_report_ended(call, head, result);
-    call->cb(call->arg, result);
+    rewound = shard_report_ended(call, reply);
+    call->cb(call->arg, &reply->common);
     if (rewound) {
         tell_rewound(s);
     }
@@ -153,12 +152,11 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
 
 /* ---- the end of a round ---- */
 
-static void on_endings_reported(struct script_call *call, const struct script_head *head,
-                                const struct lock_result *result) {
+static void on_endings_reported(struct script_call *call, const struct script_reply *reply) {
     struct shard *s = call->shard;
-    bool rewound = shard_report_ended(call, head, result);
+    bool rewound = shard_report_ended(call, reply);
 
-    store_tell_unasked(s->store, result);
+    store_tell_unasked(s->store, &reply->common);
     if (rewound) {
         tell_rewound(s);
     }
@@ -181,11 +179,9 @@ static void report_endings(struct shard *s) {
     } while (more);
 }
 
-static void on_reported(struct script_call *call, const struct script_head *head,
-                        const struct lock_result *result) {
-    (void)head;
-    store_tell_unasked(call->shard->store, result); /* a window that closes may end locks */
-    shard_sync_ended(call->shard, call->round, result->status == LOCK_OK);
+static void on_reported(struct script_call *call, const struct script_reply *reply) {
+    store_tell_unasked(call->shard->store, &reply->common); /* a window that closes may end locks */
+    shard_sync_ended(call->shard, call->round, reply->common.status == LOCK_OK);
 }
 
 void lock_report_done(struct lock_store *store, unsigned shard) {

@@ -14,56 +14,56 @@ void script_keep_problem(char out[LOCK_PROBLEM_LEN], const char *error) {
     snprintf(out, LOCK_PROBLEM_LEN, "%.*s", len, error != NULL ? error : "no answer");
 }
 
-static bool read_reply(struct lock_store *store, const struct redis_reply *reply,
-                       struct script_head *head, struct lock_result *result) {
+static bool read_reply(struct lock_store *store, const struct redis_reply *answer,
+                       struct script_reply *reply) {
     static const char *const errors[] = {[SCRIPT_LATE] = "arrived too late",
                                          [SCRIPT_SHARDS] = "laid out for other shards",
                                          [SCRIPT_SCHEMA] = "laid out under another schema",
                                          [SCRIPT_AHEAD] = "reported tick too far ahead"};
     struct str packed;
 
-    if (!redis_reply_str(reply, &packed) ||
-        !script_reply_decode(packed, &store->scratch, head, result)) {
-        memset(head, 0, sizeof *head);
-        memset(result, 0, sizeof *result);
-        result->error = "malformed reply";
+    if (!redis_reply_str(answer, &packed) || !script_reply_decode(packed, &store->scratch, reply)) {
         return false;
     }
-    if (head->status != SCRIPT_OK) {
-        result->status = LOCK_UNAVAILABLE;
-        result->error = errors[head->status];
+    if (reply->status != SCRIPT_OK) {
+        reply->common.status = LOCK_UNAVAILABLE;
+        reply->common.error = errors[reply->status];
     }
     return true;
 }
 
-static void on_reply(void *arg, enum redis_status status, const struct redis_reply *reply,
+static void on_reply(void *arg, enum redis_status status, const struct redis_reply *answer,
                      const char *error) {
     struct script_call *call = arg;
     struct shard *s = call->shard;
     struct lock_store *store = s->store;
-    struct script_head head = {0};
-    struct lock_result result = {.error = error};
+    struct script_reply reply;
     bool changes = call->changes;
 
     if (status == REDIS_OK || status == REDIS_REFUSED) {
         metrics_observe(METRIC_STORE_SECONDS, (double)(clock_boot_us() - call->begin_us) / 1e6,
                         NULL);
     }
-    if (status == REDIS_OK && !read_reply(store, reply, &head, &result)) {
+    if (status == REDIS_OK && !read_reply(store, answer, &reply)) {
         status = REDIS_UNKNOWN;
+        error = "malformed reply";
     }
     if (status != REDIS_OK) {
-        result.status = status == REDIS_UNKNOWN ? LOCK_UNKNOWN : LOCK_UNAVAILABLE;
+        reply = (struct script_reply){
+            .status = SCRIPT_NO_REPLY,
+            .common.status = status == REDIS_UNKNOWN ? LOCK_UNKNOWN : LOCK_UNAVAILABLE,
+            .common.error = error,
+        };
     }
-    if (result.status != LOCK_OK && status != REDIS_UNSENT) {
-        script_keep_problem(s->problem, result.error);
+    if (reply.common.status != LOCK_OK && status != REDIS_UNSENT) {
+        script_keep_problem(s->problem, reply.common.error);
     }
-    store->script_hooks->before_done(call, status == REDIS_OK ? &head : NULL, &result);
+    store->script_hooks->before_done(call, &reply);
     s->calls_open -= changes;
-    call->done(call, &head, &result);
+    call->done(call, &reply);
     mem_free(call);
     if (!store->closing) {
-        store->script_hooks->after_done(s, status, changes, &result);
+        store->script_hooks->after_done(s, status, changes, &reply.common);
     }
 }
 

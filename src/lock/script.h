@@ -6,10 +6,8 @@
 #include "state.h"
 
 struct script_call;
-/* result: status LOCK_OK, or LOCK_UNAVAILABLE / LOCK_UNKNOWN, with a zeroed head if no reply was
- * decoded. The call is freed afterwards. */
-typedef void (*script_done)(struct script_call *call, const struct script_head *head,
-                            const struct lock_result *result);
+/* The call is freed afterwards. */
+typedef void (*script_done)(struct script_call *call, const struct script_reply *reply);
 struct script_call {
     struct shard *shard;
     script_done done;
@@ -22,9 +20,8 @@ struct script_call {
 
 /* Set once, by store.c. */
 struct script_hooks {
-    /* Before `done`. head: NULL if no reply was decoded. */
-    void (*before_done)(const struct script_call *call, const struct script_head *head,
-                        const struct lock_result *result);
+    /* Before `done`. */
+    void (*before_done)(const struct script_call *call, const struct script_reply *reply);
     /* After `done`, unless the store is closing. status: REDIS_UNKNOWN also for a malformed reply.
      * changes: of the call. */
     void (*after_done)(struct shard *s, enum redis_status status, bool changes,

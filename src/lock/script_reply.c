@@ -114,53 +114,50 @@ static void read_waiters(struct msgpack_list *list, struct decode_scratch *scrat
     out->snapshot.waiter_count = count;
 }
 
-static void read_flags(struct msgpack_list *list, struct script_head *head,
-                       struct lock_result *out) {
+static void read_flags(struct msgpack_list *list, struct script_reply *out) {
     int64_t flags = msgpack_int(list);
 
-    out->resumed = (flags & FLAG_RESUMED) != 0;
-    out->joined = (flags & FLAG_JOINED) != 0;
-    head->late = (flags & FLAG_LATE) != 0;
-    head->more = (flags & FLAG_MORE) != 0;
-    head->unreadable = (flags & FLAG_UNREADABLE) != 0;
+    out->common.resumed = (flags & FLAG_RESUMED) != 0;
+    out->common.joined = (flags & FLAG_JOINED) != 0;
+    out->late = (flags & FLAG_LATE) != 0;
+    out->more = (flags & FLAG_MORE) != 0;
+    out->unreadable = (flags & FLAG_UNREADABLE) != 0;
 }
 
 #define READ_STATUS(l, to)                                                                         \
-    head->status = (enum script_status)read_word(l, status_words, ARRAY_LEN(status_words));
+    out->status = (enum script_status)read_word(l, status_words, ARRAY_LEN(status_words));
 #define READ_OUTCOME(l, to)                                                                        \
-    out->outcome = (enum lock_outcome)read_word(l, outcome_words, ARRAY_LEN(outcome_words));
+    out->common.outcome = (enum lock_outcome)read_word(l, outcome_words, ARRAY_LEN(outcome_words));
 /* The reply of a refused call ends here. */
 #define READ_WINDOW(l, to)                                                                         \
     (to) = msgpack_int(l);                                                                         \
-    out->rev = head->rev;                                                                          \
-    out->now_ms = head->now_ms;                                                                    \
-    if (!m.ok || head->status != SCRIPT_OK) {                                                      \
+    if (!m.ok || out->status != SCRIPT_OK) {                                                       \
         return m.ok;                                                                               \
     }
-#define READ_FLAGS(l, to) read_flags(l, head, out);
-#define READ_EVENTS(l, to) read_events(l, scratch, out);
-#define READ_NAMES(l, to) read_names(l, scratch, out);
-#define READ_MEMBERS(l, to) read_members(l, scratch, out);
-#define READ_PLACE(l, to) read_place(l, out);
+#define READ_FLAGS(l, to) read_flags(l, out);
+#define READ_EVENTS(l, to) read_events(l, scratch, &out->common);
+#define READ_NAMES(l, to) read_names(l, scratch, &out->common);
+#define READ_MEMBERS(l, to) read_members(l, scratch, &out->common);
+#define READ_PLACE(l, to) read_place(l, &out->common);
 /* Absent in most replies, like PLACE and WAITERS. */
 #define READ_MEDIAN(l, to) (to) = (l)->left > 0 ? msgpack_int(l) : -1;
-#define READ_WAITERS(l, to) read_waiters(l, scratch, out);
+#define READ_WAITERS(l, to) read_waiters(l, scratch, &out->common);
 
 bool script_reply_decode(struct str packed, struct decode_scratch *scratch,
-                         struct script_head *head, struct lock_result *out) {
+                         struct script_reply *out) {
     struct msgpack m;
     struct msgpack_list list;
 
-    memset(head, 0, sizeof *head);
     memset(out, 0, sizeof *out);
     msgpack_open(&m, &list, packed);
-#define REPLY_FIELD(name, kind, member) READ_##kind(&list, member)
+#define REPLY_FIELD(name, kind, member) READ_##kind(&list, out->member)
 #include "layouts.def"
 #undef REPLY_FIELD
-    out->snapshot.median_ms = out->median_ms;
-    out->snapshot.rev = out->rev;
-    out->snapshot.before_rev = out->event_count > 0 ? out->events[0].prev : out->rev;
-    out->snapshot.lock = out->lock;
+    out->common.snapshot.median_ms = out->common.median_ms;
+    out->common.snapshot.rev = out->common.rev;
+    out->common.snapshot.before_rev =
+        out->common.event_count > 0 ? out->common.events[0].prev : out->common.rev;
+    out->common.snapshot.lock = out->common.lock;
     return m.ok;
 }
 

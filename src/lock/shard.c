@@ -64,14 +64,14 @@ void shard_fini(struct shard *s) {
     mem_free(s->key_text);
 }
 
-void shard_note(struct shard *s, const struct script_head *head) {
-    if (head->status != SCRIPT_OK && head->status != SCRIPT_LATE) {
+void shard_note(struct shard *s, const struct script_reply *reply) {
+    if (reply->status != SCRIPT_OK && reply->status != SCRIPT_LATE) {
         return; /* rev is not a tick of the store */
     }
-    s->tick = head->rev > s->tick ? head->rev : s->tick;
-    s->window = head->window;
-    if (head->window == 0) {
-        s->contact_ms = head->now_ms;
+    s->tick = reply->common.rev > s->tick ? reply->common.rev : s->tick;
+    s->window = reply->window;
+    if (reply->window == 0) {
+        s->contact_ms = reply->common.now_ms;
     }
 }
 
@@ -108,38 +108,37 @@ static void retry_later(struct shard *s) {
 }
 
 /* The store belongs to another deployment. */
-static void refuse_layout(struct shard *s, const struct script_head *head) {
+static void refuse_layout(struct shard *s, const struct script_reply *reply) {
     char problem[160];
 
-    if (head->status == SCRIPT_SHARDS) {
+    if (reply->status == SCRIPT_SHARDS) {
         snprintf(
             problem, sizeof problem,
             "the store is laid out for %lld shards under this keyPrefix, the configuration says %u",
-            (long long)head->rev, s->store->shard_count);
+            (long long)reply->common.rev, s->store->shard_count);
     } else {
         snprintf(problem, sizeof problem, "the store has schema %lld, this program needs %d",
-                 (long long)head->rev, SCHEMA);
+                 (long long)reply->common.rev, SCHEMA);
     }
     script_keep_problem(s->problem, problem);
     s->store->shard_hooks->on_unusable(s, problem);
 }
 
-static void on_opened(struct script_call *call, const struct script_head *head,
-                      const struct lock_result *result) {
+static void on_opened(struct script_call *call, const struct script_reply *reply) {
     struct shard *s = call->shard;
 
     if (s->state != SHARD_OPENING) {
         return;
     }
-    if (head->status == SCRIPT_SHARDS || head->status == SCRIPT_SCHEMA) {
-        refuse_layout(s, head);
+    if (reply->status == SCRIPT_SHARDS || reply->status == SCRIPT_SCHEMA) {
+        refuse_layout(s, reply);
         retry_later(s);
-    } else if (result->status != LOCK_OK) {
+    } else if (reply->common.status != LOCK_OK) {
         retry_later(s);
     } else {
         if (!s->positioned) {
             s->positioned = true;
-            s->cursor = head->rev;
+            s->cursor = reply->common.rev;
         }
         renew(s);
     }
@@ -185,37 +184,36 @@ static uint64_t renewal_pause_ms(const struct shard *s, bool renewed) {
     return pause_ms < interval_ms ? pause_ms : interval_ms;
 }
 
-static void on_renewed(struct script_call *call, const struct script_head *head,
-                       const struct lock_result *result) {
+static void on_renewed(struct script_call *call, const struct script_reply *reply) {
     struct shard *s = call->shard;
+    bool renewed = reply->common.status == LOCK_OK;
 
     s->renewing = false;
-    if (result->status != LOCK_OK && s->step_ms == 0) {
+    if (!renewed && s->step_ms == 0) {
         s->step_ms = s->step_sent_ms;
     }
     s->step_sent_ms = 0;
-    store_tell_unasked(s->store, result); /* a window that closes may end locks */
+    store_tell_unasked(s->store, &reply->common); /* a window that closes may end locks */
     if (s->state == SHARD_AWAY || s->store->closing) {
         return;
     }
-    if (result->status == LOCK_OK) {
+    if (renewed) {
         s->lease_sent_ms = call->begin_us / 1000;
         if (s->state == SHARD_SERVING) {
             note_served(s);
         }
     }
-    wheel_set(s->store->wheel, &s->lease_timer, renewal_pause_ms(s, result->status == LOCK_OK),
-              on_lease_timer);
+    wheel_set(s->store->wheel, &s->lease_timer, renewal_pause_ms(s, renewed), on_lease_timer);
     if (s->state == SHARD_OPENING) {
-        if (result->status == LOCK_OK && shard_is_leased(s)) {
+        if (renewed && shard_is_leased(s)) {
             begin_sync(s);
         } else {
             retry_later(s);
         }
-    } else if (result->status == LOCK_OK && head->late) {
+    } else if (renewed && reply->late) {
         shard_resync(s, "the lease had lapsed");
     }
-    if (s->index == 0 && result->status == LOCK_OK) {
+    if (s->index == 0 && renewed) {
         instances_refresh(s->store);
         audit_recovery_flush(s->store);
     }
@@ -247,11 +245,9 @@ static void renew(struct shard *s) {
     }
 }
 
-static void on_given_up(struct script_call *call, const struct script_head *head,
-                        const struct lock_result *result) {
+static void on_given_up(struct script_call *call, const struct script_reply *reply) {
     (void)call;
-    (void)head;
-    (void)result;
+    (void)reply;
 }
 
 void shard_give_up_lease(struct shard *s) {
@@ -339,26 +335,25 @@ static void begin_sync(struct shard *s) {
 
 /* Our tick is from a time when the store's clock was more than a day ahead; the store lost what it
  * wrote then. */
-static bool forget_refused_tick(struct shard *s, const struct script_head *head) {
-    if (head->status != SCRIPT_AHEAD || s->tick <= head->rev || s->store->closing) {
+static bool forget_refused_tick(struct shard *s, const struct script_reply *reply) {
+    if (reply->status != SCRIPT_AHEAD || s->tick <= reply->common.rev || s->store->closing) {
         return false;
     }
     log_error("shard_tick_too_far_ahead", LFI("shard", s->index), LFI("own_tick", s->tick),
-              LFI("store_tick", head->rev));
-    s->tick = s->cursor = head->rev;
-    audit_recovery_rewind(s, head->rev);
+              LFI("store_tick", reply->common.rev));
+    s->tick = s->cursor = reply->common.rev;
+    audit_recovery_rewind(s, reply->common.rev);
     endings_forget(s);
     return true;
 }
 
-bool shard_report_ended(const struct script_call *call, const struct script_head *head,
-                        const struct lock_result *result) {
+bool shard_report_ended(const struct script_call *call, const struct script_reply *reply) {
     struct shard *s = call->shard;
-    bool rewound = forget_refused_tick(s, head);
+    bool rewound = forget_refused_tick(s, reply);
 
     if (call->round == s->round) {
         s->reports_open--;
-        s->report_failed = s->report_failed || result->status != LOCK_OK;
+        s->report_failed = s->report_failed || reply->common.status != LOCK_OK;
         if (s->report_failed && s->reports_open == 0 && s->state == SHARD_SYNCING) {
             retry_later(s);
         }

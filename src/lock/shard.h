@@ -25,7 +25,7 @@ void shard_give_up_lease(struct shard *s);
 /* The store's clock was set forward, or back (< 0): the next renewal reports it. */
 void shard_note_step(struct shard *s, int64_t step_ms);
 /* Takes tick and window from a reply. */
-void shard_note(struct shard *s, const struct script_head *head);
+void shard_note(struct shard *s, const struct script_reply *reply);
 /* Resynchronises the shard if a window is open that was not reported in. Call it after the reply
  * was handled. */
 void shard_check_window(struct shard *s);
@@ -35,8 +35,8 @@ void shard_missed(struct shard *s, int64_t tick);
 void shard_resync(struct shard *s, const char *reason);
 /* One report of a round has its answer. True: the store refused the shard's tick, and ticks start
  * again at the store's; the caller calls on_rewound. */
-bool shard_report_ended(const struct script_call *call, const struct script_head *head,
-                        const struct lock_result *result) MUST_CHECK;
+bool shard_report_ended(const struct script_call *call,
+                        const struct script_reply *reply) MUST_CHECK;
 /* All reports of this round were answered. ok: with success. */
 void shard_sync_ended(struct shard *s, unsigned round, bool ok);
 

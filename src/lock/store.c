@@ -32,21 +32,20 @@ static void note_clock(struct lock_node *node, uint64_t asked_ms, int64_t now_ms
     callbacks->on_clock_step(callbacks->ctx, step_ms);
 }
 
-static void before_done(const struct script_call *call, const struct script_head *head,
-                        const struct lock_result *result) {
+static void before_done(const struct script_call *call, const struct script_reply *reply) {
     struct shard *s = call->shard;
 
-    if (head != NULL) {
-        shard_note(s, head);
-        sweep_note(s, head);
-        note_clock(s->node, call->begin_us / 1000, head->now_ms);
-        audit_recovery_note(s, head, result);
+    if (reply->status != SCRIPT_NO_REPLY) {
+        shard_note(s, reply);
+        sweep_note(s, reply);
+        note_clock(s->node, call->begin_us / 1000, reply->common.now_ms);
+        audit_recovery_note(s, reply);
     }
-    if (result->status == LOCK_UNKNOWN && call->changes) {
+    if (reply->common.status == LOCK_UNKNOWN && call->changes) {
         audit_recovery_note_unknown(s);
     }
-    for (size_t i = 0; i < result->event_count; i++) {
-        endings_note(s, &result->events[i]);
+    for (size_t i = 0; i < reply->common.event_count; i++) {
+        endings_note(s, &reply->common.events[i]);
     }
 }
 

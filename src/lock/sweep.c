@@ -67,38 +67,38 @@ void sweep_schedule(struct shard *s) {
     wheel_set(store->wheel, &w->timer, wait_ms, on_timer);
 }
 
-void sweep_note(struct shard *s, const struct script_head *head) {
+void sweep_note(struct shard *s, const struct script_reply *reply) {
     struct sweep *w = s->sweep;
 
-    if (head->next_ms > 0 && (w->next_due_ms == 0 || head->next_ms < w->next_due_ms)) {
-        w->next_due_ms = head->next_ms;
+    if (reply->next_ms > 0 && (w->next_due_ms == 0 || reply->next_ms < w->next_due_ms)) {
+        w->next_due_ms = reply->next_ms;
         sweep_schedule(s);
     }
 }
 
-static void on_swept(struct script_call *call, const struct script_head *head,
-                     const struct lock_result *result) {
+static void on_swept(struct script_call *call, const struct script_reply *reply) {
     struct shard *s = call->shard;
+    enum lock_status status = reply->common.status;
     struct sweep *w = s->sweep;
 
     w->running = false;
     if (s->store->closing) {
         return;
     }
-    if (result->status != LOCK_OK &&
-        w->failed < (result->status == LOCK_UNKNOWN ? SWEEP_FAILED_MAX : SWEEP_REFUSED_MAX)) {
+    if (status != LOCK_OK &&
+        w->failed < (status == LOCK_UNKNOWN ? SWEEP_FAILED_MAX : SWEEP_REFUSED_MAX)) {
         w->failed++;
     }
-    if (result->status == LOCK_OK) {
+    if (status == LOCK_OK) {
         w->failed = 0;
-        if (head->unreadable) {
+        if (reply->unreadable) {
             log_error("sweep_unreadable", LFI("shard", s->index),
                       LF("advice", "the Redis log names the resource"));
         }
-        w->next_due_ms = head->more ? head->now_ms : head->next_ms;
-        store_tell_unasked(s->store, result);
-        if (result->held_count == 2) {
-            audit_recovery_read_dead(s, result->held[0], result->held[1]);
+        w->next_due_ms = reply->more ? reply->common.now_ms : reply->next_ms;
+        store_tell_unasked(s->store, &reply->common);
+        if (reply->common.held_count == 2) {
+            audit_recovery_read_dead(s, reply->common.held[0], reply->common.held[1]);
         }
     }
     sweep_schedule(s);

@@ -9,6 +9,6 @@ void sweep_fini(struct shard *s);
 /* The shard is served: sets the time of its next sweep. */
 void sweep_schedule(struct shard *s);
 /* A reply may name an earlier deadline. */
-void sweep_note(struct shard *s, const struct script_head *head);
+void sweep_note(struct shard *s, const struct script_reply *reply);
 
 #endif

@@ -33,8 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct str packed = {(const char *)data, size};
     static struct decode_scratch scratch;
     struct lock_event event;
-    struct script_head head;
-    struct lock_result result;
+    struct script_reply reply;
 
     if (lock_event_decode(packed, &event)) {
         touch(event.resource);
@@ -46,17 +45,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             touch_waiter(&event.waiter);
         }
     }
-    if (script_reply_decode(packed, &scratch, &head, &result)) {
-        for (size_t i = 0; i < result.held_count; i++) {
-            touch(result.held[i]);
+    if (script_reply_decode(packed, &scratch, &reply)) {
+        for (size_t i = 0; i < reply.common.held_count; i++) {
+            touch(reply.common.held[i]);
         }
-        for (size_t i = 0; i < result.snapshot.member_listed; i++) {
-            touch(result.snapshot.members[i].username);
+        for (size_t i = 0; i < reply.common.snapshot.member_listed; i++) {
+            touch(reply.common.snapshot.members[i].username);
         }
-        for (size_t i = 0; i < result.snapshot.waiter_count; i++) {
-            touch_waiter(&result.snapshot.waiters[i]);
+        for (size_t i = 0; i < reply.common.snapshot.waiter_count; i++) {
+            touch_waiter(&reply.common.snapshot.waiters[i]);
         }
-        touch_takeover(&result.lock.takeover);
+        touch_takeover(&reply.common.lock.takeover);
     }
     return 0;
 }

@@ -313,15 +313,14 @@ static void a_lie_about_lengths_is_refused(void **state) {
     static const char huge_array[] = "\xdd\xff\xff\xff\xff\x00";
     static const char huge_string[] = "\x91\xdb\xff\xff\xff\xff\x00";
     struct decode_scratch scratch = {0};
-    struct script_head head;
-    struct lock_result result;
+    struct script_reply reply;
     struct lock_event e;
 
     (void)state;
     assert_false(lock_event_decode((struct str){huge_array, 6}, &e));
     assert_false(lock_event_decode((struct str){huge_string, 7}, &e));
     assert_false(lock_event_decode((struct str){NULL, 0}, &e));
-    assert_false(script_reply_decode((struct str){huge_array, 6}, &scratch, &head, &result));
+    assert_false(script_reply_decode((struct str){huge_array, 6}, &scratch, &reply));
     decode_scratch_fini(&scratch);
 }
 
@@ -355,43 +354,42 @@ static void make_reply(struct buf *b, const char *status, const char *outcome) {
 
 static void replies_are_read(void **state) {
     struct decode_scratch scratch = {0};
-    struct script_head head;
-    struct lock_result r;
+    struct script_reply r;
     struct buf b;
 
     (void)state;
     buf_init(&b);
     make_reply(&b, "OK", "GRANTED");
-    assert_true(script_reply_decode(view(&b), &scratch, &head, &r));
-    assert_int_equal(head.status, SCRIPT_OK);
-    assert_int_equal(head.next_ms, 1763953060000);
-    assert_int_equal(r.outcome, LOCK_OUT_GRANTED);
-    assert_int_equal(r.now_ms, 1763953000123);
-    assert_true(r.resumed && r.joined);
-    assert_true(r.previous.present && !r.lost.present);
-    assert_int_equal(r.event_count, 1);
-    assert_int_equal(r.events[0].cause, LOCK_CAUSE_RESUMED);
-    assert_int_equal(r.held_count, 1);
-    assert_int_equal(r.limit, 2);
-    assert_int_equal(r.snapshot.member_listed, 2);
-    assert_true(str_eqz(r.snapshot.members[0].username, "Ann")); /* oldest first */
-    assert_true(str_eqz(r.snapshot.members[1].username, "Bob"));
-    assert_int_equal(r.snapshot.member_count, 17);
-    assert_int_equal(r.snapshot.rev, r.rev);
+    assert_true(script_reply_decode(view(&b), &scratch, &r));
+    assert_int_equal(r.status, SCRIPT_OK);
+    assert_int_equal(r.next_ms, 1763953060000);
+    assert_int_equal(r.common.outcome, LOCK_OUT_GRANTED);
+    assert_int_equal(r.common.now_ms, 1763953000123);
+    assert_true(r.common.resumed && r.common.joined);
+    assert_true(r.common.previous.present && !r.common.lost.present);
+    assert_int_equal(r.common.event_count, 1);
+    assert_int_equal(r.common.events[0].cause, LOCK_CAUSE_RESUMED);
+    assert_int_equal(r.common.held_count, 1);
+    assert_int_equal(r.common.limit, 2);
+    assert_int_equal(r.common.snapshot.member_listed, 2);
+    assert_true(str_eqz(r.common.snapshot.members[0].username, "Ann")); /* oldest first */
+    assert_true(str_eqz(r.common.snapshot.members[1].username, "Bob"));
+    assert_int_equal(r.common.snapshot.member_count, 17);
+    assert_int_equal(r.common.snapshot.rev, r.common.rev);
     make_reply(&b, "OK", "NO_SUCH_OUTCOME");
-    assert_false(script_reply_decode(view(&b), &scratch, &head, &r));
+    assert_false(script_reply_decode(view(&b), &scratch, &r));
     make_reply(&b, "WHAT", "GRANTED");
-    assert_false(script_reply_decode(view(&b), &scratch, &head, &r));
+    assert_false(script_reply_decode(view(&b), &scratch, &r));
     make_reply(&b, "LATE", "NONE");
-    assert_true(script_reply_decode(view(&b), &scratch, &head, &r));
-    assert_int_equal(head.status, SCRIPT_LATE);
-    assert_int_equal(r.event_count, 0);
+    assert_true(script_reply_decode(view(&b), &scratch, &r));
+    assert_int_equal(r.status, SCRIPT_LATE);
+    assert_int_equal(r.common.event_count, 0);
     for (size_t at = 0; at < b.len; at++) { /* damage */
         for (int value = 0; value < 256; value += 3) {
             make_reply(&b, "OK", "GRANTED");
             b.data[at] = (char)value;
-            if (script_reply_decode(view(&b), &scratch, &head, &r)) {
-                assert_true(r.snapshot.member_listed <= b.len);
+            if (script_reply_decode(view(&b), &scratch, &r)) {
+                assert_true(r.common.snapshot.member_listed <= b.len);
             }
         }
     }
