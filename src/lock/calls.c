@@ -3,10 +3,6 @@
 #include "shard.h"
 #include "store_time.h"
 
-static void on_done(struct script_call *call, const struct script_reply *reply) {
-    call->cb(call->arg, &reply->common);
-}
-
 /* The call changed nothing and returned only what the store knows. */
 static bool is_only_state(const struct lock_result *r) {
     return r->outcome == LOCK_OUT_NOT_JOINED || r->outcome == LOCK_OUT_NOT_HOLDER ||
@@ -15,32 +11,38 @@ static bool is_only_state(const struct lock_result *r) {
            (r->outcome == LOCK_OUT_NONE && r->event_count == 0); /* status */
 }
 
+static void pass_common(const struct script_cb *cb, const struct script_reply *r) {
+    cb->common(cb->arg, &r->common);
+}
+
 /* A store that has lost data gives wrong answers until everything is reported again: a member gets
- * NOT_JOINED, a session that joins gets an empty room and a free lock. Such an answer is not passed
- * on. */
-static void on_answered(struct script_call *call, const struct script_reply *reply) {
-    static const struct lock_result unavailable = {.status = LOCK_UNAVAILABLE,
-                                                   .error = "the store has lost data"};
-    static const struct lock_result unknown = {.status = LOCK_UNKNOWN,
-                                               .error = "the store has lost data"};
+ * NOT_JOINED, a session that joins gets an empty room and a free lock. Such a reply is replaced. */
+static const struct script_reply *trusted(const struct script_call *call,
+                                          const struct script_reply *reply) {
+    static const struct script_reply unavailable = {.common.status = LOCK_UNAVAILABLE,
+                                                    .common.error = "the store has lost data"};
+    static const struct script_reply unknown = {.common.status = LOCK_UNKNOWN,
+                                                .common.error = "the store has lost data"};
     bool unreported = reply->window != 0 && reply->window != call->shard->reported;
 
-    if (unreported && reply->common.joined && reply->common.outcome != LOCK_OUT_GRANTED) {
+    if (unreported && reply->joined && reply->common.outcome != LOCK_OUT_GRANTED) {
         store_tell_unasked(call->shard->store, &reply->common);
-        call->cb(call->arg, &unknown);
-        return;
+        return &unknown;
     }
-    call->cb(call->arg,
-             unreported && is_only_state(&reply->common) ? &unavailable : &reply->common);
+    return unreported && is_only_state(&reply->common) ? &unavailable : reply;
+}
+
+static void on_answered(struct script_call *call, const struct script_reply *reply) {
+    call->cb.pass(&call->cb, trusted(call, reply));
 }
 
 /* Sends a request of a session, if the shard is served. */
 static void request(struct shard *s, const struct redis_script *script, struct script_args *a,
-                    lock_cb cb, void *arg) {
+                    struct script_cb cb) {
     if (shard_serves(s)) {
-        script_send(s, script, a, on_answered, cb, arg);
+        script_send(s, script, a, on_answered, cb);
     } else {
-        script_decline(s, "the shard is not served now", on_answered, cb, arg);
+        script_decline(s, "the shard is not served now", on_answered, cb);
     }
 }
 
@@ -95,8 +97,28 @@ static void add_event_interval(struct script_args *a, const struct lock_caller *
     args_int(a, caller->policy->heartbeat_interval_ms / 2);
 }
 
+static struct lock_acquire_result acquire_result(const struct script_reply *r) {
+    return (struct lock_acquire_result){.common = r->common,
+                                        .resumed = r->resumed,
+                                        .previous = r->previous,
+                                        .limit = r->limit,
+                                        .held = r->names,
+                                        .held_count = r->name_count,
+                                        .position = r->position,
+                                        .median_ms = r->snapshot.median_ms};
+}
+
+static void pass_join(const struct script_cb *cb, const struct script_reply *r) {
+    const struct lock_join_result result = {.acquire = acquire_result(r),
+                                            .joined = r->joined,
+                                            .lost = r->lost,
+                                            .snapshot = r->snapshot};
+
+    cb->join(cb->arg, &result);
+}
+
 void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
-               int64_t token, bool list, lock_cb cb, void *arg) {
+               int64_t token, bool list, lock_join_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
@@ -110,7 +132,7 @@ void lock_join(struct lock_store *store, const struct lock_caller *caller, bool 
     args_int(&a, list ? caller->policy->presence_max_listed : 0);
     add_queue(&a, caller);
     args_str(&a, caller->page_id);
-    request(s, &lock_script_join, &a, cb, arg);
+    request(s, &lock_script_join, &a, (struct script_cb){pass_join, .join = cb, .arg = arg});
 }
 
 void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock_cb cb, void *arg) {
@@ -118,11 +140,17 @@ void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock
     struct shard *s = begin(store, &a, caller);
 
     args_keys_members(&a, &s->keys, caller->resource);
-    request(s, &lock_script_leave, &a, cb, arg);
+    request(s, &lock_script_leave, &a, (struct script_cb){pass_common, .common = cb, .arg = arg});
+}
+
+static void pass_acquire(const struct script_cb *cb, const struct script_reply *r) {
+    const struct lock_acquire_result result = acquire_result(r);
+
+    cb->acquire(cb->arg, &result);
 }
 
 void lock_acquire(struct lock_store *store, const struct lock_caller *caller, enum lock_how how,
-                  lock_cb cb, void *arg) {
+                  lock_acquire_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
@@ -131,11 +159,19 @@ void lock_acquire(struct lock_store *store, const struct lock_caller *caller, en
     args_int(&a, (int64_t)how);
     add_event_interval(&a, caller);
     add_queue(&a, caller);
-    request(s, &lock_script_acquire, &a, cb, arg);
+    request(s, &lock_script_acquire, &a,
+            (struct script_cb){pass_acquire, .acquire = cb, .arg = arg});
+}
+
+static void pass_heartbeat(const struct script_cb *cb, const struct script_reply *r) {
+    const struct lock_heartbeat_result result = {
+        .common = r->common, .resumed = r->resumed, .lost = r->lost};
+
+    cb->heartbeat(cb->arg, &result);
 }
 
 void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, int64_t token,
-                    bool active, int dirty, lock_cb cb, void *arg) {
+                    bool active, int dirty, lock_heartbeat_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
@@ -144,7 +180,8 @@ void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, 
     args_flag(&a, active);
     add_event_interval(&a, caller);
     args_int(&a, dirty);
-    request(s, &lock_script_heartbeat, &a, cb, arg);
+    request(s, &lock_script_heartbeat, &a,
+            (struct script_cb){pass_heartbeat, .heartbeat = cb, .arg = arg});
 }
 
 static void release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
@@ -155,7 +192,7 @@ static void release(struct lock_store *store, const struct lock_caller *caller, 
     args_int(&a, token);
     args_optional(&a, revision);
     args_str(&a, str_of(lock_cause_text(reason)));
-    request(s, &lock_script_release, &a, cb, arg);
+    request(s, &lock_script_release, &a, (struct script_cb){pass_common, .common = cb, .arg = arg});
 }
 
 void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
@@ -168,8 +205,15 @@ void lock_give_up(struct lock_store *store, const struct lock_caller *caller, in
     release(store, caller, token, (struct str){NULL, 0}, LOCK_CAUSE_STORE_LOST, cb, arg);
 }
 
+static void pass_request(const struct script_cb *cb, const struct script_reply *r) {
+    const struct lock_request_result result = {
+        .common = r->common, .request_id = r->request_id, .ends_ms = r->ends_ms};
+
+    cb->request(cb->arg, &result);
+}
+
 void lock_request(struct lock_store *store, const struct lock_caller *caller, struct str request_id,
-                  struct str message, lock_cb cb, void *arg) {
+                  struct str message, lock_request_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
@@ -178,7 +222,14 @@ void lock_request(struct lock_store *store, const struct lock_caller *caller, st
     args_str(&a, message);
     args_int(&a, caller->policy->request_timeout_ms);
     args_int(&a, caller->policy->max_waiters);
-    request(s, &lock_script_request, &a, cb, arg);
+    request(s, &lock_script_request, &a,
+            (struct script_cb){pass_request, .request = cb, .arg = arg});
+}
+
+static void pass_reply(const struct script_cb *cb, const struct script_reply *r) {
+    const struct lock_reply_result result = {.common = r->common, .resumed = r->resumed};
+
+    cb->reply(cb->arg, &result);
 }
 
 static struct str action_word(enum lock_action action) {
@@ -194,8 +245,8 @@ static struct str action_word(enum lock_action action) {
 }
 
 void lock_reply(struct lock_store *store, const struct lock_caller *caller, bool takeover,
-                struct str request_id, enum lock_action action, struct str revision, lock_cb cb,
-                void *arg) {
+                struct str request_id, enum lock_action action, struct str revision,
+                lock_reply_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
@@ -204,7 +255,8 @@ void lock_reply(struct lock_store *store, const struct lock_caller *caller, bool
     args_str(&a, action_word(action));
     args_optional(&a, revision);
     args_str(&a, str_of(takeover ? "TAKEOVER" : "REQUEST"));
-    request(s, &lock_script_request_reply, &a, cb, arg);
+    request(s, &lock_script_request_reply, &a,
+            (struct script_cb){pass_reply, .reply = cb, .arg = arg});
 }
 
 static struct str what_word(enum lock_what what) {
@@ -226,12 +278,20 @@ void lock_withdraw(struct lock_store *store, const struct lock_caller *caller, e
 
     args_str(&a, what_word(what));
     args_str(&a, request_id);
-    request(s, &lock_script_withdraw, &a, cb, arg);
+    request(s, &lock_script_withdraw, &a,
+            (struct script_cb){pass_common, .common = cb, .arg = arg});
+}
+
+static void pass_takeover(const struct script_cb *cb, const struct script_reply *r) {
+    const struct lock_takeover_result result = {
+        .common = r->common, .resumed = r->resumed, .previous = r->previous};
+
+    cb->takeover(cb->arg, &result);
 }
 
 void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
-                   struct str request_id, struct str reason, bool wait, bool urgent, lock_cb cb,
-                   void *arg) {
+                   struct str request_id, struct str reason, bool wait, bool urgent,
+                   lock_takeover_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
@@ -241,27 +301,43 @@ void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
     args_str(&a, reason);
     args_int(&a, wait ? caller->policy->takeover_timeout_ms : 0);
     args_flag(&a, urgent);
-    request(s, &lock_script_takeover, &a, cb, arg);
+    request(s, &lock_script_takeover, &a,
+            (struct script_cb){pass_takeover, .takeover = cb, .arg = arg});
 }
 
 void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin_outside(store, &a, resource);
 
-    request(s, &lock_script_status, &a, cb, arg);
+    request(s, &lock_script_status, &a, (struct script_cb){pass_common, .common = cb, .arg = arg});
 }
 
-void lock_verify(struct lock_store *store, struct str resource, int64_t token, lock_cb cb,
+static void pass_verify(const struct script_cb *cb, const struct script_reply *r) {
+    const struct lock_verify_result result = {
+        .common = r->common, .lost = r->lost, .previous = r->previous};
+
+    cb->verify(cb->arg, &result);
+}
+
+void lock_verify(struct lock_store *store, struct str resource, int64_t token, lock_verify_cb cb,
                  void *arg) {
     struct script_args a;
     struct shard *s = begin_outside(store, &a, resource);
 
     args_int(&a, token);
-    request(s, &lock_script_verify, &a, cb, arg);
+    request(s, &lock_script_verify, &a, (struct script_cb){pass_verify, .verify = cb, .arg = arg});
+}
+
+static void pass_operate(const struct script_cb *cb, const struct script_reply *r) {
+    const struct lock_operate_result result = {
+        .common = r->common, .ended = r->previous, .in_room = r->joined};
+
+    cb->operate(cb->arg, &result);
 }
 
 void lock_operate(struct lock_store *store, struct str resource, const struct config_policy *policy,
-                  bool takeover, const struct lock_operation *operation, lock_cb cb, void *arg) {
+                  bool takeover, const struct lock_operation *operation, lock_operate_cb cb,
+                  void *arg) {
     struct script_args a;
     struct shard *s = begin_outside(store, &a, resource);
 
@@ -272,7 +348,8 @@ void lock_operate(struct lock_store *store, struct str resource, const struct co
     args_int(&a, operation->uid);
     args_policy(&a, policy);
     args_str(&a, takeover ? operation->user_id : str_of(""));
-    request(s, &lock_script_operate, &a, cb, arg);
+    request(s, &lock_script_operate, &a,
+            (struct script_cb){pass_operate, .operate = cb, .arg = arg});
 }
 
 static struct str kind_word(enum lock_disconnect kind) {
@@ -289,6 +366,10 @@ static struct str kind_word(enum lock_disconnect kind) {
         return str_of("STRAY");
     }
     return str_of("SERVER");
+}
+
+static void on_disconnect(struct script_call *call, const struct script_reply *reply) {
+    call->cb.pass(&call->cb, reply);
 }
 
 /* This call grants nothing, so it is sent even without a lease and while the shard is
@@ -312,5 +393,6 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
     args_str(&a, caller->client_id);
     args_str(&a, kind_word(kind));
     args_int(&a, (int64_t)ago_ms);
-    script_send(s, &lock_script_disconnect, &a, on_done, cb, arg);
+    script_send(s, &lock_script_disconnect, &a, on_disconnect,
+                (struct script_cb){pass_common, .common = cb, .arg = arg});
 }

@@ -20,6 +20,16 @@ static void tell_rewound(const struct shard *s) {
 
 /* ---- rooms ---- */
 
+static void pass_report(const struct script_cb *cb, const struct script_reply *r) {
+    const struct lock_report_result result = {.common = r->common,
+                                              .lost = r->lost,
+                                              .superseded = r->names,
+                                              .superseded_count = r->name_count,
+                                              .snapshot = r->snapshot};
+
+    cb->report(cb->arg, &result);
+}
+
 static void on_room_reported(struct script_call *call, const struct script_reply *reply) {
     struct shard *s = call->shard;
     bool rewound;
@@ -28,7 +38,7 @@ static void on_room_reported(struct script_call *call, const struct script_reply
         s->covered = reply->common.rev; /* of the first answer; the others are later */
     }
     rewound = shard_report_ended(call, reply);
-    call->cb(call->arg, &reply->common);
+    call->cb.pass(&call->cb, reply);
     if (rewound) {
         tell_rewound(s);
     }
@@ -103,8 +113,9 @@ static void add_reported_lock(struct script_args *a, const struct lock_report_me
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
                  const struct lock_report_member *members, size_t count,
                  const struct lock_report_waiting *waiting, int64_t seen_token, int64_t known,
-                 lock_cb cb, void *arg) {
+                 lock_report_cb cb, void *arg) {
     struct shard *s = store_shard(store, resource);
+    const struct script_cb to = {.pass = pass_report, .report = cb, .arg = arg};
     const struct lock_report_member *owner = NULL;
     struct script_args a;
 
@@ -144,9 +155,9 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     }
     s->reports_open++;
     if (s->state == SHARD_SYNCING) {
-        script_send(s, &lock_script_report, &a, on_room_reported, cb, arg);
+        script_send(s, &lock_script_report, &a, on_room_reported, to);
     } else {
-        script_decline(s, "the shard is not being resynchronised", on_room_reported, cb, arg);
+        script_decline(s, "the shard is not being resynchronised", on_room_reported, to);
     }
 }
 
@@ -175,7 +186,7 @@ static void report_endings(struct shard *s) {
         args_int(&a, s->tick);
         more = endings_add(s, &a, &next);
         s->reports_open++;
-        script_send(s, &lock_script_endings, &a, on_endings_reported, NULL, NULL);
+        script_send(s, &lock_script_endings, &a, on_endings_reported, (struct script_cb){0});
     } while (more);
 }
 
@@ -207,7 +218,7 @@ void lock_report_done(struct lock_store *store, unsigned shard) {
     args_int(&a, s->sync_window);
     args_int(&a, s->contact_ms);
     instances_add(store, &a);
-    script_send(s, &lock_script_report_done, &a, on_reported, NULL, NULL);
+    script_send(s, &lock_script_report_done, &a, on_reported, (struct script_cb){0});
 }
 
 void lock_store_forgot(struct lock_store *store, struct str resource) {

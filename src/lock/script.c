@@ -67,8 +67,8 @@ static void on_reply(void *arg, enum redis_status status, const struct redis_rep
     }
 }
 
-static struct script_call *make_call(struct shard *s, bool changes, script_done done, lock_cb cb,
-                                     void *arg) {
+static struct script_call *make_call(struct shard *s, bool changes, script_done done,
+                                     struct script_cb cb) {
     struct script_call *call = mem_alloc(sizeof *call);
 
     s->calls_open += changes;
@@ -76,24 +76,23 @@ static struct script_call *make_call(struct shard *s, bool changes, script_done 
                                  .changes = changes,
                                  .done = done,
                                  .cb = cb,
-                                 .arg = arg,
                                  .begin_us = clock_boot_us(),
                                  .round = s->round};
     return call;
 }
 
 void script_send(struct shard *s, const struct redis_script *script, struct script_args *a,
-                 script_done done, lock_cb cb, void *arg) {
+                 script_done done, struct script_cb cb) {
     const struct str argv[] = {args_packed(a), str_of(s->store->incarnation)};
     /* These two change something only by closing a recovery window. */
     bool closes = script == &lock_script_lease || script == &lock_script_report_done;
     bool changes = script != &lock_script_open && (!closes || s->window != 0);
-    struct script_call *call = make_call(s, changes, done, cb, arg);
+    struct script_call *call = make_call(s, changes, done, cb);
 
     redis_link_eval(s->node->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
                     store_timeout_ms(s->store), on_reply, call);
 }
 
-void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg) {
-    redis_link_decline(s->node->link, why, on_reply, make_call(s, false, done, cb, arg));
+void script_decline(struct shard *s, const char *why, script_done done, struct script_cb cb) {
+    redis_link_decline(s->node->link, why, on_reply, make_call(s, false, done, cb));
 }

@@ -8,12 +8,30 @@
 struct script_call;
 /* The call is freed afterwards. */
 typedef void (*script_done)(struct script_call *call, const struct script_reply *reply);
+/* The callback of a caller; all zero: a call of the store itself. */
+struct script_cb {
+    /* Calls the callback with its kind of result. */
+    void (*pass)(const struct script_cb *cb, const struct script_reply *reply);
+    union {
+        lock_cb common;
+        lock_acquire_cb acquire;
+        lock_join_cb join;
+        lock_heartbeat_cb heartbeat;
+        lock_request_cb request;
+        lock_reply_cb reply;
+        lock_takeover_cb takeover;
+        lock_verify_cb verify;
+        lock_operate_cb operate;
+        lock_report_cb report;
+    };
+    void *arg;
+};
+
 struct script_call {
     struct shard *shard;
     script_done done;
     bool changes; /* it may make events */
-    lock_cb cb;   /* of the caller; NULL for calls of the store itself */
-    void *arg;
+    struct script_cb cb;
     uint64_t begin_us; /* boot time */
     unsigned round;    /* shard->round when the call was sent */
 };
@@ -29,9 +47,9 @@ struct script_hooks {
 };
 
 void script_send(struct shard *s, const struct redis_script *script, struct script_args *a,
-                 script_done done, lock_cb cb, void *arg);
+                 script_done done, struct script_cb cb);
 /* Sends nothing. `done` is called with LOCK_UNAVAILABLE in a later turn of the loop. */
-void script_decline(struct shard *s, const char *why, script_done done, lock_cb cb, void *arg);
+void script_decline(struct shard *s, const char *why, script_done done, struct script_cb cb);
 /* Copies an error without the position in the script. error may be NULL. */
 void script_keep_problem(char out[LOCK_PROBLEM_LEN], const char *error);
 

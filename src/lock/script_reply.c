@@ -55,21 +55,22 @@ static void read_events(struct msgpack_list *list, struct decode_scratch *scratc
 }
 
 static void read_names(struct msgpack_list *list, struct decode_scratch *scratch,
-                       struct lock_result *out) {
+                       struct script_reply *out) {
     struct msgpack_list l;
 
     msgpack_list(list, &l);
-    out->held_count = l.left;
+    out->name_count = l.left;
     scratch->names = grown(scratch->names, &scratch->name_cap, l.left, sizeof *scratch->names);
-    for (size_t i = 0; i < out->held_count; i++) {
+    for (size_t i = 0; i < out->name_count; i++) {
         scratch->names[i] = msgpack_str(&l);
     }
-    out->held = scratch->names;
+    out->names = scratch->names;
 }
 
-/* The reply has the newest first, the result the oldest first: the order in which members join. */
+/* The reply has the newest first, the snapshot the oldest first: the order in which members join.
+ */
 static void read_members(struct msgpack_list *list, struct decode_scratch *scratch,
-                         struct lock_result *out) {
+                         struct script_reply *out) {
     struct msgpack_list l;
     size_t count;
 
@@ -85,7 +86,7 @@ static void read_members(struct msgpack_list *list, struct decode_scratch *scrat
     out->snapshot.member_listed = count;
 }
 
-static void read_place(struct msgpack_list *list, struct lock_result *out) {
+static void read_place(struct msgpack_list *list, struct script_reply *out) {
     struct msgpack_list l;
 
     if (!msgpack_list(list, &l)) {
@@ -98,7 +99,7 @@ static void read_place(struct msgpack_list *list, struct lock_result *out) {
 }
 
 static void read_waiters(struct msgpack_list *list, struct decode_scratch *scratch,
-                         struct lock_result *out) {
+                         struct script_reply *out) {
     struct msgpack_list l;
     size_t count;
 
@@ -117,8 +118,8 @@ static void read_waiters(struct msgpack_list *list, struct decode_scratch *scrat
 static void read_flags(struct msgpack_list *list, struct script_reply *out) {
     int64_t flags = msgpack_int(list);
 
-    out->common.resumed = (flags & FLAG_RESUMED) != 0;
-    out->common.joined = (flags & FLAG_JOINED) != 0;
+    out->resumed = (flags & FLAG_RESUMED) != 0;
+    out->joined = (flags & FLAG_JOINED) != 0;
     out->late = (flags & FLAG_LATE) != 0;
     out->more = (flags & FLAG_MORE) != 0;
     out->unreadable = (flags & FLAG_UNREADABLE) != 0;
@@ -136,12 +137,12 @@ static void read_flags(struct msgpack_list *list, struct script_reply *out) {
     }
 #define READ_FLAGS(l, to) read_flags(l, out);
 #define READ_EVENTS(l, to) read_events(l, scratch, &out->common);
-#define READ_NAMES(l, to) read_names(l, scratch, &out->common);
-#define READ_MEMBERS(l, to) read_members(l, scratch, &out->common);
-#define READ_PLACE(l, to) read_place(l, &out->common);
+#define READ_NAMES(l, to) read_names(l, scratch, out);
+#define READ_MEMBERS(l, to) read_members(l, scratch, out);
+#define READ_PLACE(l, to) read_place(l, out);
 /* Absent in most replies, like PLACE and WAITERS. */
 #define READ_MEDIAN(l, to) (to) = (l)->left > 0 ? msgpack_int(l) : -1;
-#define READ_WAITERS(l, to) read_waiters(l, scratch, &out->common);
+#define READ_WAITERS(l, to) read_waiters(l, scratch, out);
 
 bool script_reply_decode(struct str packed, struct decode_scratch *scratch,
                          struct script_reply *out) {
@@ -153,11 +154,10 @@ bool script_reply_decode(struct str packed, struct decode_scratch *scratch,
 #define REPLY_FIELD(name, kind, member) READ_##kind(&list, out->member)
 #include "layouts.def"
 #undef REPLY_FIELD
-    out->common.snapshot.median_ms = out->common.median_ms;
-    out->common.snapshot.rev = out->common.rev;
-    out->common.snapshot.before_rev =
+    out->snapshot.rev = out->common.rev;
+    out->snapshot.before_rev =
         out->common.event_count > 0 ? out->common.events[0].prev : out->common.rev;
-    out->common.snapshot.lock = out->common.lock;
+    out->snapshot.lock = out->common.lock;
     return m.ok;
 }
 

@@ -4,7 +4,7 @@
 #define WSLOCK_SRC_LOCK_SCRIPT_REPLY_H
 
 #include "wslock/base/macros.h"
-#include "wslock/lock/lock.h"
+#include "wslock/lock/results.h"
 
 enum script_status {
     SCRIPT_OK,
@@ -15,14 +15,25 @@ enum script_status {
     SCRIPT_NO_REPLY, /* none was decoded */
 };
 
+/* A decoded reply. A script answers some of it; the caller gets the result of its kind of call
+ * (results.h). */
 struct script_reply {
     enum script_status status;
     int64_t window;  /* when the open recovery window was opened; 0: none */
     int64_t next_ms; /* the next deadline; 0: none */
+    bool resumed, joined;
     bool late;       /* lease: it had expired or did not exist */
     bool more;       /* sweep: more is due already */
     bool unreadable; /* sweep: something due could not be settled */
     struct lock_result common;
+    struct lock_ending previous, lost;
+    int64_t limit;
+    const struct str *names; /* what they name depends on the script */
+    size_t name_count;
+    int64_t position; /* of the caller's place, as the next two */
+    struct str request_id;
+    int64_t ends_ms;
+    struct lock_snapshot snapshot;
 };
 
 /* Arrays that a reply points into, reused by the next reply. */

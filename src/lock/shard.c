@@ -156,7 +156,7 @@ void shard_open(struct shard *s) {
     args_int(&a, s->store->shard_count);
     args_int(&a, SCHEMA);
     args_int(&a, SCHEMA_OLDEST);
-    script_send(s, &lock_script_open, &a, on_opened, NULL, NULL);
+    script_send(s, &lock_script_open, &a, on_opened, (struct script_cb){0});
 }
 
 /* ---- the lease ---- */
@@ -233,7 +233,7 @@ static void send_lease(struct shard *s, int64_t lease_ms, int64_t written, scrip
     args_int(&a, store_longest_grace_ms(store));
     args_int(&a, written);
     args_int(&a, s->step_sent_ms);
-    script_send(s, &lock_script_lease, &a, done, NULL, NULL);
+    script_send(s, &lock_script_lease, &a, done, (struct script_cb){0});
 }
 
 static void renew(struct shard *s) {

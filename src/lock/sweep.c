@@ -97,8 +97,8 @@ static void on_swept(struct script_call *call, const struct script_reply *reply)
         }
         w->next_due_ms = reply->more ? reply->common.now_ms : reply->next_ms;
         store_tell_unasked(s->store, &reply->common);
-        if (reply->common.held_count == 2) {
-            audit_recovery_read_dead(s, reply->common.held[0], reply->common.held[1]);
+        if (reply->name_count == 2) {
+            audit_recovery_read_dead(s, reply->names[0], reply->names[1]);
         }
     }
     sweep_schedule(s);
@@ -116,7 +116,7 @@ static void sweep(struct shard *s) {
     args_int(&a, s->store->config->redis.lease_ms);
     args_int(&a, SWEEP_EVENTS);
     args_int(&a, SWEEP_AUDIT);
-    script_send(s, &lock_script_sweep, &a, on_swept, NULL, NULL);
+    script_send(s, &lock_script_sweep, &a, on_swept, (struct script_cb){0});
 }
 
 void sweep_init(struct shard *s) {

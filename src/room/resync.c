@@ -65,7 +65,7 @@ static void on_status(void *arg, const struct lock_result *result) {
     struct report *report = arg;
     struct rooms *r = report->rooms;
     struct room *room = map_get(r->by_resource, str_of(report->resource));
-    r->on_reported(r->on_reported_ctx, result);
+    r->on_reported(r->ctx, result);
     if (room != NULL && room->awaits_report) {
         if (result->status != LOCK_OK || lock_store_window_open(r->store)) {
             await_report(room);
@@ -108,9 +108,9 @@ static void on_report_timer(struct wheel_timer *timer) {
  * the room is newer than the snapshot, but may have missed members and waiters: it must be reported
  * again, and false is returned.
  */
-static bool take_report(struct room *room, const struct lock_result *result) {
+static bool take_report(struct room *room, const struct lock_report_result *result) {
     const struct lock_snapshot *snapshot = &result->snapshot;
-    const struct lock_event *event = lock_event_of(result);
+    const struct lock_event *event = lock_event_of(&result->common);
     enum room_report_kind kind = ROOM_REPORT_WHOLE;
     struct room_change change;
     room->degraded = false;
@@ -147,7 +147,8 @@ static bool take_report(struct room *room, const struct lock_result *result) {
 
 static void report_room(void *ctx, struct str key, void *value);
 
-static void take_answer(struct resync *rs, struct room *room, const struct lock_result *result) {
+static void take_answer(struct resync *rs, struct room *room,
+                        const struct lock_report_result *result) {
     bool whole = take_report(room, result);
     room_replay_backlog(room);
     if (!whole && rs->again++ < AGAIN_MAX) {
@@ -157,12 +158,15 @@ static void take_answer(struct resync *rs, struct room *room, const struct lock_
     }
 }
 
-static void on_report(void *arg, const struct lock_result *result) {
+static void on_report(void *arg, const struct lock_report_result *result) {
     struct report *report = arg;
     struct resync *rs = report->resync;
     struct room *room = map_get(rs->rooms->by_resource, str_of(report->resource));
-    rs->rooms->on_reported(rs->rooms->on_reported_ctx, result);
-    if (result->status != LOCK_OK) {
+    rs->rooms->on_reported(rs->rooms->ctx, &result->common);
+    for (size_t i = 0; i < result->superseded_count; i++) {
+        rs->rooms->on_superseded(rs->rooms->ctx, result->superseded[i]);
+    }
+    if (result->common.status != LOCK_OK) {
         rs->failed = true;
     } else if (room != NULL) {
         take_answer(rs, room, result);

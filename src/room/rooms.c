@@ -21,12 +21,13 @@
 
 struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
                            void (*on_reported)(void *ctx, const struct lock_result *result),
-                           void *ctx) {
+                           void (*on_superseded)(void *ctx, struct str session_id), void *ctx) {
     struct rooms *r = mem_zalloc(sizeof *r);
     r->wheel = wheel;
     r->store = store;
     r->on_reported = on_reported;
-    r->on_reported_ctx = ctx;
+    r->on_superseded = on_superseded;
+    r->ctx = ctx;
     r->by_resource = map_create();
     wheel_timer_init(&r->report_timer);
     return r;

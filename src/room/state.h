@@ -118,7 +118,8 @@ struct rooms {
     struct lock_store *store;
     struct map *by_resource;
     void (*on_reported)(void *ctx, const struct lock_result *result);
-    void *on_reported_ctx;
+    void (*on_superseded)(void *ctx, struct str session_id);
+    void *ctx;                       /* of these two */
     struct wheel_timer report_timer; /* while a room awaits a report */
 };
 

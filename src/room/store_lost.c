@@ -23,7 +23,7 @@ static bool went_through(const struct lock_result *result) {
 static void on_released(void *arg, const struct lock_result *result) {
     struct release *release = arg;
     struct room *room = map_get(release->rooms->by_resource, str_of(release->resource));
-    release->rooms->on_reported(release->rooms->on_reported_ctx, result);
+    release->rooms->on_reported(release->rooms->ctx, result);
     if (room != NULL && room->lock.view.token == release->token) {
         struct room_sub *holder = room->holder;
         if (!went_through(result)) {

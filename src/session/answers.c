@@ -13,16 +13,14 @@
 
 #define RETRY_RECOVERING_MS 1000
 
-void call_finish(struct call *call, const struct lock_result *result, call_answer answer) {
+struct membership *call_to_answer(struct call *call, const struct lock_result *result) {
     struct session *s = call_result(call, result);
     struct membership *m = s != NULL ? call_membership(call, s) : NULL;
-    const char *outcome = "gone";
     if (m != NULL && result->status == LOCK_OK) {
-        outcome = answer(s, m, call, result);
-    } else if (s != NULL) {
-        outcome = session_room_gone(s, call, result);
+        return m;
     }
-    call_end(call, outcome);
+    call_end(call, s != NULL ? session_room_gone(s, call, result) : "gone");
+    return NULL;
 }
 
 struct wire_at session_at(const struct call *call, const struct lock_result *result) {
@@ -86,29 +84,31 @@ struct wire_message *session_acquired(struct session *s, struct membership *m,
                                       const struct wire_ref *ref, const struct wire_at *at,
                                       const struct lock_view *lock,
                                       const struct lock_ending *before, bool resumed) {
+    static const struct lock_ending none;
+    const struct lock_ending *end = before != NULL ? before : &none;
     struct wire_ending previous = {
-        .person = {before->user_id, before->username},
-        .reason = lock_cause_text(before->reason),
-        .dirty = before->dirty,
-        .revision = before->revision,
-        .ended_ms = before->ended_ms,
+        .person = {end->user_id, end->username},
+        .reason = lock_cause_text(end->reason),
+        .dirty = end->dirty,
+        .revision = end->revision,
+        .ended_ms = end->ended_ms,
     };
     membership_granted(m, lock, at->rev);
     struct wire_to to = session_to(ref, m->type->policy);
     return wire_acquired(&to, at, lock->token, lock->expires_ms, m->type->policy,
-                         before->present ? &previous : NULL, resumed,
+                         end->present ? &previous : NULL, resumed,
                          session_ticket(s, at->resource, lock, at->server_time_ms));
 }
 
 static void send_acquired(struct session *s, struct membership *m, const struct wire_ref *ref,
-                          const struct wire_at *at, const struct lock_result *result) {
-    session_send(
-        s, session_acquired(s, m, ref, at, &result->lock, &result->previous, result->resumed));
-    membership_check_lost(m, result->lock.token);
+                          const struct wire_at *at, const struct lock_acquire_result *result) {
+    session_send(s, session_acquired(s, m, ref, at, &result->common.lock, &result->previous,
+                                     result->resumed));
+    membership_check_lost(m, result->common.lock.token);
 }
 
 static void send_tab_limit(struct session *s, const struct wire_ref *ref, const struct wire_at *at,
-                           const struct lock_result *result) {
+                           const struct lock_acquire_result *result) {
     struct wire_error_extra extra = {
         .resource = at->resource,
         .rev = at->rev,
@@ -132,7 +132,7 @@ static const char *denial(enum lock_outcome outcome) {
 }
 
 static void send_queued(struct session *s, struct membership *m, const struct wire_ref *ref,
-                        const struct wire_at *at, const struct lock_result *result) {
+                        const struct wire_at *at, const struct lock_acquire_result *result) {
     struct wire_to to = session_to(ref, m->type->policy);
     int64_t wait_ms = room_estimated_wait_ms(&m->sub, result->position, result->median_ms);
     room_note_position(&m->sub, result->position, at->rev);
@@ -147,30 +147,31 @@ const char *session_queue_full(struct session *s, const struct wire_ref *ref,
 }
 
 const char *session_answer_acquire(struct session *s, struct membership *m, const struct call *call,
-                                   const struct wire_ref *ref, const struct lock_result *result) {
-    struct wire_at at = session_at(call, result);
-    const char *reason = denial(result->outcome);
+                                   const struct wire_ref *ref,
+                                   const struct lock_acquire_result *result) {
+    struct wire_at at = session_at(call, &result->common);
+    const char *reason = denial(result->common.outcome);
     if (reason != NULL) {
-        session_send_denied(s, m, ref, &at, reason, &result->lock);
+        session_send_denied(s, m, ref, &at, reason, &result->common.lock);
         return reason;
     }
-    if (result->outcome == LOCK_OUT_GRANTED) {
+    if (result->common.outcome == LOCK_OUT_GRANTED) {
         send_acquired(s, m, ref, &at, result);
         return "ok";
     }
-    if (result->outcome == LOCK_OUT_TAB_LIMIT) {
+    if (result->common.outcome == LOCK_OUT_TAB_LIMIT) {
         send_tab_limit(s, ref, &at, result);
         return wire_error_name(WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED);
     }
-    if (result->outcome == LOCK_OUT_QUEUED) {
+    if (result->common.outcome == LOCK_OUT_QUEUED) {
         send_queued(s, m, ref, &at, result);
         return "queued";
     }
-    if (result->outcome == LOCK_OUT_QUEUE_FULL) {
+    if (result->common.outcome == LOCK_OUT_QUEUE_FULL) {
         return session_queue_full(s, ref, &at);
     }
-    if (result->outcome == LOCK_OUT_NOT_JOINED) {
-        return session_room_gone(s, call, result);
+    if (result->common.outcome == LOCK_OUT_NOT_JOINED) {
+        return session_room_gone(s, call, &result->common);
     }
     struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
     session_error(s, ref, WIRE_ERR_INTERNAL, "The store returned an unexpected answer.", &extra);

@@ -22,7 +22,8 @@ struct gateway *gateway_create(const struct gateway_parts *parts,
     g->on_fatal_ctx = ctx;
     struct lock_store_callbacks callbacks = reactions_to_store(g);
     g->store = lock_store_create(parts->loop, parts->wheel, parts->config, &callbacks);
-    g->rooms = rooms_create(parts->wheel, g->store, reactions_on_reported, g);
+    g->rooms =
+        rooms_create(parts->wheel, g->store, reactions_on_reported, reactions_on_superseded, g);
     return g;
 }
 

@@ -4,13 +4,12 @@
 #include "registry.h"
 #include "wslock/metrics/metrics.h"
 
-static const char *answer(struct session *s, struct membership *m, struct call *call,
-                          const struct lock_result *result) {
-    return session_answer_acquire(s, m, call, &call->ref, result);
-}
-
-static void on_result(void *arg, const struct lock_result *result) {
-    call_finish(arg, result, answer);
+static void on_result(void *arg, const struct lock_acquire_result *result) {
+    struct call *call = arg;
+    struct membership *m = call_to_answer(call, &result->common);
+    if (m != NULL) {
+        call_end(call, session_answer_acquire(m->session, m, call, &call->ref, result));
+    }
 }
 
 /* The user's roles do not allow editing, so the store is not asked. The answer has the lock as the

@@ -8,7 +8,7 @@
 #include "wslock/metrics/metrics.h"
 
 static const char *lost(struct session *s, struct membership *m, struct call *call,
-                        const struct lock_result *result) {
+                        const struct lock_heartbeat_result *result) {
     const char *reason = lock_cause_text(result->lost.reason);
     if (result->lost.reason == LOCK_CAUSE_STALE_TOKEN) {
         metrics_add(METRIC_STALE_TOKENS, 1, NULL, NULL);
@@ -19,31 +19,34 @@ static const char *lost(struct session *s, struct membership *m, struct call *ca
         m->token = 0;
     }
     struct wire_to to = session_to(&call->ref, m->type->policy);
-    struct wire_at at = session_at(call, result);
+    struct wire_at at = session_at(call, &result->common);
     session_send(s, wire_lost(&to, &at, token, reason, (struct str){NULL, 0}));
     return reason;
 }
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,
-                          const struct lock_result *result) {
-    struct wire_at at = session_at(call, result);
-    if (result->outcome == LOCK_OUT_RENEWED) {
-        membership_granted(m, &result->lock, at.rev);
+                          const struct lock_heartbeat_result *result) {
+    const struct lock_view *lock = &result->common.lock;
+    struct wire_at at = session_at(call, &result->common);
+    if (result->common.outcome == LOCK_OUT_RENEWED) {
+        membership_granted(m, lock, at.rev);
         struct wire_to to = session_to(&call->ref, m->type->policy);
-        session_send(
-            s, wire_renewed(&to, &at, result->lock.token, result->lock.expires_ms, result->resumed,
-                            session_ticket(s, at.resource, &result->lock, at.server_time_ms)));
-        membership_check_lost(m, result->lock.token);
+        session_send(s, wire_renewed(&to, &at, lock->token, lock->expires_ms, result->resumed,
+                                     session_ticket(s, at.resource, lock, at.server_time_ms)));
+        membership_check_lost(m, lock->token);
         return "ok";
     }
-    if (result->outcome == LOCK_OUT_LOST) {
+    if (result->common.outcome == LOCK_OUT_LOST) {
         return lost(s, m, call, result);
     }
-    return session_other_answer(s, call, result);
+    return session_other_answer(s, call, &result->common);
 }
 
-static void on_result(void *arg, const struct lock_result *result) {
-    call_finish(arg, result, answer);
+static void on_result(void *arg, const struct lock_heartbeat_result *result) {
+    struct membership *m = call_to_answer(arg, &result->common);
+    if (m != NULL) {
+        call_end(arg, answer(m->session, m, arg, result));
+    }
 }
 
 /* A user who may not edit keeps a lock until it ends, but does not resume one. */

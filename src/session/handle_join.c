@@ -45,7 +45,7 @@ static bool holds(const struct session *s, const struct lock_view *lock) {
 }
 
 static void send_joined(struct session *s, struct membership *m, struct call *call,
-                        const struct lock_result *result) {
+                        const struct lock_join_result *result) {
     const struct lock_snapshot *snap = &result->snapshot;
     struct wire_lock lock;
     room_wire_lock(&snap->lock, mine(s, &snap->lock), &lock);
@@ -66,7 +66,7 @@ static void send_joined(struct session *s, struct membership *m, struct call *ca
     if (!to.minimal) {
         lost.by = result->lost.by;
     }
-    struct wire_at at = session_at(call, result);
+    struct wire_at at = session_at(call, &result->acquire.common);
     struct wire_pending pending;
     struct wire_open_request *received;
     room_pending(&m->sub, snap, &pending, &received);
@@ -78,10 +78,11 @@ static void send_joined(struct session *s, struct membership *m, struct call *ca
 }
 
 static const char *not_joined(struct session *s, struct call *call,
-                              const struct lock_result *result) {
-    struct wire_error_extra extra = {
-        .resource = wire_resource_str(&call->resource), .rev = result->rev, .limit = result->limit};
-    bool full = result->outcome == LOCK_OUT_VIEWERS_FULL;
+                              const struct lock_acquire_result *result) {
+    struct wire_error_extra extra = {.resource = wire_resource_str(&call->resource),
+                                     .rev = result->common.rev,
+                                     .limit = result->limit};
+    bool full = result->common.outcome == LOCK_OUT_VIEWERS_FULL;
     enum wire_error_code code = full ? WIRE_ERR_MAX_VIEWERS_EXCEEDED : WIRE_ERR_INTERNAL;
     session_error(s, &call->ref, code,
                   full ? "The room has reached its limit of viewers."
@@ -92,15 +93,16 @@ static const char *not_joined(struct session *s, struct call *call,
 
 /* In this order: the room's state, the answer to an editor, the deferred events. */
 static const char *joined(struct session *s, struct membership *m, struct call *call,
-                          const struct lock_result *result) {
+                          const struct lock_join_result *result) {
+    const struct lock_result *common = &result->acquire.common;
     if (m->state == MEMBER_JOINING) {
         m->state = MEMBER_IN;
     }
     if (m->joined_ms == 0) {
-        m->joined_ms = result->now_ms;
+        m->joined_ms = common->now_ms;
     }
     if (result->lost.present && result->lost.token == m->token) {
-        membership_ended(m, result->rev, result->lost.reason);
+        membership_ended(m, common->rev, result->lost.reason);
     }
     room_take_snapshot(&m->sub, &result->snapshot);
     send_joined(s, m, call, result);
@@ -110,19 +112,19 @@ static const char *joined(struct session *s, struct membership *m, struct call *
     }
     const struct lock_view *lock = &result->snapshot.lock;
     bool has = holds(s, lock); /* a viewer's join does not resume */
-    if (result->outcome != LOCK_OUT_NONE) {
-        (void)session_answer_acquire(s, m, call, NULL, result);
+    if (common->outcome != LOCK_OUT_NONE) {
+        (void)session_answer_acquire(s, m, call, NULL, &result->acquire);
     } else if (has && call->refused_editor) { /* it keeps a lock that it holds */
-        struct lock_result kept = *result;
-        kept.outcome = LOCK_OUT_GRANTED;
+        struct lock_acquire_result kept = result->acquire;
+        kept.common.outcome = LOCK_OUT_GRANTED;
         (void)session_answer_acquire(s, m, call, NULL, &kept);
     } else if (has) {
-        membership_granted(m, lock, result->rev);
+        membership_granted(m, lock, common->rev);
     } else if (call->refused_editor) {
-        struct wire_at at = session_at(call, result);
+        struct wire_at at = session_at(call, common);
         session_send_denied(s, m, NULL, &at, "NOT_AN_EDITOR", lock);
     }
-    membership_deliver_deferred(m, result->rev, &result->snapshot);
+    membership_deliver_deferred(m, common->rev, &result->snapshot);
     return "ok";
 }
 
@@ -143,24 +145,25 @@ static void not_in(struct membership *m, bool unknown) {
     membership_destroy(m);
 }
 
-static void on_result(void *arg, const struct lock_result *result) {
+static void on_result(void *arg, const struct lock_join_result *result) {
+    const struct lock_result *common = &result->acquire.common;
     struct call *call = arg;
-    struct session *s = call_result(call, result);
+    struct session *s = call_result(call, common);
     const char *outcome = "gone";
     struct membership *m = s != NULL ? call_membership(call, s) : NULL;
     if (m != NULL) {
         m->answers_open--;
     }
-    if (m != NULL && session_failed(s, call, result)) {
+    if (m != NULL && session_failed(s, call, common)) {
         outcome = wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);
-        not_in(m, result->status == LOCK_UNKNOWN);
+        not_in(m, common->status == LOCK_UNKNOWN);
     } else if (m != NULL && result->joined) {
         outcome = joined(s, m, call, result);
     } else if (m != NULL) {
-        outcome = not_joined(s, call, result);
+        outcome = not_joined(s, call, &result->acquire);
         not_in(m, false);
     } else if (s != NULL) {
-        outcome = session_room_gone(s, call, result);
+        outcome = session_room_gone(s, call, common);
     }
     call_end(call, outcome);
 }

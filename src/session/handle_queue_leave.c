@@ -21,7 +21,10 @@ static const char *answer(struct session *s, struct membership *m, struct call *
 }
 
 static void on_result(void *arg, const struct lock_result *result) {
-    call_finish(arg, result, answer);
+    struct membership *m = call_to_answer(arg, result);
+    if (m != NULL) {
+        call_end(arg, answer(m->session, m, arg, result));
+    }
 }
 
 void handle_queue_leave(struct session *s, const struct wire_request *r, struct membership *m,

@@ -13,9 +13,9 @@ static enum lock_action action_of(enum wire_action action) {
 }
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,
-                          const struct lock_result *result) {
-    if (result->outcome != LOCK_OUT_REPLIED) {
-        return session_other_answer(s, call, result);
+                          const struct lock_reply_result *result) {
+    if (result->common.outcome != LOCK_OUT_REPLIED) {
+        return session_other_answer(s, call, &result->common);
     }
     bool takeover = call->kind == WIRE_REQ_TAKEOVER_REPLY;
     struct wire_to to = session_to(&call->ref, m->type->policy);
@@ -23,14 +23,17 @@ static const char *answer(struct session *s, struct membership *m, struct call *
                                   str_of(call->request_id), wire_action_name(call->action)));
     if (result->resumed) { /* the lock was in grace and is held again, maybe under another token */
         struct wire_at at = membership_at(m); /* its events are still to come */
-        session_send(s, session_acquired(s, m, NULL, &at, &result->lock, &result->previous, true));
-        membership_check_lost(m, result->lock.token);
+        session_send(s, session_acquired(s, m, NULL, &at, &result->common.lock, NULL, true));
+        membership_check_lost(m, result->common.lock.token);
     }
     return "ok";
 }
 
-static void on_result(void *arg, const struct lock_result *result) {
-    call_finish(arg, result, answer);
+static void on_result(void *arg, const struct lock_reply_result *result) {
+    struct membership *m = call_to_answer(arg, &result->common);
+    if (m != NULL) {
+        call_end(arg, answer(m->session, m, arg, result));
+    }
 }
 
 void handle_reply(struct session *s, const struct wire_request *r, struct membership *m,

@@ -6,19 +6,19 @@
 #include "send.h"
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,
-                          const struct lock_result *result) {
-    struct wire_at at = session_at(call, result);
-    if (result->outcome == LOCK_OUT_REQUESTED) {
+                          const struct lock_request_result *result) {
+    struct wire_at at = session_at(call, &result->common);
+    if (result->common.outcome == LOCK_OUT_REQUESTED) {
         struct wire_to to = session_to(&call->ref, m->type->policy);
         membership_note_id(m->request_id, result->request_id);
         session_send(s, wire_requested(&to, &at, result->request_id, result->ends_ms,
-                                       lock_state_text(result->lock.state)));
+                                       lock_state_text(result->common.lock.state)));
         return "ok";
     }
-    if (result->outcome == LOCK_OUT_QUEUE_FULL) {
+    if (result->common.outcome == LOCK_OUT_QUEUE_FULL) {
         return session_queue_full(s, &call->ref, &at);
     }
-    if (result->outcome == LOCK_OUT_OWN) {
+    if (result->common.outcome == LOCK_OUT_OWN) {
         struct wire_error_extra extra = {
             .resource = at.resource, .rev = at.rev, .field = "resourceId"};
         session_error(s, &call->ref, WIRE_ERR_INVALID_ARGUMENT,
@@ -26,11 +26,14 @@ static const char *answer(struct session *s, struct membership *m, struct call *
                       &extra);
         return wire_error_name(WIRE_ERR_INVALID_ARGUMENT);
     }
-    return session_other_answer(s, call, result);
+    return session_other_answer(s, call, &result->common);
 }
 
-static void on_result(void *arg, const struct lock_result *result) {
-    call_finish(arg, result, answer);
+static void on_result(void *arg, const struct lock_request_result *result) {
+    struct membership *m = call_to_answer(arg, &result->common);
+    if (m != NULL) {
+        call_end(arg, answer(m->session, m, arg, result));
+    }
 }
 
 void handle_request(struct session *s, const struct wire_request *r, struct membership *m,

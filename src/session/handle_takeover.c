@@ -11,31 +11,35 @@
 #include "subscription.h"
 
 static const char *answer(struct session *s, struct membership *m, struct call *call,
-                          const struct lock_result *result) {
-    struct wire_at at = session_at(call, result);
-    if (result->outcome == LOCK_OUT_GRANTED) {
-        delayed_reply_send(s, m, result->lock.token,
-                           session_acquired(s, m, &call->ref, &at, &result->lock, &result->previous,
-                                            result->resumed));
+                          const struct lock_takeover_result *result) {
+    const struct lock_view *lock = &result->common.lock;
+    struct wire_at at = session_at(call, &result->common);
+    if (result->common.outcome == LOCK_OUT_GRANTED) {
+        delayed_reply_send(
+            s, m, lock->token,
+            session_acquired(s, m, &call->ref, &at, lock, &result->previous, result->resumed));
         return "ok";
     }
-    if (result->outcome == LOCK_OUT_PENDING) {
+    if (result->common.outcome == LOCK_OUT_PENDING) {
         struct wire_to to = session_to(&call->ref, m->type->policy);
-        const struct lock_takeover *t = &result->lock.takeover;
+        const struct lock_takeover *t = &lock->takeover;
         membership_note_id(m->takeover_id, t->request_id);
         delayed_reply_send(s, m, 0, wire_takeover_pending(&to, &at, t->request_id, t->force_at_ms));
         return "pending";
     }
-    if (result->outcome == LOCK_OUT_TAKEOVER_IN_PROGRESS) {
-        return session_answer_error(s, call, result, WIRE_ERR_TAKEOVER_IN_PROGRESS,
+    if (result->common.outcome == LOCK_OUT_TAKEOVER_IN_PROGRESS) {
+        return session_answer_error(s, call, &result->common, WIRE_ERR_TAKEOVER_IN_PROGRESS,
                                     "Another administrator is taking this lock over.");
     }
-    return session_other_answer(s, call, result);
+    return session_other_answer(s, call, &result->common);
 }
 
-static void on_result(void *arg, const struct lock_result *result) {
+static void on_result(void *arg, const struct lock_takeover_result *result) {
     const struct call call = *(struct call *)arg;
-    call_finish(arg, result, answer);
+    struct membership *m = call_to_answer(arg, &result->common);
+    if (m != NULL) {
+        call_end(arg, answer(m->session, m, arg, result));
+    }
     membership_answer_sent(call.gateway, call.session_id, call.member_seq);
 }
 

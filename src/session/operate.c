@@ -24,22 +24,22 @@ struct operation {
     void *arg;
 };
 
-static void on_result(void *arg, const struct lock_result *result) {
+static void on_result(void *arg, const struct lock_operate_result *result) {
     static struct log_limit limit;
     struct operation *o = arg;
     struct operate_answer answer = {
         .verdict = OPERATE_UNAVAILABLE,
-        .lock = &result->lock,
-        .ended = &result->previous,
-        .in_room = result->joined,
+        .lock = &result->common.lock,
+        .ended = &result->ended,
+        .in_room = result->in_room,
     };
-    session_audit_events(o->gateway, NULL, result);
-    if (result->status != LOCK_OK && log_limit_pass(&limit, 60)) {
-        log_warn("store_call_failed", LF("request", "operate"), LF("error", result->error));
+    session_audit_events(o->gateway, NULL, &result->common);
+    if (result->common.status != LOCK_OK && log_limit_pass(&limit, 60)) {
+        log_warn("store_call_failed", LF("request", "operate"), LF("error", result->common.error));
     }
-    if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NOT_HOLDER) {
+    if (result->common.status == LOCK_OK && result->common.outcome == LOCK_OUT_NOT_HOLDER) {
         answer.verdict = OPERATE_NOTHING;
-    } else if (result->status == LOCK_OK && result->outcome != LOCK_OUT_RECOVERING) {
+    } else if (result->common.status == LOCK_OK && result->common.outcome != LOCK_OUT_RECOVERING) {
         answer.verdict = OPERATE_DONE;
     }
     o->cb(o->arg, &answer);

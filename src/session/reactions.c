@@ -13,26 +13,24 @@
 #include "send.h"
 #include "wslock/base/log.h"
 
+void reactions_on_superseded(void *ctx, struct str session_id) {
+    struct gateway *g = ctx;
+    struct session *s = map_get(g->sessions, session_id);
+    if (s != NULL) {
+        session_close(s, WIRE_CLOSE_SUPERSEDED);
+    }
+}
+
 static void on_event(void *ctx, const struct lock_event *event) {
     struct gateway *g = ctx;
     if (event->kind == LOCK_EVENT_JOIN && event->old_session_id.len > 0) {
-        struct session *old = map_get(g->sessions, event->old_session_id);
-        if (old != NULL) {
-            session_close(old, WIRE_CLOSE_SUPERSEDED);
-        }
+        reactions_on_superseded(g, event->old_session_id);
     }
     rooms_on_event(g->rooms, event);
 }
 
 void reactions_on_reported(void *ctx, const struct lock_result *result) {
-    struct gateway *g = ctx;
-    session_audit_reported(g, result);
-    for (size_t i = 0; i < result->held_count; i++) { /* sessions that others have superseded */
-        struct session *s = map_get(g->sessions, result->held[i]);
-        if (s != NULL) {
-            session_close(s, WIRE_CLOSE_SUPERSEDED);
-        }
-    }
+    session_audit_reported(ctx, result);
 }
 
 static void on_unasked(void *ctx, const struct lock_event *event, bool recovered) {

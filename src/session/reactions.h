@@ -7,7 +7,8 @@
 struct gateway;
 
 struct lock_store_callbacks reactions_to_store(struct gateway *g);
-/* The result of a report or release that the rooms made on their own. ctx: the gateway. */
+/* What the rooms tell (rooms_create). ctx: the gateway. */
 void reactions_on_reported(void *ctx, const struct lock_result *result);
+void reactions_on_superseded(void *ctx, struct str session_id);
 
 #endif

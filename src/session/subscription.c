@@ -66,9 +66,8 @@ static struct wire_message *granted(struct room_sub *sub, const struct wire_at *
 
 static struct wire_message *lifted(struct room_sub *sub, const struct wire_at *at,
                                    const struct lock_view *lock) {
-    static const struct lock_ending none;
     struct membership *m = of_sub(sub);
-    return session_acquired(m->session, m, NULL, at, lock, &none, true);
+    return session_acquired(m->session, m, NULL, at, lock, NULL, true);
 }
 
 static const struct room_sub_ops ops = {.deliver = deliver,

@@ -68,8 +68,8 @@ bool gateway_read_ticket(struct gateway *g, struct str ticket, struct verify_que
     return true;
 }
 
-static struct verify_grant latest_after(int64_t token, const struct lock_result *result) {
-    const struct lock_view *now = &result->lock;
+static struct verify_grant latest_after(int64_t token, const struct lock_verify_result *result) {
+    const struct lock_view *now = &result->common.lock;
     const struct lock_ending *last = &result->previous;
     if (lock_is_owned(now) && now->token > token) {
         return (struct verify_grant){now->token, now->user_id, now->username};
@@ -80,9 +80,9 @@ static struct verify_grant latest_after(int64_t token, const struct lock_result 
     return (struct verify_grant){0, {NULL, 0}, {NULL, 0}};
 }
 
-static void judge_current(const struct verification *v, const struct lock_result *result,
+static void judge_current(const struct verification *v, const struct lock_verify_result *result,
                           struct verify_answer *answer) {
-    const struct lock_view *lock = &result->lock;
+    const struct lock_view *lock = &result->common.lock;
     const struct verify_question *q = &v->question;
     bool grace = lock->state == LOCK_STATE_GRACE, ticket = q->ticket_expires_ms != 0;
     answer->verdict = VERIFY_INVALID;
@@ -92,7 +92,7 @@ static void judge_current(const struct verification *v, const struct lock_result
     }
     /* A ticket has whole seconds: its last one counts in full. In grace it does not expire, since
      * nobody can get a newer one. */
-    if (ticket && !grace && result->now_ms >= q->ticket_expires_ms + 1000) {
+    if (ticket && !grace && result->common.now_ms >= q->ticket_expires_ms + 1000) {
         answer->reason = "TICKET_EXPIRED";
         return;
     }
@@ -101,7 +101,7 @@ static void judge_current(const struct verification *v, const struct lock_result
     answer->expires_ms = grace ? lock->grace_until_ms : lock->expires_ms;
 }
 
-static void judge_lost(const struct verification *v, const struct lock_result *result,
+static void judge_lost(const struct verification *v, const struct lock_verify_result *result,
                        struct verify_answer *answer) {
     const struct lock_ending *lost = &result->lost;
     answer->verdict = VERIFY_INVALID;
@@ -114,17 +114,17 @@ static void judge_lost(const struct verification *v, const struct lock_result *r
                   answer->reason);
 }
 
-static void on_result(void *arg, const struct lock_result *result) {
+static void on_result(void *arg, const struct lock_verify_result *result) {
     static struct log_limit limit;
     struct verification *v = arg;
     struct verify_answer answer = {.verdict = VERIFY_UNAVAILABLE};
-    session_audit_events(v->gateway, NULL, result);
-    if (result->status != LOCK_OK && log_limit_pass(&limit, 60)) {
-        log_warn("store_call_failed", LF("request", "verify"), LF("error", result->error));
+    session_audit_events(v->gateway, NULL, &result->common);
+    if (result->common.status != LOCK_OK && log_limit_pass(&limit, 60)) {
+        log_warn("store_call_failed", LF("request", "verify"), LF("error", result->common.error));
     }
-    if (result->status == LOCK_OK && result->outcome == LOCK_OUT_NONE) {
+    if (result->common.status == LOCK_OK && result->common.outcome == LOCK_OUT_NONE) {
         judge_current(v, result, &answer);
-    } else if (result->status == LOCK_OK && result->outcome == LOCK_OUT_LOST) {
+    } else if (result->common.status == LOCK_OK && result->common.outcome == LOCK_OUT_LOST) {
         judge_lost(v, result, &answer);
     }
     v->cb(v->arg, &answer);

@@ -46,14 +46,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
     }
     if (script_reply_decode(packed, &scratch, &reply)) {
-        for (size_t i = 0; i < reply.common.held_count; i++) {
-            touch(reply.common.held[i]);
+        for (size_t i = 0; i < reply.name_count; i++) {
+            touch(reply.names[i]);
         }
-        for (size_t i = 0; i < reply.common.snapshot.member_listed; i++) {
-            touch(reply.common.snapshot.members[i].username);
+        for (size_t i = 0; i < reply.snapshot.member_listed; i++) {
+            touch(reply.snapshot.members[i].username);
         }
-        for (size_t i = 0; i < reply.common.snapshot.waiter_count; i++) {
-            touch_waiter(&reply.common.snapshot.waiters[i]);
+        for (size_t i = 0; i < reply.snapshot.waiter_count; i++) {
+            touch_waiter(&reply.snapshot.waiters[i]);
         }
         touch_takeover(&reply.common.lock.takeover);
     }

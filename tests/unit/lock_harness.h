@@ -27,7 +27,10 @@ struct seen_result {
     int count;
     enum lock_status status;
     struct lock_result result; /* strings are gone, but for what follows */
-    size_t members;
+    struct lock_ending previous, lost;
+    bool resumed, joined;
+    int64_t limit, member_count;
+    size_t members, held_count;
     char member[8][64]; /* user ids */
     char held[4][128];
     char previous_user[64], error[128];
@@ -58,7 +61,8 @@ struct instance {
     char problem[256];
     struct harness_room rooms[4];
     size_t room_count;
-    bool hold_reports; /* on_resync is only counted */
+    char superseded[64]; /* the last session that a report named */
+    bool hold_reports;   /* on_resync is only counted */
 };
 
 struct harness {
@@ -157,9 +161,13 @@ static inline void harness_flush(void *ctx, void (*done)(void *arg, bool ok), vo
     uv_timer_start(&f->timer, harness_on_soon, 0, 0);
 }
 
-static inline void harness_on_report(void *arg, const struct lock_result *result) {
-    (void)arg;
-    (void)result;
+static inline void harness_on_report(void *arg, const struct lock_report_result *result) {
+    struct instance *i = arg;
+
+    for (size_t n = 0; n < result->superseded_count; n++) {
+        snprintf(i->superseded, sizeof i->superseded, "%.*s", (int)result->superseded[n].len,
+                 result->superseded[n].p);
+    }
 }
 
 static inline void harness_on_resync(void *ctx, unsigned shard) {
@@ -176,7 +184,7 @@ static inline void harness_on_resync(void *ctx, unsigned shard) {
         if (lock_store_shard(i->store, str_of(room->resource)) == shard) {
             lock_report(i->store, str_of(room->resource), &i->world->config.default_policy,
                         room->members, room->count, &nobody_waits, 0,
-                        lock_store_fed(i->store, str_of(room->resource)), harness_on_report, NULL);
+                        lock_store_fed(i->store, str_of(room->resource)), harness_on_report, i);
         }
     }
     lock_report_done(i->store, shard);
@@ -297,13 +305,16 @@ static inline void harness_on_result(void *arg, const struct lock_result *result
     seen->count++;
     seen->status = result->status;
     seen->result = *result;
-    seen->members = result->snapshot.member_listed;
-    for (size_t i = 0; i < seen->members && i < 8; i++) {
-        const struct lock_member *m = &result->snapshot.members[i];
+    snprintf(seen->error, sizeof seen->error, "%s", result->error ? result->error : "");
+}
 
-        snprintf(seen->member[i], sizeof seen->member[i], "%.*s", (int)m->user_id.len,
-                 m->user_id.p);
-    }
+static inline void harness_on_acquire(void *arg, const struct lock_acquire_result *result) {
+    struct seen_result *seen = arg;
+
+    seen->resumed = result->resumed;
+    seen->previous = result->previous;
+    seen->limit = result->limit;
+    seen->held_count = result->held_count;
     for (size_t i = 0; i < result->held_count && i < 4; i++) {
         snprintf(seen->held[i], sizeof seen->held[i], "%.*s", (int)result->held[i].len,
                  result->held[i].p);
@@ -311,11 +322,34 @@ static inline void harness_on_result(void *arg, const struct lock_result *result
     snprintf(seen->previous_user, sizeof seen->previous_user, "%.*s",
              (int)result->previous.user_id.len,
              result->previous.user_id.p ? result->previous.user_id.p : "");
-    snprintf(seen->error, sizeof seen->error, "%s", result->error ? result->error : "");
+    harness_on_result(arg, &result->common);
 }
 
-/* Runs one call to its end: CALL(h, &seen, lock_acquire(h->a.store, &caller, LOCK_ACQUIRE, CB,
- * &seen)) */
+static inline void harness_on_join(void *arg, const struct lock_join_result *result) {
+    struct seen_result *seen = arg;
+
+    seen->joined = result->joined;
+    seen->lost = result->lost;
+    seen->member_count = result->snapshot.member_count;
+    seen->members = result->snapshot.member_listed;
+    for (size_t i = 0; i < seen->members && i < 8; i++) {
+        const struct lock_member *m = &result->snapshot.members[i];
+
+        snprintf(seen->member[i], sizeof seen->member[i], "%.*s", (int)m->user_id.len,
+                 m->user_id.p);
+    }
+    harness_on_acquire(arg, &result->acquire);
+}
+
+static inline void harness_on_heartbeat(void *arg, const struct lock_heartbeat_result *result) {
+    struct seen_result *seen = arg;
+
+    seen->resumed = result->resumed;
+    seen->lost = result->lost;
+    harness_on_result(arg, &result->common);
+}
+
+/* Runs one call to its end: CALL(h, &seen, lock_leave(h->a.store, &caller, CB, &seen)) */
 #define CALL(h, seen, call)                                                                        \
     do {                                                                                           \
         memset((seen), 0, sizeof *(seen));                                                         \
@@ -324,6 +358,9 @@ static inline void harness_on_result(void *arg, const struct lock_result *result
         RUN_UNTIL(&(h)->loop, (seen)->count == 1);                                                 \
     } while (0)
 #define CB harness_on_result
+#define ACQUIRE_CB harness_on_acquire
+#define JOIN_CB harness_on_join
+#define HEARTBEAT_CB harness_on_heartbeat
 
 static inline const struct seen_event *harness_find(const struct instance *i,
                                                     enum lock_cause cause) {

@@ -32,7 +32,8 @@ struct picture {
 };
 
 struct report {
-    lock_cb cb;
+    lock_report_cb report_cb; /* REPORT_ROOM */
+    lock_cb cb;               /* the others */
     void *arg;
     enum { REPORT_ROOM, REPORT_STATUS, REPORT_GIVE_UP } kind;
     size_t count;
@@ -82,7 +83,8 @@ struct world {
     unsigned sessions, requests;
     uint64_t boot_ms;
     struct lock_event log[LOG_MAX];
-    size_t logged, fed; /* events; of those given to the rooms, or lost */
+    size_t logged, fed;  /* events; of those given to the rooms, or lost */
+    char superseded[64]; /* the last session that the rooms named */
     void *kept[2 * LOG_MAX];
     size_t kept_count;
     /* Of each message, once it is noted as text; NULL: nobody wants to know. */

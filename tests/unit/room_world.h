@@ -40,21 +40,22 @@ void lock_note_ending(struct lock_store *store, const struct lock_event *event) 
     (void)event;
 }
 
-static inline struct report *new_report(struct lock_store *store, lock_cb cb, void *arg) {
+static inline struct report *new_report(struct lock_store *store, void *arg) {
     assert_true(store->report_count < REPORTS_MAX);
     struct report *r = &store->reports[store->report_count++];
-    *r = (struct report){.cb = cb, .arg = arg};
+    *r = (struct report){.arg = arg};
     return r;
 }
 
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
                  const struct lock_report_member *members, size_t count,
                  const struct lock_report_waiting *waiting, int64_t seen_token, int64_t known,
-                 lock_cb cb, void *arg) {
-    struct report *r = new_report(store, cb, arg);
+                 lock_report_cb cb, void *arg) {
+    struct report *r = new_report(store, arg);
     (void)policy;
     assert_string_equal(resource.p, R);
     assert_true(count <= PEOPLE + 1);
+    r->report_cb = cb;
     r->count = count;
     memcpy(r->members, members, count * sizeof *members);
     r->waiting = *waiting;
@@ -69,13 +70,16 @@ void lock_report_done(struct lock_store *store, unsigned shard) {
 
 void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void *arg) {
     (void)resource;
-    new_report(store, cb, arg)->kind = REPORT_STATUS;
+    struct report *r = new_report(store, arg);
+    r->cb = cb;
+    r->kind = REPORT_STATUS;
 }
 
 void lock_give_up(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                   lock_cb cb, void *arg) {
-    struct report *r = new_report(store, cb, arg);
+    struct report *r = new_report(store, arg);
     (void)caller;
+    r->cb = cb;
     r->kind = REPORT_GIVE_UP;
     r->token = token;
 }
@@ -237,6 +241,19 @@ static inline void on_reported(void *ctx, const struct lock_result *result) {
     (void)result;
 }
 
+static inline void on_superseded(void *ctx, struct str session_id) {
+    struct world *w = ctx;
+    snprintf(w->superseded, sizeof w->superseded, "%.*s", (int)session_id.len, session_id.p);
+}
+
+static inline void report_answer(const struct report *r, const struct lock_report_result *result) {
+    if (r->kind == REPORT_ROOM) {
+        r->report_cb(r->arg, result);
+    } else {
+        r->cb(r->arg, &result->common);
+    }
+}
+
 static inline struct world *world_create(void) {
     static const char *const names[PEOPLE][2] = {{"ann", "a1"}, {"bob", "b1"}, {"cid", "c1"},
                                                  {"dan", "d1"}, {"eve", "e1"}, {"ann", "a2"}};
@@ -258,7 +275,7 @@ static inline struct world *world_create(void) {
     w->store.confirmed_until_ms = INT64_MAX;
     w->rev = w->store.fed = 100;
     w->wheel = wheel_create(0);
-    w->rooms = rooms_create(w->wheel, &w->store, on_reported, w);
+    w->rooms = rooms_create(w->wheel, &w->store, on_reported, on_superseded, w);
     for (size_t i = 0; i < PEOPLE; i++) {
         struct person *p = &w->people[i];
         p->world = w;
@@ -270,14 +287,14 @@ static inline struct world *world_create(void) {
 
 /* What was not answered when the program ends is answered LOCK_UNKNOWN. */
 static inline void world_destroy(struct world *w) {
-    static const struct lock_result unknown = {.status = LOCK_UNKNOWN};
+    static const struct lock_report_result unknown = {.common.status = LOCK_UNKNOWN};
     for (size_t i = 0; i < PEOPLE; i++) {
         room_unsubscribe(&w->people[i].sub);
         frame_unref(w->people[i].last);
     }
     while (w->store.report_count > 0) {
         struct report r = w->store.reports[--w->store.report_count];
-        r.cb(r.arg, &unknown);
+        report_answer(&r, &unknown);
     }
     rooms_destroy(&w->rooms);
     wheel_destroy(&w->wheel);
@@ -309,7 +326,7 @@ static inline void lose_feed(struct world *w) {
 }
 
 /* Answers the oldest call that the rooms made on their own. snapshot NULL: the room as it is. */
-static inline void answer_report(struct world *w, struct lock_result *result,
+static inline void answer_report(struct world *w, struct lock_report_result *result,
                                  const struct picture *snapshot) {
     struct picture now;
     struct report r = w->store.reports[0];
@@ -317,15 +334,15 @@ static inline void answer_report(struct world *w, struct lock_result *result,
     memmove(w->store.reports, w->store.reports + 1, w->store.report_count * sizeof r);
     take_picture(w, &now);
     result->snapshot = snapshot != NULL ? snapshot->s : now.s;
-    result->rev = result->snapshot.rev;
-    result->now_ms = w->store.now_ms;
-    result->lock = result->snapshot.lock;
-    r.cb(r.arg, result);
+    result->common.rev = result->snapshot.rev;
+    result->common.now_ms = w->store.now_ms;
+    result->common.lock = result->snapshot.lock;
+    report_answer(&r, result);
 }
 
 static inline void answer_reports(struct world *w) {
     while (w->store.report_count > 0) {
-        answer_report(w, &(struct lock_result){.status = LOCK_OK}, NULL);
+        answer_report(w, &(struct lock_report_result){.common.status = LOCK_OK}, NULL);
     }
 }
 

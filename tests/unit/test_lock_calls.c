@@ -22,41 +22,41 @@ static void a_lock_is_taken_kept_and_released(void **state) {
     harness_start(h);
     ann = harness_caller(h, "ann", "s1", R);
     bob = harness_caller(h, "bob", "s2", R);
-    CALL(h, &r, lock_acquire(h->a.store, &ann, LOCK_ACQUIRE, CB, &r));
+    CALL(h, &r, lock_acquire(h->a.store, &ann, LOCK_ACQUIRE, ACQUIRE_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_NOT_JOINED);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
     assert_int_equal(r.status, LOCK_OK);
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
-    assert_true(r.result.joined);
+    assert_true(r.joined);
     assert_int_equal(r.members, 1);
     assert_string_equal(r.member[0], "ann");
-    assert_int_equal(r.result.snapshot.member_count, 1);
+    assert_int_equal(r.member_count, 1);
     assert_int_equal(r.result.event_count, 2);
     token = r.result.lock.token;
     assert_true(token > 0 && r.result.rev == token);
     assert_in_range(r.result.lock.expires_ms - r.result.now_ms, 60000, 60000);
-    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, JOIN_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_HELD);
-    assert_true(r.result.joined);
+    assert_true(r.joined);
     assert_int_equal(r.members, 2);
-    CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, 1, CB, &r));
+    CALL(h, &r, lock_heartbeat(h->a.store, &ann, token, true, 1, HEARTBEAT_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_RENEWED);
     assert_true(r.result.lock.dirty);
-    CALL(h, &r, lock_heartbeat(h->a.store, &bob, token, true, -1, CB, &r));
+    CALL(h, &r, lock_heartbeat(h->a.store, &bob, token, true, -1, HEARTBEAT_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_LOST);
-    assert_int_equal(r.result.lost.reason, LOCK_CAUSE_NOT_HELD);
+    assert_int_equal(r.lost.reason, LOCK_CAUSE_NOT_HELD);
     CALL(h, &r, lock_release(h->a.store, &bob, 0, (struct str){NULL, 0}, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_NOT_HOLDER);
     CALL(h, &r, lock_release(h->a.store, &ann, token, str_of("v42"), CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_RELEASED);
     CALL(h, &r, lock_release(h->a.store, &ann, token, (struct str){NULL, 0}, CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_RELEASED); /* a repeat is harmless */
-    CALL(h, &r, lock_acquire(h->a.store, &bob, LOCK_ACQUIRE, CB, &r));
+    CALL(h, &r, lock_acquire(h->a.store, &bob, LOCK_ACQUIRE, ACQUIRE_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     assert_true(r.result.lock.token > token);
     assert_string_equal(r.previous_user, "ann");
-    assert_int_equal(r.result.previous.reason, LOCK_CAUSE_RELEASED);
-    assert_int_equal(r.result.previous.revision.len, 3);
+    assert_int_equal(r.previous.reason, LOCK_CAUSE_RELEASED);
+    assert_int_equal(r.previous.revision.len, 3);
     CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     assert_int_equal(r.result.lock.state, LOCK_STATE_HELD);
     CALL(h, &r, lock_leave(h->a.store, &bob, CB, &r));
@@ -75,10 +75,10 @@ static void events_come_once_and_in_order(void **state) {
     RUN_UNTIL(&h->loop, h->b.recovered == 1);
     ann = harness_caller(h, "ann", "s1", R);
     again = harness_caller(h, "ann", "s9", R);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
     CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
-    CALL(h, &r,
-         lock_join(h->b.store, &again, false, 0, true, CB, &r)); /* the tab's other connection */
+    /* the tab's other connection */
+    CALL(h, &r, lock_join(h->b.store, &again, false, 0, true, JOIN_CB, &r));
     CALL(h, &r, lock_leave(h->b.store, &again, CB, &r));
     RUN_UNTIL(&h->loop, h->a.event_count == 5 && h->b.event_count == 5);
     for (size_t i = 0; i < 5; i++) { /* the same for both instances, whoever caused it */
@@ -107,7 +107,7 @@ static void a_replys_own_events_are_taken_with_it(void **state) {
 
     harness_start(h);
     ann = harness_caller(h, "ann", "s1", R);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
     assert_int_equal(h->a.event_count, 2);
     CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
     assert_int_equal(h->a.event_count, 3);
@@ -130,14 +130,14 @@ static void events_of_two_instances_come_once_and_in_order(void **state) {
         struct lock_store *store = i % 2 == 0 ? h->a.store : h->b.store;
 
         callers[i] = harness_caller(h, names[i], names[i], R);
-        CALL(h, &r[i], lock_join(store, &callers[i], false, 0, true, CB, &r[i]));
+        CALL(h, &r[i], lock_join(store, &callers[i], false, 0, true, JOIN_CB, &r[i]));
     }
     for (int round = 0; round < ROUNDS; round++) {
         memset(r, 0, sizeof r);
         for (size_t i = 0; i < PEOPLE; i++) {
             struct lock_store *store = i % 2 == 0 ? h->a.store : h->b.store;
 
-            lock_acquire(store, &callers[i], LOCK_ACQUIRE, CB, &r[i]);
+            lock_acquire(store, &callers[i], LOCK_ACQUIRE, ACQUIRE_CB, &r[i]);
             lock_release(store, &callers[i], 0, (struct str){NULL, 0}, CB, &r[i]);
         }
         RUN_UNTIL(&h->loop,
@@ -167,7 +167,7 @@ static void expiry_is_told_promptly(void **state) {
     h->config.default_policy.lock_ttl_ms = 400;
     harness_start(h);
     ann = harness_caller(h, "ann", "s1", R);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
     begin = clock_boot_ms();
     RUN_UNTIL(&h->loop, harness_find(&h->a, LOCK_CAUSE_EXPIRED));
     assert_in_range(clock_boot_ms() - begin, 300, 700);
@@ -187,24 +187,24 @@ static void a_lost_connection_has_its_grace(void **state) {
     harness_start(h);
     ann = harness_caller(h, "ann", "s1", R);
     back = harness_caller(h, "ann", "s2", R);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
     token = r.result.lock.token;
     CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r));
     assert_int_equal(r.status, LOCK_OK);
     assert_int_equal(r.result.lock.state, LOCK_STATE_GRACE);
     assert_int_equal(r.result.lock.grace_until_ms - r.result.now_ms, 5000);
     CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r)); /* harmless */
-    CALL(h, &r, lock_join(h->a.store, &back, true, token, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &back, true, token, true, JOIN_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
-    assert_true(r.result.resumed);
+    assert_true(r.resumed);
     assert_int_equal(r.result.lock.token, token);
     CALL(h, &r, lock_disconnect(h->a.store, &back, LOCK_DISCONNECT_LEFT, 0, CB, &r));
     assert_int_equal(r.result.lock.state, LOCK_STATE_FREE);
-    CALL(h, &r,
-         lock_join(h->a.store, &ann, true, token, true, CB, &r)); /* too late with the old token */
-    assert_true(r.result.lost.present);
-    assert_int_equal(r.result.lost.token, token);
-    assert_int_equal(r.result.lost.reason, LOCK_CAUSE_DISCONNECT);
+    /* too late with the old token */
+    CALL(h, &r, lock_join(h->a.store, &ann, true, token, true, JOIN_CB, &r));
+    assert_true(r.lost.present);
+    assert_int_equal(r.lost.token, token);
+    assert_int_equal(r.lost.reason, LOCK_CAUSE_DISCONNECT);
 }
 
 static void limits_are_told_with_their_numbers(void **state) {
@@ -218,16 +218,16 @@ static void limits_are_told_with_their_numbers(void **state) {
     one = harness_caller(h, "ann", "s1", "contract:7:a");
     two = harness_caller(h, "ann", "s1", "contract:7:b");
     viewer = harness_caller(h, "bob", "s2", "contract:7:b");
-    CALL(h, &r, lock_join(h->a.store, &one, true, 0, true, CB, &r));
-    CALL(h, &r, lock_join(h->a.store, &two, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &one, true, 0, true, JOIN_CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &two, true, 0, true, JOIN_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_TAB_LIMIT);
-    assert_int_equal(r.result.limit, 1);
-    assert_int_equal(r.result.held_count, 1);
+    assert_int_equal(r.limit, 1);
+    assert_int_equal(r.held_count, 1);
     assert_string_equal(r.held[0], "contract:7:a");
-    CALL(h, &r, lock_join(h->a.store, &viewer, false, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &viewer, false, 0, true, JOIN_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_VIEWERS_FULL);
-    assert_int_equal(r.result.limit, 1);
-    assert_false(r.result.joined);
+    assert_int_equal(r.limit, 1);
+    assert_false(r.joined);
 }
 
 static void a_stale_token_is_told(void **state) {
@@ -240,16 +240,16 @@ static void a_stale_token_is_told(void **state) {
     ann = harness_caller(h, "ann", "s1", R);
     other = harness_caller(h, "ann", "s2", R);
     other.client_id = str_of("ann-other-tab");
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
     first = r.result.lock.token;
-    CALL(h, &r, lock_join(h->a.store, &other, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &other, true, 0, true, JOIN_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_HELD_BY_YOU);
-    CALL(h, &r, lock_acquire(h->a.store, &other, LOCK_TAKE_OWN, CB, &r));
+    CALL(h, &r, lock_acquire(h->a.store, &other, LOCK_TAKE_OWN, ACQUIRE_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
-    CALL(h, &r, lock_heartbeat(h->a.store, &other, first, true, -1, CB, &r));
+    CALL(h, &r, lock_heartbeat(h->a.store, &other, first, true, -1, HEARTBEAT_CB, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_LOST);
-    assert_int_equal(r.result.lost.reason, LOCK_CAUSE_STALE_TOKEN);
-    assert_int_equal(r.result.lost.token, first);
+    assert_int_equal(r.lost.reason, LOCK_CAUSE_STALE_TOKEN);
+    assert_int_equal(r.lost.token, first);
 }
 
 static void shards_follow_the_document(void **state) {

@@ -38,7 +38,7 @@ static void what_no_reply_told_is_read_back(void **state) {
     struct lock_caller ann = harness_caller(h, "ann", "s1", R), bob;
 
     harness_start(h);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
     kill(h->server.pid, SIGSTOP);
     CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LOST, 0, CB, &r));
     assert_int_equal(r.status, LOCK_UNKNOWN);
@@ -46,7 +46,7 @@ static void what_no_reply_told_is_read_back(void **state) {
     kill(h->server.pid, SIGCONT);
     RUN_UNTIL(&h->loop, h->a.recovered == 2);
     bob = harness_caller(h, "bob", "s2", R);
-    CALL(h, &r, lock_join(h->a.store, &bob, false, 0, true, CB, &r)); /* its reply tells */
+    CALL(h, &r, lock_join(h->a.store, &bob, false, 0, true, JOIN_CB, &r)); /* its reply tells */
     RUN_UNTIL(&h->loop, h->a.read_back_count == 2);
     assert_int_equal(h->a.read_back[0].cause, LOCK_CAUSE_GRACE_STARTED);
     assert_int_equal(h->a.read_back[1].kind, LOCK_EVENT_LEAVE);
@@ -70,7 +70,7 @@ static void what_a_dead_instance_did_is_read_back(void **state) {
     harness_open(h, &h->b);
     h->wheel = own;
     RUN_UNTIL(&h->loop, h->b.recovered == 1);
-    CALL(h, &r, lock_join(h->b.store, &ann, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->b.store, &ann, true, 0, true, JOIN_CB, &r));
     assert_true(answers(h, "HLEN", "written", ":2"));
     ask_shard(h, "HSET", "meta audit_cut 9000000000000000", answer, sizeof answer);
     RUN_UNTIL(&h->loop, h->a.settled_count == 2);
@@ -93,7 +93,7 @@ static void a_lease_says_what_is_on_disk(void **state) {
     char wanted[64];
 
     harness_start(h);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
     snprintf(wanted, sizeof wanted, "*1\r\n$16\r\n%lld", (long long)r.result.rev);
     RUN_UNTIL(&h->loop, answers(h, "HVALS", "written", wanted));
     assert_int_equal(h->a.read_back_count, 0);
@@ -108,9 +108,9 @@ static void a_stray_member_is_taken_out(void **state) {
 
     harness_start(h);
     RUN_UNTIL(&h->loop, h->a.comparisons == 1);
-    CALL(h, &r, lock_join(h->a.store, &ann, false, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, false, 0, true, JOIN_CB, &r));
     bob = harness_caller(h, "bob", "stray-1", R);
-    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, true, 0, true, JOIN_CB, &r));
     for (int i = 100; i < 350; i++) { /* more than a page */
         struct lock_caller c = bob;
         char room[32];
@@ -118,7 +118,7 @@ static void a_stray_member_is_taken_out(void **state) {
         snprintf(room, sizeof room, "contract:%d:main", i);
         c.resource = str_of(room);
         c.session_id = str_of("s2");
-        CALL(h, &r, lock_join(h->a.store, &c, false, 0, true, CB, &r));
+        CALL(h, &r, lock_join(h->a.store, &c, false, 0, true, JOIN_CB, &r));
     }
     settled = h->a.settled_count;
     redis_server_kill(&h->server, SIGKILL);

@@ -358,9 +358,23 @@ static void a_lock_that_cannot_be_certain_any_more_is_told_lost_once(void **stat
     assert_int_equal(w->store.reports[0].kind, REPORT_GIVE_UP);
     assert_int_equal(w->store.reports[0].token, 1010);
     do_end(w, LOCK_CAUSE_STORE_LOST, p[ANN].session);
-    answer_report(w, &(struct lock_result){.status = LOCK_OK, .outcome = LOCK_OUT_RELEASED}, NULL);
+    answer_report(
+        w,
+        &(struct lock_report_result){.common.status = LOCK_OK, .common.outcome = LOCK_OUT_RELEASED},
+        NULL);
     feed_all(w);
     assert_told(&p[ANN], "lock:state @1020 free STORE_LOST", "lock:released @1020 STORE_LOST ann");
+}
+
+static void a_session_that_a_report_shows_superseded_is_named(void **state) {
+    struct world *w = *state;
+    struct str session = str_of("a1-0");
+    takes_it(w, &w->people[ANN]);
+    rooms_resync(w->rooms, 0);
+    assert_string_equal(w->superseded, "");
+    answer_report(w, &(struct lock_report_result){.superseded = &session, .superseded_count = 1},
+                  NULL);
+    assert_string_equal(w->superseded, "a1-0");
 }
 
 static void no_rev_is_above_that_of_what_is_held_back(void **state) {
@@ -374,7 +388,7 @@ static void no_rev_is_above_that_of_what_is_held_back(void **state) {
     do_renew(w);
     feed_all(w);
     rooms_resync(w->rooms, 0);
-    answer_report(w, &(struct lock_result){.status = LOCK_OK}, &snapshot);
+    answer_report(w, &(struct lock_report_result){.common.status = LOCK_OK}, &snapshot);
     assert_told(&p[BOB], "lock:state @1019 held ann RECOVERED", "lock:state @1020 held ann RENEWED",
                 "lock:state @1030 held ann RENEWED");
 }
@@ -444,8 +458,9 @@ static void a_report_that_changes_the_lock_leaves_that_to_its_event(void **state
     do_renew(w);
     w->log[w->logged - 1].cause = LOCK_CAUSE_RECOVERED;
     answer_report(w,
-                  &(struct lock_result){
-                      .status = LOCK_OK, .events = &w->log[w->logged - 1], .event_count = 1},
+                  &(struct lock_report_result){.common.status = LOCK_OK,
+                                               .common.events = &w->log[w->logged - 1],
+                                               .common.event_count = 1},
                   NULL);
     assert_told_nothing(&p[BOB]);
     feed_all(w);
@@ -459,7 +474,7 @@ static void a_report_that_is_older_than_the_feed_is_made_again(void **state) {
     takes_it(w, &p[ANN]);
     rooms_resync(w->rooms, 0);
     w->rev -= TICK; /* as it was before */
-    answer_report(w, &(struct lock_result){.status = LOCK_OK}, NULL);
+    answer_report(w, &(struct lock_report_result){.common.status = LOCK_OK}, NULL);
     w->rev += TICK;
     assert_told(&p[BOB], "lock:state @1010 held ann RECOVERED");
     assert_int_equal(w->store.done, 0);
@@ -509,8 +524,9 @@ static void a_lock_that_goes_on_under_a_higher_token(void **state) {
     w->lock.token = w->rev + TICK;
     emit(w, LOCK_EVENT_LOCK, LOCK_CAUSE_RECOVERED, "");
     answer_report(w,
-                  &(struct lock_result){
-                      .status = LOCK_OK, .events = &w->log[w->logged - 1], .event_count = 1},
+                  &(struct lock_report_result){.common.status = LOCK_OK,
+                                               .common.events = &w->log[w->logged - 1],
+                                               .common.event_count = 1},
                   NULL);
     feed_all(w);
     assert_told(&p[ANN], "lock:acquired @1020 1020", "lock:state @1020 held ann RECOVERED");
@@ -584,6 +600,7 @@ int main(void) {
         CASE(a_diff_of_a_large_room_names_the_newest),
         CASE(while_the_store_is_away_events_wait_for_the_report),
         CASE(a_lock_that_cannot_be_certain_any_more_is_told_lost_once),
+        CASE(a_session_that_a_report_shows_superseded_is_named),
         CASE(no_rev_is_above_that_of_what_is_held_back),
         CASE(who_has_left_with_a_lock_is_reported),
         CASE(what_was_missed_is_told_from_the_answer),

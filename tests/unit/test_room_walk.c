@@ -61,7 +61,7 @@ static void answer_reported(const struct picture *snapshot) {
     }
     room_says((struct expected){rev > walk->position ? rev : walk->position, NULL});
     room_takes_waiting();
-    answer_report(w, &(struct lock_result){.status = LOCK_OK}, snapshot);
+    answer_report(w, &(struct lock_report_result){.common.status = LOCK_OK}, snapshot);
     send_reports(left);
     walk->resyncing = w->store.done == 0;
 }

@@ -10,49 +10,11 @@
 #define WSLOCK_LOCK_LOCK_H
 
 #include "wslock/config/config.h"
-#include "wslock/lock/types.h"
+#include "wslock/lock/results.h"
 
 typedef struct uv_loop_s uv_loop_t;
 struct lock_store;
 struct wheel;
-
-enum lock_status {
-    LOCK_OK,          /* the script decided: see outcome */
-    LOCK_UNAVAILABLE, /* nothing happened: BACKEND_UNAVAILABLE */
-    LOCK_UNKNOWN, /* it may have happened: BACKEND_UNAVAILABLE too; the shard is resynchronised */
-};
-
-enum lock_outcome {
-#define LOCK_OUTCOME(id) LOCK_OUT_##id,
-#include "wslock/lock/tables.def"
-#undef LOCK_OUTCOME
-};
-
-struct lock_result {
-    enum lock_status status;
-    enum lock_outcome outcome;
-    int64_t rev;    /* the tick of the last event of this call, or the shard's last */
-    int64_t now_ms; /* store time of the decision */
-    bool resumed;
-    struct lock_view lock;       /* after the call (status OK) */
-    struct lock_ending previous; /* GRANTED: how the lock before this one ended; operate: the one
-                                    that ended by it */
-    struct lock_ending lost;     /* join with a wrong token; heartbeat LOST */
-    int64_t limit;
-    const struct str *held; /* TAB_LIMIT: the resources that the user holds in the document */
-    size_t held_count;
-    int64_t position, median_ms; /* QUEUED: from 1; how long holders keep the lock, -1: unknown */
-    struct str request_id;       /* REQUESTED */
-    int64_t ends_ms;
-    bool joined;                   /* join: the session is in the room now; operate: the user is */
-    struct lock_snapshot snapshot; /* join, report */
-    const struct lock_event
-        *events; /* changes by this call, in order; for the audit, not for clients */
-    size_t event_count;
-    const char *error; /* for the log when status is not LOCK_OK */
-};
-
-typedef void (*lock_cb)(void *arg, const struct lock_result *result);
 
 /* The session that makes a request. Borrowed for the call. */
 struct lock_caller {
@@ -149,7 +111,7 @@ void lock_store_check_lease(struct lock_store *store);
  * gets a new one. list: the snapshot lists members.
  */
 void lock_join(struct lock_store *store, const struct lock_caller *caller, bool try_lock,
-               int64_t token, bool list, lock_cb cb, void *arg);
+               int64_t token, bool list, lock_join_cb cb, void *arg);
 void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock_cb cb, void *arg);
 enum lock_how {
     LOCK_ACQUIRE,
@@ -157,15 +119,15 @@ enum lock_how {
     LOCK_CLAIM,    /* a reserved lock, or one whose holder is gone; never queues */
 };
 void lock_acquire(struct lock_store *store, const struct lock_caller *caller, enum lock_how how,
-                  lock_cb cb, void *arg);
+                  lock_acquire_cb cb, void *arg);
 /* Asks the holder to give up the lock. request_id: a new one. */
 void lock_request(struct lock_store *store, const struct lock_caller *caller, struct str request_id,
-                  struct str message, lock_cb cb, void *arg);
+                  struct str message, lock_request_cb cb, void *arg);
 enum lock_action { LOCK_APPROVE, LOCK_DENY, LOCK_IGNORE };
 /* The holder's answer to a request, or to a takeover. revision.p NULL: none given. */
 void lock_reply(struct lock_store *store, const struct lock_caller *caller, bool takeover,
-                struct str request_id, enum lock_action action, struct str revision, lock_cb cb,
-                void *arg);
+                struct str request_id, enum lock_action action, struct str revision,
+                lock_reply_cb cb, void *arg);
 enum lock_what { LOCK_QUEUE_PLACE, LOCK_REQUEST, LOCK_TAKEOVER };
 /* Withdraws what the caller waits for. request_id: empty for a place in the queue. */
 void lock_withdraw(struct lock_store *store, const struct lock_caller *caller, enum lock_what what,
@@ -173,11 +135,11 @@ void lock_withdraw(struct lock_store *store, const struct lock_caller *caller, e
 /* The caller has checked roles and the type's `takeover`. wait: the holder gets time to save,
  * unless it is gone, or urgent. */
 void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
-                   struct str request_id, struct str reason, bool wait, bool urgent, lock_cb cb,
-                   void *arg);
+                   struct str request_id, struct str reason, bool wait, bool urgent,
+                   lock_takeover_cb cb, void *arg);
 /* token 0: none given. dirty -1: unknown. */
 void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, int64_t token,
-                    bool active, int dirty, lock_cb cb, void *arg);
+                    bool active, int dirty, lock_heartbeat_cb cb, void *arg);
 /* token: of the lock to be released, so that a repeated release answers RELEASED; 0: none given.
  * revision.p NULL: none given. */
 void lock_release(struct lock_store *store, const struct lock_caller *caller, int64_t token,
@@ -186,16 +148,15 @@ void lock_release(struct lock_store *store, const struct lock_caller *caller, in
 void lock_give_up(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                   lock_cb cb, void *arg);
 /* Checks the token of a lock (held or in grace) before an application saves. NONE: it is valid.
- * LOST: it is not; `lost` is how its grant ended (if that is unknown, reason NOT_HELD, or
- * STALE_TOKEN if a later grant exists), `previous` the latest grant that ended after it.
- * RECOVERING: unknown. Needs no membership. */
-void lock_verify(struct lock_store *store, struct str resource, int64_t token, lock_cb cb,
+ * LOST: it is not. RECOVERING: unknown. Needs no membership. */
+void lock_verify(struct lock_store *store, struct str resource, int64_t token, lock_verify_cb cb,
                  void *arg);
 /* An operator reserves the lock for operation->user_id (takeover), or releases it: RESERVED ·
  * RELEASED · NOT_HOLDER: there was nothing to release · RECOVERING. Needs no membership; the caller
  * has checked the rights. */
 void lock_operate(struct lock_store *store, struct str resource, const struct config_policy *policy,
-                  bool takeover, const struct lock_operation *operation, lock_cb cb, void *arg);
+                  bool takeover, const struct lock_operation *operation, lock_operate_cb cb,
+                  void *arg);
 /* Needs no membership. */
 void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void *arg);
 
@@ -245,7 +206,7 @@ struct lock_report_waiting {
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
                  const struct lock_report_member *members, size_t count,
                  const struct lock_report_waiting *waiting, int64_t seen_token, int64_t known,
-                 lock_cb cb, void *arg);
+                 lock_report_cb cb, void *arg);
 /* All rooms of the shard were reported. */
 void lock_report_done(struct lock_store *store, unsigned shard);
 

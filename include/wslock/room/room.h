@@ -66,10 +66,11 @@ struct room_sub {
     size_t deferred_count;
 };
 
-/* on_reported: called with the result of each call of the store that the rooms make themselves. */
+/* on_reported: called with the result of each call of the store that the rooms make themselves.
+ * on_superseded: a report has shown that another session has the place of this one. */
 struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
                            void (*on_reported)(void *ctx, const struct lock_result *result),
-                           void *ctx);
+                           void (*on_superseded)(void *ctx, struct str session_id), void *ctx);
 void rooms_destroy(struct rooms **r); /* all subscribers have unsubscribed */
 
 /* Begins a subscription, pending. policy must outlive the room. */
