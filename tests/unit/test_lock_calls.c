@@ -230,6 +230,100 @@ static void limits_are_told_with_their_numbers(void **state) {
     assert_false(r.joined);
 }
 
+static void on_request(void *arg, const struct lock_request_result *result) {
+    struct seen_result *seen = arg;
+
+    assert_true(str_eqz(result->request_id, "request-1"));
+    assert_int_equal(result->ends_ms - result->common.now_ms, 30000);
+    harness_on_result(seen, &result->common);
+}
+
+static void on_reply(void *arg, const struct lock_reply_result *result) {
+    struct seen_result *seen = arg;
+
+    seen->resumed = result->resumed;
+    harness_on_result(seen, &result->common);
+}
+
+static void on_takeover(void *arg, const struct lock_takeover_result *result) {
+    struct seen_result *seen = arg;
+
+    seen->resumed = result->resumed;
+    seen->previous = result->previous;
+    harness_on_result(seen, &result->common);
+}
+
+static void on_verify(void *arg, const struct lock_verify_result *result) {
+    struct seen_result *seen = arg;
+
+    seen->lost = result->lost;
+    seen->previous = result->previous;
+    harness_on_result(seen, &result->common);
+}
+
+static void on_operate(void *arg, const struct lock_operate_result *result) {
+    struct seen_result *seen = arg;
+
+    seen->previous = result->ended;
+    seen->joined = result->in_room;
+    harness_on_result(seen, &result->common);
+}
+
+/* The connection of the owner ends, and its tab comes back as a viewer: the lock stays in grace. */
+static void into_grace(struct harness *h, const struct lock_caller *owner) {
+    struct seen_result r;
+
+    CALL(h, &r, lock_disconnect(h->a.store, owner, LOCK_DISCONNECT_LOST, 0, CB, &r));
+    CALL(h, &r, lock_join(h->a.store, owner, false, 0, JOIN_CB, &r));
+    assert_int_equal(r.result.lock.state, LOCK_STATE_GRACE);
+}
+
+static void each_kind_of_call_has_its_result(void **state) {
+    const struct lock_operation operation = {.actor = str_of("ops"), .user_id = str_of("ann")};
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann, bob;
+    struct str none = {NULL, 0}, empty = {"", 0};
+    int64_t first, second;
+
+    h->config.default_policy.request_timeout_ms = 30000;
+    h->config.default_policy.max_waiters = 10;
+    harness_start(h);
+    ann = harness_caller(h, "ann", "s1", R);
+    bob = harness_caller(h, "bob", "s2", R);
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, JOIN_CB, &r));
+    first = r.result.lock.token;
+    CALL(h, &r, lock_join(h->a.store, &bob, false, 0, JOIN_CB, &r));
+    CALL(h, &r, lock_request(h->a.store, &bob, str_of("request-1"), empty, on_request, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_REQUESTED);
+    into_grace(h, &ann);
+    CALL(h, &r,
+         lock_reply(h->a.store, &ann, false, str_of("request-1"), LOCK_DENY, none, on_reply, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_REPLIED);
+    assert_true(r.resumed);
+    into_grace(h, &ann);
+    CALL(h, &r,
+         lock_takeover(h->a.store, &ann, str_of("takeover-1"), empty, false, false, on_takeover,
+                       &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
+    assert_true(r.resumed && !r.previous.present);
+    second = r.result.lock.token;
+    assert_true(second > first);
+    CALL(h, &r,
+         lock_takeover(h->a.store, &bob, str_of("takeover-2"), empty, false, false, on_takeover,
+                       &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
+    assert_true(!r.resumed && r.previous.token == second);
+    CALL(h, &r, lock_verify(h->a.store, str_of(R), first, on_verify, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_LOST);
+    assert_int_equal(r.lost.token, first);
+    assert_int_equal(r.previous.token, second);
+    CALL(h, &r, lock_operate(h->a.store, str_of(R), bob.policy, true, &operation, on_operate, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_RESERVED);
+    assert_int_equal(r.previous.reason, LOCK_CAUSE_TAKEN_BY_ADMIN);
+    assert_true(r.joined);
+}
+
 static void a_stale_token_is_told(void **state) {
     struct harness *h = *state;
     struct seen_result r;
@@ -302,6 +396,7 @@ int main(void) {
         T(expiry_is_told_promptly),
         T(a_lost_connection_has_its_grace),
         T(limits_are_told_with_their_numbers),
+        T(each_kind_of_call_has_its_result),
         T(a_stale_token_is_told),
         T(shards_follow_the_document),
         T(belief_ends_before_the_store_may_give_away),
