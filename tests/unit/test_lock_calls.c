@@ -274,7 +274,7 @@ static void into_grace(struct harness *h, const struct lock_caller *owner) {
     struct seen_result r;
 
     CALL(h, &r, lock_disconnect(h->a.store, owner, LOCK_DISCONNECT_LOST, 0, CB, &r));
-    CALL(h, &r, lock_join(h->a.store, owner, false, 0, JOIN_CB, &r));
+    CALL(h, &r, lock_join(h->a.store, owner, false, 0, true, JOIN_CB, &r));
     assert_int_equal(r.result.lock.state, LOCK_STATE_GRACE);
 }
 
@@ -291,9 +291,9 @@ static void each_kind_of_call_has_its_result(void **state) {
     harness_start(h);
     ann = harness_caller(h, "ann", "s1", R);
     bob = harness_caller(h, "bob", "s2", R);
-    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, JOIN_CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
     first = r.result.lock.token;
-    CALL(h, &r, lock_join(h->a.store, &bob, false, 0, JOIN_CB, &r));
+    CALL(h, &r, lock_join(h->a.store, &bob, false, 0, true, JOIN_CB, &r));
     CALL(h, &r, lock_request(h->a.store, &bob, str_of("request-1"), empty, on_request, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_REQUESTED);
     into_grace(h, &ann);
