@@ -7,13 +7,13 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "reload.h"
 #include "systemd.h"
 #include "unsupported.h"
 #include "wslock/audit/audit.h"
 #include "wslock/auth/auth.h"
 #include "wslock/auth/ticket.h"
 #include "wslock/base/clock.h"
-#include "wslock/base/file.h"
 #include "wslock/base/mem.h"
 #include "wslock/base/wheel.h"
 #include "wslock/metrics/metrics.h"
@@ -208,77 +208,21 @@ static void on_stop_signal(struct daemon *d) {
 
 /* ---- reload ---- */
 
-static void on_reload_problem(void *ctx, const char *file, int line, const char *key,
-                              const char *text) {
-    (void)ctx;
-    log_error("reload_problem", LF("file", file), LFI("line", line), LF("key", key),
-              LF("problem", text));
-}
-
-/* Logs and frees it. */
-static void tell_reload_problem(struct config *next, char *problem) {
-    config_complain(next, problem, on_reload_problem, NULL);
-    mem_free(problem);
-}
-
-/* The file as it is now, if it may take the place of the configuration in force; else NULL with
- * each problem logged. */
-static struct config *load_next(const struct daemon *d) {
-    const char *why = NULL, *file = d->options->config_file;
-    if (file == NULL && !d->options->dev) {
-        file = OPTIONS_DEFAULT_CONFIG;
-    }
-    /* Reading a pipe would wait for its writer. */
-    if (file != NULL && !file_check(file, &why)) {
-        on_reload_problem(NULL, file, 0, "", why);
-        return NULL;
-    }
-    struct config *next = options_load_config(d->options, on_reload_problem, NULL);
-    if (next == NULL) {
-        return NULL;
-    }
-    config_bound_port(next, net_port(d->net));
-    char *problem = unsupported_problem(next);
-    if (problem != NULL) {
-        tell_reload_problem(next, problem);
-    } else if (config_may_reload(d->config, next, on_reload_problem, NULL)) {
-        return next;
-    }
-    config_destroy(&next);
-    return NULL;
-}
-
-static bool read_ticket_keys(const struct config *config, struct ticket_keys **keys,
-                             char **problem) {
-    if (config->ticket_signing_key_file == NULL) {
-        return true;
-    }
-    *keys = ticket_keys_load(config->ticket_signing_key_file, problem);
-    return *keys != NULL;
-}
-
-/* All or nothing: whatever can fail comes first. */
 static bool reload(struct daemon *d) {
-    struct config *next = load_next(d);
-    struct ticket_keys *tickets = NULL;
-    char *problem = NULL;
-    if (next == NULL) {
-        return false;
+    const struct reload_target target = {
+        .options = d->options,
+        .config = d->config,
+        .net = d->net,
+        .auth = d->auth,
+        .tickets = &d->tickets,
+        .audit = d->audit,
+        .gateway = d->gateway,
+    };
+    const bool ok = reload_run(&target, NULL, NULL);
+    if (ok) {
+        configure_log(d);
     }
-    if (!read_ticket_keys(next, &tickets, &problem) || !auth_reload(d->auth, next, &problem)) {
-        tell_reload_problem(next, problem);
-        ticket_keys_destroy(&tickets);
-        config_destroy(&next);
-        return false;
-    }
-    config_exchange(d->config, next);
-    configure_log(d);
-    net_reload(d->net);
-    gateway_reload(d->gateway, next, tickets); /* next has the values before */
-    ticket_keys_destroy(&d->tickets);
-    d->tickets = tickets;
-    config_destroy(&next);
-    return true;
+    return ok;
 }
 
 static void on_reload_signal(struct daemon *d) {
@@ -309,6 +253,15 @@ static void on_signal(uv_signal_t *handle, int number) {
 }
 
 /* ---- start and end ---- */
+
+static bool read_ticket_keys(const struct config *config, struct ticket_keys **keys,
+                             char **problem) {
+    if (config->ticket_signing_key_file == NULL) {
+        return true;
+    }
+    *keys = ticket_keys_load(config->ticket_signing_key_file, problem);
+    return *keys != NULL;
+}
 
 static void start_loop(struct daemon *d) {
     uv_loop_init(&d->loop);

@@ -113,17 +113,12 @@ struct auth *auth_create(const struct config *config, char **problem) {
     return a;
 }
 
-bool auth_reload(struct auth *a, const struct config *config, char **problem) {
-    struct auth *next = auth_create(config, problem);
+void auth_reload(struct auth *a, struct auth **next) {
     struct auth before = *a;
 
-    if (next == NULL) {
-        return false;
-    }
-    *a = *next;
-    *next = before;
-    auth_destroy(&next);
-    return true;
+    *a = **next;
+    **next = before;
+    auth_destroy(next);
 }
 
 void auth_destroy(struct auth **a) {

@@ -5,6 +5,7 @@
 #include "http_call.h"
 #include "output.h"
 #include "requests.h"
+#include "tls.h"
 #include "websocket.h"
 
 static void on_received(struct conn *c, char *data, size_t len) {
@@ -50,13 +51,20 @@ void conn_closed(struct conn *c) {
     websocket_closed(c);
 }
 
+static void take_context(struct listener *l, struct ssl_ctx_st *context) {
+    l->tls_context = context;
+    tls_use_pair(context, &l->pair);
+}
+
 /* Other callbacks may pass a temporary wsi that belongs to no connection: they must not use it. */
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t len) {
-    (void)user;
     struct net *n = NULL;
     struct conn *c = NULL;
     switch ((int)reason) {
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: /* a vhost is created */
+        take_context(lws_get_vhost_user(in), user);
+        return 0;
     case LWS_CALLBACK_RAW_ADOPT:
         n = lws_context_user(lws_get_context(wsi));
         if (n->incoming.listener != NULL) {

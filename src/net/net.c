@@ -78,9 +78,10 @@ static bool create_context(struct net *n, char **problem) {
     return n->context != NULL;
 }
 
-/* name must live as long as the context. */
-static struct lws_vhost *create_vhost(struct net *n, const char *name,
-                                      const struct config_listen *tls, char **problem) {
+/* name must live as long as the context. tls: the listener, or NULL. Its certificate is not given
+ * to libwebsockets, which could not exchange it: see tls_use_pair. */
+static struct lws_vhost *create_vhost(struct net *n, const char *name, struct listener *tls,
+                                      char **problem) {
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .vhost_name = name,
@@ -90,15 +91,12 @@ static struct lws_vhost *create_vhost(struct net *n, const char *name,
         .retry_and_idle_policy = &NO_TIMERS,
     };
     if (tls != NULL) {
+        info.user = tls;
+        info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
         info.alpn = "http/1.1";
-        info.ssl_cert_filepath = tls->tls_certificate_file;
-        info.ssl_private_key_filepath = tls->tls_key_file;
         info.ssl_cipher_list = TLS12_CIPHERS;
         info.ssl_options_set = (long)(SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 |
                                       SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-        if (strcmp(tls->tls_min_version, "1.3") == 0) {
-            info.ssl_options_set |= (long)SSL_OP_NO_TLSv1_2;
-        }
     }
     struct lws_vhost *vhost = lws_create_vhost(n->context, &info);
     if (vhost == NULL) {
@@ -107,35 +105,52 @@ static struct lws_vhost *create_vhost(struct net *n, const char *name,
     return vhost;
 }
 
-static bool create_vhosts(struct net *n, char **problem) {
+static void set_expiry_metric(const struct net *n) {
+    int64_t first_s = 0;
+    for (size_t i = 0; i < n->listener_count; i++) {
+        const struct tls_pair *pair = n->listeners[i].pair;
+        if (pair != NULL && (first_s == 0 || tls_pair_ends_unix_s(pair) < first_s)) {
+            first_s = tls_pair_ends_unix_s(pair);
+        }
+    }
+    if (first_s != 0) {
+        metrics_set(METRIC_TLS_EXPIRY, (double)first_s, NULL, NULL);
+    }
+}
+
+static bool create_tls_vhost(struct net *n, size_t i, char **problem) {
     const struct config *c = n->parts.config;
-    int64_t first_end_s = 0;
+    struct listener *l = &n->listeners[i];
+    snprintf(l->vhost_name, sizeof l->vhost_name, "tls%zu", i);
+    l->pair = tls_pair_load(c, i, problem);
+    if (l->pair == NULL) {
+        return false;
+    }
+    char *warning = tls_pair_warning(l->pair, c, i);
+    if (warning != NULL) {
+        log_warn("certificate_expired", LF("file", c->listen[i].tls_certificate_file));
+        mem_free(warning);
+    }
+    l->vhost = create_vhost(n, l->vhost_name, l, problem);
+    if (l->vhost == NULL) {
+        return false;
+    }
+    tls_set_min_version(l->tls_context, c->listen[i].tls_min_version);
+    return true;
+}
+
+static bool create_vhosts(struct net *n, char **problem) {
     n->plain_vhost = create_vhost(n, "plain", NULL, problem);
     if (n->plain_vhost == NULL) {
         return false;
     }
     for (size_t i = 0; i < n->listener_count; i++) {
-        struct listener *l = &n->listeners[i];
-        l->vhost = n->plain_vhost;
-        if (!l->tls) {
-            continue;
-        }
-        int64_t end_s;
-        snprintf(l->vhost_name, sizeof l->vhost_name, "tls%zu", i);
-        if (!tls_check_pair(c, i, &end_s, problem)) {
+        n->listeners[i].vhost = n->plain_vhost;
+        if (n->listeners[i].tls && !create_tls_vhost(n, i, problem)) {
             return false;
         }
-        l->vhost = create_vhost(n, l->vhost_name, &c->listen[i], problem);
-        if (l->vhost == NULL) {
-            return false;
-        }
-        if (first_end_s == 0 || end_s < first_end_s) {
-            first_end_s = end_s;
-        }
     }
-    if (first_end_s != 0) {
-        metrics_set(METRIC_TLS_EXPIRY, (double)first_end_s, NULL, NULL);
-    }
+    set_expiry_metric(n);
     return true;
 }
 
@@ -176,13 +191,26 @@ static bool report(char **problem, config_finding_cb on_problem, void *ctx) {
     return ok;
 }
 
+/* Calls on_problem also for a warning. */
+static struct tls_pair *load_pair(const struct config *config, size_t i,
+                                  config_finding_cb on_problem, void *ctx) {
+    char *finding = NULL;
+    struct tls_pair *pair = tls_pair_load(config, i, &finding);
+    if (pair != NULL) {
+        finding = tls_pair_warning(pair, config, i);
+    }
+    (void)report(&finding, on_problem, ctx);
+    return pair;
+}
+
 bool net_check(const struct config *config, config_finding_cb on_problem, void *ctx) {
     char *problem = NULL, *token = NULL;
-    int64_t ends_unix_s;
     bool ok = true;
     for (size_t i = 0; i < config->listen_count; i++) {
-        if (config->listen[i].tls && !tls_check_pair(config, i, &ends_unix_s, &problem)) {
-            ok = report(&problem, on_problem, ctx) && ok;
+        if (config->listen[i].tls) {
+            struct tls_pair *pair = load_pair(config, i, on_problem, ctx);
+            ok = pair != NULL && ok;
+            tls_pair_destroy(&pair);
         }
     }
     if (!config->ops.enabled) {
@@ -227,16 +255,81 @@ struct net *net_create(const struct net_parts *parts, char **problem) {
     return NULL;
 }
 
-void net_reload(struct net *n) {
+/* ---- reload ---- */
+
+struct net_next {
+    size_t count;
+    struct tls_pair *pairs[]; /* of each configured listener; NULL: without TLS */
+};
+
+static void check_limit(const struct net *n, const struct config *next,
+                        config_finding_cb on_finding, void *ctx) {
+    size_t possible = descriptors_possible(n);
+    if (next->limits.max_connections <= (int64_t)possible) {
+        return;
+    }
+    char *finding = mem_printf("limits.maxConnections: warning: the limit on open files allows %zu "
+                               "connections; it is raised only at a start",
+                               possible);
+    on_finding(ctx, finding);
+    mem_free(finding);
+}
+
+struct net_next *net_prepare(const struct net *n, const struct config *next,
+                             config_finding_cb on_finding, void *ctx) {
+    struct net_next *prepared =
+        mem_zalloc(sizeof *prepared + next->listen_count * sizeof *prepared->pairs);
+    bool ok = true;
+    prepared->count = next->listen_count;
+    for (size_t i = 0; i < prepared->count; i++) {
+        if (next->listen[i].tls) {
+            prepared->pairs[i] = load_pair(next, i, on_finding, ctx);
+            ok = prepared->pairs[i] != NULL && ok;
+        }
+    }
+    check_limit(n, next, on_finding, ctx);
+    if (!ok) {
+        net_next_destroy(&prepared);
+    }
+    return prepared;
+}
+
+void net_next_destroy(struct net_next **next) {
+    if (*next == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < (*next)->count; i++) {
+        tls_pair_destroy(&(*next)->pairs[i]);
+    }
+    mem_free(*next);
+    *next = NULL;
+}
+
+/* Handshakes that have read the old pair keep it: OpenSSL counts references. */
+static void exchange_pair(struct listener *l, const struct config_listen *c,
+                          struct tls_pair **pair) {
+    struct tls_pair *before = l->pair;
+    l->pair = *pair;
+    *pair = before;
+    tls_set_min_version(l->tls_context, c->tls_min_version);
+}
+
+void net_reload(struct net *n, struct net_next **next) {
     const struct config *c = n->parts.config;
     n->limits = limits_of(c);
+    descriptors_divide(n);
     for (size_t i = 0; i < c->listen_count; i++) {
         struct address_ranges trusted;
         if (address_ranges_parse(&c->listen[i].trusted_proxies, &trusted)) {
             address_ranges_fini(&n->listeners[i].trusted);
             n->listeners[i].trusted = trusted;
         }
+        if (n->listeners[i].tls) {
+            exchange_pair(&n->listeners[i], &c->listen[i], &(*next)->pairs[i]);
+        }
     }
+    net_next_destroy(next);
+    set_expiry_metric(n);
 }
 
 static void start(struct net *n, enum listener_kind kind) {
@@ -302,6 +395,7 @@ void net_destroy(struct net **n) {
     }
     for (size_t i = 0; i < net->listener_count; i++) {
         address_ranges_fini(&net->listeners[i].trusted);
+        tls_pair_destroy(&net->listeners[i].pair);
         mem_free(net->listeners[i].address);
     }
     mem_free(net->listeners);

@@ -37,6 +37,8 @@ struct lws;
 struct lws_context;
 struct lws_vhost;
 struct session;
+struct ssl_ctx_st;
+struct tls_pair;
 
 enum listener_kind { LISTENER_PUBLIC, LISTENER_OPS };
 
@@ -51,8 +53,10 @@ struct listener {
     struct lws_vhost *vhost;  /* each TLS listener has its own */
     char vhost_name[32];
     bool tls;
-    struct address_ranges trusted; /* proxies */
-    char *address;                 /* for the log */
+    struct tls_pair *pair;          /* of new handshakes */
+    struct ssl_ctx_st *tls_context; /* the vhost's */
+    struct address_ranges trusted;  /* proxies */
+    char *address;                  /* for the log */
     int port;
     size_t count;      /* open sockets */
     size_t calls_open; /* requests whose answer is pending (http_call.c) */

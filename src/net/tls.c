@@ -1,50 +1,70 @@
-/* Checks a listener's certificate and key. */
+/* Certificates and keys of listeners. */
 #include "tls.h"
 
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "wslock/base/clock.h"
 #include "wslock/base/file.h"
 #include "wslock/base/mem.h"
 
 #define CERTIFICATE "listen[%zu].tls.certificate: %s: "
 #define KEY "listen[%zu].tls.key: %s: "
+#define FILE_MAX_BYTES ((size_t)1024 * 1024)
 
-static bool certificate_ends(X509 *certificate, int64_t *ends_unix_s) {
+struct tls_pair {
+    X509 *certificate;
+    STACK_OF(X509) * chain;
+    EVP_PKEY *key;
+    int64_t ends_unix_s;
+};
+
+/* ---- reading ---- */
+
+static const char *openssl_reason(void) {
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    return reason != NULL ? reason : "OpenSSL refuses it";
+}
+
+static bool read_end(struct tls_pair *pair) {
     struct tm tm;
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1) {
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(pair->certificate), &tm) != 1) {
         return false;
     }
-    *ends_unix_s = (int64_t)timegm(&tm);
+    pair->ends_unix_s = (int64_t)timegm(&tm);
     return true;
 }
 
-static FILE *open_file(const char *path, const char **why) {
-    FILE *f = file_check(path, why) ? fopen(path, "re") : NULL;
-    if (f == NULL && *why == NULL) {
-        *why = strerror(errno);
+/* The certificates behind the first one. NULL, or what is wrong. */
+static const char *read_chain(struct tls_pair *pair, BIO *pem) {
+    X509 *next;
+    ERR_clear_error();
+    while ((next = PEM_read_bio_X509(pem, NULL, NULL, NULL)) != NULL) {
+        sk_X509_push(pair->chain, next);
     }
-    return f;
+    unsigned long error = ERR_peek_last_error();
+    bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+    return at_end ? NULL : openssl_reason();
 }
 
-static X509 *read_certificate(size_t listener, const char *file, char **problem) {
+static const char *read_certificates(struct tls_pair *pair, const struct buf *text) {
+    BIO *pem = BIO_new_mem_buf(text->data, (int)text->len);
     const char *why = NULL;
-    FILE *f = open_file(file, &why);
-    if (f == NULL) {
-        *problem = mem_printf(CERTIFICATE "%s", listener, file, why);
-        return NULL;
+    pair->certificate = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL);
+    if (pair->certificate == NULL) {
+        why = "has no PEM certificate";
+    } else if (!read_end(pair)) {
+        why = "its expiry cannot be read";
+    } else {
+        why = read_chain(pair, pem);
     }
-    X509 *certificate = PEM_read_X509(f, NULL, NULL, NULL);
-    fclose(f);
-    if (certificate == NULL) {
-        *problem = mem_printf(CERTIFICATE "has no PEM certificate", listener, file);
-    }
-    return certificate;
+    BIO_free(pem);
+    return why;
 }
 
 /* Without this callback OpenSSL would ask for a passphrase on the terminal. */
@@ -56,64 +76,104 @@ static int no_passphrase(char *buf, int size, int writing, void *arg) {
     return -1;
 }
 
-static EVP_PKEY *read_key(size_t listener, const char *file, char **problem) {
-    const char *why = NULL;
-    FILE *f = open_file(file, &why);
-    if (f == NULL) {
-        *problem = mem_printf(KEY "%s", listener, file, why);
-        return NULL;
-    }
-    EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
-    fclose(f);
-    if (key == NULL) {
-        *problem = mem_printf(KEY "has no PEM key without a passphrase", listener, file);
-    }
-    return key;
+static const char *read_key(struct tls_pair *pair, const struct buf *text) {
+    BIO *pem = BIO_new_mem_buf(text->data, (int)text->len);
+    pair->key = PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL);
+    BIO_free(pem);
+    return pair->key != NULL ? NULL : "has no PEM key without a passphrase";
 }
 
-/* OpenSSL refuses weak keys and signatures by its own rules. */
-static bool check_accepted(size_t listener, const char *certificate_file, const char *key_file,
-                           char **problem) {
+static const char *read_file(struct tls_pair *pair, const char *file,
+                             const char *(*take)(struct tls_pair *pair, const struct buf *text)) {
+    struct buf text;
+    const char *why = NULL;
+    buf_init(&text);
+    if (file_read(file, FILE_MAX_BYTES, &text, &why)) {
+        why = take(pair, &text);
+    }
+    buf_fini_secret(&text);
+    return why;
+}
+
+/* OpenSSL refuses weak keys and signatures by its own rules. NULL, or what is wrong. */
+static const char *check_accepted(const struct tls_pair *pair) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     ERR_clear_error();
-    if (context == NULL) {
-        *problem = mem_printf("OpenSSL cannot start TLS");
-    } else if (SSL_CTX_use_certificate_chain_file(context, certificate_file) != 1) {
-        *problem = mem_printf(CERTIFICATE "%s", listener, certificate_file,
-                              ERR_reason_error_string(ERR_peek_error()));
-    } else if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1) {
-        *problem =
-            mem_printf(KEY "%s", listener, key_file, ERR_reason_error_string(ERR_peek_error()));
-    }
+    bool ok = context != NULL &&
+              SSL_CTX_use_cert_and_key(context, pair->certificate, pair->key, pair->chain, 1) == 1;
+    const char *why = ok ? NULL : openssl_reason();
     SSL_CTX_free(context);
-    return *problem == NULL;
+    return why;
 }
 
-bool tls_check_pair(const struct config *config, size_t listener, int64_t *ends_unix_s,
-                    char **problem) {
+struct tls_pair *tls_pair_load(const struct config *config, size_t listener, char **problem) {
     const char *certificate_file = config->listen[listener].tls_certificate_file;
     const char *key_file = config->listen[listener].tls_key_file;
-    bool ok = false;
-    EVP_PKEY *key = NULL;
-    X509 *certificate = read_certificate(listener, certificate_file, problem);
-    if (certificate == NULL) {
-        goto out;
-    }
-    key = read_key(listener, key_file, problem);
-    if (key == NULL) {
-        goto out;
-    }
-    if (X509_check_private_key(certificate, key) != 1) {
+    struct tls_pair *pair = mem_zalloc(sizeof *pair);
+    pair->chain = sk_X509_new_null();
+    const char *why = read_file(pair, certificate_file, read_certificates);
+    if (why != NULL) {
+        *problem = mem_printf(CERTIFICATE "%s", listener, certificate_file, why);
+    } else if ((why = read_file(pair, key_file, read_key)) != NULL) {
+        *problem = mem_printf(KEY "%s", listener, key_file, why);
+    } else if (X509_check_private_key(pair->certificate, pair->key) != 1) {
         *problem = mem_printf(KEY "does not belong to certificate %s", listener, key_file,
                               certificate_file);
-    } else if (!certificate_ends(certificate, ends_unix_s)) {
-        *problem = mem_printf(CERTIFICATE "its expiry cannot be read", listener, certificate_file);
-    } else {
-        ok = check_accepted(listener, certificate_file, key_file, problem);
+    } else if ((why = check_accepted(pair)) != NULL) {
+        *problem = mem_printf(CERTIFICATE "%s", listener, certificate_file, why);
     }
-out:
-    EVP_PKEY_free(key);
-    X509_free(certificate);
     ERR_clear_error();
-    return ok;
+    if (*problem != NULL) {
+        tls_pair_destroy(&pair);
+    }
+    return pair;
+}
+
+void tls_pair_destroy(struct tls_pair **pair) {
+    if (*pair == NULL) {
+        return;
+    }
+    EVP_PKEY_free((*pair)->key);
+    X509_free((*pair)->certificate);
+    sk_X509_pop_free((*pair)->chain, X509_free);
+    mem_free(*pair);
+    *pair = NULL;
+}
+
+int64_t tls_pair_ends_unix_s(const struct tls_pair *pair) {
+    return pair->ends_unix_s;
+}
+
+char *tls_pair_warning(const struct tls_pair *pair, const struct config *config, size_t listener) {
+    if (pair->ends_unix_s > clock_wall_us() / 1000000) {
+        return NULL;
+    }
+    char when[32];
+    struct tm tm;
+    time_t ends = (time_t)pair->ends_unix_s;
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&ends, &tm));
+    return mem_printf("listen[%zu].tls.certificate: warning: %s: expired at %s", listener,
+                      config->listen[listener].tls_certificate_file, when);
+}
+
+/* ---- handshakes ---- */
+
+/* SSL_CTX_use_certificate would not do: a context has one certificate for each type of key, and an
+ * old one of another type would stay. */
+static int on_certificate_needed(SSL *ssl, void *arg) {
+    const struct tls_pair *pair = *(struct tls_pair *const *)arg;
+    SSL_certs_clear(ssl);
+    return SSL_use_cert_and_key(ssl, pair->certificate, pair->key, pair->chain, 1);
+}
+
+void tls_use_pair(struct ssl_ctx_st *context, struct tls_pair *const *pair) {
+    SSL_CTX_set_cert_cb(context, on_certificate_needed, (void *)pair);
+}
+
+void tls_set_min_version(struct ssl_ctx_st *context, const char *min_version) {
+    if (strcmp(min_version, "1.3") == 0) {
+        SSL_CTX_set_options(context, SSL_OP_NO_TLSv1_2);
+    } else {
+        SSL_CTX_clear_options(context, SSL_OP_NO_TLSv1_2);
+    }
 }

@@ -5,6 +5,7 @@ const crypto = require('node:crypto');
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const tls = require('node:tls');
 const { test } = require('node:test');
 const h = require('./harness');
 
@@ -159,6 +160,89 @@ test('a reload that fails while the store is awaited is not forgotten when it co
   d.redis.resume();
   await d.ready();
   assert.strictEqual(await d.metric(SUCCESS), 0);
+});
+
+/* Opens a TLS connection: {cn (of the certificate), protocol, reused, session (a ticket)}. */
+async function handshake(t, d, options = {}) {
+  const socket = tls.connect({ host: '127.0.0.1', port: d.port, rejectUnauthorized: false, ...options });
+  t.after(() => socket.destroy());
+  const ticket = new Promise((resolve) => socket.once('session', resolve));
+  await h.deadline(new Promise((resolve, reject) => { socket.once('secureConnect', resolve); socket.once('error', reject); }), 'TLS');
+  const [cn, protocol, reused] = [socket.getPeerCertificate()?.subject?.CN, socket.getProtocol(), socket.isSessionReused()];
+  const session = reused ? null : await h.deadline(ticket, 'a session ticket');
+  socket.end();
+  return { cn, protocol, reused, session };
+}
+
+test('certificates: new handshakes have the new one, connections and sessions stay', async (t) => {
+  const dir = h.tempDir(t);
+  const d = await h.lockDaemon(t, {
+    config: { listen: [{ address: '127.0.0.1', port: 0, tls: h.certificate(dir, { name: 'rsa', cn: 'rsa.example', type: 'rsa' }) }] },
+  });
+  const ann = await d.client({ user: 'ann' });
+  await h.edit(ann, 'doc:1:a');
+  const old = {};
+  for (const version of ['TLSv1.2', 'TLSv1.3']) {
+    old[version] = await handshake(t, d, { minVersion: version, maxVersion: version });
+    assert.deepStrictEqual([old[version].cn, old[version].reused], ['rsa.example', false]);
+  }
+  const expiry = async () => Math.round((await d.metric('wslock_tls_certificate_expiry_timestamp_seconds') - Date.now() / 1000) / 86400);
+
+  // Another name and another type of key; who prefers the old type does not get the old certificate.
+  await reloads(d, (c) => (c.listen[0].tls = h.certificate(dir, { name: 'ec', cn: 'ec.example', days: 5 })));
+  assert.strictEqual((await handshake(t, d)).cn, 'ec.example');
+  await assert.rejects(handshake(t, d, { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' }));
+  assert.strictEqual(await expiry(), 5);
+  for (const [version, { session }] of Object.entries(old)) {
+    assert.strictEqual((await handshake(t, d, { minVersion: version, maxVersion: version, session })).reused, true, version);
+  }
+  // The same names, another content.
+  h.certificate(dir, { name: 'ec', cn: 'newer.example', days: 9 });
+  await reloads(d);
+  assert.strictEqual((await handshake(t, d)).cn, 'newer.example');
+  assert.strictEqual(await expiry(), 9);
+
+  // What is refused, with its line; the certificate in force stays.
+  const line = 1 + fs.readFileSync(d.configFile, 'utf8').split('\n').findIndex((text) => text.includes('"certificate"'));
+  const { certificate, key } = d.config.listen[0].tls;
+  const pair = h.certificate(dir, { name: 'other' });
+  await refuses(d, (c) => (c.listen[0].tls.key = pair.key),
+    new RegExp(`^reload_problem.*line=${line + 1} key=listen\\[0\\]\\.tls\\.key .*does not belong to certificate ${certificate}`));
+  await refuses(d, (c) => (c.listen[0].tls.certificate = '/nonexistent'),
+    new RegExp(`^reload_problem.*line=${line} key=listen\\[0\\]\\.tls\\.certificate .*/nonexistent: No such file`));
+  await refuses(d, (c) => { c.listen[0].tls.certificate = key; c.auth.keys[0].secretFile = '/nonexistent'; },
+    /reload_problem.*has no PEM certificate/, /reload_problem.*auth\.keys\[0\]/);
+  await refuses(d, (c) => { delete c.listen[0].tls; c.listen[0].plaintext = true; },
+    /reload_problem.*listen\[0\]\.tls.*changes only with a restart/, /reload_problem.*listen\[0\]\.plaintext.*restart/);
+  assert.strictEqual((await handshake(t, d)).cn, 'newer.example');
+
+  // An expired one is taken: it may be all there is.
+  await reloads(d, (c) => (c.listen[0].tls = h.certificate(dir, { name: 'past', cn: 'past.example', days: -1 })));
+  await d.waitForLog(/^reload_warning.*listen\[0\]\.tls\.certificate.*expired at/);
+  assert.strictEqual((await handshake(t, d)).cn, 'past.example');
+
+  await reloads(d, (c) => (c.listen[0].tls.minVersion = '1.3'));
+  await assert.rejects(handshake(t, d, { maxVersion: 'TLSv1.2' }));
+  assert.strictEqual((await handshake(t, d)).protocol, 'TLSv1.3');
+  await reloads(d, (c) => delete c.listen[0].tls.minVersion);
+  assert.strictEqual((await handshake(t, d, { maxVersion: 'TLSv1.2' })).protocol, 'TLSv1.2');
+  await ann.expect('lock:heartbeat', { resourceId: 'doc:1:a' }, 'lock:renewed');
+  await h.checkAll(d);
+});
+
+test('maxConnections: lower, higher, and above what the open files allow', async (t) => {
+  const d = await h.daemon(t, { nofile: '1024:1024' });
+  const both = [await d.client({ user: 'ann' }), await d.client({ user: 'bob' })];
+  await reloads(d, (c) => (c.limits = { maxConnections: 1 }));
+  await assert.rejects(d.client({ user: 'cy' }), (error) => error.status === 503);
+  await Promise.all(both.map((client) => client.sync())); // who is here stays
+  await reloads(d, (c) => (c.limits.maxConnections = 3));
+  const cy = await d.client({ user: 'cy' });
+  await assert.rejects(d.client({ user: 'dee' }), (error) => error.status === 503);
+  await reloads(d, (c) => (c.limits.maxConnections = 5000));
+  await d.waitForLog(/^reload_warning.*limits\.maxConnections.*allows \d+ connections/);
+  await (await d.client({ user: 'dee' })).sync();
+  await Promise.all([...both, cy].map((client) => client.sync()));
 });
 
 test('200 reloads while people edit: nobody notices, and nothing is left open', async (t) => {

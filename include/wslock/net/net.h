@@ -15,6 +15,7 @@
 typedef struct uv_loop_s uv_loop_t;
 struct gateway;
 struct net;
+struct net_next; /* what a reload takes from files */
 
 struct net_parts { /* borrowed until net_destroy */
     uv_loop_t *loop;
@@ -34,8 +35,14 @@ void net_serve_ops(struct net *n, struct gateway *gateway);
 int net_port(const struct net *n);
 /* Opens the public listeners. */
 void net_open(struct net *n);
-/* After config_exchange: takes the limits on connections and each listener's trusted proxies. */
-void net_reload(struct net *n);
+/* Reads the certificates that next names. Reports each problem, and each warning as config_warn
+ * does. NULL if there is a problem. */
+struct net_next *net_prepare(const struct net *n, const struct config *next,
+                             config_finding_cb on_finding, void *ctx) MUST_CHECK;
+void net_next_destroy(struct net_next **next);
+/* After config_exchange: takes the limits on connections and each listener's trusted proxies,
+ * certificate and minimum version. Connections stay. Takes over *next. */
+void net_reload(struct net *n, struct net_next **next);
 /* Closes the public listeners; started handshakes get 503. The operations endpoint stays open. */
 void net_stop_accepting(struct net *n);
 /* Closes everything at once. session_on_closed is called for every session before this returns. */

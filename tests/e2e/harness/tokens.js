@@ -39,15 +39,18 @@ function keyPair(alg) {
   return { privateKey, publicPem: publicKey.export({ type: 'spki', format: 'pem' }) };
 }
 
-/* A self-signed certificate: {certificate, key} file names. options: {days, name, cn}. */
+const KEY_TYPES = { ec: ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'], rsa: ['-newkey', 'rsa:2048'] };
+
+/* A self-signed certificate: {certificate, key} file names. options: {days (negative: expired), name, cn, type}. */
 function certificate(dir, options = {}) {
   const name = options.name || 'server';
   const files = { certificate: path.join(dir, `${name}.crt`), key: path.join(dir, `${name}.key`) };
-  execFileSync('openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout',
-    files.key, '-out', files.certificate, '-days', String(options.days || 2), '-subj',
-    `/CN=${options.cn || 'localhost'}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1',
-  ], { stdio: 'ignore' });
+  const request = `${files.key}.csr`;
+  const openssl = (...args) => execFileSync('openssl', args, { stdio: 'ignore' });
+  openssl('req', ...KEY_TYPES[options.type || 'ec'], '-nodes', '-keyout', files.key, '-out', request, '-subj',
+    `/CN=${options.cn || 'localhost'}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1');
+  openssl('x509', '-req', '-in', request, '-signkey', files.key, '-days', String(options.days || 2), '-copy_extensions', 'copy',
+    '-out', files.certificate);
   return files;
 }
 
