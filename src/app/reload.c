@@ -23,6 +23,7 @@ struct prepared {
     struct net_next *net;
     struct auth *auth;
     struct ticket_keys *tickets;
+    struct audit_next *audit;
 };
 
 /* ---- findings ---- */
@@ -100,6 +101,10 @@ static bool prepare(const struct reload_target *t, struct prepared *p, struct re
         p->tickets = ticket_keys_load(p->config->ticket_signing_key_file, &problem);
         tell(r, &problem);
     }
+    if (ok && !r->refused) {
+        p->audit = audit_prepare(t->audit, p->config, &problem);
+        tell(r, &problem);
+    }
     return ok && !r->refused;
 }
 
@@ -115,6 +120,7 @@ static void forget(struct prepared *p) {
 static void take(const struct reload_target *t, struct prepared *p) {
     struct ticket_keys *tickets_before = *t->tickets;
     config_exchange(t->config, p->config);
+    audit_reload(t->audit, &p->audit);
     net_reload(t->net, &p->net);
     auth_reload(t->auth, &p->auth);
     *t->tickets = p->tickets;

@@ -12,6 +12,7 @@
 #include "chain.h"
 #include "known.h"
 #include "record.h"
+#include "rotation.h"
 #include "sink.h"
 #include "tail.h"
 #include "writer.h"
@@ -25,6 +26,8 @@
 /* A disk that does not answer must not hold an answer to an administrator for ever. */
 #define SYNC_TIMEOUT_MS 5000
 #define FAILURE_LINES_PER_MINUTE 6
+/* How long a rotation may take from the renaming to the reload without being reported. */
+#define MOVED_MS 5000
 /* What a waiter waits for whose record was dropped. */
 #define NEVER_COMMITTED UINT64_MAX
 
@@ -43,10 +46,13 @@ struct audit {
     uv_async_t async;     /* from the writer: its state changed */
     uv_prepare_t prepare; /* wakes the writer once a turn of the loop */
     uv_timer_t checkpoint;
-    uv_timer_t sync_timer; /* due at the oldest waiter's deadline */
+    uv_timer_t sync_timer;  /* due at the oldest waiter's deadline */
+    uv_timer_t moved_timer; /* from when the file has been moved until that is reported */
     int open_handles;
 
     struct writer *writer;
+    struct rotation_file file;
+    int64_t checkpoint_ms;
     struct known *known;
     char *instance;
     uint64_t last_seq;
@@ -76,10 +82,16 @@ static struct record_stamp make_stamp(const struct audit *a, int64_t wall_us, ui
     };
 }
 
-static uint64_t push(struct audit *a, const struct audit_record *r, int64_t wall_us, bool marked) {
+/* Encodes the next record into a->line. */
+static struct record_stamp encode(struct audit *a, const struct audit_record *r, int64_t wall_us) {
     const struct record_stamp stamp = make_stamp(a, wall_us, a->last_seq + 1);
     buf_reset(&a->line);
     record_encode(&a->line, r, &stamp);
+    return stamp;
+}
+
+static uint64_t push(struct audit *a, const struct audit_record *r, int64_t wall_us, bool marked) {
+    const struct record_stamp stamp = encode(a, r, wall_us);
     const struct str line = {a->line.data, a->line.len};
     if (r->recovered && known_has(a->known, line)) {
         return a->last_seq;
@@ -96,13 +108,17 @@ static uint64_t push(struct audit *a, const struct audit_record *r, int64_t wall
 }
 
 /* A record about the audit log itself. */
-static uint64_t push_own(struct audit *a, enum audit_action action, const char *detail) {
-    const struct audit_record r = {
+static struct audit_record own_record(enum audit_action action, const char *detail) {
+    return (struct audit_record){
         .action = action,
         .held_ms = -1,
         .previous_dirty = -1,
         .detail = str_of(detail),
     };
+}
+
+static uint64_t push_own(struct audit *a, enum audit_action action, const char *detail) {
+    const struct audit_record r = own_record(action, detail);
     return push(a, &r, clock_wall_us(),
                 action == AUDIT_AUDIT_STARTED || action == AUDIT_AUDIT_CHECKPOINT ||
                     action == AUDIT_AUDIT_STOPPED);
@@ -159,20 +175,34 @@ static void tell_failures(struct audit *a, const struct writer_state *state) {
     }
 }
 
-/* Renamed or removed under us: no record is lost yet, but nobody finds them where they should be.
- */
-static void tell_moved(struct audit *a, const struct writer_state *state) {
-    if (state->moved == a->moved_reported) {
-        return;
-    }
-    a->moved_reported = state->moved;
-    if (!state->moved) {
-        log_info("audit_file_back", LFI("seq", state->durable_seq));
-        return;
-    }
+/* Renamed or removed: no record is lost yet, but nobody finds them where they should be. */
+static void report_moved(struct audit *a, const struct writer_state *state) {
+    a->moved_reported = true;
     metrics_add(METRIC_AUDIT_ERRORS, 1, NULL, NULL);
     log_error("audit_file_moved", LFI("seq", state->durable_seq),
               LF("effect", "records are still written to the moved or removed file"));
+}
+
+static void on_moved_for_long(uv_timer_t *timer) {
+    struct audit *a = timer->data;
+    struct writer_state state;
+    writer_get_state(a->writer, &state);
+    if (state.moved) {
+        report_moved(a, &state);
+    }
+}
+
+/* Whoever rotates the file renames it and then asks for a reload. */
+static void look_at_moved(struct audit *a, const struct writer_state *state) {
+    if (!state->moved) {
+        uv_timer_stop(&a->moved_timer);
+        if (a->moved_reported) {
+            log_info("audit_file_back", LFI("seq", state->durable_seq));
+        }
+        a->moved_reported = false;
+    } else if (!a->moved_reported && !uv_is_active((uv_handle_t *)&a->moved_timer)) {
+        uv_timer_start(&a->moved_timer, on_moved_for_long, MOVED_MS, 0);
+    }
 }
 
 /* The chain's head in the operator's log shows later whether the file's end was cut. */
@@ -232,7 +262,7 @@ static void look_at_writer(struct audit *a, uint64_t deadlines_ms) {
         a->stalled = false;
     }
     tell_failures(a, &state);
-    tell_moved(a, &state);
+    look_at_moved(a, &state);
     tell_mark(a, &state);
     end_gap(a, &state);
     complete_waiters(a, &state, deadlines_ms);
@@ -264,6 +294,11 @@ static void on_checkpoint(uv_timer_t *timer) {
     }
 }
 
+static void start_checkpoints(struct audit *a) {
+    const uint64_t ms = (uint64_t)a->checkpoint_ms;
+    uv_timer_start(&a->checkpoint, on_checkpoint, ms, ms);
+}
+
 static void notify_loop(void *ctx) {
     struct audit *a = ctx;
     (void)uv_async_send(&a->async);
@@ -272,6 +307,7 @@ static void notify_loop(void *ctx) {
 static void free_own(struct audit *a) {
     known_destroy(&a->known);
     buf_fini(&a->line);
+    mem_free(a->file.path);
     mem_free(a->instance);
     mem_free(a);
 }
@@ -286,7 +322,8 @@ static void on_handle_closed(uv_handle_t *handle) {
 
 static void close_handles(struct audit *a) {
     uv_handle_t *const handles[] = {(uv_handle_t *)&a->async, (uv_handle_t *)&a->prepare,
-                                    (uv_handle_t *)&a->checkpoint, (uv_handle_t *)&a->sync_timer};
+                                    (uv_handle_t *)&a->checkpoint, (uv_handle_t *)&a->sync_timer,
+                                    (uv_handle_t *)&a->moved_timer};
     a->open_handles = (int)ARRAY_LEN(handles);
     for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
         uv_close(handles[i], on_handle_closed);
@@ -294,7 +331,7 @@ static void close_handles(struct audit *a) {
 }
 
 /* The handles do not keep the loop alive. Only uv_async_init can fail, and it comes first. */
-static int open_handles(struct audit *a, uint64_t checkpoint_ms) {
+static int open_handles(struct audit *a) {
     const int error = uv_async_init(a->loop, &a->async, on_async);
     if (error != 0) {
         return error;
@@ -302,13 +339,16 @@ static int open_handles(struct audit *a, uint64_t checkpoint_ms) {
     uv_prepare_init(a->loop, &a->prepare);
     uv_timer_init(a->loop, &a->checkpoint);
     uv_timer_init(a->loop, &a->sync_timer);
-    a->async.data = a->prepare.data = a->checkpoint.data = a->sync_timer.data = a;
+    uv_timer_init(a->loop, &a->moved_timer);
+    a->async.data = a->prepare.data = a->checkpoint.data = a->sync_timer.data =
+        a->moved_timer.data = a;
     uv_prepare_start(&a->prepare, on_prepare);
-    uv_timer_start(&a->checkpoint, on_checkpoint, checkpoint_ms, checkpoint_ms);
+    start_checkpoints(a);
     uv_unref((uv_handle_t *)&a->async);
     uv_unref((uv_handle_t *)&a->prepare);
     uv_unref((uv_handle_t *)&a->checkpoint);
     uv_unref((uv_handle_t *)&a->sync_timer);
+    uv_unref((uv_handle_t *)&a->moved_timer);
     return 0;
 }
 
@@ -342,6 +382,10 @@ bool audit_check(const struct config *config, config_finding_cb on_problem, void
     return ok;
 }
 
+static const char *chain_kind(bool keyed) {
+    return keyed ? "HMAC-SHA-256" : "SHA-256";
+}
+
 static void write_start(struct audit *a, const struct tail *tail, bool keyed) {
     char detail[96];
     if (tail->repaired != NULL) {
@@ -349,7 +393,7 @@ static void write_start(struct audit *a, const struct tail *tail, bool keyed) {
         (void)push_own(a, AUDIT_AUDIT_REPAIRED, tail->repaired);
     }
     (void)snprintf(detail, sizeof detail, "version %s, pid %ld, chain %s", WSLOCK_VERSION,
-                   (long)getpid(), keyed ? "HMAC-SHA-256" : "SHA-256");
+                   (long)getpid(), chain_kind(keyed));
     (void)push_own(a, AUDIT_AUDIT_STARTED, detail);
     writer_kick(a->writer);
 }
@@ -375,7 +419,9 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
     }
     a->last_seq = tail.head.seq;
     known_load(a->known, tail.fd, tail.end);
-    const int error = open_handles(a, (uint64_t)config->audit.checkpoint_ms);
+    rotation_describe(&a->file, config->audit.file, chain, &sink);
+    a->checkpoint_ms = config->audit.checkpoint_ms;
+    const int error = open_handles(a);
     if (error != 0) {
         *problem = mem_printf("cannot start the audit log: %s", uv_strerror(error));
         goto fail;
@@ -398,6 +444,55 @@ fail:
     free_own(a);
     return NULL;
 }
+
+/* ---- reload ---- */
+
+struct audit_next {
+    struct rotation rotation;
+    bool sync;
+    int64_t checkpoint_ms;
+};
+
+struct audit_next *audit_prepare(const struct audit *a, const struct config *next, char **problem) {
+    struct audit_next *prepared = mem_zalloc(sizeof *prepared);
+    prepared->sync = next->audit.fsync == CONFIG_FSYNC_BATCH;
+    prepared->checkpoint_ms = next->audit.checkpoint_ms;
+    if (!rotation_prepare(&prepared->rotation, &a->file, next, problem)) {
+        mem_free(prepared);
+        return NULL;
+    }
+    return prepared;
+}
+
+/* The record is the first of the other file. */
+static void rotate(struct audit *a, struct rotation *r) {
+    char detail[32];
+    (void)snprintf(detail, sizeof detail, "chain %s", chain_kind(chain_is_keyed(r->chain)));
+    const struct audit_record record = own_record(AUDIT_AUDIT_ROTATED, detail);
+    const struct record_stamp stamp = encode(a, &record, clock_wall_us());
+    writer_rotate(a->writer, stamp.seq, a->line.data, a->line.len, r->chain, &r->sink);
+    a->last_seq = stamp.seq;
+    a->unkicked = true;
+    mem_free(a->file.path);
+    a->file = r->file;
+    log_info("audit_rotated", LF("file", a->file.path), LFI("seq", stamp.seq));
+}
+
+void audit_reload(struct audit *a, struct audit_next **next) {
+    struct audit_next *n = *next;
+    *next = NULL;
+    writer_set_sync(a->writer, n->sync);
+    if (n->rotation.chain != NULL) {
+        rotate(a, &n->rotation);
+    }
+    if (a->checkpoint_ms != n->checkpoint_ms) {
+        a->checkpoint_ms = n->checkpoint_ms;
+        start_checkpoints(a);
+    }
+    mem_free(n);
+}
+
+/* ---- writing ---- */
 
 /* seq: 0 if it was dropped. */
 static void keep_in_sight(struct audit *a, const struct audit_record *r, int64_t wall_us,
@@ -468,7 +563,9 @@ bool audit_close(struct audit **audit, int patience_ms) {
     (void)push_own(a, AUDIT_AUDIT_STOPPED, "");
     const bool ended = writer_stop(&a->writer, patience_ms, &state);
     tell_failures(a, &state);
-    tell_moved(a, &state);
+    if (state.moved && !a->moved_reported) {
+        report_moved(a, &state);
+    }
     tell_mark(a, &state);
     if (state.durable_seq < a->last_seq || a->dropped > 0) {
         log_error("audit_records_lost", LFI("afterSeq", state.durable_seq),

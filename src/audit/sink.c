@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
@@ -11,12 +12,16 @@
 #include <unistd.h>
 
 #include "wslock/base/macros.h"
+#include "wslock/base/mem.h"
 
 #define STREAM_WAIT_MS 1000
 
 void sink_init(struct sink *s, int fd, const char *path, bool sync) {
     struct stat st;
-    *s = (struct sink){.fd = fd, .path = path, .sync = sync};
+    *s = (struct sink){.fd = fd, .sync = sync};
+    if (path != NULL) {
+        s->path = mem_strdup(path);
+    }
     s->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
@@ -25,6 +30,8 @@ void sink_fini(struct sink *s) {
         close(s->fd);
     }
     s->fd = -1;
+    mem_free(s->path);
+    s->path = NULL;
 }
 
 static size_t write_all(int fd, const char *data, size_t len, int *error) {
@@ -139,4 +146,20 @@ size_t sink_commit(struct sink *s, const char *data, size_t len, int *error) {
     assert(len > 0 && data[len - 1] == '\n');
     *error = 0;
     return s->regular ? commit_file(s, data, len, error) : commit_stream(s->fd, data, len, error);
+}
+
+char *sink_directory(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path))
+                         : mem_strdup(".");
+}
+
+void sink_sync_name(const char *path) {
+    char *dir = sink_directory(path);
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    mem_free(dir);
 }

@@ -16,10 +16,10 @@ struct sink {
     bool moved;       /* path is another file by now, or none (regular files) */
     bool dirty;       /* bytes behind dirty_from are not whole lines, or not known to be on disk */
     off_t dirty_from; /* cut back to here before the next write */
-    const char *path; /* NULL: none */
+    char *path;       /* NULL: none */
 };
 
-/* A sink on fd, which must be open for appending, and owned if it has a path (borrowed). */
+/* A sink on fd, which must be open for appending, and owned if it has a path (copied). */
 void sink_init(struct sink *s, int fd, const char *path, bool sync);
 void sink_fini(struct sink *s);
 
@@ -32,5 +32,10 @@ void sink_fini(struct sink *s);
  * a stream.
  */
 size_t sink_commit(struct sink *s, const char *data, size_t len, int *error);
+
+/* The directory of a file; heap. */
+char *sink_directory(const char *path);
+/* Brings the file's name to disk. */
+void sink_sync_name(const char *path);
 
 #endif

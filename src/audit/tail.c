@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "record.h"
+#include "sink.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
 
@@ -92,23 +93,6 @@ static bool find_head(struct tail *t, const char *path, off_t size, struct chain
     return false;
 }
 
-/* The directory of a file; heap. */
-static char *directory_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path))
-                         : mem_strdup(".");
-}
-
-static void sync_directory(const char *path) {
-    char *dir = directory_of(path);
-    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd);
-        close(fd);
-    }
-    mem_free(dir);
-}
-
 /* A new file `PATH.torn-<UTC>[-N]`; its name (heap) in *name. -1 with errno. */
 static int create_torn_file(const char *path, char **name) {
     char time_text[RECORD_TIME_LEN + 1];
@@ -173,7 +157,7 @@ static char *keep_torn(int fd, const char *path, off_t start, off_t end) {
         return NULL;
     }
     close(to);
-    sync_directory(path);
+    sink_sync_name(path);
     return name;
 }
 
@@ -224,8 +208,10 @@ static bool cut_tail(struct tail *t, const char *path, off_t start, off_t end, b
     return true;
 }
 
-static bool open_and_lock(struct tail *t, const char *path, struct stat *st, char **problem) {
-    t->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+#define OPEN_FLAGS (O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY)
+
+/* Locks t->fd, which was just opened. */
+static bool lock(struct tail *t, const char *path, struct stat *st, char **problem) {
     if (t->fd < 0 || fstat(t->fd, st) != 0) {
         *problem = mem_printf("audit.file: %s: %s", path, strerror(errno));
         return false;
@@ -255,14 +241,15 @@ bool tail_open(struct tail *t, const char *path, struct chain *chain, bool keep_
     off_t whole_end = 0;
     *t = (struct tail){.fd = -1};
     memcpy(t->head.hash, CHAIN_GENESIS, sizeof CHAIN_GENESIS);
-    if (!open_and_lock(t, path, &st, problem)) {
+    t->fd = open(path, OPEN_FLAGS | O_CREAT, 0640);
+    if (!lock(t, path, &st, problem)) {
         goto fail;
     }
     if (!S_ISREG(st.st_mode)) {
         return true;
     }
     if (st.st_size == 0) {
-        sync_directory(path);
+        sink_sync_name(path);
         return true;
     }
     if (!find_head(t, path, st.st_size, chain, &whole_end, problem)) {
@@ -281,13 +268,37 @@ fail:
     return false;
 }
 
+int tail_begin(const char *path, char **problem) {
+    struct stat st;
+    struct tail t = {.fd = open(path, OPEN_FLAGS | O_CREAT | O_EXCL, 0640)};
+    const bool made = t.fd >= 0;
+    if (t.fd < 0 && errno == EEXIST) {
+        t.fd = open(path, OPEN_FLAGS);
+    }
+    if (lock(&t, path, &st, problem)) {
+        if (!S_ISREG(st.st_mode) || st.st_size == 0) {
+            return t.fd;
+        }
+        *problem = mem_printf("audit.file: %s: is not empty: records go on in an empty file, or in "
+                              "one that is not there yet",
+                              path);
+    }
+    if (made) {
+        (void)unlink(path);
+    }
+    if (t.fd >= 0) {
+        close(t.fd);
+    }
+    return -1;
+}
+
 bool tail_check(const char *path, struct chain *chain, char **problem) {
-    struct tail t = {.fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY)};
+    struct tail t = {.fd = open(path, OPEN_FLAGS)};
     struct stat st;
     off_t whole_end;
     bool ok = true;
     if (t.fd < 0 && errno == ENOENT) {
-        char *dir = directory_of(path);
+        char *dir = sink_directory(path);
         ok = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0;
         if (!ok) {
             *problem = mem_printf("audit.file: %s: %s", path, strerror(errno));

@@ -1,4 +1,4 @@
-/* Opening an audit file: lock, find the end of the chain, cut off what a crash left of a line. */
+/* Opening audit files: lock, find the end of the chain, cut off what a crash left of a line. */
 #ifndef WSLOCK_AUDIT_TAIL_H
 #define WSLOCK_AUDIT_TAIL_H
 
@@ -24,6 +24,9 @@ struct tail {
  */
 bool tail_open(struct tail *t, const char *path, struct chain *chain, bool keep_text,
                char **problem) MUST_CHECK;
+/* Opens the file in which a rotation continues the chain, creating it 0640. The descriptor is the
+ * caller's. -1 with *problem (heap), also if the file holds something. */
+int tail_begin(const char *path, char **problem) MUST_CHECK;
 /* Whether tail_open could; nothing is made, locked or cut. False with *problem (heap). */
 bool tail_check(const char *path, struct chain *chain, char **problem) MUST_CHECK;
 

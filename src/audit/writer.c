@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "wslock/base/buf.h"
+#include "wslock/base/list.h"
 #include "wslock/base/mem.h"
 
 #define CHUNK_BYTES ((size_t)1024 * 1024)
@@ -22,6 +23,13 @@ struct entry {
     uint64_t seq;
     uint32_t len;
     bool marked;
+    bool opens_file; /* the first record of writer.next_files' first */
+};
+
+struct next_file {
+    struct list node;
+    struct chain *chain;
+    struct sink sink;
 };
 
 struct writer {
@@ -33,6 +41,8 @@ struct writer {
 
     /* Under the mutex. */
     struct buf pending; /* entries */
+    struct list next_files;
+    bool sync; /* of sink, from the next time records are taken */
     struct writer_state state;
     bool idle;      /* the thread waits for records */
     bool gathering; /* the thread has some and lets more come, since nobody waits for them */
@@ -96,6 +106,7 @@ static bool take_pending(struct writer *w) {
     }
     w->gathering = false;
     w->gather_until = monotonic_in(GATHER_MS);
+    w->sink.sync = w->sync;
     const struct buf swap = w->pending;
     w->pending = w->taken;
     w->taken = swap;
@@ -103,7 +114,29 @@ static bool take_pending(struct writer *w) {
     return w->taken.len > 0;
 }
 
-/* Makes lines of the entries from `at` on, until the chunk is full; returns where it stopped. */
+static struct next_file *take_next_file(struct writer *w) {
+    pthread_mutex_lock(&w->mutex);
+    struct next_file *next = CONTAINER_OF(w->next_files.next, struct next_file, node);
+    list_remove(&next->node);
+    pthread_mutex_unlock(&w->mutex);
+    return next;
+}
+
+/* The records so far are committed. */
+static void open_next_file(struct writer *w) {
+    struct next_file *next = take_next_file(w);
+    chain_destroy(&w->chain);
+    sink_fini(&w->sink);
+    w->chain = next->chain;
+    w->sink = next->sink;
+    mem_free(next);
+    if (w->sink.regular && w->sink.sync) {
+        sink_sync_name(w->sink.path);
+    }
+}
+
+/* Makes lines of the entries from `at` on, until the chunk is full or another file begins; returns
+ * where it stopped. */
 static size_t fill_chunk(struct writer *w, size_t at) {
     const size_t start = at;
     empty_buffer(&w->chunk);
@@ -111,6 +144,12 @@ static size_t fill_chunk(struct writer *w, size_t at) {
     while (at < w->taken.len && w->chunk.len < CHUNK_BYTES) {
         struct entry e;
         memcpy(&e, w->taken.data + at, sizeof e);
+        if (e.opens_file && at > start) {
+            break;
+        }
+        if (e.opens_file) {
+            open_next_file(w);
+        }
         at += sizeof e;
         const size_t line_start = w->chunk.len;
         buf_append(&w->chunk, w->taken.data + at, e.len);
@@ -244,6 +283,8 @@ struct writer *writer_create(struct chain *chain, const struct sink *sink,
     w->notify_ctx = ctx;
     w->chain = chain;
     w->sink = *sink;
+    w->sync = sink->sync;
+    list_init(&w->next_files);
     w->head = *head;
     w->committed_seq = head->seq;
     w->retry_ms = RETRY_FIRST_MS;
@@ -267,22 +308,40 @@ struct writer *writer_create(struct chain *chain, const struct sink *sink,
     return w;
 }
 
+/* Under the mutex. */
+static void enqueue(struct writer *w, const struct entry *e, const char *data) {
+    buf_append(&w->pending, e, sizeof *e);
+    buf_append(&w->pending, data, e->len);
+    w->state.queued_bytes += sizeof *e + e->len;
+}
+
 bool writer_push(struct writer *w, uint64_t seq, const char *data, size_t len, bool marked) {
-    struct entry e;
-    memset(&e, 0, sizeof e);
-    e.seq = seq;
-    e.len = (uint32_t)len;
-    e.marked = marked;
-    const size_t need = sizeof e + len;
+    const struct entry e = {.seq = seq, .len = (uint32_t)len, .marked = marked};
     pthread_mutex_lock(&w->mutex);
-    const bool fits = w->state.queued_bytes + need <= WRITER_QUEUE_BYTES;
+    const bool fits = w->state.queued_bytes + sizeof e + len <= WRITER_QUEUE_BYTES;
     if (fits) {
-        buf_append(&w->pending, &e, sizeof e);
-        buf_append(&w->pending, data, len);
-        w->state.queued_bytes += need;
+        enqueue(w, &e, data);
     }
     pthread_mutex_unlock(&w->mutex);
     return fits;
+}
+
+void writer_rotate(struct writer *w, uint64_t seq, const char *data, size_t len,
+                   struct chain *chain, const struct sink *sink) {
+    const struct entry e = {.seq = seq, .len = (uint32_t)len, .marked = true, .opens_file = true};
+    struct next_file *next = mem_zalloc(sizeof *next);
+    next->chain = chain;
+    next->sink = *sink;
+    pthread_mutex_lock(&w->mutex);
+    list_push_back(&w->next_files, &next->node);
+    enqueue(w, &e, data);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void writer_set_sync(struct writer *w, bool sync) {
+    pthread_mutex_lock(&w->mutex);
+    w->sync = sync;
+    pthread_mutex_unlock(&w->mutex);
 }
 
 void writer_kick(struct writer *w) {
@@ -325,6 +384,11 @@ bool writer_stop(struct writer **writer, int patience_ms, struct writer_state *l
     const bool ended = pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
     writer_get_state(w, last);
     if (ended) {
+        LIST_FOREACH_ENTRY(struct next_file, next, node, &w->next_files) {
+            chain_destroy(&next->chain);
+            sink_fini(&next->sink);
+            mem_free(next);
+        }
         chain_destroy(&w->chain);
         sink_fini(&w->sink);
         writer_free(w);

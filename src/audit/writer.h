@@ -40,6 +40,12 @@ struct writer *writer_create(struct chain *chain, const struct sink *sink,
  */
 bool writer_push(struct writer *w, uint64_t seq, const char *data, size_t len,
                  bool marked) MUST_CHECK;
+/* Queues the first record of another file, also if the queue is full. Records before it are
+ * committed to the sink in force, which is then closed. Takes over chain and sink. */
+void writer_rotate(struct writer *w, uint64_t seq, const char *data, size_t len,
+                   struct chain *chain, const struct sink *sink);
+/* For records that are not committed yet. */
+void writer_set_sync(struct writer *w, bool sync);
 /* Wakes the thread if records were pushed since. */
 void writer_kick(struct writer *w);
 void writer_get_state(struct writer *w, struct writer_state *out);

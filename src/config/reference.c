@@ -7,6 +7,12 @@
 static const char HEAD[] = "| key | value | default | reload | meaning |\n"
                            "| --- | --- | --- | --- | --- |\n";
 
+static const char *const RELOAD[] = {
+    [CONFIG_RELOAD_LIVE] = "yes",
+    [CONFIG_RELOAD_RESTART] = "no",
+    [CONFIG_RELOAD_NAME] = "in its directory",
+};
+
 static void append_cell(struct buf *out, const char *text) {
     for (const char *p = text; *p; p++) {
         if (*p == '|') {
@@ -60,7 +66,7 @@ static void write_row(const struct config_row *row, const char *prefix, struct b
     write_value(row, out);
     buf_append_str(out, " | ");
     write_default(row, out);
-    buf_append_str(out, row->reload == CONFIG_RELOAD_LIVE ? " | yes | " : " | no | ");
+    buf_printf(out, " | %s | ", RELOAD[row->reload]);
     append_cell(out, row->doc);
     buf_append_str(out, " |\n");
 }

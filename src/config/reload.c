@@ -1,5 +1,7 @@
 /* A reload: what differs, and the exchange of what may. */
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "wslock/base/mem.h"
 
@@ -19,8 +21,8 @@ static bool has_items(const struct config_row *row) {
     return row->type == CONFIG_TYPE_LIST || row->type == CONFIG_TYPE_NAMED;
 }
 
-static void refuse(struct reloading *r, const char *key, const char *name) {
-    char *finding = mem_printf("%s%s: changes only with a restart", key, name);
+static void refuse(struct reloading *r, const char *key, const char *name, const char *what) {
+    char *finding = mem_printf("%s%s: %schanges only with a restart", key, name, what);
 
     r->refused = true;
     config_complain(r->next, finding, r->on_problem, r->ctx);
@@ -29,6 +31,23 @@ static void refuse(struct reloading *r, const char *key, const char *name) {
 
 static bool is_label(const struct config_scope *scope, const struct config_row *row) {
     return scope == &CONFIG_ROOT && row->offset == offsetof(struct config, instance);
+}
+
+/* The length of a path's directory; of standard output none is the same as that of a path. */
+static size_t directory_len(const char *path) {
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? (size_t)(slash - path) + 1 : strcmp(path, "-") == 0 ? SIZE_MAX : 0;
+}
+
+static bool same_directory(const char *a, const char *b) {
+    size_t len = directory_len(a);
+
+    return len == directory_len(b) && (len == SIZE_MAX || strncmp(a, b, len) == 0);
+}
+
+static const char *text_at(const struct config_row *row, const void *owner) {
+    return *(char *const *)((const char *)owner + row->offset);
 }
 
 /* prefix: of the rows' keys, such as `listen[0].`. */
@@ -40,7 +59,7 @@ static void compare_items(struct reloading *r, const struct config_row *row, con
     size_t count = config_item_count(row, current);
 
     if (count != config_item_count(row, next)) {
-        refuse(r, "", row->path);
+        refuse(r, "", row->path, "");
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -58,10 +77,14 @@ static void compare(struct reloading *r, const struct config_scope *scope, const
         if (row->reload == CONFIG_RELOAD_LIVE || (r->keeps_label && is_label(scope, row))) {
             continue;
         }
-        if (has_items(row)) {
+        if (row->reload == CONFIG_RELOAD_NAME) {
+            if (!same_directory(text_at(row, current), text_at(row, next))) {
+                refuse(r, prefix, row->path, "its directory ");
+            }
+        } else if (has_items(row)) {
             compare_items(r, row, current, next);
         } else if (!config_value_equals(row, current, next)) {
-            refuse(r, prefix, row->path);
+            refuse(r, prefix, row->path, "");
         }
     }
 }
@@ -88,7 +111,7 @@ static void exchange(const struct config_scope *scope, void *current, void *next
             for (size_t k = 0; k < config_item_count(row, current); k++) {
                 exchange(row->scope, config_item_at(row, current, k), config_item_at(row, next, k));
             }
-        } else if (row->reload == CONFIG_RELOAD_LIVE) {
+        } else if (row->reload != CONFIG_RELOAD_RESTART) {
             swap(a, b, config_value_size(row));
             if (has_items(row)) {
                 swap((char *)current + row->count_offset, (char *)next + row->count_offset,

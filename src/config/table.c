@@ -358,17 +358,17 @@ static const struct config_row ROOT_ROWS[] = {
 
     {SECTION("audit"), .doc = "The audit log."},
     {TEXT(ROOT, "audit.file", audit.file), .fallback = "/var/log/wslockd/audit.jsonl",
-     .check = config_check_text, .shape = "a path, or `\"-\"`", RESTART,
+     .check = config_check_text, .shape = "a path, or `\"-\"`", .reload = CONFIG_RELOAD_NAME,
      .doc = "`-` is standard output.."},
-    {CHOICE(ROOT, "audit.fsync", audit.fsync, FSYNC), .fallback = "batch", RESTART,
+    {CHOICE(ROOT, "audit.fsync", audit.fsync, FSYNC), .fallback = "batch",
      .doc = "`batch`: records are on disk before an administrator's action is answered."},
     {CHOICE(ROOT, "audit.onFailure", audit.on_failure, ON_FAILURE), .fallback = "stop-admin",
      .doc = "What is refused while records cannot be written: administrators' actions, also all "
             "requests for a lock, or nothing ([details](audit.md#what-a-full-disk-stops))."},
     {SECRET_FILE(ROOT, "audit.hmacKeyFile", audit.hmac_key_file), .null_means = "plain SHA-256",
-     RESTART, .doc = "Makes the hash chain keyed (HMAC-SHA-256)."},
+     .doc = "Makes the hash chain keyed (HMAC-SHA-256)."},
     {DURATION(ROOT, "audit.checkpoint", audit.checkpoint_ms), .fallback = "1h",
-     .max = HOURS(24 * 7), RESTART,
+     .max = HOURS(24 * 7),
      .doc = "How often an `AUDIT_CHECKPOINT` is written, also to the journal. Checkpoints show if "
             "the end of the file was cut off."},
     {FLAG(ROOT, "audit.freeText", audit.omit_free_text, FREE_TEXT), .fallback = "keep",

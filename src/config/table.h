@@ -27,6 +27,7 @@ enum config_type {
 enum config_reload {
     CONFIG_RELOAD_LIVE,    /* a reload changes it */
     CONFIG_RELOAD_RESTART, /* only a restart changes it */
+    CONFIG_RELOAD_NAME,    /* a file: a reload changes its name, only a restart its directory */
 };
 
 struct config_scope;

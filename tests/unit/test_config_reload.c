@@ -19,7 +19,9 @@ static const struct change CHANGES[] = {
     {"", "redis: {embedded: true}\n", "3 redis.embedded"},
     {"", "redis: {commandTimeout: 1s, lease: 9s}\n", "3 redis.commandTimeout"},
     {"", "audit: {file: /elsewhere}\n", "3 audit.file"},
-    {"", "audit: {fsync: none}\n", "3 audit.fsync"},
+    {"", "audit: {file: \"-\"}\n", "3 audit.file: its directory changes only with a restart"},
+    {"audit: {file: a/b}\n", "audit: {file: b}\n", "3 audit.file"},
+    {"audit: {file: \"-\"}\n", "audit: {file: b}\n", "3 audit.file"},
     /* what a reload changes */
     {"", "", ""},
     {"", "drainTimeout: 1s\n", ""},
@@ -30,6 +32,10 @@ static const struct change CHANGES[] = {
     {"resourceTypes: {a: {lockTtl: 4m}, b: {}}\n", "resourceTypes: {c: {}}\n", ""},
     {"", "unknownResourceTypes: reject\n", ""},
     {"", "log: {level: debug, format: json}\n", ""},
+    {"", "audit: {file: /var/log/wslockd/other, fsync: none, hmacKeyFile: /k, checkpoint: 1m}\n",
+     ""},
+    {"audit: {file: a}\n", "audit: {file: b}\n", ""},
+    {"audit: {file: \"-\"}\n", "audit: {file: \"-\"}\n", ""},
     {"", "audit: {freeText: omit, onFailure: stop-all}\n", ""},
     {"", "tickets: {signingKeyFile: /k}\n", ""},
 };

@@ -53,6 +53,7 @@ struct audit_record {
 };
 
 struct audit;
+struct audit_next;
 
 /* Reports what audit_open would have against the key and the file, but for another process that has
  * the file; false if there is anything. Makes and changes nothing. */
@@ -67,6 +68,16 @@ bool audit_check(const struct config *config, config_finding_cb on_problem, void
  */
 struct audit *audit_open(uv_loop_t *loop, const struct config *config, const char *instance,
                          char **problem) MUST_CHECK;
+
+/* What a reload is to change. Call it when nothing else can refuse the reload: where the path of
+ * next->audit.file leads to another file than the one in force, or to none, it opens, creates and
+ * locks that file, in which the chain then goes on. NULL with *problem (heap): this cannot be done,
+ * the file is not empty, or the key is another one but the file is not. */
+struct audit_next *audit_prepare(const struct audit *a, const struct config *next,
+                                 char **problem) MUST_CHECK;
+/* Takes over *next. Records from now on are in the other file, behind AUDIT_ROTATED; those before
+ * are written to the file in force first. audit_sync tells when both are done. */
+void audit_reload(struct audit *a, struct audit_next **next);
 
 /* Appends; returns the record's seq. A `recovered` one is not written again if the last 30 s of
  * the file as it was opened (64 MiB at most), or an earlier recovered one has it (by action,
