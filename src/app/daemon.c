@@ -208,7 +208,9 @@ static void on_stop_signal(struct daemon *d) {
 
 /* ---- reload ---- */
 
-static bool reload(struct daemon *d) {
+/* by: the operator; NULL: a signal. */
+static bool reload(struct daemon *d, const struct lock_operation *by, config_problem_cb on_finding,
+                   void *ctx) {
     const struct reload_target target = {
         .options = d->options,
         .config = d->config,
@@ -218,28 +220,32 @@ static bool reload(struct daemon *d) {
         .audit = d->audit,
         .gateway = d->gateway,
     };
-    const bool ok = reload_run(&target, NULL, NULL);
+    const bool ok = reload_run(&target, on_finding, ctx);
+    metrics_set(METRIC_RELOAD_OK, ok ? 1 : 0, NULL, NULL);
+    gateway_record_reload(d->gateway, ok, by);
     if (ok) {
         configure_log(d);
-    }
-    return ok;
-}
-
-static void on_reload_signal(struct daemon *d) {
-    if (d->phase == PHASE_RUNNING) {
-        systemd_reloading();
-    }
-    bool ok = reload(d);
-    metrics_set(METRIC_RELOAD_OK, ok ? 1 : 0, NULL, NULL);
-    gateway_record_reload(d->gateway, ok);
-    if (ok) {
         log_info("reloaded");
     } else {
         log_error("reload_failed", LF("effect", "the previous configuration stays in force"));
     }
+    return ok;
+}
+
+static enum net_reload_result on_reload(void *ctx, const struct lock_operation *by,
+                                        config_problem_cb on_finding, void *finding_ctx) {
+    struct daemon *d = ctx;
+    if (d->phase != PHASE_STARTING && d->phase != PHASE_RUNNING) {
+        return NET_RELOAD_STOPPING;
+    }
+    if (d->phase == PHASE_RUNNING) {
+        systemd_reloading();
+    }
+    const bool ok = reload(d, by, on_finding, finding_ctx);
     if (d->phase == PHASE_RUNNING) {
         systemd_ready();
     }
+    return ok ? NET_RELOAD_DONE : NET_RELOAD_REFUSED;
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -247,8 +253,8 @@ static void on_signal(uv_signal_t *handle, int number) {
     log_info("signal", LF("name", strsignal(number)));
     if (number != SIGHUP) {
         on_stop_signal(d);
-    } else if (d->phase == PHASE_STARTING || d->phase == PHASE_RUNNING) {
-        on_reload_signal(d);
+    } else {
+        (void)on_reload(d, NULL, NULL, NULL);
     }
 }
 
@@ -320,7 +326,7 @@ static bool start_modules(struct daemon *d, char **problem) {
     }
     struct gateway_parts parts = {&d->loop, d->wheel, d->config, d->auth, d->audit, d->tickets};
     d->gateway = gateway_create(&parts, on_fatal, d);
-    net_serve_ops(d->net, d->gateway);
+    net_serve_ops(d->net, d->gateway, &(struct net_commands){on_reload, d});
     return true;
 }
 

@@ -25,6 +25,7 @@ struct ctl_options {
 
 enum ctl_exit ctl_token(const struct ctl_options *options);
 enum ctl_exit ctl_status(const struct ctl_options *options);
+enum ctl_exit ctl_reload(const struct ctl_options *options);
 
 /* Writes `wslockctl: …` and a line end on standard error. */
 void ctl_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);

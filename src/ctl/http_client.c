@@ -1,4 +1,4 @@
-/* Blocking HTTP GET for the operations endpoint. */
+/* Blocking HTTP for the operations endpoint. */
 #include "http_client.h"
 
 #include <arpa/inet.h>
@@ -47,8 +47,8 @@ static socklen_t fill_address(const struct ctl_endpoint *endpoint, union address
     return 0;
 }
 
-static int open_connection(const struct ctl_endpoint *endpoint, const char **why) {
-    const struct timeval timeout = {CTL_HTTP_TIMEOUT_MS / 1000, 0};
+static int open_connection(const struct ctl_endpoint *endpoint, int timeout_ms, const char **why) {
+    const struct timeval timeout = {timeout_ms / 1000, 0};
     union address address;
     socklen_t len = fill_address(endpoint, &address);
     int fd;
@@ -71,7 +71,7 @@ static int open_connection(const struct ctl_endpoint *endpoint, const char **why
 }
 
 static const char *io_error(void) {
-    return errno == EAGAIN || errno == EINPROGRESS ? "no answer within 5 s" : strerror(errno);
+    return errno == EAGAIN || errno == EINPROGRESS ? "no answer in time" : strerror(errno);
 }
 
 static bool send_all(int fd, const struct buf *request, const char **why) {
@@ -91,8 +91,8 @@ static bool send_all(int fd, const struct buf *request, const char **why) {
 }
 
 /* Reads until the server closes the connection, as requested. */
-static bool receive_all(int fd, struct buf *out, const char **why) {
-    uint64_t deadline_ms = clock_boot_ms() + CTL_HTTP_TIMEOUT_MS;
+static bool receive_all(int fd, int timeout_ms, struct buf *out, const char **why) {
+    uint64_t deadline_ms = clock_boot_ms() + (uint64_t)timeout_ms;
     char block[16384];
 
     for (;;) {
@@ -113,7 +113,7 @@ static bool receive_all(int fd, struct buf *out, const char **why) {
             return false;
         }
         if (clock_boot_ms() > deadline_ms) {
-            *why = "no complete answer within 5 s";
+            *why = "no complete answer in time";
             return false;
         }
         buf_append(out, block, (size_t)n);
@@ -168,22 +168,37 @@ done:
     return ok;
 }
 
-bool ctl_http_get(const struct ctl_endpoint *endpoint, const char *path, int *status,
-                  struct buf *body, const char **why) {
-    int fd = open_connection(endpoint, why);
-    struct buf request, response;
+static void write_request(const struct ctl_request *request, struct buf *out) {
+    buf_printf(out, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", request->method,
+               request->path);
+    if (request->token != NULL) {
+        buf_printf(out, "Authorization: Bearer %s\r\n", request->token);
+    }
+    if (request->body != NULL) {
+        buf_printf(out, "Content-Length: %zu\r\n", strlen(request->body));
+    }
+    buf_append_str(out, "\r\n");
+    if (request->body != NULL) {
+        buf_append_str(out, request->body);
+    }
+}
+
+bool ctl_http(const struct ctl_endpoint *endpoint, const struct ctl_request *request, int *status,
+              struct buf *body, const char **why) {
+    int fd = open_connection(endpoint, request->timeout_ms, why);
+    struct buf text, response;
     bool ok;
 
     if (fd < 0) {
         return false;
     }
-    buf_init(&request);
+    buf_init(&text);
     buf_init(&response);
-    buf_printf(&request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-    ok = send_all(fd, &request, why) && receive_all(fd, &response, why) &&
+    write_request(request, &text);
+    ok = send_all(fd, &text, why) && receive_all(fd, request->timeout_ms, &response, why) &&
          parse_response((struct str){response.data, response.len}, status, body, why);
     close(fd);
-    buf_fini(&request);
+    buf_fini_secret(&text);
     buf_fini(&response);
     return ok;
 }

@@ -1,5 +1,5 @@
-/* A minimal HTTP/1.1 client for the operations endpoint: one blocking GET per connection, with
- * timeouts and a limit on the size of the answer. */
+/* A minimal HTTP/1.1 client for the operations endpoint: one blocking request per connection, with
+ * a deadline and a limit on the size of the answer. */
 #ifndef CTL_HTTP_CLIENT_H
 #define CTL_HTTP_CLIENT_H
 
@@ -8,7 +8,6 @@
 #include "wslock/base/buf.h"
 #include "wslock/base/macros.h"
 
-#define CTL_HTTP_TIMEOUT_MS 5000
 #define CTL_HTTP_MAX_BYTES (8 * 1024 * 1024)
 
 /* A unix socket's path, or an address and a port. Borrowed. */
@@ -18,9 +17,17 @@ struct ctl_endpoint {
     int port;
 };
 
+/* Borrowed. */
+struct ctl_request {
+    const char *method, *path;
+    const char *token; /* of the operator; or NULL */
+    const char *body;  /* or NULL */
+    int timeout_ms;
+};
+
 /* Sets *status and appends the body. False with a sentence in *why (static, or until the next call
  * of strerror). */
-bool ctl_http_get(const struct ctl_endpoint *endpoint, const char *path, int *status,
-                  struct buf *body, const char **why) MUST_CHECK;
+bool ctl_http(const struct ctl_endpoint *endpoint, const struct ctl_request *request, int *status,
+              struct buf *body, const char **why) MUST_CHECK;
 
 #endif

@@ -17,6 +17,8 @@ struct command {
 static const struct command COMMANDS[] = {
     {"token", ctl_token, "prints a token signed with a development key"},
     {"status", ctl_status, "prints the state of a running daemon; exit 1 if it cannot grant locks"},
+    {"reload", ctl_reload,
+     "has a running daemon read its configuration again; exit 1 if it refuses"},
 };
 
 enum option_id {

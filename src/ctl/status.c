@@ -6,71 +6,15 @@
 #include "wslock/base/mem.h"
 
 #include "ctl.h"
-#include "http_client.h"
 #include "metrics_text.h"
-
-struct place {
-    struct config *config; /* or NULL */
-    char *path;            /* or NULL */
-    bool guessed;          /* by default, without an option */
-    struct ctl_endpoint endpoint;
-};
-
-/* --socket, the one of --config (or its TCP address), or ops.sock in the state directory. */
-static bool find_place(const struct ctl_options *options, struct place *out) {
-    struct buf b;
-
-    *out = (struct place){.endpoint = {.unix_path = options->socket}};
-    if (options->socket != NULL) {
-        return true;
-    }
-    if (options->config_file != NULL && options->state_dir == NULL) {
-        out->config = ctl_load_config(options);
-        if (out->config == NULL) {
-            return false;
-        }
-        out->endpoint = (struct ctl_endpoint){out->config->ops.socket, out->config->ops.address,
-                                              out->config->ops.port};
-        if (out->config->ops.enabled &&
-            (out->config->ops.socket != NULL || out->config->ops.port > 0)) {
-            return true;
-        }
-        ctl_complain("%s: ops has neither a socket nor a fixed port", options->config_file);
-        return false;
-    }
-    out->guessed = options->state_dir == NULL;
-    out->path = config_state_dir(options->state_dir);
-    buf_init(&b);
-    buf_printf(&b, "%s/ops.sock", out->path);
-    mem_free(out->path);
-    buf_cstr(&b);
-    out->path = b.data;
-    out->endpoint.unix_path = out->path;
-    return true;
-}
-
-static void forget_place(struct place *place) {
-    config_destroy(&place->config);
-    mem_free(place->path);
-}
+#include "place.h"
 
 /* GETs the path. False after a message. A 503 counts as an answer. */
-static bool ask(const struct place *place, const char *path, struct buf *body) {
-    const struct ctl_endpoint *endpoint = &place->endpoint;
-    const char *why = NULL;
+static bool ask(const struct ctl_place *place, const char *path, struct buf *body) {
+    const struct ctl_request request = {.method = "GET", .path = path, .timeout_ms = CTL_ANSWER_MS};
     int status = 0;
 
-    if (!ctl_http_get(endpoint, path, &status, body, &why)) {
-        if (endpoint->unix_path != NULL) {
-            ctl_complain("no answer from wslockd at %s: %s", endpoint->unix_path, why);
-        } else {
-            ctl_complain("no answer from wslockd at %s port %d: %s", endpoint->address,
-                         endpoint->port, why);
-        }
-        if (place->guessed) {
-            ctl_complain("only wslockd --dev listens there: name another daemon's configuration "
-                         "(--config /etc/wslockd/wslockd.yaml) or its --socket");
-        }
+    if (!ctl_place_ask(place, &request, &status, body)) {
         return false;
     }
     if (status != 200 && status != 503) {
@@ -116,7 +60,7 @@ static void take_version(void *ctx, struct str labels, double value) {
 }
 
 /* All answers as one object, which --json prints unchanged. NULL after a message. */
-static json_t *gather(const struct place *place, const struct buf *ready, const char *metrics) {
+static json_t *gather(const struct ctl_place *place, const struct buf *ready, const char *metrics) {
     json_t *answer = jsonr_object((struct str){ready->data, ready->len}, NULL);
     const json_t *is_ready = json_object_get(answer, "ready");
     json_t *status = NULL;
@@ -187,13 +131,13 @@ static void print_table(const json_t *status) {
 
 enum ctl_exit ctl_status(const struct ctl_options *options) {
     enum ctl_exit result = CTL_FAILED;
-    struct place place;
+    struct ctl_place place;
     struct buf ready, metrics;
     json_t *status = NULL;
 
     buf_init(&ready);
     buf_init(&metrics);
-    if (!find_place(options, &place) || !ask(&place, "/readyz", &ready) ||
+    if (!ctl_place_find(options, &place) || !ask(&place, "/readyz", &ready) ||
         !ask(&place, "/metrics", &metrics)) {
         goto done;
     }
@@ -210,7 +154,7 @@ enum ctl_exit ctl_status(const struct ctl_options *options) {
     result = json_is_true(json_object_get(status, "ready")) ? CTL_OK : CTL_FAILED;
 done:
     json_decref(status);
-    forget_place(&place);
+    ctl_place_forget(&place);
     buf_fini(&ready);
     buf_fini(&metrics);
     return result;

@@ -103,6 +103,7 @@ static const char *reason_of(int status) {
         {405, "Method Not Allowed"},
         {411, "Length Required"},
         {413, "Content Too Large"},
+        {422, "Unprocessable Content"},
         {426, "Upgrade Required"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},

@@ -262,10 +262,12 @@ struct net_next {
     struct tls_pair *pairs[]; /* of each configured listener; NULL: without TLS */
 };
 
+/* Only of another limit: a start has already told the one in force. */
 static void check_limit(const struct net *n, const struct config *next,
                         config_finding_cb on_finding, void *ctx) {
     size_t possible = descriptors_possible(n);
-    if (next->limits.max_connections <= (int64_t)possible) {
+    if (next->limits.max_connections <= (int64_t)possible ||
+        next->limits.max_connections == n->limits.connections) {
         return;
     }
     char *finding = mem_printf("limits.maxConnections: warning: the limit on open files allows %zu "
@@ -342,8 +344,9 @@ static void start(struct net *n, enum listener_kind kind) {
     }
 }
 
-void net_serve_ops(struct net *n, struct gateway *gateway) {
+void net_serve_ops(struct net *n, struct gateway *gateway, const struct net_commands *commands) {
     n->gateway = gateway;
+    n->commands = *commands;
     start(n, LISTENER_OPS);
 }
 

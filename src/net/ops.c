@@ -1,7 +1,9 @@
 /* The operations endpoint: handlers without a body, and what its handlers have in common. */
 #include "ops.h"
 
+#include <libwebsockets.h>
 #include <openssl/crypto.h>
+#include <sys/socket.h>
 
 #include "handshake.h"
 #include "wslock/auth/auth.h"
@@ -11,6 +13,7 @@
 #include "wslock/session/verify.h"
 
 #define REASONS_MAX 16
+#define REASON_MAX 500 /* characters, of what an operator does */
 
 void ops_healthz(const struct http_request *request, struct http_response *response) {
     (void)request;
@@ -80,6 +83,40 @@ bool ops_read_resource(const struct http_request *request, struct wire_resource 
         return false;
     }
     return true;
+}
+
+bool ops_read_text(const json_t *body, const char *key, struct str *out) {
+    const json_t *value = json_object_get(body, key);
+    *out = jsonr_str(value);
+    return out->len > 0 && memchr(out->p, '\0', out->len) == NULL;
+}
+
+const char *ops_read_operator(const json_t *body, bool needs_reason, struct lock_operation *out) {
+    if (body == NULL) {
+        return OPS_BODY_FORM;
+    }
+    if ((needs_reason || json_object_get(body, "reason") != NULL) &&
+        (!ops_read_text(body, "reason", &out->reason) ||
+         utf8_length(out->reason.p, out->reason.len) > REASON_MAX)) {
+        return "reason must be a string of 1 to 500 characters without U+0000";
+    }
+    if (!ops_read_text(body, "actor", &out->actor) || out->actor.len > OPS_ID_MAX) {
+        return "actor must be a string of 1 to 256 bytes without U+0000";
+    }
+    return NULL;
+}
+
+void ops_read_origin(const struct conn *c, char address[ADDRESS_TEXT_MAX],
+                     struct lock_operation *out) {
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    out->uid = -1;
+    if (c->listener->unix_path == NULL) {
+        address_format(&c->peer, address);
+        out->address = str_of(address);
+    } else if (getsockopt(lws_get_socket_fd(c->wsi), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) {
+        out->uid = peer.uid;
+    }
 }
 
 void ops_put_person(struct jsonw *w, const char *key, struct str user_id, struct str username,

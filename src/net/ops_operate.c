@@ -5,18 +5,12 @@
  */
 #include "ops_operate.h"
 
-#include <libwebsockets.h>
-#include <sys/socket.h>
-
 #include "http_call.h"
 #include "ops.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/base/mem.h"
 #include "wslock/session/operate.h"
-
-#define REASON_MAX 500 /* characters */
-#define ID_MAX 256     /* bytes */
 
 enum operation_kind { RELEASE, TAKEOVER, END_SESSION };
 
@@ -78,8 +72,9 @@ static void put_done(const struct operation *o, const struct operate_answer *ans
     jsonw_object_close(&w);
 }
 
-static void send_answer(void *arg) {
+static void send_answer(void *arg, bool audited) {
     struct operation *o = arg;
+    (void)audited;
     http_call_answer(o->call, &o->response);
     mem_free(o->name);
     mem_free(o);
@@ -107,47 +102,19 @@ static void on_answer(void *arg, const struct operate_answer *answer) {
                    "the audit cannot be written, and nothing is changed without it");
         break;
     }
-    send_answer(o);
+    send_answer(o, true);
 }
 
 /* ---- the request ---- */
 
-static bool read_text(const json_t *body, const char *key, struct str *out) {
-    const json_t *value = json_object_get(body, key);
-    *out = jsonr_str(value);
-    return out->len > 0 && memchr(out->p, '\0', out->len) == NULL;
-}
-
 /* NULL, or the error. */
 static const char *read_body(const json_t *body, bool takeover, struct lock_operation *out) {
-    if (body == NULL) {
-        return OPS_BODY_FORM;
+    const char *wrong = ops_read_operator(body, true, out);
+    if (wrong == NULL && takeover &&
+        (!ops_read_text(body, "userId", &out->user_id) || out->user_id.len > OPS_ID_MAX)) {
+        wrong = "userId must be a string of 1 to 256 bytes without U+0000";
     }
-    if (!read_text(body, "reason", &out->reason) ||
-        utf8_length(out->reason.p, out->reason.len) > REASON_MAX) {
-        return "reason must be a string of 1 to 500 characters without U+0000";
-    }
-    if (!read_text(body, "actor", &out->actor) || out->actor.len > ID_MAX) {
-        return "actor must be a string of 1 to 256 bytes without U+0000";
-    }
-    if (takeover && (!read_text(body, "userId", &out->user_id) || out->user_id.len > ID_MAX)) {
-        return "userId must be a string of 1 to 256 bytes without U+0000";
-    }
-    return NULL;
-}
-
-/* Sets the origin of the request. *out borrows address. */
-static void read_peer(const struct conn *c, char address[ADDRESS_TEXT_MAX],
-                      struct lock_operation *out) {
-    struct ucred peer;
-    socklen_t len = sizeof peer;
-    out->uid = -1;
-    if (c->listener->unix_path == NULL) {
-        address_format(&c->peer, address);
-        out->address = str_of(address);
-    } else if (getsockopt(lws_get_socket_fd(c->wsi), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) {
-        out->uid = peer.uid;
-    }
+    return wrong;
 }
 
 static void begin(const struct http_request *request, struct http_response *response,
@@ -165,7 +132,7 @@ static void begin(const struct http_request *request, struct http_response *resp
         json_decref(body);
         return;
     }
-    read_peer(request->conn, address, &by);
+    ops_read_origin(request->conn, address, &by);
     struct operation *o = mem_zalloc(sizeof *o);
     *o = (struct operation){
         .call = request->call, .gateway = request->conn->net->gateway, .kind = kind};

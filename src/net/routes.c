@@ -4,6 +4,7 @@
 #include "http_call.h"
 #include "ops.h"
 #include "ops_operate.h"
+#include "ops_reload.h"
 #include "ops_verify.h"
 #include "page.h"
 #include "upgrade.h"
@@ -34,6 +35,7 @@ static const struct http_route ROUTES[] = {
      AUDIT_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/locks/*", ops_release, BODY_MAX, AUDIT_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/sessions/*", ops_end_session, BODY_MAX, AUDIT_TIME_MS},
+    {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/reload", ops_reload, BODY_MAX, AUDIT_TIME_MS},
 };
 
 /* ---- the choice of a row ---- */

@@ -114,6 +114,7 @@ struct conn {
 struct net {
     struct net_parts parts;
     struct gateway *gateway;
+    struct net_commands commands;
     struct lws_context *context;
     struct lws_vhost *plain_vhost;
     struct listener *listeners;

@@ -3,7 +3,7 @@
 
 #include "audit_record.h"
 #include "registry.h"
-#include "wslock/base/mem.h"
+#include "wslock/session/gateway.h"
 #include "wslock/session/operate.h"
 
 void session_audit_session(struct session *s, enum audit_action action, const char *reason) {
@@ -83,20 +83,15 @@ void session_audit_simple(struct gateway *g, enum audit_action action, bool fail
     audit_write(g->parts.audit, &r);
 }
 
-struct audited {
-    void (*done)(void *arg);
-    void *arg;
-};
-
-static void on_audited(void *arg, bool ok) {
-    struct audited *a = arg;
-    (void)ok; /* the audit itself logs that */
-    a->done(a->arg);
-    mem_free(a);
+void gateway_record_reload(struct gateway *g, bool ok, const struct lock_operation *by) {
+    struct audit_record r = audit_record_blank(AUDIT_CONFIG_RELOADED, !ok);
+    char detail[AUDIT_OPERATOR_DETAIL];
+    if (by != NULL) {
+        audit_record_add_operator(g, &r, by, detail);
+    }
+    audit_write(g->parts.audit, &r);
 }
 
-void gateway_when_audited(struct gateway *g, void (*done)(void *arg), void *arg) {
-    struct audited *a = mem_alloc(sizeof *a);
-    *a = (struct audited){done, arg};
-    audit_sync(g->parts.audit, on_audited, a);
+void gateway_when_audited(struct gateway *g, void (*done)(void *arg, bool ok), void *arg) {
+    audit_sync(g->parts.audit, done, arg);
 }

@@ -21,7 +21,8 @@ struct delayed_reply {
     struct wire_message *message;
 };
 
-static void on_audited(void *arg) {
+static void on_audited(void *arg, bool ok) {
+    (void)ok;
     struct delayed_reply *reply = arg;
     struct session *s =
         reply->gateway != NULL ? gateway_session(reply->gateway, reply->session_id) : NULL;

@@ -69,10 +69,6 @@ void gateway_reload(struct gateway *g, const struct config *before,
     rooms_reload(g->rooms, g->types, before);
 }
 
-void gateway_record_reload(struct gateway *g, bool ok) {
-    session_audit_simple(g, AUDIT_CONFIG_RELOADED, !ok, NULL, NULL);
-}
-
 bool gateway_started(const struct gateway *g) {
     return g->started;
 }

@@ -1,38 +1,13 @@
 'use strict';
 /* The audit trail: what is recorded of what people do, and that nothing can be changed or cut out unseen. */
 const assert = require('node:assert');
-const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
 
-const KEYS = ['time', 'action', 'outcome', 'resourceId', 'user', 'previousHolder', 'admin', 'reason', 'fence', 'rev', 'heldMs', 'decision',
-  'previousDirty', 'revision', 'sessionId', 'clientId', 'tokenId', 'issuer', 'address', 'userAgent', 'lockRequestId', 'ref', 'detail',
-  'instance', 'eventId', 'recovered', 'v', 'seq', 'prev', 'hash'];
-
 /* For those who fill a disk: the usual limits refuse them first where the machine is fast. */
 const limits = { messagesPerSecond: 100000, messageBurst: 100000 };
-
-/* Checks a chain as its documentation describes it; gives the records. */
-function verify(file, key) {
-  const text = fs.readFileSync(file, 'utf8');
-  assert.ok(text.endsWith('\n'), 'whole lines');
-  let prev = '0'.repeat(64);
-  return text.slice(0, -1).split('\n').map((line, at) => {
-    const record = JSON.parse(line);
-    const covered = line.slice(0, line.lastIndexOf(',"hash":'));
-    const hash = key ? crypto.createHmac('sha256', key) : crypto.createHash('sha256');
-    assert.strictEqual(record.hash, hash.update(covered).digest('hex'), `hash of line ${at + 1}`);
-    assert.strictEqual(record.prev, prev, `prev of line ${at + 1}`);
-    assert.strictEqual(record.seq, at + 1);
-    assert.match(record.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
-    const keys = Object.keys(record);
-    assert.deepStrictEqual(keys, KEYS.filter((k) => keys.includes(k)), `order of line ${at + 1}`);
-    prev = record.hash;
-    return record;
-  });
-}
 
 test('every action, with its fields', async (t) => {
   const redis = await h.redis(t);
@@ -156,7 +131,7 @@ test('every action, with its fields', async (t) => {
   });
 
   await d.stop();
-  const records = verify(d.auditFile);
+  const records = h.readChain([d.auditFile]);
   assert.strictEqual(records[0].action, 'AUDIT_STARTED');
   assert.ok(records.some((a) => a.action === 'DRAIN_STARTED'));
   assert.strictEqual(records.at(-1).action, 'AUDIT_STOPPED');
@@ -178,7 +153,7 @@ test('the chain goes on over restarts, kills and a torn line', async (t) => {
   await d.client({ user: 'two' });
   await d.waitForAudit((a) => a.action === 'SESSION_OPENED' && a.user.id === 'two');
   await d.kill();
-  const before = verify(d.auditFile, key);
+  const before = h.readChain([d.auditFile], key);
   assert.ok(before.some((a) => a.user?.id === 'one'));
   // What a crash in the middle of a write leaves behind.
   const whole = fs.readFileSync(d.auditFile);
@@ -188,7 +163,7 @@ test('the chain goes on over restarts, kills and a torn line', async (t) => {
   await d.client({ user: 'three' });
   await d.waitForAudit((a) => a.action === 'SESSION_OPENED' && a.user.id === 'three');
   await d.stop();
-  const records = verify(d.auditFile, key);
+  const records = h.readChain([d.auditFile], key);
   assert.ok(fs.readFileSync(d.auditFile).subarray(0, whole.length).equals(whole), 'nothing before it has changed');
   const after = records.slice(before.length).map((a) => a.action);
   const repaired = records.find((a) => a.action === 'AUDIT_REPAIRED');
@@ -203,7 +178,7 @@ test('a trail that was tampered with is not continued: exit 3', async (t) => {
   await h.take(await d.client({ user: 'ann' }), 'document:tampered');
   await d.stop();
   const text = fs.readFileSync(d.auditFile, 'utf8');
-  verify(d.auditFile);
+  h.readChain([d.auditFile]);
   const lines = text.slice(0, -1).split('\n');
   for (const n of [1, 2]) lines[lines.length - n] = lines[lines.length - n].replace('"outcome":"success"', '"outcome":"failure"');
   fs.writeFileSync(d.auditFile, `${lines.join('\n')}\n`);
@@ -277,7 +252,7 @@ test('an urgent takeover with a full disk: its record is in the log, once', asyn
     const told = d.log.filter((line) => line.startsWith('admin_action_not_on_disk '));
     assert.strictEqual(told.length, 1, told.join('\n'));
     const record = JSON.parse(JSON.parse(/ record=("(?:[^"\\]|\\.)*")/.exec(told[0])[1]));
-    assert.deepStrictEqual(Object.keys(record), KEYS.filter((k) => k in record));
+    assert.deepStrictEqual(Object.keys(record), h.AUDIT_KEYS.filter((k) => k in record));
     assert.deepStrictEqual([record.action, record.resourceId, record.fence, record.decision, record.eventId],
       ['LOCK_TAKEOVER', r, lock.token, 'URGENT', `${lock.rev}-0`]);
     assert.deepStrictEqual([record.user.id, record.admin.id, record.previousHolder.id, record.address, record.sessionId],
@@ -299,7 +274,7 @@ test('freeText: omit leaves out the words of a request and the revision, not the
     await bob.expect('lock:request', { resourceId: r, message: 'for Mrs Miller' }, 'lock:requested');
     await ann.expect('lock:release', { resourceId: r, revision: 'Miller-2' }, 'lock:released');
     await d.stop();
-    const records = verify(d.auditFile);
+    const records = h.readChain([d.auditFile]);
     assert.deepStrictEqual(records.flatMap((a) => [a.detail, a.revision]).filter((word) => /Miller/.test(word)),
       freeText === 'keep' ? ['for Mrs Miller', 'Miller-2'] : []);
     told[freeText] = records.map((a) => `${a.action} ${a.reason}`).sort();
@@ -313,7 +288,7 @@ test('a stop waits for a slow disk, but not for ever', async (t) => {
     const d = await h.lockDaemon(st, { env: h.slowDisk(700), config: { drainTimeout: '1h' } });
     await h.take(await d.client({ user: 'ann' }), 'document:slow');
     assert.deepStrictEqual(await d.stop(), { code: 0, signal: null });
-    assert.strictEqual(verify(d.auditFile).at(-1).action, 'AUDIT_STOPPED');
+    assert.strictEqual(h.readChain([d.auditFile]).at(-1).action, 'AUDIT_STOPPED');
   });
   await t.test('stuck: exit 0 after drainTimeout, and it says what it does not know', async (st) => {
     const d = await h.lockDaemon(st, { env: h.slowDisk(600_000), config: { drainTimeout: '1s' } });
@@ -345,7 +320,7 @@ test('a file that is moved away while it is written is told', async (t) => {
   await ann.expect('lock:release', { resourceId: 'document:moved' }, 'lock:released');
   await d.waitForLog(/^audit_file_back/);
   await d.stop();
-  assert.ok(verify(d.auditFile).some((a) => a.action === 'LOCK_ACQUIRED'), 'nothing is lost');
+  assert.ok(h.readChain([d.auditFile]).some((a) => a.action === 'LOCK_ACQUIRED'), 'nothing is lost');
 });
 
 test('killed with -9: what it had written is not written again', async (t) => {
@@ -356,7 +331,7 @@ test('killed with -9: what it had written is not written again', async (t) => {
   await d.restart();
   await d.waitForLog(/^audit_read_back\s.*records=[2-9]/, h.TIMEOUT * 2);
   await d.stop();
-  const records = verify(d.auditFile);
+  const records = h.readChain([d.auditFile]);
   assert.deepStrictEqual(records.filter((a) => a.recovered), []);
   assert.strictEqual(records.filter((a) => a.action === 'LOCK_ACQUIRED' && a.fence === token).length, 1);
 });
@@ -396,7 +371,7 @@ async function fullDisk(t, end) {
     return true;
   }, 'the dead instance is forgotten');
   await two.stop();
-  const ids = verify(two.auditFile).filter((a) => a.eventId).map((a) => `${a.resourceId} ${a.eventId}`);
+  const ids = h.readChain([two.auditFile]).filter((a) => a.eventId).map((a) => `${a.resourceId} ${a.eventId}`);
   assert.strictEqual(new Set(ids).size, ids.length, 'each change once');
 }
 
@@ -419,5 +394,5 @@ test('a call that is carried out without an answer is recorded all the same', as
   const left = await d.waitForAudit((a) => a.action === 'RESOURCE_LEFT' && a.resourceId === r);
   assert.deepStrictEqual([started.recovered, left.recovered], [true, true]);
   await d.stop();
-  assert.strictEqual(verify(d.auditFile).filter((a) => a.eventId === started.eventId).length, 1);
+  assert.strictEqual(h.readChain([d.auditFile]).filter((a) => a.eventId === started.eventId).length, 1);
 });

@@ -14,6 +14,7 @@
 
 typedef struct uv_loop_s uv_loop_t;
 struct gateway;
+struct lock_operation;
 struct net;
 struct net_next; /* what a reload takes from files */
 
@@ -23,6 +24,20 @@ struct net_parts { /* borrowed until net_destroy */
     const struct config *config;
 };
 
+enum net_reload_result {
+    NET_RELOAD_DONE,
+    NET_RELOAD_REFUSED,  /* nothing has changed */
+    NET_RELOAD_STOPPING, /* the daemon is stopping */
+};
+
+/* What operators ask of the daemon. */
+struct net_commands {
+    /* Reloads the configuration. on_finding gets each problem and each warning during the call. */
+    enum net_reload_result (*reload)(void *ctx, const struct lock_operation *by,
+                                     config_problem_cb on_finding, void *finding_ctx);
+    void *ctx;
+};
+
 /* Reports every problem that net_create would have with the configured files; false if there is
  * any. Binds no address. */
 bool net_check(const struct config *config, config_finding_cb on_problem, void *ctx) MUST_CHECK;
@@ -30,7 +45,7 @@ bool net_check(const struct config *config, config_finding_cb on_problem, void *
  * *problem (heap, the caller frees it). */
 struct net *net_create(const struct net_parts *parts, char **problem) MUST_CHECK;
 /* Opens the operations endpoint. gateway is borrowed until net_shutdown. */
-void net_serve_ops(struct net *n, struct gateway *gateway);
+void net_serve_ops(struct net *n, struct gateway *gateway, const struct net_commands *commands);
 /* The port of the first public listener; if the configuration says 0, the one that was chosen. */
 int net_port(const struct net *n);
 /* Opens the public listeners. */

@@ -18,6 +18,7 @@
 
 typedef struct uv_loop_s uv_loop_t;
 struct gateway;
+struct lock_operation;
 
 struct gateway_parts { /* borrowed, must outlive the gateway */
     uv_loop_t *loop;
@@ -51,8 +52,8 @@ size_t gateway_session_count(const struct gateway *g);
  * which may be destroyed then; NULL: none are signed. */
 void gateway_reload(struct gateway *g, const struct config *before,
                     const struct ticket_keys *tickets);
-/* Records in the audit how a reload of the daemon went. */
-void gateway_record_reload(struct gateway *g, bool ok);
+/* Records in the audit how a reload of the daemon went. by: the operator; NULL: a signal. */
+void gateway_record_reload(struct gateway *g, bool ok, const struct lock_operation *by);
 
 /* Sends `server:draining` to all, with reconnect times that are spread, then closes with 1001. net
  * refuses new handshakes. gateway_drained: no session is left, every disconnect has succeeded and

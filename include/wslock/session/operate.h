@@ -43,7 +43,7 @@ void gateway_operate_lock(struct gateway *g, const struct wire_resource *resourc
 void gateway_end_session(struct gateway *g, struct str session_id, const struct lock_operation *by,
                          operate_cb cb, void *arg);
 /* done is called once, never from inside, when the audit has all records so far on disk, or cannot
- * write them for now, which is logged. */
-void gateway_when_audited(struct gateway *g, void (*done)(void *arg), void *arg);
+ * write them for now (not ok), which is logged. */
+void gateway_when_audited(struct gateway *g, void (*done)(void *arg, bool ok), void *arg);
 
 #endif
