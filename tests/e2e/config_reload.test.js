@@ -244,20 +244,3 @@ test('maxConnections: lower, higher, and above what the open files allow', async
   await (await d.client({ user: 'dee' })).sync();
   await Promise.all([...both, cy].map((client) => client.sync()));
 });
-
-test('200 reloads while people edit: nobody notices, and nothing is left open', async (t) => {
-  const d = await h.lockDaemon(t, { config: { resourceTypes: { doc: {} }, limits: { messagesPerSecond: 1000, messageBurst: 1000 } } });
-  const people = await Promise.all(['ann', 'bob', 'cy'].map((user) => d.client({ user })));
-  await Promise.all(people.map((client, i) => h.edit(client, `doc:1:${i}`)));
-  const descriptors = () => fs.readdirSync(`/proc/${d.child.pid}/fd`).length;
-  await reloads(d);
-  const before = descriptors();
-  for (let i = 0; i < 200; i += 1) {
-    const done = reloads(d, (c) => { c.resourceTypes.doc.lockTtl = `${4 + (i % 5)}m`; });
-    await Promise.all(people.map((client, k) => client.expect('lock:heartbeat', { resourceId: `doc:1:${k}` }, 'lock:renewed')));
-    await done;
-  }
-  assert.strictEqual(descriptors(), before);
-  for (const client of people) assert.strictEqual(client.ws.readyState, 1);
-  await h.checkAll(d);
-});
