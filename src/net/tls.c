@@ -52,18 +52,30 @@ static const char *read_chain(struct tls_pair *pair, BIO *pem) {
     return at_end ? NULL : openssl_reason();
 }
 
-static const char *read_certificates(struct tls_pair *pair, const struct buf *text) {
-    BIO *pem = BIO_new_mem_buf(text->data, (int)text->len);
+/* text must outlive the result. NULL with *why. */
+static BIO *open_pem(const char *file, struct buf *text, const char **why) {
+    buf_init(text);
+    return file_read(file, FILE_MAX_BYTES, text, why) ? BIO_new_mem_buf(text->data, (int)text->len)
+                                                      : NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *read_certificates(struct tls_pair *pair, const char *file) {
+    struct buf text;
     const char *why = NULL;
-    pair->certificate = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL);
-    if (pair->certificate == NULL) {
-        why = "has no PEM certificate";
-    } else if (!read_end(pair)) {
-        why = "its expiry cannot be read";
-    } else {
-        why = read_chain(pair, pem);
+    BIO *pem = open_pem(file, &text, &why);
+    if (pem != NULL) {
+        pair->certificate = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL);
+        if (pair->certificate == NULL) {
+            why = "has no PEM certificate";
+        } else if (!read_end(pair)) {
+            why = "its expiry cannot be read";
+        } else {
+            why = read_chain(pair, pem);
+        }
     }
     BIO_free(pem);
+    buf_fini(&text);
     return why;
 }
 
@@ -76,21 +88,18 @@ static int no_passphrase(char *buf, int size, int writing, void *arg) {
     return -1;
 }
 
-static const char *read_key(struct tls_pair *pair, const struct buf *text) {
-    BIO *pem = BIO_new_mem_buf(text->data, (int)text->len);
-    pair->key = PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL);
-    BIO_free(pem);
-    return pair->key != NULL ? NULL : "has no PEM key without a passphrase";
-}
-
-static const char *read_file(struct tls_pair *pair, const char *file,
-                             const char *(*take)(struct tls_pair *pair, const struct buf *text)) {
+/* NULL, or what is wrong. */
+static const char *read_key(struct tls_pair *pair, const char *file) {
     struct buf text;
     const char *why = NULL;
-    buf_init(&text);
-    if (file_read(file, FILE_MAX_BYTES, &text, &why)) {
-        why = take(pair, &text);
+    BIO *pem = open_pem(file, &text, &why);
+    if (pem != NULL) {
+        pair->key = PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL);
+        if (pair->key == NULL) {
+            why = "has no PEM key without a passphrase";
+        }
     }
+    BIO_free(pem);
     buf_fini_secret(&text);
     return why;
 }
@@ -111,10 +120,10 @@ struct tls_pair *tls_pair_load(const struct config *config, size_t listener, cha
     const char *key_file = config->listen[listener].tls_key_file;
     struct tls_pair *pair = mem_zalloc(sizeof *pair);
     pair->chain = sk_X509_new_null();
-    const char *why = read_file(pair, certificate_file, read_certificates);
+    const char *why = read_certificates(pair, certificate_file);
     if (why != NULL) {
         *problem = mem_printf(CERTIFICATE "%s", listener, certificate_file, why);
-    } else if ((why = read_file(pair, key_file, read_key)) != NULL) {
+    } else if ((why = read_key(pair, key_file)) != NULL) {
         *problem = mem_printf(KEY "%s", listener, key_file, why);
     } else if (X509_check_private_key(pair->certificate, pair->key) != 1) {
         *problem = mem_printf(KEY "does not belong to certificate %s", listener, key_file,

@@ -244,6 +244,13 @@ test('what cannot work well is a warning: exit 0', { concurrency: 2 }, async (t)
   const { code, stderr } = await check(d.configFile);
   assert.deepStrictEqual([code, stderr], [0, `${d.configFile}:${lineOf(d.configFile, 'RS256')}: auth.keys[1].alg: warning: `
     + 'RS256 is not in auth.algorithms: the key is not used\n']);
+  const past = h.certificate(h.tempDir(t), { days: -1 });
+  d.config.listen = listener(past.certificate, past.key).listen;
+  d.config.auth.keys.pop();
+  d.writeConfig();
+  const expired = await check(d.configFile);
+  assert.strictEqual(expired.code, 0);
+  assert.match(expired.stderr, new RegExp(`:${lineOf(d.configFile, past.certificate)}: listen\\[0\\]\\.tls\\.certificate: warning: ${past.certificate}: expired at`));
 });
 
 /*

@@ -116,6 +116,7 @@ test('warnings are told; many at once are done one after the other; none while i
   const dir = h.tempDir(t);
   const tls = h.certificate(dir, { days: -1 });
   const d = await h.lockDaemon(t, { config: { listen: [{ address: '127.0.0.1', port: 0, tls }], drainTimeout: '1h' } });
+  assert.match(d.log.join('\n'), /^certificate_expired/m);
   const expired = { file: d.configFile, line: lineOf(d, '"certificate"'), key: 'listen[0].tls.certificate' };
   const [{ message, ...where }] = (await post(d)).json.warnings;
   assert.deepStrictEqual(where, expired);
