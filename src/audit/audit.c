@@ -12,6 +12,7 @@
 #include "chain.h"
 #include "known.h"
 #include "record.h"
+#include "reports.h"
 #include "rotation.h"
 #include "sink.h"
 #include "tail.h"
@@ -25,9 +26,6 @@
 
 /* A disk that does not answer must not hold an answer to an administrator for ever. */
 #define SYNC_TIMEOUT_MS 5000
-#define FAILURE_LINES_PER_MINUTE 6
-/* How long a rotation may take from the renaming to the reload without being reported. */
-#define MOVED_MS 5000
 /* What a waiter waits for whose record was dropped. */
 #define NEVER_COMMITTED UINT64_MAX
 
@@ -67,11 +65,7 @@ struct audit {
     uint64_t dropped; /* records since the queue was full; 0: it takes records */
     int64_t dropped_from_us, dropped_to_us;
 
-    uint64_t failures_reported;
-    bool unhealthy_reported;
-    bool moved_reported;
-    uint64_t mark_reported;
-    struct log_limit failure_lines;
+    struct reports reports;
 };
 
 static struct record_stamp make_stamp(const struct audit *a, int64_t wall_us, uint64_t seq) {
@@ -158,64 +152,6 @@ static void end_gap(struct audit *a, const struct writer_state *state) {
     }
 }
 
-static void tell_failures(struct audit *a, const struct writer_state *state) {
-    if (state->failures > a->failures_reported) {
-        metrics_add(METRIC_AUDIT_ERRORS, (double)(state->failures - a->failures_reported), NULL,
-                    NULL);
-        a->failures_reported = state->failures;
-        a->unhealthy_reported = true;
-        if (log_limit_pass(&a->failure_lines, FAILURE_LINES_PER_MINUTE)) {
-            log_error("audit_write_failed", LF("error", strerror(state->last_error)),
-                      LFI("queuedBytes", state->queued_bytes));
-        }
-    }
-    if (state->healthy && a->unhealthy_reported) {
-        a->unhealthy_reported = false;
-        log_info("audit_write_recovered", LFI("seq", state->durable_seq));
-    }
-}
-
-/* Renamed or removed: no record is lost yet, but nobody finds them where they should be. */
-static void report_moved(struct audit *a, const struct writer_state *state) {
-    a->moved_reported = true;
-    metrics_add(METRIC_AUDIT_ERRORS, 1, NULL, NULL);
-    log_error("audit_file_moved", LFI("seq", state->durable_seq),
-              LF("effect", "records are still written to the moved or removed file"));
-}
-
-static void on_moved_for_long(uv_timer_t *timer) {
-    struct audit *a = timer->data;
-    struct writer_state state;
-    writer_get_state(a->writer, &state);
-    if (state.moved) {
-        report_moved(a, &state);
-    }
-}
-
-/* Whoever rotates the file renames it and then asks for a reload. */
-static void look_at_moved(struct audit *a, const struct writer_state *state) {
-    if (!state->moved) {
-        uv_timer_stop(&a->moved_timer);
-        if (a->moved_reported) {
-            log_info("audit_file_back", LFI("seq", state->durable_seq));
-        }
-        a->moved_reported = false;
-    } else if (!a->moved_reported && !uv_is_active((uv_handle_t *)&a->moved_timer)) {
-        uv_timer_start(&a->moved_timer, on_moved_for_long, MOVED_MS, 0);
-    }
-}
-
-/* The chain's head in the operator's log shows later whether the file's end was cut. */
-static void tell_mark(struct audit *a, const struct writer_state *state) {
-    if (state->mark_seq > a->mark_reported) {
-        a->mark_reported = state->mark_seq;
-        const struct log_field fields[] = {LFI("seq", state->mark_seq),
-                                           LF("hash", state->mark_hash)};
-        log_write(LOG_LEVEL_INFO, "audit_checkpoint", fields,
-                  ARRAY_LEN(fields)); /* at any log.level */
-    }
-}
-
 /* Completes every waiter whose outcome is known. now_ms: deadlines up to then have passed. */
 static void complete_waiters(struct audit *a, const struct writer_state *state, uint64_t now_ms) {
     struct list done;
@@ -255,20 +191,33 @@ static void arm_sync_timer(struct audit *a) {
                    oldest->deadline_ms > now_ms ? oldest->deadline_ms - now_ms : 0, 0);
 }
 
+static void on_moved_for_long(uv_timer_t *timer);
+
+static void report(struct audit *a, const struct writer_state *state) {
+    const uint64_t wait_ms = reports_look(&a->reports, state, uv_now(a->loop));
+    if (wait_ms > 0) {
+        uv_timer_start(&a->moved_timer, on_moved_for_long, wait_ms, 0);
+    } else {
+        uv_timer_stop(&a->moved_timer);
+    }
+}
+
 static void look_at_writer(struct audit *a, uint64_t deadlines_ms) {
     struct writer_state state;
     writer_get_state(a->writer, &state);
     if (a->stalled && state.durable_seq > a->stalled_at_seq) {
         a->stalled = false;
     }
-    tell_failures(a, &state);
-    look_at_moved(a, &state);
-    tell_mark(a, &state);
+    report(a, &state);
     end_gap(a, &state);
     complete_waiters(a, &state, deadlines_ms);
     admin_look(&a->watched, &state, a->stalled);
     update_notify(a);
     arm_sync_timer(a);
+}
+
+static void on_moved_for_long(uv_timer_t *timer) {
+    look_at_writer(timer->data, 0);
 }
 
 static void on_async(uv_async_t *async) {
@@ -562,11 +511,7 @@ bool audit_close(struct audit **audit, int patience_ms) {
     end_gap(a, &state);
     (void)push_own(a, AUDIT_AUDIT_STOPPED, "");
     const bool ended = writer_stop(&a->writer, patience_ms, &state);
-    tell_failures(a, &state);
-    if (state.moved && !a->moved_reported) {
-        report_moved(a, &state);
-    }
-    tell_mark(a, &state);
+    (void)reports_look(&a->reports, &state, UINT64_MAX);
     if (state.durable_seq < a->last_seq || a->dropped > 0) {
         log_error("audit_records_lost", LFI("afterSeq", state.durable_seq),
                   LFI("lost", a->last_seq - state.durable_seq + a->dropped));

@@ -189,11 +189,16 @@ test('rotation waits for a slow disk, and no record is lost', async (t) => {
 });
 
 test('fsync, freeText and checkpoint follow', async (t) => {
-  const d = await h.lockDaemon(t, { config: { resourceTypes: { asks: { upgrade: 'request' } } } });
+  const slow = 400;
+  const d = await h.lockDaemon(t, {
+    env: h.slowDisk(slow), config: { audit: { fsync: 'none' }, resourceTypes: { asks: { upgrade: 'request' } } },
+  });
   const [ann, bob] = await Promise.all(['ann', 'bob'].map((user) => d.client({ user })));
-  Object.assign(d.config.audit, { fsync: 'none', freeText: 'omit', checkpoint: h.ms(200) });
+  Object.assign(d.config.audit, { fsync: 'batch', freeText: 'omit', checkpoint: h.ms(200) });
   d.writeConfig();
-  assert.strictEqual((await post(d)).status, 200);
+  const answer = post(d);
+  assert.ok((await h.elapsed(answer)) >= slow, 'its own record waits for the disk');
+  assert.strictEqual((await answer).status, 200);
   await d.waitForAudit((a) => a.action === 'AUDIT_CHECKPOINT');
   await h.take(ann, 'asks:1:a');
   await h.view(bob, 'asks:1:a');
