@@ -202,6 +202,16 @@ test('certificates: new handshakes have the new one, connections and sessions st
   assert.strictEqual((await handshake(t, d)).cn, 'newer.example');
   assert.strictEqual(await expiry(), 9);
 
+  // What stands behind the certificate is sent with it.
+  const chain = path.join(dir, 'chain.crt');
+  fs.writeFileSync(chain, ['newer', 'issuer'].map((cn) => fs.readFileSync(h.certificate(dir, { name: cn, cn }).certificate)).join(''));
+  await reloads(d, (c) => (c.listen[0].tls = { certificate: chain, key: path.join(dir, 'newer.key') }));
+  const shown = execFileSync('openssl', ['s_client', '-connect', `127.0.0.1:${d.port}`, '-showcerts'], { input: '', stdio: 'pipe' });
+  assert.strictEqual(String(shown).match(/BEGIN CERTIFICATE/g).length, 2);
+  fs.appendFileSync(chain, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+  await refuses(d, null, /^reload_problem.*listen\[0\]\.tls\.certificate.*chain\.crt: /);
+  await reloads(d, (c) => (c.listen[0].tls = { certificate: path.join(dir, 'ec.crt'), key: path.join(dir, 'ec.key') }));
+
   // What is refused, with its line; the certificate in force stays.
   const line = 1 + fs.readFileSync(d.configFile, 'utf8').split('\n').findIndex((text) => text.includes('"certificate"'));
   const { certificate, key } = d.config.listen[0].tls;

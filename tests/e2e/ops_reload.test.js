@@ -188,6 +188,26 @@ test('rotation waits for a slow disk, and no record is lost', async (t) => {
   h.readChain([`${d.auditFile}.1`, d.auditFile]);
 });
 
+test('with a full disk: the configuration is in force, and the answer says that its record is not written', async (t) => {
+  const limits = { messagesPerSecond: 100000, messageBurst: 100000 };
+  const d = await h.lockDaemon(t, { config: { limits }, fsize: 16384 });
+  const ann = await d.client({ user: 'ann' });
+  for (let i = 0; (await d.metric('wslock_audit_errors_total')) === 0; i += 1) {
+    await ann.request('resource:join', { resourceId: `doc:n${i}` });
+    await ann.request('resource:leave', { resourceId: `doc:n${i}` });
+  }
+  fs.renameSync(d.auditFile, `${d.auditFile}.1`);
+  d.config.resourceTypes = { doc: { lockTtl: '8m' } };
+  d.writeConfig();
+  const answer = await post(d);
+  assert.deepStrictEqual([answer.status, answer.json.error.code], [503, 'AUDIT_UNAVAILABLE']);
+  assert.strictEqual((await h.view(ann, 'doc:1')).policy.ttlMs, 8 * 60000);
+  assert.strictEqual(await d.metric(SUCCESS), 1);
+  const told = await ctl(d, ...socket(d));
+  assert.deepStrictEqual([told.code, told.stdout], [1, '']);
+  assert.match(told.stderr, /the configuration was reloaded, but the audit cannot be written/);
+});
+
 test('fsync, freeText and checkpoint follow', async (t) => {
   const slow = 400;
   const d = await h.lockDaemon(t, {
