@@ -605,6 +605,7 @@ static void a_store_that_opens_slowly_keeps_its_connection(void **state) {
     struct harness *h = *state;
     char answer[64];
 
+    h->config.redis.command_timeout_ms = 3000; /* no call runs out of time in the pause */
     harness_start(h);
     ask_server(h, "SET {wslock:1}:events damaged", answer, sizeof answer);
     RUN_UNTIL(&h->loop, h->a.degraded == 1);
