@@ -1,0 +1,22 @@
+# What `cmake --install` installs, and where. Programs, units and pages follow the prefix. The
+# configuration is in /etc/wslockd, where the daemon looks for it, whatever the prefix.
+include(GNUInstallDirs)
+
+install(TARGETS wslockd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(TARGETS wslockctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+set(units ${CMAKE_BINARY_DIR}/units)
+install(CODE "set(SBINDIR \"${CMAKE_INSTALL_SBINDIR}\")
+  set(SYSTEMD_VERSION \"${SYSTEMD_VERSION}\")
+  set(OUT \"${units}\")
+  include(\"${CMAKE_CURRENT_LIST_DIR}/systemd/units.cmake\")")
+install(FILES ${units}/wslockd.service ${units}/wslockd@.service ${units}/wslockd.socket
+  ${units}/wslockd@.socket DESTINATION lib/systemd/system)
+install(FILES config/systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME wslockd.conf)
+install(FILES config/systemd/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME wslockd.conf)
+
+install(FILES config/wslockd.yaml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+# A configuration that exists is the operator's.
+install(CODE "if(NOT EXISTS \"\$ENV{DESTDIR}/etc/wslockd/wslockd.yaml\")
+  file(INSTALL DESTINATION /etc/wslockd TYPE FILE FILES \"${PROJECT_SOURCE_DIR}/config/systemd/wslockd.yaml\")
+endif()")

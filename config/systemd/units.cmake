@@ -1,0 +1,21 @@
+# Writes the units into OUT. Run at install time, since the paths follow CMAKE_INSTALL_PREFIX, which
+# `cmake --install --prefix` and cpack set. The caller sets SBINDIR, OUT and SYSTEMD_VERSION.
+
+# From 253 on systemd itself sends SIGHUP, and `systemctl reload` waits until the reload is over.
+if(SYSTEMD_VERSION VERSION_GREATER_EQUAL 253)
+  set(WSLOCK_TYPE "Type=notify-reload")
+else()
+  set(WSLOCK_TYPE "Type=notify\nExecReload=/bin/kill -HUP $MAINPID")
+endif()
+
+get_filename_component(WSLOCK_SBINDIR "${SBINDIR}" ABSOLUTE BASE_DIR "${CMAKE_INSTALL_PREFIX}")
+set(folder ${CMAKE_CURRENT_LIST_DIR})
+configure_file(${folder}/service.in ${OUT}/wslockd.service @ONLY)
+configure_file(${folder}/socket.in ${OUT}/wslockd.socket @ONLY)
+
+# One process a core: each instance has a socket of its own on the same port.
+set(WSLOCK_TITLE ", instance %i")
+set(WSLOCK_INSTANCE "Environment=WSLOCKD_INSTANCE=%i\n")
+set(WSLOCK_REUSE "ReusePort=yes\n")
+configure_file(${folder}/service.in ${OUT}/wslockd@.service @ONLY)
+configure_file(${folder}/socket.in ${OUT}/wslockd@.socket @ONLY)
