@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "reload.h"
+#include "status_line.h"
 #include "systemd.h"
 #include "unsupported.h"
 #include "wslock/audit/audit.h"
@@ -30,6 +31,9 @@
 /* How long closing the handles may take at the end. */
 #define TEARDOWN_MS 5000
 
+/* How long a stop takes at most after the drain. */
+#define STOP_LAST_MS (FLUSH_MAX_MS + 2 * TEARDOWN_MS)
+
 /* How long clients wait at start for a recovery window to close; it is longer only if another
  * instance's report is outstanding. */
 #define RECOVERY_WAIT_MS 5000
@@ -46,6 +50,8 @@ struct daemon {
     uv_signal_t signals[ARRAY_LEN(SIGNALS)];
     struct wheel *wheel;
     struct net *net;
+    struct net_socket *sockets;
+    size_t socket_count;
     struct redis_embedded *embedded;
     struct auth *auth;
     struct ticket_keys *tickets;
@@ -118,7 +124,7 @@ static void drain(struct daemon *d) {
              LFI("timeout_ms", time_ms));
     d->phase = PHASE_DRAINING;
     d->deadline_ms = clock_boot_ms() + (uint64_t)time_ms;
-    systemd_stopping();
+    systemd_stopping((uint64_t)time_ms + STOP_LAST_MS);
     net_stop_accepting(d->net);
     gateway_drain(d->gateway);
 }
@@ -175,6 +181,12 @@ static void go_on_starting(struct daemon *d, uint64_t now_ms) {
     }
 }
 
+static void tell_status(struct daemon *d, uint64_t now_ms) {
+    if (d->phase == PHASE_STARTING || d->phase == PHASE_RUNNING) {
+        status_line_update(d->gateway, now_ms);
+    }
+}
+
 static void on_tick(uv_timer_t *timer) {
     struct daemon *d = timer->data;
     uint64_t now_ms = clock_boot_ms();
@@ -183,6 +195,7 @@ static void on_tick(uv_timer_t *timer) {
     metrics_set(METRIC_LOOP_LAG, passed_ms > TICK_MS ? (double)(passed_ms - TICK_MS) / 1000 : 0,
                 NULL, NULL);
     systemd_watchdog(now_ms);
+    tell_status(d, now_ms);
     wheel_advance(d->wheel, now_ms);
     switch (d->phase) {
     case PHASE_STARTING:
@@ -302,14 +315,19 @@ static bool start_embedded(struct daemon *d, char **problem) {
     return true;
 }
 
+static bool create_net(struct daemon *d, char **problem) {
+    d->sockets = systemd_take_sockets(&d->socket_count);
+    struct net_parts parts = {&d->loop, d->wheel, d->config, d->sockets, d->socket_count};
+    d->net = net_create(&parts, problem);
+    return d->net != NULL;
+}
+
 static bool start_modules(struct daemon *d, char **problem) {
     *problem = unsupported_problem(d->config);
     if (*problem != NULL) {
         return false;
     }
-    struct net_parts net_parts = {&d->loop, d->wheel, d->config};
-    d->net = net_create(&net_parts, problem);
-    if (d->net == NULL) {
+    if (!create_net(d, problem)) {
         return false;
     }
     config_bound_port(d->config, net_port(d->net));
@@ -331,7 +349,9 @@ static bool start_modules(struct daemon *d, char **problem) {
 }
 
 static void start_clocks(struct daemon *d) {
-    d->deadline_ms = clock_boot_ms() + (uint64_t)d->config->redis.start_timeout_ms;
+    uint64_t start_ms = (uint64_t)d->config->redis.start_timeout_ms;
+    d->deadline_ms = clock_boot_ms() + start_ms;
+    systemd_starting(start_ms + RECOVERY_WAIT_MS + STOP_LAST_MS);
     d->last_tick_ms = clock_boot_ms();
     uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
     for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++) {
@@ -387,6 +407,7 @@ static void stop_modules(struct daemon *d) {
     }
     run_out(d, &guard);
     net_destroy(&d->net);
+    systemd_free_sockets(&d->sockets, d->socket_count);
     run_out(d, &guard);
     uv_close((uv_handle_t *)&guard, NULL);
     uv_run(&d->loop, UV_RUN_NOWAIT);

@@ -51,13 +51,6 @@ static void search_redis(const struct search *s) {
 }
 
 static void search_net(const struct search *s) {
-    for (size_t i = 0; i < s->config->listen_count; i++) {
-        char key[64];
-        (void)snprintf(key, sizeof key, "listen[%zu].systemdSocket", i);
-        if (s->config->listen[i].systemd_socket != NULL) {
-            refuse(s, key, "");
-        }
-    }
     ignore(s, "paths.socketio");
     if (s->config->paths.polling) {
         ignore(s, "paths.polling");

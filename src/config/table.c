@@ -77,7 +77,7 @@ static const struct config_row LISTEN_ROWS[] = {
     {INT(LISTEN, "port", port), .fallback = "0", .max = 65535, RESTART,
      .doc = "`0` is any free port, which the log names. Required without `systemdSocket`."},
     {SECTION("tls"), PRESENT(LISTEN, tls), .fallback = "false", .null_means = "no TLS", RESTART,
-     .doc = "TLS of this listener.."},
+     .doc = "TLS of this listener."},
     {SECRET_FILE(LISTEN, "tls.certificate", tls_certificate_file), .required = true,
      .doc = "PEM file with the certificate and its chain."},
     {SECRET_FILE(LISTEN, "tls.key", tls_key_file), .required = true,
@@ -92,7 +92,8 @@ static const struct config_row LISTEN_ROWS[] = {
      .doc = "Proxies whose `X-Forwarded-For` is used."},
     {TEXT(LISTEN, "systemdSocket", systemd_socket), .check = config_check_fd_name,
      .null_means = "the daemon binds the address", RESTART,
-     .doc = "The `FileDescriptorName=` of a socket that systemd passes."},
+     .doc = "The `FileDescriptorName=` of a socket that systemd passes. Exactly one socket must have "
+            "it."},
     {BOOL(LISTEN, "ipv6Only", ipv6_only), .fallback = "false", RESTART,
      .doc = "`::` also serves IPv4 unless this is `true`, or another listener has an IPv4 address "
             "with the same port."},
@@ -359,7 +360,7 @@ static const struct config_row ROOT_ROWS[] = {
     {SECTION("audit"), .doc = "The audit log."},
     {TEXT(ROOT, "audit.file", audit.file), .fallback = "/var/log/wslockd/audit.jsonl",
      .check = config_check_text, .shape = "a path, or `\"-\"`", .reload = CONFIG_RELOAD_NAME,
-     .doc = "`-` is standard output.."},
+     .doc = "`-` is standard output."},
     {CHOICE(ROOT, "audit.fsync", audit.fsync, FSYNC), .fallback = "batch",
      .doc = "`batch`: records are on disk before an administrator's action is answered."},
     {CHOICE(ROOT, "audit.onFailure", audit.on_failure, ON_FAILURE), .fallback = "stop-admin",

@@ -208,6 +208,14 @@ double metrics_value(enum metric_id id, const char *label1, const char *label2) 
     return (double)count;
 }
 
+double metrics_sum(enum metric_id id) {
+    double sum = 0;
+    for (size_t i = 0; i < metrics[id].count; i++) {
+        sum += metrics[id].order[i]->value;
+    }
+    return sum;
+}
+
 void metrics_clear(enum metric_id id) {
     struct metric *m = &metrics[id];
     for (size_t i = 0; i < m->count; i++) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "idle.h"
+#include "passed_sockets.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
@@ -52,6 +53,28 @@ static int bound_port(int fd) {
         return 0;
     }
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
+/* Heap. */
+static char *bound_host(int fd) {
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    char host[INET6_ADDRSTRLEN] = "unknown";
+    if (getsockname(fd, (struct sockaddr *)&address, &len) == 0) {
+        (void)getnameinfo((struct sockaddr *)&address, len, host, sizeof host, NULL, 0,
+                          NI_NUMERICHOST);
+    }
+    return mem_strdup(host);
+}
+
+static bool take_passed(struct listener *l, const char *name, char **problem) {
+    l->fd = passed_sockets_take(&l->net->parts, name, problem);
+    if (l->fd < 0) {
+        return false;
+    }
+    l->address = bound_host(l->fd);
+    l->port = bound_port(l->fd);
+    return true;
 }
 
 static bool open_tcp(struct listener *l, const char *address, int port, bool ipv6_only,
@@ -160,6 +183,13 @@ static struct listener *add(struct net *n, enum listener_kind kind) {
     return l;
 }
 
+static bool open_public(struct listener *l, const struct config_listen *listen, char **problem) {
+    if (listen->systemd_socket != NULL) {
+        return take_passed(l, listen->systemd_socket, problem);
+    }
+    return open_tcp(l, listen->address, listen->port, listen->ipv6_only, problem);
+}
+
 bool listeners_open(struct net *n, char **problem) {
     const struct config *c = n->parts.config;
     n->listeners = mem_calloc(c->listen_count + 2, sizeof *n->listeners);
@@ -170,11 +200,11 @@ bool listeners_open(struct net *n, char **problem) {
             *problem = mem_printf("listen: an entry of trustedProxies is not an address range");
             return false;
         }
-        if (!open_tcp(l, c->listen[i].address, c->listen[i].port, c->listen[i].ipv6_only,
-                      problem)) {
+        if (!open_public(l, &c->listen[i], problem)) {
             return false;
         }
     }
+    passed_sockets_close(&n->parts);
     if (!c->ops.enabled) {
         return true;
     }

@@ -103,7 +103,6 @@ test('what this version cannot honour: --check-config exits with 1, and the daem
     [{ redis: { sentinel: { master: 'm', nodes: ['127.0.0.1:26379'] } } }, 'redis.sentinel'],
     [{ redis: { cluster: { nodes: ['127.0.0.1:6379'] } } }, 'redis.cluster'],
     [{ auth: { keys, jwks: { url: 'https://127.0.0.1:1/certs' } } }, 'auth.jwks.url'],
-    [{ listen: [{ systemdSocket: 'public', plaintext: true }] }, 'listen[0].systemdSocket'],
   ];
   for (const [config, key] of cases) {
     const d = await h.newDaemon(t, { redis: null, config });
@@ -280,26 +279,4 @@ test('SIGHUP while it starts does not end it', async (t) => {
   await d.ready();
   d.signal('SIGHUP');
   await d.waitForLog(/reload/);
-});
-
-test('systemd is told, and the watchdog fed', async (t) => {
-  const dir = h.tempDir(t);
-  const log = path.join(dir, 'notify.log');
-  // Node has no datagram sockets of the unix kind: let systemd-notify's counterpart be Python's.
-  const { spawn } = require('node:child_process');
-  const socket = path.join(dir, 'notify.sock');
-  const receiver = spawn('python3', ['-c', `
-import socket,sys
-s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1])
-out=open(sys.argv[2],'ab',0); out.write(b'bound\\n')
-while True: out.write(s.recv(4096)+b'\\n')
-`, socket, log], { stdio: 'ignore' });
-  h.cleanup(t, () => receiver.kill('SIGKILL'));
-  const lines = () => (fs.existsSync(log) ? fs.readFileSync(log, 'utf8').split('\n') : []);
-  await h.eventually(() => lines().includes('bound'), 'the receiver is there');
-  const d = await h.daemon(t, { env: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '400000' } });
-  await h.eventually(() => lines().includes('READY=1'), 'READY=1');
-  await h.eventually(() => lines().filter((l) => l === 'WATCHDOG=1').length >= 3, 'the watchdog is fed');
-  await d.stop();
-  assert.ok(lines().includes('STOPPING=1'));
 });

@@ -44,6 +44,8 @@ static void test_counter_and_gauge(void **state) {
     assert_line("wslock_connections{framing=\"plain\"} 3");
     assert_true(metrics_value(METRIC_REQUESTS, "lock:acquire", "ok") == 3);
     assert_true(metrics_value(METRIC_REQUESTS, "lock:acquire", "never") == 0);
+    assert_true(metrics_sum(METRIC_REQUESTS) == 4);
+    assert_true(metrics_sum(METRIC_LOCKS) == 0);
     assert_null(strstr(render(), "never"));
 }
 

@@ -31,6 +31,8 @@ void metrics_observe(enum metric_id id, double seconds, const char *label1);
 void metrics_render(struct buf *out);
 /* Of a histogram the number of observations; 0 for what was never touched. */
 double metrics_value(enum metric_id id, const char *label1, const char *label2);
+/* Of all series of a gauge or counter. */
+double metrics_sum(enum metric_id id);
 /* Forgets the series of one metric, before it is counted anew. */
 void metrics_clear(enum metric_id id);
 /* Forgets every series (tests, exit). */

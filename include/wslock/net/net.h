@@ -18,10 +18,18 @@ struct lock_operation;
 struct net;
 struct net_next; /* what a reload takes from files */
 
+/* A listening socket that systemd has passed. */
+struct net_socket {
+    char *name; /* its FileDescriptorName= */
+    int fd;     /* net_create takes it and sets -1 */
+};
+
 struct net_parts { /* borrowed until net_destroy */
     uv_loop_t *loop;
     struct wheel *wheel;
     const struct config *config;
+    struct net_socket *sockets;
+    size_t socket_count;
 };
 
 enum net_reload_result {
@@ -41,8 +49,9 @@ struct net_commands {
 /* Reports every problem that net_create would have with the configured files; false if there is
  * any. Binds no address. */
 bool net_check(const struct config *config, config_finding_cb on_problem, void *ctx) MUST_CHECK;
-/* Checks the certificates and binds all configured addresses. Accepts no connection yet. NULL with
- * *problem (heap, the caller frees it). */
+/* Checks the certificates, binds all configured addresses and takes the sockets that the
+ * configuration names; the others are closed. Accepts no connection yet. NULL with *problem (heap,
+ * the caller frees it). */
 struct net *net_create(const struct net_parts *parts, char **problem) MUST_CHECK;
 /* Opens the operations endpoint. gateway is borrowed until net_shutdown. */
 void net_serve_ops(struct net *n, struct gateway *gateway, const struct net_commands *commands);

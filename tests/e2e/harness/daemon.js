@@ -44,6 +44,7 @@ class Daemon {
     const args = options.args || ['--config', this.configFile];
     let command = [...WRAPPER, PROGRAM, ...args, ...(options.extraArgs || [])];
     if (options.nofile) command = ['prlimit', `--nofile=${options.nofile}`, ...command];
+    if (options.launcher) command = [...options.launcher, ...command];
     if (options.redirect) command = ['sh', '-c', `exec "$@" ${options.redirect}`, 'sh', ...command];
     if (options.fsize) command = ['prlimit', `--fsize=${options.fsize}`, ...command];
     this.stdout = '';
