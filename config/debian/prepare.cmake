@@ -1,0 +1,34 @@
+# Run by cpack before it makes the package: adds what Debian wants in it beside the installed files.
+set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY})
+set(doc ${root}/usr/share/doc/wslockd)
+set(source ${CPACK_WSLOCK_SOURCE})
+
+function(compress)
+  execute_process(COMMAND gzip -9nf ${ARGN} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+# The licence as a field of the machine-readable format: indented, and a dot for an empty line.
+file(READ ${source}/LICENSE licence)
+string(REGEX MATCH "Copyright [^\n]*" holder "${licence}")
+string(REGEX REPLACE "^Copyright (\\(c\\) )?" "" holder "${holder}")
+string(REGEX REPLACE "^.*\n(Permission is)" "\\1" licence "${licence}")
+string(REGEX REPLACE "\n\n" "\n.\n" licence "${licence}")
+string(REGEX REPLACE "\n(.)" "\n \\1" licence "${licence}")
+file(WRITE ${doc}/copyright "\
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: wslockd
+
+Files: *
+Copyright: ${holder}
+License: Expat
+ ${licence}")
+
+string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
+configure_file(${source}/config/debian/changelog.in ${doc}/changelog.Debian @ONLY)
+file(COPY_FILE ${source}/docs/CHANGELOG.md ${doc}/changelog)
+compress(${doc}/changelog ${doc}/changelog.Debian)
+
+file(GLOB pages ${root}/usr/share/man/man*/*)
+if(pages)
+  compress(${pages})
+endif()
