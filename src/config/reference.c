@@ -1,11 +1,12 @@
-/* Writes the reference part of docs/configuration.md. */
+/* Writes the reference parts of docs/configuration.md and of wslockd.yaml(5). */
 #include <stdio.h>
 #include <string.h>
 
 #include "describe.h"
 
-static const char HEAD[] = "| key | value | default | reload | meaning |\n"
-                           "| --- | --- | --- | --- | --- |\n";
+#define HEAD                                                                                       \
+    "| key | value | default | reload | meaning |\n"                                               \
+    "| --- | --- | --- | --- | --- |\n"
 
 static const char *const RELOAD[] = {
     [CONFIG_RELOAD_LIVE] = "yes",
@@ -61,7 +62,9 @@ static void write_default(const struct config_row *row, struct buf *out) {
     }
 }
 
-static void write_row(const struct config_row *row, const char *prefix, struct buf *out) {
+/* ---- Markdown: a table for each chapter ---- */
+
+static void write_markdown_row(const struct config_row *row, const char *prefix, struct buf *out) {
     buf_printf(out, "| `%s%s` | ", prefix, row->path);
     write_value(row, out);
     buf_append_str(out, " | ");
@@ -71,23 +74,114 @@ static void write_row(const struct config_row *row, const char *prefix, struct b
     buf_append_str(out, " |\n");
 }
 
+static void write_markdown_chapter(const struct config_row *chapter, bool has_keys,
+                                   struct buf *out) {
+    buf_printf(out, "\n### `%s`\n\n%s", chapter->path, chapter->doc);
+    if (chapter->null_means != NULL) {
+        buf_printf(out, " `null`: %s.", chapter->null_means);
+    }
+    buf_append_str(out, "\n");
+    if (has_keys) {
+        buf_append_str(out, "\n");
+        buf_append_str(out, HEAD);
+    }
+}
+
+/* ---- man(7): a tagged paragraph for each key ---- */
+
+static const char *end_of_link(const char *p) {
+    const char *close = strchr(p, ']');
+    const char *end = close != NULL && close[1] == '(' ? strchr(close, ')') : NULL;
+    return end;
+}
+
+/* One line of Markdown as one of roff: code is bold, of links only the text stays. */
+static void append_roff(struct buf *out, const char *text) {
+    bool code = false;
+    const char *link_end = NULL;
+    for (const char *p = text; *p; p++) {
+        if (*p == '`') {
+            code = !code;
+            buf_append_str(out, code ? "\\fB" : "\\fR");
+        } else if (!code && *p == '[' && end_of_link(p) != NULL) {
+            link_end = end_of_link(p);
+        } else if (!code && *p == ']' && link_end != NULL) {
+            p = link_end;
+            link_end = NULL;
+        } else if (*p == '\\' && p[1] == '|') {
+            continue;
+        } else if (*p == '-' && code) {
+            buf_append_str(out, "\\-");
+        } else if (*p == '\\') {
+            buf_append_str(out, "\\e");
+        } else {
+            buf_append_char(out, *p);
+        }
+    }
+}
+
+static void write_man_row(const struct config_row *row, const char *prefix, struct buf *out) {
+    struct buf text;
+
+    buf_printf(out, ".TP\n.B %s%s\n", prefix, row->path);
+    append_roff(out, row->doc);
+    buf_init(&text);
+    buf_append_str(&text, "\n.br\nValue: ");
+    write_value(row, &text);
+    buf_append_str(&text, ".");
+    if (row->required) {
+        buf_append_str(&text, " Required.");
+    } else if (row->fallback != NULL || row->null_means != NULL) {
+        buf_append_str(&text, " Default: ");
+        write_default(row, &text);
+        buf_append_str(&text, ".");
+    }
+    if (row->reload == CONFIG_RELOAD_RESTART) {
+        buf_append_str(&text, " Changing it needs a restart.");
+    }
+    append_roff(out, buf_cstr(&text));
+    buf_append_str(out, "\n");
+    buf_fini(&text);
+}
+
+static void write_man_chapter(const struct config_row *chapter, bool has_keys, struct buf *out) {
+    (void)has_keys;
+    buf_printf(out, ".SS %s\n", chapter->path);
+    append_roff(out, chapter->doc);
+    if (chapter->null_means != NULL) {
+        append_roff(out, " `null`: ");
+        append_roff(out, chapter->null_means);
+        buf_append_str(out, ".");
+    }
+    buf_append_str(out, "\n");
+}
+
+/* ---- the order of both ---- */
+
+struct style {
+    const char *top_level; /* the heading of keys that are in no chapter */
+    void (*chapter)(const struct config_row *chapter, bool has_keys, struct buf *out);
+    void (*row)(const struct config_row *row, const char *prefix, struct buf *out);
+};
+
 /* The rows of a LIST's or STRUCT's own scope. */
-static void write_scope(const struct config_scope *scope, const char *prefix, struct buf *out) {
+static void write_scope(const struct style *style, const struct config_scope *scope,
+                        const char *prefix, struct buf *out) {
     for (size_t i = 0; i < scope->count; i++) {
-        write_row(&scope->rows[i], prefix, out);
+        style->row(&scope->rows[i], prefix, out);
     }
 }
 
 /* A row of a chapter, followed by the keys of a list's items. */
-static void write_nested(const struct config_row *row, struct buf *out) {
+static void write_nested(const struct style *style, const struct config_row *row, struct buf *out) {
     char prefix[64];
 
-    write_row(row, "", out);
+    style->row(row, "", out);
     if (row->type != CONFIG_TYPE_LIST) {
         return;
     }
     (void)snprintf(prefix, sizeof prefix, "%s[].", row->path);
-    write_scope(row->scope, prefix, out);
+    write_scope(style, row->scope, prefix, out);
 }
 
 static bool is_below(const struct config_row *row, const struct config_row *chapter) {
@@ -96,27 +190,22 @@ static bool is_below(const struct config_row *row, const struct config_row *chap
     return strncmp(row->path, chapter->path, len) == 0 && row->path[len] == '.';
 }
 
-static void write_chapter(const struct config_row *chapter, struct buf *out) {
+static void write_chapter(const struct style *style, const struct config_row *chapter,
+                          struct buf *out) {
     char prefix[64];
 
-    buf_printf(out, "\n### `%s`\n\n%s", chapter->path, chapter->doc);
-    if (chapter->null_means != NULL) {
-        buf_printf(out, " `null`: %s.", chapter->null_means);
-    }
-    buf_append_str(out, "\n");
+    style->chapter(chapter, chapter->type != CONFIG_TYPE_NAMED, out);
     if (chapter->type == CONFIG_TYPE_NAMED) {
         return;
     }
-    buf_append_str(out, "\n");
-    buf_append_str(out, HEAD);
     (void)snprintf(prefix, sizeof prefix, "%s%s.", chapter->path,
                    chapter->type == CONFIG_TYPE_LIST ? "[]" : "");
     if (chapter->scope != NULL) {
-        write_scope(chapter->scope, prefix, out);
+        write_scope(style, chapter->scope, prefix, out);
     }
     for (size_t i = 0; i < CONFIG_ROOT.count; i++) {
         if (is_below(&CONFIG_ROOT.rows[i], chapter)) {
-            write_nested(&CONFIG_ROOT.rows[i], out);
+            write_nested(style, &CONFIG_ROOT.rows[i], out);
         }
     }
 }
@@ -126,17 +215,29 @@ static bool is_chapter(const struct config_row *row) {
 }
 
 /* Top-level keys that are not mappings come first, then a chapter for each mapping. */
-void config_write_reference(struct buf *out) {
-    buf_append_str(out, "### Top-level keys\n\n");
-    buf_append_str(out, HEAD);
+static void write_all(const struct style *style, struct buf *out) {
+    buf_append_str(out, style->top_level);
     for (size_t i = 0; i < CONFIG_ROOT.count; i++) {
         if (strchr(CONFIG_ROOT.rows[i].path, '.') == NULL && !is_chapter(&CONFIG_ROOT.rows[i])) {
-            write_row(&CONFIG_ROOT.rows[i], "", out);
+            style->row(&CONFIG_ROOT.rows[i], "", out);
         }
     }
     for (size_t i = 0; i < CONFIG_ROOT.count; i++) {
         if (strchr(CONFIG_ROOT.rows[i].path, '.') == NULL && is_chapter(&CONFIG_ROOT.rows[i])) {
-            write_chapter(&CONFIG_ROOT.rows[i], out);
+            write_chapter(style, &CONFIG_ROOT.rows[i], out);
         }
     }
+}
+
+void config_write_reference(struct buf *out) {
+    static const struct style MARKDOWN = {"### Top-level keys\n\n" HEAD, write_markdown_chapter,
+                                          write_markdown_row};
+
+    write_all(&MARKDOWN, out);
+}
+
+void config_write_man_reference(struct buf *out) {
+    static const struct style MAN = {".SS Top-level keys\n", write_man_chapter, write_man_row};
+
+    write_all(&MAN, out);
 }

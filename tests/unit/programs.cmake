@@ -7,7 +7,8 @@ foreach(name test_auth_libjwt test_auth_ticket)
   target_link_libraries(${name} PRIVATE PkgConfig::LIBJWT)
 endforeach()
 
-# Writes the reference part of docs/configuration.md anew from the table of keys.
+# Writes the reference parts of docs/configuration.md and docs/man/wslockd.yaml.5 anew from the table
+# of keys.
 add_custom_target(config-reference COMMAND test_config_reference --write)
 
 # Preloaded by end-to-end tests.

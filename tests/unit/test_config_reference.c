@@ -1,44 +1,51 @@
 /*
- * docs/configuration.md and config/wslockd.yaml against the table of keys. The reference part of
- * the page, between the two marks, is what config_write_reference writes; `--write` puts it there
+ * docs/configuration.md, docs/man/wslockd.yaml.5 and config/wslockd.yaml against the table of keys.
+ * The reference part of a page, between two marks, is generated; `--write` puts it there
  * (`cmake --build build --target config-reference`).
  */
 #include "test_config_util.h"
 
-static const char PAGE[] = SOURCE_DIR "/docs/configuration.md";
+static const struct page {
+    const char *path, *begin, *end;
+    void (*write)(struct buf *out);
+} PAGES[] = {
+    {SOURCE_DIR "/docs/configuration.md", "<!-- reference: begin -->\n",
+     "<!-- reference: end -->\n", config_write_reference},
+    {SOURCE_DIR "/docs/man/wslockd.yaml.5", ".\\\" reference: begin\n", ".\\\" reference: end\n",
+     config_write_man_reference},
+};
 static const char EXAMPLE[] = SOURCE_DIR "/config/wslockd.yaml";
-static const char BEGIN[] = "<!-- reference: begin -->\n";
-static const char END[] = "<!-- reference: end -->\n";
 
 /* The page's text with a fresh reference; `stale` is what it was. */
-static void make_page(struct buf *stale, struct buf *fresh) {
+static void make_page(const struct page *page, struct buf *stale, struct buf *fresh) {
     const char *begin, *end;
 
-    read_whole(PAGE, stale);
-    begin = strstr(stale->data, BEGIN);
+    buf_init(stale);
+    buf_init(fresh);
+    read_whole(page->path, stale);
+    begin = strstr(stale->data, page->begin);
     assert_non_null(begin);
-    begin += strlen(BEGIN);
-    end = strstr(begin, END);
+    begin += strlen(page->begin);
+    end = strstr(begin, page->end);
     assert_non_null(end);
     buf_append(fresh, stale->data, (size_t)(begin - stale->data));
-    config_write_reference(fresh);
+    page->write(fresh);
     buf_append_str(fresh, end);
     buf_cstr(fresh);
 }
 
-static void test_page_is_fresh(void **state) {
-    struct buf stale, fresh;
-
+static void test_pages_are_fresh(void **state) {
     (void)state;
-    buf_init(&stale);
-    buf_init(&fresh);
-    make_page(&stale, &fresh);
-    if (strcmp(stale.data, fresh.data) != 0) {
-        print_error("docs/configuration.md is stale: build the target config-reference\n");
+    for (size_t i = 0; i < ARRAY_LEN(PAGES); i++) {
+        struct buf stale, fresh;
+
+        make_page(&PAGES[i], &stale, &fresh);
+        if (strcmp(stale.data, fresh.data) != 0) {
+            fail_msg("%s is stale: build the target config-reference", PAGES[i].path);
+        }
+        buf_fini(&stale);
+        buf_fini(&fresh);
     }
-    assert_true(strcmp(stale.data, fresh.data) == 0);
-    buf_fini(&stale);
-    buf_fini(&fresh);
 }
 
 /* Every name that --print-config can write stands in the text. */
@@ -100,29 +107,29 @@ static void test_example_loads(void **state) {
     buf_fini(&problems);
 }
 
-static int write_page(void) {
-    struct buf stale, fresh;
+static int write_pages(void) {
+    for (size_t i = 0; i < ARRAY_LEN(PAGES); i++) {
+        struct buf stale, fresh;
 
-    buf_init(&stale);
-    buf_init(&fresh);
-    make_page(&stale, &fresh);
-    if (strcmp(stale.data, fresh.data) != 0) {
-        write_file(PAGE, fresh.data);
+        make_page(&PAGES[i], &stale, &fresh);
+        if (strcmp(stale.data, fresh.data) != 0) {
+            write_file(PAGES[i].path, fresh.data);
+        }
+        buf_fini(&stale);
+        buf_fini(&fresh);
     }
-    buf_fini(&stale);
-    buf_fini(&fresh);
     return 0;
 }
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page_is_fresh),
+        cmocka_unit_test(test_pages_are_fresh),
         cmocka_unit_test(test_example_has_every_key),
         cmocka_unit_test(test_example_loads),
     };
 
     if (argc > 1 && strcmp(argv[1], "--write") == 0) {
-        return write_page();
+        return write_pages();
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

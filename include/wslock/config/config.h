@@ -268,5 +268,7 @@ int64_t config_liveness_ms(const struct config_policy *policy);
 void config_print(const struct config *c, struct buf *out);
 /* docs/configuration.md's reference part, from the table of keys. */
 void config_write_reference(struct buf *out);
+/* The same for wslockd.yaml(5), in man(7). */
+void config_write_man_reference(struct buf *out);
 
 #endif
