@@ -15,6 +15,15 @@ install(FILES ${units}/wslockd.service ${units}/wslockd@.service ${units}/wslock
 install(FILES config/systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME wslockd.conf)
 install(FILES config/systemd/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME wslockd.conf)
 
+install(FILES docs/man/wslockd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES docs/man/wslockd.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+install(FILES docs/man/wslockctl.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+# Found by the name of the program.
+foreach(program wslockctl wslockd)
+  install(FILES config/completion/wslockctl DESTINATION share/bash-completion/completions
+    RENAME ${program})
+endforeach()
+
 install(FILES config/wslockd.yaml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 # A configuration that exists is the operator's.
 install(CODE "if(NOT EXISTS \"\$ENV{DESTDIR}/etc/wslockd/wslockd.yaml\")
