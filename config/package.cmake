@@ -30,6 +30,9 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # The event loop of libwebsockets is a plugin, which dpkg-shlibdeps does not see.
 string(CONCAT CPACK_DEBIAN_PACKAGE_DEPENDS "libwebsockets-evlib-uv, "
   "systemd | systemd-standalone-sysusers, systemd | systemd-standalone-tmpfiles")
+if(SYSTEMD_VERSION VERSION_LESS 253) # the unit reloads by kill
+  string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", procps")
+endif()
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "redis-server (>= 5:7.0) | valkey-server")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "logrotate")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA

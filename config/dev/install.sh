@@ -71,6 +71,12 @@ look_for_test() {
     need_package libclang-rt-dev
     need_command valgrind valgrind
     need_command spin spin
+    need_command dpkg-shlibdeps dpkg-dev
+    need_command lintian lintian
+    need_command man man-db
+    need_command systemd-analyze systemd
+    need_package logrotate
+    need_package procps
     # Of these only Debian 12's versions are asked (tests/lint.sh).
     if grep -qs '^VERSION_ID="12"' /etc/os-release; then
         need_command clang-format clang-format
