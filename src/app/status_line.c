@@ -28,8 +28,9 @@ static void describe_service(struct gateway *g, char *out, size_t size) {
         reason = "the store is away";
     }
     gateway_collect_metrics(g);
-    (void)snprintf(out, size, "%s%s; connections: %zu, locks: %.0f", ready ? "Ready" : "Not ready: ",
-                   ready ? "" : reason, gateway_session_count(g), metrics_sum(METRIC_LOCKS));
+    (void)snprintf(out, size, "%s%s; connections: %zu, locks: %.0f",
+                   ready ? "Ready" : "Not ready: ", ready ? "" : reason, gateway_session_count(g),
+                   metrics_sum(METRIC_LOCKS));
 }
 
 void status_line_update(struct gateway *g, uint64_t now_ms) {

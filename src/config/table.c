@@ -92,8 +92,9 @@ static const struct config_row LISTEN_ROWS[] = {
      .doc = "Proxies whose `X-Forwarded-For` is used."},
     {TEXT(LISTEN, "systemdSocket", systemd_socket), .check = config_check_fd_name,
      .null_means = "the daemon binds the address", RESTART,
-     .doc = "The `FileDescriptorName=` of a socket that systemd passes. Exactly one socket must have "
-            "it."},
+     .doc =
+         "The `FileDescriptorName=` of a socket that systemd passes. Exactly one socket must have "
+         "it."},
     {BOOL(LISTEN, "ipv6Only", ipv6_only), .fallback = "false", RESTART,
      .doc = "`::` also serves IPv4 unless this is `true`, or another listener has an IPv4 address "
             "with the same port."},
