@@ -6,8 +6,9 @@
 
 struct gateway;
 
-/* Sends the line if it has changed, at most every ten seconds once the store has been reached. To
- * be called often, while the daemon starts and while it serves. */
+/* Looks every second and sends the line when locks can be granted, or no longer; otherwise every
+ * ten seconds, if it has changed. To be called often, while the daemon starts and while it serves.
+ */
 void status_line_update(struct gateway *g, uint64_t now_ms);
 
 #endif
