@@ -2,8 +2,11 @@
 set(WSLOCK_MAINTAINER "wslockd authors <wslockd@lists.invalid>" CACHE STRING "Maintainer of the package")
 
 # Packages for two releases of Debian have different dependencies, so also different versions.
-file(STRINGS /etc/os-release release REGEX "^VERSION_ID=")
-string(REGEX REPLACE "[^0-9.]" "" release "${release}")
+set(release)
+if(EXISTS /etc/os-release)
+  file(STRINGS /etc/os-release release REGEX "^VERSION_ID=")
+  string(REGEX REPLACE "[^0-9.]" "" release "${release}")
+endif()
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME wslockd)

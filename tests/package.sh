@@ -58,6 +58,16 @@ check_files() {
         finding 'the package does not depend on the event loop of libwebsockets and the C library'
 }
 
+# The configuration of the package serves after one edit.
+check_configuration() {
+    local file=$tree/etc/wslockd/wslockd.yaml code=0
+    "$build/wslockd" --print-config --config "$file" >"$folder/log" 2>&1 || code=$?
+    [ $code = 1 ] && grep -q 'yaml:[0-9]*: auth: no keys' "$folder/log" || finding "before the edit: $(cat "$folder/log")"
+    sed 's|^  keys: \[\]|  keys: [{kid: k1, alg: RS256, publicKeyFile: /etc/wslockd/idp.pem}]|' "$file" >"$folder/edited.yaml"
+    "$build/wslockd" --print-config --config "$folder/edited.yaml" >"$folder/log" 2>&1 ||
+        finding "after the edit: $(cat "$folder/log")"
+}
+
 check_lint() {
     lintian --allow-root --fail-on error "$package" || finding 'lintian: errors'
 }
@@ -155,6 +165,7 @@ if [ "${2:-}" = --install ]; then
     tests/package_install.sh "$package" "${3:?a folder}" || failed=1
 else
     check_files
+    check_configuration
     check_lint
     check_units
     check_reload_type "$(pkg-config --modversion libsystemd | grep -oE '^[0-9]+')"
