@@ -28,6 +28,10 @@ configure_file(${source}/config/debian/changelog.in ${doc}/changelog.Debian @ONL
 file(COPY_FILE ${source}/docs/CHANGELOG.md ${doc}/changelog)
 compress(${doc}/changelog ${doc}/changelog.Debian)
 
+# Whatever the umask and the modes of the sources.
+file(GLOB made ${doc}/copyright ${doc}/changelog*)
+file(CHMOD ${made} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+
 file(GLOB pages ${root}/usr/share/man/man*/*)
 if(pages)
   compress(${pages})
