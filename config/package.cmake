@@ -21,8 +21,6 @@ The daemon keeps its locks in Redis or Valkey. wslockctl is for operators.")
 set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_SET_DESTDIR ON) # /etc is outside of the prefix
 set(CPACK_STRIP_FILES ON)
-set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
-  OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 
 set(debian ${PROJECT_SOURCE_DIR}/config/debian)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)

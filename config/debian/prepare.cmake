@@ -31,6 +31,7 @@ compress(${doc}/changelog ${doc}/changelog.Debian)
 # Whatever the umask and the modes of the sources.
 file(GLOB made ${doc}/copyright ${doc}/changelog*)
 file(CHMOD ${made} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+execute_process(COMMAND find ${root} -mindepth 1 -type d -exec chmod 755 {} + COMMAND_ERROR_IS_FATAL ANY)
 
 file(GLOB pages ${root}/usr/share/man/man*/*)
 if(pages)
