@@ -1,5 +1,5 @@
-# What `cmake --install` installs, and where. Programs, units and pages follow the prefix. The
-# configuration is in /etc/wslockd, where the daemon looks for it, whatever the prefix.
+# What `cmake --install` installs. The prefix decides where programs, units and pages go. The configuration
+# always goes to /etc/wslockd, where the daemon looks for it.
 include(GNUInstallDirs)
 
 install(TARGETS wslockd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
@@ -18,14 +18,14 @@ install(FILES config/systemd/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME wsl
 install(FILES docs/man/wslockd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES docs/man/wslockd.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES docs/man/wslockctl.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-# Found by the name of the program.
+# bash-completion finds the file by the name of the program.
 foreach(program wslockctl wslockd)
   install(FILES config/completion/wslockctl DESTINATION share/bash-completion/completions
     RENAME ${program})
 endforeach()
 
 install(FILES config/wslockd.yaml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
-# A configuration that exists is the operator's.
+# An existing configuration is not replaced.
 install(CODE "if(NOT EXISTS \"\$ENV{DESTDIR}/etc/wslockd/wslockd.yaml\")
   file(INSTALL DESTINATION /etc/wslockd TYPE FILE FILES \"${PROJECT_SOURCE_DIR}/config/systemd/wslockd.yaml\")
 endif()")

@@ -1,7 +1,7 @@
 # `cpack -G DEB` in the build folder makes the Debian package (docs/operations.md).
 set(WSLOCK_MAINTAINER "wslockd authors <wslockd@lists.invalid>" CACHE STRING "Maintainer of the package")
 
-# Packages for two releases of Debian have different dependencies, so also different versions.
+# The dependencies differ between releases of Debian, so the version names the release.
 set(release)
 if(EXISTS /etc/os-release)
   file(STRINGS /etc/os-release release REGEX "^VERSION_ID=")

@@ -76,7 +76,7 @@ check_lint() {
 check_units() {
     local unit units=$folder/units
     mkdir "$units"
-    # Nothing is installed where the units expect it.
+    # The programs are not installed where the units expect them.
     for unit in wslockd.service wslockd.socket wslockd@1.service wslockd@1.socket; do
         sed "s|/usr/sbin/wslockd|$tree&|" "$tree/usr/lib/systemd/system/${unit/@1/@}" >"$units/$unit"
     done
@@ -130,7 +130,8 @@ completions() { # words of a command line
 
 check_completion() {
     local options of_token
-    options=$("$build/wslockctl" --help | sed -n '/^Options:/,/^$/p' | grep -oE -- ' --(config|socket|state-dir|json|version|help)\b' | tr -d ' ' | sort -u)
+    options=$("$build/wslockctl" --help | sed -n '/^Options:/,/^$/p' | grep -oE -- '^ +--[a-z-]+(, --[a-z-]+)*' |
+        grep -oE -- '--[a-z-]+' | sort -u)
     of_token=$("$build/wslockctl" --help | grep '^token ' | grep -oE -- '--[a-z]+')
     same 'commands that are completed' "$(commands_of_help)" "$(completions wslockctl '')"
     same 'one command' status "$(completions wslockctl --socket x sta)"
@@ -144,7 +145,7 @@ check_completion() {
     grep -q '^complete .* wslockctl wslockd$' config/completion/wslockctl || finding 'not for both programs'
 }
 
-# The rotated file is there, the daemon is told, and nobody but the daemon makes the new file.
+# logrotate renames the file and tells the daemon, which makes the new file.
 check_logrotate() {
     local log=$folder/log.d conf=$folder/logrotate
     mkdir -p "$log" "$folder/bin"

@@ -23,7 +23,7 @@ prepare() {
         mount -t proc proc "$root/proc"
         mounted=yes
     }
-    # Nothing else is started by its package.
+    # No package starts a service.
     [ -e "$root/usr/sbin/policy-rc.d" ] || install -m 755 <(printf '#!/bin/sh\nexit 101\n') "$root/usr/sbin/policy-rc.d"
     inside apt-get update -qq
     inside apt-get purge -y -qq wslockd >/dev/null 2>&1 || true
@@ -155,7 +155,7 @@ upgrade() {
     grep -q AUDIT_STARTED "$root/var/log/wslockd/audit.jsonl" || finding 'no audit log'
 }
 
-# A complete configuration that is there before the package: the service is enabled.
+# If a complete configuration exists before the package, the service is enabled.
 reinstall() {
     local kept
     kept=$(cat "$root/etc/wslockd/wslockd.yaml")

@@ -1,4 +1,4 @@
-# Run by cpack before it makes the package: adds what Debian wants in it beside the installed files.
+# cpack runs this before it makes the package: adds the files that Debian requires in each package.
 set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY})
 set(doc ${root}/usr/share/doc/wslockd)
 set(source ${CPACK_WSLOCK_SOURCE})
@@ -28,7 +28,7 @@ configure_file(${source}/config/debian/changelog.in ${doc}/changelog.Debian @ONL
 file(COPY_FILE ${source}/docs/CHANGELOG.md ${doc}/changelog)
 compress(${doc}/changelog ${doc}/changelog.Debian)
 
-# Whatever the umask and the modes of the sources.
+# The modes must not depend on the umask and on the modes of the sources.
 file(GLOB made ${doc}/copyright ${doc}/changelog*)
 file(CHMOD ${made} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 execute_process(COMMAND find ${root} -mindepth 1 -type d -exec chmod 755 {} + COMMAND_ERROR_IS_FATAL ANY)

@@ -1,7 +1,7 @@
 # Writes the units into OUT. Run at install time, since the paths follow CMAKE_INSTALL_PREFIX, which
 # `cmake --install --prefix` and cpack set. The caller sets SBINDIR, OUT and SYSTEMD_VERSION.
 
-# From 253 on systemd itself sends SIGHUP, and `systemctl reload` waits until the reload is over.
+# Since version 253 systemd sends SIGHUP itself, and `systemctl reload` waits for the end of the reload.
 if(SYSTEMD_VERSION VERSION_GREATER_EQUAL 253)
   set(WSLOCK_TYPE "Type=notify-reload")
 else()
@@ -13,7 +13,7 @@ set(folder ${CMAKE_CURRENT_LIST_DIR})
 configure_file(${folder}/service.in ${OUT}/wslockd.service @ONLY)
 configure_file(${folder}/socket.in ${OUT}/wslockd.socket @ONLY)
 
-# One process a core: each instance has a socket of its own on the same port.
+# One process for each core: each instance has its own socket on the same port.
 set(WSLOCK_TITLE ", instance %i")
 set(WSLOCK_INSTANCE "Environment=WSLOCKD_INSTANCE=%i\n")
 set(WSLOCK_REUSE "ReusePort=yes\n")
