@@ -24,6 +24,7 @@
 #define ACCEPTS_A_TURN 64
 #define RETRY_MS 1000
 #define BUSY_RETRY_MS 10
+#define BUSY_MAX_MS 500
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
 
@@ -379,6 +380,13 @@ static void adopt(struct listener *l, int fd, const struct sockaddr *sa) {
     clear_incoming(n);
 }
 
+/* While requests wait for the store, more sessions would only wait longer. But not for ever: the
+ * store may be busy with the sessions that are there. */
+static bool must_wait(const struct listener *l) {
+    return l->kind == LISTENER_PUBLIC && gateway_is_busy(l->net->gateway) &&
+           clock_boot_ms() - l->accepted_ms < BUSY_MAX_MS;
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events) {
     struct listener *l = poll->data;
     (void)events;
@@ -386,10 +394,11 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
         log_error("listener_failed", LF("address", l->address), LF("error", uv_strerror(status)));
         return;
     }
-    if (l->kind == LISTENER_PUBLIC && gateway_is_busy(l->net->gateway)) {
+    if (must_wait(l)) {
         pause_accepting(l, BUSY_RETRY_MS);
         return;
     }
+    l->accepted_ms = clock_boot_ms();
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         struct sockaddr_storage ss = {.ss_family = AF_UNIX};
         socklen_t len = sizeof ss;

@@ -49,6 +49,7 @@ struct listener {
     char *unix_path; /* removed at the end; NULL: TCP */
     bool polling;
     uv_poll_t poll;
+    uint64_t accepted_ms;     /* boot time when connections were last accepted */
     struct wheel_timer retry; /* after descriptors ran out */
     struct lws_vhost *vhost;  /* each TLS listener has its own */
     char vhost_name[32];
