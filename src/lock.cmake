@@ -1,4 +1,4 @@
-# The Lua scripts, in the program byte for byte with the SHA-1 of each.
+# The library of the Lua scripts, in the program byte for byte.
 set(lua_folder ${CMAKE_CURRENT_SOURCE_DIR}/lock/lua)
 file(GLOB lua_files CONFIGURE_DEPENDS ${lua_folder}/*.lua)
 set(lua_embedded ${CMAKE_CURRENT_BINARY_DIR}/lock_scripts.c)

@@ -51,9 +51,9 @@ lint_cppcheck() {
     }
 }
 
-# The lines of a script as it runs (src/lock/embed.cmake), each behind its file, line number and a tab.
-lua_lines() { # folder script
-    awk -v folder="$1" -v script="$2" '
+# The lines of the function library (src/lock/embed.cmake), each behind its file, line number and a tab.
+lua_lines() { # folder, scripts
+    awk -v folder="$1" -v scripts="$2" '
         function emit(file, line, number) {
             while ((getline line <(folder "/" file)) > 0) {
                 number++
@@ -65,24 +65,31 @@ lua_lines() { # folder script
             }
             close(folder "/" file)
         }
-        BEGIN { emit("prelude.lua"); emit(script) }'
+        BEGIN {
+            emit("library.lua")
+            count = split(scripts, script, "\n")
+            for (i = 1; i <= count; i++) {
+                alone = (getline line <(folder "/" script[i])) > 0 && line == "--@alone"
+                close(folder "/" script[i])
+                print script[i] ":0\tregister" (alone ? "_alone" : "") "(nil, function(" (alone ? "KEYS" : "") ")"
+                emit(script[i])
+                print script[i] ":0\tend)"
+            }
+        }'
 }
 
 lint_lua() {
-    local folder=src/lock/lua parts script failed=0
+    local folder=src/lock/lua parts scripts
     parts=$(sed -n 's/^ *--@include //p' $folder/*.lua)
-    # Of the prelude and of what it includes a script need not use everything (W211), and their
-    # parameters may be called like its variables (W431).
-    for script in $(cd $folder && ls | grep '\.lua$' | grep -vFx -e prelude.lua -e "$parts"); do
-        lua_lines $folder "$script" | cut -f 2- |
-            { luacheck --no-color --formatter plain --codes - || true; } |
-            awk -F: -v folder=$folder -v script="$script" '
-                NR == FNR { sub(/\t.*/, ""); origin[FNR] = $0; next }
-                $0 ~ /\(W(211|431)\)/ && index(origin[$2], script ":") != 1 { next }
-                { sub(/^[^:]*:[0-9]+/, folder "/" origin[$2]); print; failed = 1 }
-                END { exit failed }' <(lua_lines $folder "$script") - || failed=1
-    done
-    return $failed
+    scripts=$(cd $folder && ls | grep '\.lua$' | grep -vFx -e library.lua -e "$parts")
+    # Parameters and variables of a function may be called like those of the call that runs (W431).
+    lua_lines $folder "$scripts" | cut -f 2- |
+        { luacheck --no-color --formatter plain --codes - || true; } |
+        awk -F: -v folder=$folder '
+            NR == FNR { sub(/\t.*/, ""); origin[FNR] = $0; next }
+            /\(W431\)/ { next }
+            { sub(/^[^:]*:[0-9]+/, folder "/" origin[$2]); print; failed = 1 }
+            END { exit failed }' <(lua_lines $folder "$scripts") -
 }
 
 lint_js() {

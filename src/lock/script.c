@@ -89,7 +89,7 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
     bool changes = script != &lock_script_open && (!closes || s->window != 0);
     struct script_call *call = make_call(s, changes, done, cb);
 
-    redis_link_eval(s->node->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
+    redis_link_call(s->node->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
                     store_timeout_ms(s->store), on_reply, call);
 }
 

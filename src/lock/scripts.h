@@ -1,5 +1,5 @@
-/* The scripts of src/lock/lua, embedded by src/lock.cmake: one constant for each file, with its
- * name. */
+/* The scripts of src/lock/lua, embedded by src/lock.cmake: one constant for each, with its name,
+ * and the library that they are functions of. */
 #ifndef WSLOCK_SRC_LOCK_SCRIPTS_H
 #define WSLOCK_SRC_LOCK_SCRIPTS_H
 
@@ -11,7 +11,6 @@ extern const struct redis_script lock_script_acquire, lock_script_disconnect, lo
     lock_script_report_done, lock_script_request, lock_script_rights, lock_script_status,
     lock_script_sweep, lock_script_takeover, lock_script_verify, lock_script_withdraw;
 
-extern const struct redis_script *const lock_scripts[];
-extern const size_t lock_script_count;
+extern const struct redis_library lock_library;
 
 #endif

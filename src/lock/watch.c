@@ -63,7 +63,8 @@ static void fit_changed(struct lock_node *node) {
     }
 }
 
-/* If a script was not loaded, its first call fails with the reason. */
+/* The library may be there already. If it could not be loaded, the first call fails with the
+ * reason. */
 static void ignore_reply(void *arg, enum redis_status status, const struct redis_reply *reply,
                          const char *error) {
     (void)arg;
@@ -72,15 +73,13 @@ static void ignore_reply(void *arg, enum redis_status status, const struct redis
     (void)error;
 }
 
-/* Before the first call, so that calls keep their order: after NOSCRIPT a call is sent again. */
-static void load_scripts(struct lock_node *node) {
-    for (size_t i = 0; i < lock_script_count; i++) {
-        const struct str argv[] = {str_of("SCRIPT"),
-                                   str_of("LOAD"),
-                                   {lock_scripts[i]->source, lock_scripts[i]->source_len}};
+/* Before the first call, so that calls keep their order: without the library a call is sent again.
+ */
+static void load_library(struct lock_node *node) {
+    const struct str argv[] = {
+        str_of("FUNCTION"), str_of("LOAD"), {lock_library.source, lock_library.source_len}};
 
-        node_command(node, ARRAY_LEN(argv), argv, ignore_reply, NULL);
-    }
+    node_command(node, ARRAY_LEN(argv), argv, ignore_reply, NULL);
 }
 
 static void check_memory_policy(struct str info) {
@@ -163,14 +162,14 @@ static void ask(struct lock_node *node) {
     }
     if (!w->asking) {
         w->asking = true;
-        redis_link_eval(node->link, &lock_script_rights, 1, &node->shards[0]->keys.meta, 0, NULL,
+        redis_link_call(node->link, &lock_script_rights, 1, &node->shards[0]->keys.meta, 0, NULL,
                         store_timeout_ms(node->store), on_rights, node);
     }
 }
 
 void watch_link_up(struct lock_node *node) {
     node->counted_from_ms = clock_boot_ms();
-    load_scripts(node);
+    load_library(node);
     ask(node);
 }
 

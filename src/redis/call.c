@@ -17,9 +17,9 @@ struct redis_call {
     const struct redis_script *script; /* NULL: a plain command */
     const char *why_unsent;            /* static, for the list `unsent` */
     uint64_t timeout_ms, deadline_ms;
-    bool repeated; /* after NOSCRIPT */
+    bool repeated; /* after its library was loaded */
     size_t len;
-    char bytes[]; /* the encoded command, kept for NOSCRIPT */
+    char bytes[]; /* the encoded command, kept for that */
 };
 
 static uint64_t now_ms(void) {
@@ -85,13 +85,17 @@ static bool has_code(const redisReply *reply, const char *code) {
     return (size_t)reply->len > len && memcmp(reply->str, code, len) == 0 && reply->str[len] == ' ';
 }
 
+static bool lacks_function(const redisReply *reply) {
+    return strcmp(reply->str, "ERR Function not found") == 0;
+}
+
 /* Redis checks these before a script's first write, so they are refusals even in a running script.
  */
 static const char *const before_first_write[] = {"OOM", "READONLY", "NOREPLICAS", "MISCONF"};
 /* Refusals if the script has not begun. */
 static const char *const before_begin[] = {
-    "NOSCRIPT", "LOADING", "BUSY",     "MASTERDOWN", "NOAUTH",      "NOPERM",
-    "MOVED",    "ASK",     "TRYAGAIN", "CROSSSLOT",  "CLUSTERDOWN",
+    "LOADING", "BUSY", "MASTERDOWN", "NOAUTH",    "NOPERM",
+    "MOVED",   "ASK",  "TRYAGAIN",   "CROSSSLOT", "CLUSTERDOWN",
 };
 
 static enum redis_status class_of_error(const struct redis_call *call, const redisReply *reply) {
@@ -102,6 +106,9 @@ static enum redis_status class_of_error(const struct redis_call *call, const red
         if (has_code(reply, before_first_write[i])) {
             return REDIS_REFUSED;
         }
+    }
+    if (lacks_function(reply)) {
+        return REDIS_REFUSED;
     }
     for (size_t i = 0; i < ARRAY_LEN(before_begin); i++) {
         if (has_code(reply, before_begin[i]) && !from_running_script(reply)) {
@@ -115,36 +122,28 @@ static enum redis_status class_of_error(const struct redis_call *call, const red
 
 static void launch(struct redis_call *call);
 
-static void on_loaded(redisAsyncContext *ac, void *reply_ptr, void *script) {
+static void on_loaded(redisAsyncContext *ac, void *reply_ptr, void *library) {
     struct redis_link *link = ac->data;
     const redisReply *reply = reply_ptr;
 
-    if (reply != NULL) { /* after an error the repeated EVALSHA fails too */
+    if (reply != NULL) { /* after an error the repeated FCALL fails too */
         snprintf(link->load_error, sizeof link->load_error, "%s",
                  reply->type == REDIS_REPLY_ERROR ? reply->str : "");
     }
-    for (size_t i = 0; i < link->loading_count; i++) {
-        if (link->loading[i] == script) {
-            link->loading[i] = link->loading[--link->loading_count];
-            return;
-        }
+    if (link->loading == library) {
+        link->loading = NULL;
     }
 }
 
-/* Sends SCRIPT LOAD unless one for this script is in flight. */
-static void load(struct redis_link *link, const struct redis_script *script) {
-    const char *argv[] = {"SCRIPT", "LOAD", script->source};
-    const size_t lens[] = {6, 4, script->source_len};
+/* Sends FUNCTION LOAD unless one for this library is in flight. */
+static void load(struct redis_link *link, const struct redis_library *library) {
+    const char *argv[] = {"FUNCTION", "LOAD", library->source};
+    const size_t lens[] = {8, 4, library->source_len};
 
-    for (size_t i = 0; i < link->loading_count; i++) {
-        if (link->loading[i] == script) {
-            return;
-        }
-    }
-    if (link->loading_count < LINK_MAX_LOADING &&
-        redisAsyncCommandArgv(link->ac, on_loaded, (void *)(uintptr_t)script, 3, argv, lens) ==
+    if (link->loading != library &&
+        redisAsyncCommandArgv(link->ac, on_loaded, (void *)(uintptr_t)library, 3, argv, lens) ==
             REDIS_OK) {
-        link->loading[link->loading_count++] = script;
+        link->loading = library;
     }
 }
 
@@ -162,14 +161,14 @@ static void on_reply(redisAsyncContext *ac, void *reply_ptr, void *call_ptr) {
     }
     if (reply->type != REDIS_REPLY_ERROR) {
         finish(call, REDIS_OK, reply, NULL);
-    } else if (call->script != NULL && !call->repeated && has_code(reply, "NOSCRIPT") &&
+    } else if (call->script != NULL && !call->repeated && lacks_function(reply) &&
                redis_link_is_up(link)) {
         call->repeated = true;
         list_remove(&call->node);
-        load(link, call->script);
+        load(link, call->script->library);
         launch(call);
     } else {
-        bool unloaded = call->repeated && has_code(reply, "NOSCRIPT") && link->load_error[0];
+        bool unloaded = call->repeated && lacks_function(reply) && link->load_error[0];
 
         finish(call, class_of_error(call, reply), NULL, unloaded ? link->load_error : reply->str);
     }
@@ -321,7 +320,7 @@ static char *put_bulk(char *p, struct str s) {
     return p + s.len + 2;
 }
 
-/* A command's parts in several arrays, so that EVALSHA needs no copy of them. */
+/* A command's parts in several arrays, so that FCALL needs no copy of them. */
 struct run {
     const struct str *parts;
     size_t count;
@@ -372,12 +371,13 @@ void redis_link_command(struct redis_link *link, int argc, const struct str *arg
     submit(make_call(link, &run, 1, cb, arg), timeout_ms);
 }
 
-void redis_link_eval(struct redis_link *link, const struct redis_script *script, int key_count,
+void redis_link_call(struct redis_link *link, const struct redis_script *script, int key_count,
                      const struct str *keys, int arg_count, const struct str *args,
                      uint64_t timeout_ms, redis_cb cb, void *arg) {
     char number[16];
     int number_len = snprintf(number, sizeof number, "%d", key_count);
-    const struct str head[] = {{"EVALSHA", 7}, {script->sha1, 40}, {number, (size_t)number_len}};
+    const struct str head[] = {
+        {"FCALL", 5}, str_of(script->function), {number, (size_t)number_len}};
     const struct run runs[] = {{head, 3}, {keys, (size_t)key_count}, {args, (size_t)arg_count}};
     struct redis_call *call = make_call(link, runs, 3, cb, arg);
 

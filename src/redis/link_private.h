@@ -19,7 +19,6 @@
 #define LINK_MAX_IN_FLIGHT 256
 #define LINK_MAX_WAITING 65536
 #define LINK_MAX_ADDRESSES 8
-#define LINK_MAX_LOADING 32
 #define LINK_ADDRESS_LEN 64
 #define LINK_REASON_LEN 640 /* an ACL error may name every forbidden command */
 /* A recovery window that does not know this instance ends after 3 s at the earliest. A hanging
@@ -78,9 +77,8 @@ struct redis_link {
     uint64_t next_deadline_ms; /* lower bound over all commands; UINT64_MAX: none */
     bool overdue; /* a deadline has passed; replies are read once more before it counts */
 
-    const struct redis_script *loading[LINK_MAX_LOADING]; /* SCRIPT LOAD in flight */
-    size_t loading_count;
-    char load_error[LINK_REASON_LEN]; /* of the last SCRIPT LOAD; empty: it went well */
+    const struct redis_library *loading; /* FUNCTION LOAD in flight, or NULL */
+    char load_error[LINK_REASON_LEN];    /* of the last FUNCTION LOAD; empty: it went well */
 };
 
 /* link_state.c */

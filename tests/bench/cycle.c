@@ -235,9 +235,9 @@ static bool low_load(const struct bench *b, const struct stack *s, const struct 
         samples_add(&more, daemon - direct);
     }
     if (ok) {
-        report_row("p50 of an acquire at low load − of the same EVALSHA",
-                   "≤ 200 µs, beyond ≤ 100 µs", "%.0f µs (%.0f − %.0f)", median(&more),
-                   median(&daemon_p50), median(&direct_p50));
+        report_row("p50 of an acquire at low load − of the same FCALL", "≤ 200 µs, beyond ≤ 100 µs",
+                   "%.0f µs (%.0f − %.0f)", median(&more), median(&daemon_p50),
+                   median(&direct_p50));
     }
     close_cycle(&y);
     direct_destroy(&d);

@@ -465,7 +465,7 @@ test('the store', { concurrency: 12 }, async (t) => {
         const r = `document:late-${cut}`;
         const ann = await d.client({ user: `late-ann-${cut}`, name: 'Ann', clientId: h.tab() });
         await settled(ann, 'lock:status', { resourceId: r });
-        const join = wire.keep(new RegExp(`EVALSHA[^]*late-ann-${cut}`));
+        const join = wire.keep(new RegExp(`FCALL[^]*late-ann-${cut}`));
         const first = ann.request('resource:join', { resourceId: r, mode: 'editor' });
         await join;
         const farewell = wire.keep(/\xa6SERVER/);

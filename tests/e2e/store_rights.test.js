@@ -74,7 +74,7 @@ test('the listed rights are enough for every flow, and what scripts and daemon r
   assert.strictEqual((await h.settled(bob, 'lock:heartbeat', { resourceId: 'document:e', token: held.token })).data.token, held.token);
   await redis.command('CLIENT', 'KILL', 'USER', 'wslock');
   await bob.waitFor('system:recovered');
-  await redis.command('SCRIPT', 'FLUSH');
+  await redis.command('FUNCTION', 'FLUSH');
   assert.strictEqual((await h.settled(bob, 'lock:heartbeat', { resourceId: 'document:e', token: held.token })).event, 'lock:renewed');
   await ann.end();
   await h.granting(two); // the window is closed
@@ -87,7 +87,7 @@ test('the listed rights are enough for every flow, and what scripts and daemon r
   const denied = await redis.command('ACL', 'LOG');
   assert.deepStrictEqual(denied, [], 'nothing was refused');
   // Each that is listed was run, and no other; the test's own are no command of a lock.
-  const own2 = new Set(['config|resetstat', 'flushall', 'client|kill', 'script|flush', 'acl|log', 'auth']);
+  const own2 = new Set(['config|resetstat', 'flushall', 'client|kill', 'function|flush', 'acl|log', 'auth']);
   const seen = (await ran()).filter((name) => !own2.has(name)).sort();
   assert.deepStrictEqual(seen, [...NEEDED].sort());
   await h.checkAll(two);
@@ -140,7 +140,7 @@ test('all rights that are missing are told at once', async (t) => {
   const redis = await server(t);
   const d = await h.lockDaemon(t, { redis, config: config(redis, { redis: { lease: h.ms(1500) }, ops: { readyGrace: '100ms' } }) });
   await h.granting(d);
-  const kept = ['evalsha', 'script|load', 'ping', 'info'];
+  const kept = ['fcall', 'function|load', 'ping', 'info'];
   await redis.command('ACL', 'SETUSER', 'wslock', '-@all', ...kept.map((name) => `+${name}`));
   const reason = await h.eventually(async () => (await h.httpGet(d.opsUrl('/readyz'))).json.reasons?.find((text) => text.includes('no right to')), 'the cause');
   const told = /no right to (.*)$/.exec(reason)[1].split(', ');
@@ -148,7 +148,7 @@ test('all rights that are missing are told at once', async (t) => {
 });
 
 test('a right that is missing at start: exit 3, and which', { concurrency: 6 }, async (t) => {
-  await h.together(t, Object.fromEntries(['info', 'evalsha', 'script|load', 'xread', 'zrank', 'sscan', 'ping'].map((name) => [name, async (st) => {
+  await h.together(t, Object.fromEntries(['info', 'fcall', 'function|load', 'xread', 'zrank', 'sscan', 'ping'].map((name) => [name, async (st) => {
     const redis = await server(st);
     await redis.command('ACL', 'SETUSER', 'wslock', `-${name}`);
     const d = await h.newDaemon(st, { redis: null, config: config(redis, { redis: { startTimeout: h.ms(5000) } }) });
@@ -156,7 +156,7 @@ test('a right that is missing at start: exit 3, and which', { concurrency: 6 }, 
     assert.deepStrictEqual(await d.end(), { code: 3, signal: null }, d.tail());
     const [line] = d.log.filter((text) => /^store_unreachable /.test(text));
     assert.match(line, new RegExp(`problem="127\\.0\\.0\\.1:${redis.port}: .*\\b${name.replace('|', '\\|')}\\b`));
-    assert.ok(!/user_script/.test(line), 'not where in which script');
+    assert.ok(!/user_function/.test(line), 'not where in which script');
   }])));
 });
 

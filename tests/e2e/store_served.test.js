@@ -62,7 +62,7 @@ async function outage(d, broken, mended, cause) {
   await h.checkAll(d);
 }
 
-/* Has every EVALSHA that a proxy passes on answered by the server with this error: real replies, in their order. */
+/* Has every FCALL that a proxy passes on answered by the server with this error: real replies, in their order. */
 function answerWith(wire, error) {
   const eval_ = ['EVAL', 'return redis.error_reply(ARGV[1])', '0', error];
   const instead = Buffer.from(`*${eval_.length}\r\n${eval_.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join('')}`);
@@ -81,7 +81,7 @@ function answerWith(wire, error) {
     const out = [];
     for (let n = bytes.length ? length(bytes, 0) : 0; n > 0; n = bytes.length ? length(bytes, 0) : 0) {
       const command = bytes.subarray(0, n);
-      out.push(/^\*\d+\r\n\$7\r\nEVALSHA\r\n/.test(command.toString('latin1', 0, 40)) ? instead : command);
+      out.push(/^\*\d+\r\n\$5\r\nFCALL\r\n/.test(command.toString('latin1', 0, 40)) ? instead : command);
       bytes = bytes.subarray(n);
     }
     pair.partial = bytes;
@@ -125,9 +125,9 @@ const CAUSES = {
   'demoted, and nothing else behind its address': (r) => [() => r.command('REPLICAOF', '127.0.0.1', 1),
     () => r.command('REPLICAOF', 'NO', 'ONE'), /READONLY|MASTERDOWN/],
   'scripts are gone and cannot be loaded': (r) => [async () => {
-    await r.command('ACL', 'SETUSER', 'default', '-script|load');
-    await r.command('SCRIPT', 'FLUSH');
-  }, () => r.command('ACL', 'SETUSER', 'default', '+script|load'), /'script\|load'|right to script\|load/],
+    await r.command('ACL', 'SETUSER', 'default', '-function|load');
+    await r.command('FUNCTION', 'FLUSH');
+  }, () => r.command('ACL', 'SETUSER', 'default', '+function|load'), /'function\|load'|right to function\|load/],
   'a shard’s meta is of the wrong type': (r) => [...damaged(r, '{wslock:15}:meta'), /shard 15 is not served: WRONGTYPE [^:]*value$/],
   'a shard’s list of what is due is of the wrong type': (r) => [...damaged(r, '{wslock:15}:due'), /shard 15 is not served: WRONGTYPE/],
   'a shard’s events are of the wrong type': (r) => [...damaged(r, '{wslock:15}:events'), /its events cannot be read: WRONGTYPE/],

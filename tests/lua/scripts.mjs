@@ -8,9 +8,9 @@ const FOLDER = new URL('../../src/lock/lua/', import.meta.url);
 const TAG = '{wslock:3}:';
 const HOW = ['acquire', 'takeOwn', 'claim'];
 
-// prelude.lua, then the script, with each line `--@include FILE` replaced by that file, and the names of layouts by numbers.
-export function sources(withTestClock) {
-    const included = new Set(['prelude.lua']);
+// The library's text, as src/lock/embed.cmake makes it, and its name, which its functions have in front.
+function library(withTestClock) {
+    const included = new Set(['library.lua']);
     const read = (file) => withNumbers(readFileSync(new URL(file, FOLDER), 'utf8')).replace(/^ *--@include (\S+)\n/gm, (_, name) => {
         included.add(name);
         return read(name);
@@ -19,13 +19,17 @@ export function sources(withTestClock) {
     for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.lua'))) {
         bodies[file] = read(file);
     }
-    const parts = bodies['prelude.lua'].split("call('TIME')");
+    const parts = bodies['library.lua'].split("call('TIME')");
     if (parts.length !== 2) {
-        throw new Error('the prelude should read the clock once');
+        throw new Error('the library should read the clock once');
     }
-    const head = parts.join(withTestClock ? "call('HMGET', 'clock', 's', 'us')" : "call('TIME')");
-    const scripts = Object.keys(bodies).filter((file) => !included.has(file));
-    return Object.fromEntries(scripts.map((file) => [file.slice(0, -4), head + bodies[file]]));
+    let text = parts.join(withTestClock ? "call('HMGET', 'clock', 's', 'us')" : "call('TIME')");
+    for (const file of Object.keys(bodies).filter((name) => !included.has(name))) {
+        const alone = bodies[file].startsWith('--@alone\n');
+        text += `\n${alone ? 'register_alone' : 'register'}('${file.slice(0, -4)}', function(${alone ? 'KEYS' : ''})\n${bodies[file]}end)\n`;
+    }
+    const digest = createHash('sha1').update(text).digest('hex').slice(0, 16);
+    return { name: `wslock_${digest}`, text: text.replaceAll('DIGEST', digest) };
 }
 
 // All the values in a row of packed ones.
@@ -188,16 +192,11 @@ export class Scripts {
         Object.assign(this, { redis, testClock, lease, isPrivate, shards });
         this.ms = 1763953000000;
         this.longestGrace = 30000;
-        this.sha = {};
-        for (const [name, source] of Object.entries(sources(testClock))) {
-            this.sha[name] = { source, sha: createHash('sha1').update(source).digest('hex') };
-        }
+        this.library = library(testClock);
     }
 
     async load() {
-        for (const { source } of Object.values(this.sha)) {
-            await this.redis.command('SCRIPT', 'LOAD', source);
-        }
+        await this.redis.command('FUNCTION', 'LOAD', 'REPLACE', this.library.text);
         await this.setClock(this.ms);
     }
 
@@ -216,7 +215,7 @@ export class Scripts {
 
     // instance: the incarnation of the caller.
     async run(name, instance, keys, args) {
-        const raw = await this.redis.command('EVALSHA', this.sha[name].sha, keys.length, ...keys.map((k) => TAG + k),
+        const raw = await this.redis.command('FCALL', `${this.library.name}_${name}`, keys.length, ...keys.map((k) => TAG + k),
             packAll(args), instance);
         return replyOf(raw);
     }

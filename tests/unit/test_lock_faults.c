@@ -622,7 +622,7 @@ static void a_right_that_is_missing_is_named(void **state) {
     int times = 1;
 
     harness_start(h);
-    for (const char *const *c = (const char *const[]){"info", "get", "evalsha", "sscan", NULL};
+    for (const char *const *c = (const char *const[]){"info", "get", "fcall", "sscan", NULL};
          *c != NULL; c++, times++) {
         char command[64];
 

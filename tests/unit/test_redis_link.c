@@ -301,31 +301,20 @@ static void unsupported_configurations_say_so(void **state) {
     assert_non_null(strstr(f->seen.reason, "sentinel"));
 }
 
-static const struct redis_script *script_of(const char *source) {
-    static struct redis_script script = {.name = "test"};
+#define LIBRARY(body) "#!lua name=test\nredis.register_function('run', function(KEYS) " body " end)"
 
-    script.source = source;
-    script.source_len = strlen(source);
+/* The function `run` of a library that the server does not have yet. */
+static const struct redis_script *script_of(const char *source) {
+    static struct redis_library library;
+    static const struct redis_script script = {"run", &library};
+
+    library = (struct redis_library){source, strlen(source)};
     return &script;
 }
 
-/* The server itself says what the digest is. */
-static void sign(struct fixture *f, const struct redis_script *script) {
-    struct answer a = {0};
-    const struct str argv[] = {
-        str_of("SCRIPT"), str_of("LOAD"), {script->source, script->source_len}};
-    struct answer flushed = {0};
-
-    redis_link_command(f->link, 3, argv, 2000, on_answer, &a);
-    RUN_UNTIL(&f->loop, a.count == 1);
-    memcpy(((struct redis_script *)(uintptr_t)script)->sha1, a.text, 41);
-    ask(f, &flushed, 2000, "SCRIPT FLUSH");
-    RUN_UNTIL(&f->loop, flushed.count == 1);
-}
-
-static void noscript_loads_once(void **state) {
+static void a_missing_function_is_loaded_once(void **state) {
     struct fixture *f = *state;
-    const struct redis_script *script = script_of("return redis.call('INCR', KEYS[1])");
+    const struct redis_script *script = script_of(LIBRARY("return redis.call('INCR', KEYS[1])"));
     const struct str key = str_of("counter");
     struct answer answers[20] = {{0}};
     char stats[4096];
@@ -333,10 +322,9 @@ static void noscript_loads_once(void **state) {
     redis_server_start(&f->server, NULL);
     connect_link(f);
     RUN_UNTIL(&f->loop, f->seen.up == 1);
-    sign(f, script);
     assert_true(redis_server_ask(&f->server, "CONFIG RESETSTAT", stats, sizeof stats));
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
-        redis_link_eval(f->link, script, 1, &key, 0, NULL, 2000, on_answer, &answers[i]);
+        redis_link_call(f->link, script, 1, &key, 0, NULL, 2000, on_answer, &answers[i]);
     }
     RUN_UNTIL(&f->loop, answers[19].count == 1);
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
@@ -344,44 +332,40 @@ static void noscript_loads_once(void **state) {
         assert_int_equal(answers[i].number, i + 1);
     }
     assert_true(redis_server_ask(&f->server, "INFO commandstats", stats, sizeof stats));
-    assert_non_null(strstr(stats, "cmdstat_script|load:calls=1,"));
+    assert_non_null(strstr(stats, "cmdstat_function|load:calls=1,"));
 }
 
 /* The reason stands in the answer, not that it is missing. */
 static void a_script_that_cannot_be_loaded_says_why(void **state) {
     struct fixture *f = *state;
-    const struct redis_script script = {.name = "broken",
-                                        .source = "return return",
-                                        .source_len = 13,
-                                        .sha1 = "0123456789012345678901234567890123456789"};
+    const struct redis_script *script = script_of("#!lua name=broken\nreturn return");
     struct answer a = {0};
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
     RUN_UNTIL(&f->loop, f->seen.up == 1);
-    redis_link_eval(f->link, &script, 0, NULL, 0, NULL, 2000, on_answer, &a);
+    redis_link_call(f->link, script, 0, NULL, 0, NULL, 2000, on_answer, &a);
     RUN_UNTIL(&f->loop, a.count == 1);
     assert_int_equal(a.status, REDIS_REFUSED);
-    assert_non_null(strstr(a.text, "Error compiling script"));
+    assert_non_null(strstr(a.text, "Error compiling function"));
 }
 
 static void a_failing_script_is_an_unknown_outcome(void **state) {
     struct fixture *f = *state;
-    const struct redis_script *script =
-        script_of("redis.call('SET', KEYS[1], 'x') return redis.call('LPUSH', KEYS[1], 'y')");
+    const struct redis_script *script = script_of(
+        LIBRARY("redis.call('SET', KEYS[1], 'x') return redis.call('LPUSH', KEYS[1], 'y')"));
     const struct str key = str_of("k");
     struct answer a = {0}, full = {0}, limit = {0};
 
     redis_server_start(&f->server, NULL);
     connect_link(f);
     RUN_UNTIL(&f->loop, f->seen.up == 1);
-    sign(f, script);
-    redis_link_eval(f->link, script, 1, &key, 0, NULL, 2000, on_answer, &a);
+    redis_link_call(f->link, script, 1, &key, 0, NULL, 2000, on_answer, &a);
     RUN_UNTIL(&f->loop, a.count == 1);
     assert_int_equal(a.status, REDIS_UNKNOWN);
     /* Out of memory is said before the first write. */
     ask(f, &limit, 2000, "CONFIG SET maxmemory 1");
-    redis_link_eval(f->link, script, 1, &key, 0, NULL, 2000, on_answer, &full);
+    redis_link_call(f->link, script, 1, &key, 0, NULL, 2000, on_answer, &full);
     RUN_UNTIL(&f->loop, full.count == 1);
     assert_int_equal(full.status, REDIS_REFUSED);
     assert_memory_equal(full.text, "OOM", 3);
@@ -524,7 +508,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_stall_of_ours_is_no_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(closed_port_fails_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(unsupported_configurations_say_so, setup, teardown),
-        cmocka_unit_test_setup_teardown(noscript_loads_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_missing_function_is_loaded_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_script_that_cannot_be_loaded_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failing_script_is_an_unknown_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(flight_is_bounded_and_order_kept, setup, teardown),

@@ -78,16 +78,21 @@ void redis_link_command(struct redis_link *link, int argc, const struct str *arg
  * knows now. */
 void redis_link_decline(struct redis_link *link, const char *why, redis_cb cb, void *arg);
 
-/* A script embedded in the program. sha1 is of source, lower-case hex. */
-struct redis_script {
-    const char *name;
+/* A function library embedded in the program. */
+struct redis_library {
     const char *source;
     size_t source_len;
-    char sha1[41];
 };
 
-/* EVALSHA; NOSCRIPT is answered by SCRIPT LOAD and one more EVALSHA within the same deadline. */
-void redis_link_eval(struct redis_link *link, const struct redis_script *script, int key_count,
+/* One of its functions. */
+struct redis_script {
+    const char *function;
+    const struct redis_library *library;
+};
+
+/* FCALL; if the server does not have the function, FUNCTION LOAD and one more FCALL within the same
+ * deadline. */
+void redis_link_call(struct redis_link *link, const struct redis_script *script, int key_count,
                      const struct str *keys, int arg_count, const struct str *args,
                      uint64_t timeout_ms, redis_cb cb, void *arg);
 

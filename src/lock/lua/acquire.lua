@@ -8,20 +8,17 @@
 --   TAB_LIMIT (limit, names) · QUEUE_FULL · NOT_JOINED.
 -- Events: what was due; ACQUIRED, CLAIMED, RESUMED, MOVED or RENEWED; QUEUED; LEFT and RESERVATION_EXPIRED if the tab
 --   limit ends a turn.
-local _, resource, session, user, client, name, made, policy, ttl, idle, limit, how, tell_after, most =
+local _, limit, how, tell_after, most
+_, resource, session, user, client, name, made, policy, ttl, idle, limit, how, tell_after, most =
   unpack_values(ARGV[1])
 local l = read_lock(KEYS[KEY.LOCK])
 local member = call('HGET', KEYS[KEY.MEMBER], client .. ':' .. user)
-local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
---@include publish.lua
---@include page.lua
---@include grant.lua
+local joined = member and sub(member, 1, #session + 1) == session .. ' '
+page = page_of(member)
 if joined and not l[LOCK.PACKED] and window == 0 and (limit < 0 or call('HLEN', KEYS[KEY.HELD]) < limit) then
-  -- The common case. It returns before the functions of settle.lua and judge.lua are created, which costs time.
+  -- The common case.
   return answer('GRANTED', 0, l, {previous = take(l, 'ACQUIRED', true)})
 end
---@include settle.lua
---@include judge.lua
 settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)

@@ -1,7 +1,3 @@
--- Included by scripts that may close a recovery window; needs publish.lua, settle.lua and shard.lua.
-
---@include highest.lua
-
 local SEEN_AT_ONCE = '1000'
 
 -- A higher token than the lock's was seen, and nobody has that token. If an instance has reported the lock in this

@@ -8,9 +8,6 @@
 -- Events: what was due; CANCELLED of its takeover; ABSENT, or LEFT and RESERVATION_EXPIRED; GRACE_STARTED,
 --   DISCONNECT, SESSION_TERMINATED (also if a turn ends this way), STORE_LOST or TAKEN_BY_ADMIN; LEAVE.
 local _, resource, session, user, client, how, ago = unpack_values(ARGV[1])
---@include publish.lua
---@include settle.lua
---@include member.lua
 local id = client .. ':' .. user
 local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
@@ -18,7 +15,7 @@ if how == 'STRAY' and window > 0 then
   return answer('RECOVERING', 0, l)
 end
 local member = call('HGET', KEYS[KEY.MEMBER], id)
-if member and string.sub(member, 1, #session + 1) == session .. ' ' then
+if member and sub(member, 1, #session + 1) == session .. ' ' then
   depart(resource, l, id, member, how, session, ago)
 end
 return answer('NONE', 0, l)

@@ -6,11 +6,6 @@
 -- Reply: NONE · AHEAD.
 -- Events: the reason of the ending, or RECOVERED if a lock has a new token.
 local arg = {unpack_values(ARGV[1])}
---@include publish.lua
---@include settle.lua
---@include seen.lua
---@include shard.lua
---@include refuse.lua
 
 -- Inserts an ENDING into the resource's list, newest first, if it is not there yet.
 local function remember(resource, token, packed)

@@ -1,5 +1,14 @@
--- Included by scripts that grant a lock; needs publish.lua, and of the including script the caller: resource, session,
--- user, client, name, made, policy, ttl, idle, page.
+-- The caller and its terms, set by every script that grants, renews or resumes a lock.
+local resource, session, user, client, name, made, policy, ttl, idle, page
+
+-- Whether the caller, the owner's tab on another connection, keeps the token of the lock: on the same page, or from
+-- grace if one of the two pages has no id.
+local function keeps_token(l)
+  if page == '' or l[LOCK.PAGE] == '' then
+    return l[LOCK.STATE] == 'grace'
+  end
+  return page == l[LOCK.PAGE]
+end
 
 -- Grants the lock to the caller, or renews it, and publishes that. `cause` false: no event. `fresh`: it is a new grant,
 -- whose tick is the token. `ending`: the packed ENDING of the grant that it replaces. Returns the last ENDING if the
@@ -8,7 +17,7 @@ local function take(l, cause, fresh, ending)
   local previous
   if l[LOCK.STATE] == 'free' then
     previous = call('LINDEX', KEYS[KEY.ENDED], '0')
-    call('HSET', KEYS[KEY.HELD], string.match(resource, '^.*:(.*)$'), '')
+    call('HSET', KEYS[KEY.HELD], match(resource, '^.*:(.*)$'), '')
   end
   if fresh then
     l[LOCK.TOKEN], l[LOCK.SINCE] = us > tick and us or tick + 1, now

@@ -7,16 +7,17 @@
 --   needs a new token; the token is above the store's and its grant is not known to have ended, or it is below one that
 --   was seen).
 -- Events: what was due; RENEWED if one is due, or dirty changed; RESUMED.
-local _, resource, session, user, client, name, made, policy, ttl, idle, token, active, tell_after, dirty =
+local _, token, active, tell_after, dirty
+_, resource, session, user, client, name, made, policy, ttl, idle, token, active, tell_after, dirty =
   unpack_values(ARGV[1])
 local l = read_lock(KEYS[KEY.LOCK])
 local at = deadline(l)
 local member = call('HGET', KEYS[KEY.MEMBER], client .. ':' .. user)
-local joined = member and string.sub(member, 1, #session + 1) == session .. ' '
+local joined = member and sub(member, 1, #session + 1) == session .. ' '
 local right = l[LOCK.USER] == user and l[LOCK.CLIENT] == client and (token == 0 or token == l[LOCK.TOKEN])
 -- A higher token has been seen: the lock is decided when the window closes.
 local below = window > 0 and right and l[LOCK.TOKEN] > 0
-  and (call('HGET', string.sub(KEYS[KEY.META], 1, -5) .. 'seen', resource) or 0) + 0 > l[LOCK.TOKEN]
+  and (call('HGET', tag .. 'seen', resource) or 0) + 0 > l[LOCK.TOKEN]
 if joined and right and l[LOCK.STATE] == 'held' and (window > 0 or at > now) and not below then
   local told = now >= l[LOCK.LAST_EVENT] + tell_after or (dirty >= 0 and dirty ~= l[LOCK.DIRTY])
   l[LOCK.EXPIRES], l[LOCK.DIRTY] = now + ttl, dirty >= 0 and dirty or l[LOCK.DIRTY]
@@ -30,7 +31,7 @@ if joined and right and l[LOCK.STATE] == 'held' and (window > 0 or at > now) and
   end
   if l[LOCK.POLICY] == policy then -- only items of a fixed length have changed
     l[LOCK.PACKED] = struct_pack('>c18BI8BI8BI8BI8B', l[LOCK.PACKED], 207, l[LOCK.EXPIRES],
-      207, l[LOCK.IDLE], 207, l[LOCK.UNTIL], 207, l[LOCK.LAST_EVENT], l[LOCK.DIRTY]) .. string.sub(l[LOCK.PACKED], 56)
+      207, l[LOCK.IDLE], 207, l[LOCK.UNTIL], 207, l[LOCK.LAST_EVENT], l[LOCK.DIRTY]) .. sub(l[LOCK.PACKED], 56)
     call('SET', KEYS[KEY.LOCK], l[LOCK.PACKED])
   else
     l[LOCK.POLICY] = policy
@@ -40,17 +41,11 @@ if joined and right and l[LOCK.STATE] == 'held' and (window > 0 or at > now) and
     call('ZADD', KEYS[KEY.DUE], deadline(l), 'r:' .. resource)
   end
   if told then
-    --@include publish.lua
     publish(EVENT_LOCK.LOCK, KIND.LOCK, resource, session, 'RENEWED', ARRAY.LOCK .. l[LOCK.PACKED])
   end
   return answer('RENEWED', 0, l)
 end
---@include publish.lua
---@include page.lua
---@include grant.lua
---@include settle.lua
---@include recall.lua
---@include resume.lua
+page = page_of(member)
 settle(resource, l)
 if not joined then
   return answer('NOT_JOINED', 0, l)

@@ -1,5 +1,3 @@
--- Included by scripts that open and close recovery windows for a lock; needs publish.lua.
-
 -- The highest token of grants that have ended, as far as the store knows: from their endings, and from the reports of
 -- earlier windows.
 local function highest_known(resource)

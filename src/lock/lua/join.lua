@@ -8,19 +8,14 @@
 --   (limit): nothing has changed.
 -- Events: what was due; JOIN, unless this session was in the room already; BACK and RESERVED of waiters; then as
 --   acquire, or GRACE_STARTED or TAKEN_BY_ADMIN if the lock's own tab comes back as viewer.
-local _, resource, session, user, client, name, made, policy, ttl, idle, tab_limit, try, tell_after, token, limit,
-  listed, most, page = unpack_values(ARGV[1])
---@include publish.lua
---@include grant.lua
---@include settle.lua
---@include judge.lua
---@include member.lua
---@include recall.lua
+local _, tab_limit, try, tell_after, token, limit, listed, most
+_, resource, session, user, client, name, made, policy, ttl, idle, tab_limit, try, tell_after, token, limit, listed,
+  most, page = unpack_values(ARGV[1])
 local id = client .. ':' .. user
 local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
 local member = call('HGET', KEYS[KEY.MEMBER], id)
-local again = member and string.sub(member, 1, #session + 1) == session .. ' '
+local again = member and sub(member, 1, #session + 1) == session .. ' '
 local verdict, names = 'NONE', nil
 if try == 1 then
   verdict, names = judge(l, tab_limit, again, HOW.ACQUIRE, most, token)

@@ -1,10 +1,7 @@
--- Included by acquire and join; needs settle.lua and grant.lua, and the caller as grant.lua does.
---@include resume.lua
-
 -- The caller's locks on the document's other children. Settles what is due among them, and removes children from the
 -- set that the user has no lock of (a store that lost some of its past).
 local function held_elsewhere()
-  local document, own = string.match(resource, '^(.*):(.*)$')
+  local document, own = match(resource, '^(.*):(.*)$')
   local names = {}
   for _, child in ipairs(call('HKEYS', KEYS[KEY.HELD])) do
     if child ~= own then

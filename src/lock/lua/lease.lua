@@ -9,8 +9,6 @@
 --   report of this instance, which must then report every session before it serves any. SHARDS.
 -- Events: STORE_LOST or RECOVERED, when a window closes, of locks of which a higher token was seen.
 local _, lease, sent, shards, private, longest_grace, written, step = unpack_values(ARGV[1])
---@include shard.lua
---@include refuse.lua
 local incarnation = ARGV[2]
 local id = 'i:' .. incarnation
 local shards_found, last_window, renewed = unpack(call('HMGET', KEYS[KEY.META], 'shards', 'window', 'renewed'))
@@ -33,11 +31,10 @@ if lease == 0 then
 end
 local back = step < 0 or (renewed or 0) + 0 > now + 2000
 if window == 0 and (back or step > 0) then
-  local lost = 0
   if step > 0 then -- a renewal may have been the first call after the step: the gap begins before it
     call('HSET', KEYS[KEY.META], 'renewed', math.min((renewed or now) + 0, now - step))
   end
-  --@include window.lua
+  open_window(0)
 end
 if back then -- the sweep shortens deadlines that are too far ahead
   call('HSET', KEYS[KEY.META], 'back', '0')
@@ -48,9 +45,6 @@ call('ZADD', KEYS[KEY.DUE], (sent > 0 and sent < now and sent or now) + lease, i
 call('HSETNX', KEYS[KEY.INSTANCES], incarnation, window > 0 and 0 or knows_since())
 call('HSET', KEYS[KEY.META], 'renewed', now)
 if window > 0 then
-  --@include publish.lua
-  --@include settle.lua
-  --@include close.lua
   if step > 0 and call('HGET', KEYS[KEY.META], 'lost') == '1' then
     extend_leases(lease)
     if now - window > lease then -- opened before the step, which every instance tells

@@ -3,14 +3,11 @@
 -- Reply: NONE · NOT_JOINED.
 -- Events: what was due; CANCELLED of its takeover; LEFT, RESERVATION_EXPIRED; RELEASED or TAKEN_BY_ADMIN; LEAVE.
 local _, resource, session, user, client = unpack_values(ARGV[1])
---@include publish.lua
---@include settle.lua
---@include member.lua
 local id = client .. ':' .. user
 local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
 local member = call('HGET', KEYS[KEY.MEMBER], id)
-if not member or string.sub(member, 1, #session + 1) ~= session .. ' ' then
+if not member or sub(member, 1, #session + 1) ~= session .. ' ' then
   return answer('NOT_JOINED', 0, l)
 end
 depart(resource, l, id, member, 'LEAVE', session)

@@ -1,8 +1,6 @@
--- Included by scripts that change or list who is in a room; needs settle.lua.
-
 -- session, incarnation, joined ms, page
 local function split_member(value)
-  return string.match(value, '^(%S+) (%S+) (%d+)/?(%S*)')
+  return match(value, '^(%S+) (%S+) (%d+)/?(%S*)')
 end
 
 local function tell_member(kind, resource, actor, id, value, old_session, old_instance)
@@ -28,7 +26,7 @@ end
 -- `disconnect` decides), SERVER (plain grace); STRAY: its own instance does not know it, so a lock that it holds is not
 -- valid. `ago`: ms since its connection ended.
 local function depart(resource, l, id, value, how, actor, ago)
-  local client, user = string.match(id, '^([^:]*):(.*)$')
+  local client, user = match(id, '^([^:]*):(.*)$')
   local reason = ({LEAVE = 'RELEASED', LEFT = 'DISCONNECT', TERMINATED = 'SESSION_TERMINATED'})[how]
   if l[LOCK.QUEUED] > 0 or l[LOCK.TAKEOVER] ~= '' or l[LOCK.STATE] == 'reserved' then
     waiters_of(resource, l).depart(id, reason ~= nil, actor, how == 'TERMINATED' and reason)

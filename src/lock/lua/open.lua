@@ -4,8 +4,6 @@
 -- Reply: NONE, with the stream's last tick as rev; SHARDS or SCHEMA with the number found.
 -- Events: none.
 local _, shards, schema, oldest = unpack_values(ARGV[1])
---@include shard.lua
---@include refuse.lua
 local shards_found, schema_found = unpack(call('HMGET', KEYS[KEY.META], 'shards', 'schema'))
 if shards_found and shards_found + 0 ~= shards then
   return refuse('SHARDS', shards_found + 0)

@@ -6,8 +6,6 @@
 -- Events: what was due; CANCELLED of a takeover, QUEUED of the user who had the lock reserved (TAKEOVER); the
 --   OPERATION; ADMIN_RELEASED of a turn; ADMIN_RELEASED, TAKEN_BY_ADMIN or RESERVED of the lock.
 local _, resource, what, operator, reason, address, uid, policy, user = unpack_values(ARGV[1])
---@include publish.lua
---@include settle.lua
 local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
 if window > 0 then

@@ -1,37 +1,79 @@
-#!lua
--- Put in front of every script. With the line above the server checks its own conditions before the script runs
--- (memory, the right to write, replicas): a refused script has changed nothing, since Lua does not roll back. Reads the
--- clock and `meta`, refuses a late call, opens a recovery window if the store's past is in doubt, and has the functions
--- that read, write and answer with a lock. Keys, arguments, reply, events and includes: README.md beside this file.
+-- What every script needs: the state of the call that runs, and the functions that begin a call and that read, write
+-- and answer with a lock. Keys, arguments, reply, events: README.md beside this file.
 -- KEYS[1..4]: meta, due, events, audit. ARGV: the arguments, the caller's incarnation. Redis spends more on passing
 -- values to Lua and back than on the work. Therefore all arguments are one packed value, and so is the reply; values
--- are unpacked onto the stack, not into tables; `struct` packs everything at once (207: an integer of 8 bytes, 218:
--- text of up to 65535 bytes, 205: an integer of 2 bytes); and only a function that every script needs is at top level,
--- since each call pays for its creation.
-local call, pack, unpack_values, struct_pack = redis.call, cmsgpack.pack, cmsgpack.unpack, struct.pack
-local clock = call('TIME')
-local us = clock[1] * 1000000 + clock[2]
-local now = (us - us % 1000) / 1000
-local meta = call('HMGET', KEYS[KEY.META], 'replid', 'tick', 'valid')
-local tick = (meta[2] or 0) + 0 -- the shard's clock: the id of its last event
-local valid = (meta[3] or now) + 0
-local window = valid < 0 and -valid or 0 -- when the open recovery window was opened, 0: none
-local _, not_after = cmsgpack.unpack_one(ARGV[1])
-if not_after > 0 and now > not_after then
-  return pack({'LATE', 'NONE', tick, now, window})
-end
-local replication = call('INFO', 'replication')
-local same_store = string.find(replication, 'master_replid:' .. (meta[1] or ' '), 1, true)
-if not same_store or (window == 0 and now > valid) then
-  local lost = same_store and 0 or 1
-  --@include window.lua
+-- are unpacked onto the stack, not into tables; and `struct` packs everything at once (207: an integer of 8 bytes, 218:
+-- text of up to 65535 bytes, 205: an integer of 2 bytes).
+
+-- While a library is loaded, it sees no function of Lua or Redis. The first call sets these.
+local call, pack, unpack_values, unpack_one, struct_pack, find, sub, match
+
+-- Of the call that runs.
+local KEYS, ARGV
+local tag -- of the shard's keys
+local clock, us, now -- the store's time: the reply of TIME, µs, ms
+local tick -- the shard's clock: the id of its last event
+local window -- when the open recovery window was opened, 0: none
+local events, event_count -- made by this call, packed in a row
+
+-- The server's master_replid, and when it was asked for, ms. It is asked for again if `meta` has another, and after
+-- SAME_SERVER_MS. A restart and a full resynchronisation load the library anew, without an id. A change of roles keeps
+-- Lua's state: a server that was a replica in between could find its own old id in both places, while the other master
+-- has changed the data since. In so short a time that master has granted nothing, as its own window is open for 3 s.
+-- (INFO in each call costs a tenth of it.)
+local replid, asked = nil, 0
+local SAME_SERVER_MS = 100
+
+--@include window.lua
+
+-- Reads the clock and `meta`, refuses a late call, and opens a recovery window if the store's past is in doubt. Returns
+-- the reply to a call that is refused, else nil.
+local function begin()
+  if not call then
+    call, pack, unpack_values, unpack_one = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_one
+    struct_pack, find, sub, match = struct.pack, string.find, string.sub, string.match
+  end
+  tag = sub(KEYS[KEY.META], 1, -5)
+  clock = call('TIME')
+  us = clock[1] * 1000000 + clock[2]
+  now = (us - us % 1000) / 1000
+  local meta = call('HMGET', KEYS[KEY.META], 'replid', 'tick', 'valid')
+  tick = (meta[2] or 0) + 0
+  local valid = (meta[3] or now) + 0
+  window = valid < 0 and -valid or 0
+  events, event_count = '', 0
+  local _, not_after = unpack_one(ARGV[1])
+  if not_after > 0 and now > not_after then
+    return pack({'LATE', 'NONE', tick, now, window})
+  end
+  if meta[1] ~= replid or now >= asked + SAME_SERVER_MS or now < asked then
+    replid, asked = match(call('INFO', 'replication'), 'master_replid:(%x+)'), now
+  end
+  if meta[1] ~= replid then
+    open_window(1)
+  elseif window == 0 and now > valid then
+    open_window(0)
+  end
+  return nil
 end
 
+-- Adds a script to the library. The server checks its own conditions before a script runs (memory, the right to write,
+-- replicas), so a refused script has changed nothing. Lua does not roll back.
+local function register(name, script)
+  redis.register_function('wslock_DIGEST_' .. name, function(keys, args)
+    KEYS, ARGV = keys, args
+    return begin() or script()
+  end)
+end
+
+-- The same without a beginning, for a script that uses no key. It also runs where nothing may be written.
+local function register_alone(name, script)
+  redis.register_function({function_name = 'wslock_DIGEST_' .. name, callback = script, flags = {'no-writes'}})
+end
 -- A lock is an array: the items of LOCK and, as LOCK.PACKED, the same items packed in a row (false: free, and nobody
 -- waits). Names like LOCK.TOKEN become numbers when the scripts are embedded (../layouts.def).
 local FREE = '\154\0\0\0\0\0\0\0\0\0\164free'
 local NO_ENDING = '\194'
-local events, event_count = '', 0
 
 local function read_lock(key)
   local packed = call('GET', key)

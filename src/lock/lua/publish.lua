@@ -1,5 +1,3 @@
--- Included by scripts that make events.
-
 -- Advances the clock and writes an event under its tick. `last`: the number of the event's last item. `what`: a
 -- cause, or a member's id. `rest`: the items after that, packed. The tick is converted to text once, since Redis
 -- prints a number among a command's arguments with %.17g.
@@ -8,7 +6,7 @@ local function publish(last, kind, resource, actor, what, rest)
   tick = us > prev and us or prev + 1
   local event = struct_pack('>BBBI8BI8BI2c0BI2c0BI2c0', 144 + last, kind, 207, tick, 207, prev,
     218, #resource, resource, 218, #actor, actor, 218, #what, what) .. rest
-  local id = tick == us and clock[1] .. string.sub('00000' .. clock[2], -6) or string.format('%.0f', tick)
+  local id = tick == us and clock[1] .. sub('00000' .. clock[2], -6) or string.format('%.0f', tick)
   events, event_count = event_count > 0 and events .. event or event, event_count + 1
   call('HSET', KEYS[KEY.META], 'tick', id)
   -- Streams are trimmed by whole nodes of about 100 entries, so one call in 16 is enough.

@@ -1,5 +1,3 @@
--- Included by scripts that are asked about tokens of ended grants.
-
 -- How the grant of `token` to `user` ended: the packed ENDING and its reason, or nil.
 local function recall(user, token)
   for _, packed in ipairs(call('LRANGE', KEYS[KEY.ENDED], '0', '15')) do

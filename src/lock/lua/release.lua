@@ -5,9 +5,6 @@
 -- Reply: RELEASED · NOT_HOLDER · NOT_JOINED · RECOVERING.
 -- Events: what was due; RELEASED, STORE_LOST or TAKEN_BY_ADMIN; LEFT and RESERVATION_EXPIRED.
 local _, resource, session, user, client, token, revision, why = unpack_values(ARGV[1])
---@include publish.lua
---@include settle.lua
---@include recall.lua
 --@include in_room.lua
 local mine = l[LOCK.USER] == user and l[LOCK.CLIENT] == client
 local turn = l[LOCK.STATE] == 'reserved' and (mine or (l[LOCK.USER] == user and l[LOCK.CLIENT] == ''))

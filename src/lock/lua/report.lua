@@ -14,13 +14,6 @@
 --   QUEUED of a beneficiary that is not the one in the store; RESUMED; RESERVED; STORE_LOST of a lock whose owner is
 --   here and does not have it; GRACE_STARTED and LEAVE of an owner whose connection has ended.
 local arg = {unpack_values(ARGV[1])}
---@include publish.lua
---@include settle.lua
---@include member.lua
---@include recall.lua
---@include seen.lua
---@include highest.lua
---@include refuse.lua
 local resource, highest, listed, policy, ttl, idle_release, token, state, user, name, client, made, since, expires,
   until_ms, dirty, takeover, prompt, page, seen, read, waiter_count = unpack(arg, 2, 23)
 local WAITERS, MEMBERS = 24, 24 + 2 * waiter_count

@@ -8,7 +8,6 @@
 local arg = {unpack_values(ARGV[1])}
 local lease, private, longest_grace, reported, contact = unpack(arg, 2, 6)
 local incarnation = ARGV[2]
---@include shard.lua
 if window == 0 or window == reported then
   call('HSET', KEYS[KEY.INSTANCES], incarnation, reported > 0 and reported or knows_since())
 end
@@ -25,9 +24,6 @@ if window > 0 and window == reported then
   end
 end
 if window > 0 then
-  --@include publish.lua
-  --@include settle.lua
-  --@include close.lua
   try_close(incarnation, private, lease, longest_grace, (call('HGET', KEYS[KEY.META], 'renewed') or 0) + 0)
 end
 return answer_shard(0)

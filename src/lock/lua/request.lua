@@ -6,8 +6,6 @@
 --   turn) · QUEUE_FULL · RECOVERING · NOT_JOINED.
 -- Events: what was due; REQUESTED; RESERVED if the lock is free.
 local _, resource, session, user, client, name, made, policy, request, message, length, most = unpack_values(ARGV[1])
---@include publish.lua
---@include settle.lua
 --@include in_room.lua
 if l[LOCK.STATE] ~= 'free' and l[LOCK.USER] == user then
   return answer('OWN', 0, l)

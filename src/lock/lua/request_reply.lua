@@ -6,14 +6,11 @@
 -- Reply: REPLIED (flag resumed: it has the lock again) · NOT_HOLDER · UNKNOWN_REQUEST · RECOVERING · NOT_JOINED.
 -- Events: what was due; RESUMED from grace; DENIED; TRANSFERRED. APPROVED comes before TRANSFERRED if somebody else
 --   gets the lock before the asker: an administrator, or an asker who was approved earlier.
-local _, resource, session, user, client, name, made, policy, ttl, idle, request, action, revision, what =
+local _, request, action, revision, what
+_, resource, session, user, client, name, made, policy, ttl, idle, request, action, revision, what =
   unpack_values(ARGV[1])
---@include publish.lua
---@include settle.lua
 --@include in_room.lua
---@include page.lua
---@include grant.lua
---@include judge.lua
+page = page_of(member)
 local waiters, target, w, t = waiters_of(resource, l), nil, nil, nil
 if what == 'TAKEOVER' then
   t = waiters.takeover()

@@ -5,7 +5,7 @@
 -- Reply: an array of the names of the missing ones.
 -- Events: none.
 local needed = {
-  {'ping'}, {'info'}, {'time'}, {'script', 'load', ''}, {'evalsha', '', 1, KEYS[1]}, {'xread', 'streams', KEYS[1], 0},
+  {'ping'}, {'info'}, {'time'}, {'function', 'load', ''}, {'fcall', '', 1, KEYS[1]}, {'xread', 'streams', KEYS[1], 0},
 }
 -- By the number of arguments after the key: newer servers refuse to check a command that lacks some.
 for more, names in ipairs({
@@ -22,7 +22,7 @@ local missing = {}
 for _, command in ipairs(needed) do
   local known, allowed = pcall(redis.acl_check_cmd, unpack(command)) -- false: the server has no command of that name
   if not known or not allowed then
-    table.insert(missing, command[1] == 'script' and 'script|load' or command[1])
+    table.insert(missing, command[1] == 'function' and 'function|load' or command[1])
   end
 end
 return missing

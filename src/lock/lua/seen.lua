@@ -1,5 +1,3 @@
--- Included by scripts that report an instance's past; needs settle.lua.
-
 -- Raises the shard's clock to a tick that an instance has seen. False: it is more than a day ahead, and is not
 -- believed.
 local function raise_clock(seen)

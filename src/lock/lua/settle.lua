@@ -1,9 +1,6 @@
--- Included by scripts that end locks or settle what is due; needs publish.lua.
-local tag = string.sub(KEYS[KEY.META], 1, -5)
-
 -- ttl, idle, grace and claim window in ms, and the `disconnect` setting.
 local function policy_of(l)
-  local ttl, idle, grace, claim, disconnect = string.match(l[LOCK.POLICY], '^(%S+) (%S+) (%S+) (%S+) (%S+)')
+  local ttl, idle, grace, claim, disconnect = match(l[LOCK.POLICY], '^(%S+) (%S+) (%S+) (%S+) (%S+)')
   return ttl + 0, idle + 0, grace + 0, claim + 0, disconnect
 end
 
@@ -19,7 +16,7 @@ end
 
 -- The set of a user's locks in the resource's document, and the resource's name in it.
 local function held_by(resource, user)
-  local document, child = string.match(resource, '^(.*):(.*)$')
+  local document, child = match(resource, '^(.*):(.*)$')
   return tag .. 'held:' .. document .. ':' .. user, child
 end
 
@@ -71,7 +68,7 @@ local function end_grant(resource, l, reason, revision, by, request)
   return ending
 end
 
--- The waiters of the lock, and a pending takeover. Created only if there are some: most locks have none.
+-- The waiters of the lock, and a pending takeover: functions on this lock, made only if there are some.
 local function waiters_of(resource, l)
   --@include waiters.lua
 end

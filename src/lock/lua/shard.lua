@@ -1,4 +1,4 @@
--- Included by scripts that maintain a whole shard; KEYS are SHARD.
+-- For the scripts that maintain a whole shard: KEYS are SHARD.
 
 -- Trusts the store's past for two more intervals of lease renewal.
 local function trust(lease)
@@ -14,7 +14,7 @@ end
 -- Removes an instance without members, except for records that its audit may lack: the sweep hands those out. False if
 -- it still has members.
 local function forget_instance(incarnation)
-  if call('EXISTS', string.sub(KEYS[KEY.META], 1, -5) .. 'instance:' .. incarnation) == 1 then
+  if call('EXISTS', tag .. 'instance:' .. incarnation) == 1 then
     return false
   end
   call('ZREM', KEYS[KEY.DUE], 'i:' .. incarnation)

@@ -7,7 +7,5 @@ local l = read_lock(KEYS[KEY.LOCK])
 if deadline(l) > now or deadline(l) == 0 then
   return answer('NONE', 0, l)
 end
---@include publish.lua
---@include settle.lua
 settle(resource, l)
 return answer('NONE', 0, l)

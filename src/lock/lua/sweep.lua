@@ -10,10 +10,6 @@
 -- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RESERVATION_EXPIRED, TAKEN_BY_ADMIN, RECOVERED; TIMEOUT and GONE of waiters;
 --   GRACE_STARTED and LEAVE of dead instances' members (100 a call).
 local _, most, lease, keep_events, keep_audit = unpack_values(ARGV[1])
---@include publish.lua
---@include settle.lua
---@include member.lua
---@include shard.lua
 
 local unreadable = false
 

@@ -5,14 +5,11 @@
 -- Reply: GRANTED (flags, previous) · PENDING (the lock's takeover) · TAKEOVER_IN_PROGRESS · RECOVERING · NOT_JOINED.
 -- Events: what was due; ACQUIRED, RENEWED, RESUMED, MOVED or TAKEN_BY_ADMIN; of a pending takeover REQUESTED, or
 --   CANCELLED if an urgent one replaces it; QUEUED of the user who had the lock reserved.
-local _, resource, session, user, client, name, made, policy, ttl, idle, tell_after, request, reason, length, urgent =
+local _, tell_after, request, reason, length, urgent
+_, resource, session, user, client, name, made, policy, ttl, idle, tell_after, request, reason, length, urgent =
   unpack_values(ARGV[1])
---@include publish.lua
---@include settle.lua
 --@include in_room.lua
---@include page.lua
---@include grant.lua
---@include judge.lua
+page = page_of(member)
 local has = l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace'
 if l[LOCK.STATE] == 'free' or l[LOCK.USER] == user then
   local verdict = judge(l, -1, true, HOW.TAKE_OWN, 0)

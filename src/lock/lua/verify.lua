@@ -6,8 +6,6 @@
 local _, resource, token = unpack_values(ARGV[1])
 local l = read_lock(KEYS[KEY.LOCK])
 if window == 0 and deadline(l) > 0 and deadline(l) <= now then
-  --@include publish.lua
-  --@include settle.lua
   settle(resource, l)
 end
 if window > 0 then

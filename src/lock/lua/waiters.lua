@@ -32,12 +32,6 @@ local function is_here(id)
   return call('HEXISTS', member_key, id) == 1
 end
 
-local function page_of(id)
-  local member = call('HGET', member_key, id)
-  --@include page.lua
-  return page
-end
-
 -- The tick of the next event: a new token, or a place behind all others.
 local function next_tick()
   return us > tick and us or tick + 1
@@ -151,7 +145,7 @@ local function give_to_admin(t, cause, actor, ending, decision)
   l[LOCK.CLIENT], l[LOCK.MADE] = t[TAKEOVER.CLIENT], t[TAKEOVER.MADE]
   l[LOCK.TOKEN], l[LOCK.SINCE], l[LOCK.LAST_EVENT], l[LOCK.DIRTY], l[LOCK.UNTIL] = next_tick(), now, now, 0, 0
   l[LOCK.EXPIRES], l[LOCK.IDLE] = now + ttl, idle > 0 and now + idle or 0
-  l[LOCK.PAGE] = page_of(t[TAKEOVER.CLIENT] .. ':' .. t[TAKEOVER.USER])
+  l[LOCK.PAGE] = page_of(call('HGET', member_key, t[TAKEOVER.CLIENT] .. ':' .. t[TAKEOVER.USER]))
   remove(t[TAKEOVER.CLIENT] .. ':' .. t[TAKEOVER.USER])
   local key, child = held_by(resource, t[TAKEOVER.USER])
   call('HSET', key, child, '')

@@ -4,8 +4,6 @@
 -- Reply: WITHDRAWN · NOT_QUEUED · UNKNOWN_REQUEST · RECOVERING · NOT_JOINED.
 -- Events: what was due; LEFT, CANCELLED; RESERVATION_EXPIRED if it had the turn.
 local _, resource, session, user, client, what, request = unpack_values(ARGV[1])
---@include publish.lua
---@include settle.lua
 --@include in_room.lua
 local waiters = waiters_of(resource, l)
 if what == 'QUEUE' then

@@ -1,0 +1,15 @@
+#!lua name=wslock_DIGEST
+-- The function library. The build appends every script, as the function that it registers.
+--@include prelude.lua
+--@include publish.lua
+--@include page.lua
+--@include settle.lua
+--@include grant.lua
+--@include judge.lua
+--@include member.lua
+--@include recall.lua
+--@include seen.lua
+--@include highest.lua
+--@include shard.lua
+--@include close.lua
+--@include refuse.lua
