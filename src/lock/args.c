@@ -108,11 +108,6 @@ static void add_built(struct script_args *a, struct str tag, struct str name, st
 
 void args_keys_shard(struct script_args *a, const struct shard_keys *k) {
     add_key(a, k->meta);
-    add_key(a, k->due);
-    add_key(a, k->events);
-    add_key(a, k->audit);
-    add_key(a, k->instances);
-    add_key(a, k->written);
 }
 
 #define WORD(text) ((struct str){text, sizeof(text) - 1})
@@ -132,20 +127,10 @@ void args_keys_room(struct script_args *a, const struct shard_keys *k, struct st
     char *p;
 
     add_key(a, k->meta);
-    add_key(a, k->due);
-    add_key(a, k->events);
-    add_key(a, k->audit);
     add_built(a, k->tag, WORD("lock:"), resource);
     add_built(a, k->tag, WORD("member:"), resource);
     add_built(a, k->tag, WORD("ended:"), resource);
     p = text_room(a, k->tag.len + 5 + document.len + 1 + holder.len);
     add_key(a, (struct str){p, k->tag.len + 5 + document.len + 1 + holder.len});
     put(put(put(put(put(p, k->tag), WORD("held:")), document), WORD(":")), holder);
-    add_built(a, k->tag, WORD("queue:"), resource);
-    add_built(a, k->tag, WORD("waiter:"), resource);
-}
-
-void args_keys_members(struct script_args *a, const struct shard_keys *k, struct str resource) {
-    add_built(a, k->tag, WORD("room:"), resource);
-    add_key(a, k->instance);
 }

@@ -1,6 +1,6 @@
 /*
  * KEYS and ARGV of a script call. ARGV[1] is a row of MessagePack items, written into a buffer of
- * the store. The lists of keys (SHARD, ROOM, ROOM+) are those of src/lock/lua/README.md; `text`
+ * the store. The lists of keys (SHARD, ROOM) are those of src/lock/lua/README.md; `text`
  * holds the keys that are built for one call.
  */
 #ifndef WSLOCK_SRC_LOCK_ARGS_H
@@ -10,8 +10,8 @@
 
 #include "wslock/lock/lock.h"
 
-#define ARGS_KEYS_MAX 12
-#define ARGS_TEXT_BYTES 4096 /* 8 built keys of at most 49 + 8 + 258 bytes, 516 for `held:` */
+#define ARGS_KEYS_MAX 5
+#define ARGS_TEXT_BYTES 2048 /* 3 built keys of at most 49 + 8 + 258 bytes, 516 for `held:` */
 
 struct script_args {
     struct str keys[ARGS_KEYS_MAX];
@@ -43,8 +43,6 @@ void args_keys_shard(struct script_args *a, const struct shard_keys *k);
 /* holder: the user of the key `held:`; may be empty. */
 void args_keys_room(struct script_args *a, const struct shard_keys *k, struct str resource,
                     struct str holder);
-/* Adds the two keys of ROOM+ after those of ROOM. */
-void args_keys_members(struct script_args *a, const struct shard_keys *k, struct str resource);
 
 /* "type:id", the first two of the three parts of a resource. */
 struct str args_document(struct str resource);

@@ -122,7 +122,6 @@ void lock_join(struct lock_store *store, const struct lock_caller *caller, bool 
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
-    args_keys_members(&a, &s->keys, caller->resource);
     add_terms(&a, caller);
     args_int(&a, caller->policy->max_tab_locks);
     args_flag(&a, try_lock);
@@ -139,7 +138,6 @@ void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
-    args_keys_members(&a, &s->keys, caller->resource);
     request(s, &lock_script_leave, &a, (struct script_cb){pass_common, .common = cb, .arg = arg});
 }
 
@@ -381,7 +379,6 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
 
     args_init(&a, &store->packed);
     args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
-    args_keys_members(&a, &s->keys, caller->resource);
     if (caller->lives_on) {
         args_not_after(&a, s->node);
     } else {

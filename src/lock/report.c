@@ -127,7 +127,6 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
     }
     args_init(&a, &store->packed);
     args_keys_room(&a, &s->keys, resource, owner != NULL ? owner->user_id : (struct str){NULL, 0});
-    args_keys_members(&a, &s->keys, resource);
     args_not_after(&a, s->node);
     args_str(&a, resource);
     args_int(&a, s->tick);

@@ -230,7 +230,6 @@ static bool join_rooms(struct direct *d) {
         struct script_args a;
         struct names n;
         add_names(d, &a, room, &n);
-        args_keys_members(&a, &KEYS, str_of(n.resource));
         add_terms(&a, &n);
         args_int(&a, 0);
         args_int(&a, POLICY.max_viewers);

@@ -221,16 +221,12 @@ export class Scripts {
     }
 
     shard(name, instance, args) {
-        return this.run(name, instance, ['meta', 'due', 'events', 'audit', 'instances', 'written'], args);
+        return this.run(name, instance, ['meta'], args);
     }
 
-    // With the keys of the room's members where `members` says so.
-    room(name, instance, resource, user, args, members = false) {
-        const keys = ['meta', 'due', 'events', 'audit', `lock:${resource}`, `member:${resource}`, `ended:${resource}`,
-            `held:${resource.slice(0, resource.lastIndexOf(':'))}:${user}`, `queue:${resource}`, `waiter:${resource}`];
-        if (members) {
-            keys.push(`room:${resource}`, `instance:${instance}`);
-        }
+    room(name, instance, resource, user, args) {
+        const keys = ['meta', `lock:${resource}`, `member:${resource}`, `ended:${resource}`,
+            `held:${resource.slice(0, resource.lastIndexOf(':'))}:${user}`];
         return this.run(name, instance, keys, args);
     }
 
@@ -265,7 +261,7 @@ export class Scripts {
         const p = t.policy;
         return this.room('join', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client, t.name,
             t.made, stored(p), p.ttl, p.idle, p.tabs, edit, p.heartbeat / 2, token, p.viewers, p.listed, p.waiters,
-            t.page ?? ''], true);
+            t.page ?? '']);
     }
 
     // how: one of HOW. policy.waiters: 0 for a type without a queue.
@@ -330,13 +326,12 @@ export class Scripts {
     }
 
     leave(resource, t, { notAfter = 0 } = {}) {
-        return this.room('leave', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client],
-            true);
+        return this.room('leave', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client]);
     }
 
     disconnect(resource, t, how, { ago = 0 } = {}) {
         return this.room('disconnect', t.instance, resource, t.user,
-            [0, resource, t.session, t.user, t.client, how, ago], true);
+            [0, resource, t.session, t.user, t.client, how, ago]);
     }
 
     // lock: {token, state, user, name, client, page?, made, since, expires, until, dirty} or null.
@@ -349,7 +344,7 @@ export class Scripts {
             policy.ttl, policy.idle, l.token, l.state, l.user, l.name, l.client, l.made, l.since, l.expires,
             l.until, l.dirty, takeover ? packed(Object.values(takeover).slice(0, 10)) : '', l.prompt ?? 0,
             l.page ?? '', seen, known, waiters.length, ...waiters.flatMap((v) => [`${v.client}:${v.user}`, packed(Object.values(v).slice(2))]),
-            ...rest], true);
+            ...rest]);
     }
 
     async stream(name = 'events') {

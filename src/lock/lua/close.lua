@@ -36,10 +36,10 @@ end
 -- When the lease of an instance ends, 0: it has none. It is never further ahead than its length: if it is, the clock
 -- was set back, and it counts from now.
 local function lease_end(incarnation, lease)
-  local at = (call('ZSCORE', KEYS[KEY.DUE], 'i:' .. incarnation) or 0) + 0
+  local at = (call('ZSCORE', shard.due, 'i:' .. incarnation) or 0) + 0
   if at > now + lease then
     at = now + lease
-    call('ZADD', KEYS[KEY.DUE], at, 'i:' .. incarnation)
+    call('ZADD', shard.due, at, 'i:' .. incarnation)
   end
   return at
 end
@@ -47,15 +47,15 @@ end
 -- Restarts the open window: its age means nothing after the clock was set.
 local function begin_anew()
   window = now
-  call('HSET', KEYS[KEY.META], 'valid', -window, 'window', window)
+  call('HSET', shard.meta, 'valid', -window, 'window', window)
 end
 
 -- The clock was set forward: instances that are silent have been so for no longer, and their editors may believe in
 -- their locks for as long as before.
 local function extend_leases(lease)
-  if call('HGET', KEYS[KEY.META], 'lost') == '1' then
-    for _, incarnation in ipairs(call('HKEYS', KEYS[KEY.INSTANCES])) do
-      call('ZADD', KEYS[KEY.DUE], 'XX', 'GT', now + lease, 'i:' .. incarnation)
+  if call('HGET', shard.meta, 'lost') == '1' then
+    for _, incarnation in ipairs(call('HKEYS', shard.instances)) do
+      call('ZADD', shard.due, 'XX', 'GT', now + lease, 'i:' .. incarnation)
     end
   end
 end
@@ -75,14 +75,14 @@ local function try_close(incarnation, private, lease, longest_grace, renewed)
     return begin_anew()
   elseif age < lease + longest_grace then
     local waiting = {}
-    local all = call('HGETALL', KEYS[KEY.INSTANCES])
+    local all = call('HGETALL', shard.instances)
     for i = 1, #all, 2 do
       waiting[all[i]] = all[i + 1] + 0 ~= window
     end
     if waiting[incarnation] ~= false or (private == 0 and age < 3000) then
       return
     end
-    local believed, missing = call('HGET', KEYS[KEY.META], 'lost') == '1' and longest_grace or 0, false
+    local believed, missing = call('HGET', shard.meta, 'lost') == '1' and longest_grace or 0, false
     for instance, waits in pairs(private == 0 and waiting or {}) do
       missing = (waits and lease_end(instance, lease) + believed > now) or missing
     end
@@ -94,6 +94,6 @@ local function try_close(incarnation, private, lease, longest_grace, renewed)
     return
   end
   window = 0
-  call('HSET', KEYS[KEY.META], 'to', now)
+  call('HSET', shard.meta, 'to', now)
   trust(lease)
 end

@@ -1,6 +1,6 @@
 -- Disconnect: a session's connection has ended. One call a room, repeated until it succeeds. It changes nothing if the
 -- session is no longer in the room, or another has its place.
--- KEYS: ROOM+. Arguments: 1 notAfter (0 unless the session continues), 2 resource, 3 session, 4 userId, 5 clientId, 6
+-- KEYS: ROOM. Arguments: 1 notAfter (0 unless the session continues), 2 resource, 3 session, 4 userId, 5 clientId, 6
 --   LEFT (on purpose) or TERMINATED (by an operator): the lock ends; LOST (the `disconnect` stored with the lock
 --   decides); SERVER (plain grace); STRAY: its instance does not know the session, and a lock that it holds is not
 --   valid; 7 ms since the connection ended.

@@ -29,10 +29,10 @@ local function take(l, cause, fresh, ending)
     l[LOCK.LAST_EVENT] = now
   end
   write_lock(KEYS[KEY.LOCK], l)
-  call('ZADD', KEYS[KEY.DUE], deadline(l), 'r:' .. resource)
+  call('ZADD', shard.due, deadline(l), 'r:' .. resource)
   if cause then
     publish(ending and EVENT_LOCK.ENDED or EVENT_LOCK.LOCK, KIND.LOCK, resource, session, cause,
-      ARRAY.LOCK .. l[LOCK.PACKED] .. (ending or ''))
+      ARRAY.LOCK, l[LOCK.PACKED], ending)
   end
   return previous
 end

@@ -30,18 +30,18 @@ if joined and right and l[LOCK.STATE] == 'held' and (window > 0 or at > now) and
     l[LOCK.LAST_EVENT] = now
   end
   if l[LOCK.POLICY] == policy then -- only items of a fixed length have changed
-    l[LOCK.PACKED] = struct_pack('>c18BI8BI8BI8BI8B', l[LOCK.PACKED], 207, l[LOCK.EXPIRES],
-      207, l[LOCK.IDLE], 207, l[LOCK.UNTIL], 207, l[LOCK.LAST_EVENT], l[LOCK.DIRTY]) .. sub(l[LOCK.PACKED], 56)
+    l[LOCK.PACKED] = struct_pack('>c18BI8BI8BI8BI8Bc0', l[LOCK.PACKED], 207, l[LOCK.EXPIRES],
+      207, l[LOCK.IDLE], 207, l[LOCK.UNTIL], 207, l[LOCK.LAST_EVENT], l[LOCK.DIRTY], sub(l[LOCK.PACKED], 56))
     call('SET', KEYS[KEY.LOCK], l[LOCK.PACKED])
   else
     l[LOCK.POLICY] = policy
     write_lock(KEYS[KEY.LOCK], l)
   end
   if deadline(l) < at then
-    call('ZADD', KEYS[KEY.DUE], deadline(l), 'r:' .. resource)
+    call('ZADD', shard.due, deadline(l), 'r:' .. resource)
   end
   if told then
-    publish(EVENT_LOCK.LOCK, KIND.LOCK, resource, session, 'RENEWED', ARRAY.LOCK .. l[LOCK.PACKED])
+    publish(EVENT_LOCK.LOCK, KIND.LOCK, resource, session, 'RENEWED', ARRAY.LOCK, l[LOCK.PACKED])
   end
   return answer('RENEWED', 0, l)
 end

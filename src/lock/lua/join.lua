@@ -1,6 +1,6 @@
 -- Join: a session enters the room, in place of an older session of its tab if there is one, and tries to get the lock
 -- if it wants to edit.
--- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId, 6 username, 7 the server made the
 --   clientId (0, 1), 8 POLICY, 9 ttl ms, 10 idle release ms or -1, 11 most locks of a user in a document or -1, 12
 --   tryLock (0, 1), 13 least ms between two events of a renewal, 14 token or 0, 15 limit of viewers or -1, 16 members
 --   to list (0: none), 17 most places in the queue, -1: no limit, 0: no queue, 18 the page, or ''.
@@ -24,7 +24,7 @@ local has = l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace'
 local own_tab = has and l[LOCK.USER] == user and l[LOCK.CLIENT] == client
 local mine = own_tab or (l[LOCK.USER] == user and l[LOCK.STATE] == 'grace' and made == 1 and l[LOCK.MADE] == 1)
 if not applies[verdict] and not member and not mine and limit >= 0
-  and call('ZCARD', KEYS[KEY.ROOM]) + 1 - (l[LOCK.STATE] == 'held' and 1 or 0) > limit then
+  and call('ZCARD', tag .. 'room:' .. resource) + 1 - (l[LOCK.STATE] == 'held' and 1 or 0) > limit then
   return answer('VIEWERS_FULL', 0, l, {limit = limit})
 end
 local lost

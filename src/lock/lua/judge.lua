@@ -49,7 +49,7 @@ local function judge(l, limit, connected, how, most, token)
     if same_user and l[LOCK.CLIENT] == client then
       if connected and state == 'held' then
         -- It names no token. It may have given the lock up, and the store may have lost that.
-        local doubtful = window > 0 and (call('HGET', KEYS[KEY.META], 'lost') == '1' or is_below_seen(l))
+        local doubtful = window > 0 and (call('HGET', shard.meta, 'lost') == '1' or is_below_seen(l))
         return doubtful and 'RECOVERING' or 'renew'
       elseif token == l[LOCK.TOKEN] and keeps_token(l) then
         return window > 0 and is_below_seen(l) and 'RECOVERING' or 'resume'

@@ -11,41 +11,41 @@
 local _, lease, sent, shards, private, longest_grace, written, step = unpack_values(ARGV[1])
 local incarnation = ARGV[2]
 local id = 'i:' .. incarnation
-local shards_found, last_window, renewed = unpack(call('HMGET', KEYS[KEY.META], 'shards', 'window', 'renewed'))
+local shards_found, last_window, renewed = unpack(call('HMGET', shard.meta, 'shards', 'window', 'renewed'))
 if shards_found and shards_found + 0 ~= shards then
   return refuse('SHARDS', shards_found + 0)
 end
-call('HSET', KEYS[KEY.META], 'shards', shards)
+call('HSET', shard.meta, 'shards', shards)
 if written > 0 then
-  call('HSET', KEYS[KEY.WRITTEN], incarnation, written)
+  call('HSET', shard.written, incarnation, written)
 elseif written == 0 then
-  call('HSETNX', KEYS[KEY.WRITTEN], incarnation, tick)
+  call('HSETNX', shard.written, incarnation, tick)
 else
-  call('HDEL', KEYS[KEY.WRITTEN], incarnation)
+  call('HDEL', shard.written, incarnation)
 end
 if lease == 0 then
   if not forget_instance(incarnation) then
-    call('ZADD', KEYS[KEY.DUE], now, id)
+    call('ZADD', shard.due, now, id)
   end
   return answer_shard(0)
 end
 local back = step < 0 or (renewed or 0) + 0 > now + 2000
 if window == 0 and (back or step > 0) then
   if step > 0 then -- a renewal may have been the first call after the step: the gap begins before it
-    call('HSET', KEYS[KEY.META], 'renewed', math.min((renewed or now) + 0, now - step))
+    call('HSET', shard.meta, 'renewed', math.min((renewed or now) + 0, now - step))
   end
   open_window(0)
 end
 if back then -- the sweep shortens deadlines that are too far ahead
-  call('HSET', KEYS[KEY.META], 'back', '0')
+  call('HSET', shard.meta, 'back', '0')
 end
-call('ZREM', KEYS[KEY.DUE], 'a:' .. incarnation) -- it counted as dead
-local last = call('ZSCORE', KEYS[KEY.DUE], id)
-call('ZADD', KEYS[KEY.DUE], (sent > 0 and sent < now and sent or now) + lease, id)
-call('HSETNX', KEYS[KEY.INSTANCES], incarnation, window > 0 and 0 or knows_since())
-call('HSET', KEYS[KEY.META], 'renewed', now)
+call('ZREM', shard.due, 'a:' .. incarnation) -- it counted as dead
+local last = call('ZSCORE', shard.due, id)
+call('ZADD', shard.due, (sent > 0 and sent < now and sent or now) + lease, id)
+call('HSETNX', shard.instances, incarnation, window > 0 and 0 or knows_since())
+call('HSET', shard.meta, 'renewed', now)
 if window > 0 then
-  if step > 0 and call('HGET', KEYS[KEY.META], 'lost') == '1' then
+  if step > 0 and call('HGET', shard.meta, 'lost') == '1' then
     extend_leases(lease)
     if now - window > lease then -- opened before the step, which every instance tells
       begin_anew()
@@ -58,6 +58,6 @@ end
 local late = not last or last + 0 <= now
 if window == 0 then
   trust(lease)
-  late = late or call('HGET', KEYS[KEY.INSTANCES], incarnation) + 0 < (last_window or 0) + 0
+  late = late or call('HGET', shard.instances, incarnation) + 0 < (last_window or 0) + 0
 end
 return answer_shard(late and FLAG.LATE or 0)

@@ -1,5 +1,5 @@
 -- Leave: a session leaves the room on purpose; its lock ends.
--- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId.
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 session, 4 userId, 5 clientId.
 -- Reply: NONE · NOT_JOINED.
 -- Events: what was due; CANCELLED of its takeover; LEFT, RESERVATION_EXPIRED; RELEASED or TAKEN_BY_ADMIN; LEAVE.
 local _, resource, session, user, client = unpack_values(ARGV[1])

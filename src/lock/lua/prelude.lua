@@ -1,16 +1,17 @@
 -- What every script needs: the state of the call that runs, and the functions that begin a call and that read, write
 -- and answer with a lock. Keys, arguments, reply, events: README.md beside this file.
--- KEYS[1..4]: meta, due, events, audit. ARGV: the arguments, the caller's incarnation. Redis spends more on passing
+-- KEYS[1]: meta. ARGV: the arguments, the caller's incarnation. Redis spends more on passing
 -- values to Lua and back than on the work. Therefore all arguments are one packed value, and so is the reply; values
 -- are unpacked onto the stack, not into tables; and `struct` packs everything at once (207: an integer of 8 bytes, 218:
--- text of up to 65535 bytes, 205: an integer of 2 bytes).
+-- text of up to 65535 bytes, 205: an integer of 2 bytes). Lua hashes every byte of every string that it makes, so a
+-- long one is made once, not from parts that are put together one by one.
 
 -- While a library is loaded, it sees no function of Lua or Redis. The first call sets these.
 local call, pack, unpack_values, unpack_one, struct_pack, find, sub, match
 
 -- Of the call that runs.
 local KEYS, ARGV
-local tag -- of the shard's keys
+local shard, tag -- the names of the shard's keys, and what they begin with
 local clock, us, now -- the store's time: the reply of TIME, µs, ms
 local tick -- the shard's clock: the id of its last event
 local window -- when the open recovery window was opened, 0: none
@@ -24,6 +25,17 @@ local events, event_count -- made by this call, packed in a row
 local replid, asked = nil, 0
 local SAME_SERVER_MS = 100
 
+-- By the key of `meta`. A key that a caller sends costs more than one that is here.
+local shards = {}
+
+local function name_keys(meta)
+  local tag = sub(meta, 1, -5)
+  return {
+    tag = tag, meta = meta, due = tag .. 'due', events = tag .. 'events', audit = tag .. 'audit',
+    instances = tag .. 'instances', written = tag .. 'written',
+  }
+end
+
 --@include window.lua
 
 -- Reads the clock and `meta`, refuses a late call, and opens a recovery window if the store's past is in doubt. Returns
@@ -33,11 +45,16 @@ local function begin()
     call, pack, unpack_values, unpack_one = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_one
     struct_pack, find, sub, match = struct.pack, string.find, string.sub, string.match
   end
-  tag = sub(KEYS[KEY.META], 1, -5)
+  shard = shards[KEYS[KEY.META]]
+  if not shard then
+    shard = name_keys(KEYS[KEY.META])
+    shards[shard.meta] = shard
+  end
+  tag = shard.tag
   clock = call('TIME')
   us = clock[1] * 1000000 + clock[2]
   now = (us - us % 1000) / 1000
-  local meta = call('HMGET', KEYS[KEY.META], 'replid', 'tick', 'valid')
+  local meta = call('HMGET', shard.meta, 'replid', 'tick', 'valid')
   tick = (meta[2] or 0) + 0
   local valid = (meta[3] or now) + 0
   window = valid < 0 and -valid or 0
@@ -114,14 +131,13 @@ end
 
 -- Packs the reply. `more` (or nil) is a table with the items that few replies have: packed ENDINGs `previous`, `lost`;
 -- `limit`; `names`; `members` and their `count`; `place`: the items from PLACE on, packed.
+local NOTHING = {}
 local function answer(outcome, flags, l, more)
-  local head = struct_pack('>c3BI2c0BI8BI8BI8BI8B', '\162OK', 218, #outcome, outcome, 207, tick, 207, now, 207, window,
-    207, deadline(l), flags) .. (l[LOCK.PACKED] and ARRAY.LOCK .. l[LOCK.PACKED] or FREE)
-  local tail = struct_pack('>BI2', 220, event_count) .. events
-  if not more then
-    return ARRAY.REPLY_COUNT .. head .. '\0\194\194' .. tail .. '\144\144\0'
-  end
-  return (more.place and ARRAY.REPLY or ARRAY.REPLY_COUNT) .. head .. (more.limit and pack(more.limit) or '\0')
-    .. (more.previous or NO_ENDING) .. (more.lost or NO_ENDING) .. tail .. (more.names and pack(more.names) or '\144')
-    .. (more.members and pack(more.members, more.count) or '\144\0') .. (more.place or '')
+  more = more or NOTHING
+  local lock = l[LOCK.PACKED]
+  return struct_pack('>c0c0BI2c0BI8BI8BI8BI8Bc0c0c0c0c0BI2c0c0c0c0', more.place and ARRAY.REPLY or ARRAY.REPLY_COUNT,
+    '\162OK', 218, #outcome, outcome, 207, tick, 207, now, 207, window, 207, deadline(l), flags,
+    lock and ARRAY.LOCK or FREE, lock or '', more.limit and pack(more.limit) or '\0', more.previous or NO_ENDING,
+    more.lost or NO_ENDING, 220, event_count, events, more.names and pack(more.names) or '\144',
+    more.members and pack(more.members, more.count) or '\144\0', more.place or '')
 end

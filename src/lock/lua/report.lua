@@ -1,6 +1,6 @@
 -- Report: an instance reports one room: its members, and the lock as it knows it. Missing members are restored. Inside
 -- a recovery window the lock is restored too, and the highest token wins. Outside, a member resumes its lock in grace.
--- KEYS: ROOM+. Arguments: 1 notAfter, 2 resource, 3 the highest tick that it has seen in the shard, 4 members to
+-- KEYS: ROOM. Arguments: 1 notAfter, 2 resource, 3 the highest tick that it has seen in the shard, 4 members to
 --   list, 5 POLICY, 6 ttl ms, 7 idle release ms or -1; the lock: 8 token (0: nothing about a lock, 9 to 17 are ignored;
 --   a reserved lock has none), 9 state (held, grace, reserved), 10 userId, 11 username, 12 clientId, 13 the server made
 --   the clientId, 14 since, 15 expires, 16 until, 17 dirty, 18 its pending takeover or '', 19 prompt, 20 its page, 21

@@ -9,21 +9,21 @@ local arg = {unpack_values(ARGV[1])}
 local lease, private, longest_grace, reported, contact = unpack(arg, 2, 6)
 local incarnation = ARGV[2]
 if window == 0 or window == reported then
-  call('HSET', KEYS[KEY.INSTANCES], incarnation, reported > 0 and reported or knows_since())
+  call('HSET', shard.instances, incarnation, reported > 0 and reported or knows_since())
 end
 if window > 0 and window == reported then
-  local lost = call('HGET', KEYS[KEY.META], 'lost') == '1'
+  local lost = call('HGET', shard.meta, 'lost') == '1'
   for i = 7, lost and #arg or 0, 2 do
     if arg[i + 1] + longest_grace > now then
-      call('HSETNX', KEYS[KEY.INSTANCES], arg[i], 0)
-      call('ZADD', KEYS[KEY.DUE], 'GT', math.min(arg[i + 1], now + lease), 'i:' .. arg[i])
+      call('HSETNX', shard.instances, arg[i], 0)
+      call('ZADD', shard.due, 'GT', math.min(arg[i + 1], now + lease), 'i:' .. arg[i])
     end
   end
-  if contact > 0 and contact < call('HGET', KEYS[KEY.META], 'from') + 0 then
-    call('HSET', KEYS[KEY.META], 'from', contact)
+  if contact > 0 and contact < call('HGET', shard.meta, 'from') + 0 then
+    call('HSET', shard.meta, 'from', contact)
   end
 end
 if window > 0 then
-  try_close(incarnation, private, lease, longest_grace, (call('HGET', KEYS[KEY.META], 'renewed') or 0) + 0)
+  try_close(incarnation, private, lease, longest_grace, (call('HGET', shard.meta, 'renewed') or 0) + 0)
 end
 return answer_shard(0)

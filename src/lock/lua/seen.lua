@@ -5,7 +5,7 @@ local function raise_clock(seen)
     return false
   elseif seen > tick then
     tick = seen
-    call('HSET', KEYS[KEY.META], 'tick', tick)
+    call('HSET', shard.meta, 'tick', tick)
   end
   return true
 end

@@ -7,7 +7,7 @@ end
 -- A deadline inside the last gap counts from the gap's end: with `length`, or if `left` is true with the rest that was
 -- left when the gap began, at most `length`.
 local function effective(at, length, left)
-  local from, to = unpack(call('HMGET', KEYS[KEY.META], 'from', 'to'))
+  local from, to = unpack(call('HMGET', shard.meta, 'from', 'to'))
   if to and at >= from + 0 and at <= to + 0 then
     return to + (left and math.min(at - from, length) or length)
   end
@@ -22,13 +22,10 @@ end
 
 -- `ending`: of the grant that this change ended. `takeover`: the packed TAKEOVER that caused it.
 local function tell(resource, l, cause, actor, ending, takeover)
-  local lock = l[LOCK.PACKED] and ARRAY.LOCK .. l[LOCK.PACKED] or FREE
-  if takeover then
-    publish(EVENT_LOCK.TAKEOVER, KIND.LOCK, resource, actor, cause, lock .. (ending or NO_ENDING) .. takeover)
-  else
-    publish(ending and EVENT_LOCK.ENDED or EVENT_LOCK.LOCK, KIND.LOCK, resource, actor, cause,
-      lock .. (ending or ''))
-  end
+  local last = takeover and EVENT_LOCK.TAKEOVER or ending and EVENT_LOCK.ENDED or EVENT_LOCK.LOCK
+  local lock = l[LOCK.PACKED]
+  publish(last, KIND.LOCK, resource, actor, cause, lock and ARRAY.LOCK or FREE, lock or '',
+    takeover and (ending or NO_ENDING) .. takeover or ending)
 end
 
 -- Writes a lock, or deletes it if it is free and nobody wants it, and sets when it is due.
@@ -41,9 +38,9 @@ local function store(resource, l)
     write_lock(key, l)
   end
   if at > 0 then
-    call('ZADD', KEYS[KEY.DUE], at, 'r:' .. resource)
+    call('ZADD', shard.due, at, 'r:' .. resource)
   else
-    call('ZREM', KEYS[KEY.DUE], 'r:' .. resource)
+    call('ZREM', shard.due, 'r:' .. resource)
   end
 end
 

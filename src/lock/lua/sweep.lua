@@ -20,7 +20,7 @@ local function cannot(what, resource, problem)
 end
 
 -- Where the scan of `due` continues after the clock was set back.
-local back = call('HGET', KEYS[KEY.META], 'back')
+local back = call('HGET', shard.meta, 'back')
 
 -- The clock was set back: a deadline that is further away than its whole period is set to now plus the period.
 local function pull_in(resource, l)
@@ -53,9 +53,9 @@ end
 local function settle_due(resource)
   local at = deadline(read_settled(resource))
   if at == 0 then
-    call('ZREM', KEYS[KEY.DUE], 'r:' .. resource)
+    call('ZREM', shard.due, 'r:' .. resource)
   else
-    call('ZADD', KEYS[KEY.DUE], at, 'r:' .. resource)
+    call('ZADD', shard.due, at, 'r:' .. resource)
   end
 end
 
@@ -64,7 +64,7 @@ end
 local function try_settle_due(resource)
   local ok, problem = pcall(settle_due, resource)
   if not ok then
-    call('ZADD', KEYS[KEY.DUE], now + 60000, 'r:' .. resource)
+    call('ZADD', shard.due, now + 60000, 'r:' .. resource)
     cannot('settle', resource, problem)
   end
 end
@@ -84,18 +84,18 @@ local function pull_in_some()
   if not back then
     return false
   end
-  local cursor, found = unpack(call('ZSCAN', KEYS[KEY.DUE], back, 'COUNT', most))
+  local cursor, found = unpack(call('ZSCAN', shard.due, back, 'COUNT', most))
   if cursor == '0' then
-    call('HDEL', KEYS[KEY.META], 'back')
+    call('HDEL', shard.meta, 'back')
   else
-    call('HSET', KEYS[KEY.META], 'back', cursor)
+    call('HSET', shard.meta, 'back', cursor)
   end
   for i = 1, #found, 2 do
     local name, at = found[i], found[i + 1] + 0
     if string.sub(name, 1, 2) == 'r:' then
       try_settle_due(string.sub(name, 3))
     elseif at > now + lease then
-      call('ZADD', KEYS[KEY.DUE], now + lease, name)
+      call('ZADD', shard.due, now + lease, name)
     end
   end
   return cursor ~= '0'
@@ -105,7 +105,7 @@ end
 local function reap(incarnation, ended)
   local later = effective(ended, lease)
   if later > now then
-    call('ZADD', KEYS[KEY.DUE], later, 'i:' .. incarnation)
+    call('ZADD', shard.due, later, 'i:' .. incarnation)
     return false
   end
   local set = tag .. 'instance:' .. incarnation
@@ -124,12 +124,12 @@ end
 
 -- The records that a dead instance's audit may lack, for the caller to complete within one lease from now.
 local function hand_out(incarnation)
-  local written = call('HGET', KEYS[KEY.WRITTEN], incarnation)
-  if not written or call('ZSCORE', KEYS[KEY.DUE], 'i:' .. incarnation) then
-    call('ZREM', KEYS[KEY.DUE], 'a:' .. incarnation)
+  local written = call('HGET', shard.written, incarnation)
+  if not written or call('ZSCORE', shard.due, 'i:' .. incarnation) then
+    call('ZREM', shard.due, 'a:' .. incarnation)
     return nil
   end
-  call('ZADD', KEYS[KEY.DUE], now + lease, 'a:' .. incarnation)
+  call('ZADD', shard.due, now + lease, 'a:' .. incarnation)
   return {incarnation, written .. '-0'}
 end
 
@@ -137,21 +137,21 @@ end
 -- may be lost that nobody had recorded.
 local function trim_audit()
   local first
-  for _, written in ipairs(call('HVALS', KEYS[KEY.WRITTEN])) do
+  for _, written in ipairs(call('HVALS', shard.written)) do
     first = math.min(written + 0, first or tick)
   end
   if first then
-    call('XTRIM', KEYS[KEY.AUDIT], 'MINID', '~', first)
+    call('XTRIM', shard.audit, 'MINID', '~', first)
   end
-  if call('XTRIM', KEYS[KEY.AUDIT], 'MAXLEN', '~', keep_audit) > 0 then
-    local oldest = unpack(call('XRANGE', KEYS[KEY.AUDIT], '-', '+', 'COUNT', 1))
-    call('HSET', KEYS[KEY.META], 'audit_cut', oldest and string.match(unpack(oldest), '^%d+') or tick)
+  if call('XTRIM', shard.audit, 'MAXLEN', '~', keep_audit) > 0 then
+    local oldest = unpack(call('XRANGE', shard.audit, '-', '+', 'COUNT', 1))
+    call('HSET', shard.meta, 'audit_cut', oldest and string.match(unpack(oldest), '^%d+') or tick)
   end
 end
 
 local more, dead = false, nil
 if window == 0 then
-  local due = call('ZRANGEBYSCORE', KEYS[KEY.DUE], '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+  local due = call('ZRANGEBYSCORE', shard.due, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
   more = pull_in_some() or #due == most * 2
   local reaped = false
   for i = 1, #due, 2 do
@@ -169,7 +169,7 @@ if window == 0 then
     end
   end
 end
-call('XTRIM', KEYS[KEY.EVENTS], 'MINID', '~', us - 60000000)
-call('XTRIM', KEYS[KEY.EVENTS], 'MAXLEN', '~', keep_events)
+call('XTRIM', shard.events, 'MINID', '~', us - 60000000)
+call('XTRIM', shard.events, 'MAXLEN', '~', keep_events)
 trim_audit()
 return answer_shard((more and FLAG.MORE or 0) + (unreadable and FLAG.UNREADABLE or 0), dead)

@@ -5,15 +5,15 @@
 -- yet. A scan by another server starts again.
 local function open_window(lost)
   local last_from, last_to, last_renewed, scanning =
-    unpack(call('HMGET', KEYS[KEY.META], 'from', 'to', 'renewed', 'back'))
+    unpack(call('HMGET', shard.meta, 'from', 'to', 'renewed', 'back'))
   local from = (last_renewed or now) + 0
   if last_from and (window > 0 or (last_to and from - last_to < 5000)) then
     from = math.min(from, last_from + 0)
   end
   window = now > window and now or window + 1
-  call('HSET', KEYS[KEY.META], 'replid', replid, 'tick', tick, 'valid', -window, 'window', window, 'from', from,
+  call('HSET', shard.meta, 'replid', replid, 'tick', tick, 'valid', -window, 'window', window, 'from', from,
     'lost', lost)
   if scanning then
-    call('HSET', KEYS[KEY.META], 'back', '0')
+    call('HSET', shard.meta, 'back', '0')
   end
 end
