@@ -229,3 +229,19 @@ test('demoted and promoted without having been a replica of anybody: in time', a
     await promote(one);
     assert.ok(await lateWindowOf(w, one) > 0);
 });
+
+test('libraries of two versions serve one store side by side', async (t) => {
+    const redis = await start(t, folder(t));
+    const w = await served(redis);
+    const other = new Scripts(redis, { testClock: false, isPrivate: true });
+    await other.load();
+    assert.equal((await redis.command('FUNCTION', 'LIST')).length, 2);
+    await w.s.setClock(Date.now());
+    await w.report('i1');
+    const bob = w.tab('bob');
+    await other.join(DOC, bob);
+    assert.equal((await w.s.status(DOC)).lock.user, 'ann');
+    assert.equal((await other.status(DOC)).lock.user, 'ann');
+    await redis.command('FUNCTION', 'DELETE', other.library.name);
+    assert.equal((await w.s.status(DOC)).lock.user, 'ann');
+});
