@@ -13,6 +13,7 @@ static void user_changed(struct room *room, struct room_user *user) {
 }
 
 void room_user_free(struct room *room, struct room_user *user) {
+    room->unnamed_count -= user->unnamed ? 1 : 0;
     map_remove(room->user_map, str_of(user->user_id));
     list_remove(&user->node);
     list_remove(&user->changed);

@@ -64,56 +64,75 @@ static bool is_known_between(const struct room *room) {
     return known;
 }
 
-/* True: the full list has changed. */
-static bool diff_add(struct room *room, struct diff *d, struct room_user *u, bool listed) {
+static bool joined(const struct room_user *u) {
+    return u->connections > 0 && u->notified.connections == 0;
+}
+
+static void set_unnamed(struct room *room, struct room_user *u, bool unnamed) {
+    if (u->unnamed != unnamed) {
+        u->unnamed = unnamed;
+        room->unnamed_count += unnamed ? 1 : (size_t)-1;
+    }
+}
+
+/* named: if it joined. True: the full list has changed. */
+static bool diff_add(struct room *room, struct diff *d, struct room_user *u, bool named) {
     bool was = u->notified.connections > 0;
     bool is = u->connections > 0;
     bool differs = u->notified.connections != u->connections || u->notified.has_lock != u->has_lock;
     u->notified.connections = u->connections;
     u->notified.has_lock = u->has_lock;
-    if (is && !was && listed) {
-        d->joined[d->joined_count++] = wire_of(&room->lock.view, u);
-    } else if (!is && (was || d->all)) {
-        d->left[d->left_count++] = str_of(u->user_id);
-    } else if (is && was && (differs || d->all)) {
-        d->changed[d->changed_count++] = wire_of(&room->lock.view, u);
-    } else {
-        return is != was;
+    if (is && !was) {
+        set_unnamed(room, u, !named);
+        if (named) {
+            d->joined[d->joined_count++] = wire_of(&room->lock.view, u);
+        }
+        return true;
     }
-    return true;
+    if (!is && (was || d->all)) {
+        set_unnamed(room, u, false);
+        d->left[d->left_count++] = str_of(u->user_id);
+        return true;
+    }
+    if (is && (differs || d->all)) {
+        set_unnamed(room, u, false);
+        d->changed[d->changed_count++] = wire_of(&room->lock.view, u);
+        return true;
+    }
+    return false;
 }
 
 static size_t max_listed(const struct room *room) {
     return (size_t)room->type->policy->presence_max_listed;
 }
 
-/* The holder and the newest users of the copy, at most max, in the order of joining. They fill the
- * end of users[max]. */
+/* The holder and the newest users of the copy but for `other`, at most max, in the order of
+ * joining. They fill the end of users[max]. */
 static size_t list_users(const struct room *room, const struct lock_view *lock,
-                         struct wire_user *users, size_t max) {
+                         const struct room_user *other, struct wire_user *users, size_t max) {
     size_t at = max;
     bool holder_listed = false;
     struct list *it = room->users.prev;
     for (; it != &room->users && at > 0; it = it->prev) {
         const struct room_user *u = CONTAINER_OF(it, struct room_user, node);
-        if (u->connections > 0) {
+        if (u->connections > 0 && u != other) {
             users[--at] = wire_of(lock, u);
             holder_listed = holder_listed || users[at].has_lock;
         }
     }
     const struct room_user *holder =
         lock_is_owned(lock) && at == 0 && max > 0 ? map_get(room->user_map, lock->user_id) : NULL;
-    if (!holder_listed && holder != NULL && holder->connections > 0) {
+    if (!holder_listed && holder != NULL && holder != other && holder->connections > 0) {
         users[0] = wire_of(lock, holder); /* replaces the oldest */
     }
     return max - at;
 }
 
-static struct wire_message *encode_full(struct room *room, const struct wire_at *at,
+static struct wire_message *encode_full(const struct room *room, const struct wire_at *at,
                                         int64_t viewers) {
     size_t max = max_listed(room);
     struct wire_user *users = mem_calloc(max, sizeof *users);
-    size_t count = list_users(room, &room->lock.view, users, max);
+    size_t count = list_users(room, &room->lock.view, NULL, users, max);
     struct wire_to to = room_to(room);
     struct wire_message *message =
         wire_presence_update(&to, at, users + max - count, count, viewers);
@@ -121,53 +140,61 @@ static struct wire_message *encode_full(struct room *room, const struct wire_at 
     return message;
 }
 
-/* Takes over the caller's reference. A snapshot with the room's last change includes this. */
-static void tell(struct room *room, enum wire_presence kind, int64_t rev,
-                 struct wire_message *message) {
-    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
-        if (sub->presence == kind && (sub->presence_behind || sub->min_rev < room->rev)) {
-            room_send(sub, rev, message);
-        }
-    }
-    wire_message_unref(message);
+/* d NULL: the full list. */
+static struct wire_message *encode(const struct room *room, const struct diff *d, int64_t rev,
+                                   int64_t viewers) {
+    struct wire_to to = room_to(room);
+    struct wire_at at = room_at(room, rev);
+    return d == NULL ? encode_full(room, &at, viewers)
+                     : wire_presence_diff(&to, &at, d->joined, d->joined_count, d->left,
+                                          d->left_count, d->changed, d->changed_count, viewers);
 }
 
-static void set_behind(struct room *room, bool behind) {
+/* A snapshot with the room's last change includes this. A subscriber would ignore a rev below that
+ * of its join. */
+static void tell(struct room *room, const struct diff *d, int64_t viewers) {
+    enum wire_presence kind = d == NULL ? WIRE_PRESENCE_FULL : WIRE_PRESENCE_DIFF;
+    int64_t rev = room_state_rev(room);
+    struct wire_message *message = NULL;
     LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
-        sub->presence_behind = behind;
+        if (sub->presence != kind || (!sub->presence_behind && sub->min_rev >= room->rev)) {
+            continue;
+        }
+        if (sub->presence_behind && rev < sub->min_rev) {
+            struct wire_message *own = encode(room, d, sub->min_rev, viewers);
+            room_send(sub, sub->min_rev, own);
+            wire_message_unref(own);
+            continue;
+        }
+        message = message != NULL ? message : encode(room, d, rev, viewers);
+        room_send(sub, rev, message);
+    }
+    if (message != NULL) {
+        wire_message_unref(message);
     }
 }
 
 void room_presence_reported(struct room *room) {
-    set_behind(room, true);
-}
-
-static bool wanted(const struct room *room, enum wire_presence kind) {
-    LIST_FOREACH_ENTRY(const struct room_sub, sub, node, &room->subs) {
-        if (sub->presence == kind) {
-            return true;
-        }
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
+        sub->presence_behind = true;
     }
-    return false;
 }
 
-static void tell_diff(struct room *room, const struct diff *d, int64_t viewers) {
-    if (!wanted(room, WIRE_PRESENCE_DIFF)) {
-        return;
+/* The copy has reached the joins of these: what it sends from now on is all that they need. */
+static void note_caught_up(struct room *room) {
+    LIST_FOREACH_ENTRY(struct room_sub, sub, node, &room->subs) {
+        sub->presence_behind = sub->presence_behind && room_state_rev(room) < sub->min_rev;
     }
-    struct wire_to to = room_to(room);
-    struct wire_at at = room_at(room, room_state_rev(room));
-    tell(room, WIRE_PRESENCE_DIFF, at.rev,
-         wire_presence_diff(&to, &at, d->joined, d->joined_count, d->left, d->left_count,
-                            d->changed, d->changed_count, viewers));
 }
 
-/* In a room with more than presenceMaxListed members, a diff lists the newest of those who joined.
- * Else each join would cost in proportion to the room. */
-static bool listed(const struct room *room, size_t newer) {
-    size_t max = max_listed(room);
-    bool large = (size_t)room->member_count > max;
-    return newer < (large && max > LARGE_ROOM_MAX ? LARGE_ROOM_MAX : max);
+static bool is_large(const struct room *room) {
+    return (size_t)room->member_count > max_listed(room);
+}
+
+/* How many of those who joined a diff names, the newest. In a large room more would make a join
+ * cost in proportion to the room. */
+static size_t most_named(const struct room *room) {
+    return is_large(room) && max_listed(room) > LARGE_ROOM_MAX ? LARGE_ROOM_MAX : max_listed(room);
 }
 
 static void free_gone(struct room *room, struct list *sent) {
@@ -179,25 +206,44 @@ static void free_gone(struct room *room, struct list *sent) {
     }
 }
 
-/* A subscriber ignores a message below the rev of its join. Until the copy has that rev, nothing is
- * sent, so that no change is lost to it. */
-static bool is_too_early(const struct room *room) {
-    LIST_FOREACH_ENTRY(const struct room_sub, sub, node, &room->subs) {
-        if (sub->presence_behind && room_state_rev(room) < sub->min_rev) {
-            return true;
+static void tell_diff(struct room *room, struct diff *d, int64_t viewers) {
+    tell(room, d, viewers);
+    d->joined_count = d->left_count = d->changed_count = 0;
+    room->notified_viewers = viewers;
+}
+
+static void tell_if_full(struct room *room, struct diff *d, int64_t viewers) {
+    if (d->joined_count == DIFF_MAX || d->left_count == DIFF_MAX || d->changed_count == DIFF_MAX) {
+        tell_diff(room, d, viewers);
+    }
+}
+
+/* Those whom diffs did not name while the room was large. */
+static void name_unnamed(struct room *room, struct diff *d, int64_t viewers) {
+    if (room->unnamed_count == 0 || is_large(room)) {
+        return;
+    }
+    LIST_FOREACH_ENTRY(struct room_user, u, node, &room->users) {
+        if (u->unnamed && u->connections > 0) {
+            set_unnamed(room, u, false);
+            d->joined[d->joined_count++] = wire_of(&room->lock.view, u);
+            tell_if_full(room, d, viewers);
         }
     }
-    return false;
+}
+
+static size_t count_joined(const struct room *room) {
+    size_t n = 0;
+    LIST_FOREACH_ENTRY(const struct room_user, u, changed, &room->changed) {
+        n += joined(u) ? 1 : 0;
+    }
+    return n;
 }
 
 static void flush(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, presence_timer);
-    if (is_too_early(room)) {
-        wheel_set(room->rooms->wheel, timer, gather_ms(room), flush);
-        return;
-    }
     int64_t viewers = room_viewers(room->member_count, &room->lock.view);
-    size_t left_to_tell = list_count(&room->changed);
+    size_t newer = count_joined(room);
     bool news = viewers != room->notified_viewers;
     static struct diff diff; /* static because it is large; there is one thread */
     struct diff *d = &diff;
@@ -208,28 +254,22 @@ static void flush(struct wheel_timer *timer) {
     LIST_FOREACH_ENTRY(struct room_user, u, changed, &room->changed) {
         list_remove(&u->changed);
         list_push_back(&sent, &u->changed);
-        if (diff_add(room, d, u, listed(room, --left_to_tell))) {
-            news = true;
-        }
-        if (d->joined_count == DIFF_MAX || d->left_count == DIFF_MAX ||
-            d->changed_count == DIFF_MAX) {
-            tell_diff(room, d, viewers);
-            free_gone(room, &sent);
-            d->joined_count = d->left_count = d->changed_count = 0;
-        }
+        newer -= joined(u) ? 1 : 0;
+        news = diff_add(room, d, u, newer < most_named(room) || u->has_lock) || news;
+        tell_if_full(room, d, viewers);
     }
+    name_unnamed(room, d, viewers);
     if (d->joined_count + d->left_count + d->changed_count > 0 ||
         viewers != room->notified_viewers) {
         tell_diff(room, d, viewers);
     }
     free_gone(room, &sent);
-    if (news && wanted(room, WIRE_PRESENCE_FULL)) {
-        struct wire_at at = room_at(room, room_state_rev(room));
-        tell(room, WIRE_PRESENCE_FULL, at.rev, encode_full(room, &at, viewers));
+    if (news) {
+        tell(room, NULL, viewers);
     }
     room->notified_viewers = viewers;
     room->notified_rev = room->rev;
-    set_behind(room, false);
+    note_caught_up(room);
 }
 
 void room_settle_presence(struct room *room) {
@@ -265,24 +305,22 @@ static size_t users_of_snapshot(const struct lock_snapshot *s, struct wire_user 
     return n;
 }
 
-/* Of the copy, which may not have the event of this join yet. */
+/* Of the copy, which may not have the event of this join yet. The user itself is the newest. */
 static size_t users_of_copy(const struct room *room, const struct lock_view *lock,
                             const struct lock_member *self, struct wire_user **out) {
     const struct room_user *known = map_get(room->user_map, self->user_id);
-    bool there = known != NULL && known->connections > 0;
-    size_t max = there ? max_listed(room) : max_listed(room) - 1;
+    size_t there = map_count(room->user_map);
+    size_t max = there < max_listed(room) - 1 ? there : max_listed(room) - 1;
     struct wire_user *users = mem_calloc(max + 1, sizeof *users);
-    size_t count = list_users(room, lock, users, max);
+    size_t count = list_users(room, lock, known, users, max);
     memmove(users, users + max - count, count * sizeof *users);
-    *out = users;
-    if (!there) {
-        users[count++] = wire_user(lock, self->user_id, self->username, 1, self->joined_ms);
-    } else if (!room_has_member(room, self)) {
-        for (size_t i = 0; i < count; i++) {
-            users[i].connections += str_eq(users[i].person.user_id, self->user_id) ? 1 : 0;
-        }
+    users[count] = wire_user(lock, self->user_id, self->username, 1, self->joined_ms);
+    if (known != NULL && known->connections > 0) {
+        users[count].connections = known->connections + (room_has_member(room, self) ? 0 : 1);
+        users[count].since_ms = known->since_ms;
     }
-    return count;
+    *out = users;
+    return count + 1;
 }
 
 bool room_has_users(const struct room_sub *sub) {

@@ -25,7 +25,8 @@ struct room_user {
     int64_t since_ms;
     int64_t connections;
     bool has_lock;
-    struct { /* as last sent */
+    bool unnamed; /* no diff has named it, because the room was large */
+    struct {      /* as last sent */
         int64_t connections;
         bool has_lock;
     } notified;
@@ -92,6 +93,7 @@ struct room {
     unsigned closed_next;
 
     struct list changed;
+    size_t unnamed_count;
     bool presence_news; /* users or the number of viewers may have changed */
     int64_t notified_viewers;
     int64_t notified_rev; /* of the room when presence was last sent */

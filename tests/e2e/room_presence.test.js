@@ -242,3 +242,62 @@ test('many connections that are lost at once all leave; the holder is in grace',
   assert.strictEqual(seen.viewers, 1);
   await h.checkAll(d);
 });
+
+test('large rooms', { concurrency: 5 }, async (t) => {
+  const d = await h.lockDaemon(t, {
+    config: { default: { gracePeriod: '20s' }, resourceTypes: { small: { presenceMaxListed: 3 }, mid: { presenceMaxListed: 25 } } },
+  });
+  const clients = (prefix, n) => Promise.all(Array.from({ length: n }, (_, i) => d.client({ user: `${prefix}-${i}`, clientId: `client-${prefix}-${i}` })));
+  const inRoom = async (room, prefix, n) => {
+    const all = await clients(prefix, n);
+    for (const c of all) await h.view(c, room);
+    return all;
+  };
+  const watch = async (room, user) => {
+    const client = await d.client({ user });
+    return new Watcher(client, await h.view(client, room));
+  };
+
+  await h.together(t, {
+    'the reply to a join names its own user: another tab, and the same tab again': async () => {
+      await inRoom('small:1', 'own', 6);
+      for (const clientId of [h.tab(), 'client-own-0']) {
+        const joined = await h.view(await d.client({ user: 'own-0', clientId }), 'small:1');
+        assert.ok(joined.users.some((u) => u.userId === 'own-0'), joined.users.map((u) => u.userId).join());
+        assert.ok(joined.users.length <= 3);
+      }
+    },
+    'a user who joins before others leave is named': async () => {
+      const others = await inRoom('mid:1', 'early', 60);
+      const late = await d.client({ user: 'late' });
+      const seen = await watch('mid:1', 'late-watch');
+      await h.view(late, 'mid:1');
+      for (const c of others.slice(0, 22)) c.ws.close(1000);
+      await seen.until((w) => w.viewers === 40);
+      assert.ok(seen.users.has('late'), [...seen.users.keys()].join());
+    },
+    'the holder is named, however many join after it': async () => {
+      await inRoom('mid:2', 'before', 30);
+      const holder = await d.client({ user: 'holder' });
+      const more = await clients('after', 24);
+      const seen = await watch('mid:2', 'holder-watch');
+      const taken = h.take(holder, 'mid:2');
+      for (const c of more) c.send('resource:join', { resourceId: 'mid:2' });
+      await taken;
+      await seen.until((w) => w.viewers === 55);
+      assert.ok(seen.users.get('holder')?.hasLock, [...seen.users.keys()].join());
+    },
+    'when a room is small again, all who joined meanwhile are named': async () => {
+      const first = await inRoom('mid:3', 'first', 20);
+      const more = await clients('more', 24);
+      const seen = await watch('mid:3', 'small-again');
+      for (const c of more) c.send('resource:join', { resourceId: 'mid:3' });
+      await seen.until((w) => w.viewers === 45);
+      for (const c of first) c.ws.close(1000);
+      await seen.until((w) => w.viewers === 25);
+      const expected = ['small-again', ...more.map((_, i) => `more-${i}`)].sort();
+      assert.deepStrictEqual([...seen.users.keys()].sort(), expected);
+    },
+  });
+  await h.checkAll(d);
+});
