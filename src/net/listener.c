@@ -383,8 +383,16 @@ static void adopt(struct listener *l, int fd, const struct sockaddr *sa) {
 /* While requests wait for the store, more sessions would only wait longer. But not for ever: the
  * store may be busy with the sessions that are there. */
 static bool must_wait(const struct listener *l) {
-    return l->kind == LISTENER_PUBLIC && gateway_is_busy(l->net->gateway) &&
-           clock_boot_ms() - l->accepted_ms < BUSY_MAX_MS;
+    static struct log_limit limit;
+    if (l->kind != LISTENER_PUBLIC || !gateway_is_busy(l->net->gateway) ||
+        clock_boot_ms() - l->accepted_ms >= BUSY_MAX_MS) {
+        return false;
+    }
+    metrics_add(METRIC_ACCEPTS_DEFERRED, 1, NULL, NULL);
+    if (log_limit_pass(&limit, 1)) {
+        log_warn("accepting_deferred", LF("reason", "requests wait for the store"));
+    }
+    return true;
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events) {

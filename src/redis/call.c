@@ -205,6 +205,14 @@ void link_pump(struct redis_link *link) {
     }
 }
 
+bool redis_link_is_busy(const struct redis_link *link) {
+    if (link->waiting_count == 0) {
+        return false;
+    }
+    const struct redis_call *oldest = CONTAINER_OF(link->waiting.next, struct redis_call, node);
+    return now_ms() + oldest->timeout_ms * 3 / 4 >= oldest->deadline_ms;
+}
+
 static void arm_deadline(struct redis_link *link, uint64_t deadline_ms, uint64_t now) {
     link->next_deadline_ms = deadline_ms;
     uv_timer_start(&link->deadline, link_on_deadline, deadline_ms > now ? deadline_ms - now : 0, 0);

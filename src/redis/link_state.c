@@ -22,10 +22,6 @@ void redis_link_send(struct redis_link *link) {
     }
 }
 
-bool redis_link_is_busy(const struct redis_link *link) {
-    return link->waiting_count > 0;
-}
-
 bool redis_link_is_up(const struct redis_link *link) {
     return link->state == LINK_UP && !link->gone && !link->drop;
 }

@@ -5,7 +5,7 @@
  *
  * When many connections are lost at once, only some attempts are under way at a time: joins of the
  * sessions that come back do not wait behind all of them. The script is told how long ago the
- * connection ended.
+ * connection ended. Attempts that somebody waits for are not held up.
  */
 #include "disconnect.h"
 
@@ -19,7 +19,7 @@
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS 2000
 #define LATE_MARGIN_MS 500
-#define CALLING_MAX 64
+#define CALLING_MAX 256 /* as many as a connection to the store has in flight */
 
 struct disconnect {
     struct list node;
@@ -31,6 +31,7 @@ struct disconnect {
     bool lives_on;  /* the session: no attempt may come late */
     bool settled;   /* succeeded once */
     bool again;     /* calls were unanswered: once more when they cannot run any more */
+    bool urgent;    /* it may free a lock, or an operator waits for it */
     bool calling;   /* an attempt has no answer yet */
     bool abandoned; /* freed by that answer */
     void (*on_first_answer)(struct gateway *g, const char *session_id, bool ok); /* or NULL */
@@ -100,9 +101,9 @@ static void attempt(struct disconnect *d);
 static void on_result(void *arg, const struct lock_result *result) {
     struct disconnect *d = arg;
     struct gateway *g = d->gateway;
+    g->disconnects_calling -= d->urgent ? 0 : 1;
     take_result(d, result);
-    g->disconnects_calling--;
-    if (!list_empty(&g->disconnects_due)) {
+    while (g->disconnects_calling < CALLING_MAX && !list_empty(&g->disconnects_due)) {
         d = CONTAINER_OF(g->disconnects_due.next, struct disconnect, turn);
         list_remove(&d->turn);
         attempt(d);
@@ -117,14 +118,14 @@ static void attempt(struct disconnect *d) {
         .session_id = str_of(d->session_id),
         .lives_on = d->lives_on,
     };
-    d->gateway->disconnects_calling++;
+    d->gateway->disconnects_calling += d->urgent ? 0 : 1;
     d->calling = true;
     d->sent_ms = clock_boot_ms();
     lock_disconnect(d->gateway->store, &caller, d->kind, d->sent_ms - d->ended_ms, on_result, d);
 }
 
 static void start(struct disconnect *d) {
-    if (d->gateway->disconnects_calling < CALLING_MAX) {
+    if (d->urgent || d->gateway->disconnects_calling < CALLING_MAX) {
         attempt(d);
     } else {
         list_push_back(&d->gateway->disconnects_due, &d->turn);
@@ -152,6 +153,7 @@ void disconnect_start(struct membership *m, enum lock_disconnect kind, bool call
     d->session_id = mem_strdup(s->id);
     d->lives_on = s->state == SESSION_READY;
     d->on_first_answer = s->on_room_ended;
+    d->urgent = m->token != 0 || d->kind == LOCK_DISCONNECT_LEFT || s->on_room_ended != NULL;
     d->again = calls_open;
     d->retry_ms = RETRY_FIRST_MS;
     d->ended_ms = clock_boot_ms();

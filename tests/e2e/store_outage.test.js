@@ -543,3 +543,23 @@ test('a stray member is taken out, a forgotten one is put back', async (t) => {
   assert.strictEqual((await settled(bob, 'lock:acquire', { resourceId: r })).event, 'lock:acquired');
   await h.checkAll(d);
 });
+
+test('while requests wait for a silent store, new connections wait, but not for it', async (t) => {
+  const redis = await h.redis(t);
+  const d = await h.lockDaemon(t, { redis, config: { redis: { commandTimeout: '6s' }, limits: { messageBurst: 1000 } } });
+  const client = await d.client();
+  await h.view(client, 'document:1');
+  redis.pause();
+  try {
+    // More than are in flight; the oldest that waits has waited long after a quarter of commandTimeout.
+    for (let i = 0; i < 300; i++) client.send('lock:status', { resourceId: 'document:1' });
+    const come = async (n) => (await d.client({ user: `late-${n}` })).close(1000);
+    for (let n = 0; !(await d.metric('wslock_accepts_deferred_total')); n++) await come(n);
+    assert.match(d.log.join('\n'), /accepting_deferred/);
+    await come('last');
+    assert.strictEqual(client.received('lock:state').length, 0, 'the store has not answered yet');
+  } finally {
+    redis.resume();
+  }
+  await h.eventually(() => client.received('lock:state').length === 300, 'all are answered');
+});

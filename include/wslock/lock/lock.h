@@ -84,7 +84,7 @@ bool lock_store_flushed(struct lock_store *store);
 const char *lock_store_problem(const struct lock_store *store);
 /* Writes the calls that wait for the end of this turn of the loop. Calls back nobody. */
 void lock_store_send(struct lock_store *store);
-/* Calls wait to be sent: the store serves fewer than there are. */
+/* A call has waited for a quarter of its time to be sent. */
 bool lock_store_is_busy(const struct lock_store *store);
 bool lock_store_window_open(const struct lock_store *store); /* any shard in a recovery window */
 uint64_t lock_store_down_since_boot_ms(const struct lock_store *store); /* 0 while up */

@@ -56,7 +56,8 @@ struct redis_link *redis_link_create(uv_loop_t *loop, const struct config *confi
  * Not from within one of its callbacks. */
 void redis_link_destroy(struct redis_link **link);
 bool redis_link_is_up(const struct redis_link *link);
-/* Commands wait to be sent: as many are in flight as the server is given at once. */
+/* A command has waited for a quarter of its time to be sent: the server is given only so many at
+ * once. */
 bool redis_link_is_busy(const struct redis_link *link);
 /* Where it connects to, for messages: "127.0.0.1:6379", "/path/redis.sock". */
 const char *redis_link_target(const struct redis_link *link);

@@ -41,7 +41,8 @@ bool gateway_started(const struct gateway *g);
 bool gateway_recovering(const struct gateway *g);
 /* Writes the requests that wait for the end of this turn of the loop. Calls back nobody. */
 void gateway_send_requests(struct gateway *g);
-/* Requests wait for the store: more sessions now would only wait longer, until they time out. */
+/* A request has waited for a quarter of redis.commandTimeout for its turn at the store: those of
+ * further sessions would time out. */
 bool gateway_is_busy(const struct gateway *g);
 /* Why the store could not be reached, for exit 3. */
 const char *gateway_store_problem(const struct gateway *g);
