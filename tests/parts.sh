@@ -21,7 +21,8 @@ declare -A parts=(
     [config]="format problem table tree unit suggest tree_parse expand describe value value_print bind
         derived file redis_url rule rules_auth rules_net rules_policy rules_redis rules load dev print
         reference state_dir types warnings reload"
-    [audit]="chain record sink writer reports admin known tail rotation audit verify"
+    [audit]="chain record sink writer reports admin known tail rotation audit lines sequence
+        verify"
     [auth]="b64 name claim_path claims alg roca key jwk compact keystore keyfiles auth jws sign ticket"
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply
         version"

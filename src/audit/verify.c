@@ -1,182 +1,124 @@
-/* Checks files of audit records line by line; memory does not grow with the files. */
-#include <errno.h>
-#include <fcntl.h>
+/* Checks files of audit records line by line. */
+#include "wslock/audit/verify.h"
+
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "chain.h"
 #include "record.h"
-#include "wslock/audit/audit.h"
+#include "sequence.h"
+#include "wslock/audit/lines.h"
 #include "wslock/base/mem.h"
 
-#define READ_BYTES (4 * RECORD_LINE_MAX)
+#define TIME_MARK "{\"time\":\""
 
-struct reader {
-    int fd;
-    char data[READ_BYTES];
-    size_t start, end;
-    bool eof;
+_Static_assert(AUDIT_TIME_LEN == RECORD_TIME_LEN && AUDIT_HASH_LEN == CHAIN_HASH_LEN, "lengths");
+
+struct file {
+    const char *path;
+    struct chain_link first; /* its first record, or seq 0 */
+    bool done;
 };
 
-enum read_line { READ_LINE, READ_TOO_LONG, READ_TORN, READ_END, READ_FAILED };
-
 struct verify {
+    const struct audit_verify_request *request;
+    struct audit_verify_result *result;
     struct chain *chain;
-    void (*on_problem)(void *ctx, const char *path, uint64_t line, const char *text);
-    void *ctx;
+    struct sequence sequence;
     const char *path;
     uint64_t line;
-    bool whole;
-    bool anchored; /* head is the record before */
-    struct chain_link head;
+    uint64_t first_seq; /* of the first record; 0: none yet */
+    bool expected_seen;
 };
 
 /* Takes over text. */
 static void tell(struct verify *v, char *text) {
-    v->whole = false;
-    v->on_problem(v->ctx, v->path, v->line, text);
+    v->result->findings++;
+    v->request->on_finding(v->request->ctx, v->path, v->line, text);
     mem_free(text);
-}
-
-/* Reads on; false at the end or on an error. */
-static bool fill(struct reader *r) {
-    if (r->start > 0) {
-        memmove(r->data, r->data + r->start, r->end - r->start);
-        r->end -= r->start;
-        r->start = 0;
-    }
-    const ssize_t n = read(r->fd, r->data + r->end, sizeof r->data - r->end);
-    if (n <= 0) {
-        r->eof = n == 0;
-        return false;
-    }
-    r->end += (size_t)n;
-    return true;
-}
-
-/* Skips the rest of a line that is too long. */
-static void skip_line(struct reader *r) {
-    do {
-        const char *newline = memchr(r->data + r->start, '\n', r->end - r->start);
-        if (newline != NULL) {
-            r->start = (size_t)(newline - r->data) + 1;
-            return;
-        }
-        r->start = r->end;
-    } while (fill(r));
-}
-
-/* The next line without its newline; borrowed until the next call. */
-static enum read_line next_line(struct reader *r, struct str *line) {
-    for (;;) {
-        const char *at = r->data + r->start;
-        const char *newline = memchr(at, '\n', r->end - r->start);
-        const size_t len = newline != NULL ? (size_t)(newline - at) : r->end - r->start;
-        if (len >= RECORD_LINE_MAX) {
-            skip_line(r);
-            return READ_TOO_LONG;
-        }
-        if (newline != NULL) {
-            *line = (struct str){at, len};
-            r->start += len + 1;
-            return READ_LINE;
-        }
-        if (!fill(r)) {
-            if (!r->eof) {
-                return READ_FAILED;
-            }
-            return r->start == r->end ? READ_END : READ_TORN;
-        }
-    }
 }
 
 static bool is_rotation(struct str line) {
     static const char mark[] = "\",\"action\":\"AUDIT_ROTATED\"";
-    const size_t at = strlen("{\"time\":\"") + RECORD_TIME_LEN;
+    const size_t at = strlen(TIME_MARK) + RECORD_TIME_LEN;
     return line.len > at + sizeof mark && memcmp(line.p + at, mark, sizeof mark - 1) == 0;
 }
 
-/* The first line of all: the chain's beginning, or that of a file that rotation began. */
-static void check_beginning(struct verify *v, struct str line, const struct chain_link *link) {
-    if (link->seq == 1 && strcmp(link->prev, CHAIN_GENESIS) != 0) {
-        tell(v, mem_printf("seq 1 must have a prev of zeros"));
-    } else if (link->seq != 1 && !is_rotation(line)) {
-        tell(v, mem_printf("the chain begins at seq %" PRIu64 ", in the middle of a file: "
-                           "lines before it are missing",
-                           link->seq));
+static void note_time(struct audit_verify_result *result, struct str line) {
+    const size_t at = strlen(TIME_MARK);
+    if (line.len < at + RECORD_TIME_LEN || memcmp(line.p, TIME_MARK, at) != 0 ||
+        strspn(line.p + at, "0123456789-T:.Z") < RECORD_TIME_LEN) {
+        return;
+    }
+    memcpy(result->last_time, line.p + at, RECORD_TIME_LEN);
+    if (result->first_time[0] == '\0') {
+        memcpy(result->first_time, line.p + at, RECORD_TIME_LEN);
     }
 }
 
-static void check_order(struct verify *v, const struct chain_link *link) {
-    const uint64_t due = v->head.seq + 1;
-    if (link->seq > due) {
-        tell(v, mem_printf("seq is %" PRIu64 " where %" PRIu64 " is due: lines are missing or "
-                           "in another order",
-                           link->seq, due));
-    } else if (link->seq < due) {
-        tell(v, mem_printf("seq is %" PRIu64 " where %" PRIu64 " is due: %s", link->seq, due,
-                           link->seq == 1 ? "another chain begins here"
-                                          : "a line is repeated or in another order"));
-    } else if (strcmp(link->prev, v->head.hash) != 0) {
-        tell(v, mem_printf("prev is not the hash of the line before: the line before, or this "
-                           "one's place, was changed"));
+static void check_expected(struct verify *v, const struct chain_link *link) {
+    const struct audit_verify_request *r = v->request;
+    if (r->expect_hash == NULL || link->seq != r->expect_seq) {
+        return;
+    }
+    v->expected_seen = true;
+    if (strcmp(link->hash, r->expect_hash) != 0) {
+        tell(v, mem_printf("record %" PRIu64 " has another hash than is expected: the chain was "
+                           "made anew, or is another one",
+                           link->seq));
     }
 }
 
 static void check_line(struct verify *v, struct str line) {
     struct chain_link link;
+    bool unchanged = true;
     switch (chain_check_line(v->chain, line, &link)) {
     case CHAIN_MALFORMED:
         tell(v, mem_printf("not an audit record"));
+        sequence_skip(&v->sequence);
         return;
     case CHAIN_MISMATCH:
         tell(v, mem_printf("hash does not fit the line's bytes: the line was changed, or chained "
                            "with another key"));
+        unchanged = false;
+        v->result->changed++;
         break;
     case CHAIN_OK:
         break;
     }
-    if (v->anchored) {
-        check_order(v, &link);
-    } else {
-        check_beginning(v, line, &link);
+    v->result->records++;
+    v->first_seq = v->first_seq == 0 ? link.seq : v->first_seq;
+    note_time(v->result, line);
+    char *problem = sequence_add(&v->sequence, &link, unchanged, is_rotation(line));
+    if (problem != NULL) {
+        tell(v, problem);
     }
-    v->head = link;
-    v->anchored = true;
+    check_expected(v, &link);
 }
 
-/* A daemon that holds the file is perhaps writing its last line right now. */
-static bool is_being_written(int fd) {
-    if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
-        (void)flock(fd, LOCK_UN);
-        return false;
-    }
-    return errno == EWOULDBLOCK;
-}
-
-static void check_lines(struct verify *v, struct reader *r) {
+static void check_lines(struct verify *v, struct audit_lines *lines) {
     struct str line;
     for (;;) {
         v->line++;
-        switch (next_line(r, &line)) {
-        case READ_LINE:
+        switch (audit_lines_next(lines, &line)) {
+        case AUDIT_LINE_WHOLE:
             check_line(v, line);
             break;
-        case READ_TOO_LONG:
+        case AUDIT_LINE_TOO_LONG:
             tell(v, mem_printf("longer than any audit record"));
+            sequence_skip(&v->sequence);
             break;
-        case READ_TORN:
-            if (!is_being_written(r->fd)) {
+        case AUDIT_LINE_TORN:
+            if (!audit_lines_in_use(lines)) {
                 tell(v, mem_printf("the last line is torn: it has no line end"));
+                sequence_skip(&v->sequence);
             }
             return;
-        case READ_FAILED:
-            tell(v, mem_printf("cannot read: %s", strerror(errno)));
+        case AUDIT_LINE_FAILED:
+            tell(v, mem_printf("cannot read on: %s", audit_lines_problem(lines)));
+            v->result->unreadable = true;
             return;
-        case READ_END:
+        case AUDIT_LINE_END:
             if (v->line == 1) {
                 tell(v, mem_printf("holds no records"));
             }
@@ -186,35 +128,110 @@ static void check_lines(struct verify *v, struct reader *r) {
 }
 
 static void check_file(struct verify *v, const char *path) {
+    const char *why = NULL;
+    struct audit_lines *lines = audit_lines_open(path, &why);
     v->path = path;
     v->line = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        tell(v, mem_printf("cannot open: %s", strerror(errno)));
+    if (lines == NULL) {
+        tell(v, mem_printf("cannot be read: %s", why));
+        v->result->unreadable = true;
         return;
     }
-    struct reader *r = mem_zalloc(sizeof *r);
-    r->fd = fd;
-    check_lines(v, r);
-    mem_free(r);
-    close(fd);
+    check_lines(v, lines);
+    audit_lines_close(&lines);
 }
 
-bool audit_verify_files(const char *const *paths, size_t count, const char *hmac_key_file,
-                        void (*on_problem)(void *ctx, const char *path, uint64_t line,
-                                           const char *text),
-                        void *ctx) {
-    struct verify v = {.on_problem = on_problem, .ctx = ctx, .whole = true};
+static void find_first(struct verify *v, struct file *file) {
+    const char *why = NULL;
+    struct audit_lines *lines = audit_lines_open(file->path, &why);
+    struct str line = {NULL, 0};
+    enum audit_line got = AUDIT_LINE_TOO_LONG;
+    while (lines != NULL && (got == AUDIT_LINE_WHOLE || got == AUDIT_LINE_TOO_LONG)) {
+        got = audit_lines_next(lines, &line);
+        if (got == AUDIT_LINE_WHOLE &&
+            chain_check_line(v->chain, line, &file->first) != CHAIN_MALFORMED) {
+            break;
+        }
+        file->first.seq = 0;
+    }
+    audit_lines_close(&lines);
+}
+
+/* Whether a is the one to go on with rather than b: it continues the chain, else it has the next
+ * seq behind the head, else the lowest. Files without a record come last. */
+static bool is_nearer(const struct chain_link *head, const struct file *a, const struct file *b) {
+    const bool a_follows = strcmp(a->first.prev, head->hash) == 0;
+    const bool b_follows = strcmp(b->first.prev, head->hash) == 0;
+    if ((a->first.seq == 0) != (b->first.seq == 0)) {
+        return b->first.seq == 0;
+    }
+    if (a_follows != b_follows) {
+        return a_follows;
+    }
+    if ((a->first.seq > head->seq) != (b->first.seq > head->seq)) {
+        return a->first.seq > head->seq;
+    }
+    return a->first.seq < b->first.seq;
+}
+
+static struct file *next_file(struct verify *v, struct file *files) {
+    struct file *next = NULL;
+    for (size_t i = 0; i < v->request->count; i++) {
+        struct file *file = &files[i];
+        if (!file->done && (next == NULL || is_nearer(&v->sequence.head, file, next))) {
+            next = file;
+        }
+    }
+    return next;
+}
+
+static void check_files(struct verify *v) {
+    struct file *files = mem_calloc(v->request->count, sizeof *files);
+    struct file *file;
+    for (size_t i = 0; i < v->request->count; i++) {
+        files[i].path = v->request->paths[i];
+        find_first(v, &files[i]);
+    }
+    while ((file = next_file(v, files)) != NULL) {
+        file->done = true;
+        check_file(v, file->path);
+    }
+    mem_free(files);
+}
+
+static void tell_missing(struct verify *v) {
+    const uint64_t seq = v->request->expect_seq;
+    v->line = 0;
+    if (v->first_seq == 0 || seq > v->sequence.head.seq) {
+        tell(v, mem_printf("record %" PRIu64 " is expected, but the last one is %" PRIu64
+                           ": the end was cut off, or the newest file is not among these",
+                           seq, v->sequence.head.seq));
+    } else if (seq < v->first_seq) {
+        tell(v, mem_printf("record %" PRIu64 " is expected, but the first one is %" PRIu64
+                           ": older files are not among these",
+                           seq, v->first_seq));
+    } else {
+        tell(v, mem_printf("record %" PRIu64 " is expected, but is not there", seq));
+    }
+}
+
+void audit_verify_files(const struct audit_verify_request *request,
+                        struct audit_verify_result *result) {
+    struct verify v = {.request = request, .result = result, .path = request->key_file};
     char *problem = NULL;
-    v.chain = chain_create(hmac_key_file, &problem);
+    *result = (struct audit_verify_result){0};
+    v.chain = chain_create(request->key_file, &problem);
     if (v.chain == NULL) {
-        v.path = hmac_key_file;
-        tell(&v, problem);
-        return false;
+        tell(&v, mem_strdup(problem + strlen("audit.hmacKeyFile: ") + strlen(v.path) + 2));
+        mem_free(problem);
+        result->unreadable = true;
+        return;
     }
-    for (size_t i = 0; i < count; i++) {
-        check_file(&v, paths[i]);
+    check_files(&v);
+    if (request->expect_hash != NULL && !v.expected_seen && request->count > 0) {
+        tell_missing(&v);
     }
+    result->last_seq = v.sequence.head.seq;
+    memcpy(result->last_hash, v.sequence.head.hash, sizeof result->last_hash);
     chain_destroy(&v.chain);
-    return v.whole;
 }

@@ -72,6 +72,7 @@ static void every_edit_is_found(void **state) {
             lines_write(&l, f->file);
             assert_false(verify_one(f->file, NULL, &p));
             assert_int_equal(p.first_line, i + 1);
+            assert_int_equal(p.count, 1);
             l.at[i][byte] ^= 1;
         }
     }
@@ -236,21 +237,18 @@ static void files_in_a_row(void **state) {
     lines_write(&l, second);
 
     const char *const both[] = {first, second};
-    memset(&p, 0, sizeof p);
-    assert_true(audit_verify_files(both, 2, NULL, on_problem, &p));
+    assert_true(verify_all(both, 2, NULL, &p));
 
     /* The second alone starts in the middle of nowhere; and a line is missing between them. */
     assert_false(verify_one(second, NULL, &p));
     assert_int_equal(p.first_line, 1);
     lines_remove(&l, 0);
     lines_write(&l, second);
-    memset(&p, 0, sizeof p);
-    assert_false(audit_verify_files(both, 2, NULL, on_problem, &p));
+    assert_false(verify_all(both, 2, NULL, &p));
 
     const char *const twice[] = {first, first};
-    memset(&p, 0, sizeof p);
-    assert_false(audit_verify_files(twice, 2, NULL, on_problem, &p));
-    assert_non_null(strstr(p.first, "another chain"));
+    assert_false(verify_all(twice, 2, NULL, &p));
+    assert_non_null(strstr(p.first, "copy"));
     free(all.data);
 }
 

@@ -84,11 +84,11 @@ static void renamed_under_load(void **state) {
         assert_whole(paths[i], NULL);
     }
     struct problems p = {0};
-    assert_true(audit_verify_files(files, ROTATIONS + 1, NULL, on_problem, &p));
+    assert_true(verify_all(files, ROTATIONS + 1, NULL, &p));
     assert_int_equal(in_the_last, 1);
     assert_int_equal(written, ROTATIONS * RECORDS + 1);
     write_life(f, 1); /* a restart goes on in the last */
-    assert_true(audit_verify_files(files, ROTATIONS + 1, NULL, on_problem, &p));
+    assert_true(verify_all(files, ROTATIONS + 1, NULL, &p));
 }
 
 static void same_file_stays(void **state) {
@@ -129,7 +129,7 @@ static void other_name(void **state) {
     f->config.audit.file = f->file;
     const char *const files[] = {f->file, n.next};
     struct problems p = {0};
-    assert_true(audit_verify_files(files, 2, NULL, on_problem, &p));
+    assert_true(verify_all(files, 2, NULL, &p));
 }
 
 static void what_cannot_be_done_changes_nothing(void **state) {

@@ -20,6 +20,7 @@
 #include <uv.h>
 
 #include "wslock/audit/audit.h"
+#include "wslock/audit/verify.h"
 
 #define UNUSED_OK __attribute__((unused))
 #define WAIT_LIMIT_MS 20000
@@ -230,9 +231,24 @@ static void on_problem(void *ctx, const char *path, uint64_t line, const char *t
     (void)snprintf(p->all + used, sizeof p->all - used, "%" PRIu64 ": %s\n", line, text);
 }
 
-static UNUSED_OK bool verify_one(const char *path, const char *key_file, struct problems *p) {
+static UNUSED_OK bool verify_all(const char *const *paths, size_t count, const char *key_file,
+                                 struct problems *p) {
     memset(p, 0, sizeof *p);
-    return audit_verify_files(&path, 1, key_file, on_problem, p);
+    const struct audit_verify_request request = {
+        .paths = paths,
+        .count = count,
+        .key_file = key_file,
+        .on_finding = on_problem,
+        .ctx = p,
+    };
+    struct audit_verify_result result;
+    audit_verify_files(&request, &result);
+    assert_int_equal(result.findings, p->count);
+    return p->count == 0;
+}
+
+static UNUSED_OK bool verify_one(const char *path, const char *key_file, struct problems *p) {
+    return verify_all(&path, 1, key_file, p);
 }
 
 static UNUSED_OK void assert_whole(const char *path, const char *key_file) {

@@ -7,7 +7,7 @@
  * descriptor, then to one fdatasync(2). A write that ends in the middle of a line is cut back to
  * the last whole line and the rest is written anew, so a file holds whole lines at any time but
  * during a write; what a crash then leaves of a line is cut off at the next start. All functions
- * but audit_verify_files belong to the loop's thread.
+ * belong to the loop's thread.
  */
 #ifndef WSLOCK_AUDIT_AUDIT_H
 #define WSLOCK_AUDIT_AUDIT_H
@@ -106,16 +106,5 @@ bool audit_healthy(const struct audit *a);
  * is fine. False: the disk has not answered for a second more; a thread still waits for it, so
  * that nothing is left to do but _exit. */
 bool audit_close(struct audit **a, int patience_ms) MUST_CHECK;
-
-/*
- * Checks a chain of files in order, oldest first (also the code behind `wslockctl audit verify`).
- * Problems are reported line by line (line 0: the file as such). Returns true if all is whole. The
- * first record must be seq 1, or AUDIT_ROTATED, which is the first record of a file that rotation
- * began. A cut tail cannot be seen: compare the last seq and hash with a checkpoint in the journal.
- */
-bool audit_verify_files(const char *const *paths, size_t count, const char *hmac_key_file,
-                        void (*on_problem)(void *ctx, const char *path, uint64_t line,
-                                           const char *text),
-                        void *ctx) MUST_CHECK;
 
 #endif
