@@ -22,6 +22,20 @@ void ctl_complain(const char *fmt, ...) {
     va_end(args);
 }
 
+bool ctl_check_options(const struct ctl_options *options, const char *command, unsigned allowed) {
+    static const char *const NAMES[CTL_OPTION_COUNT] = {"user",     "name",   "admin",    "role",
+                                                        "ttl",      "expect", "key-file", "follow",
+                                                        "resource", "action", "since"};
+
+    for (size_t i = 0; i < CTL_OPTION_COUNT; i++) {
+        if ((options->given & ~allowed & (1U << i)) != 0) {
+            ctl_complain("%s has no option --%s", command, NAMES[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* directory and rest, concatenated (heap). */
 static char *join(const char *directory, const char *rest) {
     struct buf b;

@@ -10,10 +10,33 @@
 #include "wslock/base/macros.h"
 #include "wslock/config/config.h"
 
-enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
+enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_UNREADABLE = 3 };
+
+/* The options that not every command has. */
+enum ctl_option {
+    CTL_OPTION_USER,
+    CTL_OPTION_NAME,
+    CTL_OPTION_ADMIN,
+    CTL_OPTION_ROLE,
+    CTL_OPTION_TTL,
+    CTL_OPTION_EXPECT,
+    CTL_OPTION_KEY_FILE,
+    CTL_OPTION_FOLLOW,
+    CTL_OPTION_RESOURCE,
+    CTL_OPTION_ACTION,
+    CTL_OPTION_SINCE,
+    CTL_OPTION_COUNT
+};
+#define CTL_BIT(option) (1U << CTL_OPTION_##option)
+#define CTL_AUDIT_OPTIONS                                                                          \
+    (CTL_BIT(EXPECT) | CTL_BIT(KEY_FILE) | CTL_BIT(FOLLOW) | CTL_BIT(RESOURCE) | CTL_BIT(USER) |   \
+     CTL_BIT(ACTION) | CTL_BIT(SINCE))
 
 /* The command line; everything is borrowed from argv. */
 struct ctl_options {
+    unsigned given;           /* CTL_BITs */
+    const char *const *words; /* behind the command */
+    size_t word_count;
     const char *config_file, *socket, *state_dir; /* or NULL */
     bool json;
     const char *user, *name; /* or NULL */
@@ -21,11 +44,19 @@ struct ctl_options {
     const char **roles;
     size_t role_count;
     bool admin;
+    const char *expect, *key_file;         /* or NULL */
+    const char *resource, *action, *since; /* or NULL */
+    bool follow;
 };
 
 enum ctl_exit ctl_token(const struct ctl_options *options);
 enum ctl_exit ctl_status(const struct ctl_options *options);
 enum ctl_exit ctl_reload(const struct ctl_options *options);
+enum ctl_exit ctl_audit(const struct ctl_options *options);
+
+/* Whether options has none of the CTL_BITs but those of `allowed`, else a message. */
+bool ctl_check_options(const struct ctl_options *options, const char *command,
+                       unsigned allowed) MUST_CHECK;
 
 /* Writes `wslockctl: …` and a line end on standard error. */
 void ctl_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -12,13 +12,42 @@ struct command {
     const char *name;
     enum ctl_exit (*run)(const struct ctl_options *options);
     const char *summary;
+    unsigned options; /* CTL_BITs */
+    bool takes_words;
+    const char *help; /* or NULL */
 };
 
+static enum ctl_exit help(const struct ctl_options *options);
+
+#define HELP_TOKEN                                                                                 \
+    "token --user U [--name N] [--admin] [--role R]… [--ttl D]\n"                                \
+    "  Signs with the development key of wslockd --dev, or with the first secret (HS256, HS384,\n" \
+    "  HS512) of --config. --admin adds the first of auth.adminRoles. D is a duration such as\n"   \
+    "  90s or 12h, the default. Standard output has the token and nothing else.\n"
+
+#define HELP_AUDIT                                                                                 \
+    "audit verify [--expect SEQ:HASH] [--key-file FILE] FILE…\n"                                 \
+    "  Verifies the hash chain over files of an audit log, plain or .gz, in any order, and "       \
+    "names\n"                                                                                      \
+    "  each line that was changed, added, moved or torn, and where lines are missing. --expect "   \
+    "is a\n"                                                                                       \
+    "  checkpoint of the daemon's log (audit_checkpoint seq=… hash=…): it shows a cut end. A " \
+    "keyed\n"                                                                                      \
+    "  chain needs its key: --key-file, or audit.hmacKeyFile of --config. Exit status: 0 whole,\n" \
+    "  1 findings, 3 a file cannot be read.\n"                                                     \
+    "    wslockctl audit verify /var/log/wslockd/audit.jsonl{,.[0-9]*}\n"                                   \
+    "    wslockctl --config FILE audit verify --expect 4711:9f86…0a08 audit.jsonl\n"
+
 static const struct command COMMANDS[] = {
-    {"token", ctl_token, "prints a token signed with a development key"},
-    {"status", ctl_status, "prints the state of a running daemon; exit 1 if it cannot grant locks"},
+    {"token", ctl_token, "prints a token signed with a development key",
+     CTL_BIT(USER) | CTL_BIT(NAME) | CTL_BIT(ADMIN) | CTL_BIT(ROLE) | CTL_BIT(TTL), false,
+     HELP_TOKEN},
+    {"status", ctl_status, "prints the state of a running daemon; exit 1 if it cannot grant locks",
+     0, false, NULL},
     {"reload", ctl_reload,
-     "has a running daemon read its configuration again; exit 1 if it refuses"},
+     "has a running daemon read its configuration again; exit 1 if it refuses", 0, false, NULL},
+    {"audit", ctl_audit, "verifies files of the audit log", CTL_AUDIT_OPTIONS, true, HELP_AUDIT},
+    {"help", help, "prints what a command does", 0, true, NULL},
 };
 
 enum option_id {
@@ -28,12 +57,9 @@ enum option_id {
     OPTION_JSON,
     OPTION_VERSION,
     OPTION_HELP,
-    OPTION_USER, /* from here on: options of `token` */
-    OPTION_NAME,
-    OPTION_ADMIN,
-    OPTION_ROLE,
-    OPTION_TTL,
+    OPTION_OF_COMMAND, /* and an enum ctl_option */
 };
+#define OF_COMMAND(option) (OPTION_OF_COMMAND + CTL_OPTION_##option)
 
 static const struct option OPTIONS[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
@@ -42,11 +68,17 @@ static const struct option OPTIONS[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
-    {"user", required_argument, NULL, OPTION_USER},
-    {"name", required_argument, NULL, OPTION_NAME},
-    {"admin", no_argument, NULL, OPTION_ADMIN},
-    {"role", required_argument, NULL, OPTION_ROLE},
-    {"ttl", required_argument, NULL, OPTION_TTL},
+    {"user", required_argument, NULL, OF_COMMAND(USER)},
+    {"name", required_argument, NULL, OF_COMMAND(NAME)},
+    {"admin", no_argument, NULL, OF_COMMAND(ADMIN)},
+    {"role", required_argument, NULL, OF_COMMAND(ROLE)},
+    {"ttl", required_argument, NULL, OF_COMMAND(TTL)},
+    {"expect", required_argument, NULL, OF_COMMAND(EXPECT)},
+    {"key-file", required_argument, NULL, OF_COMMAND(KEY_FILE)},
+    {"follow", no_argument, NULL, OF_COMMAND(FOLLOW)},
+    {"resource", required_argument, NULL, OF_COMMAND(RESOURCE)},
+    {"action", required_argument, NULL, OF_COMMAND(ACTION)},
+    {"since", required_argument, NULL, OF_COMMAND(SINCE)},
     {0},
 };
 
@@ -54,7 +86,7 @@ static const char HELP_HEAD[] =
     "Usage: wslockctl [--config FILE | --socket PATH] [--state-dir DIR] [--json] COMMAND\n"
     "\n"
     "Commands:\n";
-static const char HELP_TAIL[] =
+static const char HELP_OPTIONS[] =
     "\n"
     "Options:\n"
     "  --config FILE    the daemon's configuration, usually /etc/wslockd/wslockd.yaml\n"
@@ -64,18 +96,19 @@ static const char HELP_TAIL[] =
     "  Without these options: the wslockd --dev of the default DIR.\n"
     "  --json           answers as JSON\n"
     "  --version, --help\n"
-    "\n"
-    "token --user U [--name N] [--admin] [--role R]… [--ttl D]\n"
-    "  Signs with the development key of wslockd --dev, or with the first secret (HS256, HS384,\n"
-    "  HS512) of --config. --admin adds the first of auth.adminRoles. D is a duration such as\n"
-    "  90s or 12h, the default. Standard output has the token and nothing else.\n"
-    "\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage.\n";
+    "\n";
+static const char HELP_TAIL[] = "Exit status: 0 done, 1 failed, 2 wrong usage.\n";
 
 static void print_help(void) {
     fputs(HELP_HEAD, stdout);
     for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++) {
         printf("  %-8s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
+    }
+    fputs(HELP_OPTIONS, stdout);
+    for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++) {
+        if (COMMANDS[i].help != NULL) {
+            puts(COMMANDS[i].help);
+        }
     }
     fputs(HELP_TAIL, stdout);
 }
@@ -92,15 +125,14 @@ static const struct command *find_command(const char *name) {
 /* The command line beyond struct ctl_options. */
 struct parsed {
     struct ctl_options options;
-    const char *token_option; /* one that only `token` has, or NULL */
     bool help, version, wrong;
 };
 
-static void take(struct parsed *p, int id, const char *name) {
+static void take(struct parsed *p, int id) {
     struct ctl_options *o = &p->options;
 
-    if (id >= OPTION_USER) {
-        p->token_option = name;
+    if (id >= OPTION_OF_COMMAND) {
+        o->given |= 1U << (id - OPTION_OF_COMMAND);
     }
     switch (id) {
     case OPTION_CONFIG:
@@ -121,20 +153,38 @@ static void take(struct parsed *p, int id, const char *name) {
     case OPTION_HELP:
         p->help = true;
         break;
-    case OPTION_USER:
+    case OF_COMMAND(USER):
         o->user = optarg;
         break;
-    case OPTION_NAME:
+    case OF_COMMAND(NAME):
         o->name = optarg;
         break;
-    case OPTION_ADMIN:
+    case OF_COMMAND(ADMIN):
         o->admin = true;
         break;
-    case OPTION_ROLE:
+    case OF_COMMAND(ROLE):
         o->roles[o->role_count++] = optarg;
         break;
-    case OPTION_TTL:
+    case OF_COMMAND(TTL):
         o->ttl = optarg;
+        break;
+    case OF_COMMAND(EXPECT):
+        o->expect = optarg;
+        break;
+    case OF_COMMAND(KEY_FILE):
+        o->key_file = optarg;
+        break;
+    case OF_COMMAND(FOLLOW):
+        o->follow = true;
+        break;
+    case OF_COMMAND(RESOURCE):
+        o->resource = optarg;
+        break;
+    case OF_COMMAND(ACTION):
+        o->action = optarg;
+        break;
+    case OF_COMMAND(SINCE):
+        o->since = optarg;
         break;
     default: /* getopt has reported it */
         p->wrong = true;
@@ -163,7 +213,29 @@ static enum ctl_exit unknown_command(const char *name) {
     return usage();
 }
 
-static enum ctl_exit run(const struct parsed *p, int count, char **words) {
+/* The command's own help, or all. */
+static void print_help_of(const struct command *command) {
+    if (command == NULL || command->help == NULL) {
+        print_help();
+        return;
+    }
+    printf("Usage: wslockctl [--config FILE | --socket PATH] [--state-dir DIR] [--json] COMMAND\n"
+           "\n%s",
+           command->help);
+}
+
+static enum ctl_exit help(const struct ctl_options *options) {
+    const struct command *command =
+        options->word_count > 0 ? find_command(options->words[0]) : NULL;
+
+    if (options->word_count > 0 && command == NULL) {
+        return unknown_command(options->words[0]);
+    }
+    print_help_of(command);
+    return CTL_OK;
+}
+
+static enum ctl_exit run(struct parsed *p, int count, char **words) {
     const struct command *command = count > 0 ? find_command(words[0]) : NULL;
     enum ctl_exit result;
 
@@ -172,7 +244,7 @@ static enum ctl_exit run(const struct parsed *p, int count, char **words) {
     }
     if (p->help || p->version) {
         if (p->help) {
-            print_help();
+            print_help_of(command);
         } else {
             puts("wslockctl " WSLOCK_VERSION);
         }
@@ -181,7 +253,7 @@ static enum ctl_exit run(const struct parsed *p, int count, char **words) {
     if (command == NULL) {
         return unknown_command(count > 0 ? words[0] : NULL);
     }
-    if (count > 1) {
+    if (count > 1 && !command->takes_words) {
         ctl_complain("%s: unexpected argument: %s", command->name, words[1]);
         return usage();
     }
@@ -189,10 +261,11 @@ static enum ctl_exit run(const struct parsed *p, int count, char **words) {
         ctl_complain("--config or --socket, not both");
         return usage();
     }
-    if (p->token_option != NULL && command->run != ctl_token) {
-        ctl_complain("%s has no option --%s", command->name, p->token_option);
+    if (!ctl_check_options(&p->options, command->name, command->options)) {
         return usage();
     }
+    p->options.words = (const char *const *)words + 1;
+    p->options.word_count = (size_t)count - 1;
     result = command->run(&p->options);
     return result == CTL_USAGE ? usage() : result;
 }
@@ -200,11 +273,11 @@ static enum ctl_exit run(const struct parsed *p, int count, char **words) {
 int main(int argc, char **argv) {
     struct parsed parsed = {0};
     enum ctl_exit result;
-    int id, index = 0;
+    int id;
 
     parsed.options.roles = mem_calloc((size_t)argc + 1, sizeof *parsed.options.roles);
-    while ((id = getopt_long(argc, argv, "", OPTIONS, &index)) != -1) {
-        take(&parsed, id, OPTIONS[index].name);
+    while ((id = getopt_long(argc, argv, "f", OPTIONS, NULL)) != -1) {
+        take(&parsed, id == 'f' ? OF_COMMAND(FOLLOW) : id);
     }
     result = run(&parsed, argc - optind, argv + optind);
     if (result == CTL_OK && (fflush(stdout) != 0 || ferror(stdout))) {
