@@ -9,10 +9,9 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "record.h"
 #include "wslock/base/mem.h"
 
-#define READ_BYTES (4 * RECORD_LINE_MAX)
+#define READ_BYTES (4 * AUDIT_LINE_MAX_BYTES)
 
 struct audit_lines {
     int fd; /* gz has a duplicate */
@@ -97,7 +96,7 @@ enum audit_line audit_lines_next(struct audit_lines *l, struct str *line) {
         const char *at = l->data + l->start;
         const char *newline = memchr(at, '\n', l->end - l->start);
         const size_t len = newline != NULL ? (size_t)(newline - at) : l->end - l->start;
-        if (len >= RECORD_LINE_MAX) {
+        if (len >= AUDIT_LINE_MAX_BYTES) {
             skip_line(l);
             return AUDIT_LINE_TOO_LONG;
         }

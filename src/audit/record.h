@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 #include "wslock/audit/audit.h"
+#include "wslock/audit/lines.h"
 #include "wslock/base/buf.h"
 
-/* The longest line, with its newline. */
-#define RECORD_LINE_MAX ((size_t)64 * 1024)
+#define RECORD_LINE_MAX AUDIT_LINE_MAX_BYTES
 #define RECORD_VERSION 1
 /* "2025-11-24T04:36:00.123456Z" */
 #define RECORD_TIME_LEN 27

@@ -10,6 +10,8 @@ static const struct {
     bool takes_files;
 } COMMANDS[] = {
     {"verify", "audit verify", ctl_audit_verify, CTL_BIT(EXPECT) | CTL_BIT(KEY_FILE), true},
+    {"tail", "audit tail", ctl_audit_tail,
+     CTL_BIT(FOLLOW) | CTL_BIT(RESOURCE) | CTL_BIT(USER) | CTL_BIT(ACTION) | CTL_BIT(SINCE), false},
 };
 
 enum ctl_exit ctl_audit(const struct ctl_options *options) {
@@ -39,31 +41,4 @@ enum ctl_exit ctl_audit(const struct ctl_options *options) {
         return CTL_USAGE;
     }
     return COMMANDS[i].run(&rest);
-}
-
-/* C1 controls, and what turns the direction of text. */
-static bool is_hidden(uint32_t code) {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
-           code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
-}
-
-void ctl_append_printable(struct buf *out, struct str text) {
-    for (size_t i = 0; i < text.len;) {
-        const size_t len = utf8_sequence(text.p + i, text.len - i);
-
-        if (len == 0) {
-            buf_printf(out, "\\x%02x", (unsigned char)text.p[i]);
-            i++;
-            continue;
-        }
-        const uint32_t code = utf8_code(text.p + i, len);
-
-        if (is_hidden(code)) {
-            buf_printf(out, code < 0x80 ? "\\x%02x" : "\\u%04x", code);
-        } else {
-            buf_append(out, text.p + i, len);
-        }
-        i += len;
-    }
 }

@@ -187,3 +187,119 @@ test('audit verify: a keyed chain', async (t) => {
   const unread = await verify('--key-file', keyFile, ...files);
   assert.deepStrictEqual([unread.code, unread.stdout.split('\n')[0]], [3, `${keyFile}: must hold 16 to 4096 bytes`]);
 });
+
+const tail = (d, ...args) => ctl('--config', d.configFile, 'audit', 'tail', ...args);
+
+test('audit tail: the newest records, and filters', async (t) => {
+  const d = await h.lockDaemon(t, { config: { resourceTypes: { now: { takeover: 'immediate' } } } });
+  const ann = await d.client({ user: 'ann', name: 'Ann B' });
+  const adm = await d.client({ user: 'root', name: 'Root', admin: true });
+  for (let i = 0; i < 8; i += 1) await h.take(ann, `doc:${i}:a`);
+  await h.take(ann, 'now:1:a');
+  await h.view(adm, 'now:1:a');
+  await adm.expect('lock:takeover', { resourceId: 'now:1:a', reason: 'ward round' }, 'lock:acquired');
+  const takeover = await d.waitForAudit((a) => a.action === 'LOCK_TAKEOVER');
+  const lines = () => linesOf(d.auditFile);
+
+  const json = await tail(d, '--json');
+  assert.deepStrictEqual([json.code, json.stdout, json.stderr], [0, lines().slice(-20).map((l) => `${l}\n`).join(''), '']);
+  const text = await h.run(['--config', d.configFile, 'audit', 'tail'], { program: CTL, env: { ...ENV, TZ: 'Asia/Kathmandu' } });
+  assert.strictEqual(text.stdout.split('\n').length, 21);
+  const local = new Date(Date.parse(takeover.time) + 5.75 * 3600e3).toISOString().replace('Z', '+05:45');
+  assert.ok(text.stdout.includes(`\n${local} LOCK_TAKEOVER now:1:a Root (root) from Ann B (ann) by Root (root): ward round [IMMEDIATE]\n`), text.stdout);
+
+  const filtered = async (...args) => {
+    const got = await tail(d, '--json', ...args);
+    assert.deepStrictEqual([got.code, got.stderr], [0, ''], args.join(' '));
+    return got.stdout.split('\n').slice(0, -1).map((line) => JSON.parse(line));
+  };
+  const all = () => d.audit();
+  assert.deepStrictEqual(await filtered('--resource', 'doc:3:a'), all().filter((a) => a.resourceId === 'doc:3:a'));
+  assert.deepStrictEqual(await filtered('--action', 'LOCK_ACQUIRED'), all().filter((a) => a.action === 'LOCK_ACQUIRED'));
+  assert.deepStrictEqual(await filtered('--user', 'root'), all().filter((a) => [a.user, a.previousHolder, a.admin].some((p) => p?.id === 'root')));
+  assert.deepStrictEqual(await filtered('--user', 'ann', '--resource', 'now:1:a'),
+    all().filter((a) => a.resourceId === 'now:1:a' && [a.user, a.previousHolder].some((p) => p?.id === 'ann')));
+  assert.deepStrictEqual(await filtered('--since', '1h'), all(), 'all, not the newest 20');
+  assert.deepStrictEqual(await filtered('--since', '2h ago'), all());
+  assert.deepStrictEqual(await filtered('--since', takeover.time), all().filter((a) => a.time >= takeover.time));
+  assert.deepStrictEqual(await filtered('--since', local), all().filter((a) => new Date(a.time) >= new Date(takeover.time)));
+  assert.deepStrictEqual(await filtered('--since', '2199-01-01T00:00:00Z'), []);
+  for (const args of [['--since', 'yesterday'], ['--since', '2025-11-24'], ['--action', 'lock_acquired'], ['file'], ['--expect', '1:a']]) {
+    const wrong = await tail(d, ...args);
+    assert.deepStrictEqual([wrong.code, wrong.stdout], [2, ''], args.join(' '));
+  }
+
+  await d.stop();
+  const strange = JSON.stringify({ time: 'now\u001b[2J', action: 'LOCK_ACQUIRED', resourceId: 'doc:\u0007', user: { id: 'e\u009bve', name: '\u202eevE\r\n' } });
+  fs.appendFileSync(d.auditFile, `${strange}\n\u001b]0;x\u0007 not JSON\n${'x'.repeat(70000)}\n{"torn`);
+  const [odd, other, long, end] = (await tail(d)).stdout.split('\n').slice(-4);
+  assert.deepStrictEqual([odd, other, long, end], ['now\\x1b[2J LOCK_ACQUIRED doc:\\x07 \\u202eevE\\x0d\\x0a (e\\u009bve)',
+    'not an audit record: \\x1b]0;x\\x07 not JSON', 'not an audit record: a line that is too long', '']);
+  assert.strictEqual((await tail(d, '--json')).stdout.split('\n').at(-2), strange, 'only records');
+});
+
+test('audit tail -f: over rotations, no line lost or twice', async (t) => {
+  const limits = { maxRoomsPerConnection: 1000, messagesPerSecond: 100000, messageBurst: 100000 };
+  const d = await h.lockDaemon(t, { config: { limits } });
+  const ann = await d.client({ user: 'ann' });
+  const child = h.start(CTL, ['--config', d.configFile, '--json', 'audit', 'tail', '-f'], { env: { ...process.env, ...ENV } });
+  h.cleanup(t, () => child.kill('SIGKILL'));
+  let out = '';
+  let told = '';
+  child.stdout.on('data', (data) => (out += data));
+  child.stderr.on('data', (data) => (told += data));
+  const seen = () => out.split('\n').slice(0, -1).map((line) => JSON.parse(line));
+  const sees = (resourceId) => h.eventually(() => seen().some((a) => a.resourceId === resourceId), `${resourceId} is printed`);
+  const files = [];
+  const rotated = async () => {
+    files.push(`${d.auditFile}.${files.length + 1}`);
+    await rotate(d, files.at(-1));
+  };
+
+  await h.take(ann, 'doc:1:a');
+  await sees('doc:1:a');
+  for (let i = 0; i < 3; i += 1) {
+    const load = (async () => {
+      for (let k = 0; k < 40; k += 1) await h.take(ann, `load:${i}-${k}:a`);
+    })();
+    await rotated();
+    await load;
+  }
+  await sees('load:2-39:a');
+  child.kill('SIGSTOP');
+  for (const part of 'bcd') {
+    await h.take(ann, `doc:1:${part}`);
+    await rotated();
+  }
+  await h.take(ann, 'doc:1:e');
+  child.kill('SIGCONT');
+  await sees('doc:1:e');
+  await d.stop();
+  await h.eventually(() => seen().at(-1).action === 'AUDIT_STOPPED', 'the last record');
+  child.kill('SIGTERM');
+  assert.deepStrictEqual(await child.ended, { code: 0, signal: null });
+  const all = h.readChain([...files, d.auditFile]);
+  assert.deepStrictEqual(seen().map((a) => a.seq), all.slice(seen()[0].seq - 1).map((a) => a.seq));
+  assert.strictEqual(told, '');
+});
+
+test('audit tail: without a file', async (t) => {
+  const d = await h.lockDaemon(t);
+  await d.stop();
+  d.config.audit.file = path.join(d.dir, 'none');
+  d.writeConfig();
+  const none = await tail(d);
+  assert.deepStrictEqual([none.code, none.stderr], [1, `wslockctl: ${d.dir}/none: No such file or directory\n`]);
+  const child = h.start(CTL, ['--config', d.configFile, 'audit', 'tail', '--follow'], { env: { ...process.env, ...ENV } });
+  h.cleanup(t, () => child.kill('SIGKILL'));
+  const line = new Promise((resolve) => child.stdout.on('data', resolve));
+  fs.writeFileSync(d.config.audit.file, '{"action":"LOCK_ACQUIRED"}\n');
+  assert.match(String(await h.deadline(line, 'a line')), /LOCK_ACQUIRED/);
+  child.kill('SIGINT');
+  assert.deepStrictEqual(await child.ended, { code: 0, signal: null });
+  d.config.audit.file = '-';
+  d.writeConfig();
+  const journal = await tail(d);
+  assert.strictEqual(journal.code, 1);
+  assert.match(journal.stderr, /audit\.file is "-": the records are on the daemon's standard output/);
+});

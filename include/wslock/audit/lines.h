@@ -8,6 +8,8 @@
 #include "wslock/base/macros.h"
 #include "wslock/base/str.h"
 
+#define AUDIT_LINE_MAX_BYTES ((size_t)64 * 1024) /* with the line end */
+
 struct audit_lines;
 
 enum audit_line {
