@@ -10,9 +10,32 @@ static const struct {
     bool takes_files;
 } COMMANDS[] = {
     {"verify", "audit verify", ctl_audit_verify, CTL_BIT(EXPECT) | CTL_BIT(KEY_FILE), true},
+    {"merge", "audit merge", ctl_audit_merge, 0, true},
     {"tail", "audit tail", ctl_audit_tail,
      CTL_BIT(FOLLOW) | CTL_BIT(RESOURCE) | CTL_BIT(USER) | CTL_BIT(ACTION) | CTL_BIT(SINCE), false},
 };
+
+const char ctl_audit_help[] =
+    "audit tail [-f] [--resource R] [--user U] [--action A] [--since T]\n"
+    "  Prints the last 20 records of audit.file, one readable line each; with --json as they\n"
+    "  stand in the file. -f (--follow) prints those that come too, over rotations, until\n"
+    "  SIGINT or SIGTERM. --user is the id of the user, the previous holder or the\n"
+    "  administrator. --since prints all from a time (RFC 3339) or a duration ago on.\n"
+    "    wslockctl --config FILE audit tail -f --action LOCK_TAKEOVER\n"
+    "    wslockctl --config FILE audit tail --resource document:1:body --since 2h\n"
+    "audit verify [--expect SEQ:HASH] [--key-file FILE] FILE…\n"
+    "  Verifies the hash chain over files of an audit log, plain or .gz, in any order. Names\n"
+    "  each line that was changed, added, moved or torn, and where lines are missing.\n"
+    "  --expect is a checkpoint of the daemon's log (audit_checkpoint seq=… hash=…): it shows\n"
+    "  a cut end. A keyed chain needs its key: --key-file, or audit.hmacKeyFile of --config.\n"
+    "  Exit status: 0 whole, 1 findings, 3 a file cannot be read.\n"
+    "    wslockctl audit verify /var/log/wslockd/audit.jsonl{,.[0-9]*}\n"
+    "    wslockctl --config FILE audit verify --expect 4711:9f86…0a08 audit.jsonl\n"
+    "audit merge FILE…\n"
+    "  Prints the records of several instances' files, plain or .gz, as JSON lines in order of\n"
+    "  time and eventId, and only one record of each change. Exit status: 0 done, 1 lines were\n"
+    "  left out, 3 a file cannot be read.\n"
+    "    wslockctl audit merge gw-1/audit.jsonl gw-2/audit.jsonl >merged.jsonl\n";
 
 enum ctl_exit ctl_audit(const struct ctl_options *options) {
     const char *name = options->word_count > 0 ? options->words[0] : "";

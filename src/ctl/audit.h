@@ -8,6 +8,7 @@
 
 /* options->words are the files. */
 enum ctl_exit ctl_audit_verify(const struct ctl_options *options);
+enum ctl_exit ctl_audit_merge(const struct ctl_options *options);
 enum ctl_exit ctl_audit_tail(const struct ctl_options *options);
 
 /* Which records are printed; NULL: all. Borrowed. */

@@ -53,6 +53,7 @@ enum ctl_exit ctl_token(const struct ctl_options *options);
 enum ctl_exit ctl_status(const struct ctl_options *options);
 enum ctl_exit ctl_reload(const struct ctl_options *options);
 enum ctl_exit ctl_audit(const struct ctl_options *options);
+extern const char ctl_audit_help[];
 
 /* Whether options has none of the CTL_BITs but those of `allowed`, else a message. */
 bool ctl_check_options(const struct ctl_options *options, const char *command,

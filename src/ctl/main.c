@@ -19,33 +19,11 @@ struct command {
 
 static enum ctl_exit help(const struct ctl_options *options);
 
-#define HELP_TOKEN                                                                                 \
-    "token --user U [--name N] [--admin] [--role R]… [--ttl D]\n"                                \
-    "  Signs with the development key of wslockd --dev, or with the first secret (HS256, HS384,\n" \
-    "  HS512) of --config. --admin adds the first of auth.adminRoles. D is a duration such as\n"   \
-    "  90s or 12h, the default. Standard output has the token and nothing else.\n"
-
-#define HELP_AUDIT                                                                                 \
-    "audit tail [-f] [--resource R] [--user U] [--action A] [--since T]\n"                         \
-    "  Prints the last 20 records of audit.file, one readable line each; with --json as they are " \
-    "in\n"                                                                                         \
-    "  the file. -f (--follow) also those that come, over rotations, until SIGINT or SIGTERM.\n"   \
-    "  --user: the id of the user, the previous holder or the administrator. --since: all from "   \
-    "a\n"                                                                                          \
-    "  time (RFC 3339) or a duration ago on. Rotated files are not read.\n"                        \
-    "    wslockctl --config FILE audit tail -f --action LOCK_TAKEOVER\n"                           \
-    "    wslockctl --config FILE audit tail --resource document:1:body --since 2h\n"               \
-    "audit verify [--expect SEQ:HASH] [--key-file FILE] FILE…\n"                                 \
-    "  Verifies the hash chain over files of an audit log, plain or .gz, in any order, and "       \
-    "names\n"                                                                                      \
-    "  each line that was changed, added, moved or torn, and where lines are missing. --expect "   \
-    "is a\n"                                                                                       \
-    "  checkpoint of the daemon's log (audit_checkpoint seq=… hash=…): it shows a cut end. A " \
-    "keyed\n"                                                                                      \
-    "  chain needs its key: --key-file, or audit.hmacKeyFile of --config. Exit status: 0 whole,\n" \
-    "  1 findings, 3 a file cannot be read.\n"                                                     \
-    "    wslockctl audit verify /var/log/wslockd/audit.jsonl{,.[0-9]*}\n"                          \
-    "    wslockctl --config FILE audit verify --expect 4711:9f86…0a08 audit.jsonl\n"
+static const char HELP_TOKEN[] =
+    "token --user U [--name N] [--admin] [--role R]… [--ttl D]\n"
+    "  Signs with the development key of wslockd --dev, or with the first secret (HS256, HS384,\n"
+    "  HS512) of --config. --admin adds the first of auth.adminRoles. D is a duration such as\n"
+    "  90s or 12h, the default. Standard output has the token and nothing else.\n";
 
 static const struct command COMMANDS[] = {
     {"token", ctl_token, "prints a token signed with a development key",
@@ -55,7 +33,8 @@ static const struct command COMMANDS[] = {
      0, false, NULL},
     {"reload", ctl_reload,
      "has a running daemon read its configuration again; exit 1 if it refuses", 0, false, NULL},
-    {"audit", ctl_audit, "prints and verifies the audit log", CTL_AUDIT_OPTIONS, true, HELP_AUDIT},
+    {"audit", ctl_audit, "prints, verifies and merges audit logs", CTL_AUDIT_OPTIONS, true,
+     ctl_audit_help},
     {"help", help, "prints what a command does", 0, true, NULL},
 };
 

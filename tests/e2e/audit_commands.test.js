@@ -303,3 +303,62 @@ test('audit tail: without a file', async (t) => {
   assert.strictEqual(journal.code, 1);
   assert.match(journal.stderr, /audit\.file is "-": the records are on the daemon's standard output/);
 });
+
+test('audit merge: the files of two instances', async (t) => {
+  const one = await h.lockDaemon(t, { config: { instance: 'one' } });
+  const two = await h.lockDaemon(t, { redis: one.redis, config: { instance: 'two' } });
+  const [ann, bob] = [await one.client({ user: 'ann' }), await two.client({ user: 'bob' })];
+  for (let i = 0; i < 5; i += 1) {
+    const { token } = await h.take(ann, 'doc:1:a');
+    await ann.expect('lock:release', { resourceId: 'doc:1:a', token }, 'lock:released');
+    const other = await h.take(bob, 'doc:1:a');
+    await bob.expect('lock:release', { resourceId: 'doc:1:a', token: other.token }, 'lock:released');
+  }
+  await one.stop();
+  await two.stop();
+  const files = [one.auditFile, two.auditFile];
+  const merge = async (...args) => {
+    const got = await ctl('audit', 'merge', ...args);
+    return { ...got, lines: got.stdout.split('\n').slice(0, -1) };
+  };
+  const all = files.flatMap(linesOf);
+  const tick = (id) => (id ? id.split('-').map(BigInt) : [0n, 0n]);
+  const expected = all.map((line) => [JSON.parse(line), line]).sort(([a], [b]) => {
+    if (a.time !== b.time) return a.time < b.time ? -1 : 1;
+    const [x, y] = [tick(a.eventId), tick(b.eventId)];
+    return Number(x[0] - y[0]) || Number(x[1] - y[1]);
+  }).map(([, line]) => line);
+
+  const merged = await merge(...files);
+  assert.deepStrictEqual([merged.code, merged.stderr, merged.lines], [0, '', expected], 'each line as it was');
+  const acquired = merged.lines.map((line) => JSON.parse(line)).filter((a) => a.action === 'LOCK_ACQUIRED');
+  assert.deepStrictEqual(acquired.map((a) => a.instance), Array(5).fill(['one', 'two']).flat());
+  const packed = path.join(one.dir, 'packed.gz');
+  fs.writeFileSync(packed, zlib.gzipSync(fs.readFileSync(files[0])));
+  assert.deepStrictEqual((await merge(files[1], packed, ...files)).lines, expected, 'a file twice');
+
+  // What was read back from the store gives way to what its daemon wrote, wherever it stands.
+  const released = linesOf(files[0]).find((line) => line.includes('"LOCK_RELEASED"'));
+  const again = path.join(one.dir, 'again');
+  const early = { ...JSON.parse(released), time: '2001-01-01T00:00:00.000000Z', recovered: true, instance: 'two', hash: '1' };
+  const late = { ...early, time: '2199-01-01T00:00:00.000000Z', hash: '2' };
+  const lone = { ...early, eventId: '7-0' };
+  writeLines(again, [early, late, lone, { ...lone, time: late.time }].map((record) => JSON.stringify(record)));
+  for (const order of [[again, ...files], [...files, again]]) {
+    assert.deepStrictEqual((await merge(...order)).lines, [JSON.stringify(lone), ...expected], order[0]);
+  }
+  // The same change has several records, of different actions or resources.
+  writeLines(again, [{ ...lone, time: late.time }, { ...lone, action: 'LOCK_RESERVED' }, { ...lone, resourceId: 'doc:2' }, lone].map((r) => JSON.stringify(r)));
+  assert.strictEqual((await merge(again)).lines.length, 3);
+
+  const strange = path.join(one.dir, 'strange');
+  fs.writeFileSync(strange, `${'x'.repeat(70000)}\n\0\n{"action":"LOCK_ACQUIRED"}\n${expected[0]}\n{"torn`);
+  const odd = await merge(strange);
+  assert.deepStrictEqual([odd.code, odd.lines], [1, [expected[0]]]);
+  assert.deepStrictEqual(odd.stderr.split('\n').slice(0, -1), [
+    'longer than any audit record', 'not an audit record', 'not an audit record', null, 'the last line is torn',
+  ].flatMap((text, i) => (text ? [`wslockctl: ${strange}:${i + 1}: ${text}: left out`] : [])));
+  const none = await merge(path.join(one.dir, 'none'), ...files);
+  assert.deepStrictEqual([none.code, none.lines], [3, expected]);
+  for (const args of [[], ['--user', 'ann', ...files], ['-f', ...files]]) assert.strictEqual((await merge(...args)).code, 2, args.join(' '));
+});
