@@ -29,7 +29,7 @@ const char ctl_audit_help[] =
     "  --expect is a checkpoint of the daemon's log (audit_checkpoint seq=… hash=…): it shows\n"
     "  a cut end. A keyed chain needs its key: --key-file, or audit.hmacKeyFile of --config.\n"
     "  Exit status: 0 whole, 1 findings, 3 a file cannot be read.\n"
-    "    wslockctl audit verify /var/log/wslockd/audit.jsonl{,.[0-9]*}\n"
+    "    wslockctl audit verify /var/log/wslockd/audit.jsonl{,[-.][0-9]*}\n"
     "    wslockctl --config FILE audit verify --expect 4711:9f86…0a08 audit.jsonl\n"
     "audit merge FILE…\n"
     "  Prints the records of several instances' files, plain or .gz, as JSON lines in order of\n"
