@@ -57,6 +57,7 @@ static char *begin(struct sequence *s, const struct chain_link *link, bool uncha
         return mem_printf("seq 1 must have a prev of zeros");
     }
     if (link->seq != 1 && !rotation && !lines_before) {
+        add_gap(s, 1, link->seq - 1);
         return mem_printf("the chain begins at seq %" PRIu64 ", in the middle of a file: lines "
                           "before it are missing",
                           link->seq);
@@ -84,6 +85,13 @@ static char *jump(struct sequence *s, const struct chain_link *link, bool rotati
 
 static char *step_back(struct sequence *s, const struct chain_link *link) {
     const uint64_t due = s->head.seq + 1;
+    if (fill_gap(s, link->seq)) {
+        return follows(&s->last, link)
+                   ? NULL
+                   : mem_printf("seq is %" PRIu64 " where %" PRIu64 " is due: the line was moved "
+                                "here",
+                                link->seq, due);
+    }
     if (link->seq == 1 && strcmp(link->prev, CHAIN_GENESIS) == 0 &&
         strcmp(link->hash, s->first.hash) != 0) {
         s->gap_count = 0;
@@ -91,15 +99,8 @@ static char *step_back(struct sequence *s, const struct chain_link *link) {
         set_head(s, link, true);
         return mem_printf("seq is 1 where %" PRIu64 " is due: another chain begins here", due);
     }
-    if (!fill_gap(s, link->seq)) {
-        return mem_printf("seq is %" PRIu64 " where %" PRIu64 " is due: the line was added, or is "
-                          "a copy of another",
-                          link->seq, due);
-    }
-    if (follows(&s->last, link)) {
-        return NULL;
-    }
-    return mem_printf("seq is %" PRIu64 " where %" PRIu64 " is due: the line was moved here",
+    return mem_printf("seq is %" PRIu64 " where %" PRIu64 " is due: the line was added, or is a "
+                      "copy of another",
                       link->seq, due);
 }
 

@@ -75,7 +75,11 @@ static struct config *load_dev(const struct ctl_options *options) {
     return config;
 }
 
+/* Where systemd keeps the credentials of the running service; root can read them. */
+#define SERVICE_CREDENTIALS "/run/credentials/wslockd.service"
+
 struct config *ctl_load_config(const struct ctl_options *options) {
+    (void)setenv("CREDENTIALS_DIRECTORY", SERVICE_CREDENTIALS, 0);
     if (options->config_file != NULL && options->state_dir == NULL) {
         return config_load_file(options->config_file, print_problem, NULL);
     }

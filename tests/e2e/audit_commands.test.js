@@ -238,6 +238,23 @@ test('audit tail: the newest records, and filters', async (t) => {
   assert.strictEqual((await tail(d, '--json')).stdout.split('\n').at(-2), strange, 'only records');
 });
 
+test('a configuration that names credentials of the service', async (t) => {
+  const d = await h.lockDaemon(t);
+  await d.stop();
+  d.config.audit.hmacKeyFile = 'credential:audit-key';
+  d.writeConfig();
+  const told = await tail(d, '--action', 'AUDIT_STOPPED');
+  assert.deepStrictEqual([told.code, told.stderr, told.stdout.split('\n').length], [0, '', 2]);
+  const unread = await ctl('--config', d.configFile, 'audit', 'verify', d.auditFile);
+  assert.strictEqual(unread.code, 3);
+  assert.match(unread.stdout, /^\/run\/credentials\/wslockd\.service\/audit-key: No such file or directory\n/);
+  const dir = h.tempDir(t);
+  fs.writeFileSync(path.join(dir, 'audit-key'), 'the key of another chain');
+  const other = await h.run(['--config', d.configFile, 'audit', 'verify', d.auditFile], { program: CTL, env: { ...ENV, CREDENTIALS_DIRECTORY: dir } });
+  assert.strictEqual(other.code, 1);
+  assert.match(other.stdout, /^No record verifies: is this the key of these files, and are they keyed\?$/m);
+});
+
 test('audit tail -f: over rotations, no line lost or twice', async (t) => {
   const limits = { maxRoomsPerConnection: 1000, messagesPerSecond: 100000, messageBurst: 100000 };
   const d = await h.lockDaemon(t, { config: { limits } });

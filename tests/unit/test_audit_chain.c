@@ -1,6 +1,8 @@
 /* The chain over restarts, with and without a key, and what verify finds. */
 #include "test_audit_support.h"
 
+#include "seeded.h"
+
 #define MAX_LINES 64
 
 /* A file as lines, to be changed and written again. */
@@ -119,6 +121,67 @@ static void every_other_order_is_found(void **state) {
         l.at[i] = l.at[i + 1] = all.at[i]; /* and a line twice in another's place */
         lines_write(&l, f->file);
         assert_false(verify_one(f->file, NULL, &p));
+    }
+    free(all.data);
+}
+
+#define RANDOM_ROUNDS 3000
+
+/* One random edit; whether it is one that only a checkpoint shows: the end is cut. */
+static bool edit(struct lines *l, struct seeded *s, char *spare) {
+    const int i = (int)seeded_below(s, (uint64_t)l->count);
+    const int k = (int)seeded_below(s, (uint64_t)l->count);
+    char *line = l->at[i];
+    switch (seeded_below(s, 4)) {
+    case 0: /* a byte */
+        (void)snprintf(spare, 4096, "%s", line);
+        spare[seeded_below(s, strlen(line))] ^= (char)(1 + seeded_below(s, 7));
+        l->at[i] = spare;
+        return false;
+    case 1: /* removed */
+        lines_remove(l, i);
+        return i == l->count;
+    case 2: /* a copy at another place */
+        memmove(&l->at[k + 1], &l->at[k], (size_t)(l->count - k) * sizeof l->at[0]);
+        l->at[k] = line;
+        l->count++;
+        return false;
+    default: /* moved */
+        lines_remove(l, i);
+        memmove(&l->at[k + 1], &l->at[k], (size_t)(l->count - k) * sizeof l->at[0]);
+        l->at[k] = line;
+        l->count++;
+        return i == k;
+    }
+}
+
+/* One edit is found, and makes no more than three findings; of several, at least one is found. */
+static void random_edits_are_found(void **state) {
+    struct fixture *f = *state;
+    struct seeded s = seeded_start("edits");
+    static char spare[4][4096];
+    struct problems p;
+    write_life(f, 20);
+    struct lines all;
+    lines_read(&all, f->file);
+    for (int round = 0; round < RANDOM_ROUNDS; round++) {
+        struct lines l = all;
+        const int edits = 1 + (int)seeded_below(&s, 4);
+        bool unseen = false;
+        for (int e = 0; e < edits; e++) {
+            unseen = edit(&l, &s, spare[e]);
+        }
+        const bool prefix =
+            l.count <= all.count && memcmp(l.at, all.at, (size_t)l.count * sizeof l.at[0]) == 0;
+        lines_write(&l, f->file);
+        const bool whole = verify_one(f->file, NULL, &p);
+        assert_int_equal(whole, prefix);
+        if (edits == 1) {
+            assert_int_equal(whole, unseen);
+            if (p.count > 3) {
+                fail_msg("%s", p.all);
+            }
+        }
     }
     free(all.data);
 }
@@ -318,6 +381,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_edit_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(every_removal_is_found_but_the_last, setup, teardown),
         cmocka_unit_test_setup_teardown(every_other_order_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(random_edits_are_found, setup, teardown),
         cmocka_unit_test_setup_teardown(foreign_and_torn_lines_are_found, setup, teardown),
         cmocka_unit_test_setup_teardown(keyed_chain_needs_its_key, setup, teardown),
         cmocka_unit_test_setup_teardown(keyed_hash_is_hmac_sha256, setup, teardown),
