@@ -132,10 +132,12 @@ static bool edit(struct lines *l, struct seeded *s, char *spare) {
     const int i = (int)seeded_below(s, (uint64_t)l->count);
     const int k = (int)seeded_below(s, (uint64_t)l->count);
     char *line = l->at[i];
+    char *byte;
     switch (seeded_below(s, 4)) {
     case 0: /* a byte */
         (void)snprintf(spare, 4096, "%s", line);
-        spare[seeded_below(s, strlen(line))] ^= (char)(1 + seeded_below(s, 7));
+        byte = &spare[seeded_below(s, strlen(line))];
+        *byte = *byte == 'x' ? 'y' : 'x';
         l->at[i] = spare;
         return false;
     case 1: /* removed */
