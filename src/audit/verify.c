@@ -119,7 +119,7 @@ static void check_lines(struct verify *v, struct audit_lines *lines) {
             v->result->unreadable = true;
             return;
         case AUDIT_LINE_END:
-            if (v->line == 1) {
+            if (v->line == 1 && !audit_lines_in_use(lines)) {
                 tell(v, mem_printf("holds no records"));
             }
             return;

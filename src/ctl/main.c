@@ -71,9 +71,7 @@ static const struct option OPTIONS[] = {
 };
 
 static const char HELP_HEAD[] =
-    "Usage: wslockctl [--config FILE | --socket PATH] [--state-dir DIR] [--json] COMMAND\n"
-    "\n"
-    "Commands:\n";
+    "Usage: wslockctl [--config FILE | --socket PATH] [--state-dir DIR] [--json] COMMAND\n\n";
 static const char HELP_OPTIONS[] =
     "\n"
     "Options:\n"
@@ -88,7 +86,7 @@ static const char HELP_OPTIONS[] =
 static const char HELP_TAIL[] = "Exit status: 0 done, 1 failed, 2 wrong usage.\n";
 
 static void print_help(void) {
-    fputs(HELP_HEAD, stdout);
+    printf("%sCommands:\n", HELP_HEAD);
     for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++) {
         printf("  %-8s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
     }
@@ -207,9 +205,7 @@ static void print_help_of(const struct command *command) {
         print_help();
         return;
     }
-    printf("Usage: wslockctl [--config FILE | --socket PATH] [--state-dir DIR] [--json] COMMAND\n"
-           "\n%s",
-           command->help);
+    printf("%s%s", HELP_HEAD, command->help);
 }
 
 static enum ctl_exit help(const struct ctl_options *options) {

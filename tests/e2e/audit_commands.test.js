@@ -280,6 +280,8 @@ test('audit tail -f: over rotations, no line lost or twice', async (t) => {
       for (let k = 0; k < 40; k += 1) await h.take(ann, `load:${i}-${k}:a`);
     })();
     await rotated();
+    const live = await verify(...files, d.auditFile); // while the daemon writes
+    assert.deepStrictEqual([live.code, live.stdout.split(': ').at(-1)], [0, '0 findings\n']);
     await load;
   }
   await sees('load:2-39:a');
