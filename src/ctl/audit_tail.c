@@ -156,6 +156,9 @@ static bool change_file(struct tail *t, struct ctl_audit_file *next) {
         t->file = between;
         ok = read_on(t);
     }
+    if (ok && t->hash.len > 0 && !follows(t, next)) {
+        ctl_complain("%s does not continue the file before: records may be missing here", t->path);
+    }
     ctl_audit_file_close(&t->file);
     t->file = *next;
     return ok;
