@@ -116,7 +116,7 @@ check_pages() {
             "$(sed 's/\\-/-/g' "docs/man/$page" | grep -oE -- '--[a-z][a-z-]*' | sort -u)"
     done
     same 'commands of wslockctl.1 and of --help' "$(commands_of_help)" \
-        "$(sed -n '/^\.SH COMMANDS/,/^\.SH OPTIONS/{/^\.TP/{n;s/^\.B \([a-z-]*\).*/\1/p}}' docs/man/wslockctl.1 | sort)"
+        "$(sed -n '/^\.SH COMMANDS/,/^\.SH OPTIONS/{/^\.TP/{n;s/^\.B[IR]* "\?\([a-z-]*\).*/\1/p}}' docs/man/wslockctl.1 | sort -u)"
 }
 
 completions() { # words of a command line
