@@ -50,9 +50,8 @@ static void on_finding(void *ctx, const char *finding) {
 }
 
 static void on_unsupported(void *ctx, bool fatal, const char *finding) {
-    if (fatal) {
-        on_finding(ctx, finding);
-    }
+    (void)fatal; /* any other finding is a warning */
+    on_finding(ctx, finding);
 }
 
 /* Reports and frees a problem, if there is one. */
@@ -92,6 +91,7 @@ static bool prepare(const struct reload_target *t, struct prepared *p, struct re
         return false;
     }
     r->next = p->config;
+    config_warn(p->config, on_problem, r);
     unsupported_each(p->config, on_unsupported, r);
     bool ok = config_may_reload(t->config, p->config, on_problem, r);
     p->net = net_prepare(t->net, p->config, on_finding, r);

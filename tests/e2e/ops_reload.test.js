@@ -145,6 +145,23 @@ test('warnings are told; many at once are done one after the other; none while i
   assert.strictEqual((await d.end()).code, 0);
 });
 
+test('warnings are those of --check-config, at their lines', async (t) => {
+  const d = await h.lockDaemon(t);
+  d.config.default = { presenceMaxListed: 10000 };
+  d.config.paths = { socketio: '/socket.io' };
+  d.writeConfig();
+  const { status, json } = await post(d);
+  assert.deepStrictEqual([status, json.warnings.map(({ key, line }) => ({ key, line }))], [200, [
+    { key: 'default.presenceMaxListed', line: lineOf(d, 'presenceMaxListed') },
+    { key: 'paths.socketio', line: lineOf(d, 'socketio') },
+  ]]);
+  const check = await h.run(['--check-config', '--config', d.configFile]);
+  for (const { key, message } of json.warnings) {
+    assert.ok(check.stderr.includes(`${key}: warning: ${message}`), check.stderr);
+    assert.ok(d.log.some((line) => line.startsWith('reload_warning') && line.includes(`key=${key} `)), key);
+  }
+});
+
 test('rotation: the file was renamed, or has another name', async (t) => {
   const d = await h.lockDaemon(t);
   const ann = await d.client({ user: 'ann' });
