@@ -95,8 +95,7 @@ static bool prepare(const struct reload_target *t, struct prepared *p, struct re
     unsupported_each(p->config, on_unsupported, r);
     bool ok = config_may_reload(t->config, p->config, on_problem, r);
     p->net = net_prepare(t->net, p->config, on_finding, r);
-    p->auth = auth_create(p->config, &problem);
-    tell(r, &problem);
+    p->auth = auth_prepare(p->config, on_finding, r);
     if (p->config->ticket_signing_key_file != NULL) {
         p->tickets = ticket_keys_load(p->config->ticket_signing_key_file, &problem);
         tell(r, &problem);
@@ -122,7 +121,7 @@ static void take(const struct reload_target *t, struct prepared *p) {
     config_exchange(t->config, p->config);
     audit_reload(t->audit, &p->audit);
     net_reload(t->net, &p->net);
-    auth_reload(t->auth, &p->auth);
+    auth_reload(t->auth, t->config, &p->auth);
     *t->tickets = p->tickets;
     gateway_reload(t->gateway, p->config, p->tickets);
     p->tickets = tickets_before;

@@ -99,23 +99,33 @@ bool auth_check(const struct config *config, config_finding_cb on_problem, void 
     return ok;
 }
 
-struct auth *auth_create(const struct config *config, char **problem) {
+struct auth *auth_prepare(const struct config *config, config_finding_cb on_problem, void *ctx) {
     struct auth *a = mem_zalloc(sizeof *a);
 
     json_object_seed(0); /* a random seed, against chosen collisions; further calls do nothing */
     auth_keystore_init(&a->keys);
     copy_rules(&a->rules, config);
-    *problem = NULL;
-    log_unused_keys(config);
-    if (!auth_keys_load(&a->keys, config, keep_first, problem)) {
+    if (!auth_keys_load(&a->keys, config, on_problem, ctx)) {
         auth_destroy(&a);
     }
     return a;
 }
 
-void auth_reload(struct auth *a, struct auth **next) {
+struct auth *auth_create(const struct config *config, char **problem) {
+    struct auth *a;
+
+    *problem = NULL;
+    a = auth_prepare(config, keep_first, problem);
+    if (a != NULL) {
+        log_unused_keys(config);
+    }
+    return a;
+}
+
+void auth_reload(struct auth *a, const struct config *config, struct auth **next) {
     struct auth before = *a;
 
+    log_unused_keys(config);
     *a = **next;
     **next = before;
     auth_destroy(next);

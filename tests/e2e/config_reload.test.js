@@ -131,7 +131,10 @@ test('a file that will not do changes nothing, and the log says why', async (t) 
   await refuses(d, (c) => { doc(c); c.instance = 'other'; c.redis.shards = 8; },
     /reload_problem.*instance.*changes only with a restart/, /reload_problem.*redis\.shards.*changes only with a restart/);
   await refuses(d, (c) => { doc(c); c.listen.push(c.listen[0]); }, /reload_problem/);
-  await refuses(d, (c) => { doc(c); c.auth.keys[0].secretFile = '/nonexistent'; }, /reload_problem.*auth\.keys\[0\]/);
+  await refuses(d, (c) => {
+    doc(c);
+    c.auth.keys = ['a', 'b'].map((kid) => ({ ...c.auth.keys[0], kid, secretFile: '/nonexistent' }));
+  }, /reload_problem.*auth\.keys\[0\]/, /reload_problem.*auth\.keys\[1\]/);
   await refuses(d, (c) => { doc(c); c.tickets = { signingKeyFile: '/nonexistent' }; }, /reload_problem.*tickets\.signingKeyFile/);
   const good = `${d.configFile}.good`;
   d.writeConfig();
@@ -160,6 +163,16 @@ test('a reload that fails while the store is awaited is not forgotten when it co
   d.redis.resume();
   await d.ready();
   assert.strictEqual(await d.metric(SUCCESS), 0);
+});
+
+test('a key that no algorithm allows is logged when it is in force, not when the reload is refused', async (t) => {
+  const d = await h.lockDaemon(t);
+  const unused = { kid: 'unused', alg: 'HS512', secretFile: d.config.auth.keys[0].secretFile };
+  await refuses(d, (c) => { c.auth.keys.push(unused); c.instance = 'other'; }, /reload_problem.*instance/);
+  const logged = () => d.log.filter((line) => /^key_unused .*kid=unused/.test(line)).length;
+  assert.strictEqual(logged(), 0);
+  await reloads(d, (c) => c.auth.keys.push(unused));
+  assert.strictEqual(logged(), 1);
 });
 
 /* Opens a TLS connection: {cn (of the certificate), protocol, reused, session (a ticket)}. */

@@ -47,9 +47,12 @@ bool auth_check(const struct config *config, config_finding_cb on_problem, void 
 /* Loads the keys that the configuration names. NULL with *problem set (heap, caller frees) when a
  * file cannot be read or holds no usable key. */
 struct auth *auth_create(const struct config *config, char **problem) MUST_CHECK;
-/* Takes the keys and the rules of *next, which auth_create has made of another configuration, and
- * destroys the rest. Identities that are verified already stay as they are. */
-void auth_reload(struct auth *a, struct auth **next);
+/* Loads what auth_reload takes. NULL after every problem has been reported. */
+struct auth *auth_prepare(const struct config *config, config_finding_cb on_problem,
+                          void *ctx) MUST_CHECK;
+/* Takes the keys and the rules of *next, which auth_prepare has made of config, and destroys those
+ * before. Identities that are verified already stay as they are. */
+void auth_reload(struct auth *a, const struct config *config, struct auth **next);
 void auth_destroy(struct auth **a);
 /* Whether at least one key is loaded (readiness). */
 bool auth_ready(const struct auth *a);
