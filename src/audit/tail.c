@@ -272,8 +272,8 @@ int tail_begin(const char *path, char **problem) {
     struct stat st;
     struct tail t = {.fd = open(path, OPEN_FLAGS | O_CREAT | O_EXCL, 0640)};
     const bool made = t.fd >= 0;
-    if (t.fd < 0 && errno == EEXIST) {
-        t.fd = open(path, OPEN_FLAGS);
+    if (t.fd < 0 && errno == EEXIST) { /* a file, or a symbolic link that may lead to none */
+        t.fd = open(path, OPEN_FLAGS | O_CREAT, 0640);
     }
     if (lock(&t, path, &st, problem)) {
         if (!S_ISREG(st.st_mode) || st.st_size == 0) {

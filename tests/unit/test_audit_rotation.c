@@ -132,6 +132,23 @@ static void other_name(void **state) {
     assert_true(verify_all(files, 2, NULL, &p));
 }
 
+static void renamed_behind_a_symbolic_link(void **state) {
+    struct fixture *f = *state;
+    struct names n = names_of(f, 0);
+    assert_int_equal(symlink(n.next, f->file), 0);
+    struct audit *a = open_audit(f);
+    write_records(a, 1);
+    assert_int_equal(rename(n.next, n.aside), 0);
+    reload(f, a);
+    write_records(a, 1);
+    close_audit(f, &a);
+    const char *const files[] = {n.aside, n.next};
+    struct problems p = {0};
+    assert_true(audit_verify_files(files, 2, NULL, on_problem, &p));
+    assert_true(begins_rotated(n.next));
+    assert_int_equal(count_in_file(n.next, "LOCK_ACQUIRED"), 1);
+}
+
 static void what_cannot_be_done_changes_nothing(void **state) {
     struct fixture *f = *state;
     struct names n = names_of(f, 0);
@@ -232,6 +249,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(renamed_under_load, setup, teardown),
         cmocka_unit_test_setup_teardown(same_file_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(other_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(renamed_behind_a_symbolic_link, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_done_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(other_key, setup, teardown),
         cmocka_unit_test_setup_teardown(checkpoints_follow, setup, teardown),
