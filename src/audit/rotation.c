@@ -47,15 +47,23 @@ static bool open_next(struct rotation *r, const struct config *next, char **prob
     return true;
 }
 
+static char *other_key_problem(const char *path) {
+    if (is_stdout(path)) {
+        return mem_printf("audit.hmacKeyFile: the key of standard output changes only with a "
+                          "restart");
+    }
+    return mem_printf("audit.hmacKeyFile: another key, or none, needs another file: rename %s, or "
+                      "change audit.file",
+                      path);
+}
+
 /* The file stays. */
 static bool check_same(const struct rotation *r, const struct rotation_file *now,
                        const struct config *next, char **problem) {
     char key_mark[CHAIN_HASH_LEN + 1];
     chain_hash(r->chain, "", 0, key_mark);
     if (strcmp(key_mark, now->key_mark) != 0) {
-        *problem = mem_printf("audit.hmacKeyFile: another key, or none, needs another file: rename "
-                              "%s, or change audit.file",
-                              now->path);
+        *problem = other_key_problem(now->path);
     } else if (strcmp(now->path, next->audit.file) != 0) {
         *problem = mem_printf("audit.file: %s: is the file that is written now, under another name",
                               next->audit.file);

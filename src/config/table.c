@@ -368,7 +368,8 @@ static const struct config_row ROOT_ROWS[] = {
      .doc = "What is refused while records cannot be written: administrators' actions, also all "
             "requests for a lock, or nothing ([details](audit.md#what-a-full-disk-stops))."},
     {SECRET_FILE(ROOT, "audit.hmacKeyFile", audit.hmac_key_file), .null_means = "plain SHA-256",
-     .doc = "Makes the hash chain keyed (HMAC-SHA-256)."},
+     .doc = "Makes the hash chain keyed (HMAC-SHA-256). The key of standard output changes only "
+            "with a restart."},
     {DURATION(ROOT, "audit.checkpoint", audit.checkpoint_ms), .fallback = "1h",
      .max = HOURS(24 * 7),
      .doc = "How often an `AUDIT_CHECKPOINT` is written, also to the journal. Checkpoints show if "

@@ -194,6 +194,20 @@ test('rotation: the file was renamed, or has another name', async (t) => {
   assert.strictEqual(all.at(-1).action, 'AUDIT_STOPPED');
 });
 
+test('standard output: another key is refused', async (t) => {
+  const d = await h.newDaemon(t, { config: { audit: { file: '-' } } });
+  const hmacKeyFile = path.join(d.dir, 'hmac.key');
+  fs.writeFileSync(hmacKeyFile, 'k'.repeat(64));
+  await d.start();
+  assert.strictEqual((await post(d)).status, 200);
+  d.config.audit.hmacKeyFile = hmacKeyFile;
+  d.writeConfig();
+  assert.deepStrictEqual((await post(d)).json.error.problems, [{
+    file: d.configFile, line: lineOf(d, 'hmacKeyFile'), key: 'audit.hmacKeyFile',
+    message: 'the key of standard output changes only with a restart',
+  }]);
+});
+
 test('rotation waits for a slow disk, and no record is lost', async (t) => {
   const d = await h.lockDaemon(t, { env: h.slowDisk(300) });
   const ann = await d.client({ user: 'ann' });
