@@ -65,7 +65,7 @@ static bool check_same(const struct rotation *r, const struct rotation_file *now
     if (strcmp(key_mark, now->key_mark) != 0) {
         *problem = other_key_problem(now->path);
     } else if (strcmp(now->path, next->audit.file) != 0) {
-        *problem = mem_printf("audit.file: %s: is the file that is written now, under another name",
+        *problem = mem_printf("audit.file: %s: is another name of the current audit file",
                               next->audit.file);
     }
     return *problem == NULL;

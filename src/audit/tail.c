@@ -279,8 +279,8 @@ int tail_begin(const char *path, char **problem) {
         if (!S_ISREG(st.st_mode) || st.st_size == 0) {
             return t.fd;
         }
-        *problem = mem_printf("audit.file: %s: is not empty: records go on in an empty file, or in "
-                              "one that is not there yet",
+        *problem = mem_printf("audit.file: %s: is not empty. The audit log continues only in an "
+                              "empty or a new file.",
                               path);
     }
     if (made) {

@@ -83,7 +83,7 @@ static void put_done(struct reload *r) {
 
 static void put_refused(struct reload *r) {
     http_error(&r->response, 422, "RELOAD_REFUSED",
-               "the configuration cannot be taken: the one before stays in force");
+               "The new configuration is not valid. The previous one stays in force.");
     insert(&r->response.body, "}}", "problems", &r->problems);
 }
 

@@ -90,7 +90,7 @@ test('wslockctl reload: waits, exits with 0, or with 1 and the reasons', async (
   assert.deepStrictEqual([refused.code, refused.stdout, refused.stderr], [1, '',
     `${d.configFile}:${lineOf(d, '"instance"')}: instance: changes only with a restart\n`
     + `${d.configFile}:${lineOf(d, 'nonexistent')}: auth.keys[0].secretFile: /nonexistent: No such file or directory\n`
-    + 'wslockctl: the configuration cannot be taken: the one before stays in force\n']);
+    + 'wslockctl: The new configuration is not valid. The previous one stays in force.\n']);
   const machine = await ctl(d, '--json', ...socket(d));
   assert.deepStrictEqual([machine.code, JSON.parse(machine.stdout).error.problems.length], [1, 2]);
   const byFile = await ctl(d, '--config', d.configFile); // finds the socket there

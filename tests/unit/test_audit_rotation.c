@@ -167,7 +167,7 @@ static void what_cannot_be_done_changes_nothing(void **state) {
     close(other);
     assert_int_equal(unlink(n.next), 0);
     assert_int_equal(link(f->file, n.next), 0);
-    assert_refused(f, a, "under another name");
+    assert_refused(f, a, "another name of the current audit file");
     assert_int_equal(unlink(n.next), 0);
     (void)snprintf(missing, sizeof missing, "%s/none/audit", f->dir);
     f->config.audit.file = missing;
