@@ -144,7 +144,7 @@ static void renamed_behind_a_symbolic_link(void **state) {
     close_audit(f, &a);
     const char *const files[] = {n.aside, n.next};
     struct problems p = {0};
-    assert_true(audit_verify_files(files, 2, NULL, on_problem, &p));
+    assert_true(verify_all(files, 2, NULL, &p));
     assert_true(begins_rotated(n.next));
     assert_int_equal(count_in_file(n.next, "LOCK_ACQUIRED"), 1);
 }
