@@ -115,10 +115,11 @@ static size_t list_users(const struct room *room, const struct lock_view *lock,
     struct list *it = room->users.prev;
     for (; it != &room->users && at > 0; it = it->prev) {
         const struct room_user *u = CONTAINER_OF(it, struct room_user, node);
-        if (u->connections > 0 && u != other) {
-            users[--at] = wire_of(lock, u);
-            holder_listed = holder_listed || users[at].has_lock;
+        if (u == other || u->connections == 0) {
+            continue;
         }
+        users[--at] = wire_of(lock, u);
+        holder_listed = holder_listed || users[at].has_lock;
     }
     const struct room_user *holder =
         lock_is_owned(lock) && at == 0 && max > 0 ? map_get(room->user_map, lock->user_id) : NULL;
