@@ -113,8 +113,10 @@ main() {
     echo "== installing: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq || echo "apt-get update failed; trying with what is known" >&2
     look "$what" # now that the names of packages are known
+    # Nobody answers questions: changed configuration files stay as they are.
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -q --no-install-recommends "${missing[@]}"
+        apt-get install -y -q --no-install-recommends \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "${missing[@]}"
 }
 
 main "$@"
