@@ -47,7 +47,7 @@ enum option_id {
     OPTION_HELP,
     OPTION_OF_COMMAND, /* and an enum ctl_option */
 };
-#define OF_COMMAND(option) (OPTION_OF_COMMAND + CTL_OPTION_##option)
+#define OF_COMMAND(option) ((int)OPTION_OF_COMMAND + (int)CTL_OPTION_##option)
 
 static const struct option OPTIONS[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
