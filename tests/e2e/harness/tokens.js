@@ -41,6 +41,15 @@ function keyPair(alg) {
 
 const KEY_TYPES = { ec: ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'], rsa: ['-newkey', 'rsa:2048'] };
 
+/* How long a certificate is valid; days negative: not any more. From 3.4 on openssl takes times, and then no negative days. */
+function validity(days) {
+  if (days >= 0) return ['-days', String(days)];
+  const [major, minor] = execFileSync('openssl', ['version']).toString().match(/\d+/g).map(Number);
+  return major > 3 || (major === 3 && minor >= 4)
+    ? ['-not_before', '20240101000000Z', '-not_after', '20240102000000Z']
+    : ['-days', String(days)];
+}
+
 /* A self-signed certificate: {certificate, key} file names. options: {days (negative: expired), name, cn, type}. */
 function certificate(dir, options = {}) {
   const name = options.name || 'server';
@@ -49,7 +58,7 @@ function certificate(dir, options = {}) {
   const openssl = (...args) => execFileSync('openssl', args, { stdio: 'ignore' });
   openssl('req', ...KEY_TYPES[options.type || 'ec'], '-nodes', '-keyout', files.key, '-out', request, '-subj',
     `/CN=${options.cn || 'localhost'}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1');
-  openssl('x509', '-req', '-in', request, '-signkey', files.key, '-days', String(options.days || 2), '-copy_extensions', 'copy',
+  openssl('x509', '-req', '-in', request, '-signkey', files.key, ...validity(options.days || 2), '-copy_extensions', 'copy',
     '-out', files.certificate);
   return files;
 }
