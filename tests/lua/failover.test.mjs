@@ -242,6 +242,6 @@ test('libraries of two versions serve one store side by side', async (t) => {
     await other.join(DOC, bob);
     assert.equal((await w.s.status(DOC)).lock.user, 'ann');
     assert.equal((await other.status(DOC)).lock.user, 'ann');
-    await redis.command('FUNCTION', 'DELETE', other.library.name);
+    await redis.command('FUNCTION', 'DELETE', other.loaded.name);
     assert.equal((await w.s.status(DOC)).lock.user, 'ann');
 });

@@ -192,11 +192,11 @@ export class Scripts {
         Object.assign(this, { redis, testClock, lease, isPrivate, shards });
         this.ms = 1763953000000;
         this.longestGrace = 30000;
-        this.library = library(testClock);
+        this.loaded = library(testClock);
     }
 
     async load() {
-        await this.redis.command('FUNCTION', 'LOAD', 'REPLACE', this.library.text);
+        await this.redis.command('FUNCTION', 'LOAD', 'REPLACE', this.loaded.text);
         await this.setClock(this.ms);
     }
 
@@ -215,7 +215,7 @@ export class Scripts {
 
     // instance: the incarnation of the caller.
     async run(name, instance, keys, args) {
-        const raw = await this.redis.command('FCALL', `${this.library.name}_${name}`, keys.length, ...keys.map((k) => TAG + k),
+        const raw = await this.redis.command('FCALL', `${this.loaded.name}_${name}`, keys.length, ...keys.map((k) => TAG + k),
             packAll(args), instance);
         return replyOf(raw);
     }
