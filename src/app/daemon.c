@@ -62,8 +62,9 @@ struct daemon {
     uint64_t reached_ms;  /* when the store was reached; 0: not yet */
     uint64_t last_tick_ms;
     bool closed_all;
-    bool flushing; /* the audit is being flushed, the last step of a drain */
+    bool flushing; /* the audit is being flushed, which follows the drain */
     bool flushed;
+    bool leaving; /* the store's leases are given up, which follows the flush */
     enum exit_code exit_code;
 };
 
@@ -138,7 +139,8 @@ static void on_flushed(void *ctx, bool ok) {
     if (ok) {
         log_info("drained");
     }
-    end(d, EXIT_CLEAN);
+    d->leaving = true;
+    gateway_leave(d->gateway);
 }
 
 static void go_on_draining(struct daemon *d, uint64_t now_ms) {
@@ -156,7 +158,9 @@ static void go_on_draining(struct daemon *d, uint64_t now_ms) {
         d->closed_all = true;
         gateway_close_all(d->gateway);
     }
-    if (now_ms >= d->deadline_ms || (drained && late)) {
+    if (d->leaving && gateway_left(d->gateway)) {
+        end(d, EXIT_CLEAN);
+    } else if (now_ms >= d->deadline_ms || (drained && late)) {
         if (!drained) {
             log_warn("drain_incomplete", LFI("sessions", gateway_session_count(d->gateway)));
         }

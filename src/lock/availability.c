@@ -41,6 +41,9 @@ static bool can_open(const struct lock_node *node) {
 }
 
 void store_open(struct lock_store *store) {
+    if (store->closing) {
+        return;
+    }
     for (unsigned i = 0; i < store->shard_count; i++) {
         struct shard *s = &store->shards[i];
 

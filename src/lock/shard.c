@@ -246,14 +246,16 @@ static void renew(struct shard *s) {
 }
 
 static void on_given_up(struct script_call *call, const struct script_reply *reply) {
-    (void)call;
     (void)reply;
+    call->shard->store->leases_open--;
 }
 
 void shard_give_up_lease(struct shard *s) {
     if (s->state != SHARD_AWAY && redis_link_is_up(s->node->link)) {
+        s->store->leases_open++;
         send_lease(s, 0, audit_recovery_is_settled(s) ? -1 : audit_recovery_tick(s), on_given_up);
     }
+    shard_away(s);
 }
 
 bool shard_serves(struct shard *s) {

@@ -108,7 +108,8 @@ struct lock_store {
     const struct script_hooks *script_hooks;
     const struct shard_hooks *shard_hooks;
     char incarnation[RAND_ID_LEN + 1];
-    bool closing;
+    bool closing;       /* the leases are given up, nothing is begun any more */
+    size_t leases_open; /* given up, without an answer */
 
     struct shard *shards;
     unsigned shard_count;

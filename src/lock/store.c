@@ -155,6 +155,20 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
     return store;
 }
 
+void lock_store_give_up_leases(struct lock_store *store) {
+    if (store->closing) {
+        return;
+    }
+    store->closing = true;
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        shard_give_up_lease(&store->shards[i]);
+    }
+}
+
+bool lock_store_leases_given_up(const struct lock_store *store) {
+    return store->leases_open == 0;
+}
+
 void lock_store_destroy(struct lock_store **storep) {
     struct lock_store *store = *storep;
 
@@ -162,10 +176,7 @@ void lock_store_destroy(struct lock_store **storep) {
         return;
     }
     *storep = NULL;
-    store->closing = true;
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        shard_give_up_lease(&store->shards[i]);
-    }
+    lock_store_give_up_leases(store);
     for (unsigned i = 0; i < store->node_count; i++) {
         node_fini(&store->nodes[i]);
     }

@@ -130,6 +130,14 @@ bool gateway_drained(const struct gateway *g) {
     return map_count(g->sessions) == 0 && disconnects_settled(g) && lock_store_flushed(g->store);
 }
 
+void gateway_leave(struct gateway *g) {
+    lock_store_give_up_leases(g->store);
+}
+
+bool gateway_left(const struct gateway *g) {
+    return lock_store_leases_given_up(g->store);
+}
+
 static void close_now(void *ctx, struct str id, void *value) {
     (void)ctx;
     (void)id;

@@ -177,3 +177,19 @@ test('SIGTERM: told, closed 1001, locks in grace, audit whole, exit 0', async (t
   }
   await h.checkAll(one, two);
 });
+
+test('SIGTERM: the lease is over when the process is, also if the store answers late', async (t) => {
+  const redis = await h.redis(t, { tcp: true });
+  await h.layOut(redis);
+  const wire = await h.proxy(t, redis.port);
+  const d = await h.lockDaemon(t, { redis, config: { redis: { url: `redis://127.0.0.1:${wire.port}/0`, lease: '10m' } } });
+  const leases = async () => {
+    const due = await Promise.all((await redis.keys('*:due')).map((key) => redis.command('ZRANGE', key, 0, -1)));
+    return due.flat().filter((name) => name.startsWith('i:'));
+  };
+  assert.strictEqual((await leases()).length, 16);
+  wire.delay(300 * h.SLOW); // what it sends last is under way for longer than an exit takes
+  d.signal('SIGTERM');
+  assert.deepStrictEqual(await d.end(), { code: 0, signal: null });
+  assert.deepStrictEqual(await leases(), []);
+});

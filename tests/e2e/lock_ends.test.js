@@ -208,7 +208,7 @@ test('what an end does to a lock, row by row', { concurrency: 6 }, async (t) => 
       limits: { messagesPerSecond: 5, messageBurst: 20, pingInterval: `${PING}ms`, pongTimeout: `${PING}ms` },
     }),
     drained: await start('drained', {}),
-    killed: await start('killed', { redis: { lease: h.ms(6000), commandTimeout: h.ms(2000) } }),
+    killed: await start('killed', {}),
   };
 
   const scene = async (st, name, { on = 'main', tls, wire: through, who: more } = {}) => {

@@ -73,13 +73,19 @@ struct lock_store_callbacks {
 struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
                                      const struct config *config,
                                      const struct lock_store_callbacks *callbacks);
-/* Ends the lease if the store is connected (clean shutdown), then destroys the links. Outstanding
- * calls complete with LOCK_UNKNOWN first. */
+/* Gives the leases up unless that was done, then destroys the links. Outstanding calls complete
+ * with LOCK_UNKNOWN first. */
 void lock_store_destroy(struct lock_store **store);
 
 /* Before a clean stop, when no more calls are made: lets the audit write everything to disk. Poll
  * it until it returns true: the audit has answered. */
 bool lock_store_flushed(struct lock_store *store);
+/* The last step before lock_store_destroy: gives the leases of all shards up, so that other
+ * instances do not count on this one any more. The store must be destroyed only after
+ * lock_store_leases_given_up, or the server may lose what it has not read of a closed connection.
+ */
+void lock_store_give_up_leases(struct lock_store *store);
+bool lock_store_leases_given_up(const struct lock_store *store);
 /* Why the store is away or was not reached; NULL: it is up, or the reason is not known. */
 const char *lock_store_problem(const struct lock_store *store);
 /* Writes the calls that wait for the end of this turn of the loop. Calls back nobody. */

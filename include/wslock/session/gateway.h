@@ -61,6 +61,10 @@ void gateway_record_reload(struct gateway *g, bool ok, const struct lock_operati
  * the store has flushed. */
 void gateway_drain(struct gateway *g);
 bool gateway_drained(const struct gateway *g);
+/* The last step of a stop: other instances do not count on this one any more. gateway_left: the
+ * store has answered, or is away. */
+void gateway_leave(struct gateway *g);
+bool gateway_left(const struct gateway *g);
 /* Closes the sessions that are left at once (drainTimeout is over). */
 void gateway_close_all(struct gateway *g);
 
