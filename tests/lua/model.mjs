@@ -1215,8 +1215,9 @@ export class Model {
     // What an instance was told of the end of grants: [resource, ending] each.
     endings(list, { highest = 0 } = {}) {
         this.begin();
-        this.tick = Math.max(this.tick, highest);
-        for (const [resource, ending] of this.window > 0 ? list : []) {
+        const counted = this.window > 0 ? list : [];
+        this.tick = Math.max(this.tick, highest, ...counted.map(([, ending]) => ending.token));
+        for (const [resource, ending] of counted) {
             const room = this.room(resource);
             if (!room.ended.some((e) => e.token === ending.token)) {
                 const at = room.ended.findIndex((e) => e.token < ending.token);

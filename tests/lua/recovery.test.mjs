@@ -1025,6 +1025,22 @@ test('endings come in the order of their tokens: the lock ends as its owner ende
     assert.equal(list.length, 2);
 });
 
+test('a grant after the window has a higher token than every ending reported in it, also if the clock was set back', async () => {
+    const w = await shared();
+    const { ann, bob, token } = await w.given('held');
+    const ending = { user: 'ann', name: 'Ann', client: ann.client, token, reason: 'RELEASED', dirty: 0, revision: null, since: START, ended: START, by: '', request: '' };
+    await w.redis.command('FLUSHALL');
+    await w.s.setClock(w.s.ms - 60000);
+    await w.s.renew('i1');
+    has(await w.s.endings('i1', [[DOC, { ...ending, token: (w.s.ms + 86400001) * 1000 }]]), { status: 'AHEAD' });
+    await w.s.endings('i1', [[DOC, ending]]);
+    await closed(w);
+    await w.s.join(DOC, bob);
+    const r = await w.s.acquire(DOC, bob);
+    has(r, { outcome: 'GRANTED' });
+    assert.ok(r.lock.token > token);
+});
+
 test('endings count inside a window alone, and not from the far future', async () => {
     const w = await shared();
     const { ann, token } = await w.given('held');

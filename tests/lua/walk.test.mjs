@@ -244,7 +244,7 @@ class Walk {
         const list = lately.map(({ resource, ending }) => [resource, ending]);
         const highest = view.tick;
         const open = this.m.window > 0;
-        this.raised ||= highest > this.shown.tick;
+        this.raised ||= Math.max(highest, ...list.map(([, { token }]) => token)) > this.shown.tick;
         const r = await this.s.endings(name, list, { highest });
         const events = this.m.endings(list, { highest });
         assert.deepEqual(r.events.map(flat), events.map(flat), `endings ${name}`);

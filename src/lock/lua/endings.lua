@@ -39,10 +39,14 @@ local function learn(resource, packed)
 end
 
 local _, highest = unpack(arg, 1, 2)
+local last = window > 0 and #arg or 0
+for i = 3, last, 2 do -- no later grant may get such a token
+  highest = math.max(highest, unpack_values(arg[i + 1])[ENDING.TOKEN])
+end
 if not raise_clock(highest) then
   return refuse('AHEAD', tick)
 end
-for i = 3, window > 0 and #arg or 0, 2 do
+for i = 3, last, 2 do
   learn(arg[i], arg[i + 1])
 end
 return answer_shard(0)
