@@ -135,6 +135,7 @@ static void encode(struct buf *out, const struct audit_record *r, const struct r
     put_number(&w, "rev", r->rev, 1);
     put_number(&w, "heldMs", r->held_ms, 0);
     put_field(&w, "decision", r->decision, caps);
+    put_field(&w, "answer", r->answer, caps);
     if (r->previous_dirty >= 0) {
         jsonw_kbool(&w, "previousDirty", r->previous_dirty != 0);
     }

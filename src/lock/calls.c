@@ -288,8 +288,8 @@ static void pass_takeover(const struct script_cb *cb, const struct script_reply 
 }
 
 void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
-                   struct str request_id, struct str reason, bool wait, bool urgent,
-                   lock_takeover_cb cb, void *arg) {
+                   struct str request_id, struct str reason, struct str origin, bool wait,
+                   bool urgent, lock_takeover_cb cb, void *arg) {
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
@@ -299,6 +299,7 @@ void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
     args_str(&a, reason);
     args_int(&a, wait ? caller->policy->takeover_timeout_ms : 0);
     args_flag(&a, urgent);
+    args_str(&a, origin);
     request(s, &lock_script_takeover, &a,
             (struct script_cb){pass_takeover, .takeover = cb, .arg = arg});
 }

@@ -8,6 +8,8 @@
 #include "state.h"
 #include "wslock/metrics/metrics.h"
 
+#define ORIGIN_ROLES 16
+
 /* The action for a grant, or for the end of one. False: it is not recorded. */
 static bool lock_action(enum lock_cause cause, enum audit_action *out) {
     static const struct {
@@ -147,7 +149,7 @@ static void fill_takeover(const struct gateway *g, struct audit_record *r,
 
 /* As a label of a metric, which needs a closed set. */
 static const char *decision_text(struct str decision) {
-    static const char *const texts[] = {"IMMEDIATE", "APPROVED",    "DENIED",         "TIMED_OUT",
+    static const char *const texts[] = {"IMMEDIATE", "APPROVED",    "FORCED",         "TIMED_OUT",
                                         "URGENT",    "HOLDER_GONE", "HOLDER_RELEASED"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (str_eqz(decision, texts[i])) {
@@ -204,23 +206,44 @@ static void add_actor(struct audit_record *r, const struct session *s, const str
     }
 }
 
+/* Where the administrator asked from, if somebody else caused the event. roles: room for what the
+ * record refers to. */
+static void add_origin(struct audit_record *r, struct str origin, const char *roles[ORIGIN_ROLES]) {
+    struct str role;
+    if (!str_cut(&origin, '\0', &r->session_id) || !str_cut(&origin, '\0', &r->address)) {
+        return;
+    }
+    r->roles = roles;
+    for (r->role_count = 0; r->role_count < ORIGIN_ROLES && str_cut(&origin, '\0', &role);) {
+        roles[r->role_count++] = role.p; /* the NUL is behind it */
+    }
+}
+
 /* A lock that moved by a takeover: both parties, and the decision. */
 static void write_moved(struct gateway *g, const struct session *s, const struct lock_event *e,
                         bool recovered) {
     struct audit_record r = audit_record_blank(AUDIT_LOCK_TAKEOVER, false);
     const struct lock_ending *end = &e->ended;
+    const char *roles[ORIGIN_ROLES];
     r.user = (struct audit_person){e->lock.user_id, e->lock.username};
     r.client_id = e->lock.client_id;
     r.fence = e->lock.token;
     add_actor(&r, s, e);
+    if (r.address.len == 0) {
+        add_origin(&r, e->takeover.origin, roles);
+    }
     if (end->present) {
         fill_ending(g, &r, end);
         r.previous_holder = (struct audit_person){end->user_id, end->username};
     }
     fill_admin(g, &r, &e->takeover);
     r.decision = e->takeover.ended;
+    if (str_eqz(r.decision, "DENIED")) {
+        r.decision = str_of("FORCED");
+        r.answer = str_of("DENIED");
+    }
     if (!recovered) {
-        metrics_add(METRIC_TAKEOVERS, 1, decision_text(e->takeover.ended), NULL);
+        metrics_add(METRIC_TAKEOVERS, 1, decision_text(r.decision), NULL);
     }
     put(g, &r, e, recovered);
 }

@@ -10,6 +10,8 @@
 #include "registry.h"
 #include "subscription.h"
 
+#define ORIGIN_MAX 2048 /* bytes */
+
 static const char *answer(struct session *s, struct membership *m, struct call *call,
                           const struct lock_takeover_result *result) {
     const struct lock_view *lock = &result->common.lock;
@@ -49,6 +51,20 @@ static bool may_take_over(const struct session *s, const struct config_resource_
             auth_identity_has_role(s->identity, &type->policy->takeover_roles));
 }
 
+/* Session, address and roles, each followed by a NUL: what audit_events.c reads. */
+static void put_origin(struct buf *out, const struct session *s) {
+    const struct auth_identity *identity = s->identity;
+    buf_append(out, s->id, strlen(s->id) + 1);
+    buf_append(out, s->address, strlen(s->address) + 1);
+    for (size_t i = 0; i < identity->role_count; i++) {
+        size_t len = strlen(identity->roles[i]) + 1;
+        if (out->len + len > ORIGIN_MAX) {
+            return;
+        }
+        buf_append(out, identity->roles[i], len);
+    }
+}
+
 void handle_takeover(struct session *s, const struct wire_request *r, struct membership *m,
                      const struct config_resource_type *type) {
     struct wire_error_extra extra = {.resource = wire_resource_str(&m->resource)};
@@ -74,7 +90,12 @@ void handle_takeover(struct session *s, const struct wire_request *r, struct mem
     struct lock_caller caller;
     membership_caller(m, &caller);
     membership_defer_events(m); /* its events come after the answer */
+    struct buf origin;
+    buf_init(&origin);
+    put_origin(&origin, s);
     lock_takeover(s->gateway->store, &caller, str_of(id), r->reason,
+                  (struct str){origin.data, origin.len},
                   type->policy->takeover == CONFIG_TAKEOVER_REQUEST, urgent, on_result,
                   call_begin(s, r, m, type));
+    buf_fini(&origin);
 }

@@ -75,7 +75,8 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
       assert.strictEqual(ann.received('lock:taken_by_admin').length, 0);
       await root.expect('lock:heartbeat', { resourceId: r, token: got.token }, 'lock:renewed');
       const moved = await record(one, r, { decision: 'APPROVED', lockRequestId: requestId });
-      assert.deepStrictEqual([moved.user, moved.sessionId, moved.address], [{ id: 'root', name: 'Root' }, undefined, undefined],
+      assert.deepStrictEqual([moved.user, moved.sessionId, moved.address, moved.userAgent],
+        [{ id: 'root', name: 'Root', roles: ['lock-admin'] }, root.welcome.sessionId, '127.0.0.1', undefined],
         'nothing of the holder, who did it, stands under the administrator’s name');
     },
     'denied: told, forced all the same': async () => {
@@ -91,8 +92,11 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
       const no = await record(one, r, { decision: 'DENIED', outcome: 'failure' });
       assert.deepStrictEqual([no.user, no.sessionId, no.previousHolder, no.admin.id],
         [{ id: 'ann', name: 'Ann', roles: ['nurse'] }, ann.welcome.sessionId, { id: 'ann', name: 'Ann' }, 'root']);
-      await h.eventually(() => [one, two].some((d) => d.audit().some((a) => a.action === 'LOCK_TAKEOVER' && a.resourceId === r
-        && a.decision === 'DENIED' && a.outcome === 'success')), 'that it was forced');
+      const find = () => [one, two].flatMap((d) => d.audit()).find((a) => a.action === 'LOCK_TAKEOVER' && a.resourceId === r && a.outcome === 'success');
+      await h.eventually(() => find() !== undefined, 'that it was forced');
+      const forced = find();
+      assert.deepStrictEqual([forced.decision, forced.answer, forced.user, forced.sessionId, forced.address],
+        ['FORCED', 'DENIED', { id: 'root', name: 'Root', roles: ['lock-admin'] }, root.welcome.sessionId, '127.0.0.1']);
     },
     'not answered, cancelled, and an administrator who goes': async () => {
       const r = 'hasty:t-time:main';

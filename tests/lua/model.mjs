@@ -854,7 +854,7 @@ export class Model {
         return done('WITHDRAWN');
     }
 
-    takeover(resource, t, request, { reason = 'urgent case', length = t.policy.takeover, urgent = false } = {}) {
+    takeover(resource, t, request, { reason = 'urgent case', length = t.policy.takeover, urgent = false, origin = '' } = {}) {
         const refused = this.refuse(resource, t);
         if (refused) {
             return refused;
@@ -873,7 +873,7 @@ export class Model {
         }
         const takeover = {
             request, user: t.user, name: t.name, client: t.client, reason, forceAt: this.now + length, urgent: +urgent, length,
-            denied: 0, made: +t.made, ended: '',
+            denied: 0, made: +t.made, ended: '', origin,
         };
         if (state === 'held' && length > 0 && !urgent) {
             room.lock.takeover = takeover;

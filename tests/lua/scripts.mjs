@@ -306,10 +306,10 @@ export class Scripts {
     }
 
     // length: ms that the holder has, 0 for an immediate one.
-    takeover(resource, t, request, { reason = 'urgent case', length = t.policy.takeover, urgent = false } = {}) {
+    takeover(resource, t, request, { reason = 'urgent case', length = t.policy.takeover, urgent = false, origin = '' } = {}) {
         const p = t.policy;
         return this.room('takeover', t.instance, resource, t.user, [0, resource, t.session, t.user, t.client, t.name, t.made,
-            stored(p), p.ttl, p.idle, p.heartbeat / 2, request, reason, length, urgent]);
+            stored(p), p.ttl, p.idle, p.heartbeat / 2, request, reason, length, urgent, origin]);
     }
 
     // what: RELEASE or TAKEOVER, which has a user.
@@ -342,7 +342,7 @@ export class Scripts {
         const rest = members.flatMap((m) => [m.user, m.name, m.client, m.session, m.joined, m.page ?? '']);
         return this.room('report', instance, resource, l.user, [0, resource, highest, policy.listed, stored(policy),
             policy.ttl, policy.idle, l.token, l.state, l.user, l.name, l.client, l.made, l.since, l.expires,
-            l.until, l.dirty, takeover ? packed(Object.values(takeover).slice(0, 10)) : '', l.prompt ?? 0,
+            l.until, l.dirty, takeover ? packed(Object.values(takeover)) : '', l.prompt ?? 0,
             l.page ?? '', seen, known, waiters.length, ...waiters.flatMap((v) => [`${v.client}:${v.user}`, packed(Object.values(v).slice(2))]),
             ...rest]);
     }

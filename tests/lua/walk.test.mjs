@@ -756,7 +756,7 @@ class Walk {
         if (dice < 25) {
             return this.both('request', resource, t, `r${++this.asked}`, { message: this.pick(['', 'please']), most: this.pick([1, 3]) });
         } else if (dice < 45) {
-            return this.both('takeover', resource, t, `r${++this.asked}`, { urgent: this.chance(0.2) });
+            return this.both('takeover', resource, t, `r${++this.asked}`, { urgent: this.chance(0.2), origin: `${t.session}\0` });
         } else if (dice < 80) {
             const action = this.pick(['APPROVE', what === 'TAKEOVER' ? 'DENY' : 'APPROVE', 'DENY', 'IGNORE']);
             return this.both('reply', resource, who, what, request, action, this.pick([null, 'v2']));

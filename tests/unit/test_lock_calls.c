@@ -303,15 +303,15 @@ static void each_kind_of_call_has_its_result(void **state) {
     assert_true(r.resumed);
     into_grace(h, &ann);
     CALL(h, &r,
-         lock_takeover(h->a.store, &ann, str_of("takeover-1"), empty, false, false, on_takeover,
-                       &r));
+         lock_takeover(h->a.store, &ann, str_of("takeover-1"), empty, empty, false, false,
+                       on_takeover, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     assert_true(r.resumed && !r.previous.present);
     second = r.result.lock.token;
     assert_true(second > first);
     CALL(h, &r,
-         lock_takeover(h->a.store, &bob, str_of("takeover-2"), empty, false, false, on_takeover,
-                       &r));
+         lock_takeover(h->a.store, &bob, str_of("takeover-2"), empty, empty, false, false,
+                       on_takeover, &r));
     assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
     assert_true(!r.resumed && r.previous.token == second);
     CALL(h, &r, lock_verify(h->a.store, str_of(R), first, on_verify, &r));

@@ -46,6 +46,7 @@ struct audit_record {
     int64_t fence, rev; /* 0: absent */
     int64_t held_ms;    /* < 0: absent; how long the lock that ended was held */
     struct str decision;
+    struct str answer;  /* of the holder who was asked, where the decision is another */
     int previous_dirty; /* -1 absent, 0 false, 1 true */
     struct str revision, session_id, client_id, token_id, issuer, address, user_agent;
     struct str lock_request_id, ref, detail, event_id;

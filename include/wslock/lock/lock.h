@@ -138,11 +138,11 @@ enum lock_what { LOCK_QUEUE_PLACE, LOCK_REQUEST, LOCK_TAKEOVER };
 /* Withdraws what the caller waits for. request_id: empty for a place in the queue. */
 void lock_withdraw(struct lock_store *store, const struct lock_caller *caller, enum lock_what what,
                    struct str request_id, lock_cb cb, void *arg);
-/* The caller has checked roles and the type's `takeover`. wait: the holder gets time to save,
- * unless it is gone, or urgent. */
+/* The caller has checked roles and the type's `takeover`. origin: is kept with the takeover, for
+ * the audit. wait: the holder gets time to save, unless it is gone, or urgent. */
 void lock_takeover(struct lock_store *store, const struct lock_caller *caller,
-                   struct str request_id, struct str reason, bool wait, bool urgent,
-                   lock_takeover_cb cb, void *arg);
+                   struct str request_id, struct str reason, struct str origin, bool wait,
+                   bool urgent, lock_takeover_cb cb, void *arg);
 /* token 0: none given. dirty -1: unknown. */
 void lock_heartbeat(struct lock_store *store, const struct lock_caller *caller, int64_t token,
                     bool active, int dirty, lock_heartbeat_cb cb, void *arg);

@@ -39,6 +39,7 @@ struct lock_takeover {
     int64_t force_at_ms;
     bool urgent, denied;
     struct str ended;  /* decision, or why it was cancelled; empty: pending */
+    struct str origin; /* for the audit, as it was given to lock_takeover; empty: not known */
     struct str packed; /* as in the store, to be reported */
 };
 
