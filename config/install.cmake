@@ -24,7 +24,7 @@ foreach(program wslockctl wslockd)
     RENAME ${program})
 endforeach()
 
-install(FILES config/wslockd.yaml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(FILES config/wslockd.yaml config/audit/ecs.jq config/audit/fhir.jq DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 # An existing configuration is not replaced.
 install(CODE "if(NOT EXISTS \"\$ENV{DESTDIR}/etc/wslockd/wslockd.yaml\")
   file(INSTALL DESTINATION /etc/wslockd TYPE FILE FILES \"${PROJECT_SOURCE_DIR}/config/systemd/wslockd.yaml\")

@@ -50,6 +50,8 @@ check_files() {
 644 /usr/share/doc/wslockd/changelog.Debian.gz
 644 /usr/share/doc/wslockd/changelog.gz
 644 /usr/share/doc/wslockd/copyright
+644 /usr/share/doc/wslockd/examples/ecs.jq
+644 /usr/share/doc/wslockd/examples/fhir.jq
 644 /usr/share/doc/wslockd/examples/wslockd.yaml
 644 /usr/share/man/man1/wslockctl.1.gz
 644 /usr/share/man/man5/wslockd.yaml.5.gz
