@@ -5,7 +5,7 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 
 /* The fields of a record, in their order. */
-const AUDIT_KEYS = ['time', 'action', 'outcome', 'resourceId', 'user', 'previousHolder', 'admin', 'reason', 'fence', 'rev', 'heldMs', 'decision',
+const AUDIT_KEYS = ['time', 'action', 'outcome', 'resourceId', 'user', 'previousHolder', 'admin', 'reason', 'fence', 'rev', 'heldMs', 'decision', 'answer',
   'previousDirty', 'revision', 'sessionId', 'clientId', 'tokenId', 'issuer', 'address', 'userAgent', 'lockRequestId', 'ref', 'detail',
   'instance', 'eventId', 'recovered', 'v', 'seq', 'prev', 'hash'];
 
