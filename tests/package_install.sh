@@ -106,7 +106,7 @@ redis=$!
 chroot "$root" sh -c "$3" 2>>"$log" >>"$log" &
 daemon=$!
 trap 'kill $daemon $redis 2>/dev/null || true' EXIT
-wait_for '^ready '
+wait_for ' ready '
 chroot "$root" wslockctl --socket /run/wslockd/ops.sock status
 kill -HUP $daemon
 wait_for '^reloaded'

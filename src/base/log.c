@@ -192,6 +192,9 @@ void log_write(enum log_level level, const char *event, const struct log_field *
                    level_name(level));
         append_quoted(&line, str_of(event), VALUE_MAX_BYTES);
     } else {
+        if (!to_journal) { /* which keeps both by itself */
+            buf_printf(&line, "%s %s ", time_text, level_name(level));
+        }
         buf_append_str(&line, event);
     }
     for (size_t i = 0; i < count; i++) {
@@ -200,10 +203,6 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (suppressed_unlogged > 0) {
         append_field(&line, &(struct log_field)LFI("suppressed", suppressed_unlogged));
         suppressed_unlogged = 0;
-    }
-    /* The journal keeps both by itself. */
-    if (current_format == LOG_FORMAT_TEXT && !to_journal) {
-        buf_printf(&line, " level=%s time=%s", level_name(level), time_text);
     }
     buf_append_str(&line, current_format == LOG_FORMAT_JSON ? "}\n" : "\n");
     write_line(&line);

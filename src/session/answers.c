@@ -44,7 +44,8 @@ struct str session_ticket(const struct session *s, struct str resource,
     }
     buf_reset(&text);
     if (!ticket_sign(s->gateway->parts.tickets, &ticket, &text) && log_limit_pass(&limit, 10)) {
-        log_error("ticket_not_signed", LF("session", s->id), LFS("resource", resource));
+        log_error("ticket_not_signed", LF("session", s->id), LF("user", s->identity->user_id),
+                  LFS("resource", resource));
     }
     return (struct str){text.data, text.len};
 }

@@ -142,7 +142,9 @@ void session_on_closed(struct session *s, enum session_end end, uint16_t close_c
     const char *reason = end_reason(s);
     bool by_client = !s->close_set && (s->end == SESSION_END_CLIENT || s->end == SESSION_END_DONE);
     metrics_add(METRIC_CLOSED, 1, reason, NULL);
-    log_debug("session_closed", LF("session", s->id), LF("reason", reason), LF("code", code));
+    log_debug("session_closed", LF("session", s->id),
+              LF("user", s->identity != NULL ? s->identity->user_id : ""), LF("reason", reason),
+              LF("code", code));
     session_enter(s, SESSION_GONE);
     if (s->identity != NULL) {
         session_audit_session(s, AUDIT_SESSION_CLOSED, by_client && close_code ? code : reason);

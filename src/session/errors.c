@@ -56,7 +56,8 @@ bool session_failed(struct session *s, const struct call *call, const struct loc
     static struct log_limit limit;
     if (log_limit_pass(&limit, 60)) {
         log_warn("store_call_failed", LF("request", wire_request_name(call->kind)),
-                 LF("session", call->session_id), LF("error", result->error));
+                 LF("session", s->id), LF("user", s->identity->user_id),
+                 LFS("resource", wire_resource_str(&call->resource)), LF("error", result->error));
     }
     (void)session_unavailable(s, call);
     return true;

@@ -9,7 +9,8 @@
 static void record_refused(struct session *s, const char *why) {
     static struct log_limit limit;
     if (log_limit_pass(&limit, 60)) {
-        log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
+        log_info("token_refused", LF("request", wire_request_name(WIRE_REQ_AUTH)),
+                 LF("session", s->id), LF("address", s->address), LF("why", why));
     }
     session_audit_session(s, AUDIT_AUTH_FAILED, why);
 }

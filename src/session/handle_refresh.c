@@ -12,7 +12,8 @@ static void refuse(struct session *s, const struct wire_request *r, enum wire_er
                    const char *why) {
     static struct log_limit limit;
     if (log_limit_pass(&limit, 60)) {
-        log_info("token_refused", LF("session", s->id), LF("address", s->address), LF("why", why));
+        log_info("token_refused", LF("request", wire_request_name(r->kind)), LF("session", s->id),
+                 LF("user", s->identity->user_id), LF("address", s->address), LF("why", why));
     }
     struct wire_error_extra extra = {0};
     session_refuse(s, r->kind, &r->ref, code, why, &extra);

@@ -1,6 +1,7 @@
 /*
- * The operator's log, on standard error: one line an event, `event key=value …` (text, with a
- * journald priority prefix when standard error is the journal) or a JSON object (json).
+ * The operator's log, on standard error: one line an event, `time level event key=value …` (text;
+ * if standard error is the journal, a journald priority prefix instead of time and level) or a JSON
+ * object (json). Time is RFC 3339 in UTC with milliseconds.
  * Values are escaped, so that nobody outside can forge a line.
  */
 #ifndef WSLOCK_BASE_LOG_H

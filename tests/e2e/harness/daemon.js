@@ -75,7 +75,9 @@ class Daemon {
       return end;
     });
   }
-  line(text) {
+  /* Kept and searched without time and level, which stand first. */
+  line(whole) {
+    const text = whole.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warn|info|debug) /, '');
     this.log.push(text);
     if (/(^|\s)listening\s/.test(text)) {
       this.listeners.push({ address: field(text, 'address'), port: Number(field(text, 'port')), tls: field(text, 'tls') === 'yes' });
