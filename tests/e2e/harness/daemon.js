@@ -121,7 +121,7 @@ class Daemon {
   }
   /* Not yet opened. {user, name, roles, admin} or {token}; {inHeader: true} sends it as Authorization. */
   async newClient(options = {}) {
-    const given = { url: this.url(options.path, options.listener), ...options };
+    const given = { ...options, url: options.url ?? this.url(options.path, options.listener) };
     if (given.inHeader && !given.silent) {
       given.token = given.token || (await token(given));
       given.headers = { Authorization: `Bearer ${given.token}`, ...given.headers };
