@@ -1,12 +1,14 @@
 /* Keeps all series and renders them as text. */
 #include "wslock/metrics/metrics.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "wslock/base/clock.h"
 #include "wslock/base/macros.h"
 #include "wslock/base/mem.h"
 #include "wslock/base/str.h"
@@ -38,23 +40,29 @@
 #define BUCKET_TEXT(bound) #bound,
 static const double bucket_bounds[] = {BUCKETS(BUCKET_BOUND)};
 static const char *const bucket_texts[] = {BUCKETS(BUCKET_TEXT) "+Inf"};
+static_assert(ARRAY_LEN(bucket_bounds) == METRICS_BUCKETS, "METRICS_BUCKETS");
 
 enum kind { COUNTER, GAUGE, PEAK, HISTOGRAM };
 
 static const struct row {
     enum kind kind;
-    const char *name, *labels, *help;
+    const char *name, *labels[LABELS_MAX], *help;
+    size_t label_count;
 } rows[METRIC_COUNT] = {
-#define METRIC(id, kind, name, labels, help) [METRIC_##id] = {kind, name, labels, help},
+#define METRIC(id, kind, name, label1, values1, label2, values2, help, advice)                     \
+    [METRIC_##                                                                                     \
+        id] = {kind, name, {label1, label2}, help, (sizeof(label1) > 1) + (sizeof(label2) > 1)},
 #include "wslock/metrics/table.def"
 #undef METRIC
 };
 
 struct series {
     uint32_t hash;
-    double value; /* of a histogram the sum */
     char *labels[LABELS_MAX];
-    uint64_t counts[ARRAY_LEN(bucket_texts)]; /* of a histogram, not cumulative */
+    double value;    /* of a peak that of `period` */
+    double before;   /* peak: of the period before */
+    uint64_t period; /* peak: when value was set, in METRICS_PEAK_MS since boot */
+    struct metrics_histogram histogram;
 };
 
 static struct metric {
@@ -62,13 +70,6 @@ static struct metric {
     struct series **order; /* by age, room for METRICS_MAX_SERIES + 1 */
     struct series **index; /* open addressing; NULL as long as there is one series at most */
 } metrics[METRIC_COUNT];
-
-static size_t label_count(const char *names) {
-    if (names[0] == '\0') {
-        return 0;
-    }
-    return strchr(names, ',') != NULL ? 2 : 1;
-}
 
 /* FNV-1a. Series are few and bounded, so chosen collisions gain nothing. */
 static uint32_t hash_labels(const char *const labels[LABELS_MAX]) {
@@ -138,7 +139,7 @@ static struct series *add_series(struct metric *m, uint32_t hash,
 /* Fills labels with as many values as the row names, of bounded length, the rest empty. */
 static void take_labels(const char *labels[LABELS_MAX], enum metric_id id, const char *label1,
                         const char *label2) {
-    size_t named = label_count(rows[id].labels);
+    size_t named = rows[id].label_count;
     labels[0] = named >= 1 && label1 != NULL ? label1 : "";
     labels[1] = named >= 2 && label2 != NULL ? label2 : "";
     for (size_t i = 0; i < named; i++) {
@@ -151,7 +152,7 @@ static void take_labels(const char *labels[LABELS_MAX], enum metric_id id, const
 static struct series *get_series(enum metric_id id, const char *label1, const char *label2) {
     struct metric *m = &metrics[id];
     const char *labels[LABELS_MAX];
-    if (rows[id].labels[0] == '\0' && m->count > 0) {
+    if (rows[id].label_count == 0 && m->count > 0) {
         return m->order[0];
     }
     take_labels(labels, id, label1, label2);
@@ -161,7 +162,7 @@ static struct series *get_series(enum metric_id id, const char *label1, const ch
         return s;
     }
     if (m->count >= METRICS_MAX_SERIES) {
-        for (size_t i = 0; i < label_count(rows[id].labels); i++) {
+        for (size_t i = 0; i < rows[id].label_count; i++) {
             labels[i] = "other";
         }
         hash = hash_labels(labels);
@@ -174,21 +175,57 @@ void metrics_add(enum metric_id id, double delta, const char *label1, const char
     get_series(id, label1, label2)->value += delta;
 }
 
-void metrics_set(enum metric_id id, double value, const char *label1, const char *label2) {
-    struct series *s = get_series(id, label1, label2);
-    if (rows[id].kind != PEAK || value > s->value) {
+static uint64_t current_period(void) {
+    return clock_boot_ms() / METRICS_PEAK_MS;
+}
+
+static void set_peak(struct series *s, double value) {
+    uint64_t period = current_period();
+    if (s->period != period) {
+        s->before = s->period + 1 == period ? s->value : 0;
+        s->value = value;
+        s->period = period;
+    } else if (value > s->value) {
         s->value = value;
     }
 }
 
-void metrics_observe(enum metric_id id, double seconds, const char *label1) {
-    struct series *s = get_series(id, label1, NULL);
+static double read_peak(const struct series *s) {
+    uint64_t period = current_period();
+    if (s->period == period) {
+        return s->value > s->before ? s->value : s->before;
+    }
+    return s->period + 1 == period ? s->value : 0;
+}
+
+static double read_value(enum kind kind, const struct series *s) {
+    return kind == PEAK ? read_peak(s) : s->value;
+}
+
+void metrics_set(enum metric_id id, double value, const char *label1, const char *label2) {
+    struct series *s = get_series(id, label1, label2);
+    if (rows[id].kind == PEAK) {
+        set_peak(s, value);
+    } else {
+        s->value = value;
+    }
+}
+
+void metrics_histogram_add(struct metrics_histogram *h, double seconds) {
     size_t bucket = 0;
-    while (bucket < ARRAY_LEN(bucket_bounds) && seconds > bucket_bounds[bucket]) {
+    while (bucket < METRICS_BUCKETS && seconds > bucket_bounds[bucket]) {
         bucket++;
     }
-    s->counts[bucket]++;
-    s->value += seconds;
+    h->counts[bucket]++;
+    h->sum += seconds;
+}
+
+void metrics_observe(enum metric_id id, double seconds, const char *label1) {
+    metrics_histogram_add(&get_series(id, label1, NULL)->histogram, seconds);
+}
+
+void metrics_publish(enum metric_id id, const struct metrics_histogram *h) {
+    get_series(id, NULL, NULL)->histogram = *h;
 }
 
 double metrics_value(enum metric_id id, const char *label1, const char *label2) {
@@ -199,11 +236,11 @@ double metrics_value(enum metric_id id, const char *label1, const char *label2) 
         return 0;
     }
     if (rows[id].kind != HISTOGRAM) {
-        return s->value;
+        return read_value(rows[id].kind, s);
     }
     uint64_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(s->counts); i++) {
-        count += s->counts[i];
+    for (size_t i = 0; i <= METRICS_BUCKETS; i++) {
+        count += s->histogram.counts[i];
     }
     return (double)count;
 }
@@ -277,16 +314,11 @@ static void append_sample(struct buf *out, const struct row *row, const struct s
                           const char *suffix, const char *le, double value) {
     buf_append_str(out, row->name);
     buf_append_str(out, suffix);
-    size_t named = label_count(row->labels);
-    const char *name = row->labels;
+    size_t named = row->label_count;
     for (size_t i = 0; i < named; i++) {
-        size_t name_len = strcspn(name, ",");
-        buf_append_char(out, i == 0 ? '{' : ',');
-        buf_append(out, name, name_len);
-        buf_append_str(out, "=\"");
+        buf_printf(out, "%c%s=\"", i == 0 ? '{' : ',', row->labels[i]);
         append_label_value(out, s->labels[i]);
         buf_append_char(out, '"');
-        name += name_len + 1;
     }
     if (le != NULL) {
         buf_printf(out, "%cle=\"%s\"", named > 0 ? ',' : '{', le);
@@ -299,20 +331,17 @@ static void append_sample(struct buf *out, const struct row *row, const struct s
     buf_append_char(out, '\n');
 }
 
-static void append_series(struct buf *out, const struct row *row, struct series *s) {
+static void append_series(struct buf *out, const struct row *row, const struct series *s) {
     if (row->kind != HISTOGRAM) {
-        append_sample(out, row, s, "", NULL, s->value);
-        if (row->kind == PEAK) {
-            s->value = 0;
-        }
+        append_sample(out, row, s, "", NULL, read_value(row->kind, s));
         return;
     }
     uint64_t cumulative = 0;
-    for (size_t i = 0; i < ARRAY_LEN(s->counts); i++) {
-        cumulative += s->counts[i];
+    for (size_t i = 0; i <= METRICS_BUCKETS; i++) {
+        cumulative += s->histogram.counts[i];
         append_sample(out, row, s, "_bucket", bucket_texts[i], (double)cumulative);
     }
-    append_sample(out, row, s, "_sum", NULL, s->value);
+    append_sample(out, row, s, "_sum", NULL, s->histogram.sum);
     append_sample(out, row, s, "_count", NULL, (double)cumulative);
 }
 
@@ -323,7 +352,7 @@ void metrics_render(struct buf *out) {
         const struct row *row = &rows[id];
         /* Counters and histograms without labels start at 0. Gauges, and series with labels, have
          * no sample before they are first set. */
-        if ((row->kind == COUNTER || row->kind == HISTOGRAM) && row->labels[0] == '\0') {
+        if ((row->kind == COUNTER || row->kind == HISTOGRAM) && row->label_count == 0) {
             get_series(id, NULL, NULL);
         }
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name,

@@ -1,7 +1,9 @@
 #include "seeded.h"
 
 #include <math.h>
+#include <unistd.h>
 
+#include "wslock/base/clock.h"
 #include "wslock/metrics/metrics.h"
 
 static struct buf out;
@@ -25,6 +27,7 @@ static void assert_line(const char *line) {
 
 static int forget(void **state) {
     (void)state;
+    clock_set_source(NULL);
     metrics_reset();
     buf_fini(&out);
     return 0;
@@ -49,31 +52,105 @@ static void test_counter_and_gauge(void **state) {
     assert_null(strstr(render(), "never"));
 }
 
-/* What happened between two renderings shows, though it was over before the second. */
+static uint64_t now_us;
+
+static uint64_t read_now(void) {
+    return now_us;
+}
+
+static int64_t read_wall(void) {
+    return 0;
+}
+
+static void set_period(unsigned period) {
+    static const struct clock_source source = {read_now, read_wall};
+    now_us = (uint64_t)period * METRICS_PEAK_MS * 1000;
+    clock_set_source(&source);
+}
+
+/* A peak shows for the rest of its period and in the next one, however often it is read. */
 static void test_peak(void **state) {
     (void)state;
     assert_null(strstr(render(), "\nwslock_loop_lag_seconds"));
+    set_period(7);
     metrics_set(METRIC_LOOP_LAG, 0.25, NULL, NULL);
     metrics_set(METRIC_LOOP_LAG, 3.5, NULL, NULL);
     metrics_set(METRIC_LOOP_LAG, 0, NULL, NULL);
     assert_true(metrics_value(METRIC_LOOP_LAG, NULL, NULL) == 3.5);
     assert_non_null(strstr(render(), "# TYPE wslock_loop_lag_seconds gauge\n"
                                      "wslock_loop_lag_seconds 3.5\n"));
-    assert_line("wslock_loop_lag_seconds 0");
+    assert_line("wslock_loop_lag_seconds 3.5");
+    set_period(8);
+    assert_line("wslock_loop_lag_seconds 3.5");
     metrics_set(METRIC_LOOP_LAG, 0.25, NULL, NULL);
+    assert_line("wslock_loop_lag_seconds 3.5");
+    set_period(9);
     assert_line("wslock_loop_lag_seconds 0.25");
+    set_period(10);
+    assert_line("wslock_loop_lag_seconds 0");
+    metrics_set(METRIC_LOOP_LAG, 0.125, NULL, NULL);
+    assert_line("wslock_loop_lag_seconds 0.125");
+    set_period(20);
+    metrics_set(METRIC_LOOP_LAG, 0.0625, NULL, NULL);
+    assert_line("wslock_loop_lag_seconds 0.0625");
+}
+
+/* A scrape that is repeated at once reads the same. */
+static void test_rendering_changes_nothing(void **state) {
+    (void)state;
+    for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
+        metrics_set(id, 1.5, "one", "two");
+        metrics_observe(id, 0.25, "one");
+    }
+    char *first = strdup(render());
+    assert_string_equal(render(), first);
+    free(first);
+}
+
+static void test_process(void **state) {
+    (void)state;
+    metrics_collect_process();
+    const double open_fds = metrics_value(METRIC_PROCESS_OPEN_FDS, NULL, NULL);
+    const double cpu = metrics_value(METRIC_PROCESS_CPU, NULL, NULL);
+    assert_true(open_fds >= 3);
+    assert_true(cpu > 0);
+    assert_true(metrics_value(METRIC_PROCESS_RSS, NULL, NULL) > 65536);
+    assert_true(metrics_value(METRIC_PROCESS_VIRTUAL, NULL, NULL) >
+                metrics_value(METRIC_PROCESS_RSS, NULL, NULL));
+    const int fd = dup(0);
+    assert_true(fd >= 0);
+    metrics_collect_process();
+    close(fd);
+    assert_true(metrics_value(METRIC_PROCESS_OPEN_FDS, NULL, NULL) == open_fds + 1);
+    assert_true(metrics_value(METRIC_PROCESS_CPU, NULL, NULL) >= cpu);
+    assert_true(metrics_value(METRIC_PROCESS_MAX_FDS, NULL, NULL) > open_fds);
+}
+
+/* What another thread gathered replaces what was there. */
+static void test_published_histogram(void **state) {
+    (void)state;
+    struct metrics_histogram h = {.sum = 0};
+    metrics_histogram_add(&h, 0.002);
+    metrics_histogram_add(&h, 20);
+    metrics_publish(METRIC_AUDIT_SYNC_SECONDS, &h);
+    metrics_publish(METRIC_AUDIT_SYNC_SECONDS, &h);
+    assert_line("wslock_audit_sync_duration_seconds_bucket{le=\"0.001\"} 0");
+    assert_line("wslock_audit_sync_duration_seconds_bucket{le=\"10\"} 1");
+    assert_line("wslock_audit_sync_duration_seconds_bucket{le=\"+Inf\"} 2");
+    assert_line("wslock_audit_sync_duration_seconds_sum 20.002");
+    assert_line("wslock_audit_sync_duration_seconds_count 2");
 }
 
 static void test_untouched(void **state) {
     (void)state;
     /* a counter without labels is there from the start, a gauge that nobody set is not */
     assert_line("wslock_stale_tokens_total 0");
-    assert_line("wslock_store_duration_seconds_count 0");
+    assert_line("wslock_audit_sync_duration_seconds_count 0");
     assert_null(strstr(render(), "\nwslock_tls_certificate_expiry"));
     assert_null(strstr(render(), "\nwslock_closed_total"));
     /* what they are can be read beforehand */
     assert_line("# TYPE wslock_tls_certificate_expiry_timestamp_seconds gauge");
-    assert_line("# HELP wslock_closed_total Connections ended, by reason");
+    assert_line("# HELP wslock_closed_total Connections that ended, by reason");
     assert_line("# TYPE wslock_closed_total counter");
     assert_line("# TYPE wslock_takeovers_total counter");
 }
@@ -92,11 +169,7 @@ static void test_histogram(void **state) {
     assert_line("wslock_request_duration_seconds_bucket{event=\"lock:join\",le=\"+Inf\"} 4");
     assert_line("wslock_request_duration_seconds_sum{event=\"lock:join\"} 11.30015");
     assert_line("wslock_request_duration_seconds_count{event=\"lock:join\"} 4");
-    metrics_observe(METRIC_STORE_SECONDS, 0.002, NULL);
-    assert_line("wslock_store_duration_seconds_bucket{le=\"0.001\"} 0");
-    assert_line("wslock_store_duration_seconds_bucket{le=\"0.0025\"} 1");
-    assert_line("wslock_store_duration_seconds_sum 0.002");
-    assert_true(metrics_value(METRIC_STORE_SECONDS, NULL, NULL) == 1);
+    assert_true(metrics_value(METRIC_REQUEST_SECONDS, "lock:join", NULL) == 4);
 }
 
 static void test_escaping_and_numbers(void **state) {
@@ -173,6 +246,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_counter_and_gauge, forget),
         cmocka_unit_test_teardown(test_peak, forget),
+        cmocka_unit_test_teardown(test_rendering_changes_nothing, forget),
+        cmocka_unit_test_teardown(test_process, forget),
+        cmocka_unit_test_teardown(test_published_histogram, forget),
         cmocka_unit_test_teardown(test_untouched, forget),
         cmocka_unit_test_teardown(test_histogram, forget),
         cmocka_unit_test_teardown(test_escaping_and_numbers, forget),
