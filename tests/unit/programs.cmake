@@ -11,6 +11,9 @@ endforeach()
 # of keys.
 add_custom_target(config-reference COMMAND test_config_reference --write)
 
+# Writes the reference part of docs/metrics.md anew from the table of metrics.
+add_custom_target(metrics-reference COMMAND test_metrics_reference --write)
+
 # Preloaded by end-to-end tests.
 add_library(slow-disk MODULE ${CMAKE_CURRENT_SOURCE_DIR}/tools/slow_disk.c)
 add_library(step-clock MODULE ${CMAKE_CURRENT_SOURCE_DIR}/tools/step_clock.c)
