@@ -53,8 +53,8 @@ struct audit {
     int64_t checkpoint_ms;
     struct known *known;
     char *instance;
-    uint64_t last_seq;
-    bool unkicked; /* records were pushed in this turn */
+    uint64_t last_seq, first_seq; /* first: at the start */
+    bool unkicked;                /* records were pushed in this turn */
     struct buf line;
 
     struct list waiters; /* oldest first */
@@ -366,7 +366,7 @@ struct audit *audit_open(uv_loop_t *loop, const struct config *config, const cha
     if (!open_sink(config, chain, &sink, &tail, problem)) {
         goto fail;
     }
-    a->last_seq = tail.head.seq;
+    a->last_seq = a->first_seq = tail.head.seq;
     known_load(a->known, tail.fd, tail.end);
     rotation_describe(&a->file, config->audit.file, chain, &sink);
     a->checkpoint_ms = config->audit.checkpoint_ms;
@@ -495,6 +495,14 @@ void audit_sync(struct audit *a, void (*on_done)(void *ctx, bool ok), void *ctx)
     }
     a->unkicked = false;
     writer_kick(a->writer);
+}
+
+void audit_collect_metrics(struct audit *a) {
+    struct writer_state state;
+    writer_get_state(a->writer, &state);
+    metrics_set(METRIC_AUDIT_RECORDS, (double)(a->last_seq - a->first_seq), NULL, NULL);
+    metrics_set(METRIC_AUDIT_QUEUE, (double)state.queued_bytes, NULL, NULL);
+    metrics_publish(METRIC_AUDIT_SYNC_SECONDS, &state.syncs);
 }
 
 bool audit_healthy(const struct audit *a) {

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "wslock/base/clock.h"
 #include "wslock/base/macros.h"
 #include "wslock/base/mem.h"
 
@@ -119,6 +120,13 @@ static bool settle_end(struct sink *s, off_t *end) {
     return true;
 }
 
+static bool sync_data(struct sink *s) {
+    const uint64_t begin_us = clock_boot_us();
+    const bool ok = fdatasync(s->fd) == 0;
+    s->sync_us = clock_boot_us() - begin_us + 1;
+    return ok;
+}
+
 static size_t commit_file(struct sink *s, const char *data, size_t len, int *error) {
     off_t start = 0;
     if (!settle_end(s, &start)) {
@@ -134,7 +142,7 @@ static size_t commit_file(struct sink *s, const char *data, size_t len, int *err
     if (whole < written && ftruncate(s->fd, start + (off_t)whole) != 0) {
         mark_dirty(s, start + (off_t)whole);
     }
-    if (whole > 0 && s->sync && fdatasync(s->fd) != 0) {
+    if (whole > 0 && s->sync && !sync_data(s)) {
         *error = errno;
         mark_dirty(s, start);
         return 0;
@@ -145,6 +153,7 @@ static size_t commit_file(struct sink *s, const char *data, size_t len, int *err
 size_t sink_commit(struct sink *s, const char *data, size_t len, int *error) {
     assert(len > 0 && data[len - 1] == '\n');
     *error = 0;
+    s->sync_us = 0;
     return s->regular ? commit_file(s, data, len, error) : commit_stream(s->fd, data, len, error);
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct sink {
@@ -16,6 +17,7 @@ struct sink {
     bool moved;       /* path is another file by now, or none (regular files) */
     bool dirty;       /* bytes behind dirty_from are not whole lines, or not known to be on disk */
     off_t dirty_from; /* cut back to here before the next write */
+    uint64_t sync_us; /* how long fdatasync took in the last sink_commit; 0: it was not called */
     char *path;       /* NULL: none */
 };
 

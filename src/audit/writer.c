@@ -181,6 +181,9 @@ static void publish(struct writer *w, int error, bool whole) {
         w->state.mark_seq = w->chunk_mark_seq;
         memcpy(w->state.mark_hash, w->chunk_mark_hash, sizeof w->state.mark_hash);
     }
+    if (w->sink.sync_us > 0) {
+        metrics_histogram_add(&w->state.syncs, (double)w->sink.sync_us / 1e6);
+    }
     if (whole) {
         w->state.queued_bytes -= w->chunk_entry_bytes;
     }

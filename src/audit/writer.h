@@ -12,6 +12,7 @@
 #include "chain.h"
 #include "sink.h"
 #include "wslock/base/macros.h"
+#include "wslock/metrics/metrics.h"
 
 #define WRITER_QUEUE_BYTES ((size_t)64 * 1024 * 1024)
 
@@ -27,6 +28,7 @@ struct writer_state {
     uint64_t mark_seq;    /* the marked record last committed, and its hash; 0: none */
     char mark_hash[CHAIN_HASH_LEN + 1];
     size_t queued_bytes;
+    struct metrics_histogram syncs; /* durations of fdatasync */
 };
 
 /* Takes over chain and sink. notify(ctx) is called on the writer's thread when the state changed in

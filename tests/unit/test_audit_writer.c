@@ -61,6 +61,26 @@ static void close_completes_syncs(void **state) {
     assert_true(synced.ok);
 }
 
+/* Reading the metrics twice counts nothing twice. */
+static void collected_metrics(void **state) {
+    struct fixture *f = *state;
+    struct synced synced = {0};
+    metrics_reset();
+    struct audit *a = open_audit(f);
+    const struct audit_record r = plain_record();
+    (void)audit_write(a, &r);
+    audit_sync(a, on_synced, &synced);
+    assert_true(run_until(f, &synced.done));
+    audit_collect_metrics(a);
+    const double syncs = metrics_value(METRIC_AUDIT_SYNC_SECONDS, NULL, NULL);
+    assert_true(syncs >= 1);
+    audit_collect_metrics(a);
+    assert_true(metrics_value(METRIC_AUDIT_SYNC_SECONDS, NULL, NULL) == syncs);
+    assert_true(metrics_value(METRIC_AUDIT_RECORDS, NULL, NULL) == 2); /* with AUDIT_STARTED */
+    assert_true(metrics_value(METRIC_AUDIT_QUEUE, NULL, NULL) == 0);
+    close_audit(f, &a);
+}
+
 static void fsync_none_completes_too(void **state) {
     struct fixture *f = *state;
     f->config.audit.fsync = CONFIG_FSYNC_NONE;
@@ -229,6 +249,8 @@ static void full_queue_leaves_a_gap_record(void **state) {
     assert_true(written > 30000);
     assert_false(audit_healthy(a));
     assert_true(metrics_value(METRIC_AUDIT_ERRORS, NULL, NULL) >= 10);
+    audit_collect_metrics(a);
+    assert_true(metrics_value(METRIC_AUDIT_QUEUE, NULL, NULL) > 60.0 * 1024 * 1024);
 
     /* Nothing more can be promised of a record that was dropped. */
     struct synced lost = {0};
@@ -384,6 +406,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(each_sync_completes_once, setup, teardown),
         cmocka_unit_test_setup_teardown(records_are_written_without_sync, setup, teardown),
         cmocka_unit_test_setup_teardown(close_completes_syncs, setup, teardown),
+        cmocka_unit_test_setup_teardown(collected_metrics, setup, teardown),
         cmocka_unit_test_setup_teardown(fsync_none_completes_too, setup, teardown),
         cmocka_unit_test_setup_teardown(full_device_is_unhealthy, setup, teardown),
         cmocka_unit_test_setup_teardown(failed_write_leaves_whole_lines_and_is_retried, setup,

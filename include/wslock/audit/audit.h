@@ -101,6 +101,9 @@ void audit_sync(struct audit *a, void (*on_done)(void *ctx, bool ok), void *ctx)
  * again, while the disk does not answer, and while records are dropped. */
 bool audit_healthy(const struct audit *a);
 
+/* Sets the metrics that are counted on demand. */
+void audit_collect_metrics(struct audit *a);
+
 /* Writes AUDIT_STOPPED, flushes (trying a write that fails again for patience_ms), joins the
  * thread, closes; open audit_syncs complete inside, and must not call back into the log. Blocking;
  * for teardown. The handles are closed: run the loop once more after it, which frees the rest. NULL
