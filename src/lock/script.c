@@ -32,6 +32,22 @@ static bool read_reply(struct lock_store *store, const struct redis_reply *answe
     return true;
 }
 
+static void count_call(const struct script_call *call, enum redis_status status) {
+    static const char *const outcomes[] = {
+        [REDIS_REFUSED] = "refused", [REDIS_UNKNOWN] = "unknown", [REDIS_UNSENT] = "unsent"};
+
+    if (call->label == NULL) {
+        return;
+    }
+    if (status == REDIS_OK || status == REDIS_REFUSED) {
+        metrics_observe(METRIC_STORE_SECONDS, (double)(clock_boot_us() - call->begin_us) / 1e6,
+                        call->label);
+    }
+    if (status != REDIS_OK) {
+        metrics_add(METRIC_STORE_FAILED, 1, call->label, outcomes[status]);
+    }
+}
+
 static void on_reply(void *arg, enum redis_status status, const struct redis_reply *answer,
                      const char *error) {
     struct script_call *call = arg;
@@ -40,10 +56,7 @@ static void on_reply(void *arg, enum redis_status status, const struct redis_rep
     struct script_reply reply;
     bool changes = call->changes;
 
-    if (status == REDIS_OK || status == REDIS_REFUSED) {
-        metrics_observe(METRIC_STORE_SECONDS, (double)(clock_boot_us() - call->begin_us) / 1e6,
-                        NULL);
-    }
+    count_call(call, status);
     if (status == REDIS_OK && !read_reply(store, answer, &reply)) {
         status = REDIS_UNKNOWN;
         error = "malformed reply";
@@ -67,8 +80,8 @@ static void on_reply(void *arg, enum redis_status status, const struct redis_rep
     }
 }
 
-static struct script_call *make_call(struct shard *s, bool changes, script_done done,
-                                     struct script_cb cb) {
+static struct script_call *make_call(struct shard *s, const char *label, bool changes,
+                                     script_done done, struct script_cb cb) {
     struct script_call *call = mem_alloc(sizeof *call);
 
     s->calls_open += changes;
@@ -77,6 +90,7 @@ static struct script_call *make_call(struct shard *s, bool changes, script_done 
                                  .done = done,
                                  .cb = cb,
                                  .begin_us = clock_boot_us(),
+                                 .label = label,
                                  .round = s->round};
     return call;
 }
@@ -87,12 +101,12 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
     /* These two change something only by closing a recovery window. */
     bool closes = script == &lock_script_lease || script == &lock_script_report_done;
     bool changes = script != &lock_script_open && (!closes || s->window != 0);
-    struct script_call *call = make_call(s, changes, done, cb);
+    struct script_call *call = make_call(s, script->label, changes, done, cb);
 
     redis_link_call(s->node->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
                     store_timeout_ms(s->store), on_reply, call);
 }
 
 void script_decline(struct shard *s, const char *why, script_done done, struct script_cb cb) {
-    redis_link_decline(s->node->link, why, on_reply, make_call(s, false, done, cb));
+    redis_link_decline(s->node->link, why, on_reply, make_call(s, NULL, false, done, cb));
 }

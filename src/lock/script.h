@@ -33,6 +33,7 @@ struct script_call {
     bool changes; /* it may make events */
     struct script_cb cb;
     uint64_t begin_us; /* boot time */
+    const char *label; /* of the script, for metrics; NULL: nothing is sent */
     unsigned round;    /* shard->round when the call was sent */
 };
 

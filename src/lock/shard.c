@@ -11,6 +11,7 @@
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
 
 #define SCHEMA 2
 #define SCHEMA_OLDEST 1 /* that can be read: locks and members without pages */
@@ -309,6 +310,7 @@ void shard_resync(struct shard *s, const char *reason) {
         return;
     case SHARD_SERVING:
         log_info("shard_resync", LFI("shard", s->index), LF("reason", reason));
+        metrics_add(METRIC_RESYNCS, 1, reason, NULL);
         begin_sync(s);
         return;
     }
@@ -320,6 +322,7 @@ void shard_missed(struct shard *s, int64_t tick) {
     if (s->state == SHARD_SYNCING) {
         s->missed = tick > s->missed ? tick : s->missed;
     } else if (tick > s->covered) {
+        metrics_add(METRIC_FEED_GAPS, 1, NULL, NULL);
         shard_resync(s, "missed an event");
     }
 }

@@ -31,7 +31,7 @@ void shard_note(struct shard *s, const struct script_reply *reply);
 void shard_check_window(struct shard *s);
 /* Events up to this tick were not read. */
 void shard_missed(struct shard *s, int64_t tick);
-/* Reports everything (again). reason: for the log. */
+/* Reports everything (again). reason: for the log and wslock_resyncs_total. */
 void shard_resync(struct shard *s, const char *reason);
 /* One report of a round has its answer. True: the store refused the shard's tick, and ticks start
  * again at the store's; the caller calls on_rewound. */

@@ -367,12 +367,16 @@ static void a_missed_event_is_noticed(void **state) {
     RUN_UNTIL(&h->loop, h->a.event_count == 2);
     shard = lock_store_shard(h->a.store, str_of(R));
     before = h->a.resyncs;
+    metrics_reset();
     /* The clock goes on without an event that could be read. */
     snprintf(command, sizeof command, "HINCRBY {wslock:%u}:meta tick 5", shard);
     ask_server(h, command, answer, sizeof answer);
     CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
     RUN_UNTIL(&h->loop, h->a.resyncs == before + 1);
     assert_non_null(harness_find(&h->a, LOCK_CAUSE_RELEASED)); /* and it is told all the same */
+    assert_true(metrics_value(METRIC_FEED_GAPS, NULL, NULL) == 1);
+    assert_true(metrics_value(METRIC_RESYNCS, "missed an event", NULL) == 1);
+    assert_true(metrics_value(METRIC_STORE_SECONDS, "release", NULL) == 1);
 }
 
 static void a_malformed_event_is_skipped(void **state) {
@@ -425,10 +429,13 @@ static void a_script_that_fails_is_an_unknown_outcome(void **state) {
     before = h->a.resyncs;
     snprintf(command, sizeof command, "SADD {wslock:%u}:lock:" R " wrong", shard);
     ask_server(h, command, answer, sizeof answer);
+    metrics_reset();
     CALL(h, &r, lock_status(h->a.store, str_of(R), CB, &r));
     assert_int_equal(r.status, LOCK_UNKNOWN);
     RUN_UNTIL(&h->loop, h->a.resyncs == before + 1);
     assert_int_equal(h->a.degraded, 0);
+    assert_true(metrics_value(METRIC_STORE_FAILED, "status", "unknown") == 1);
+    assert_true(metrics_value(METRIC_RESYNCS, "unknown outcome", NULL) == 1);
 }
 
 static void a_stopped_store_is_given_up_in_time(void **state) {

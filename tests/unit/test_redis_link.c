@@ -306,7 +306,7 @@ static void unsupported_configurations_say_so(void **state) {
 /* The function `run` of a library that the server does not have yet. */
 static const struct redis_script *script_of(const char *source) {
     static struct redis_library library;
-    static const struct redis_script script = {"run", &library};
+    static const struct redis_script script = {"run", &library, "run"};
 
     library = (struct redis_library){source, strlen(source)};
     return &script;

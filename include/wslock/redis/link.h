@@ -89,6 +89,7 @@ struct redis_library {
 struct redis_script {
     const char *function;
     const struct redis_library *library;
+    const char *label; /* for metrics */
 };
 
 /* FCALL; if the server does not have the function, FUNCTION LOAD and one more FCALL within the same
