@@ -267,17 +267,21 @@ void rooms_on_clock_step(struct rooms *r, int64_t step_ms) {
     map_each(r->by_resource, move_deadlines, &step_ms);
 }
 
-static void count_lock(void *ctx, struct str key, void *value) {
+static void count_room(void *ctx, struct str key, void *value) {
     (void)ctx;
     (void)key;
     const struct room *room = value;
+    const char *type = room->type->policy->type;
     if (room->synced && room->lock.view.state != LOCK_STATE_FREE) {
-        metrics_add(METRIC_LOCKS, 1, room->type->policy->type,
-                    lock_state_text(room->lock.view.state));
+        metrics_add(METRIC_LOCKS, 1, type, lock_state_text(room->lock.view.state));
+    }
+    if (!list_empty(&room->waiters)) {
+        metrics_add(METRIC_WAITERS, (double)list_count(&room->waiters), type, NULL);
     }
 }
 
 void rooms_collect_metrics(struct rooms *r) {
     metrics_clear(METRIC_LOCKS);
-    map_each(r->by_resource, count_lock, NULL);
+    metrics_clear(METRIC_WAITERS);
+    map_each(r->by_resource, count_room, NULL);
 }
