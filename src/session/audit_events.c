@@ -159,6 +159,14 @@ static const char *decision_text(struct str decision) {
     return "other";
 }
 
+static void count_takeover(const struct gateway *g, const struct lock_event *e,
+                           const char *outcome) {
+    struct str name, rest = e->resource;
+    const struct config_resource_type *type =
+        str_cut(&rest, ':', &name) ? config_types_find(g->types, name) : NULL;
+    metrics_add(METRIC_TAKEOVERS, 1, outcome, type != NULL ? type->policy->type : "other");
+}
+
 static void put(struct gateway *g, const struct audit_record *record, const struct lock_event *e,
                 bool recovered) {
     struct audit_record r = *record;
@@ -243,7 +251,7 @@ static void write_moved(struct gateway *g, const struct session *s, const struct
         r.answer = str_of("DENIED");
     }
     if (!recovered) {
-        metrics_add(METRIC_TAKEOVERS, 1, decision_text(r.decision), NULL);
+        count_takeover(g, e, decision_text(r.decision));
     }
     put(g, &r, e, recovered);
 }
@@ -286,7 +294,7 @@ static void write_operation(struct gateway *g, const struct lock_event *e, bool 
     if (takeover) {
         r.decision = str_of("IMMEDIATE");
         if (!recovered) {
-            metrics_add(METRIC_TAKEOVERS, 1, "IMMEDIATE", NULL);
+            count_takeover(g, e, "IMMEDIATE");
         }
     }
     put(g, &r, e, recovered);
@@ -302,6 +310,9 @@ static void write_takeover(struct gateway *g, const struct session *s, const str
         r.session_id = e->actor_session_id;
     }
     fill_takeover(g, &r, e);
+    if (e->cause == LOCK_CAUSE_DENIED && !recovered) {
+        count_takeover(g, e, "DENIED");
+    }
     put(g, &r, e, recovered);
 }
 

@@ -191,4 +191,5 @@ size_t gateway_not_ready(const struct gateway *g, const char **reasons, size_t m
 void gateway_collect_metrics(struct gateway *g) {
     metrics_set(METRIC_CONNECTIONS, (double)map_count(g->sessions), "native", NULL);
     rooms_collect_metrics(g->rooms);
+    audit_collect_metrics(g->parts.audit);
 }
