@@ -428,6 +428,7 @@ enum exit_code daemon_run(struct config *config, const struct options *options) 
     char *problem = NULL;
     configure_log(&d);
     metrics_set(METRIC_BUILD_INFO, 1, WSLOCK_VERSION, NULL);
+    metrics_set(METRIC_PROCESS_START, (double)clock_wall_ms() / 1000, NULL, NULL);
     metrics_set(METRIC_RELOAD_OK, 1, NULL, NULL); /* the configuration of the start */
     start_loop(&d);
     if (start_modules(&d, &problem)) {
