@@ -133,6 +133,19 @@ void session_free(struct session *s) {
     mem_free(s);
 }
 
+void session_init_closed_metric(void) {
+    static const char *const reasons[] = {
+#define WIRE_CLOSE(id, code, reason, reconnect, lock) reason,
+#define WIRE_END(id, reason, lock) reason,
+#include "wslock/wire/tables.def"
+#undef WIRE_CLOSE
+#undef WIRE_END
+    };
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+        metrics_add(METRIC_CLOSED, 0, reasons[i], NULL);
+    }
+}
+
 void session_on_closed(struct session *s, enum session_end end, uint16_t close_code) {
     char code[32];
     if (s->state != SESSION_CLOSING) {

@@ -11,6 +11,8 @@ void session_close(struct session *s, enum wire_close close);
  * them, perhaps from inside. */
 void session_terminate(struct session *s,
                        void (*on_room_ended)(struct gateway *g, const char *session_id, bool ok));
+/* Every reason counts from 0, so that the first close with a reason is an increase. */
+void session_init_closed_metric(void);
 /* Without any message. */
 void session_free(struct session *s);
 

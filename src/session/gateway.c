@@ -18,6 +18,7 @@
 struct gateway *gateway_create(const struct gateway_parts *parts,
                                void (*on_fatal)(void *ctx, const char *problem), void *ctx) {
     struct gateway *g = registry_create(parts);
+    session_init_closed_metric();
     g->on_fatal = on_fatal;
     g->on_fatal_ctx = ctx;
     struct lock_store_callbacks callbacks = reactions_to_store(g);
