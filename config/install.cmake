@@ -25,6 +25,9 @@ foreach(program wslockctl wslockd)
 endforeach()
 
 install(FILES config/wslockd.yaml config/audit/ecs.jq config/audit/fhir.jq DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+# For Prometheus and Grafana.
+install(FILES config/alerts.yaml config/grafana-dashboard.json
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/wslockd)
 # An existing configuration is not replaced.
 install(CODE "if(NOT EXISTS \"\$ENV{DESTDIR}/etc/wslockd/wslockd.yaml\")
   file(INSTALL DESTINATION /etc/wslockd TYPE FILE FILES \"${PROJECT_SOURCE_DIR}/config/systemd/wslockd.yaml\")

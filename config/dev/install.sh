@@ -6,10 +6,12 @@
 #
 # Does nothing, and needs no rights, when everything is there. config/dev/run.sh and tests/run.sh call
 # it. Redis is only used as a child of wslockd, so a system service that its package starts is not
-# needed.
+# needed. The service of Prometheus is not started: tests start the program.
 set -euo pipefail
 
 missing=()
+as_root=()
+policy=/usr/sbin/policy-rc.d
 
 need_command() { # command package
     command -v "$1" >/dev/null || missing+=("$2")
@@ -77,6 +79,7 @@ look_for_test() {
     need_command lintian lintian
     need_command man man-db
     need_command systemd-analyze systemd
+    need_command promtool prometheus
     need_package logrotate
     need_package procps
     # Of these only Debian 12's versions are asked (tests/lint.sh).
@@ -94,6 +97,15 @@ look() {
     [ "$1" != test ] || look_for_test
 }
 
+# The service of Prometheus does not start while the packages are installed. They ask a program that Debian
+# does not have; what somebody else put there is left alone.
+forbid_prometheus() {
+    [ ! -e $policy ] || return 0
+    trap '"${as_root[@]}" rm -f $policy' EXIT
+    printf '#!/bin/sh\ncase "$1" in prometheus*) exit 101 ;; esac\n' | "${as_root[@]}" tee $policy >/dev/null
+    "${as_root[@]}" chmod 755 $policy
+}
+
 main() {
     local what=${1:-run}
     if [ "$what" != run ] && [ "$what" != test ]; then
@@ -103,7 +115,6 @@ main() {
     look "$what"
     [ ${#missing[@]} -gt 0 ] || return 0
 
-    local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo >/dev/null; then
             echo "These packages are missing; as root: apt-get install ${missing[*]}" >&2
@@ -114,10 +125,13 @@ main() {
     echo "== installing: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq || echo "apt-get update failed; trying with what is known" >&2
     look "$what" # now that the names of packages are known
+    [[ " ${missing[*]} " != *' prometheus '* ]] || forbid_prometheus
     # Nobody answers questions: changed configuration files stay as they are.
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -q --no-install-recommends \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "${missing[@]}"
+    [[ " ${missing[*]} " != *' prometheus '* || ! -d /run/systemd/system ]] ||
+        "${as_root[@]}" systemctl disable -q prometheus # nor at the next boot
 }
 
 main "$@"
