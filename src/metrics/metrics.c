@@ -142,7 +142,7 @@ static void take_labels(const char *labels[LABELS_MAX], enum metric_id id, const
     size_t named = rows[id].label_count;
     labels[0] = named >= 1 && label1 != NULL ? label1 : "";
     labels[1] = named >= 2 && label2 != NULL ? label2 : "";
-    for (size_t i = 0; i < named; i++) {
+    for (size_t i = 0; i < LABELS_MAX; i++) {
         if (strnlen(labels[i], LABEL_MAX_BYTES + 1) > LABEL_MAX_BYTES) {
             labels[i] = "other";
         }

@@ -1,6 +1,7 @@
 /* The metrics that Prometheus' own client libraries give each process. */
 #include <dirent.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -10,18 +11,22 @@
 
 #define OPEN_FDS "/proc/self/fd"
 
+/* The first two numbers of statm are pages: virtual, resident. */
 static void collect_memory(void) {
-    FILE *file = fopen("/proc/self/statm", "re");
-    unsigned long virtual_pages, resident_pages;
+    char text[128];
     double page_bytes = (double)sysconf(_SC_PAGESIZE);
-    if (file == NULL) {
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (len <= 0) {
         return;
     }
-    if (fscanf(file, "%lu %lu", &virtual_pages, &resident_pages) == 2) {
-        metrics_set(METRIC_PROCESS_VIRTUAL, (double)virtual_pages * page_bytes, NULL, NULL);
-        metrics_set(METRIC_PROCESS_RSS, (double)resident_pages * page_bytes, NULL, NULL);
-    }
-    (void)fclose(file);
+    text[len] = '\0';
+    char *end;
+    metrics_set(METRIC_PROCESS_VIRTUAL, (double)strtoul(text, &end, 10) * page_bytes, NULL, NULL);
+    metrics_set(METRIC_PROCESS_RSS, (double)strtoul(end, NULL, 10) * page_bytes, NULL, NULL);
 }
 
 /* Without `.`, `..` and the descriptor of the folder itself. 0: the folder cannot be read. */
