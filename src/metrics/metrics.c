@@ -15,6 +15,7 @@
 
 #define LABELS_MAX 2
 #define LABEL_MAX_BYTES 128
+#define RECENT 16
 #define INDEX_SIZE (METRICS_MAX_SERIES * 2) /* a power of two; at most half full, plus one */
 
 /* Upper bounds of a histogram's buckets, in seconds. */
@@ -69,6 +70,7 @@ static struct metric {
     size_t count;
     struct series **order; /* by age, room for METRICS_MAX_SERIES + 1 */
     struct series **index; /* open addressing; NULL as long as there is one series at most */
+    struct series *recent[RECENT]; /* by the addresses of the labels, which are mostly constants */
 } metrics[METRIC_COUNT];
 
 /* FNV-1a. Series are few and bounded, so chosen collisions gain nothing. */
@@ -149,12 +151,9 @@ static void take_labels(const char *labels[LABELS_MAX], enum metric_id id, const
     }
 }
 
-static struct series *get_series(enum metric_id id, const char *label1, const char *label2) {
+static struct series *search_series(enum metric_id id, const char *label1, const char *label2) {
     struct metric *m = &metrics[id];
     const char *labels[LABELS_MAX];
-    if (rows[id].label_count == 0 && m->count > 0) {
-        return m->order[0];
-    }
     take_labels(labels, id, label1, label2);
     uint32_t hash = hash_labels(labels);
     struct series *s = find_series(m, hash, labels);
@@ -169,6 +168,25 @@ static struct series *get_series(enum metric_id id, const char *label1, const ch
         s = find_series(m, hash, labels);
     }
     return s != NULL ? s : add_series(m, hash, labels);
+}
+
+static bool is_series(const struct series *s, const char *label1, const char *label2) {
+    return s != NULL && strcmp(s->labels[0], label1) == 0 && strcmp(s->labels[1], label2) == 0;
+}
+
+static struct series *get_series(enum metric_id id, const char *label1, const char *label2) {
+    struct metric *m = &metrics[id];
+    size_t named = rows[id].label_count;
+    if (named == 0 && m->count > 0) {
+        return m->order[0];
+    }
+    label1 = named >= 1 && label1 != NULL ? label1 : "";
+    label2 = named >= 2 && label2 != NULL ? label2 : "";
+    struct series **recent = &m->recent[((uintptr_t)label1 / 4 ^ (uintptr_t)label2) % RECENT];
+    if (!is_series(*recent, label1, label2)) {
+        *recent = search_series(id, label1, label2);
+    }
+    return *recent;
 }
 
 void metrics_add(enum metric_id id, double delta, const char *label1, const char *label2) {
