@@ -92,6 +92,7 @@ test('takeover and prompt', { concurrency: 12 }, async (t) => {
       const no = await record(one, r, { decision: 'DENIED', outcome: 'failure' });
       assert.deepStrictEqual([no.user, no.sessionId, no.previousHolder, no.admin.id],
         [{ id: 'ann', name: 'Ann', roles: ['nurse'] }, ann.welcome.sessionId, { id: 'ann', name: 'Ann' }, 'root']);
+      assert.ok((await one.metric('wslock_takeovers_total', 'outcome="DENIED",type="hasty"')) >= 1);
       const find = () => [one, two].flatMap((d) => d.audit()).find((a) => a.action === 'LOCK_TAKEOVER' && a.resourceId === r && a.outcome === 'success');
       await h.eventually(() => find() !== undefined, 'that it was forced');
       const forced = find();
