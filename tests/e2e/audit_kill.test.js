@@ -54,7 +54,7 @@ test(`${ROUNDS} times killed (WSLOCK_TEST_SEED=${h.SEED})`, { timeout: 60_000 + 
   await h.eventually(async () => {
     for (const key of await redis.keys('*:written')) if (Object.keys(await redis.hash(key)).length !== 1) return false;
     return true;
-  }, 'what the killed ones had not written is recorded', h.TIMEOUT * 5);
+  }, 'what the killed ones had not written is recorded', h.TIMEOUT * 5 + ROUNDS * 500);
   await d.stop();
   const records = h.readChain([d.auditFile]);
   const taken = new Map();
