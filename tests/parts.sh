@@ -23,6 +23,7 @@ declare -A parts=(
         reference state_dir types warnings reload"
     [audit]="chain record sink writer reports admin known tail rotation audit lines sequence
         verify"
+    [fetch]="lookup fetch"
     [auth]="b64 name claim_path claims alg roca key jwk compact keystore keyfiles auth jws sign ticket"
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply
         version"

@@ -10,7 +10,7 @@ check() {
     (cd "$1" && find src include/wslock -name '*.[ch]' -print0 | sort -z | xargs -0 -r awk '
         BEGIN {
             rank["base"] = 0
-            rank["config"] = rank["metrics"] = rank["audit"] = 1
+            rank["config"] = rank["metrics"] = rank["audit"] = rank["fetch"] = 1
             rank["wire"] = rank["auth"] = rank["ctl"] = 2
             rank["redis"] = 3
             rank["lock"] = 4
@@ -20,6 +20,7 @@ check() {
             rank["app"] = 8
             library["libwebsockets.h"] = "net"
             library["hiredis"] = "redis"
+            library["curl"] = "fetch"
             library["jwt.h"] = "tests"
             library["yaml.h"] = "config"
             library["zlib.h"] = "audit"
@@ -102,6 +103,7 @@ self_test() {
     self_test_case 'leaves the folder' src/redis/tls/a.c '#include "../../room/state.h"'
     self_test_case 'for net alone' src/session/a.c '#include <libwebsockets.h>'
     self_test_case 'for redis alone' src/lock/a.c '#include <hiredis/hiredis.h>'
+    self_test_case 'for fetch alone' src/auth/a.c '#include <curl/curl.h>'
     self_test_case 'for tests alone' src/auth/a.c '#include <jwt.h>'
     self_test_case 'for config alone' src/app/a.c '#include <yaml.h>'
     self_test_case 'has no rank' src/util/a.c ''

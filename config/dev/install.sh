@@ -48,6 +48,7 @@ look_for_run() {
     need_package libwebsockets-evlib-uv
     need_library libuv libuv1-dev
     need_library hiredis libhiredis-dev
+    need_library libcurl libcurl4-openssl-dev
     need_library jansson libjansson-dev
     need_library openssl libssl-dev
     need_library yaml-0.1 libyaml-dev
