@@ -9,7 +9,7 @@ set -euo pipefail
 declare -A parts=(
     [room]="state holder departed members waiters backlog apply notified deliver tell_waiters tell presence
         notices store_lost take rooms resync"
-    [session]="registry state membership queue audit_record audit audit_events handshake disconnect end send
+    [session]="registry state key_wait membership queue audit_record audit audit_events handshake disconnect end send
         call errors answers subscription delayed_replies token_life liveness open reconcile operate verify
         open_request handlers handle_acquire handle_auth handle_cancel handle_heartbeat handle_join
         handle_leave handle_ping handle_queue_leave handle_refresh handle_release handle_reply
@@ -24,7 +24,7 @@ declare -A parts=(
     [audit]="chain record sink writer reports admin known tail rotation audit lines sequence
         verify"
     [fetch]="lookup fetch"
-    [auth]="b64 name claim_path claims alg roca key jwk compact keystore keyfiles auth jws sign ticket"
+    [auth]="b64 name claim_path claims alg roca key jwk compact keystore keyfiles jwks auth jws sign ticket"
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply
         version"
     [lock]="crc16 types msgpack event args script_reply scripts state store_time audit_recovery endings

@@ -17,6 +17,7 @@
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
 #include "wslock/base/wheel.h"
+#include "wslock/fetch/fetch.h"
 #include "wslock/metrics/metrics.h"
 #include "wslock/net/net.h"
 #include "wslock/redis/embedded.h"
@@ -53,6 +54,7 @@ struct daemon {
     struct net_socket *sockets;
     size_t socket_count;
     struct redis_embedded *embedded;
+    struct fetcher *fetcher;
     struct auth *auth;
     struct ticket_keys *tickets;
     struct audit *audit;
@@ -286,6 +288,28 @@ static bool read_ticket_keys(const struct config *config, struct ticket_keys **k
     return *keys != NULL;
 }
 
+static void start_key_fetch(void *ctx, const struct auth_fetch *fetch) {
+    const struct fetch_request request = {
+        .url = fetch->url,
+        .accept = "application/jwk-set+json, application/json",
+        .max_bytes = fetch->max_bytes,
+        .timeout_ms = fetch->timeout_ms,
+        .done = fetch->done,
+        .ctx = fetch->ctx,
+    };
+    fetcher_start(ctx, &request);
+}
+
+static void cancel_key_fetch(void *ctx) {
+    fetcher_cancel(ctx);
+}
+
+static void fetch_keys(struct daemon *d) {
+    d->fetcher = fetcher_create(&d->loop);
+    const struct auth_key_source source = {d->wheel, start_key_fetch, cancel_key_fetch, d->fetcher};
+    auth_fetch_keys(d->auth, d->config, &source);
+}
+
 static void start_loop(struct daemon *d) {
     uv_loop_init(&d->loop);
     d->last_tick_ms = clock_boot_ms();
@@ -339,6 +363,7 @@ static bool start_modules(struct daemon *d, char **problem) {
     if (d->auth == NULL) {
         return false;
     }
+    fetch_keys(d);
     if (!read_ticket_keys(d->config, &d->tickets, problem)) {
         return false;
     }
@@ -404,6 +429,7 @@ static void stop_modules(struct daemon *d) {
     }
     ticket_keys_destroy(&d->tickets);
     auth_destroy(&d->auth);
+    fetcher_destroy(&d->fetcher);
     redis_embedded_stop(&d->embedded);
     uv_close((uv_handle_t *)&d->tick, NULL);
     for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++) {

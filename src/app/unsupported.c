@@ -11,9 +11,9 @@ struct search {
     void *ctx;
 };
 
-static void refuse(const struct search *s, const char *key, const char *advice) {
+static void refuse(const struct search *s, const char *key) {
     char text[256];
-    (void)snprintf(text, sizeof text, "%s: not supported by this version%s", key, advice);
+    (void)snprintf(text, sizeof text, "%s: not supported by this version", key);
     s->on_found(s->ctx, true, text);
 }
 
@@ -27,26 +27,15 @@ static void ignore(const struct search *s, const char *key) {
     s->on_found(s->ctx, false, text);
 }
 
-static void search_auth(const struct search *s) {
-    static const char *const OF_URL[] = {"auth.jwks.refresh", "auth.jwks.cooldown",
-                                         "auth.jwks.maxAge"};
-    if (s->config->auth.jwks_url != NULL) {
-        refuse(s, "auth.jwks.url", ": put the key set into a file and name it in auth.jwks.file");
-    }
-    for (size_t i = 0; i < ARRAY_LEN(OF_URL); i++) {
-        ignore(s, OF_URL[i]);
-    }
-}
-
 static void search_redis(const struct search *s) {
     if (s->config->redis.sentinel_master != NULL) {
-        refuse(s, "redis.sentinel", "");
+        refuse(s, "redis.sentinel");
     }
     if (s->config->redis.cluster_nodes.count > 0) {
-        refuse(s, "redis.cluster", "");
+        refuse(s, "redis.cluster");
     }
     if (s->config->redis.wait_replicas > 0) {
-        refuse(s, "redis.waitReplicas", "");
+        refuse(s, "redis.waitReplicas");
     }
 }
 
@@ -60,7 +49,6 @@ static void search_net(const struct search *s) {
 void unsupported_each(const struct config *config, unsupported_cb on_found, void *ctx) {
     const struct search s = {config, on_found, ctx};
     search_net(&s);
-    search_auth(&s);
     search_redis(&s);
 }
 

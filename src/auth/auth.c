@@ -9,11 +9,13 @@
 #include "claim_path.h"
 #include "claims.h"
 #include "compact.h"
+#include "jwks.h"
 #include "keyfiles.h"
 
 struct auth {
     struct auth_keystore keys;
     struct auth_claim_rules rules;
+    struct jwks *jwks; /* NULL before auth_fetch_keys */
 };
 
 static struct config_strings copy_strings(const struct config_strings *from) {
@@ -127,14 +129,36 @@ void auth_reload(struct auth *a, const struct config *config, struct auth **next
 
     log_unused_keys(config);
     *a = **next;
+    a->jwks = before.jwks;
+    before.jwks = NULL;
     **next = before;
     auth_destroy(next);
+    if (a->jwks != NULL) {
+        jwks_configure(a->jwks);
+    }
+}
+
+void auth_fetch_keys(struct auth *a, const struct config *config,
+                     const struct auth_key_source *source) {
+    a->jwks = jwks_create(&a->keys, config, source);
+    jwks_configure(a->jwks);
+}
+
+void auth_watch_keys(struct auth *a, void (*on_fetched)(void *ctx), void *ctx) {
+    if (a->jwks != NULL) {
+        jwks_watch(a->jwks, on_fetched, ctx);
+    }
+}
+
+bool auth_await_key(struct auth *a, uint64_t since_boot_ms, uint64_t *wait_ms) {
+    return a->jwks != NULL && jwks_await(a->jwks, since_boot_ms, wait_ms);
 }
 
 void auth_destroy(struct auth **a) {
     if (*a == NULL) {
         return;
     }
+    jwks_destroy(&(*a)->jwks);
     auth_keystore_fini(&(*a)->keys);
     mem_free((*a)->rules.issuer);
     free_strings(&(*a)->rules.audience);
@@ -147,8 +171,11 @@ void auth_destroy(struct auth **a) {
     *a = NULL;
 }
 
-bool auth_ready(const struct auth *a) {
-    return a->keys.count > 0;
+const char *auth_not_ready(const struct auth *a) {
+    if (a->jwks != NULL && jwks_is_missing(a->jwks)) {
+        return "the keys of auth.jwks.url could not be fetched";
+    }
+    return a->keys.count == 0 ? "no key to verify tokens with" : NULL;
 }
 
 /* Compares the media type without case, with or without `application/` (RFC 7515 §4.1.9). Tokens of
@@ -172,22 +199,27 @@ static bool typ_is_accepted(const json_t *typ) {
            (text.len == 6 && strncasecmp(text.p, "at+jwt", 6) == 0);
 }
 
-static const char *check_signature(const struct auth *a, const struct auth_compact *compact) {
+static enum auth_result check_signature(const struct auth *a, const struct auth_compact *compact,
+                                        const char **why) {
     const struct auth_key *key;
-    const char *why;
+    bool unknown;
 
     if (!typ_is_accepted(json_object_get(compact->header, "typ"))) {
-        return "the header's typ is neither JWT nor at+jwt";
+        *why = "the header's typ is neither JWT nor at+jwt";
+        return AUTH_INVALID;
     }
-    key = auth_keystore_find(&a->keys, compact->alg, compact->kid, &why);
+    key = auth_keystore_find(&a->keys, compact->alg, compact->kid, &unknown, why);
     if (key == NULL) {
-        return why;
+        return unknown && a->jwks != NULL && jwks_may_bring(a->jwks, compact->alg)
+                   ? AUTH_UNKNOWN_KEY
+                   : AUTH_INVALID;
     }
     if (!auth_key_verify(key, compact->signed_part,
                          (struct str){compact->signature.data, compact->signature.len})) {
-        return "the signature is wrong";
+        *why = "the signature is wrong";
+        return AUTH_INVALID;
     }
-    return NULL;
+    return AUTH_OK;
 }
 
 enum auth_result auth_verify(struct auth *a, struct str token, int64_t now_unix_ms,
@@ -198,12 +230,14 @@ enum auth_result auth_verify(struct auth *a, struct str token, int64_t now_unix_
 
     *identity = NULL;
     *why = auth_compact_read(token, &compact);
-    if (*why == NULL) {
-        *why = check_signature(a, &compact);
-    }
     if (*why != NULL) {
         goto done;
     }
+    result = check_signature(a, &compact, why);
+    if (result != AUTH_OK) {
+        goto done;
+    }
+    result = AUTH_INVALID;
     claims = auth_compact_claims(&compact, why);
     if (claims != NULL) {
         result = auth_claims_read(claims, &a->rules, now_unix_ms, identity, why);

@@ -216,6 +216,10 @@ struct auth_key *auth_jwk_read(const json_t *jwk, const struct auth_jwk_defaults
 
     switch (auth_alg_info(alg)->family) {
     case AUTH_FAMILY_HMAC:
+        if (defaults->public_only) {
+            *why = "a secret in a key set that others can read";
+            return NULL;
+        }
         return read_oct(jwk, alg, kid, why);
     case AUTH_FAMILY_RSA_PKCS1:
     case AUTH_FAMILY_RSA_PSS:

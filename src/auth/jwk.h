@@ -6,10 +6,11 @@
 
 #include "key.h"
 
-/* The algorithm of a JWK without `alg` whose kind allows several. AUTH_ALG_NONE: such a key is
- * refused. */
 struct auth_jwk_defaults {
+    /* The algorithm of a JWK without `alg` whose kind allows several. AUTH_ALG_NONE: such a key is
+     * refused. */
     enum auth_alg rsa, oct;
+    bool public_only; /* `oct` keys are refused: others can read the set too */
 };
 
 /* Makes a verification key; private parts are ignored. NULL with a static sentence in *why for what

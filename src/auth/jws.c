@@ -10,15 +10,13 @@
 static const struct auth_key *find_key(struct auth_keystore *store, struct str jwk,
                                        const struct auth_compact *compact, struct auth_key **owned,
                                        const char **why) {
+    bool unknown;
     const struct auth_jwk_defaults defaults = {.rsa = compact->alg, .oct = compact->alg};
     json_t *json = jsonr_object(jwk, NULL);
 
     *why = "the key is not one JSON object";
     if (json != NULL && json_object_get(json, "keys") != NULL) {
         *why = auth_jwks_add(store, jwk, &defaults, NULL, "jwk");
-        if (*why == NULL && store->count == 0) {
-            *why = "the key set holds no key that can be used";
-        }
     } else if (json != NULL) {
         *owned = auth_jwk_read(json, &defaults, why);
     }
@@ -26,7 +24,7 @@ static const struct auth_key *find_key(struct auth_keystore *store, struct str j
     if (store->count == 0) {
         return *owned;
     }
-    return auth_keystore_find(store, compact->alg, compact->kid, why);
+    return auth_keystore_find(store, compact->alg, compact->kid, &unknown, why);
 }
 
 enum jws_result jws_verify_compact(struct str jwk, struct str compact, const char **why) {

@@ -9,7 +9,6 @@
 #include "keyfiles.h"
 
 #define MAX_KEY_FILE_BYTES 65536
-#define MAX_JWKS_FILE_BYTES (1024 * 1024)
 
 int auth_no_passphrase(char *buf, int size, int writing, void *ctx) {
     (void)buf;
@@ -117,24 +116,24 @@ static enum auth_alg only_of(const struct config_strings *algorithms, bool rsa) 
     return only;
 }
 
-static char *load_jwks(struct auth_keystore *store, const struct config *config) {
-    const struct auth_jwk_defaults defaults = {
+struct auth_jwk_defaults auth_jwk_defaults_of(const struct config *config) {
+    return (struct auth_jwk_defaults){
         .rsa = only_of(&config->auth.algorithms, true),
         .oct = only_of(&config->auth.algorithms, false),
     };
+}
+
+static char *load_jwks(struct auth_keystore *store, const struct config *config) {
+    const struct auth_jwk_defaults defaults = auth_jwk_defaults_of(config);
     const char *path = config->auth.jwks_file;
-    size_t before = store->count;
     struct buf content;
     const char *why = NULL;
     char *problem = NULL;
 
     buf_init(&content);
-    if (file_read(path, MAX_JWKS_FILE_BYTES, &content, &why)) {
+    if (file_read(path, AUTH_MAX_JWKS_BYTES, &content, &why)) {
         why = auth_jwks_add(store, (struct str){content.data, content.len}, &defaults,
                             &config->auth.algorithms, path);
-    }
-    if (why == NULL && store->count == before) {
-        why = "holds no key that can be used (the log says why, key by key)";
     }
     if (why != NULL) {
         problem = mem_printf("%s: %s: %s", "auth.jwks.file", path, why);

@@ -11,6 +11,8 @@
  * False after a problem has been reported. */
 bool auth_keys_load(struct auth_keystore *store, const struct config *config,
                     config_finding_cb on_problem, void *ctx) MUST_CHECK;
+/* What the configured algorithms bind keys of a set to. */
+struct auth_jwk_defaults auth_jwk_defaults_of(const struct config *config);
 /* Appends a secret file's bytes without a final line break. False with *why (a static sentence) if
  * the file cannot be read or does not suit the algorithm. The caller wipes `out` in any case. */
 bool auth_secret_read(enum auth_alg alg, const char *path, struct buf *out,

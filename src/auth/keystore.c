@@ -27,6 +27,24 @@ bool auth_keystore_add(struct auth_keystore *store, struct auth_key *key) {
     return true;
 }
 
+void auth_keystore_split(struct auth_keystore *store, size_t first, struct auth_keystore *rest) {
+    auth_keystore_init(rest);
+    rest->count = store->count - first;
+    rest->keys = rest->count > 0 ? mem_calloc(rest->count, sizeof *rest->keys) : NULL;
+    for (size_t i = 0; i < rest->count; i++) {
+        rest->keys[i] = store->keys[first + i];
+    }
+    store->count = first;
+}
+
+void auth_keystore_join(struct auth_keystore *store, struct auth_keystore *rest) {
+    for (size_t i = 0; i < rest->count; i++) {
+        (void)auth_keystore_add(store, rest->keys[i]);
+    }
+    rest->count = 0;
+    auth_keystore_fini(rest);
+}
+
 static bool has_kid(const struct auth_key *key, struct str kid) {
     return key->kid != NULL && str_eqz(kid, key->kid);
 }
@@ -60,12 +78,14 @@ static const struct auth_key *only_one(const struct auth_keystore *store, enum a
 }
 
 const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enum auth_alg alg,
-                                          struct str kid, const char **why) {
+                                          struct str kid, bool *unknown, const char **why) {
     const struct auth_key *found;
     size_t count;
 
+    *unknown = false;
     if (kid.p == NULL) {
         found = only_one(store, alg, kid, is_any, &count);
+        *unknown = count == 0;
         *why = count == 0 ? "no key has the token's algorithm"
                           : "the token names no kid, and several keys have its algorithm";
         return found;
@@ -76,6 +96,7 @@ const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enu
         return found;
     }
     found = only_one(store, alg, kid, has_no_kid, &count);
+    *unknown = count == 0;
     *why = count == 0 ? "no key has the token's kid and algorithm"
                       : "no key has the token's kid, and several without one have its algorithm";
     return found;
@@ -97,7 +118,7 @@ static void log_skipped(const char *source, size_t index, const json_t *jwk, con
     const json_t *kid = json_object_get(jwk, "kid");
     struct str text = json_is_string(kid) ? jsonr_str(kid) : str_of("");
 
-    log_warn("jwks_key_skipped", LF("file", source), LFI("index", index), LFS("kid", text),
+    log_warn("jwks_key_skipped", LF("source", source), LFI("index", index), LFS("kid", text),
              LF("reason", why));
 }
 
@@ -121,7 +142,7 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
         const struct auth_key *other = store->keys[i];
 
         if (other->alg == key->alg && other->kid != NULL && str_eqz(str_of(key->kid), other->kid)) {
-            log_warn("jwks_kid_ambiguous", LF("file", source), LF("kid", key->kid),
+            log_warn("jwks_kid_ambiguous", LF("source", source), LF("kid", key->kid),
                      LF("reason", "another key has this kid and algorithm: neither is used"));
         }
     }
@@ -129,7 +150,7 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
     if (!auth_keystore_add(store, key)) {
         log_skipped(source, index, jwk, "there are more than 256 keys");
     } else {
-        log_debug("jwks_key", LF("file", source), LF("kid", kid != NULL ? kid : ""),
+        log_debug("jwks_key", LF("source", source), LF("kid", kid != NULL ? kid : ""),
                   LF("alg", auth_alg_info(key->alg)->name));
     }
 }
@@ -137,6 +158,7 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
 const char *auth_jwks_add(struct auth_keystore *store, struct str text,
                           const struct auth_jwk_defaults *defaults,
                           const struct config_strings *allowed, const char *source) {
+    size_t before = store->count;
     json_t *set = jsonr_object(text, NULL);
     const json_t *keys = json_object_get(set, "keys");
     const char *problem = NULL;
@@ -148,6 +170,9 @@ const char *auth_jwks_add(struct auth_keystore *store, struct str text,
     }
     for (size_t i = 0; problem == NULL && i < json_array_size(keys); i++) {
         add_jwk(store, json_array_get(keys, i), i, defaults, allowed, source);
+    }
+    if (problem == NULL && store->count == before) {
+        problem = "holds no key that can be used (the log says why, key by key)";
     }
     json_decref(set);
     return problem;

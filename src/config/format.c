@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -245,10 +246,9 @@ const char *config_check_tls_version(const char *text) {
     return strcmp(text, "1.2") == 0 || strcmp(text, "1.3") == 0 ? NULL : "\"1.2\" or \"1.3\"";
 }
 
-const char *config_check_url(const char *text) {
-    static const char EXPECTED[] = "an http or https URL without a user";
+/* The host, without brackets. False: it is not an http or https URL, or has a user. */
+static bool url_host(const char *text, struct str *host) {
     const char *authority;
-    struct str host;
     int port;
 
     if (strncmp(text, "https://", 8) == 0) {
@@ -256,22 +256,40 @@ const char *config_check_url(const char *text) {
     } else if (strncmp(text, "http://", 7) == 0) {
         authority = text + 7;
     } else {
-        return EXPECTED;
+        return false;
     }
-    host = (struct str){authority, strcspn(authority, "/?#")};
-    if (strlen(text) > 2048 || strpbrk(text, " \"<>\\^`{|}") != NULL ||
-        memchr(host.p, '@', host.len) != NULL) {
-        return EXPECTED;
+    *host = (struct str){authority, strcspn(authority, "/?#")};
+    if (memchr(host->p, '@', host->len) != NULL) {
+        return false;
     }
-    if (config_split_host_port(host, &host, &port)) {
-        return NULL;
+    if (config_split_host_port(*host, host, &port)) {
+        return true;
     }
-    if (host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']') {
-        host = (struct str){host.p + 1, host.len - 2};
-    } else if (host.len > 0 && memchr(host.p, ':', host.len) != NULL) {
-        return EXPECTED;
+    if (host->len > 2 && host->p[0] == '[' && host->p[host->len - 1] == ']') {
+        *host = (struct str){host->p + 1, host->len - 2};
+    } else if (host->len > 0 && memchr(host->p, ':', host->len) != NULL) {
+        return false;
     }
-    return config_is_host(host) ? NULL : EXPECTED;
+    return config_is_host(*host);
+}
+
+const char *config_check_url(const char *text) {
+    struct str host;
+
+    return strlen(text) <= 2048 && strpbrk(text, " \"<>\\^`{|}") == NULL && url_host(text, &host)
+               ? NULL
+               : "an http or https URL without a user";
+}
+
+bool config_url_is_safe(const char *url) {
+    char name[64];
+    struct str host;
+
+    if (!url_host(url, &host) || strncmp(url, "https://", 8) == 0) {
+        return true;
+    }
+    (void)snprintf(name, sizeof name, "%.*s", (int)host.len, host.p);
+    return strcasecmp(name, "localhost") == 0 || config_is_loopback(name);
 }
 
 const char *config_check_url_path(const char *text) {

@@ -26,6 +26,9 @@ config_format_check config_check_url_path; /* of the daemon's own listener */
 /* Splits "host:port" or "[v6]:port"; false when it is neither or the port is not 1 to 65535. `host`
  * points into `text`, without brackets. */
 bool config_split_host_port(struct str text, struct str *host, int *port);
+/* Whether a URL that config_check_url accepts is https, or http to a loopback address or to
+ * `localhost`. */
+bool config_url_is_safe(const char *url);
 /* Whether an address literal is 127.0.0.0/8 or ::1. */
 bool config_is_loopback(const char *address);
 /* A host name or address literal, with an IPv6 address already out of its brackets. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "format.h"
+
 static void key_path(char out[CONFIG_MAX_PATH_BYTES], size_t i, const char *name) {
     (void)snprintf(out, CONFIG_MAX_PATH_BYTES, "auth.keys[%zu]%s", i, name);
 }
@@ -61,6 +63,9 @@ static void check_jwks(const struct config_rules *r) {
 
     if (c->auth.jwks_url != NULL && c->auth.jwks_file != NULL) {
         config_rules_complain(r, "auth.jwks.file", "url or file, not both");
+    }
+    if (c->auth.jwks_url != NULL && !config_url_is_safe(c->auth.jwks_url)) {
+        config_rules_complain(r, "auth.jwks.url", "http is only for loopback addresses: use https");
     }
     if (c->auth.jwks_cooldown_ms > c->auth.jwks_refresh_ms) {
         config_rules_complain(r, "auth.jwks.cooldown", "longer than auth.jwks.refresh");

@@ -227,7 +227,8 @@ static const struct config_row ROOT_ROWS[] = {
      .doc = "A JSON Web Key Set (RFC 7517), from `url` or `file`."},
     {TEXT(ROOT, "auth.jwks.url", auth.jwks_url), .check = config_check_url, .shape = "a URL",
      .null_means = "none",
-     .doc = "Fetched every `refresh`, and when a token names an unknown key."},
+     .doc = "Fetched every `refresh`, and when a token names an unknown key. `http` is only for "
+            "loopback addresses."},
     {SECRET_FILE(ROOT, "auth.jwks.file", auth.jwks_file), .null_means = "none",
      .doc = "Read at start and at a reload."},
     {DURATION(ROOT, "auth.jwks.refresh", auth.jwks_refresh_ms), .fallback = "10m",

@@ -1,6 +1,7 @@
 /* Admits requests and handshakes: limits, Origin, token. */
 #include "upgrade.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "idle.h"
@@ -13,7 +14,9 @@
 #define USER_AGENT_MAX 256 /* bytes */
 #define COOKIES_TRIED 8    /* per request, with the configured name */
 
-static void add_headers(enum handshake_verdict verdict, struct http_response *response) {
+/* retry_after_s: 0: none, but for limits. */
+static void add_headers(enum handshake_verdict verdict, uint64_t retry_after_s,
+                        struct http_response *response) {
     if (verdict == HANDSHAKE_WS_VERSION) {
         buf_append_str(&response->headers, "Sec-WebSocket-Version: 13\r\n");
     }
@@ -21,7 +24,10 @@ static void add_headers(enum handshake_verdict verdict, struct http_response *re
         buf_append_str(&response->headers, "Upgrade: websocket\r\n");
     }
     if (response->status == 429 || response->status == 503) {
-        buf_append_str(&response->headers, "Retry-After: 1\r\n");
+        retry_after_s = 1;
+    }
+    if (retry_after_s > 0) {
+        buf_printf(&response->headers, "Retry-After: %" PRIu64 "\r\n", retry_after_s);
     }
     if (response->status == 401) {
         buf_append_str(&response->headers, "WWW-Authenticate: Bearer\r\n");
@@ -31,7 +37,7 @@ static void add_headers(enum handshake_verdict verdict, struct http_response *re
 /* The audit logs these refusals. */
 static bool is_audited(enum handshake_verdict verdict) {
     return verdict == HANDSHAKE_ORIGIN || verdict == HANDSHAKE_TOKEN_INVALID ||
-           verdict == HANDSHAKE_TOKEN_EXPIRED;
+           verdict == HANDSHAKE_TOKEN_EXPIRED || verdict == HANDSHAKE_KEY_UNKNOWN;
 }
 
 static void tell_refused(const struct conn *c, enum handshake_verdict verdict) {
@@ -47,7 +53,8 @@ static void tell_refused(const struct conn *c, enum handshake_verdict verdict) {
              LF("reason", refusal->message));
 }
 
-static void refuse(struct conn *c, enum handshake_verdict verdict, const char *message) {
+static void refuse(struct conn *c, enum handshake_verdict verdict, const char *message,
+                   uint64_t retry_after_s) {
     const struct handshake_refusal *refusal = handshake_refusal(verdict);
     struct http_response response;
     if (c->listener->kind == LISTENER_PUBLIC) {
@@ -55,13 +62,13 @@ static void refuse(struct conn *c, enum handshake_verdict verdict, const char *m
     }
     http_response_init(&response);
     http_error(&response, refusal->status, refusal->code, message);
-    add_headers(verdict, &response);
+    add_headers(verdict, retry_after_s, &response);
     c->keep = false;
     http_send(c, &response);
 }
 
 void upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
-    refuse(c, verdict, handshake_refusal(verdict)->message);
+    refuse(c, verdict, handshake_refusal(verdict)->message, 0);
 }
 
 /* Shows the value that allowedOrigins would need. */
@@ -71,7 +78,7 @@ static void refuse_origin(struct conn *c, const struct session_peer *peer) {
     snprintf(message, sizeof message, "%s: %s", handshake_refusal(HANDSHAKE_ORIGIN)->message,
              origin[0] != '\0' ? origin : "an empty one");
     gateway_audit_refused(c->net->gateway, false, peer, "ORIGIN_NOT_ALLOWED", str_of(origin));
-    refuse(c, HANDSHAKE_ORIGIN, message);
+    refuse(c, HANDSHAKE_ORIGIN, message, 0);
 }
 
 bool upgrade_admit_request(struct conn *c) {
@@ -116,24 +123,34 @@ static enum handshake_verdict verdict_of(enum auth_result result) {
         return HANDSHAKE_TOKEN_INVALID;
     case AUTH_EXPIRED:
         return HANDSHAKE_TOKEN_EXPIRED;
+    case AUTH_UNKNOWN_KEY:
+        return HANDSHAKE_KEY_UNKNOWN;
     }
     return HANDSHAKE_TOKEN_INVALID;
 }
 
-static enum handshake_verdict check_bearer(struct conn *c, struct str token,
-                                           const struct session_peer *peer) {
+/* False: the handshake was refused. */
+static bool check_bearer(struct conn *c, struct str token, const struct session_peer *peer) {
     const char *why = NULL;
+    uint64_t wait_ms = 0;
     enum auth_result result = gateway_verify(c->net->gateway, token, &c->identity, &why);
-    if (result != AUTH_OK) {
-        gateway_audit_refused(c->net->gateway, true, peer, why, (struct str){NULL, 0});
+    enum handshake_verdict verdict = verdict_of(result);
+    if (result == AUTH_OK) {
+        return true;
     }
-    return verdict_of(result);
+    gateway_audit_refused(c->net->gateway, true, peer, why, (struct str){NULL, 0});
+    if (result == AUTH_UNKNOWN_KEY && gateway_await_key(c->net->gateway, &wait_ms)) {
+        refuse(c, verdict, handshake_refusal(verdict)->message, wait_ms / 1000 + 1);
+    } else {
+        upgrade_refuse(c, verdict);
+    }
+    return false;
 }
 
 /* A browser sends all cookies with the name, also old ones, and hides refused handshakes from its
  * page. Therefore a bad cookie is reported on the open WebSocket. Each attempt verifies a
  * signature. */
-static void check_cookies(struct conn *c, struct refused_token *refused) {
+static void check_cookies(struct conn *c, struct session_cookie *cookie) {
     struct str rest = c->head.fields, line, token;
     const char *name = c->net->parts.config->auth.cookie;
     size_t tried = 0;
@@ -144,8 +161,9 @@ static void check_cookies(struct conn *c, struct refused_token *refused) {
             if (result == AUTH_OK) {
                 return;
             }
-            if (refused->why == NULL || result == AUTH_EXPIRED) {
-                *refused = (struct refused_token){result, why};
+            if (cookie->why == NULL || result == AUTH_UNKNOWN_KEY ||
+                (result == AUTH_EXPIRED && cookie->result == AUTH_INVALID)) {
+                *cookie = (struct session_cookie){token, result, why};
             }
             tried++;
         }
@@ -166,7 +184,7 @@ static enum handshake_verdict count_connection(struct conn *c) {
 
 /* The cheapest checks come first; the verification of a signature comes last. */
 static void take(struct conn *c, struct str path) {
-    struct refused_token refused = {AUTH_OK, NULL};
+    struct session_cookie cookie = {.why = NULL}; /* NULL: none, or it was accepted */
     struct str token, agent = http_head_first(&c->head, "User-Agent");
     char address[ADDRESS_TEXT_MAX];
     address_format(&c->peer, address);
@@ -183,16 +201,18 @@ static void take(struct conn *c, struct str path) {
     if (verdict == HANDSHAKE_OK) {
         verdict = count_connection(c);
     }
-    if (verdict == HANDSHAKE_OK && find_bearer(c, &token)) {
-        verdict = check_bearer(c, token, &peer);
-    } else if (verdict == HANDSHAKE_OK) {
-        check_cookies(c, &refused);
-    }
     if (verdict != HANDSHAKE_OK) {
         upgrade_refuse(c, verdict);
-    } else {
-        websocket_open(c, &peer, c->identity == NULL && refused.why != NULL ? &refused : NULL);
+        return;
     }
+    if (find_bearer(c, &token)) {
+        if (!check_bearer(c, token, &peer)) {
+            return;
+        }
+    } else {
+        check_cookies(c, &cookie);
+    }
+    websocket_open(c, &peer, c->identity == NULL && cookie.why != NULL ? &cookie : NULL);
 }
 
 void upgrade_take(const struct http_request *request, struct http_response *response) {

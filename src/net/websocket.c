@@ -150,7 +150,7 @@ void websocket_writable(struct conn *c) {
 /* ---- opening ---- */
 
 void websocket_open(struct conn *c, const struct session_peer *peer,
-                    const struct refused_token *refused) {
+                    const struct session_cookie *cookie) {
     char accept[HANDSHAKE_ACCEPT_BYTES], answer[256];
     handshake_accept(http_head_first(&c->head, "Sec-WebSocket-Key"), accept);
     int len = snprintf(answer, sizeof answer,
@@ -167,8 +167,8 @@ void websocket_open(struct conn *c, const struct session_peer *peer,
     struct auth_identity *identity = c->identity;
     c->identity = NULL;
     c->session = session_open(c->net->gateway, &TRANSPORT, c, peer, WIRE_FRAMING_NATIVE, identity);
-    if (refused != NULL) {
-        session_cookie_refused(c->session, refused->result, refused->why);
+    if (cookie != NULL) {
+        session_cookie_not_accepted(c->session, cookie);
     }
 }
 

@@ -5,15 +5,10 @@
 #include "state.h"
 #include "wslock/session/session.h"
 
-/* A cookie's token that was refused: the session reports it to the client. */
-struct refused_token {
-    enum auth_result result;
-    const char *why; /* static */
-};
-
-/* Answers an admitted handshake and opens the session. refused: NULL, or the cookie's token. */
+/* Answers an admitted handshake and opens the session. cookie: NULL, or one that was not accepted.
+ */
 void websocket_open(struct conn *c, const struct session_peer *peer,
-                    const struct refused_token *refused);
+                    const struct session_cookie *cookie);
 void websocket_receive(struct conn *c, char *data, size_t len);
 void websocket_writable(struct conn *c);
 /* The connection is over: ends the session, if there is one. */

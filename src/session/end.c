@@ -8,6 +8,7 @@
 
 #include "audit.h"
 #include "disconnect.h"
+#include "key_wait.h"
 #include "membership.h"
 #include "queue.h"
 #include "registry.h"
@@ -124,6 +125,7 @@ void session_free(struct session *s) {
     wheel_cancel(&s->ping_timer);
     wheel_cancel(&s->rooms_timer);
     session_queue_clear(s);
+    key_wait_end(s);
     if (s->identity != NULL) {
         gateway_uncount_user(s->gateway, s->identity->user_id);
     }

@@ -6,6 +6,7 @@
 #include "delayed_replies.h"
 #include "disconnect.h"
 #include "end.h"
+#include "key_wait.h"
 #include "membership.h"
 #include "operate.h"
 #include "queue.h"
@@ -14,6 +15,10 @@
 #include "send.h"
 #include "wslock/base/clock.h"
 #include "wslock/metrics/metrics.h"
+
+static void on_keys_fetched(void *ctx) {
+    key_wait_retry_all(ctx);
+}
 
 struct gateway *gateway_create(const struct gateway_parts *parts,
                                void (*on_fatal)(void *ctx, const char *problem), void *ctx) {
@@ -25,6 +30,7 @@ struct gateway *gateway_create(const struct gateway_parts *parts,
     g->store = lock_store_create(parts->loop, parts->wheel, parts->config, &callbacks);
     g->rooms =
         rooms_create(parts->wheel, g->store, reactions_on_reported, reactions_on_superseded, g);
+    auth_watch_keys(parts->auth, on_keys_fetched, g);
     return g;
 }
 
@@ -39,7 +45,9 @@ void gateway_destroy(struct gateway **gateway) {
     if (g == NULL) {
         return;
     }
+    auth_watch_keys(g->parts.auth, NULL, NULL);
     map_each(g->sessions, free_session, NULL);
+    key_wait_fini(g);
     disconnect_stop_all(g);
     delayed_replies_forget(g);
     operate_forget_all(g);
@@ -68,6 +76,7 @@ void gateway_reload(struct gateway *g, const struct config *before,
     config_types_reload(g->types);
     map_each(g->sessions, find_types, g);
     rooms_reload(g->rooms, g->types, before);
+    key_wait_retry_all(g);
 }
 
 bool gateway_started(const struct gateway *g) {
@@ -176,8 +185,9 @@ size_t gateway_not_ready(const struct gateway *g, const char **reasons, size_t m
     if (g->draining) {
         found[n++] = "draining";
     }
-    if (!auth_ready(g->parts.auth)) {
-        found[n++] = "no key to verify tokens with";
+    const char *keys = auth_not_ready(g->parts.auth);
+    if (keys != NULL) {
+        found[n++] = keys;
     }
     if (session_audit_stops_all(g)) {
         found[n++] = "the audit cannot be written";

@@ -10,6 +10,10 @@ enum auth_result gateway_verify(struct gateway *g, struct str token,
     return auth_verify(g->parts.auth, token, clock_wall_ms(), identity, why);
 }
 
+bool gateway_await_key(struct gateway *g, uint64_t *wait_ms) {
+    return auth_await_key(g->parts.auth, clock_boot_ms(), wait_ms);
+}
+
 void gateway_audit_refused(struct gateway *g, bool auth_failed, const struct session_peer *peer,
                            const char *reason, struct str origin) {
     static struct log_limit limit;

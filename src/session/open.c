@@ -113,7 +113,7 @@ struct session *session_open(struct gateway *g, const struct session_transport *
     if (identity != NULL) {
         session_accept(s, identity, NULL);
     } else if (s->state == SESSION_AUTH) {
-        session_await_token(s);
+        session_await_token(s, s->heard_boot_ms);
     }
     return s;
 }

@@ -21,6 +21,9 @@ struct gateway *registry_create(const struct gateway_parts *parts) {
     list_init(&g->disconnects_due);
     list_init(&g->delayed_replies);
     list_init(&g->terminations);
+    list_init(&g->key_waits);
+    list_init(&g->key_waits_due);
+    wheel_timer_init(&g->key_wait_timer);
     char id[RAND_ID_LEN + 1];
     rand_id(id);
     memcpy(g->ref_prefix, id, sizeof g->ref_prefix - 1);

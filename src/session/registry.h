@@ -22,6 +22,10 @@ struct gateway {
     size_t disconnects_calling;
     struct list delayed_replies; /* delayed_replies.c */
     struct list terminations;    /* operate.c */
+    struct list key_waits;       /* key_wait.c */
+    struct list key_waits_due;   /* those that are checked in the next turns */
+    struct wheel_timer key_wait_timer;
+    size_t key_wait_count;
     void (*on_fatal)(void *ctx, const char *problem);
     void *on_fatal_ctx;
     bool started, degraded, draining;

@@ -30,6 +30,7 @@ struct session {
     char *address, *user_agent;
 
     struct auth_identity *identity; /* from READY on */
+    struct key_wait *key_wait;      /* a token that is checked again; NULL: none */
     char client_id[65];             /* empty: not known yet */
     bool client_made;               /* client_id was made by the daemon */
     char page_id[65];               /* empty: none */

@@ -3,6 +3,7 @@
 
 #include "audit.h"
 #include "end.h"
+#include "key_wait.h"
 #include "registry.h"
 #include "send.h"
 #include "wslock/base/clock.h"
@@ -11,13 +12,19 @@
 
 static void on_auth_deadline(struct wheel_timer *timer) {
     struct session *s = CONTAINER_OF(timer, struct session, life_timer);
+    key_wait_expire(s);
+    if (s->state != SESSION_AUTH) {
+        return;
+    }
     session_audit_session(s, AUDIT_AUTH_FAILED, "no token in time");
     session_close(s, WIRE_CLOSE_UNAUTHENTICATED);
 }
 
-void session_await_token(struct session *s) {
+void session_await_token(struct session *s, uint64_t since_boot_ms) {
     const struct gateway_parts *parts = &s->gateway->parts;
-    wheel_set(parts->wheel, &s->life_timer, (uint64_t)parts->config->auth.auth_timeout_ms,
+    uint64_t end_ms = since_boot_ms + (uint64_t)parts->config->auth.auth_timeout_ms;
+    uint64_t now_ms = clock_boot_ms();
+    wheel_set(parts->wheel, &s->life_timer, end_ms > now_ms ? end_ms - now_ms : 0,
               on_auth_deadline);
 }
 

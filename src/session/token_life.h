@@ -4,8 +4,8 @@
 
 #include "state.h"
 
-/* AUTH: closes the session if no token is accepted in time. */
-void session_await_token(struct session *s);
+/* AUTH: closes the session if no token is accepted within authTimeout of that boot time. */
+void session_await_token(struct session *s, uint64_t since_boot_ms);
 /* READY: from here on its identity's token counts. */
 void session_begin_token(struct session *s);
 /* READY: from here on a newer token of the same user counts. Takes over identity. */

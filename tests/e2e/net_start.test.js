@@ -97,12 +97,10 @@ test('--check-config and --print-config on a good one', async (t) => {
 });
 
 test('what this version cannot honour: --check-config exits with 1, and the daemon refuses it', async (t) => {
-  const { keys } = (await h.newDaemon(t, { redis: null })).config.auth;
   const cases = [
     [{ redis: { waitReplicas: 1 } }, 'redis.waitReplicas'],
     [{ redis: { sentinel: { master: 'm', nodes: ['127.0.0.1:26379'] } } }, 'redis.sentinel'],
     [{ redis: { cluster: { nodes: ['127.0.0.1:6379'] } } }, 'redis.cluster'],
-    [{ auth: { keys, jwks: { url: 'https://127.0.0.1:1/certs' } } }, 'auth.jwks.url'],
   ];
   for (const [config, key] of cases) {
     const d = await h.newDaemon(t, { redis: null, config });

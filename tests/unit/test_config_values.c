@@ -81,6 +81,30 @@ static void test_json(void **state) {
     config_destroy(&c);
 }
 
+static void test_loopback_urls(void **state) {
+    static const char *const URLS[] = {
+        "http://127.0.0.1:8080/certs",
+        "http://127.1.2.3/",
+        "http://[::1]:8080/certs",
+        "http://[::1]/certs",
+        "http://localhost",
+        "http://LOCALHOST:80/certs",
+        "https://id.example.org/",
+        "https://[2001:db8::1]:8443/certs",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(URLS); i++) {
+        char text[256];
+        struct config *c;
+
+        (void)snprintf(text, sizeof text, LISTEN "auth: {jwks: {url: \"%s\"}}\n", URLS[i]);
+        c = load_good(text);
+        assert_string_equal(c->auth.jwks_url, URLS[i]);
+        config_destroy(&c);
+    }
+}
+
 /* `::` beside an IPv4 address of the same port is for IPv6, as it could be nothing else. */
 static void test_ipv6_only(void **state) {
     static const struct {
@@ -259,13 +283,10 @@ static void test_lists_of_mappings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_ipv6_only),
-        cmocka_unit_test(test_neighbours),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_policies),
-        cmocka_unit_test(test_lists_of_mappings),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_loopback_urls), cmocka_unit_test(test_ipv6_only),
+        cmocka_unit_test(test_neighbours),    cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_policies),      cmocka_unit_test(test_lists_of_mappings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

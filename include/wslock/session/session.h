@@ -53,9 +53,15 @@ struct session *session_open(struct gateway *g, const struct session_transport *
                              void *conn, const struct session_peer *peer, enum wire_framing framing,
                              struct auth_identity *identity);
 
-/* AUTH: the cookie's token was refused. The client gets an error and may still send `auth`. why is
- * static. */
-void session_cookie_refused(struct session *s, enum auth_result result, const char *why);
+/* The token of a cookie that was not accepted in the handshake. */
+struct session_cookie {
+    struct str token;
+    enum auth_result result;
+    const char *why; /* static */
+};
+/* AUTH: the token is checked again when its key has been fetched, or is refused: the client gets an
+ * error, and may still send `auth`. Borrowed. */
+void session_cookie_not_accepted(struct session *s, const struct session_cookie *cookie);
 
 /* One whole text message, at most maxMessageBytes, valid UTF-8. Borrowed. */
 void session_on_message(struct session *s, const char *text, size_t len);
@@ -73,6 +79,8 @@ void session_on_closed(struct session *s, enum session_end end, uint16_t close_c
 /* In the handshake, before there is a session: verifies a token from a header. *why is static. */
 enum auth_result gateway_verify(struct gateway *g, struct str token,
                                 struct auth_identity **identity, const char **why);
+/* For a token with AUTH_UNKNOWN_KEY that is refused: as auth_await_key. */
+bool gateway_await_key(struct gateway *g, uint64_t *wait_ms) MUST_CHECK;
 /* Records AUTH_FAILED or ACCESS_DENIED of a handshake. origin: if it was refused, else empty. */
 void gateway_audit_refused(struct gateway *g, bool auth_failed, const struct session_peer *peer,
                            const char *reason, struct str origin);
