@@ -24,6 +24,7 @@ module.exports = {
   ...require('./harness/daemon'),
   ...require('./harness/flows'),
   ...require('./harness/page_client'),
+  ...require('./harness/provider'),
   ...require('./harness/proxy'),
   ...require('./harness/random'),
   ...require('./harness/raw'),

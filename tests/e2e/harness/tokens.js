@@ -27,7 +27,7 @@ function token(who = {}) {
   return new jose.SignJWT(payload).setProtectedHeader(header).sign(who.key || SECRET);
 }
 
-/* A key pair for asymmetric algorithms: {privateKey, publicPem}. */
+/* A key pair for asymmetric algorithms: {privateKey, publicKey, publicPem}. */
 function keyPair(alg) {
   const make = {
     RS: () => crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }),
@@ -36,7 +36,7 @@ function keyPair(alg) {
     Ed: () => crypto.generateKeyPairSync('ed25519'),
   };
   const { privateKey, publicKey } = make[alg.slice(0, 2)]();
-  return { privateKey, publicPem: publicKey.export({ type: 'spki', format: 'pem' }) };
+  return { privateKey, publicKey, publicPem: publicKey.export({ type: 'spki', format: 'pem' }) };
 }
 
 const KEY_TYPES = { ec: ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'], rsa: ['-newkey', 'rsa:2048'] };
