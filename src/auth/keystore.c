@@ -114,12 +114,21 @@ bool auth_alg_allowed(const struct config_strings *allowed, enum auth_alg alg) {
     return false;
 }
 
+/* A fetched set that changes may have much to tell, again and again. */
+static bool may_log(void) {
+    static struct log_limit limit;
+
+    return log_limit_pass(&limit, AUTH_MAX_KEYS);
+}
+
 static void log_skipped(const char *source, size_t index, const json_t *jwk, const char *why) {
     const json_t *kid = json_object_get(jwk, "kid");
     struct str text = json_is_string(kid) ? jsonr_str(kid) : str_of("");
 
-    log_warn("jwks_key_skipped", LF("source", source), LFI("index", index), LFS("kid", text),
-             LF("reason", why));
+    if (may_log()) {
+        log_warn("jwks_key_skipped", LF("source", source), LFI("index", index), LFS("kid", text),
+                 LF("reason", why));
+    }
 }
 
 static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index,
@@ -141,7 +150,8 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
     for (size_t i = 0; key->kid != NULL && i < store->count; i++) {
         const struct auth_key *other = store->keys[i];
 
-        if (other->alg == key->alg && other->kid != NULL && str_eqz(str_of(key->kid), other->kid)) {
+        if (other->alg == key->alg && other->kid != NULL && str_eqz(str_of(key->kid), other->kid) &&
+            may_log()) {
             log_warn("jwks_kid_ambiguous", LF("source", source), LF("kid", key->kid),
                      LF("reason", "another key has this kid and algorithm: neither is used"));
         }
