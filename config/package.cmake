@@ -34,7 +34,7 @@ string(CONCAT CPACK_DEBIAN_PACKAGE_DEPENDS "libwebsockets-evlib-uv, "
 if(SYSTEMD_VERSION VERSION_LESS 253) # the unit reloads by kill
   string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", procps")
 endif()
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "redis-server (>= 5:7.0) | valkey-server")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates, redis-server (>= 5:7.0) | valkey-server")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "logrotate")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
   ${debian}/postinst ${debian}/prerm ${debian}/postrm ${debian}/conffiles)

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 compiler=${1:-cc}
-read -ra flags <<<"$(pkg-config --cflags libuv jansson libcrypto libwebsockets hiredis yaml-0.1)"
+read -ra flags <<<"$(pkg-config --cflags libuv jansson libcrypto libcurl libwebsockets hiredis yaml-0.1)"
 failed=0
 while IFS= read -r header; do
     "$compiler" -std=c11 -D_GNU_SOURCE -Iinclude "${flags[@]}" -Wall -Wextra -Wconversion -Wshadow \

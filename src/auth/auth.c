@@ -173,7 +173,7 @@ void auth_destroy(struct auth **a) {
 
 const char *auth_not_ready(const struct auth *a) {
     if (a->jwks != NULL && jwks_is_missing(a->jwks)) {
-        return "the keys of auth.jwks.url could not be fetched";
+        return "the keys of auth.jwks.url have not been fetched";
     }
     return a->keys.count == 0 ? "no key to verify tokens with" : NULL;
 }
