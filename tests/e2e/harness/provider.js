@@ -46,7 +46,7 @@ class KeyServer {
     return eventually(() => this.requests >= count, `${count} requests for keys`);
   }
   url(pathname = '/certs', host = this.host) {
-    return `${this.scheme}://${host}:${this.port}${pathname}`;
+    return `${this.scheme}://${host.includes(':') ? `[${host}]` : host}:${this.port}${pathname}`;
   }
   async listen(port = 0) {
     await new Promise((resolve, reject) => {
