@@ -34,8 +34,8 @@ bool http_header(const struct conn *c, const char *name, char *out, size_t size,
     return len > 0;
 }
 
-bool http_parameter(const struct conn *c, const char *name, char *out, size_t size) {
-    struct str rest = c->head.query, part, key;
+bool http_parameter(const struct http_request *request, const char *name, char *out, size_t size) {
+    struct str rest = request->query, part, key;
     while (http_list_next(&rest, '&', &part)) {
         if (str_cut(&part, '=', &key) && str_eqz(key, name)) {
             return http_url_decode(part, true, out, size);
@@ -134,7 +134,7 @@ void http_send(struct conn *c, struct http_response *response) {
                response->body.len);
     buf_append(&out, response->headers.data, response->headers.len);
     buf_append_str(&out, "\r\n");
-    if (!str_eqz(c->head.method, "HEAD")) {
+    if (!c->bodiless) {
         buf_append(&out, response->body.data, response->body.len);
     }
     if (!conn_write(c, out.data, out.len)) {

@@ -7,10 +7,11 @@
 /* Valid until the handler returns. */
 struct http_request {
     struct conn *conn;
-    struct str path;        /* decoded, without the query; unset if there is a body */
+    struct str path;        /* decoded, without the query; unset in a call */
     struct str name;        /* what '*' stands for in the route's path */
+    struct str query;       /* not decoded */
     struct str body;        /* the whole of it */
-    struct http_call *call; /* NULL: a request without a body */
+    struct http_call *call; /* NULL: the handler must answer at once */
 };
 
 struct http_response {
@@ -38,14 +39,16 @@ struct http_route {
     const char *path;   /* one '*' stands for a name without a slash */
     http_handler handle;
     size_t body_max; /* bytes; 0: a body is not read, and ends the connection */
-    int64_t more_ms; /* with a body: how long the answer may take in addition to the store */
+    int64_t more_ms; /* how long the answer may take in addition to the store; 0 without a body: the
+                        handler answers at once */
 };
 
 /* All values of a field as one NUL-terminated list. False if absent or empty, or longer than out
  * takes (then *too_long is set; it may be NULL). */
 bool http_header(const struct conn *c, const char *name, char *out, size_t size, bool *too_long);
-/* A parameter of the query, decoded. */
-bool http_parameter(const struct conn *c, const char *name, char *out, size_t size);
+/* The first parameter of the query with this name, decoded. False: there is none, or out cannot
+ * take its value. */
+bool http_parameter(const struct http_request *request, const char *name, char *out, size_t size);
 
 void http_response_init(struct http_response *response);
 void http_response_fini(struct http_response *response);

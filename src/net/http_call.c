@@ -1,4 +1,4 @@
-/* Requests that have a body; their answer may come later. */
+/* Requests that have a body, or whose answer may come later. */
 #include "http_call.h"
 
 #include <libwebsockets.h>
@@ -13,7 +13,7 @@
 struct http_call {
     struct conn *conn; /* NULL: the connection is gone */
     const struct http_route *route;
-    char *name;
+    char *name, *query;
     size_t expected; /* bytes of the body */
     bool handling;   /* inside the handler */
     bool asked;      /* the handler has been called */
@@ -23,6 +23,7 @@ struct http_call {
 
 static void call_free(struct http_call *call) {
     mem_free(call->name);
+    mem_free(call->query);
     if (call->answered) {
         http_response_fini(&call->response);
     }
@@ -58,18 +59,21 @@ static bool read_length(struct conn *c, size_t max, size_t *out, struct http_res
 void http_call_begin(const struct http_request *request, const struct http_route *route,
                      struct http_response *response) {
     struct conn *c = request->conn;
-    size_t len;
-    if (!read_length(c, route->body_max, &len, response)) {
+    size_t len = 0;
+    if (route->body_max > 0 && !read_length(c, route->body_max, &len, response)) {
         return;
     }
     struct http_call *call = mem_zalloc(sizeof *call);
     call->conn = c;
     call->route = route;
     call->name = str_dup(request->name);
+    call->query = str_dup(request->query);
     call->expected = len;
     c->call = call;
     c->phase = CONN_REQUEST;
-    c->keep = http_head_persists(&c->head);
+    if (route->body_max > 0) { /* it is read: the next request follows it */
+        c->keep = http_head_persists(&c->head);
+    }
     response->later = true;
 }
 
@@ -93,7 +97,12 @@ static void answer_busy(struct http_call *call, struct http_response *response) 
 static void ask(struct http_call *call, struct str body, struct http_response *response) {
     struct conn *c = call->conn;
     const struct http_request request = {
-        .conn = c, .name = str_of(call->name), .body = body, .call = call};
+        .conn = c,
+        .name = str_of(call->name),
+        .query = str_of(call->query),
+        .body = body,
+        .call = call,
+    };
     int64_t time_ms = c->net->parts.config->redis.command_timeout_ms + call->route->more_ms;
     call->asked = true;
     c->listener->calls_open++;

@@ -1,6 +1,6 @@
 /*
- * A request with a body, whose answer may come later. The connection owns it until its handler is
- * called. Then whoever answers owns it, and calls http_call_answer exactly once, also if the
+ * A request with a body, or whose answer may come later. The connection owns it until its handler
+ * is called. Then whoever answers owns it, and calls http_call_answer exactly once, also if the
  * connection is gone.
  */
 #ifndef WSLOCK_NET_HTTP_CALL_H

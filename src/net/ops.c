@@ -3,6 +3,7 @@
 
 #include <libwebsockets.h>
 #include <openssl/crypto.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "handshake.h"
@@ -48,6 +49,36 @@ void ops_metrics(const struct http_request *request, struct http_response *respo
     metrics_set(METRIC_READY, gateway_not_ready(gateway, &reason, 1) == 0 ? 1 : 0, NULL, NULL);
     response->type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_render(&response->body);
+}
+
+/* "127.0.0.1:9464", "[::1]", "localhost". HTTP/1.0 may lack a Host; browsers always send it. */
+static bool is_address_or_localhost(struct str host) {
+    struct str name = host, rest = host;
+    struct address address;
+    if (host.len > 0 && host.p[0] == '[') {
+        rest.p++;
+        rest.len--;
+        return str_cut(&rest, ']', &name) && address_parse(name, &address);
+    }
+    (void)str_cut(&rest, ':', &name);
+    return host.len == 0 || address_parse(name, &address) ||
+           (name.len == 9 && strncasecmp(name.p, "localhost", 9) == 0);
+}
+
+bool ops_is_from_page(const struct http_request *request, enum http_role role,
+                      struct http_response *response) {
+    const struct conn *c = request->conn;
+    if (http_head_count(&c->head, "Origin") > 0) {
+        http_error(response, 403, "FORBIDDEN",
+                   "web pages may not use the operations endpoint: the request has an Origin");
+        return true;
+    }
+    if (role == ROLE_OPERATOR && c->listener->unix_path == NULL &&
+        !is_address_or_localhost(http_head_first(&c->head, "Host"))) {
+        http_error(response, 403, "FORBIDDEN", "Host must be an IP address or localhost");
+        return true;
+    }
+    return false;
 }
 
 /* TCP: by the token. Unix socket: the mode of its file has decided. */

@@ -14,6 +14,11 @@
 
 #define OPS_ID_MAX 256 /* bytes */
 
+/* Whether a web page may have sent the request: it has an Origin; or over TCP, for ROLE_OPERATOR, a
+ * Host that is a name, which a page's own server may have let point here (DNS rebinding). True:
+ * response says so. */
+bool ops_is_from_page(const struct http_request *request, enum http_role role,
+                      struct http_response *response);
 /* Whether this connection may use ROLE_OPERATOR routes. False: response says why not. */
 bool ops_authorize(const struct http_request *request, struct http_response *response);
 /* The resource that the request names. False: it is not valid, and response says why. */

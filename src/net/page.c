@@ -83,10 +83,10 @@ static char *make_token(const struct http_request *request, const char *user, ch
         .issued_unix_ms = clock_wall_ms(),
         .ttl_ms = DEV_TOKEN_TTL_MS,
     };
-    if (http_parameter(request->conn, "name", name, sizeof name)) {
+    if (http_parameter(request, "name", name, sizeof name)) {
         sign.username = name;
     }
-    if (http_parameter(request->conn, "admin", admin, sizeof admin) && strcmp(admin, "1") == 0 &&
+    if (http_parameter(request, "admin", admin, sizeof admin) && strcmp(admin, "1") == 0 &&
         config->auth.admin_roles.count > 0) {
         roles[0] = config->auth.admin_roles.items[0];
         sign.roles = roles;
@@ -109,7 +109,7 @@ void page_dev_token(const struct http_request *request, struct http_response *re
                    "only the demo page on this machine may request tokens");
         return;
     }
-    if (!http_parameter(c, "user", user, sizeof user) || user[0] == '\0' ||
+    if (!http_parameter(request, "user", user, sizeof user) || user[0] == '\0' ||
         !utf8_valid(user, strlen(user))) {
         http_error(response, 400, "INVALID_ARGUMENT", "user is missing or too long");
         return;

@@ -36,8 +36,10 @@ static void take_rest_as_frames(struct conn *c) {
 static void take_head(struct conn *c, struct str text) {
     if (http_head_parse(text, &c->head)) {
         c->keep = http_head_persists(&c->head) && !http_head_has_body(&c->head);
+        c->bodiless = str_eqz(c->head.method, "HEAD");
         routes_answer(c);
     } else {
+        c->bodiless = false;
         refuse_head(c, HANDSHAKE_REQUEST);
     }
     if (c->phase == CONN_REQUEST && c->rx.len == 0) {

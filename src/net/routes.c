@@ -110,7 +110,7 @@ static const struct http_route *find(struct http_request *request,
 
 static struct http_request read_request(struct conn *c) {
     static char path[PATH_MAX_BYTES];
-    struct http_request request = {.conn = c, .path = str_of("")};
+    struct http_request request = {.conn = c, .path = str_of(""), .query = c->head.query};
     if (http_url_decode(c->head.path, false, path, sizeof path)) {
         request.path = str_of(path);
     }
@@ -135,6 +135,10 @@ static void answer(struct http_request *request, const struct http_route *route,
     const struct http_route *known = route != NULL ? route : other;
     bool is_open = known != NULL ? known->role == ROLE_ANYONE
                                  : request->conn->listener->kind == LISTENER_PUBLIC;
+    if (request->conn->listener->kind == LISTENER_OPS &&
+        ops_is_from_page(request, is_open ? ROLE_ANYONE : ROLE_OPERATOR, response)) {
+        return;
+    }
     if (!is_open && !ops_authorize(request, response)) {
         return;
     }
@@ -142,7 +146,7 @@ static void answer(struct http_request *request, const struct http_route *route,
         http_not_found(request, response);
     } else if (route == NULL) {
         refuse_method(request, response);
-    } else if (route->body_max > 0) {
+    } else if (route->body_max > 0 || route->more_ms > 0) {
         http_call_begin(request, route, response);
     } else {
         route->handle(request, response);

@@ -103,6 +103,7 @@ struct conn {
     bool handshake_counted; /* the request counts against handshakesPerSecond */
     bool settled;           /* the request was answered, or its failure was counted */
     bool keep;              /* the connection stays open after the request */
+    bool bodiless;          /* the request is HEAD: its response has no body */
     bool paused;            /* the socket is not read */
     bool closing;           /* a close was requested: messages are neither read nor sent */
     bool close_sent;        /* the close frame was written */
