@@ -10,16 +10,16 @@ declare -A parts=(
     [room]="state holder departed members waiters backlog apply notified deliver tell_waiters tell presence
         notices store_lost take rooms resync"
     [session]="registry state key_wait membership queue audit_record audit audit_events handshake disconnect end send
-        call errors answers subscription delayed_replies token_life liveness open reconcile operate verify
+        call errors answers subscription delayed_replies token_life liveness open reconcile operate verify inspect
         open_request handlers handle_acquire handle_auth handle_cancel handle_heartbeat handle_join
         handle_leave handle_ping handle_queue_leave handle_refresh handle_release handle_reply
         handle_request handle_status handle_takeover dispatch reactions gateway"
     [net]="address admit frames http_head handshake tls web_files state descriptors conn output idle http
-        http_call websocket upgrade page ops ops_verify ops_operate ops_reload routes requests callbacks
+        http_call websocket upgrade page ops ops_query ops_locks ops_verify ops_operate ops_reload routes requests callbacks
         passed_sockets listener net"
     [base]="mem buf clock file frame jsonr str jsonw log rand map rate wheel"
     [config]="format problem table tree unit suggest tree_parse expand describe value value_print bind
-        derived file redis_url rule rules_auth rules_net rules_policy rules_redis rules load dev print
+        derived file redis_url rule rules_auth rules_net rules_policy rules_redis rules load dev print explain
         reference state_dir types warnings reload"
     [audit]="chain record sink writer reports admin known tail rotation audit lines sequence
         verify"
@@ -28,7 +28,7 @@ declare -A parts=(
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply
         version"
     [lock]="crc16 types msgpack event args script_reply scripts state store_time audit_recovery endings
-        instances script shard sweep calls report reconcile availability feed watch node
+        instances script shard sweep calls list report reconcile availability feed watch node
         store"
 )
 

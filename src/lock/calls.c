@@ -1,5 +1,6 @@
 /* Requests of sessions: one typed function for each script. The head of each script lists its KEYS
  * and arguments. */
+#include "event.h"
 #include "shard.h"
 #include "store_time.h"
 
@@ -88,8 +89,8 @@ static void add_terms(struct script_args *a, const struct lock_caller *caller) {
 }
 
 /* 0: there is no queue. */
-static void add_queue(struct script_args *a, const struct lock_caller *caller) {
-    args_int(a, caller->policy->upgrade == CONFIG_UPGRADE_QUEUE ? caller->policy->max_waiters : 0);
+static void add_queue(struct script_args *a, const struct config_policy *policy) {
+    args_int(a, policy->upgrade == CONFIG_UPGRADE_QUEUE ? policy->max_waiters : 0);
 }
 
 /* A renewal makes an event at most once in half a heartbeat interval. */
@@ -129,7 +130,7 @@ void lock_join(struct lock_store *store, const struct lock_caller *caller, bool 
     args_int(&a, token);
     args_int(&a, caller->policy->max_viewers);
     args_int(&a, list ? caller->policy->presence_max_listed : 0);
-    add_queue(&a, caller);
+    add_queue(&a, caller->policy);
     args_str(&a, caller->page_id);
     request(s, &lock_script_join, &a, (struct script_cb){pass_join, .join = cb, .arg = arg});
 }
@@ -156,7 +157,7 @@ void lock_acquire(struct lock_store *store, const struct lock_caller *caller, en
     args_int(&a, caller->policy->max_tab_locks);
     args_int(&a, (int64_t)how);
     add_event_interval(&a, caller);
-    add_queue(&a, caller);
+    add_queue(&a, caller->policy);
     request(s, &lock_script_acquire, &a,
             (struct script_cb){pass_acquire, .acquire = cb, .arg = arg});
 }
@@ -349,6 +350,37 @@ void lock_operate(struct lock_store *store, struct str resource, const struct co
     args_str(&a, takeover ? operation->user_id : str_of(""));
     request(s, &lock_script_operate, &a,
             (struct script_cb){pass_operate, .operate = cb, .arg = arg});
+}
+
+#define ENDINGS_MAX 16 /* in the store */
+
+static void pass_inspect(const struct script_cb *cb, const struct script_reply *r) {
+    struct lock_ending endings[ENDINGS_MAX];
+    struct lock_inspect_result result = {
+        .common = r->common, .limit = r->limit, .snapshot = r->snapshot, .endings = endings};
+
+    while (result.ending_count < r->name_count && result.ending_count < ENDINGS_MAX &&
+           lock_ending_decode(r->names[result.ending_count], &endings[result.ending_count])) {
+        result.ending_count++;
+    }
+    cb->inspect(cb->arg, &result);
+}
+
+void lock_inspect(struct lock_store *store, struct str resource, const struct config_policy *policy,
+                  struct str user_id, int64_t listed, lock_inspect_cb cb, void *arg) {
+    struct shard *s = store_shard(store, resource);
+    struct script_args a;
+
+    args_init(&a, &store->packed);
+    args_keys_room(&a, &s->keys, resource, user_id);
+    args_not_after(&a, s->node);
+    args_str(&a, resource);
+    args_str(&a, user_id);
+    args_int(&a, policy->max_tab_locks);
+    add_queue(&a, policy);
+    args_int(&a, listed);
+    request(s, &lock_script_inspect, &a,
+            (struct script_cb){pass_inspect, .inspect = cb, .arg = arg});
 }
 
 static struct str kind_word(enum lock_disconnect kind) {

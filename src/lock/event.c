@@ -128,6 +128,31 @@ static void read_operator(struct msgpack_list *list, struct lock_operation *out)
     msgpack_list_end(&l);
 }
 
+/* A list of one item. */
+static struct msgpack_list single(struct msgpack *m, struct str bytes) {
+    *m = (struct msgpack){(const unsigned char *)bytes.p,
+                          (const unsigned char *)bytes.p + bytes.len, true};
+    return (struct msgpack_list){m, 1};
+}
+
+bool lock_ending_decode(struct str bytes, struct lock_ending *out) {
+    struct msgpack m;
+    struct msgpack_list list = single(&m, bytes);
+
+    memset(out, 0, sizeof *out);
+    lock_ending_read(&list, out);
+    return m.ok && out->present;
+}
+
+bool lock_decode(struct str bytes, struct lock_view *out) {
+    struct msgpack m;
+    struct msgpack_list list = single(&m, bytes);
+
+    memset(out, 0, sizeof *out);
+    lock_read(&list, out);
+    return m.ok;
+}
+
 static bool digits(struct str text, int64_t *out) {
     if (text.len == 0 || text.len > 15) {
         return false;

@@ -16,7 +16,6 @@
 #define READ_FLAG(l, to) (to) = msgpack_int(l) != 0;
 #define READ_TEXT(l, to) (to) = msgpack_str(l);
 #define READ_SKIP(l, to) (void)msgpack_raw(l);
-#define READ_SKIP_TEXT(l, to) (void)msgpack_str(l);
 #define READ_LOCK(l, to) lock_read(l, &(to));
 #define READ_ENDING(l, to) lock_ending_read(l, &(to));
 
@@ -26,6 +25,9 @@ bool lock_state_parse(struct str text, enum lock_state *out) MUST_CHECK;
 void lock_read(struct msgpack_list *list, struct lock_view *out);
 /* Zero *out before the call. */
 void lock_ending_read(struct msgpack_list *list, struct lock_ending *out);
+/* bytes: one packed ENDING, or LOCK. False: malformed, and *out must not be used. */
+bool lock_ending_decode(struct str bytes, struct lock_ending *out) MUST_CHECK;
+bool lock_decode(struct str bytes, struct lock_view *out) MUST_CHECK;
 void lock_member_read(struct msgpack_list *list, struct lock_member *out);
 void lock_waiter_read(struct msgpack_list *list, struct lock_waiter *out);
 /* Reads the items of the list itself. */

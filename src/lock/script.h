@@ -22,6 +22,7 @@ struct script_cb {
         lock_takeover_cb takeover;
         lock_verify_cb verify;
         lock_operate_cb operate;
+        lock_inspect_cb inspect;
         lock_report_cb report;
     };
     void *arg;

@@ -127,6 +127,7 @@ struct lock_store {
     struct reconcile *reconcile;
     struct flushes *flushes;
     struct map *instances; /* instances.c, by incarnation */
+    struct list listings;  /* list.c */
 
     struct decode_scratch scratch; /* of the reply being handled */
     struct buf packed;             /* of the call being made */

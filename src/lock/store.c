@@ -4,6 +4,7 @@
 #include "endings.h"
 #include "feed.h"
 #include "instances.h"
+#include "list.h"
 #include "node.h"
 #include "reconcile.h"
 #include "shard.h"
@@ -147,6 +148,7 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
     rand_id(store->incarnation);
     instances_init(store);
     reconcile_init(store);
+    listings_init(store);
     init_shards(store);
     for (unsigned i = 0; i < store->node_count; i++) {
         node_init(&store->nodes[i]);
@@ -180,6 +182,7 @@ void lock_store_destroy(struct lock_store **storep) {
     for (unsigned i = 0; i < store->node_count; i++) {
         node_fini(&store->nodes[i]);
     }
+    listings_fini(store);
     reconcile_fini(store);
     fini_shards(store);
     instances_fini(store);

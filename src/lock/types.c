@@ -31,3 +31,15 @@ enum lock_cause lock_cause_parse(struct str text) {
     }
     return LOCK_CAUSE_NONE;
 }
+
+int64_t lock_renewed_ms(const struct lock_view *lock) {
+    int64_t ttl_ms = 0;
+
+    if (lock->state != LOCK_STATE_HELD) {
+        return 0;
+    }
+    for (size_t i = 0; i < lock->policy.len && i < 15 && lock->policy.p[i] != ' '; i++) {
+        ttl_ms = ttl_ms * 10 + (lock->policy.p[i] - '0');
+    }
+    return lock->expires_ms - ttl_ms;
+}

@@ -59,6 +59,7 @@ static void set_lock(struct room *room, const struct lock_view *lock, struct roo
         room->seen_token = lock->token;
     }
     mine->view = *lock;
+    mine->view.policy = (struct str){NULL, 0}; /* rooms have no use for it */
     keep(&mine->user_id, &mine->view.user_id, &out->old[0]);
     keep(&mine->username, &mine->view.username, &out->old[1]);
     keep(&mine->client_id, &mine->view.client_id, &out->old[2]);

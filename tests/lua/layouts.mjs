@@ -44,7 +44,7 @@ const camel = (name) => name.toLowerCase().replace(/_(.)/g, (_, letter) => lette
 // The items as an object: LAST_EVENT is lastEvent. Items that are missing at the end are empty.
 export function record(layout, items) {
     return Object.fromEntries(layouts[layout].map(({ name, kind }, i) =>
-        [camel(name), items[i] ?? (kind === 'TEXT' || kind === 'SKIP_TEXT' ? '' : 0)]));
+        [camel(name), items[i] ?? (kind === 'TEXT' ? '' : 0)]));
 }
 
 // The names of the kinds of events, in the order of their numbers.

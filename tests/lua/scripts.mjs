@@ -325,6 +325,17 @@ export class Scripts {
         return this.room('status', 'i1', resource, '', [notAfter, resource]);
     }
 
+    // user: whose acquire is judged; '': nobody's.
+    inspect(resource, user, policy, { notAfter = 0 } = {}) {
+        return this.room('inspect', 'i1', resource, user, [notAfter, resource, user, policy.tabs, policy.waiters, policy.listed]);
+    }
+
+    // Gives [resource, lock] of each.
+    async list(resources, user = '') {
+        const { names, ...reply } = await this.shard('list', 'i1', [0, user, ...resources]);
+        return { ...reply, locks: Array.from({ length: names.length / 2 }, (_, i) => [names[2 * i], lockOf(unpack(names[2 * i + 1]))]) };
+    }
+
     leave(resource, t, { notAfter = 0 } = {}) {
         return this.room('leave', t.instance, resource, t.user, [notAfter, resource, t.session, t.user, t.client]);
     }

@@ -165,6 +165,26 @@ void lock_operate(struct lock_store *store, struct str resource, const struct co
                   void *arg);
 /* Needs no membership. */
 void lock_status(struct lock_store *store, struct str resource, lock_cb cb, void *arg);
+/* Everything about a lock, with at most `listed` members. user_id: whose acquire from a new tab
+ * under this policy is judged as well, or empty. Nothing changes but what is due. */
+void lock_inspect(struct lock_store *store, struct str resource, const struct config_policy *policy,
+                  struct str user_id, int64_t listed, lock_inspect_cb cb, void *arg);
+
+/* Which locks are listed. Borrowed for the call. */
+struct lock_filter {
+    struct str type;    /* or empty; only characters of a resource type */
+    struct str user_id; /* who has the lock, or for whom it is reserved; or empty */
+    struct str after;   /* only resources behind this one; or empty */
+    size_t limit;       /* at least 1 */
+};
+#define LOCK_LISTINGS_MAX 16 /* at once; they are made one after another */
+#define LOCK_LISTING_MS 20000
+/* Lists locks of all shards that are held, in grace or reserved, as they are stored: what is due
+ * may not be settled yet. Reads the shards in many small calls, one at a time, so that requests of
+ * sessions go on. LOCK_UNAVAILABLE also after LOCK_LISTING_MS. False: LOCK_LISTINGS_MAX are under
+ * way, and cb is not called. */
+bool lock_list(struct lock_store *store, const struct lock_filter *filter, lock_list_cb cb,
+               void *arg) MUST_CHECK;
 
 enum lock_disconnect {
     LOCK_DISCONNECT_LEFT,       /* on purpose: no grace */

@@ -96,6 +96,29 @@ struct lock_operate_result {
 };
 typedef void (*lock_operate_cb)(void *arg, const struct lock_operate_result *result);
 
+struct lock_inspect_result {
+    struct lock_result common; /* NONE, or the outcome of the acquire that was judged */
+    int64_t limit;             /* TAB_LIMIT */
+    struct lock_snapshot snapshot;
+    const struct lock_ending *endings; /* newest first */
+    size_t ending_count;
+};
+typedef void (*lock_inspect_cb)(void *arg, const struct lock_inspect_result *result);
+
+struct lock_listed {
+    struct str resource;
+    struct lock_view lock;
+};
+
+struct lock_list_result {
+    enum lock_status status;
+    const struct lock_listed *locks; /* in the order of their resources' bytes */
+    size_t count;
+    bool more; /* there are further ones behind the last */
+    const char *error;
+};
+typedef void (*lock_list_cb)(void *arg, const struct lock_list_result *result);
+
 struct lock_report_result {
     struct lock_result common;
     struct lock_ending lost;      /* the owner no longer has the reported lock */

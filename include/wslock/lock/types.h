@@ -78,6 +78,7 @@ struct lock_view {
     bool client_made; /* held, grace: the server made the clientId */
     bool prompt;      /* grace: it may be claimed */
     int64_t queue_length;
+    struct str policy; /* as stored: "<lockTtl ms> …"; empty if the lock was never granted */
     struct lock_takeover takeover; /* held: pending */
 };
 
@@ -158,6 +159,10 @@ struct lock_snapshot {
     size_t waiter_count;
     int64_t median_ms;
 };
+
+/* When it was granted or last renewed: its expiry less the lockTtl that it was granted with. Later
+ * than that if a gap has moved the expiry. 0: it is not held. */
+int64_t lock_renewed_ms(const struct lock_view *lock);
 
 /* packed must outlive *out. False: malformed, and *out is zeroed. */
 bool lock_takeover_decode(struct str packed, struct lock_takeover *out);
