@@ -3,15 +3,18 @@
 
 #include "http_call.h"
 #include "ops.h"
+#include "ops_locks.h"
 #include "ops_operate.h"
 #include "ops_reload.h"
 #include "ops_verify.h"
 #include "page.h"
 #include "upgrade.h"
+#include "wslock/lock/lock.h"
 
 #define PATH_MAX_BYTES 1024
 #define BODY_MAX 16384
 #define AUDIT_TIME_MS 5000 /* the time that the audit may need to write a record */
+#define READ_TIME_MS 1000  /* the time to answer what is read from the store */
 
 #define ANY NULL        /* method or path */
 #define WEBSOCKET ""    /* as a method: an upgrade to it */
@@ -30,6 +33,8 @@ static const struct http_route ROUTES[] = {
     {SITE_OPS, ROLE_ANYONE, "GET", "/healthz", ops_healthz, 0, 0},
     {SITE_OPS, ROLE_ANYONE, "GET", "/readyz", ops_readyz, 0, 0},
     {SITE_OPS, ROLE_ANYONE, "GET", "/metrics", ops_metrics, 0, 0},
+    {SITE_OPS, ROLE_OPERATOR, "GET", "/v1/locks", ops_list_locks, 0, LOCK_LISTING_MS},
+    {SITE_OPS, ROLE_OPERATOR, "GET", "/v1/locks/*", ops_inspect_lock, 0, READ_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/locks/*/verify", ops_verify, BODY_MAX, 0},
     {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/locks/*/takeover", ops_takeover, BODY_MAX,
      AUDIT_TIME_MS},

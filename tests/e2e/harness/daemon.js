@@ -166,6 +166,9 @@ class Daemon {
     }
     await this.start();
   }
+  get configText() {
+    return fs.readFileSync(this.configFile, 'utf8');
+  }
   writeConfig() {
     fs.writeFileSync(this.configFile, JSON.stringify(this.config, null, 1));
   }
