@@ -18,6 +18,7 @@
 
 #define PAGE_TEXT "100" /* entries of `due` in one call */
 #define PATTERN_MAX 80
+#define PAGES_AT_ONCE 8 /* between two pauses, which leave the store and the loop to others */
 
 struct entry {
     size_t resource_len, lock_len;
@@ -33,6 +34,8 @@ struct listing {
     lock_list_cb cb;
     void *arg;
     uint64_t end_ms; /* boot time */
+    struct wheel_timer pause;
+    unsigned pages;
     unsigned shard;
     char cursor[24];      /* of ZSCAN */
     struct entry **first; /* the first limit + 1 so far, in order */
@@ -75,6 +78,7 @@ static void finish(struct listing *l, const char *error) {
     }
     result.locks = locks;
     list_remove(&l->node);
+    wheel_cancel(&l->pause);
     l->cb(l->arg, &result);
     mem_free(locks);
     listing_free(l);
@@ -136,12 +140,20 @@ static void add(struct listing *l, struct str resource, struct str lock) {
 
 /* ---- page by page, shard by shard ---- */
 
+static void on_pause(struct wheel_timer *timer) {
+    scan(CONTAINER_OF(timer, struct listing, pause));
+}
+
 static void next(struct listing *l) {
     if (str_eqz(str_of(l->cursor), "0") && ++l->shard == l->store->shard_count) {
         finish(l, NULL);
         return;
     }
-    scan(l);
+    if (++l->pages % PAGES_AT_ONCE == 0) {
+        wheel_set(l->store->wheel, &l->pause, 0, on_pause);
+    } else {
+        scan(l);
+    }
 }
 
 static void on_read(struct script_call *call, const struct script_reply *reply) {
@@ -229,6 +241,7 @@ bool lock_list(struct lock_store *store, const struct lock_filter *filter, lock_
     l->store = store;
     snprintf(l->pattern, sizeof l->pattern, "r:%.*s%s*", (int)filter->type.len, filter->type.p,
              filter->type.len > 0 ? ":" : "");
+    wheel_timer_init(&l->pause);
     strcpy(l->cursor, "0");
     l->user_id = str_dup(filter->user_id);
     l->after = str_dup(filter->after);
