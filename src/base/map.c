@@ -174,12 +174,30 @@ size_t map_count(const struct map *m) {
     return m->count;
 }
 
+static void visit_bucket(struct map *m, size_t bucket,
+                         void (*visit)(void *ctx, struct str key, void *value), void *ctx) {
+    struct entry *next;
+    for (struct entry *e = m->buckets[bucket]; e != NULL; e = next) {
+        next = e->next;
+        visit(ctx, (struct str){e->key, e->key_len}, e->value);
+    }
+}
+
+/* Counts from the highest bit of the bucket's number down: when the map has grown, the two buckets
+ * that a bucket was split into are both behind the cursor, or both before it. */
+size_t map_scan(struct map *m, size_t cursor, void (*visit)(void *ctx, struct str key, void *value),
+                void *ctx) {
+    size_t bit = (m->mask + 1) / 2;
+    visit_bucket(m, cursor, visit, ctx);
+    while (bit != 0 && (cursor & bit) != 0) {
+        cursor &= ~bit;
+        bit /= 2;
+    }
+    return cursor | bit;
+}
+
 void map_each(struct map *m, void (*visit)(void *ctx, struct str key, void *value), void *ctx) {
     for (size_t i = 0; i <= m->mask; i++) {
-        struct entry *next;
-        for (struct entry *e = m->buckets[i]; e != NULL; e = next) {
-            next = e->next;
-            visit(ctx, (struct str){e->key, e->key_len}, e->value);
-        }
+        visit_bucket(m, i, visit, ctx);
     }
 }

@@ -92,6 +92,40 @@ static void test_remove_in_each(void **state) {
     map_destroy(&map);
 }
 
+static void note_shown(void *ctx, struct str key, void *value) {
+    (void)key;
+    (void)ctx;
+    ++*(int *)value;
+}
+
+static void test_scan_while_it_grows(void **state) {
+    (void)state;
+    enum { FIRST = 500, MORE = 20000 };
+    struct map *map = map_create();
+    int *shown = calloc(FIRST + MORE, sizeof *shown);
+    size_t cursor = 0, calls = 0;
+    char key[16];
+    assert_non_null(shown);
+    for (int i = 0; i < FIRST + MORE; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        if (i >= FIRST && i % 3 == 0) { /* a part of the scan at every size */
+            cursor = map_scan(map, cursor, note_shown, NULL);
+            assert_true(cursor != 0);
+            calls++;
+        }
+        map_set(map, str_of(key), &shown[i]);
+    }
+    while ((cursor = map_scan(map, cursor, note_shown, NULL)) != 0) {
+        calls++;
+    }
+    assert_true(calls > 1000);
+    for (int i = 0; i < FIRST; i++) {
+        assert_int_equal(shown[i], 1);
+    }
+    map_destroy(&map);
+    free(shown);
+}
+
 static void test_keys_are_bytes(void **state) {
     (void)state;
     struct map *map = map_create();
@@ -113,6 +147,7 @@ int main(void) {
         cmocka_unit_test(test_against_model),
         cmocka_unit_test(test_remove_in_each),
         cmocka_unit_test(test_keys_are_bytes),
+        cmocka_unit_test(test_scan_while_it_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
