@@ -127,7 +127,7 @@ void session_free(struct session *s) {
     session_queue_clear(s);
     key_wait_end(s);
     if (s->identity != NULL) {
-        gateway_uncount_user(s->gateway, s->identity->user_id);
+        gateway_uncount_user(s);
     }
     auth_identity_destroy(&s->identity);
     mem_free(s->address);

@@ -7,6 +7,7 @@
 #include "disconnect.h"
 #include "end.h"
 #include "key_wait.h"
+#include "listing.h"
 #include "membership.h"
 #include "operate.h"
 #include "queue.h"
@@ -51,6 +52,7 @@ void gateway_destroy(struct gateway **gateway) {
     disconnect_stop_all(g);
     delayed_replies_forget(g);
     operate_forget_all(g);
+    listings_forget(g);
     lock_store_destroy(&g->store);
     rooms_destroy(&g->rooms);
     registry_destroy(g);

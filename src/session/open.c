@@ -65,7 +65,7 @@ void session_accept(struct session *s, struct auth_identity *identity, const str
         auth_identity_destroy(&identity);
         return;
     }
-    if (!gateway_count_user(s->gateway, identity->user_id)) {
+    if (!gateway_count_user(s, identity->user_id)) {
         refuse_user(s, identity, ref);
         return;
     }
@@ -98,6 +98,8 @@ struct session *session_open(struct gateway *g, const struct session_transport *
     s->framing = framing;
     s->address = str_dup(peer->address);
     s->user_agent = copy_cut(peer->user_agent, USER_AGENT_MAX);
+    s->opened_unix_ms = clock_wall_ms();
+    list_init(&s->of_user);
     list_init(&s->memberships);
     list_init(&s->queue);
     wheel_timer_init(&s->life_timer);

@@ -106,17 +106,9 @@ void operate_forget_all(struct gateway *g) {
     }
 }
 
-void gateway_end_session(struct gateway *g, struct str session_id, const struct lock_operation *by,
-                         operate_cb cb, void *arg) {
-    struct session *s = map_get(g->sessions, session_id);
-    if (s == NULL || s->state != SESSION_READY) {
-        refuse(cb, arg, OPERATE_NOTHING);
-        return;
-    }
-    if (session_audit_forbids_admin(g)) {
-        refuse(cb, arg, OPERATE_UNAUDITED);
-        return;
-    }
+static void terminate(struct session *s, const struct lock_operation *by, operate_cb cb,
+                      void *arg) {
+    struct gateway *g = s->gateway;
     struct termination *t = mem_zalloc(sizeof *t);
     memcpy(t->session_id, s->id, sizeof t->session_id);
     t->user_id = mem_strdup(s->identity->user_id);
@@ -129,5 +121,75 @@ void gateway_end_session(struct gateway *g, struct str session_id, const struct 
     session_terminate(s, on_room_ended);
     if (t->rooms == 0) {
         termination_end(t, OPERATE_DONE);
+    }
+}
+
+void gateway_end_session(struct gateway *g, struct str session_id, const struct lock_operation *by,
+                         operate_cb cb, void *arg) {
+    struct session *s = map_get(g->sessions, session_id);
+    if (s == NULL || s->state != SESSION_READY) {
+        refuse(cb, arg, OPERATE_NOTHING);
+        return;
+    }
+    if (session_audit_forbids_admin(g)) {
+        refuse(cb, arg, OPERATE_UNAUDITED);
+        return;
+    }
+    terminate(s, by, cb, arg);
+}
+
+/* ---- all sessions of a user ---- */
+
+struct user_end {
+    size_t sessions, open; /* open: not ended yet */
+    bool failed, stopped;  /* stopped: this instance ends before them */
+    operate_cb cb;
+    void *arg;
+};
+
+static void on_one_ended(void *arg, const struct operate_answer *one) {
+    struct user_end *u = arg;
+    u->stopped = u->stopped || one->verdict != OPERATE_DONE;
+    u->failed = u->failed || !one->complete;
+    if (--u->open > 0) {
+        return;
+    }
+    const struct operate_answer answer = {
+        .verdict = u->stopped ? OPERATE_UNAVAILABLE : OPERATE_DONE,
+        .sessions = u->sessions,
+        .complete = !u->failed,
+    };
+    u->cb(u->arg, &answer);
+    mem_free(u);
+}
+
+static size_t count_ready(const struct list *sessions) {
+    size_t count = 0;
+    if (sessions != NULL) {
+        LIST_FOREACH_ENTRY(struct session, s, of_user, sessions) {
+            count += s->state == SESSION_READY;
+        }
+    }
+    return count;
+}
+
+void gateway_end_user(struct gateway *g, struct str user_id, const struct lock_operation *by,
+                      operate_cb cb, void *arg) {
+    struct list *sessions = gateway_sessions_of(g, user_id);
+    size_t count = count_ready(sessions);
+    if (count == 0) {
+        refuse(cb, arg, OPERATE_NOTHING);
+        return;
+    }
+    if (session_audit_forbids_admin(g)) {
+        refuse(cb, arg, OPERATE_UNAUDITED);
+        return;
+    }
+    struct user_end *u = mem_zalloc(sizeof *u);
+    *u = (struct user_end){.sessions = count, .open = count, .cb = cb, .arg = arg};
+    LIST_FOREACH_ENTRY(struct session, s, of_user, sessions) {
+        if (s->state == SESSION_READY) {
+            terminate(s, by, on_one_ended, u);
+        }
     }
 }

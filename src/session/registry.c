@@ -1,6 +1,8 @@
 /* The table of the sessions, and how many of them each user has. */
 #include "registry.h"
 
+#include "state.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +11,7 @@
 
 struct user_count {
     size_t connections;
+    struct list sessions; /* session.of_user */
 };
 
 struct gateway *registry_create(const struct gateway_parts *parts) {
@@ -24,6 +27,7 @@ struct gateway *registry_create(const struct gateway_parts *parts) {
     list_init(&g->key_waits);
     list_init(&g->key_waits_due);
     wheel_timer_init(&g->key_wait_timer);
+    list_init(&g->listings);
     char id[RAND_ID_LEN + 1];
     rand_id(id);
     memcpy(g->ref_prefix, id, sizeof g->ref_prefix - 1);
@@ -59,24 +63,35 @@ size_t gateway_session_count(const struct gateway *g) {
     return map_count(g->sessions);
 }
 
-bool gateway_count_user(struct gateway *g, const char *user_id) {
+bool gateway_count_user(struct session *s, const char *user_id) {
+    struct gateway *g = s->gateway;
     struct user_count *count = map_get(g->user_count, str_of(user_id));
     if (count == NULL) {
         count = mem_zalloc(sizeof *count);
+        list_init(&count->sessions);
         map_set(g->user_count, str_of(user_id), count);
     }
     if ((int64_t)count->connections >= g->parts.config->limits.max_connections_per_user) {
         return false;
     }
     count->connections++;
+    list_push_back(&count->sessions, &s->of_user);
     return true;
 }
 
-void gateway_uncount_user(struct gateway *g, const char *user_id) {
+void gateway_uncount_user(struct session *s) {
+    struct gateway *g = s->gateway;
+    const char *user_id = s->identity->user_id;
     struct user_count *count = map_get(g->user_count, str_of(user_id));
+    list_remove(&s->of_user);
     if (count != NULL && --count->connections == 0) {
         mem_free(map_remove(g->user_count, str_of(user_id)));
     }
+}
+
+struct list *gateway_sessions_of(struct gateway *g, struct str user_id) {
+    struct user_count *count = map_get(g->user_count, user_id);
+    return count != NULL ? &count->sessions : NULL;
 }
 
 void gateway_make_ref(struct gateway *g, char out[32]) {

@@ -26,6 +26,7 @@ struct gateway {
     struct list key_waits_due;   /* those that are checked in the next turns */
     struct wheel_timer key_wait_timer;
     size_t key_wait_count;
+    struct list listings;        /* inspect.c */
     void (*on_fatal)(void *ctx, const char *problem);
     void *on_fatal_ctx;
     bool started, degraded, draining;
@@ -45,9 +46,12 @@ const struct config_resource_type *gateway_type_of(const struct gateway *g,
                                                    const struct wire_resource *resource);
 
 struct session *gateway_session(struct gateway *g, const char *id);
-/* False: the user has as many connections as the limit allows; this one was not counted. */
-bool gateway_count_user(struct gateway *g, const char *user_id) MUST_CHECK;
-void gateway_uncount_user(struct gateway *g, const char *user_id);
+/* Counts the session among those of the user. False: the user has as many connections as the limit
+ * allows; this one was not counted. */
+bool gateway_count_user(struct session *s, const char *user_id) MUST_CHECK;
+void gateway_uncount_user(struct session *s);
+/* The sessions of a user that are counted (session.of_user), oldest first; NULL: none. */
+struct list *gateway_sessions_of(struct gateway *g, struct str user_id);
 /* A short text that identifies one error in the answer, the log and the audit. */
 void gateway_make_ref(struct gateway *g, char out[32]);
 

@@ -28,9 +28,11 @@ struct session {
     void *conn;
     enum wire_framing framing;
     char *address, *user_agent;
+    int64_t opened_unix_ms;
 
     struct auth_identity *identity; /* from READY on */
     struct key_wait *key_wait;      /* a token that is checked again; NULL: none */
+    struct list of_user;            /* registry.c: the sessions of its user */
     char client_id[65];             /* empty: not known yet */
     bool client_made;               /* client_id was made by the daemon */
     char page_id[65];               /* empty: none */

@@ -1,5 +1,5 @@
 /*
- * What an operator does: releases a lock, reserves it for a user, ends a session of this instance.
+ * What an operator does: releases a lock, reserves it for a user, ends sessions of this instance.
  * The caller has checked the operator's rights.
  */
 #ifndef WSLOCK_SESSION_OPERATE_H
@@ -29,8 +29,9 @@ struct operate_answer {
     bool in_room;                    /* a takeover: the user is there to claim it */
     /* a session, DONE */
     struct str user_id, username;
-    size_t rooms;  /* joined when it ended */
-    bool complete; /* the store has ended all of them; else it will as soon as it can */
+    size_t rooms;    /* joined when it ended */
+    size_t sessions; /* of a user: how many were ended */
+    bool complete;   /* the store has ended all rooms; else it will as soon as it can */
 };
 
 typedef void (*operate_cb)(void *arg, const struct operate_answer *answer);
@@ -42,6 +43,9 @@ void gateway_operate_lock(struct gateway *g, const struct wire_resource *resourc
 /* by: its user is not used. cb as above. */
 void gateway_end_session(struct gateway *g, struct str session_id, const struct lock_operation *by,
                          operate_cb cb, void *arg);
+/* The same for all sessions of the user on this instance. */
+void gateway_end_user(struct gateway *g, struct str user_id, const struct lock_operation *by,
+                      operate_cb cb, void *arg);
 /* done is called once, never from inside, when the audit has all records so far on disk, or cannot
  * write them for now (not ok), which is logged. */
 void gateway_when_audited(struct gateway *g, void (*done)(void *arg, bool ok), void *arg);
