@@ -9,13 +9,13 @@ set -euo pipefail
 declare -A parts=(
     [room]="state holder departed members waiters backlog apply notified deliver tell_waiters tell presence
         notices store_lost take rooms resync"
-    [session]="registry state key_wait membership queue audit_record audit audit_events handshake disconnect end send
-        call errors answers subscription delayed_replies token_life liveness open reconcile operate verify inspect
+    [session]="state registry key_wait membership queue audit_record audit audit_events handshake disconnect end send
+        call errors answers subscription delayed_replies token_life liveness open reconcile operate verify inspect listing
         open_request handlers handle_acquire handle_auth handle_cancel handle_heartbeat handle_join
         handle_leave handle_ping handle_queue_leave handle_refresh handle_release handle_reply
         handle_request handle_status handle_takeover dispatch reactions gateway"
     [net]="address admit frames http_head handshake tls web_files state descriptors conn output idle http
-        http_call websocket upgrade page ops ops_query ops_locks ops_verify ops_operate ops_reload routes requests callbacks
+        http_call websocket upgrade page ops ops_query ops_locks ops_sessions ops_verify ops_operate ops_reload routes requests callbacks
         passed_sockets listener net"
     [base]="mem buf clock file frame jsonr str jsonw log rand map rate wheel"
     [config]="format problem table tree unit suggest tree_parse expand describe value value_print bind

@@ -154,6 +154,18 @@ void ops_read_origin(const struct conn *c, char address[ADDRESS_TEXT_MAX],
     }
 }
 
+void ops_begin_object(struct http_response *response, struct jsonw *w) {
+    response->type = "application/json";
+    buf_append_str(&response->headers, "Cache-Control: no-store\r\n");
+    jsonw_init(w, &response->body);
+    jsonw_object_open(w);
+}
+
+void ops_refuse_busy(struct http_response *response) {
+    http_error(response, 503, "TOO_MANY_REQUESTS", "too many requests are pending: try again");
+    buf_append_str(&response->headers, "Retry-After: 1\r\n");
+}
+
 void ops_put_person(struct jsonw *w, const char *key, struct str user_id, struct str username,
                     int64_t token) {
     jsonw_key(w, key);

@@ -31,6 +31,10 @@ const char *ops_read_operator(const json_t *body, bool needs_reason, struct lock
 /* Sets the origin of the request. *out borrows address. */
 void ops_read_origin(const struct conn *c, char address[ADDRESS_TEXT_MAX],
                      struct lock_operation *out);
+/* Opens the object of an answer that must not be stored. */
+void ops_begin_object(struct http_response *response, struct jsonw *w);
+/* 503: as many requests of this kind are being answered as may be. */
+void ops_refuse_busy(struct http_response *response);
 /* {userId, username, token?}; token 0: left out. */
 void ops_put_person(struct jsonw *w, const char *key, struct str user_id, struct str username,
                     int64_t token);

@@ -11,13 +11,6 @@
 #include "wslock/session/inspect.h"
 #include "wslock/session/verify.h"
 
-static void begin_answer(struct http_response *response, struct jsonw *w) {
-    response->type = "application/json";
-    buf_append_str(&response->headers, "Cache-Control: no-store\r\n");
-    jsonw_init(w, &response->body);
-    jsonw_object_open(w);
-}
-
 static void refuse_unavailable(struct http_response *response) {
     http_error(response, 503, "BACKEND_UNAVAILABLE",
                "the store is unavailable, or did not answer in time: try again");
@@ -71,7 +64,7 @@ static void on_list(void *arg, const struct lock_list_result *result) {
         http_call_answer(arg, &response);
         return;
     }
-    begin_answer(&response, &w);
+    ops_begin_object(&response, &w);
     jsonw_key(&w, "locks");
     jsonw_array_open(&w);
     for (size_t i = 0; i < result->count; i++) {
@@ -110,7 +103,7 @@ void ops_list_locks(const struct http_request *request, struct http_response *re
     struct ops_query q;
     if (!ops_read_query(request,
                         OPS_TAKES(OPS_TYPE) | OPS_TAKES(OPS_USER) | OPS_TAKES(OPS_AFTER) |
-                            OPS_TAKES(OPS_LIMIT),
+                            OPS_TAKES(OPS_LIMIT) | OPS_TAKES(OPS_ACTOR),
                         &q, response)) {
         return;
     }
@@ -131,8 +124,7 @@ void ops_list_locks(const struct http_request *request, struct http_response *re
         response->later =
             gateway_list_locks(request->conn->net->gateway, &filter, on_list, request->call);
         if (!response->later) {
-            http_error(response, 503, "TOO_MANY_REQUESTS", "too many lists are being made");
-            buf_append_str(&response->headers, "Retry-After: 1\r\n");
+            ops_refuse_busy(response);
         }
     }
 }
@@ -251,7 +243,7 @@ static void put_inspected(const struct inspection *i, const struct lock_inspect_
                           struct http_response *response) {
     const struct lock_view *lock = &result->common.lock;
     struct jsonw w;
-    begin_answer(response, &w);
+    ops_begin_object(response, &w);
     put_lock(&w, wire_resource_str(&i->resource), lock);
     put_time(&w, "lastHeartbeatAt", lock_renewed_ms(lock));
     put_waiters(&w, lock, &result->snapshot);
@@ -287,7 +279,7 @@ void ops_inspect_lock(const struct http_request *request, struct http_response *
     struct wire_resource resource;
     struct ops_query q;
     if (!ops_read_resource(request, &resource, response) ||
-        !ops_read_query(request, OPS_TAKES(OPS_USER), &q, response) ||
+        !ops_read_query(request, OPS_TAKES(OPS_USER) | OPS_TAKES(OPS_ACTOR), &q, response) ||
         !ops_record_query(request, &q, wire_resource_str(&resource), "lock", response)) {
         return;
     }

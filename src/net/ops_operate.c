@@ -1,25 +1,26 @@
 /*
  * Operators' changes: DELETE /v1/locks/{resourceId}, POST /v1/locks/{resourceId}/takeover,
- * DELETE /v1/sessions/{sessionId}. A change is answered when its audit record is on
- * disk.
+ * DELETE /v1/sessions/{sessionId}, DELETE /v1/sessions?user=. A change is answered when its audit
+ * record is on disk.
  */
 #include "ops_operate.h"
 
 #include "http_call.h"
 #include "ops.h"
+#include "ops_query.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/base/mem.h"
 #include "wslock/session/operate.h"
 
-enum operation_kind { RELEASE, TAKEOVER, END_SESSION };
+enum operation_kind { RELEASE, TAKEOVER, END_SESSION, END_USER };
 
 /* A request, until it is answered. */
 struct operation {
     struct http_call *call;
     struct gateway *gateway;
     enum operation_kind kind;
-    char *name; /* the resource, in three parts, or the session */
+    char *name; /* the resource, in three parts, the session or the user */
     struct http_response response;
 };
 
@@ -45,15 +46,16 @@ static void put_lock(struct jsonw *w, const struct lock_view *v) {
 static void put_done(const struct operation *o, const struct operate_answer *answer,
                      struct http_response *response) {
     struct jsonw w;
-    response->type = "application/json";
-    buf_append_str(&response->headers, "Cache-Control: no-store\r\n");
-    jsonw_init(&w, &response->body);
-    jsonw_object_open(&w);
+    ops_begin_object(response, &w);
     if (o->kind == END_SESSION) {
         jsonw_kcstr(&w, "sessionId", o->name);
         jsonw_kstr(&w, "userId", answer->user_id);
         jsonw_kstr(&w, "username", answer->username);
         jsonw_ki64(&w, "rooms", (int64_t)answer->rooms);
+        jsonw_kbool(&w, "complete", answer->complete);
+    } else if (o->kind == END_USER) {
+        jsonw_kcstr(&w, "userId", o->name);
+        jsonw_ki64(&w, "sessions", (int64_t)answer->sessions);
         jsonw_kbool(&w, "complete", answer->complete);
     } else {
         jsonw_kcstr(&w, "resourceId", o->name);
@@ -80,6 +82,12 @@ static void send_answer(void *arg, bool audited) {
     mem_free(o);
 }
 
+static const char *nothing_text(enum operation_kind kind) {
+    return kind == END_SESSION ? "this instance has no such session"
+           : kind == END_USER  ? "this instance has no session of this user"
+                               : "nobody has this lock";
+}
+
 static void on_answer(void *arg, const struct operate_answer *answer) {
     struct operation *o = arg;
     switch (answer->verdict) {
@@ -88,9 +96,7 @@ static void on_answer(void *arg, const struct operate_answer *answer) {
         gateway_when_audited(o->gateway, send_answer, o);
         return;
     case OPERATE_NOTHING:
-        http_error(&o->response, 404, "NOT_FOUND",
-                   o->kind == END_SESSION ? "this instance has no such session"
-                                          : "nobody has this lock");
+        http_error(&o->response, 404, "NOT_FOUND", nothing_text(o->kind));
         break;
     case OPERATE_UNAVAILABLE:
         http_error(&o->response, 503, "BACKEND_UNAVAILABLE",
@@ -117,14 +123,36 @@ static const char *read_body(const json_t *body, bool takeover, struct lock_oper
     return wrong;
 }
 
+/* What is released, taken or ended. False: response says what is wrong. */
+static bool read_target(const struct http_request *request, enum operation_kind kind,
+                        struct wire_resource *resource, struct ops_query *q,
+                        struct http_response *response) {
+    if (kind == RELEASE || kind == TAKEOVER) {
+        return ops_read_resource(request, resource, response);
+    }
+    if (kind == END_SESSION) {
+        return true;
+    }
+    if (!ops_read_query(request, OPS_TAKES(OPS_USER), q, response)) {
+        return false;
+    }
+    if (ops_value(q, OPS_USER).len == 0) {
+        http_error(response, 400, "INVALID_ARGUMENT",
+                   "the query must have user: whose sessions are to end");
+        return false;
+    }
+    return true;
+}
+
 static void begin(const struct http_request *request, struct http_response *response,
                   enum operation_kind kind) {
     struct lock_operation by = {.uid = -1};
     struct wire_resource resource;
+    struct ops_query q;
     char address[ADDRESS_TEXT_MAX];
     json_t *body = jsonr_object(request->body, NULL);
     const char *wrong = read_body(body, kind == TAKEOVER, &by);
-    bool ok = kind == END_SESSION || ops_read_resource(request, &resource, response);
+    bool ok = read_target(request, kind, &resource, &q, response);
     if (ok && wrong != NULL) {
         http_error(response, 400, "INVALID_ARGUMENT", wrong);
     }
@@ -136,11 +164,15 @@ static void begin(const struct http_request *request, struct http_response *resp
     struct operation *o = mem_zalloc(sizeof *o);
     *o = (struct operation){
         .call = request->call, .gateway = request->conn->net->gateway, .kind = kind};
-    o->name = str_dup(kind == END_SESSION ? request->name : wire_resource_str(&resource));
+    o->name = str_dup(kind == END_SESSION ? request->name
+                      : kind == END_USER  ? ops_value(&q, OPS_USER)
+                                          : wire_resource_str(&resource));
     o->response = *response;
     response->later = true;
     if (kind == END_SESSION) {
         gateway_end_session(o->gateway, request->name, &by, on_answer, o);
+    } else if (kind == END_USER) {
+        gateway_end_user(o->gateway, ops_value(&q, OPS_USER), &by, on_answer, o);
     } else {
         gateway_operate_lock(o->gateway, &resource, kind == TAKEOVER, &by, on_answer, o);
     }
@@ -157,4 +189,8 @@ void ops_takeover(const struct http_request *request, struct http_response *resp
 
 void ops_end_session(const struct http_request *request, struct http_response *response) {
     begin(request, response, END_SESSION);
+}
+
+void ops_end_user(const struct http_request *request, struct http_response *response) {
+    begin(request, response, END_USER);
 }

@@ -7,5 +7,6 @@
 void ops_release(const struct http_request *request, struct http_response *response);
 void ops_takeover(const struct http_request *request, struct http_response *response);
 void ops_end_session(const struct http_request *request, struct http_response *response);
+void ops_end_user(const struct http_request *request, struct http_response *response);
 
 #endif

@@ -72,7 +72,6 @@ bool ops_read_query(const struct http_request *request, unsigned takes, struct o
                     struct http_response *response) {
     struct str rest = request->query, part, name;
     memset(out, 0, sizeof *out);
-    takes |= OPS_TAKES(OPS_ACTOR);
     while (http_list_next(&rest, '&', &part)) {
         if (part.len == 0) {
             continue;

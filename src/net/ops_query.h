@@ -25,7 +25,7 @@ struct ops_query {
     int64_t limit;                                 /* entries of a page */
 };
 
-/* takes: a set of OPS_TAKES; every request may have `actor`. False: response says what is wrong. */
+/* takes: a set of OPS_TAKES. False: response says what is wrong. */
 bool ops_read_query(const struct http_request *request, unsigned takes, struct ops_query *out,
                     struct http_response *response);
 static inline struct str ops_value(const struct ops_query *q, enum ops_parameter p) {

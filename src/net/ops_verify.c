@@ -22,10 +22,7 @@ static void put_grant(struct jsonw *w, const char *key, const struct verify_gran
 static void put_answer(const struct verify_answer *answer, struct http_response *response) {
     bool valid = answer->verdict == VERIFY_VALID;
     struct jsonw w;
-    response->type = "application/json";
-    buf_append_str(&response->headers, "Cache-Control: no-store\r\n");
-    jsonw_init(&w, &response->body);
-    jsonw_object_open(&w);
+    ops_begin_object(response, &w);
     jsonw_kbool(&w, "valid", valid);
     if (valid) {
         put_grant(&w, "holder", &answer->holder, false);

@@ -6,6 +6,7 @@
 #include "ops_locks.h"
 #include "ops_operate.h"
 #include "ops_reload.h"
+#include "ops_sessions.h"
 #include "ops_verify.h"
 #include "page.h"
 #include "upgrade.h"
@@ -39,6 +40,8 @@ static const struct http_route ROUTES[] = {
     {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/locks/*/takeover", ops_takeover, BODY_MAX,
      AUDIT_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/locks/*", ops_release, BODY_MAX, AUDIT_TIME_MS},
+    {SITE_OPS, ROLE_OPERATOR, "GET", "/v1/sessions", ops_list_sessions, 0, READ_TIME_MS},
+    {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/sessions", ops_end_user, BODY_MAX, AUDIT_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/sessions/*", ops_end_session, BODY_MAX, AUDIT_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/reload", ops_reload, BODY_MAX, AUDIT_TIME_MS},
 };
