@@ -21,11 +21,11 @@ void *map_set(struct map *m, struct str key, void *value);
 /* Returns the removed value, or NULL. */
 void *map_remove(struct map *m, struct str key);
 size_t map_count(const struct map *m);
-/* Shows some entries, and returns the cursor for the next call; from 0 until it is 0 again. An entry
- * that is there all the time is shown once, also if the map grows between two calls. visit may
- * remove the entry that it is shown. */
-size_t map_scan(struct map *m, size_t cursor,
-                void (*visit)(void *ctx, struct str key, void *value), void *ctx);
+/* Shows some entries, and returns the cursor for the next call; from 0 until it is 0 again. An
+ * entry that is there all the time is shown once, also if the map grows between two calls. visit
+ * may remove the entry that it is shown. */
+size_t map_scan(struct map *m, size_t cursor, void (*visit)(void *ctx, struct str key, void *value),
+                void *ctx);
 void map_each(struct map *m, void (*visit)(void *ctx, struct str key, void *value), void *ctx);
 
 #endif
