@@ -63,7 +63,8 @@ static void put_origin(const struct config *c, struct str type, const char *name
         buf_append_str(&from, "built-in");
     }
     jsonw_kstr(w, "from", (struct str){from.data, from.len});
-    if (node != NULL && node->line > 0) {
+    if (node != NULL) {
+        jsonw_kcstr(w, "file", node->file);
         jsonw_ki64(w, "line", node->line);
     }
     buf_fini(&from);
@@ -83,4 +84,8 @@ void config_explain(const struct config *c, const struct config_policy *policy, 
         jsonw_object_close(w);
     }
     jsonw_object_close(w);
+}
+
+const char *config_file_name(const struct config *c) {
+    return c->dev || c->root == NULL ? NULL : c->root->file;
 }

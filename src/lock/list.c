@@ -64,7 +64,8 @@ static void finish(struct listing *l, const char *error) {
     struct lock_store *store = l->store;
     struct lock_list_result result = {.status = error != NULL ? LOCK_UNAVAILABLE : LOCK_OK,
                                       .error = error,
-                                      .more = l->count > l->limit};
+                                      .more = l->count > l->limit,
+                                      .now_ms = lock_store_now_ms(store)};
     struct lock_listed *locks = mem_calloc(l->limit, sizeof *locks);
 
     for (size_t i = 0; error == NULL && i < l->count && i < l->limit; i++) {

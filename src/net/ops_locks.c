@@ -65,6 +65,7 @@ static void on_list(void *arg, const struct lock_list_result *result) {
         return;
     }
     ops_begin_object(&response, &w);
+    jsonw_ki64(&w, "now", result->now_ms);
     jsonw_key(&w, "locks");
     jsonw_array_open(&w);
     for (size_t i = 0; i < result->count; i++) {
@@ -244,12 +245,16 @@ static void put_inspected(const struct inspection *i, const struct lock_inspect_
     const struct lock_view *lock = &result->common.lock;
     struct jsonw w;
     ops_begin_object(response, &w);
+    jsonw_ki64(&w, "now", result->common.now_ms);
     put_lock(&w, wire_resource_str(&i->resource), lock);
     put_time(&w, "lastHeartbeatAt", lock_renewed_ms(lock));
     put_waiters(&w, lock, &result->snapshot);
     put_takeover(&w, &lock->takeover);
     put_members(&w, lock, &result->snapshot);
     put_endings(&w, result);
+    if (config_file_name(i->net->parts.config) != NULL) {
+        jsonw_kcstr(&w, "configFile", config_file_name(i->net->parts.config));
+    }
     jsonw_key(&w, "policy");
     config_explain(i->net->parts.config, gateway_policy_of(i->net->gateway, &i->resource),
                    wire_resource_type(&i->resource), &w);

@@ -4,6 +4,7 @@
 #include "http_call.h"
 #include "ops.h"
 #include "ops_query.h"
+#include "wslock/base/clock.h"
 #include "wslock/base/jsonw.h"
 #include "wslock/base/mem.h"
 #include "wslock/base/rand.h"
@@ -46,6 +47,7 @@ static void on_list(void *arg, const struct session_view *sessions, size_t count
     http_response_init(&response);
     ops_begin_object(&response, &w);
     jsonw_kcstr(&w, "instance", r->config->instance);
+    jsonw_ki64(&w, "now", clock_wall_ms());
     jsonw_key(&w, "sessions");
     jsonw_array_open(&w);
     for (size_t i = 0; i < count; i++) {

@@ -42,6 +42,12 @@ async function pages(d, query, limit) {
   }
   return all;
 }
+const NOTHING = { locks: [], next: null };
+/* The answer without the time, which is that of the store. */
+function untimed({ now, ...rest }) {
+  assert.ok(Math.abs(now - Date.now()) < 60_000, `now ${now}`);
+  return rest;
+}
 const ids = (locks) => locks.map((l) => l.resourceId);
 const bytes = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
@@ -78,8 +84,8 @@ test('locks', { concurrency: 12 }, async (t) => {
     assert.deepStrictEqual(ids(await pages(one, '&user=bob', 3)), all.filter((r) => /^(line|ask):/.test(r)
       || names.indexOf(r.split(':')[1]) % 2 === 0));
     assert.deepStrictEqual(ids(await pages(one, '&user=bob&type=line', 3)), ['line:first:main']);
-    assert.deepStrictEqual(await read(one, '/v1/locks?user=nobody'), { locks: [], next: null });
-    assert.deepStrictEqual(await read(one, `/v1/locks?after=${all.at(-1)}`), { locks: [], next: null });
+    assert.deepStrictEqual(untimed(await read(one, '/v1/locks?user=nobody')), NOTHING);
+    assert.deepStrictEqual(untimed(await read(one, `/v1/locks?after=${all.at(-1)}`)), NOTHING);
     assert.deepStrictEqual(ids((await read(one, '/v1/locks?after=document:~:zero&limit=1')).locks), ['line:first:main']);
     await bob.expect('lock:release', { resourceId: 'line:first' }, 'lock:released');
     await bob.expect('lock:release', { resourceId: 'ask:first' }, 'lock:released');
@@ -104,6 +110,7 @@ test('locks', { concurrency: 12 }, async (t) => {
         [[1, 'bob', 'Bob', 'queue'], [2, 'cy', 'Cy', 'queue']]);
       assert.ok(lock.waiters.every((v) => v.since >= lock.since));
       assert.strictEqual(lock.takeover, null);
+      assert.ok(lock.now >= lock.since && lock.now < expiresAt);
       assert.deepStrictEqual(lock.members.map((m) => [m.userId, m.mode, m.connected]).sort(),
         [['ann', 'editor', true], ['bob', 'viewer', true], ['cy', 'viewer', true]]);
       assert.ok(lock.members.some((m) => m.sessionId === bob.welcome.sessionId));
@@ -115,15 +122,16 @@ test('locks', { concurrency: 12 }, async (t) => {
       for (const key of Object.keys(listed)) assert.deepStrictEqual(listed[key], lock[key], key);
     },
     'each setting of its policy, and where it comes from': async () => {
-      const { policy } = await read(one, '/v1/locks/line:o-policy');
+      const { policy, configFile: file } = await read(one, '/v1/locks/line:o-policy');
+      assert.strictEqual(file, one.configFile);
       const lines = one.configText.split('\n');
       const type = lines.findIndex((l) => l.includes('"line": {'));
       const at = (from, name) => lines.findIndex((l, i) => i >= from && l.includes(`"${name}"`)) + 1;
-      assert.deepStrictEqual(policy.lockTtl, { value: '5m', from: 'resourceTypes.line.lockTtl', line: at(type, 'lockTtl') });
-      assert.deepStrictEqual(policy.maxWaiters, { value: 2, from: 'resourceTypes.line.maxWaiters', line: at(type, 'maxWaiters') });
-      assert.deepStrictEqual(policy.editorRoles, { value: null, from: 'resourceTypes.line.editorRoles', line: at(type, 'editorRoles') });
+      assert.deepStrictEqual(policy.lockTtl, { value: '5m', from: 'resourceTypes.line.lockTtl', file, line: at(type, 'lockTtl') });
+      assert.deepStrictEqual(policy.maxWaiters, { value: 2, from: 'resourceTypes.line.maxWaiters', file, line: at(type, 'maxWaiters') });
+      assert.deepStrictEqual(policy.editorRoles, { value: null, from: 'resourceTypes.line.editorRoles', file, line: at(type, 'editorRoles') });
       assert.deepStrictEqual(policy.upgrade.value, 'queue');
-      assert.deepStrictEqual(policy.gracePeriod, { value: '30s', from: 'default.gracePeriod', line: at(0, 'gracePeriod') });
+      assert.deepStrictEqual(policy.gracePeriod, { value: '30s', from: 'default.gracePeriod', file, line: at(0, 'gracePeriod') });
       assert.deepStrictEqual(policy.urgentTakeover, { value: false, from: 'built-in' });
       assert.deepStrictEqual(policy.takeoverRoles, { value: null, from: 'built-in' });
       assert.strictEqual(Object.keys(policy).length, 19);
@@ -222,7 +230,7 @@ test('locks', { concurrency: 12 }, async (t) => {
       const ask = (line) => `${line} HTTP/1.1\r\nHost: x\r\n\r\n`;
       raw.write(ask('HEAD /v1/locks?user=none') + ask('GET /v1/locks?user=none') + ask('GET /v1/locks/line:x') + ask('GET /healthz'));
       assert.strictEqual((await raw.response({ bodiless: true })).status, 200);
-      assert.strictEqual((await raw.response()).body, '{"locks":[],"next":null}');
+      assert.match((await raw.response()).body, /^\{"now":\d+,"locks":\[\],"next":null\}$/);
       assert.match((await raw.response()).body, /"state":"free"/);
       assert.strictEqual((await raw.response()).body, '{"ok":true}');
     },
@@ -266,7 +274,7 @@ test('while the store is away', async (t) => {
   }
   d.redis.resume();
   const answer = await h.eventually(async () => (await get(d, '/v1/locks')).json.locks && get(d, '/v1/locks'));
-  assert.deepStrictEqual(answer.json, { locks: [], next: null });
+  assert.deepStrictEqual(untimed(answer.json), NOTHING);
 });
 
 test('without the audit nothing is read', async (t) => {

@@ -263,11 +263,13 @@ const struct config_resource_type *config_types_find(const struct config_types *
  * handle than a named one. */
 void config_types_reload(struct config_types *types);
 /* The settings of a policy as a JSON object, and where each comes from: the name of each is
- * {"value", "from", "line"}. value: a duration is text as in the file. from:
- * "resourceTypes.T.name", "default.name" or "built-in", which has no line. type: of the resource; a
- * type without a name in the configuration gets "default". */
+ * {"value", "from", "file", "line"}. value: a duration is text as in the file. from:
+ * "resourceTypes.T.name", "default.name" or "built-in", which has neither file nor line. type: of
+ * the resource; a type without a name in the configuration gets "default". */
 void config_explain(const struct config *c, const struct config_policy *policy, struct str type,
                     struct jsonw *w);
+/* The file that was read; NULL under --dev. */
+const char *config_file_name(const struct config *c);
 /* How long a client may assume that it has its lock without a sign of the server (protocol §6). */
 int64_t config_liveness_ms(const struct config_policy *policy);
 

@@ -114,7 +114,8 @@ struct lock_list_result {
     enum lock_status status;
     const struct lock_listed *locks; /* in the order of their resources' bytes */
     size_t count;
-    bool more; /* there are further ones behind the last */
+    bool more;      /* there are further ones behind the last */
+    int64_t now_ms; /* store time, a lower bound */
     const char *error;
 };
 typedef void (*lock_list_cb)(void *arg, const struct lock_list_result *result);
