@@ -18,6 +18,7 @@
 #include "wslock/base/mem.h"
 #include "wslock/base/wheel.h"
 #include "wslock/fetch/fetch.h"
+#include "wslock/lock/types.h"
 #include "wslock/metrics/metrics.h"
 #include "wslock/net/net.h"
 #include "wslock/redis/embedded.h"
@@ -59,6 +60,7 @@ struct daemon {
     struct ticket_keys *tickets;
     struct audit *audit;
     struct gateway *gateway;
+    struct wheel_timer rest_timer; /* closes what a drain by an operator has left */
     enum phase phase;
     uint64_t deadline_ms; /* of the phase */
     uint64_t reached_ms;  /* when the store was reached; 0: not yet */
@@ -129,7 +131,7 @@ static void drain(struct daemon *d) {
     d->deadline_ms = clock_boot_ms() + (uint64_t)time_ms;
     systemd_stopping((uint64_t)time_ms + STOP_LAST_MS);
     net_stop_accepting(d->net);
-    gateway_drain(d->gateway);
+    gateway_drain(d->gateway, NULL);
 }
 
 static void on_flushed(void *ctx, bool ok) {
@@ -277,6 +279,30 @@ static void on_signal(uv_signal_t *handle, int number) {
     }
 }
 
+/* ---- drain by an operator: the process stays ---- */
+
+static void on_rest(struct wheel_timer *timer) {
+    gateway_close_all(CONTAINER_OF(timer, struct daemon, rest_timer)->gateway);
+}
+
+static bool on_drain(void *ctx, bool on, int64_t time_ms, const struct lock_operation *by) {
+    struct daemon *d = ctx;
+    if (d->phase != PHASE_STARTING && d->phase != PHASE_RUNNING) {
+        return false;
+    }
+    log_info(on ? "draining" : "undraining", LFI("sessions", gateway_session_count(d->gateway)),
+             LFS("actor", by->actor));
+    net_refuse_clients(d->net, on);
+    if (on) {
+        gateway_drain(d->gateway, by);
+        wheel_set(d->wheel, &d->rest_timer, (uint64_t)time_ms, on_rest);
+    } else {
+        gateway_undrain(d->gateway, by);
+        wheel_cancel(&d->rest_timer);
+    }
+    return true;
+}
+
 /* ---- start and end ---- */
 
 static bool read_ticket_keys(const struct config *config, struct ticket_keys **keys,
@@ -314,6 +340,7 @@ static void start_loop(struct daemon *d) {
     uv_loop_init(&d->loop);
     d->last_tick_ms = clock_boot_ms();
     d->wheel = wheel_create(d->last_tick_ms);
+    wheel_timer_init(&d->rest_timer);
     uv_timer_init(&d->loop, &d->tick);
     d->tick.data = d;
     for (size_t i = 0; i < ARRAY_LEN(SIGNALS); i++) {
@@ -373,7 +400,7 @@ static bool start_modules(struct daemon *d, char **problem) {
     }
     struct gateway_parts parts = {&d->loop, d->wheel, d->config, d->auth, d->audit, d->tickets};
     d->gateway = gateway_create(&parts, on_fatal, d);
-    net_serve_ops(d->net, d->gateway, &(struct net_commands){on_reload, d});
+    net_serve_ops(d->net, d->gateway, &(struct net_commands){on_drain, on_reload, d});
     return true;
 }
 
@@ -420,6 +447,7 @@ static void stop_modules(struct daemon *d) {
     uv_timer_init(&d->loop, &guard);
     guard.data = d;
     uv_unref((uv_handle_t *)&guard);
+    wheel_cancel(&d->rest_timer);
     if (d->net != NULL) {
         net_shutdown(d->net);
     }

@@ -358,8 +358,12 @@ void net_open(struct net *n) {
     start(n, LISTENER_PUBLIC);
 }
 
+void net_refuse_clients(struct net *n, bool refuse) {
+    n->refusing = refuse;
+}
+
 void net_stop_accepting(struct net *n) {
-    n->draining = true;
+    n->draining = n->refusing = true;
     idle_close_all(n);
     for (size_t i = 0; i < n->listener_count; i++) {
         if (n->listeners[i].kind == LISTENER_PUBLIC) {
@@ -369,7 +373,7 @@ void net_stop_accepting(struct net *n) {
 }
 
 void net_shutdown(struct net *n) {
-    n->draining = true;
+    n->draining = n->refusing = true;
     net_write_gathered(n);
     if (!uv_is_closing((uv_handle_t *)&n->turn_end)) {
         uv_close((uv_handle_t *)&n->turn_end, NULL);

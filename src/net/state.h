@@ -132,8 +132,9 @@ struct net {
     size_t public_max;
     int descriptor_max; /* the lowest descriptor that libwebsockets cannot use */
     int spare;          /* a descriptor that is closed when no other is left */
-    bool draining;
-    char *ops_token; /* or NULL */
+    bool draining;      /* HTTP connections end after their request */
+    bool refusing;      /* handshakes are refused */
+    char *ops_token;    /* or NULL */
     /* For conn_create: set while a new connection is handed to libwebsockets. */
     struct {
         struct listener *listener; /* NULL: conn_create has taken the connection */

@@ -195,7 +195,7 @@ static void take(struct conn *c, struct str path) {
         refuse_origin(c, &peer);
         return;
     }
-    if (verdict == HANDSHAKE_OK && c->net->draining) {
+    if (verdict == HANDSHAKE_OK && c->net->refusing) {
         verdict = HANDSHAKE_DRAINING;
     }
     if (verdict == HANDSHAKE_OK) {

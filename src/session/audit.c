@@ -83,13 +83,22 @@ void session_audit_simple(struct gateway *g, enum audit_action action, bool fail
     audit_write(g->parts.audit, &r);
 }
 
-void gateway_record_reload(struct gateway *g, bool ok, const struct lock_operation *by) {
-    struct audit_record r = audit_record_blank(AUDIT_CONFIG_RELOADED, !ok);
+void session_audit_operated(struct gateway *g, enum audit_action action, bool failure,
+                            const struct lock_operation *by) {
+    struct audit_record r = audit_record_blank(action, failure);
     char detail[AUDIT_OPERATOR_DETAIL];
     if (by != NULL) {
         audit_record_add_operator(g, &r, by, detail);
     }
     audit_write(g->parts.audit, &r);
+}
+
+void gateway_record_reload(struct gateway *g, bool ok, const struct lock_operation *by) {
+    session_audit_operated(g, AUDIT_CONFIG_RELOADED, !ok, by);
+}
+
+bool gateway_forbids_admin(const struct gateway *g) {
+    return session_audit_forbids_admin(g);
 }
 
 void gateway_when_audited(struct gateway *g, void (*done)(void *arg, bool ok), void *arg) {

@@ -21,6 +21,9 @@ void session_audit_terminated(struct session *s, const struct lock_operation *by
 /* Of the instance. reason and detail may be NULL. */
 void session_audit_simple(struct gateway *g, enum audit_action action, bool failure,
                           const char *reason, const char *detail);
+/* The same, by an operator; NULL: by a signal. */
+void session_audit_operated(struct gateway *g, enum audit_action action, bool failure,
+                            const struct lock_operation *by);
 /* The audit cannot be written, and without it no administrator may act. */
 bool session_audit_forbids_admin(const struct gateway *g);
 /* The audit cannot be written, and without it nothing may begin. */

@@ -17,6 +17,8 @@
 #include "wslock/base/clock.h"
 #include "wslock/metrics/metrics.h"
 
+#define DRAIN_PART_US 2000 /* of a turn of the loop */
+
 static void on_keys_fetched(void *ctx) {
     key_wait_retry_all(ctx);
 }
@@ -47,6 +49,7 @@ void gateway_destroy(struct gateway **gateway) {
         return;
     }
     auth_watch_keys(g->parts.auth, NULL, NULL);
+    wheel_cancel(&g->drain_timer);
     map_each(g->sessions, free_session, NULL);
     key_wait_fini(g);
     disconnect_stop_all(g);
@@ -101,18 +104,13 @@ const char *gateway_store_problem(const struct gateway *g) {
     return lock_store_problem(g->store);
 }
 
-struct drain {
-    struct gateway *gateway;
-    uint64_t spread_ms;
-};
-
 static void drain_session(void *ctx, struct str id, void *value) {
     (void)id;
-    struct drain *drain = ctx;
+    struct gateway *g = ctx;
     struct session *s = value;
     if (session_is_open(s)) {
         struct wire_to to = session_to(NULL, NULL);
-        session_send(s, wire_draining(&to, (int64_t)rand_below(drain->spread_ms) + 1));
+        session_send(s, wire_draining(&to, (int64_t)rand_below(g->drain_spread_ms) + 1));
     }
     session_close(s, WIRE_CLOSE_GOING_AWAY);
 }
@@ -128,14 +126,40 @@ static uint64_t drain_spread_ms(const struct config *c) {
     return shortest > 4 ? (uint64_t)shortest / 2 - 1 : 1;
 }
 
-void gateway_drain(struct gateway *g) {
+/* No session is added while the gateway drains. */
+static void drain_part(struct wheel_timer *timer) {
+    struct gateway *g = CONTAINER_OF(timer, struct gateway, drain_timer);
+    uint64_t begin_us = clock_boot_us();
+    do {
+        g->drain_cursor = map_scan(g->sessions, g->drain_cursor, drain_session, g);
+    } while (g->drain_cursor != 0 && clock_boot_us() - begin_us < DRAIN_PART_US);
+    if (g->drain_cursor != 0) {
+        wheel_set(g->parts.wheel, &g->drain_timer, 0, drain_part);
+    }
+}
+
+void gateway_drain(struct gateway *g, const struct lock_operation *by) {
     if (g->draining) {
         return;
     }
     g->draining = true;
-    session_audit_simple(g, AUDIT_DRAIN_STARTED, false, NULL, NULL);
-    struct drain drain = {g, drain_spread_ms(g->parts.config)};
-    map_each(g->sessions, drain_session, &drain);
+    session_audit_operated(g, AUDIT_DRAIN_STARTED, false, by);
+    g->drain_spread_ms = drain_spread_ms(g->parts.config);
+    g->drain_cursor = 0;
+    drain_part(&g->drain_timer);
+}
+
+void gateway_undrain(struct gateway *g, const struct lock_operation *by) {
+    if (!g->draining) {
+        return;
+    }
+    g->draining = false;
+    wheel_cancel(&g->drain_timer);
+    session_audit_operated(g, AUDIT_DRAIN_ENDED, false, by);
+}
+
+bool gateway_is_draining(const struct gateway *g) {
+    return g->draining;
 }
 
 bool gateway_drained(const struct gateway *g) {

@@ -28,6 +28,7 @@ struct gateway *registry_create(const struct gateway_parts *parts) {
     list_init(&g->key_waits_due);
     wheel_timer_init(&g->key_wait_timer);
     list_init(&g->listings);
+    wheel_timer_init(&g->drain_timer);
     char id[RAND_ID_LEN + 1];
     rand_id(id);
     memcpy(g->ref_prefix, id, sizeof g->ref_prefix - 1);

@@ -4,6 +4,7 @@
 
 #include "wslock/base/list.h"
 #include "wslock/base/map.h"
+#include "wslock/base/wheel.h"
 #include "wslock/lock/lock.h"
 #include "wslock/room/room.h"
 #include "wslock/session/gateway.h"
@@ -30,6 +31,9 @@ struct gateway {
     void (*on_fatal)(void *ctx, const char *problem);
     void *on_fatal_ctx;
     bool started, degraded, draining;
+    struct wheel_timer drain_timer; /* gateway.c: for the next part of the sessions */
+    size_t drain_cursor;
+    uint64_t drain_spread_ms;
     unsigned reconciliation; /* number of the latest one that has begun */
     uint64_t ref_counter;
     char ref_prefix[7]; /* random, one a process */

@@ -40,6 +40,9 @@ enum net_reload_result {
 
 /* What operators ask of the daemon. */
 struct net_commands {
+    /* Sends all clients to other instances and takes no new ones, or (on false) ends that. time_ms:
+     * after which connections that are left are closed at once. False: the daemon is stopping. */
+    bool (*drain)(void *ctx, bool on, int64_t time_ms, const struct lock_operation *by);
     /* Reloads the configuration. on_finding gets each problem and each warning during the call. */
     enum net_reload_result (*reload)(void *ctx, const struct lock_operation *by,
                                      config_problem_cb on_finding, void *finding_ctx);
@@ -67,6 +70,8 @@ void net_next_destroy(struct net_next **next);
 /* After config_exchange: takes the limits on connections and each listener's trusted proxies,
  * certificate and minimum version. Connections stay. Takes over *next. */
 void net_reload(struct net *n, struct net_next **next);
+/* Whether handshakes are refused with 503. */
+void net_refuse_clients(struct net *n, bool refuse);
 /* Closes the public listeners; started handshakes get 503. The operations endpoint stays open. */
 void net_stop_accepting(struct net *n);
 /* Closes everything at once. session_on_closed is called for every session before this returns. */

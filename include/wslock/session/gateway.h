@@ -56,10 +56,14 @@ void gateway_reload(struct gateway *g, const struct config *before,
 /* Records in the audit how a reload of the daemon went. by: the operator; NULL: a signal. */
 void gateway_record_reload(struct gateway *g, bool ok, const struct lock_operation *by);
 
-/* Sends `server:draining` to all, with reconnect times that are spread, then closes with 1001. net
- * refuses new handshakes. gateway_drained: no session is left, every disconnect has succeeded and
- * the store has flushed. */
-void gateway_drain(struct gateway *g);
+/* Sends `server:draining` to all, with reconnect times that are spread, then closes with 1001;
+ * large numbers in parts. net refuses new handshakes. by: the operator; NULL: a signal. Harmless
+ * while it drains. gateway_drained: no session is left, every disconnect has succeeded and the
+ * store has flushed. */
+void gateway_drain(struct gateway *g, const struct lock_operation *by);
+/* Takes gateway_drain back: sessions may be opened again. Harmless while it does not drain. */
+void gateway_undrain(struct gateway *g, const struct lock_operation *by);
+bool gateway_is_draining(const struct gateway *g);
 bool gateway_drained(const struct gateway *g);
 /* The last step of a stop: other instances do not count on this one any more. gateway_left: the
  * store has answered, or is away. */

@@ -46,6 +46,8 @@ void gateway_end_session(struct gateway *g, struct str session_id, const struct 
 /* The same for all sessions of the user on this instance. */
 void gateway_end_user(struct gateway *g, struct str user_id, const struct lock_operation *by,
                       operate_cb cb, void *arg);
+/* The audit cannot be written, and audit.onFailure forbids what an administrator does then. */
+bool gateway_forbids_admin(const struct gateway *g);
 /* done is called once, never from inside, when the audit has all records so far on disk, or cannot
  * write them for now (not ok), which is logged. */
 void gateway_when_audited(struct gateway *g, void (*done)(void *arg, bool ok), void *arg);
