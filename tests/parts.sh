@@ -15,14 +15,14 @@ declare -A parts=(
         handle_leave handle_ping handle_queue_leave handle_refresh handle_release handle_reply
         handle_request handle_status handle_takeover dispatch reactions gateway"
     [net]="address admit frames http_head handshake tls web_files state descriptors conn output idle http
-        http_call websocket upgrade page ops ops_query ops_locks ops_sessions ops_verify ops_operate ops_drain ops_reload routes requests callbacks
+        http_call websocket upgrade page ops ops_query ops_locks ops_sessions ops_verify ops_operate ops_audit ops_drain ops_reload routes requests callbacks
         passed_sockets listener net"
     [base]="mem buf clock file frame jsonr str jsonw log rand map rate wheel"
     [config]="format problem table tree unit suggest tree_parse expand describe value value_print bind
         derived file redis_url rule rules_auth rules_net rules_policy rules_redis rules load dev print explain
         reference state_dir types warnings reload"
-    [audit]="chain record sink writer reports admin known tail rotation audit lines sequence
-        verify"
+    [audit]="chain record sink writer reports admin known tail rotation audit lines reader
+        sequence verify"
     [fetch]="lookup fetch"
     [auth]="b64 name claim_path claims alg roca key jwk compact keystore keyfiles jwks auth jws sign ticket"
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply

@@ -203,6 +203,14 @@ static bool read_seq(struct str line, uint64_t *seq) {
     return true;
 }
 
+uint64_t chain_line_seq(struct str line) {
+    char hash[CHAIN_HASH_LEN + 1];
+    uint64_t seq = 0;
+    const bool ok = take_hash(&line, MARK_HASH, "\"}", hash) &&
+                    take_hash(&line, MARK_PREV, "\"", hash) && read_seq(line, &seq);
+    return ok ? seq : 0;
+}
+
 enum chain_check chain_check_line(struct chain *c, struct str line, struct chain_link *link) {
     struct str rest = line;
     if (line.len == 0 || line.p[0] != '{' || !take_hash(&rest, MARK_HASH, "\"}", link->hash)) {

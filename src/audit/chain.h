@@ -45,6 +45,8 @@ void chain_sha256_hex(const char *data, size_t len, char out[CHAIN_HASH_LEN + 1]
 void chain_finish_line(struct chain *c, struct buf *line, size_t start, uint64_t seq,
                        struct chain_link *head);
 
+/* Of a line without its newline; 0: it has not the form of a record. Verifies nothing. */
+uint64_t chain_line_seq(struct str line);
 /* A line without its newline. *link is filled unless CHAIN_MALFORMED. */
 enum chain_check chain_check_line(struct chain *c, struct str line, struct chain_link *link);
 
