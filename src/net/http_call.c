@@ -5,10 +5,12 @@
 #include <stdlib.h>
 
 #include "conn.h"
+#include "output.h"
 #include "wslock/base/mem.h"
 
-#define CALLS_MAX 16   /* per listener, fewer than its connections: /healthz needs some */
-#define MARGIN_MS 1000 /* margin: the answer must come before the deadline */
+#define CALLS_MAX 16       /* per listener, fewer than its connections: /healthz needs some */
+#define PART_TIME_MS 30000 /* for the client to take a part */
+#define MARGIN_MS 1000     /* margin: the answer must come before the deadline */
 
 struct http_call {
     struct conn *conn; /* NULL: the connection is gone */
@@ -18,7 +20,11 @@ struct http_call {
     bool handling;   /* inside the handler */
     bool asked;      /* the handler has been called */
     bool answered;
-    struct http_response response; /* when answered */
+    bool old;                       /* HTTP/1.0: without chunks */
+    struct http_response response;  /* when answered */
+    const struct http_parts *parts; /* while it is answered in parts */
+    void *parts_arg;
+    bool chunked;
 };
 
 static void call_free(struct http_call *call) {
@@ -69,6 +75,7 @@ void http_call_begin(const struct http_request *request, const struct http_route
     call->name = str_dup(request->name);
     call->query = str_dup(request->query);
     call->expected = len;
+    call->old = !str_eqz(c->head.version, "HTTP/1.1");
     c->call = call;
     c->phase = CONN_REQUEST;
     if (route->body_max > 0) { /* it is read: the next request follows it */
@@ -119,6 +126,10 @@ static void ask(struct http_call *call, struct str body, struct http_response *r
 void http_call_advance(struct conn *c) {
     struct http_call *call = c->call;
     struct http_response response;
+    if (call->parts != NULL) { /* the connection ends with the answer */
+        buf_reset(&c->rx);
+        return;
+    }
     if (c->rx.len < call->expected) {
         return;
     }
@@ -147,9 +158,86 @@ void http_call_answer(struct http_call *call, struct http_response *response) {
     }
 }
 
+/* ---- answers in parts ---- */
+
+/* The client has PART_TIME_MS to take what was written. True: it has taken it. */
+static bool is_taken(struct conn *c) {
+    if (c->ending) {
+        return false;
+    }
+    if (conn_is_busy(c)) {
+        conn_end_after(c, PART_TIME_MS);
+        return false;
+    }
+    wheel_cancel(&c->timer);
+    return true;
+}
+
+bool http_call_begin_parts(struct http_call *call, const char *type, bool waits,
+                           const struct http_parts *parts, void *arg) {
+    struct conn *c = call->conn;
+    struct buf head;
+    if (c == NULL) {
+        call_free(call);
+        return false;
+    }
+    call->parts = parts;
+    call->parts_arg = arg;
+    call->chunked = !call->old;
+    c->settled = true;
+    buf_init(&head);
+    buf_printf(&head,
+               "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: %s\r\nCache-Control: "
+               "no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",
+               type, call->chunked ? "Transfer-Encoding: chunked\r\n" : "");
+    (void)conn_write(c, head.data, head.len);
+    buf_fini(&head);
+    (void)is_taken(c);
+    if (waits) {
+        conn_pause(c, false);
+    }
+    return true;
+}
+
+bool http_call_add_part(struct http_call *call, struct str part) {
+    struct buf chunk;
+    buf_init(&chunk);
+    if (call->chunked) {
+        buf_printf(&chunk, "%zx\r\n", part.len);
+    }
+    buf_append(&chunk, part.p, part.len);
+    if (call->chunked) {
+        buf_append_str(&chunk, "\r\n");
+    }
+    (void)conn_write(call->conn, chunk.data, chunk.len);
+    buf_fini(&chunk);
+    return is_taken(call->conn);
+}
+
+void http_call_end_parts(struct http_call *call, bool complete) {
+    struct conn *c = call->conn;
+    if (complete && call->chunked) {
+        (void)conn_write(c, "0\r\n\r\n", 5);
+    }
+    c->call = NULL;
+    c->listener->calls_open--;
+    call_free(call);
+    if (!c->ending) {
+        conn_drain(c);
+    }
+}
+
+/* ---- the connection ---- */
+
 void http_call_writable(struct conn *c) {
-    if (c->call != NULL && c->call->answered) {
-        send_answer(c->call);
+    struct http_call *call = c->call;
+    if (call == NULL) {
+        return;
+    }
+    if (call->answered) {
+        send_answer(call);
+    } else if (call->parts != NULL && is_taken(c)) {
+        call->parts->on_ready(call->parts_arg);
     }
 }
 
@@ -163,7 +251,10 @@ void http_call_abandon(struct conn *c) {
         c->listener->calls_open--;
     }
     call->conn = NULL;
-    if (!call->asked || call->answered) {
+    if (call->parts != NULL) {
+        call->parts->on_gone(call->parts_arg);
+    }
+    if (!call->asked || call->answered || call->parts != NULL) {
         call_free(call);
     }
 }

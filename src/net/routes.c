@@ -3,6 +3,7 @@
 
 #include "http_call.h"
 #include "ops.h"
+#include "ops_audit.h"
 #include "ops_drain.h"
 #include "ops_locks.h"
 #include "ops_operate.h"
@@ -44,6 +45,7 @@ static const struct http_route ROUTES[] = {
     {SITE_OPS, ROLE_OPERATOR, "GET", "/v1/sessions", ops_list_sessions, 0, READ_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/sessions", ops_end_user, BODY_MAX, AUDIT_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "DELETE", "/v1/sessions/*", ops_end_session, BODY_MAX, AUDIT_TIME_MS},
+    {SITE_OPS, ROLE_OPERATOR, "GET", "/v1/audit", ops_read_audit, 0, AUDIT_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/drain", ops_drain, BODY_MAX, AUDIT_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/undrain", ops_undrain, BODY_MAX, AUDIT_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/reload", ops_reload, BODY_MAX, AUDIT_TIME_MS},

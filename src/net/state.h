@@ -130,11 +130,12 @@ struct net {
     uint64_t written_us; /* boot time: what the turn has queued was last written */
     size_t public_count; /* open sockets of public listeners */
     size_t public_max;
-    int descriptor_max; /* the lowest descriptor that libwebsockets cannot use */
-    int spare;          /* a descriptor that is closed when no other is left */
-    bool draining;      /* HTTP connections end after their request */
-    bool refusing;      /* handshakes are refused */
-    char *ops_token;    /* or NULL */
+    int descriptor_max;   /* the lowest descriptor that libwebsockets cannot use */
+    int spare;            /* a descriptor that is closed when no other is left */
+    bool draining;        /* HTTP connections end after their request */
+    bool refusing;        /* handshakes are refused */
+    size_t audit_streams; /* ops_audit.c */
+    char *ops_token;      /* or NULL */
     /* For conn_create: set while a new connection is handed to libwebsockets. */
     struct {
         struct listener *listener; /* NULL: conn_create has taken the connection */
