@@ -24,6 +24,7 @@ check() {
             library["jwt.h"] = "tests"
             library["yaml.h"] = "config"
             library["zlib.h"] = "audit"
+            library["curl"] = "ctl"
         }
         function offence(text) {
             print FILENAME ":" FNR ": " text
@@ -105,6 +106,8 @@ self_test() {
     self_test_case 'for redis alone' src/lock/a.c '#include <hiredis/hiredis.h>'
     self_test_case 'for fetch alone' src/auth/a.c '#include <curl/curl.h>'
     self_test_case 'for tests alone' src/auth/a.c '#include <jwt.h>'
+    self_test_case '' src/ctl/a.c '#include <curl/curl.h>'
+    self_test_case 'for ctl alone' src/net/a.c '#include <curl/curl.h>'
     self_test_case 'for config alone' src/app/a.c '#include <yaml.h>'
     self_test_case 'has no rank' src/util/a.c ''
 }

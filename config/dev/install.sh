@@ -54,6 +54,7 @@ look_for_run() {
     need_library yaml-0.1 libyaml-dev
     need_library zlib zlib1g-dev
     need_library libsystemd libsystemd-dev
+    need_library libcurl libcurl4-openssl-dev
     command -v redis-server >/dev/null || command -v valkey-server >/dev/null ||
         missing+=("$(first_available redis-server valkey-server)")
 }

@@ -27,7 +27,5 @@ bool ctl_audit_matches(const struct ctl_audit_filter *f, const json_t *record);
 bool ctl_parse_time(const char *text, int64_t *us) MUST_CHECK;
 /* A record as one line for people, with its line end. */
 void ctl_audit_text(struct buf *out, const json_t *record);
-/* Appends text for a terminal: control characters, and bytes that are not UTF-8, escaped. */
-void ctl_append_printable(struct buf *out, struct str text);
 
 #endif

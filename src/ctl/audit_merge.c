@@ -186,7 +186,7 @@ static bool add_lines(struct merge *m, const char *path, struct audit_lines *lin
         case AUDIT_LINE_FAILED:
             ctl_complain("%s:%" PRIu64 ": cannot read on: %s", path, number,
                          audit_lines_problem(lines));
-            m->result = CTL_UNREADABLE;
+            m->result = CTL_MISSING;
             return true;
         case AUDIT_LINE_END:
             return true;
@@ -201,7 +201,7 @@ static bool add_file(struct merge *m, const char *path) {
 
     if (lines == NULL) {
         ctl_complain("%s: %s", path, why);
-        m->result = CTL_UNREADABLE;
+        m->result = CTL_MISSING;
         return true;
     }
     ok = add_lines(m, path, lines);

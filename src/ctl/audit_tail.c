@@ -11,6 +11,7 @@
 
 #include "audit.h"
 #include "audit_file.h"
+#include "text.h"
 
 #define TAIL_LINES 20
 #define POLL_NS 200000000L

@@ -5,33 +5,7 @@
 #include "wslock/base/jsonr.h"
 
 #include "audit.h"
-
-/* C0, DEL and C1 controls, line separators, and what turns the direction of text. */
-static bool is_unprintable(uint32_t code) {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200E ||
-           code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
-}
-
-void ctl_append_printable(struct buf *out, struct str text) {
-    for (size_t i = 0; i < text.len;) {
-        const size_t len = utf8_sequence(text.p + i, text.len - i);
-        const uint32_t code = len > 0 ? utf8_code(text.p + i, len) : 0;
-
-        if (len == 0) {
-            buf_printf(out, "\\x%02x", (unsigned)(unsigned char)text.p[i++]);
-            continue;
-        }
-        if (!is_unprintable(code)) {
-            buf_append(out, text.p + i, len);
-        } else if (code < 0x80) {
-            buf_printf(out, "\\x%02x", (unsigned)code);
-        } else {
-            buf_printf(out, "\\u%04x", (unsigned)code);
-        }
-        i += len;
-    }
-}
+#include "text.h"
 
 /* before, the text and after; nothing if there is no text. */
 static void append_text(struct buf *out, const char *before, const json_t *value,

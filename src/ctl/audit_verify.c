@@ -8,6 +8,7 @@
 #include "wslock/base/jsonw.h"
 
 #include "audit.h"
+#include "text.h"
 
 struct output {
     bool json;
@@ -117,7 +118,7 @@ static enum ctl_exit verify(const struct ctl_options *options,
     }
     buf_fini(&output.line);
     if (result.unreadable) {
-        return CTL_UNREADABLE;
+        return CTL_MISSING;
     }
     return result.findings == 0 ? CTL_OK : CTL_FAILED;
 }
@@ -136,7 +137,7 @@ enum ctl_exit ctl_audit_verify(const struct ctl_options *options) {
     if (options->key_file == NULL && (options->config_file != NULL || options->state_dir != NULL)) {
         config = ctl_load_config(options);
         if (config == NULL) {
-            return CTL_UNREADABLE;
+            return CTL_MISSING;
         }
         request.key_file = config->audit.hmac_key_file;
     }

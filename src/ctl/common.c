@@ -8,32 +8,28 @@
 #include "wslock/base/mem.h"
 
 #include "ctl.h"
+#include "text.h"
 
 #define SECOND_MS INT64_C(1000)
 #define DAY_MS (24 * 3600 * SECOND_MS)
 
 void ctl_complain(const char *fmt, ...) {
+    struct buf line;
+    char *text = NULL;
     va_list args;
 
     va_start(args, fmt);
-    fputs("wslockctl: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
-    va_end(args);
-}
-
-bool ctl_check_options(const struct ctl_options *options, const char *command, unsigned allowed) {
-    static const char *const NAMES[CTL_OPTION_COUNT] = {"user",     "name",   "admin",    "role",
-                                                        "ttl",      "expect", "key-file", "follow",
-                                                        "resource", "action", "since"};
-
-    for (size_t i = 0; i < CTL_OPTION_COUNT; i++) {
-        if ((options->given & ~allowed & (1U << i)) != 0) {
-            ctl_complain("%s has no option --%s", command, NAMES[i]);
-            return false;
-        }
+    if (vasprintf(&text, fmt, args) < 0) {
+        mem_exhausted();
     }
-    return true;
+    va_end(args);
+    buf_init(&line);
+    buf_append_str(&line, "wslockctl: ");
+    ctl_append_printable(&line, str_of(text));
+    buf_append_char(&line, '\n');
+    fwrite(line.data, 1, line.len, stderr);
+    buf_fini(&line);
+    free(text);
 }
 
 /* directory and rest, concatenated (heap). */

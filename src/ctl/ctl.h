@@ -10,7 +10,14 @@
 #include "wslock/base/macros.h"
 #include "wslock/config/config.h"
 
-enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_UNREADABLE = 3 };
+enum ctl_exit {
+    CTL_OK = 0,
+    CTL_FAILED = 1,    /* refused, findings, or not ready */
+    CTL_USAGE = 2,     /* wrong usage, or a value that the daemon does not take */
+    CTL_MISSING = 3,   /* a file cannot be read, or the daemon does not answer */
+    CTL_FORBIDDEN = 4, /* no right to ask the daemon */
+    CTL_NOT_FOUND = 5, /* nothing has this id */
+};
 
 /* The options that not every command has. */
 enum ctl_option {
@@ -25,6 +32,11 @@ enum ctl_option {
     CTL_OPTION_RESOURCE,
     CTL_OPTION_ACTION,
     CTL_OPTION_SINCE,
+    CTL_OPTION_TYPE,
+    CTL_OPTION_LIMIT,
+    CTL_OPTION_REASON,
+    CTL_OPTION_SESSION,
+    CTL_OPTION_LOG,
     CTL_OPTION_COUNT
 };
 #define CTL_BIT(option) (1U << CTL_OPTION_##option)
@@ -47,19 +59,20 @@ struct ctl_options {
     const char *expect, *key_file;         /* or NULL */
     const char *resource, *action, *since; /* or NULL */
     bool follow;
+    const char *type, *reason, *session, *log; /* or NULL */
+    int64_t limit;                             /* of a list's rows; 0: none */
 };
 
+/* The commands. options->words has as many as their rows in the table say (main.c). */
 enum ctl_exit ctl_token(const struct ctl_options *options);
 enum ctl_exit ctl_status(const struct ctl_options *options);
 enum ctl_exit ctl_reload(const struct ctl_options *options);
+enum ctl_exit ctl_release(const struct ctl_options *options);
+enum ctl_exit ctl_takeover(const struct ctl_options *options);
+enum ctl_exit ctl_disconnect(const struct ctl_options *options);
 enum ctl_exit ctl_audit(const struct ctl_options *options);
-extern const char ctl_audit_help[];
 
-/* Whether options has none of the CTL_BITs but those of `allowed`, else a message. */
-bool ctl_check_options(const struct ctl_options *options, const char *command,
-                       unsigned allowed) MUST_CHECK;
-
-/* Writes `wslockctl: …` and a line end on standard error. */
+/* Writes `wslockctl: …` and a line end on standard error, without control characters. */
 void ctl_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The configuration of --config, or else of the development daemon whose state is in --state-dir.
  * NULL after a message. Creates nothing. */

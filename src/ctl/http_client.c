@@ -1,204 +1,158 @@
-/* Blocking HTTP for the operations endpoint. */
+/* HTTP for the operations endpoint. Only this file uses libcurl. */
 #include "http_client.h"
 
-#include <arpa/inet.h>
+#include <curl/curl.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "wslock/base/clock.h"
-#include "wslock/base/str.h"
+#include "wslock/base/mem.h"
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_un un;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
+struct ctl_http {
+    struct ctl_endpoint endpoint;
+    CURL *curl;
+    char problem[CURL_ERROR_SIZE];
+    struct buf answer;
+    bool too_long;
 };
 
-/* 0 if the endpoint is invalid. */
-static socklen_t fill_address(const struct ctl_endpoint *endpoint, union address *out) {
-    memset(out, 0, sizeof *out);
-    if (endpoint->unix_path != NULL) {
-        size_t len = strlen(endpoint->unix_path);
+struct ctl_http *ctl_http_create(const struct ctl_endpoint *endpoint) {
+    struct ctl_http *http = mem_zalloc(sizeof *http);
 
-        if (len >= sizeof out->un.sun_path) {
-            return 0;
-        }
-        out->un.sun_family = AF_UNIX;
-        memcpy(out->un.sun_path, endpoint->unix_path, len);
-        return sizeof out->un;
+    http->endpoint = *endpoint;
+    buf_init(&http->answer);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+        (http->curl = curl_easy_init()) == NULL) {
+        mem_exhausted();
     }
-    if (inet_pton(AF_INET, endpoint->address, &out->in.sin_addr) == 1) {
-        out->in.sin_family = AF_INET;
-        out->in.sin_port = htons((uint16_t)endpoint->port);
-        return sizeof out->in;
-    }
-    if (inet_pton(AF_INET6, endpoint->address, &out->in6.sin6_addr) == 1) {
-        out->in6.sin6_family = AF_INET6;
-        out->in6.sin6_port = htons((uint16_t)endpoint->port);
-        return sizeof out->in6;
-    }
-    return 0;
+    return http;
 }
 
-static int open_connection(const struct ctl_endpoint *endpoint, int timeout_ms, const char **why) {
-    const struct timeval timeout = {timeout_ms / 1000, 0};
-    union address address;
-    socklen_t len = fill_address(endpoint, &address);
-    int fd;
-
-    if (len == 0) {
-        *why = "the address is not valid, or the path is too long";
-        return -1;
-    }
-    fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0 &&
-        connect(fd, &address.any, len) == 0) {
-        return fd;
-    }
-    *why = strerror(errno);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return -1;
-}
-
-static const char *io_error(void) {
-    return errno == EAGAIN || errno == EINPROGRESS ? "no answer in time" : strerror(errno);
-}
-
-static bool send_all(int fd, const struct buf *request, const char **why) {
-    for (size_t sent = 0; sent < request->len;) {
-        ssize_t n = send(fd, request->data + sent, request->len - sent, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            *why = io_error();
-            return false;
-        }
-        sent += (size_t)n;
-    }
-    return true;
-}
-
-/* Reads until the server closes the connection, as requested. */
-static bool receive_all(int fd, int timeout_ms, struct buf *out, const char **why) {
-    uint64_t deadline_ms = clock_boot_ms() + (uint64_t)timeout_ms;
-    char block[16384];
-
-    for (;;) {
-        ssize_t n = recv(fd, block, sizeof block, 0);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            *why = io_error();
-            return false;
-        }
-        if (n == 0) {
-            return true;
-        }
-        if (out->len + (size_t)n > CTL_HTTP_MAX_BYTES) {
-            *why = "the answer is longer than 8 MiB";
-            return false;
-        }
-        if (clock_boot_ms() > deadline_ms) {
-            *why = "no complete answer in time";
-            return false;
-        }
-        buf_append(out, block, (size_t)n);
+void ctl_http_destroy(struct ctl_http **http) {
+    if (*http != NULL) {
+        curl_easy_cleanup((*http)->curl);
+        curl_global_cleanup();
+        buf_fini(&(*http)->answer);
+        mem_free(*http);
+        *http = NULL;
     }
 }
 
-/* The text after a header's name, with leading blanks; NULL if there is no such header. `head` ends
- * in CRLF. */
-static const char *find_header(const char *head, const char *name) {
-    size_t len = strlen(name);
+static size_t on_data(char *data, size_t size, size_t count, void *ctx) {
+    struct ctl_http *http = ctx;
+    const size_t len = size * count;
 
-    for (const char *line = head; ((line = strstr(line, "\r\n")) != NULL);) {
-        line += 2;
-        if (strncasecmp(line, name, len) == 0 && line[len] == ':') {
-            return line + len + 1;
-        }
+    if (len > CTL_HTTP_MAX_BYTES - http->answer.len) {
+        http->too_long = true;
+        return 0;
     }
-    return NULL;
+    buf_append(&http->answer, data, len);
+    return len;
 }
 
-static bool parse_response(struct str response, int *status, struct buf *body, const char **why) {
-    const char *end = response.len > 0 ? memmem(response.p, response.len, "\r\n\r\n", 4) : NULL;
-    struct buf head;
-    const char *text, *length;
-    size_t body_len;
-    bool ok = false;
+static void write_url(const struct ctl_http *http, const char *path, struct buf *url) {
+    const struct ctl_endpoint *e = &http->endpoint;
 
-    buf_init(&head);
-    *why = "the answer is not HTTP/1.1";
-    if (end == NULL || memchr(response.p, '\0', (size_t)(end - response.p)) != NULL) {
-        goto done;
+    if (e->unix_path != NULL) {
+        buf_printf(url, "http://localhost%s", path);
+    } else if (strchr(e->address, ':') != NULL) {
+        buf_printf(url, "http://[%s]:%d%s", e->address, e->port, path);
+    } else {
+        buf_printf(url, "http://%s:%d%s", e->address, e->port, path);
     }
-    buf_append(&head, response.p, (size_t)(end - response.p) + 2);
-    text = buf_cstr(&head);
-    if (strncmp(text, "HTTP/1.1 ", 9) != 0 || strspn(text + 9, "0123456789") != 3) {
-        goto done;
-    }
-    *status = (int)strtol(text + 9, NULL, 10);
-    if (find_header(text, "transfer-encoding") != NULL) {
-        goto done;
-    }
-    body_len = response.len - (size_t)(end + 4 - response.p);
-    length = find_header(text, "content-length");
-    if (length != NULL && strtoull(length, NULL, 10) != body_len) {
-        *why = "the answer is incomplete";
-        goto done;
-    }
-    buf_append(body, end + 4, body_len);
-    ok = true;
-done:
-    buf_fini(&head);
-    return ok;
 }
 
-static void write_request(const struct ctl_request *request, struct buf *out) {
-    buf_printf(out, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", request->method,
-               request->path);
+static void set_request(struct ctl_http *http, const struct ctl_request *request, const char *url,
+                        struct curl_slist *headers) {
+    CURL *curl = http->curl;
+
+    curl_easy_reset(curl); /* keeps the connection */
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* not that of the environment */
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->problem);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, http);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    if (http->endpoint.unix_path != NULL) {
+        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, http->endpoint.unix_path);
+    }
     if (request->token != NULL) {
-        buf_printf(out, "Authorization: Bearer %s\r\n", request->token);
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, request->token);
     }
     if (request->body != NULL) {
-        buf_printf(out, "Content-Length: %zu\r\n", strlen(request->body));
-    }
-    buf_append_str(out, "\r\n");
-    if (request->body != NULL) {
-        buf_append_str(out, request->body);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
     }
 }
 
-bool ctl_http(const struct ctl_endpoint *endpoint, const struct ctl_request *request, int *status,
-              struct buf *body, const char **why) {
-    int fd = open_connection(endpoint, request->timeout_ms, why);
-    struct buf text, response;
-    bool ok;
+static enum ctl_http_result explain(struct ctl_http *http, CURLcode code, const char **why) {
+    long system_error = 0;
+    curl_off_t connected_us = 0;
 
-    if (fd < 0) {
-        return false;
+    curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &system_error);
+    curl_easy_getinfo(http->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
+    *why = http->problem[0] != '\0' ? http->problem : curl_easy_strerror(code);
+    if (code == CURLE_COULDNT_CONNECT && system_error != 0) {
+        *why = strerror((int)system_error);
+        return system_error == EACCES || system_error == EPERM ? CTL_HTTP_FORBIDDEN
+                                                               : CTL_HTTP_UNREACHED;
     }
-    buf_init(&text);
-    buf_init(&response);
-    write_request(request, &text);
-    ok = send_all(fd, &text, why) && receive_all(fd, request->timeout_ms, &response, why) &&
-         parse_response((struct str){response.data, response.len}, status, body, why);
-    close(fd);
-    buf_fini_secret(&text);
-    buf_fini(&response);
-    return ok;
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        *why = "no answer in time";
+    } else if (http->too_long) {
+        *why = "the answer is longer than 8 MiB";
+    } else if (code == CURLE_PARTIAL_FILE) {
+        *why = "the answer is incomplete";
+    } else if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL) {
+        *why = "the answer is not HTTP/1.1";
+    }
+    return connected_us == 0 ? CTL_HTTP_UNREACHED : CTL_HTTP_UNKNOWN;
+}
+
+enum ctl_http_result ctl_http_send(struct ctl_http *http, const struct ctl_request *request,
+                                   int *status, struct buf *body, const char **why) {
+    struct curl_slist *headers = NULL;
+    enum ctl_http_result result;
+    struct buf url;
+    long code = 0;
+    CURLcode done;
+
+    if (request->body != NULL) {
+        headers = curl_slist_append(headers, "Content-Type: application/json");
+    }
+    buf_init(&url);
+    write_url(http, request->path, &url);
+    set_request(http, request, buf_cstr(&url), headers);
+    buf_reset(&http->answer);
+    http->too_long = false;
+    http->problem[0] = '\0';
+    done = curl_easy_perform(http->curl);
+    if (done == CURLE_OK) {
+        curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &code);
+        *status = (int)code;
+        buf_append(body, http->answer.data, http->answer.len);
+        result = CTL_HTTP_ANSWERED;
+    } else {
+        result = explain(http, done, why);
+    }
+    curl_slist_free_all(headers);
+    buf_fini(&url);
+    return result;
+}
+
+void ctl_http_escape(struct buf *out, struct str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char c = (unsigned char)text.p[i];
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            (c != '\0' && strchr("-._~", c) != NULL)) {
+            buf_append_char(out, (char)c);
+        } else {
+            buf_printf(out, "%%%02X", (unsigned)c);
+        }
+    }
 }

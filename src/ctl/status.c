@@ -1,27 +1,23 @@
 /* `wslockctl status`: the state of an instance, from its operations endpoint. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "wslock/base/jsonr.h"
 #include "wslock/base/mem.h"
 
-#include "ctl.h"
+#include "daemon.h"
 #include "metrics_text.h"
-#include "place.h"
 
-/* GETs the path. False after a message. A 503 counts as an answer. */
-static bool ask(const struct ctl_place *place, const char *path, struct buf *body) {
-    const struct ctl_request request = {.method = "GET", .path = path, .timeout_ms = CTL_ANSWER_MS};
+/* GETs the path. A 503 counts as an answer. */
+static enum ctl_exit ask(struct ctl_daemon *daemon, const char *path, struct buf *body) {
+    const struct ctl_request request = {.method = "GET", .path = path, .timeout_ms = CTL_READ_MS};
     int status = 0;
+    const enum ctl_exit result = ctl_daemon_ask(daemon, &request, &status, body);
 
-    if (!ctl_place_ask(place, &request, &status, body)) {
-        return false;
-    }
-    if (status != 200 && status != 503) {
+    if (result == CTL_OK && status != 200 && status != 503) {
         ctl_complain("%s answered %d: is this the operations endpoint of wslockd?", path, status);
-        return false;
+        return CTL_FAILED;
     }
-    return true;
+    return result;
 }
 
 struct sum {
@@ -60,7 +56,8 @@ static void take_version(void *ctx, struct str labels, double value) {
 }
 
 /* All answers as one object, which --json prints unchanged. NULL after a message. */
-static json_t *gather(const struct ctl_place *place, const struct buf *ready, const char *metrics) {
+static json_t *gather(const struct ctl_daemon *daemon, const struct buf *ready,
+                      const char *metrics) {
     json_t *answer = jsonr_object((struct str){ready->data, ready->len}, NULL);
     const json_t *is_ready = json_object_get(answer, "ready");
     json_t *status = NULL;
@@ -75,8 +72,8 @@ static json_t *gather(const struct ctl_place *place, const struct buf *ready, co
     status = json_object();
     if (json_is_string(instance)) {
         (void)json_object_set(status, "instance", instance);
-    } else if (place->config != NULL) {
-        (void)json_object_set_new(status, "instance", json_string(place->config->instance));
+    } else if (daemon->config != NULL) {
+        (void)json_object_set_new(status, "instance", json_string(daemon->config->instance));
     }
     ctl_metrics_each(metrics, "wslock_build_info", take_version, status);
     (void)json_object_set(status, "ready", json_object_get(answer, "ready"));
@@ -130,31 +127,31 @@ static void print_table(const json_t *status) {
 }
 
 enum ctl_exit ctl_status(const struct ctl_options *options) {
-    enum ctl_exit result = CTL_FAILED;
-    struct ctl_place place;
+    struct ctl_daemon daemon;
     struct buf ready, metrics;
     json_t *status = NULL;
+    enum ctl_exit result = ctl_daemon_find(options, &daemon);
 
     buf_init(&ready);
     buf_init(&metrics);
-    if (!ctl_place_find(options, &place) || !ask(&place, "/readyz", &ready) ||
-        !ask(&place, "/metrics", &metrics)) {
-        goto done;
+    if (result == CTL_OK) {
+        result = ask(&daemon, "/readyz", &ready);
     }
-    status = gather(&place, &ready, buf_cstr(&metrics));
-    if (status == NULL) {
-        goto done;
+    if (result == CTL_OK) {
+        result = ask(&daemon, "/metrics", &metrics);
     }
-    if (options->json) {
+    if (result == CTL_OK) {
+        status = gather(&daemon, &ready, buf_cstr(&metrics));
+        result = json_is_true(json_object_get(status, "ready")) ? CTL_OK : CTL_FAILED;
+    }
+    if (options->json && status != NULL) {
         json_dumpf(status, stdout, JSON_INDENT(2));
         putchar('\n');
-    } else {
+    } else if (status != NULL) {
         print_table(status);
     }
-    result = json_is_true(json_object_get(status, "ready")) ? CTL_OK : CTL_FAILED;
-done:
     json_decref(status);
-    ctl_place_forget(&place);
+    ctl_daemon_forget(&daemon);
     buf_fini(&ready);
     buf_fini(&metrics);
     return result;

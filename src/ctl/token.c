@@ -64,10 +64,6 @@ enum ctl_exit ctl_token(const struct ctl_options *options) {
     enum ctl_exit result;
     int64_t ttl_ms;
 
-    if (options->user == NULL) {
-        ctl_complain("token needs --user U");
-        return CTL_USAGE;
-    }
     if (!ctl_parse_ttl(options->ttl != NULL ? options->ttl : DEFAULT_TTL, &ttl_ms)) {
         ctl_complain("--ttl %s: a duration from 1s to 365d, such as 90s, 15m or 12h", options->ttl);
         return CTL_USAGE;

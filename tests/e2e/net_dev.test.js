@@ -53,7 +53,7 @@ test('wslockctl status: of the daemon that is named, or else of --dev', async (t
   assert.strictEqual(status.code, 0, status.stderr);
   const dir = h.tempDir(t);
   const lost = await h.run(['status'], { program: CTL, env: { XDG_STATE_HOME: dir } });
-  assert.strictEqual(lost.code, 1);
+  assert.strictEqual(lost.code, 3);
   assert.strictEqual(lost.stderr, `wslockctl: no answer from wslockd at ${dir}/wslockd/ops.sock: No such file or directory
 wslockctl: only wslockd --dev listens there: name another daemon's configuration (--config /etc/wslockd/wslockd.yaml) or its --socket
 `);

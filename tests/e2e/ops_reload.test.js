@@ -97,7 +97,7 @@ test('wslockctl reload: waits, exits with 0, or with 1 and the reasons', async (
   assert.deepStrictEqual([byFile.code, byFile.stderr], [1, refused.stderr]);
 
   const gone = await ctl(d, '--socket', `${dir}/none`);
-  assert.deepStrictEqual([gone.code, gone.stderr], [1, `wslockctl: no answer from wslockd at ${dir}/none: No such file or directory\n`]);
+  assert.deepStrictEqual([gone.code, gone.stderr], [3, `wslockctl: no answer from wslockd at ${dir}/none: No such file or directory\n`]);
 });
 
 test('wslockctl reload over TCP: with the token of the configuration', async (t) => {
@@ -108,7 +108,7 @@ test('wslockctl reload over TCP: with the token of the configuration', async (t)
   assert.deepStrictEqual([done.code, done.stdout], [0, 'reloaded\n'], done.stderr);
   fs.writeFileSync(tokenFile, 'other\n');
   const refused = await ctl(d, '--config', d.configFile);
-  assert.strictEqual(refused.code, 1);
+  assert.strictEqual(refused.code, 4);
   assert.match(refused.stderr, /tokenFile/);
 });
 
