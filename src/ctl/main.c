@@ -32,6 +32,12 @@ static enum ctl_exit help(const struct ctl_options *options);
 static const struct command COMMANDS[] = {
     {"status", ctl_status, "prints the state of a running daemon; exit 1 if it cannot grant locks",
      NO_WORDS, 0, 0, ctl_help_status},
+    {"release", ctl_release, "ends a lock, or the turn of the user it is reserved for", RESOURCE, 0,
+     CTL_BIT(REASON), ctl_help_release},
+    {"takeover", ctl_takeover, "ends a lock and reserves it for a user", RESOURCE, 0,
+     CTL_BIT(USER) | CTL_BIT(REASON), ctl_help_takeover},
+    {"disconnect", ctl_disconnect, "ends the sessions of a user, or one session", NO_WORDS,
+     CTL_BIT(USER) | CTL_BIT(SESSION), CTL_BIT(REASON), ctl_help_disconnect},
     {"reload", ctl_reload,
      "has a running daemon read its configuration again; exit 1 if it refuses", NO_WORDS, 0, 0,
      ctl_help_reload},

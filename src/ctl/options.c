@@ -175,8 +175,10 @@ static void take(struct ctl_parsed *p, int id) {
 }
 
 void ctl_options_parse(int argc, char **argv, struct ctl_parsed *out) {
+    static char name[] = "wslockctl";
     int id;
 
+    argv[0] = name; /* for the messages of getopt_long */
     *out = (struct ctl_parsed){0};
     out->options.roles = mem_calloc((size_t)argc + 1, sizeof *out->options.roles);
     while (!out->wrong && (id = getopt_long(argc, argv, "f", OPTIONS, NULL)) != -1) {
