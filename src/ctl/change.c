@@ -8,9 +8,7 @@
 #include "wslock/base/jsonw.h"
 #include "wslock/base/mem.h"
 
-/* Who called sudo, or else the user of this process. The audit also has the uid, which cannot be
- * chosen. */
-static char *find_actor(void) {
+char *ctl_find_actor(void) {
     const char *sudo_user = getenv("SUDO_USER");
     const struct passwd *user;
 
@@ -22,7 +20,7 @@ static char *find_actor(void) {
 }
 
 static void write_body(const struct ctl_change *change, struct buf *out) {
-    char *actor = find_actor();
+    char *actor = ctl_find_actor();
     struct jsonw w;
 
     jsonw_init(&w, out);

@@ -1,8 +1,12 @@
-/* Requests that change something at the daemon. */
+/* Requests that change something at the daemon, and who makes them. */
 #ifndef CTL_CHANGE_H
 #define CTL_CHANGE_H
 
 #include "daemon.h"
+
+/* Who called sudo, or else the user of this process; on the heap. The audit also has the uid, which
+ * cannot be chosen. */
+char *ctl_find_actor(void) MUST_CHECK;
 
 /* A change's body: who asks for it, why, for whom. NULL is left out. Borrowed. */
 struct ctl_change {

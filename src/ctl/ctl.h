@@ -67,9 +67,16 @@ struct ctl_options {
 enum ctl_exit ctl_token(const struct ctl_options *options);
 enum ctl_exit ctl_status(const struct ctl_options *options);
 enum ctl_exit ctl_reload(const struct ctl_options *options);
+enum ctl_exit ctl_locks(const struct ctl_options *options);
+enum ctl_exit ctl_sessions(const struct ctl_options *options);
+enum ctl_exit ctl_show(const struct ctl_options *options);
+enum ctl_exit ctl_explain(const struct ctl_options *options);
+enum ctl_exit ctl_drain(const struct ctl_options *options);
+enum ctl_exit ctl_undrain(const struct ctl_options *options);
 enum ctl_exit ctl_release(const struct ctl_options *options);
 enum ctl_exit ctl_takeover(const struct ctl_options *options);
 enum ctl_exit ctl_disconnect(const struct ctl_options *options);
+enum ctl_exit ctl_ref(const struct ctl_options *options);
 enum ctl_exit ctl_audit(const struct ctl_options *options);
 
 /* Writes `wslockctl: …` and a line end on standard error, without control characters. */

@@ -4,9 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wslock/base/clock.h"
 #include "wslock/base/file.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/mem.h"
+#include "wslock/wire/resource.h"
+
+#include "text.h"
 
 #define TOKEN_MAX_BYTES 4096
 
@@ -128,6 +132,16 @@ enum ctl_exit ctl_daemon_ask(struct ctl_daemon *daemon, const struct ctl_request
     return CTL_FAILED;
 }
 
+char *ctl_lock_path(const char *resource, const char *rest) {
+    struct wire_resource parsed;
+
+    if (!wire_resource_parse(str_of(resource), false, &parsed)) {
+        ctl_complain("%s: a resource is type:id or type:id:child", resource);
+        return NULL;
+    }
+    return mem_printf("/v1/locks/%s%s", resource, rest); /* nothing in it needs an escape */
+}
+
 /* ---- its answer ---- */
 
 static enum ctl_exit exit_of(int status) {
@@ -183,6 +197,12 @@ enum ctl_exit ctl_daemon_request(struct ctl_daemon *daemon, const struct ctl_req
 void ctl_answer_fini(struct ctl_answer *answer) {
     json_decref(answer->json);
     buf_fini(&answer->body);
+}
+
+int64_t ctl_answer_now(const struct ctl_answer *answer) {
+    const int64_t now_ms = ctl_number(answer->json, "now");
+
+    return now_ms > 0 ? now_ms : clock_wall_ms();
 }
 
 void ctl_answer_print(const struct ctl_answer *answer) {

@@ -7,8 +7,9 @@
 #include "ctl.h"
 #include "http_client.h"
 
-#define CTL_READ_MS 10000   /* for an answer that changes nothing */
-#define CTL_CHANGE_MS 15000 /* for any other: longer than the daemon waits for its audit */
+#define CTL_READ_MS 10000   /* for what is known at once */
+#define CTL_CHANGE_MS 15000 /* for a change: longer than the daemon waits for its audit */
+#define CTL_LIST_MS 25000   /* for a list: longer than the daemon may take for one */
 
 struct ctl_daemon {
     struct config *config; /* or NULL */
@@ -35,6 +36,8 @@ void ctl_daemon_forget(struct ctl_daemon *daemon);
 enum ctl_exit ctl_daemon_ask(struct ctl_daemon *daemon, const struct ctl_request *request,
                              int *status, struct buf *body) MUST_CHECK;
 
+/* `/v1/locks/R` and the rest; on the heap. NULL after a message: no resource. */
+char *ctl_lock_path(const char *resource, const char *rest) MUST_CHECK;
 /*
  * The same for /v1/. CTL_OK: the daemon did what was asked. Otherwise the exit is that of the
  * daemon's error, and a message about `subject` has been printed, unless that is NULL: then only if
@@ -45,6 +48,8 @@ enum ctl_exit ctl_daemon_request(struct ctl_daemon *daemon, const struct ctl_req
 /* The daemon's error as a message. subject may be NULL. */
 void ctl_answer_complain(const struct ctl_answer *answer, const char *subject);
 void ctl_answer_fini(struct ctl_answer *answer);
+/* `now` of the answer, by which its other times count; this machine's clock if it has none. */
+int64_t ctl_answer_now(const struct ctl_answer *answer);
 /* The body on standard output as it came, with a line end. */
 void ctl_answer_print(const struct ctl_answer *answer);
 

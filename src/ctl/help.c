@@ -8,6 +8,48 @@ const char ctl_help_status[] =
     "  connections and locks there are. Exit status: 1 if it cannot grant locks.\n"
     "    wslockctl --socket /run/wslockd/ops.sock status\n";
 
+const char ctl_help_locks[] =
+    "locks [--type T] [--user U] [--limit N]\n"
+    "  Lists the locks of all instances that are held, in grace or reserved: of the resource type "
+    "T,\n"
+    "  of the user U, at most N. DUE is when a lock ends if nothing happens. With --json each line "
+    "is\n"
+    "  a page of up to 1000, as the daemon sent it.\n"
+    "    wslockctl --socket /run/wslockd/ops.sock locks --type document\n"
+    "    wslockctl --socket /run/wslockd/ops.sock --json locks | jq -r '.locks[].resourceId'\n";
+
+const char ctl_help_show[] =
+    "show RESOURCE\n"
+    "  Prints one lock: holder or user of the turn, deadlines, waiters, members, last endings.\n"
+    "    wslockctl --socket /run/wslockd/ops.sock show document:42\n";
+
+const char ctl_help_explain[] =
+    "explain RESOURCE [--user U]\n"
+    "  Says in sentences who has the lock, whether the holder is alive, what is due when, who "
+    "waits,\n"
+    "  which rule of the configuration decides and where it stands, and how the lock ended "
+    "before.\n"
+    "  With --user also what an acquire by U would get now.\n"
+    "    wslockctl --socket /run/wslockd/ops.sock explain document:42 --user u-17\n";
+
+const char ctl_help_sessions[] =
+    "sessions [--user U] [--limit N]\n"
+    "  Lists the sessions of this instance: of the user U, at most N. The instances of a cluster "
+    "are\n"
+    "  asked one by one.\n"
+    "    wslockctl --socket /run/wslockd/ops.sock sessions --user u-17\n";
+
+const char ctl_help_drain[] =
+    "drain [--reason TEXT]\n"
+    "  Has the daemon accept no new clients, and ask all others to connect to another instance, "
+    "spread\n"
+    "  over time. The daemon stays up, and is not ready (/readyz) until undrain.\n"
+    "    wslockctl --socket /run/wslockd/ops.sock drain --reason 'kernel update'\n";
+
+const char ctl_help_undrain[] = "undrain\n"
+                                "  Has the daemon accept clients again.\n"
+                                "    wslockctl --socket /run/wslockd/ops.sock undrain\n";
+
 const char ctl_help_release[] =
     "release RESOURCE --reason TEXT\n"
     "  Ends the lock, or the turn of the user it is reserved for. The next one gets it: a pending\n"
@@ -38,6 +80,18 @@ const char ctl_help_reload[] =
     "  Has the daemon read its configuration and the files that it names again, and waits for the\n"
     "  result. Exit status: 1 if the daemon refuses; the reasons name file, line and key.\n"
     "    wslockctl --socket /run/wslockd/ops.sock reload\n";
+
+const char ctl_help_ref[] =
+    "ref REF [--log FILE] [FILE…]\n"
+    "  Finds the REF that a client was given in `error` or `lock:denied`: in audit.file of "
+    "--config\n"
+    "  and the rotated files beside it (plain or .gz), or in the named audit FILEs, and in the "
+    "log\n"
+    "  --log, - for standard input. Exit status: 0 found, 3 not found and a file cannot be read, "
+    "5\n"
+    "  not found.\n"
+    "    wslockctl --config FILE ref qZ3x-1f\n"
+    "    journalctl -u wslockd -o cat | wslockctl --config FILE ref qZ3x-1f --log -\n";
 
 const char ctl_help_audit[] =
     "audit tail [-f | --follow] [--resource R] [--user U] [--action A] [--since T]\n"

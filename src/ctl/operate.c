@@ -5,7 +5,6 @@
 #include "wslock/base/clock.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/mem.h"
-#include "wslock/wire/resource.h"
 
 #include "change.h"
 #include "text.h"
@@ -18,20 +17,16 @@ static void print_line(struct buf *line) {
     buf_fini(line);
 }
 
-static int64_t number(const json_t *object, const char *key) {
-    return json_integer_value(json_object_get(object, key));
-}
-
 /* ` It is free now.` and the like. */
 static void append_lock(struct buf *line, const json_t *lock) {
-    const int64_t now_ms = clock_wall_ms(), waiters = number(lock, "queueLength");
+    const int64_t now_ms = clock_wall_ms(), waiters = ctl_number(lock, "queueLength");
     const json_t *state = json_object_get(lock, "state");
 
     if (jsonr_is(state, "reserved")) {
         buf_append_str(line, " It is reserved for ");
         ctl_append_user(line, json_object_get(lock, "reservedFor"));
         buf_append_str(line, " until ");
-        ctl_append_time(line, number(lock, "reservedUntil"), now_ms);
+        ctl_append_time(line, ctl_number(lock, "reservedUntil"), now_ms);
     } else if (json_object_get(lock, "holder") != NULL) {
         buf_append_str(line, " Now it is held by ");
         ctl_append_user(line, json_object_get(lock, "holder"));
@@ -67,20 +62,9 @@ static void print_lock_change(const json_t *answer, const char *done) {
 
 /* ---- locks ---- */
 
-/* `/v1/locks/R` and the rest. NULL after a message. */
-static char *lock_path(const char *resource, const char *rest) {
-    struct wire_resource parsed;
-
-    if (!wire_resource_parse(str_of(resource), false, &parsed)) {
-        ctl_complain("%s: a resource is type:id or type:id:child", resource);
-        return NULL;
-    }
-    return mem_printf("/v1/locks/%s%s", resource, rest); /* nothing in it needs an escape */
-}
-
 static enum ctl_exit change_lock(const struct ctl_options *options, struct ctl_change *change,
                                  const char *rest, const char *done) {
-    char *path = lock_path(options->words[0], rest);
+    char *path = ctl_lock_path(options->words[0], rest);
     struct ctl_answer answer;
     enum ctl_exit result;
 
@@ -120,10 +104,10 @@ static void print_ended(const json_t *answer) {
     ctl_append_user(&line, answer);
     if (json_object_get(answer, "sessions") != NULL) {
         buf_append_str(&line, ": ended ");
-        ctl_append_count(&line, number(answer, "sessions"), "session");
+        ctl_append_count(&line, ctl_number(answer, "sessions"), "session");
     } else {
         buf_append_str(&line, ": ended the session, which was in ");
-        ctl_append_count(&line, number(answer, "rooms"), "room");
+        ctl_append_count(&line, ctl_number(answer, "rooms"), "room");
     }
     buf_append_char(&line, '.');
     if (json_is_false(json_object_get(answer, "complete"))) {

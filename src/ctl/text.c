@@ -14,6 +14,10 @@
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
 
+int64_t ctl_number(const json_t *object, const char *key) {
+    return json_integer_value(json_object_get(object, key));
+}
+
 /* ---- names ---- */
 
 /* C0, DEL and C1 controls, line separators, and what turns the direction of text. */

@@ -223,3 +223,217 @@ test('help: each command with an example', async () => {
     assert.strictEqual(await done(ctl([command, '--help'])), text);
   }
 });
+
+/* ---- lists, and what is said of a lock: a daemon whose answers are given ---- */
+
+/* answers: path without its query to a function of the query that gives the object, or [status, object]. */
+async function given(t, answers) {
+  const asked = [];
+  const socket = path.join(h.tempDir(t), 'given.sock');
+  const server = require('node:http').createServer((request, response) => {
+    const url = new URL(request.url, 'http://localhost');
+    asked.push(url);
+    const answer = answers[url.pathname](url.searchParams);
+    const [status, object] = Array.isArray(answer) ? answer : [200, answer];
+    const body = JSON.stringify(object);
+    response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
+    response.end(body);
+  });
+  await new Promise((resolve) => server.listen(socket, resolve));
+  t.after(() => server.close());
+  return { asked, ctl: (...args) => ctl(['--socket', socket, ...args]), socket };
+}
+
+const NOW = Date.now();
+const lockOf = (i, more) => ({
+  resourceId: `doc:${String(i).padStart(5, '0')}:main`, state: 'held', holder: { userId: 'ann', username: 'Ann', clientId: 'tab', token: i + 1 },
+  since: NOW - 300000, expiresAt: NOW + 180000, dirty: false, queueLength: 0, ...more,
+});
+
+/* As the daemon pages. */
+const pages = (all) => (query) => {
+  const limit = Number(query.get('limit'));
+  const after = query.get('after') || '';
+  const rest = all.filter((x) => x.resourceId > after);
+  return { now: NOW, locks: rest.slice(0, limit), next: rest.length > limit ? rest[limit - 1].resourceId : null };
+};
+
+test('locks: page by page, up to a limit', async (t) => {
+  const all = Array.from({ length: 2500 }, (_, i) => lockOf(i));
+  const d = await given(t, { '/v1/locks': pages(all) });
+  const rows = (text) => text.trimEnd().split('\n').slice(1).map((line) => line.split(/ {2,}/)[0]);
+  assert.deepStrictEqual(rows(await done(d.ctl('locks'))), all.map((x) => x.resourceId));
+  assert.deepStrictEqual(d.asked.map((url) => [url.searchParams.get('limit'), url.searchParams.get('after')]),
+    [['1000', null], ['1000', 'doc:00999:main'], ['1000', 'doc:01999:main']]);
+  assert.strictEqual(d.asked[0].searchParams.get('actor'), OPERATOR);
+  d.asked.length = 0;
+  const some = await done(d.ctl('locks', '--limit', '1001'));
+  assert.deepStrictEqual(rows(some), [...all.slice(0, 1001).map((x) => x.resourceId), '1001 of more locks: --limit']);
+  assert.deepStrictEqual(d.asked.map((url) => url.searchParams.get('limit')), ['1000', '1']);
+  assert.deepStrictEqual(rows(await done(d.ctl('locks', '--limit', '2500'))).length, 2500, 'none is left out');
+  d.asked.length = 0;
+  await done(d.ctl('locks', '--type', 'doc', '--user', 'a&b=c d'));
+  assert.deepStrictEqual([d.asked[0].searchParams.get('type'), d.asked[0].searchParams.get('user')], ['doc', 'a&b=c d']);
+
+  const json = (await done(d.ctl('--json', 'locks'))).trimEnd().split('\n');
+  assert.deepStrictEqual(json.map((line) => JSON.parse(line).locks.length), [1000, 1000, 500]);
+  assert.strictEqual(json[2], JSON.stringify(pages(all)(new URLSearchParams('limit=1000&after=doc:01999:main'))), 'unchanged');
+
+  for (const limit of ['0', '-1', 'x', '1.5', '10000001', '']) await refused(d.ctl('locks', '--limit', limit), 2, /--limit .*: a number from 1 to 10000000/);
+  const none = await given(t, { '/v1/locks': pages([]) });
+  assert.strictEqual(await done(none.ctl('locks')), 'no locks\n');
+  const circle = await given(t, { '/v1/locks': () => ({ locks: [lockOf(1)], next: 'doc:00001:main' }) });
+  await refused(circle.ctl('locks'), 1, /an unexpected answer/);
+  const broken = await given(t, { '/v1/locks': () => [503, { error: { code: 'BACKEND_UNAVAILABLE', message: 'the store is away' } }] });
+  await refused(broken.ctl('locks'), 1, /^wslockctl: locks: the store is away$/m);
+});
+
+test('locks: a table that fits, with times, without control characters', async (t) => {
+  const d = await given(t, { '/v1/locks': pages([
+    lockOf(1, { holder: { userId: 'ann', username: 'Änn Ünlü 山田', token: 1 }, dirty: true, queueLength: 2 }),
+    lockOf(2, { state: 'grace', graceUntil: NOW + 20000, claimable: true, holder: { userId: 'e\u001b[2J', username: 'E\nve', token: 1 } }),
+    lockOf(3, { state: 'reserved', holder: undefined, since: undefined, reservedFor: { userId: 'bob', username: 'Bob' }, reservedUntil: NOW + 45000 }),
+    lockOf(4, { idleReleaseAt: NOW + 60000 }),
+  ]) });
+  const told = await done(d.ctl('locks'));
+  const due = (ms) => clock(NOW + ms);
+  assert.deepStrictEqual(told.split('\n').map((line) => line.trimEnd().split(/ {2,}/)), [
+    ['RESOURCE', 'STATE', 'USER', 'SINCE', 'DUE', 'WAITERS', 'NOTE'],
+    ['doc:00001:main', 'held', 'Änn Ünlü 山田 (ann)', '5 min ago', `${due(180000)} (in 3 min)`, '2', 'unsaved changes'],
+    ['doc:00002:main', 'grace', 'E\\x0ave (e\\x1b[2J)', '5 min ago', `${due(20000)} (in 20 s)`, '0', 'claimable'],
+    ['doc:00003:main', 'reserved', 'Bob (bob)', `${due(45000)} (in 45 s)`, '0'],
+    ['doc:00004:main', 'held', 'Ann (ann)', '5 min ago', `${due(60000)} (in 60 s)`, '0'],
+    [''],
+  ]);
+  const columns = (line) => [...line].reduce((sum, c) => sum + (/[\u4e00-\u9fff]/.test(c) ? 2 : 1), 0);
+  for (const width of [40, 60, 80, 100, 200]) {
+    const cut = await h.run(['--socket', d.socket, 'locks'], { program: CTL, env: { ...ENV, COLUMNS: String(width) } });
+    for (const line of cut.stdout.split('\n')) assert.ok(columns(line) <= width, `${width}: ${line}`);
+    assert.strictEqual(/…/.test(cut.stdout), width < 200, cut.stdout);
+  }
+});
+
+test('colours only on a terminal, and not with NO_COLOR', async (t) => {
+  const d = await given(t, { '/v1/locks': pages([lockOf(1)]) });
+  const onTerminal = (env) => h.run(['-qec', `'${CTL}' --socket '${d.socket}' locks`, '/dev/null'],
+    { program: 'script', env: { ...ENV, TERM: 'xterm', NO_COLOR: '', ...env } });
+  assert.match((await onTerminal({})).stdout, /\u001b\[32mheld\u001b\[0m/);
+  assert.doesNotMatch((await onTerminal({ NO_COLOR: '1' })).stdout, /\u001b/);
+  assert.doesNotMatch((await onTerminal({ TERM: 'dumb' })).stdout, /\u001b/);
+  assert.doesNotMatch(await done(d.ctl('locks')), /\u001b/);
+});
+
+test('explain: sentences with rule and line', async (t) => {
+  const setting = (name, value, line) => ({ [name]: { value, from: line ? `default.${name}` : 'built-in', line } });
+  const policy = {
+    ...setting('lockTtl', '5m', 12), ...setting('heartbeatInterval', '60s'), ...setting('upgrade', 'deny', 14), ...setting('disconnect', 'prompt', 15),
+    ...setting('gracePeriod', '30s'), ...setting('claimWindow', '30s'), ...setting('takeoverTimeout', '30s'), ...setting('editorRoles', ['nurse', 'doctor'], 18),
+    ...setting('idleRelease', null),
+  };
+  const shown = {
+    'doc:held:main': lockOf(1, {
+      lastHeartbeatAt: NOW - 12000, dirty: true, takeover: { adminId: 'adm', adminName: 'Root', reason: 'ward\u001b round', until: NOW + 20000 },
+      waiters: [{ position: 1, userId: 'bob', username: 'Bob', kind: 'queue', since: NOW - 60000 }, { position: 2, userId: 'cy', username: 'Cy', kind: 'request', since: NOW - 30000, until: NOW + 90000 }],
+      endings: [{ userId: 'dee', username: 'Dee', token: 1, reason: 'ADMIN_RELEASED', endedAt: NOW - 600000, by: 'j.doe' }],
+      acquire: { outcome: 'HELD', message: 'another user has the lock' },
+    }),
+    'doc:grace:main': lockOf(1, { state: 'grace', graceUntil: NOW + 20000, claimable: true, waiters: [], endings: [] }),
+    'doc:reserved:main': lockOf(1, { state: 'reserved', holder: undefined, reservedFor: { userId: 'bob', username: 'Bob' }, reservedUntil: NOW + 20000, waiters: [], endings: [] }),
+    'doc:free:main': { resourceId: 'doc:free:main', state: 'free', queueLength: 0, waiters: [], endings: [] },
+  };
+  const d = await given(t, Object.fromEntries(Object.entries(shown).map(([name, lock]) =>
+    [`/v1/locks/${name}`, () => ({ now: NOW, configFile: '/etc/w.yaml', ...lock, policy, resourceId: name })])));
+  const lines = async (...args) => (await done(d.ctl('explain', ...args))).split('\n');
+  const at = (ms, relative) => `${clock(NOW + ms)} (${relative})`;
+  const held = await lines('doc:held:main', '--user', 'eve');
+  assert.strictEqual(d.asked.at(-1).searchParams.get('user'), 'eve');
+  assert.deepStrictEqual(held.slice(0, 13), [
+    'doc:held:main is held.',
+    `Ann (ann) has it since ${at(-300000, '5 min ago')}, with token 2 and unsaved changes.`,
+    `The holder's connection is alive; the last heartbeat came at ${at(-12000, '12 s ago')} (heartbeatInterval 60s: built-in).`,
+    `Without another heartbeat it expires at ${at(180000, 'in 3 min')} (lockTtl 5m: default.lockTtl, /etc/w.yaml:12).`,
+    `The administrator Root (adm) takes it over at ${at(20000, 'in 20 s')}, or earlier if the holder agrees (takeoverTimeout 30s: built-in): ward\\x1b round.`,
+    'Another user who wants it is refused (upgrade deny: default.upgrade, /etc/w.yaml:14).',
+    '2 users wait for it:',
+    `  1. Bob (bob), since ${at(-60000, '60 s ago')}`,
+    `  2. Cy (cy), has asked the holder, since ${at(-30000, '30 s ago')}, until ${at(90000, 'in 2 min')}`,
+    'An acquire by eve from a new tab would get HELD now: another user has the lock (upgrade deny: default.upgrade, /etc/w.yaml:14).',
+    'How it ended before:',
+    `  ${at(-600000, '10 min ago')}: Dee (dee), ADMIN_RELEASED: an operator released it; by j.doe`,
+    'The rules of its type:',
+  ]);
+  assert.ok(held.some((line) => /^ {2}editorRoles +\[nurse, doctor\] +default\.editorRoles, \/etc\/w\.yaml:18$/.test(line)), held.join('\n'));
+  assert.ok(held.some((line) => /^ {2}idleRelease +null +built-in$/.test(line)), held.join('\n'));
+  assert.deepStrictEqual((await lines('doc:grace:main')).slice(0, 6), [
+    'doc:grace:main is in grace.',
+    `Ann (ann) has it since ${at(-300000, '5 min ago')}, with token 2.`,
+    `The holder's connection has ended; the same tab may come back for it until ${at(20000, 'in 20 s')} (gracePeriod 30s: built-in).`,
+    'Meanwhile another user in the room may claim it (disconnect prompt: default.disconnect, /etc/w.yaml:15).',
+    'Another user who wants it is refused (upgrade deny: default.upgrade, /etc/w.yaml:14).',
+    'Nobody waits for it.',
+  ]);
+  assert.deepStrictEqual((await lines('doc:reserved:main')).slice(0, 2), ['doc:reserved:main is reserved.',
+    `Only Bob (bob) can claim it, until ${at(20000, 'in 20 s')} (claimWindow 30s: built-in); then it goes to the next.`]);
+  assert.deepStrictEqual((await lines('doc:free:main')).slice(0, 3), ['doc:free:main is free.',
+    'Nobody has it, and any editor may acquire it (editorRoles [nurse, doctor]: default.editorRoles, /etc/w.yaml:18).', 'Nobody waits for it.']);
+  const show = await done(d.ctl('show', 'doc:held:main'));
+  for (const line of [/^doc:held:main {2}held$/m, /^ {2}holder +Ann \(ann\)$/m, /^ {2}takeover by +Root \(adm\), at .*: ward\\x1b round$/m, /^ {2}1 +Bob \(bob\) +queue /m]) {
+    assert.match(show, line);
+  }
+  await refused(d.ctl('explain', 'doc'), 2, /a resource is/);
+});
+
+/* ---- ref ---- */
+
+test('ref: finds the record and the line of a denial', async (t) => {
+  const d = await h.lockDaemon(t, { config: { resourceTypes: { doc: {} } } });
+  const r = 'doc:denied:main';
+  await h.take(await h.person(d, 'ann'), r);
+  const bob = await h.person(d, 'bob');
+  await h.view(bob, r);
+  const { ref } = await bob.expect('lock:acquire', { resourceId: r }, 'lock:denied');
+  const unknown = await bob.expect('lock:release', { resourceId: r }, 'error');
+  await d.waitForAudit((a) => a.ref === ref);
+  const line = d.audit().findIndex((a) => a.ref === ref) + 1;
+  const logFile = path.join(d.dir, 'log');
+  await h.eventually(() => d.log.some((text) => text.includes(`ref=${unknown.ref}`)), 'in the log');
+  fs.writeFileSync(logFile, d.log.map((text) => `Nov 24 05:36:00 gw-1 wslockd[7]: ${text}\n`).join(''));
+
+  const told = await done(ctl(['--config', d.configFile, 'ref', '--', ref]));
+  assert.match(told, new RegExp(`^${d.auditFile}:${line}:\n  \\S+ LOCK_DENIED \\(failure\\) ${r} Bob \\(bob\\) from Ann \\(ann\\): HELD\n`
+    + `  how it is now: wslockctl explain ${r} --user bob\nin the log: journalctl -u wslockd -o cat \\| grep -F ref=${ref}\n$`));
+  const log = d.log.find((text) => text.includes(`ref=${unknown.ref}`));
+  assert.match(log, /^request_refused /);
+  assert.strictEqual((await done(ctl(['--config', d.configFile, 'ref', '--log', logFile, '--', unknown.ref]))).split('\n')[1],
+    `  Nov 24 05:36:00 gw-1 wslockd[7]: ${log}`);
+  assert.deepStrictEqual(JSON.parse(await done(ctl(['--json', '--config', d.configFile, 'ref', '--', ref]))), d.audit()[line - 1]);
+
+  // Rotated, also compressed: as logrotate names them.
+  fs.writeFileSync(`${d.auditFile}-20251124.gz`, require('node:zlib').gzipSync(fs.readFileSync(d.auditFile)));
+  const records = fs.readFileSync(d.auditFile, 'utf8').split('\n').filter((text) => !text.includes(ref)).join('\n');
+  await d.stop();
+  fs.writeFileSync(d.auditFile, records);
+  assert.ok((await done(ctl(['--config', d.configFile, 'ref', '--', ref]))).startsWith(`${d.auditFile}-20251124.gz:${line}:\n`));
+  const archived = path.join(d.dir, 'elsewhere');
+  fs.renameSync(`${d.auditFile}-20251124.gz`, archived);
+  assert.ok((await done(ctl(['ref', '--', ref, archived]))).startsWith(`${archived}:${line}:\n`));
+
+  const lost = await ctl(['--config', d.configFile, 'ref', '--', ref]);
+  assert.deepStrictEqual([lost.code, lost.stderr], [5, `wslockctl: ${ref}: nothing found; are these the files of the instance that the client used?\n`]);
+  const shorter = unknown.ref.slice(0, -1);
+  assert.strictEqual((await ctl(['ref', '--log', logFile, '--', shorter])).code, 5, 'not a part of another');
+  const gone = await ctl(['ref', '--', ref, path.join(d.dir, 'none')]);
+  assert.strictEqual(gone.code, 3);
+  assert.match(gone.stderr, /none: No such file/);
+  await refused(ctl(['ref', 'a b']), 2, /a ref is letters/);
+  await refused(ctl(['ref']), 2, /ref needs a ref/);
+});
+
+test('ref: JSON logs and standard input', async (t) => {
+  const dir = h.tempDir(t);
+  const log = path.join(dir, 'log');
+  fs.writeFileSync(log, ['{"time":"x","level":"info","event":"request_refused","code":"NOT_HOLDER","ref":"abc-1f"}', 'request_refused code=X ref=abc-1f0', 'x ref=abc-1', '']
+    .join('\n'));
+  const told = await h.run(['-c', `'${CTL}' ref abc-1f --log - <'${log}'`], { program: 'sh', env: ENV });
+  assert.deepStrictEqual([told.code, told.stdout, told.stderr], [0, `log:1:\n  ${fs.readFileSync(log, 'utf8').split('\n')[0]}\n`, '']);
+});
