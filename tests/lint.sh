@@ -124,7 +124,7 @@ lint_logs() {
 lint_pointers() {
     local pointer='expr(hasType(pointerType()), isExpansionInFileMatching("/(src|include/wslock)/"))'
     local jansson macro matcher queries=() found
-    for macro in is_{object,array,string,integer,real,number,true,boolean,null} object_foreach; do
+    for macro in is_{object,array,string,integer,real,number,true,false,boolean,null} object_foreach; do
         jansson+=${jansson:+, }"isExpandedFromMacro(\"json_$macro\")"
     done
     for matcher in 'ifStmt(hasCondition(p))' 'whileStmt(hasCondition(p))' 'forStmt(hasCondition(p))' \

@@ -30,8 +30,8 @@ static void say_time(struct explanation *e, int64_t ms) {
 }
 
 static void end_line(struct explanation *e) {
-    buf_append_char(&e->line, '\n');
-    fwrite(e->line.data, 1, e->line.len, stdout);
+    buf_cstr(&e->line);
+    ctl_print_wrapped((struct str){e->line.data, e->line.len});
     buf_reset(&e->line);
 }
 
@@ -109,6 +109,15 @@ static void explain_takeover(struct explanation *e) {
     end_line(e);
 }
 
+static bool is_overdue(const struct explanation *e, int64_t heartbeat_ms) {
+    const json_t *setting = json_object_get(e->policy, "heartbeatInterval");
+    const char *interval = json_string_value(json_object_get(setting, "value"));
+    int64_t interval_ms;
+
+    return interval != NULL && ctl_parse_ttl(interval, &interval_ms) &&
+           heartbeat_ms + interval_ms < e->now_ms;
+}
+
 static void explain_held(struct explanation *e) {
     const int64_t heartbeat_ms = ctl_number(e->lock, "lastHeartbeatAt");
     const int64_t idle_ms = ctl_number(e->lock, "idleReleaseAt");
@@ -117,6 +126,7 @@ static void explain_held(struct explanation *e) {
     if (heartbeat_ms > 0) {
         say(e, "; the last heartbeat came at ");
         say_time(e, heartbeat_ms);
+        say(e, is_overdue(e, heartbeat_ms) ? ", the next is overdue" : "");
     }
     say_rule(e, "heartbeatInterval");
     say(e, ".");
@@ -152,7 +162,7 @@ static void explain_grace(struct explanation *e) {
 
 static void explain_owner(struct explanation *e) {
     ctl_append_user(&e->line, ctl_lock_owner(e->lock));
-    say(e, " has it since ");
+    say(e, " has had it since ");
     say_time(e, ctl_number(e->lock, "since"));
     buf_printf(&e->line, ", with token %" PRId64 "%s.",
                ctl_number(json_object_get(e->lock, "holder"), "token"),
@@ -194,14 +204,9 @@ static void explain_state(struct explanation *e) {
 /* ---- the others ---- */
 
 static void explain_waiter(struct explanation *e, const json_t *waiter) {
-    const int64_t position = ctl_number(waiter, "position");
     const int64_t since_ms = ctl_number(waiter, "since"), until_ms = ctl_number(waiter, "until");
 
-    if (position > 0) {
-        buf_printf(&e->line, "  %" PRId64 ". ", position);
-    } else {
-        say(e, "  turn: ");
-    }
+    buf_printf(&e->line, "  %" PRId64 ". ", ctl_number(waiter, "position"));
     ctl_append_user(&e->line, waiter);
     if (jsonr_is(json_object_get(waiter, "kind"), "request")) {
         say(e, ", has asked the holder");
@@ -217,24 +222,28 @@ static void explain_waiter(struct explanation *e, const json_t *waiter) {
     end_line(e);
 }
 
+/* Position 0 is the user whose turn it is: explain_state has told of it. */
 static void explain_waiters(struct explanation *e) {
     const json_t *waiters = json_object_get(e->lock, "waiters");
+    const json_t *first = json_array_get(waiters, 0);
+    const size_t turns = first != NULL && ctl_number(first, "position") == 0 ? 1 : 0;
+    const size_t count = json_array_size(waiters) - turns;
 
-    if (json_array_size(waiters) == 0) {
+    if (count == 0) {
         say(e, "Nobody waits for it.");
         end_line(e);
         return;
     }
-    ctl_append_count(&e->line, (int64_t)json_array_size(waiters), "user");
-    say(e, json_array_size(waiters) == 1 ? " waits for it:" : " wait for it:");
+    ctl_append_count(&e->line, (int64_t)count, "user");
+    say(e, count == 1 ? " waits for it:" : " wait for it:");
     end_line(e);
-    for (size_t i = 0; i < json_array_size(waiters); i++) {
+    for (size_t i = turns; i < turns + count; i++) {
         explain_waiter(e, json_array_get(waiters, i));
     }
 }
 
-/* What another user gets while somebody has the lock. */
-static void explain_upgrade(struct explanation *e) {
+/* What others get while somebody has the lock. */
+static void explain_rules(struct explanation *e) {
     if (policy_is(e, "upgrade", "queue")) {
         say(e, "Another user who wants it gets a place in the queue");
     } else if (policy_is(e, "upgrade", "request")) {
@@ -243,6 +252,16 @@ static void explain_upgrade(struct explanation *e) {
         say(e, "Another user who wants it is refused");
     }
     say_rule(e, "upgrade");
+    say(e, ".");
+    end_line(e);
+    if (policy_is(e, "takeover", "never")) {
+        say(e, "No administrator can take it over");
+    } else if (policy_is(e, "takeover", "immediate")) {
+        say(e, "An administrator can take it over at once");
+    } else {
+        say(e, "An administrator can take it over after the holder was asked");
+    }
+    say_rule(e, "takeover");
     say(e, ".");
     end_line(e);
 }
@@ -340,7 +359,7 @@ static void print_policy(struct explanation *e) {
 static void print(struct explanation *e) {
     explain_state(e);
     if (!jsonr_is(json_object_get(e->lock, "state"), "free")) {
-        explain_upgrade(e);
+        explain_rules(e);
     }
     explain_waiters(e);
     explain_acquire(e);

@@ -8,7 +8,7 @@
 #include "table.h"
 #include "text.h"
 
-#define LABEL_COLUMNS 15
+#define LABEL_COLUMNS 16
 
 /* ---- the lock ---- */
 

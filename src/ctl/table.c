@@ -79,6 +79,19 @@ static void print_cell(const struct ctl_table *t, size_t i, size_t width, bool l
     }
 }
 
+/* Nothing is printed behind the last cell that is not empty. */
+static void print_row(const struct ctl_table *t, size_t first, const size_t *widths) {
+    size_t last = t->columns - 1;
+
+    while (last > 0 && cell_text(t, first + last).len == 0) {
+        last--;
+    }
+    for (size_t i = 0; i <= last; i++) {
+        print_cell(t, first + i, widths[i], i == last);
+    }
+    putchar('\n');
+}
+
 void ctl_table_print(const struct ctl_table *t, size_t indent) {
     const size_t room = ctl_terminal_width();
     size_t widths[CTL_TABLE_COLUMNS_MAX] = {0};
@@ -91,15 +104,8 @@ void ctl_table_print(const struct ctl_table *t, size_t indent) {
         }
     }
     fit(widths, t->columns, room == SIZE_MAX ? room : room > indent ? room - indent : 0);
-    for (size_t i = 0; i < t->count; i++) {
-        const size_t column = i % t->columns;
-
-        if (column == 0) {
-            printf("%*s", (int)indent, "");
-        }
-        print_cell(t, i, widths[column], column + 1 == t->columns);
-        if (column + 1 == t->columns) {
-            putchar('\n');
-        }
+    for (size_t i = 0; i < t->count; i += t->columns) {
+        printf("%*s", (int)indent, "");
+        print_row(t, i, widths);
     }
 }

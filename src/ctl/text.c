@@ -3,11 +3,14 @@
 
 #include <inttypes.h>
 #include <locale.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <wchar.h>
 
 #include "wslock/base/jsonr.h"
+
+#include "terminal.h"
 
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
@@ -167,4 +170,43 @@ size_t ctl_text_width(struct str text) {
         i += len > 0 ? len : 1;
     }
     return used;
+}
+
+#define INDENT 4
+
+/* How much of the text goes on a line: to the last blank that fits, or else to the first one. */
+static size_t break_at(struct str text, size_t columns) {
+    size_t end = ctl_text_cut(text, columns);
+
+    if (end == text.len || text.p[end] == ' ') {
+        return end;
+    }
+    for (size_t i = end; i > 0; i--) {
+        if (text.p[i - 1] == ' ') {
+            return i - 1;
+        }
+    }
+    while (end < text.len && text.p[end] != ' ') {
+        end++;
+    }
+    return end;
+}
+
+void ctl_print_wrapped(struct str line) {
+    const size_t width = ctl_terminal_width();
+    size_t begin = strspn(line.p, " "); /* a break is not there */
+    size_t room = width > begin ? width - begin : 1;
+
+    fwrite(line.p, 1, begin, stdout);
+    while (begin < line.len) {
+        const struct str rest = {line.p + begin, line.len - begin};
+        const size_t len = break_at(rest, room);
+
+        printf("%.*s\n", (int)len, rest.p);
+        begin += len + 1; /* and the blank */
+        room = width > INDENT ? width - INDENT : 1;
+        if (begin < line.len) {
+            printf("%*s", INDENT, "");
+        }
+    }
 }

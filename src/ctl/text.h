@@ -31,5 +31,8 @@ void ctl_append_time(struct buf *out, int64_t ms, int64_t now_ms);
 size_t ctl_text_width(struct str text);
 /* How many bytes of it fit into so many columns. */
 size_t ctl_text_cut(struct str text, size_t columns);
+/* Prints the line and a line end, broken between words where it is wider than the terminal; what
+ * follows is indented. */
+void ctl_print_wrapped(struct str line);
 
 #endif

@@ -297,7 +297,7 @@ test('locks: a table that fits, with times, without control characters', async (
   ]) });
   const told = await done(d.ctl('locks'));
   const due = (ms) => clock(NOW + ms);
-  assert.deepStrictEqual(told.split('\n').map((line) => line.trimEnd().split(/ {2,}/)), [
+  assert.deepStrictEqual(told.split('\n').map((line) => line.split(/ {2,}/)), [
     ['RESOURCE', 'STATE', 'USER', 'SINCE', 'DUE', 'WAITERS', 'NOTE'],
     ['doc:00001:main', 'held', 'Änn Ünlü 山田 (ann)', '5 min ago', `${due(180000)} (in 3 min)`, '2', 'unsaved changes'],
     ['doc:00002:main', 'grace', 'E\\x0ave (e\\x1b[2J)', '5 min ago', `${due(20000)} (in 20 s)`, '0', 'claimable'],
@@ -347,13 +347,14 @@ test('explain: sentences with rule and line', async (t) => {
   const at = (ms, relative) => `${clock(NOW + ms)} (${relative})`;
   const held = await lines('doc:held:main', '--user', 'eve');
   assert.strictEqual(d.asked.at(-1).searchParams.get('user'), 'eve');
-  assert.deepStrictEqual(held.slice(0, 13), [
+  assert.deepStrictEqual(held.slice(0, 14), [
     'doc:held:main is held.',
-    `Ann (ann) has it since ${at(-300000, '5 min ago')}, with token 2 and unsaved changes.`,
+    `Ann (ann) has had it since ${at(-300000, '5 min ago')}, with token 2 and unsaved changes.`,
     `The holder's connection is alive; the last heartbeat came at ${at(-12000, '12 s ago')} (heartbeatInterval 60s: built-in).`,
     `Without another heartbeat it expires at ${at(180000, 'in 3 min')} (lockTtl 5m: default.lockTtl, /etc/w.yaml:12).`,
     `The administrator Root (adm) takes it over at ${at(20000, 'in 20 s')}, or earlier if the holder agrees (takeoverTimeout 30s: built-in): ward\\x1b round.`,
     'Another user who wants it is refused (upgrade deny: default.upgrade, /etc/w.yaml:14).',
+    'An administrator can take it over after the holder was asked.',
     '2 users wait for it:',
     `  1. Bob (bob), since ${at(-60000, '60 s ago')}`,
     `  2. Cy (cy), has asked the holder, since ${at(-30000, '30 s ago')}, until ${at(90000, 'in 2 min')}`,
@@ -364,18 +365,22 @@ test('explain: sentences with rule and line', async (t) => {
   ]);
   assert.ok(held.some((line) => /^ {2}editorRoles +\[nurse, doctor\] +default\.editorRoles, \/etc\/w\.yaml:18$/.test(line)), held.join('\n'));
   assert.ok(held.some((line) => /^ {2}idleRelease +null +built-in$/.test(line)), held.join('\n'));
-  assert.deepStrictEqual((await lines('doc:grace:main')).slice(0, 6), [
+  assert.deepStrictEqual((await lines('doc:grace:main')).slice(0, 7), [
     'doc:grace:main is in grace.',
-    `Ann (ann) has it since ${at(-300000, '5 min ago')}, with token 2.`,
+    `Ann (ann) has had it since ${at(-300000, '5 min ago')}, with token 2.`,
     `The holder's connection has ended; the same tab may come back for it until ${at(20000, 'in 20 s')} (gracePeriod 30s: built-in).`,
     'Meanwhile another user in the room may claim it (disconnect prompt: default.disconnect, /etc/w.yaml:15).',
     'Another user who wants it is refused (upgrade deny: default.upgrade, /etc/w.yaml:14).',
+    'An administrator can take it over after the holder was asked.',
     'Nobody waits for it.',
   ]);
   assert.deepStrictEqual((await lines('doc:reserved:main')).slice(0, 2), ['doc:reserved:main is reserved.',
     `Only Bob (bob) can claim it, until ${at(20000, 'in 20 s')} (claimWindow 30s: built-in); then it goes to the next.`]);
   assert.deepStrictEqual((await lines('doc:free:main')).slice(0, 3), ['doc:free:main is free.',
     'Nobody has it, and any editor may acquire it (editorRoles [nurse, doctor]: default.editorRoles, /etc/w.yaml:18).', 'Nobody waits for it.']);
+  const narrow = await done(ctl(['--socket', d.socket, 'explain', 'doc:held:main'], { COLUMNS: '60' }));
+  for (const line of narrow.split('\n')) assert.ok(line.length <= 60, line);
+  assert.match(narrow, /^Ann \(ann\) has had it since \S+ \(5 min ago\), with token\n {4}2 and unsaved changes\.$/m);
   const show = await done(d.ctl('show', 'doc:held:main'));
   for (const line of [/^doc:held:main {2}held$/m, /^ {2}holder +Ann \(ann\)$/m, /^ {2}takeover by +Root \(adm\), at .*: ward\\x1b round$/m, /^ {2}1 +Bob \(bob\) +queue /m]) {
     assert.match(show, line);
