@@ -18,7 +18,7 @@
 
 #include "audit.h"
 
-struct place {
+struct entry {
     int64_t time_us;
     uint64_t event[2]; /* the parts of the eventId; zeros if there is none */
     off_t at;          /* in the spool */
@@ -30,9 +30,9 @@ struct merge {
     int spool;
     struct buf block; /* of the spool, not written yet */
     off_t spooled;
-    struct place *places;
+    struct entry *entries;
     size_t count, capacity;
-    struct map *changes; /* to the index of a place plus 1 */
+    struct map *changes; /* to the index of a entry plus 1 */
     enum ctl_exit result;
 };
 
@@ -109,7 +109,7 @@ static void make_key(struct buf *key, const json_t *record) {
 
 /* Of the records of one change the one that was not read back from the store is kept, else the
  * oldest. */
-static bool is_better(const struct place *a, const struct place *b) {
+static bool is_better(const struct entry *a, const struct entry *b) {
     return a->recovered != b->recovered ? !a->recovered : a->time_us < b->time_us;
 }
 
@@ -121,11 +121,11 @@ static void drop_duplicate(struct merge *m, const json_t *record) {
     buf_init(&key);
     make_key(&key, record);
     before = (uintptr_t)map_get(m->changes, (struct str){key.data, key.len});
-    if (before != 0 && !is_better(&m->places[now - 1], &m->places[before - 1])) {
-        m->places[now - 1].dropped = true;
+    if (before != 0 && !is_better(&m->entries[now - 1], &m->entries[before - 1])) {
+        m->entries[now - 1].dropped = true;
     } else {
         if (before != 0) {
-            m->places[before - 1].dropped = true;
+            m->entries[before - 1].dropped = true;
         }
         map_set(m->changes, (struct str){key.data, key.len}, (void *)now);
     }
@@ -134,21 +134,21 @@ static void drop_duplicate(struct merge *m, const json_t *record) {
 
 static bool add_record(struct merge *m, const json_t *record, struct str line) {
     const char *time_text = json_string_value(json_object_get(record, "time"));
-    struct place place = {
+    struct entry entry = {
         .at = m->spooled + (off_t)m->block.len,
         .len = (uint32_t)line.len,
         .recovered = json_is_true(json_object_get(record, "recovered")),
     };
 
-    if (time_text == NULL || !ctl_parse_time(time_text, &place.time_us)) {
+    if (time_text == NULL || !ctl_parse_time(time_text, &entry.time_us)) {
         return false;
     }
-    read_event(jsonr_str(json_object_get(record, "eventId")), place.event);
+    read_event(jsonr_str(json_object_get(record, "eventId")), entry.event);
     if (m->count == m->capacity) {
         m->capacity = m->capacity == 0 ? 1024 : m->capacity * 2;
-        m->places = mem_realloc(m->places, m->capacity * sizeof *m->places);
+        m->entries = mem_realloc(m->entries, m->capacity * sizeof *m->entries);
     }
-    m->places[m->count++] = place;
+    m->entries[m->count++] = entry;
     buf_append(&m->block, line.p, line.len);
     drop_duplicate(m, record);
     return true;
@@ -212,7 +212,7 @@ static bool add_file(struct merge *m, const char *path) {
 #define COMPARE(x, y) ((x) < (y) ? -1 : (x) > (y))
 
 static int compare(const void *left, const void *right) {
-    const struct place *a = left, *b = right;
+    const struct entry *a = left, *b = right;
 
     if (a->time_us != b->time_us) {
         return COMPARE(a->time_us, b->time_us);
@@ -231,15 +231,15 @@ static bool print(const struct merge *m) {
     bool ok = true;
 
     for (size_t i = 0; ok && i < m->count; i++) {
-        const struct place *place = &m->places[i];
+        const struct entry *entry = &m->entries[i];
 
-        if (place->dropped) {
+        if (entry->dropped) {
             continue;
         }
-        ok = pread(m->spool, line, place->len, place->at) == (ssize_t)place->len;
+        ok = pread(m->spool, line, entry->len, entry->at) == (ssize_t)entry->len;
         if (ok) {
-            line[place->len] = '\n';
-            ok = fwrite(line, 1, place->len + 1, stdout) == place->len + 1;
+            line[entry->len] = '\n';
+            ok = fwrite(line, 1, entry->len + 1, stdout) == entry->len + 1;
         } else {
             ctl_complain("cannot read a temporary file: %s", strerror(errno));
         }
@@ -259,14 +259,14 @@ enum ctl_exit ctl_audit_merge(const struct ctl_options *options) {
     }
     ok = ok && spool_flush(&m);
     if (ok && m.count > 0) {
-        qsort(m.places, m.count, sizeof *m.places, compare);
+        qsort(m.entries, m.count, sizeof *m.entries, compare);
         ok = print(&m);
     }
     if (m.spool >= 0) {
         close(m.spool);
     }
     map_destroy(&m.changes);
-    mem_free(m.places);
+    mem_free(m.entries);
     buf_fini(&m.block);
     return ok ? m.result : CTL_FAILED;
 }
