@@ -69,10 +69,10 @@ static const char *check_reason(const char *text) {
 
 /* An id, or NULL after a message. */
 static const char *check_id(const char *option, const char *text) {
-    if (*text != '\0' && strlen(text) <= ID_MAX) {
+    if (*text != '\0' && strlen(text) <= ID_MAX && utf8_valid(text, strlen(text))) {
         return text;
     }
-    ctl_complain("--%s: an id of 1 to %d bytes", option, ID_MAX);
+    ctl_complain("--%s: an id of 1 to %d bytes of UTF-8", option, ID_MAX);
     return NULL;
 }
 

@@ -18,7 +18,9 @@
 #define DAY_MS (24 * HOUR_MS)
 
 int64_t ctl_number(const json_t *object, const char *key) {
-    return json_integer_value(json_object_get(object, key));
+    const int64_t number = json_integer_value(json_object_get(object, key));
+
+    return number >= -JSON_INTEGER_MAX && number <= JSON_INTEGER_MAX ? number : 0;
 }
 
 /* ---- names ---- */

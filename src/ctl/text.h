@@ -7,7 +7,7 @@
 #include "wslock/base/buf.h"
 #include "wslock/base/str.h"
 
-/* An integer of an object; 0 if it has none of that name. */
+/* An integer of an object, at most JSON_INTEGER_MAX either way; 0 if it has none of that name. */
 int64_t ctl_number(const json_t *object, const char *key);
 
 /* Appends text for a terminal: control characters, and bytes that are not UTF-8, escaped. */

@@ -175,8 +175,8 @@ test('wrong usage: one sentence, exit 2, nothing is sent', async (t) => {
     [['release', 'doc:1', 'doc:2', ...WHY], /unexpected argument: doc:2/],
     [['release', 'doc:1', '--user', 'u', ...WHY], /release has no option --user/],
     [['takeover', 'doc:1', ...WHY], /takeover needs --user/],
-    [['takeover', 'doc:1', '--user', '', ...WHY], /--user: an id of 1 to 256 bytes/],
-    [['takeover', 'doc:1', '--user', 'u'.repeat(257), ...WHY], /--user: an id of 1 to 256 bytes/],
+    [['takeover', 'doc:1', '--user', '', ...WHY], /--user: an id of 1 to 256 bytes of UTF-8/],
+    [['takeover', 'doc:1', '--user', 'u'.repeat(257), ...WHY], /--user: an id of 1 to 256 bytes of UTF-8/],
     [['disconnect', ...WHY], /disconnect needs --user or --session/],
     [['disconnect', '--user', 'u', '--session', 's', ...WHY], /not both/],
     [['disconnect', '--user', 'u'], /disconnect needs --reason/],
@@ -187,6 +187,12 @@ test('wrong usage: one sentence, exit 2, nothing is sent', async (t) => {
     [['audit'], /audit needs verify, tail or merge/],
   ]) {
     await refused(ctl(['--socket', socket, ...args]), 2, message);
+  }
+  // Arguments that are not UTF-8 would reach the daemon as something else.
+  for (const [option, rest] of [['--user', '--reason x'], ['--reason', '--user x']]) {
+    const told = await h.run(['-c', `'${CTL}' --socket '${socket}' takeover doc:1 ${rest} ${option} "$(printf 'a\\377')"`], { program: 'sh', env: ENV });
+    assert.strictEqual(told.code, 2, told.stderr);
+    assert.match(told.stderr, new RegExp(`^wslockctl: ${option}: .* UTF-8\n$`));
   }
   assert.strictEqual(requests, 0);
 });
