@@ -14,7 +14,6 @@
 struct explanation {
     const struct ctl_options *options;
     const json_t *lock, *policy;
-    struct str config_file; /* or empty */
     int64_t now_ms;
     struct buf line; /* the sentence */
 };
@@ -57,11 +56,15 @@ static void append_value(struct buf *out, const json_t *value) {
 /* `default.lockTtl, wslockd.yaml:12` */
 static void append_origin(const struct explanation *e, struct buf *out, const json_t *setting) {
     const int64_t line = ctl_number(setting, "line");
+    struct str file = jsonr_str(json_object_get(setting, "file"));
 
+    if (file.len == 0) {
+        file = str_of(e->options->config_file);
+    }
     ctl_append_printable(out, jsonr_str(json_object_get(setting, "from")));
-    if (line > 0 && e->config_file.len > 0) {
+    if (line > 0 && file.len > 0) {
         buf_append_str(out, ", ");
-        ctl_append_printable(out, e->config_file);
+        ctl_append_printable(out, file);
         buf_printf(out, ":%" PRId64, line);
     } else if (line > 0) {
         buf_printf(out, ", line %" PRId64 " of the configuration", line);
@@ -379,10 +382,6 @@ enum ctl_exit ctl_explain(const struct ctl_options *options) {
         e.lock = answer.json;
         e.policy = json_object_get(answer.json, "policy");
         e.now_ms = ctl_answer_now(&answer);
-        e.config_file = jsonr_str(json_object_get(answer.json, "configFile"));
-        if (e.config_file.len == 0) {
-            e.config_file = str_of(options->config_file);
-        }
         print(&e);
         buf_fini(&e.line);
     }

@@ -330,7 +330,7 @@ test('colours only on a terminal, and not with NO_COLOR', async (t) => {
 });
 
 test('explain: sentences with rule and line', async (t) => {
-  const setting = (name, value, line) => ({ [name]: { value, from: line ? `default.${name}` : 'built-in', line } });
+  const setting = (name, value, line) => ({ [name]: { value, from: line ? `default.${name}` : 'built-in', line, file: line && '/etc/w.yaml' } });
   const policy = {
     ...setting('lockTtl', '5m', 12), ...setting('heartbeatInterval', '60s'), ...setting('upgrade', 'deny', 14), ...setting('disconnect', 'prompt', 15),
     ...setting('gracePeriod', '30s'), ...setting('claimWindow', '30s'), ...setting('takeoverTimeout', '30s'), ...setting('editorRoles', ['nurse', 'doctor'], 18),
@@ -348,7 +348,7 @@ test('explain: sentences with rule and line', async (t) => {
     'doc:free:main': { resourceId: 'doc:free:main', state: 'free', queueLength: 0, waiters: [], endings: [] },
   };
   const d = await given(t, Object.fromEntries(Object.entries(shown).map(([name, lock]) =>
-    [`/v1/locks/${name}`, () => ({ now: NOW, configFile: '/etc/w.yaml', ...lock, policy, resourceId: name })])));
+    [`/v1/locks/${name}`, () => ({ now: NOW, ...lock, policy, resourceId: name })])));
   const lines = async (...args) => (await done(d.ctl('explain', ...args))).split('\n');
   const at = (ms, relative) => `${clock(NOW + ms)} (${relative})`;
   const held = await lines('doc:held:main', '--user', 'eve');
