@@ -122,3 +122,31 @@ test('locks, show and explain', async (t) => {
   });
   await h.checkAll(one, two);
 });
+
+test('sessions, and the end of all of a user', async (t) => {
+  const one = await h.lockDaemon(t, { config: { instance: 'one' } });
+  const two = await h.lockDaemon(t, { redis: one.redis, config: { instance: 'two' } });
+  const at = (d, ...args) => ctl(['--socket', d.ops.socket, ...args]);
+  const anns = [await h.person(one, 'ann', { headers: { 'User-Agent': 'Chart/1.0' } }), await h.person(one, 'ann')];
+  const elsewhere = await h.person(two, 'ann');
+  const bob = await h.person(one, 'bob');
+  await h.take(anns[0], 'doc:1:a');
+  await h.view(anns[0], 'doc:1:b');
+
+  const list = rows(await done(at(one, 'sessions'))).slice(1);
+  assert.deepStrictEqual(list.map(([id, user]) => [id, user]).sort(),
+    [...anns.map((c) => [c.welcome.sessionId, 'Ann (ann)']), [bob.welcome.sessionId, 'Bob (bob)']].sort());
+  const first = list.find(([id]) => id === anns[0].welcome.sessionId);
+  assert.deepStrictEqual([first[2], ...first.slice(5)], ['127.0.0.1', '2', '1', 'Chart/1.0']);
+  assert.match(first[4], /^\S+( \S+)? \(in 60 min\)$/, 'when the token ends');
+  assert.deepStrictEqual(rows(await done(at(one, 'sessions', '--user', 'bob'))).slice(1).map(([id]) => id), [bob.welcome.sessionId]);
+  assert.strictEqual(await done(at(two, 'sessions', '--user', 'bob')), 'no sessions\n');
+  assert.match(await done(at(one, 'sessions', '--limit', '2')), /\n2 of more sessions: --limit\n$/);
+
+  assert.strictEqual(await done(at(one, 'disconnect', '--user', 'ann', '--reason', 'stolen laptop')), 'ann: ended 2 sessions.\n');
+  for (const client of anns) assert.deepStrictEqual(await client.end(), { code: 4403, reason: 'SESSION_TERMINATED' });
+  await h.view(elsewhere, 'doc:1:a');
+  assert.deepStrictEqual((await h.status(elsewhere, 'doc:1:a')).state, 'free');
+  assert.strictEqual(one.audit().filter((a) => a.action === 'SESSION_TERMINATED' && a.reason === 'stolen laptop').length, 2);
+  await refused(at(one, 'disconnect', '--user', 'ann', '--reason', 'x'), 5, /^wslockctl: ann: this instance has no session of this user$/m);
+});
