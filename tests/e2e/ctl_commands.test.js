@@ -200,6 +200,17 @@ test('wrong usage: one sentence, exit 2, nothing is sent', async (t) => {
 test('a daemon that does not answer, or not as it should', async (t) => {
   const dir = h.tempDir(t);
   const release = (socket) => ctl(['--socket', socket, 'release', 'doc:1:a', ...WHY]);
+  // Bytes that drip do not extend the limit.
+  const drip = path.join(dir, 'drip');
+  const slow = net.createServer((c) => {
+    c.on('error', () => {});
+    c.once('data', () => c.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n'));
+    const timer = setInterval(() => c.write(' '), 100);
+    c.on('close', () => clearInterval(timer));
+  });
+  await new Promise((resolve) => slow.listen(drip, resolve));
+  t.after(() => slow.close());
+  const late = ctl(['--socket', drip, 'status']);
   await refused(release(path.join(dir, 'none')), 3, /no answer from wslockd at .*: No such file or directory/);
   await refused(release(`/${'x'.repeat(200)}`), 3, /no answer from wslockd at .*: Unix socket path too long/i);
   fs.writeFileSync(path.join(dir, 'file'), '');
@@ -217,6 +228,7 @@ test('a daemon that does not answer, or not as it should', async (t) => {
   await unknown(http(200, ' '.repeat(9 * 1024 * 1024)), /longer than 8 MiB/);
   await refused(release(await fake(t, http(200, 'hello'))), 1, /is this the operations endpoint of wslockd\?/);
   await refused(release(await fake(t, http(404, '<html>'))), 5, /an answer with status 404/);
+  await refused(late, 3, /no answer in time/);
   await refused(release(await fake(t, http(302, '', `Location: http://127.0.0.1:1/\r\n`))), 1, /status 302/);
 });
 
