@@ -15,6 +15,7 @@ enum ctl_exit ctl_drain(const struct ctl_options *options) {
         buf_init(&line);
         buf_append_str(&line, "draining: no new clients; ");
         ctl_append_count(&line, ctl_number(answer.json, "sessions"), "session");
+        buf_append_str(&line, " asked to connect elsewhere");
         puts(buf_cstr(&line));
         buf_fini(&line);
     }
