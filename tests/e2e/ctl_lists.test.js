@@ -150,3 +150,20 @@ test('sessions, and the end of all of a user', async (t) => {
   assert.strictEqual(one.audit().filter((a) => a.action === 'SESSION_TERMINATED' && a.reason === 'stolen laptop').length, 2);
   await refused(at(one, 'disconnect', '--user', 'ann', '--reason', 'x'), 5, /^wslockctl: ann: this instance has no session of this user$/m);
 });
+
+test('drain and undrain', async (t) => {
+  const d = await h.lockDaemon(t);
+  const at = (...args) => ctl(['--socket', d.ops.socket, ...args]);
+  const ann = await h.person(d, 'ann');
+  assert.strictEqual(await done(at('drain', '--reason', 'kernel update')), 'draining: no new clients; 1 session asked to connect elsewhere\n');
+  await ann.waitFor('server:draining');
+  const started = await d.waitForAudit((a) => a.action === 'DRAIN_STARTED');
+  assert.deepStrictEqual([started.admin.id, started.reason], [os.userInfo().username, 'kernel update']);
+  const status = await at('status');
+  assert.strictEqual(status.code, 1);
+  assert.match(status.stdout, /^ready +no: .*drain/m);
+  await assert.rejects(h.person(d, 'bob'));
+  assert.strictEqual(await done(at('undrain')), 'no longer draining\n');
+  await h.person(d, 'bob');
+  assert.strictEqual((await at('status')).code, 0);
+});
