@@ -105,7 +105,7 @@ static void print(const struct listing *l) {
     }
     ctl_table_print(&l->table, 0);
     if (l->more) {
-        printf("%" PRId64 " of more %ss: --limit\n", l->count, l->list->one);
+        printf("the first %" PRId64 "; --limit leaves out the rest\n", l->count);
     }
 }
 

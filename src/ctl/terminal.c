@@ -32,7 +32,7 @@ static bool has_styles(void) {
 const char *ctl_style_begin(enum ctl_style style) {
     static const char *const SEQUENCES[] = {"", "\033[1m", "\033[32m", "\033[33m", "\033[36m"};
 
-    return has_styles() ? SEQUENCES[style] : "";
+    return style != CTL_PLAIN && has_styles() ? SEQUENCES[style] : "";
 }
 
 const char *ctl_style_end(enum ctl_style style) {

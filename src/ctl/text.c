@@ -134,6 +134,9 @@ static size_t columns_of(uint32_t code) {
     static locale_t locale;
     int width;
 
+    if (code < 0x80) {
+        return 1;
+    }
     if (locale == NULL) {
         locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
     }

@@ -61,7 +61,7 @@ test('locks, show and explain', async (t) => {
     assert.strictEqual(list[4].at(-1), 'claimable');
     assert.strictEqual(list[3][5], '1', 'a waiter');
     assert.deepStrictEqual(rows(await done(at(two, 'locks', '--type', 'document', '--user', 'ann'))).slice(1).map(([r]) => r), ['document:1:a', 'document:1:b']);
-    assert.match(await done(at(two, 'locks', '--limit', '3')), /\nline:1:x .*\n3 of more locks: --limit\n$/);
+    assert.match(await done(at(two, 'locks', '--limit', '3')), /\nline:1:x .*\nthe first 3; --limit leaves out the rest\n$/);
     assert.strictEqual(await done(at(one, 'locks', '--user', 'nobody')), 'no locks\n');
     const { locks, next } = JSON.parse(await done(at(one, '--json', 'locks', '--type', 'line')));
     assert.deepStrictEqual([locks.length, locks[0].holder.userId, next], [1, 'bob', null]);
@@ -76,7 +76,7 @@ test('locks, show and explain', async (t) => {
 
   await t.test('show', async () => {
     const shown = await done(at(one, 'show', 'line:1:x'));
-    for (const entry of [/^line:1:x {2}held$/m, /^ {2}holder +Bob \(bob\)$/m, /^ {2}expires +\S+ \(in 5 min\)$/m, /^waiters\n.*\n {2}1 +Cy \(cy\) +queue/m,
+    for (const entry of [/^line:1:x {2}held$/m, /^ {2}holder +Bob \(bob\)$/m, /^ {2}expires +.*\d \(in 5 min\)$/m, /^waiters\n.*\n {2}1 +Cy \(cy\) +queue/m,
       /^members\n[^]*Bob \(bob\) +editor\n/m]) assert.match(shown, entry);
     assert.match(await done(at(one, 'show', 'line:9:x')), /^line:9:x {2}free\n/);
     await refused(at(one, 'show', 'none:1:x'), 5, /there is no such resource type/);
@@ -110,7 +110,7 @@ test('locks, show and explain', async (t) => {
     const turn = await done(at(two, 'explain', 'line:1:x', '--user', 'cy'));
     assert.match(turn, /^line:1:x is reserved\.\nOnly Cy \(cy\) can claim it, until .* \(claimWindow 30s: built-in\); then it goes to the next\.\n/);
     assert.match(turn, /Nobody waits for it\.\nAn acquire by cy .* GRANTED now/);
-    assert.match(turn, new RegExp(`How it ended before:\n {2}\\S+ .*: Bob \\(bob\\), ADMIN_RELEASED: an operator released it; by ${os.userInfo().username}\n`));
+    assert.match(turn, new RegExp(`How it ended before:\n {2}.*: Bob \\(bob\\), ADMIN_RELEASED: an operator released it; by ${os.userInfo().username}\n`));
   });
 
   await t.test('explain: a takeover', async () => {
@@ -118,7 +118,7 @@ test('locks, show and explain', async (t) => {
     await h.view(root, 'document:1:a');
     await root.expect('lock:takeover', { resourceId: 'document:1:a', reason: 'visit' }, 'lock:takeover_pending');
     assert.match(await done(at(two, 'explain', 'document:1:a')),
-      /The administrator Root \(root\) takes it over at \S+ \(in 4\d s\), or earlier if the holder agrees \(takeoverTimeout 45s: default\.takeoverTimeout, .*\): visit\.\n/);
+      /The administrator Root \(root\) takes it over at .* \(in 4\d s\), or earlier if the holder agrees \(takeoverTimeout 45s: default\.takeoverTimeout, .*\): visit\.\n/);
   });
   await h.checkAll(one, two);
 });
@@ -141,7 +141,7 @@ test('sessions, and the end of all of a user', async (t) => {
   assert.match(first[4], /^\S+( \S+)? \(in 60 min\)$/, 'when the token ends');
   assert.deepStrictEqual(rows(await done(at(one, 'sessions', '--user', 'bob'))).slice(1).map(([id]) => id), [bob.welcome.sessionId]);
   assert.strictEqual(await done(at(two, 'sessions', '--user', 'bob')), 'no sessions\n');
-  assert.match(await done(at(one, 'sessions', '--limit', '2')), /\n2 of more sessions: --limit\n$/);
+  assert.match(await done(at(one, 'sessions', '--limit', '2')), /\nthe first 2; --limit leaves out the rest\n$/);
 
   assert.strictEqual(await done(at(one, 'disconnect', '--user', 'ann', '--reason', 'stolen laptop')), 'ann: ended 2 sessions.\n');
   for (const client of anns) assert.deepStrictEqual(await client.end(), { code: 4403, reason: 'SESSION_TERMINATED' });
