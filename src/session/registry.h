@@ -27,7 +27,7 @@ struct gateway {
     struct list key_waits_due;   /* those that are checked in the next turns */
     struct wheel_timer key_wait_timer;
     size_t key_wait_count;
-    struct list listings;        /* inspect.c */
+    struct list listings; /* inspect.c */
     void (*on_fatal)(void *ctx, const char *problem);
     void *on_fatal_ctx;
     bool started, degraded, draining;
