@@ -122,9 +122,9 @@ static void test_usage(void **state) {
     assert_int_equal(CTL(&r, "--version"), 0);
     assert_non_null(strstr(r.out, "wslockctl "));
     assert_int_equal(CTL(&r, "--json"), 2);
-    assert_non_null(strstr(r.err, "token, status"));
+    assert_non_null(strstr(r.err, "a command is needed: status, locks, "));
     assert_int_equal(CTL(&r, "tocken"), 2);
-    assert_non_null(strstr(r.err, "unknown command: tocken; there are: token, status"));
+    assert_non_null(strstr(r.err, "unknown command: tocken; there are: status, locks, "));
     assert_int_equal(CTL(&r, "status", "--user", "x"), 2);
     assert_non_null(strstr(r.err, "status has no option --user"));
     assert_int_equal(CTL(&r, "status", "now"), 2);
@@ -190,8 +190,8 @@ static void test_dev_token(void **state) {
 
     assert_int_equal(CTL(&r, "--state-dir", r.f.dir, "token", "--user", "a\nb"), 1);
     assert_string_equal(r.out, "");
-    assert_int_equal(CTL(&r, "--state-dir", r.f.dir, "token", "--user", ""), 1);
-    assert_int_equal(CTL(&r, "--state-dir", r.f.dir, "token", "--user", "\xff"), 1);
+    assert_int_equal(CTL(&r, "--state-dir", r.f.dir, "token", "--user", ""), 2);
+    assert_int_equal(CTL(&r, "--state-dir", r.f.dir, "token", "--user", "\xff"), 2);
     run_fini(&r);
 }
 
@@ -302,7 +302,7 @@ static void test_status(void **state) {
     (void)state;
     run_init(&r);
     path = path_in(&r.f, "ops.sock");
-    assert_int_equal(CTL(&r, "--socket", path, "status"), 1);
+    assert_int_equal(CTL(&r, "--socket", path, "status"), 3);
     assert_non_null(strstr(r.err, path));
     listener = listen_at(path);
 
@@ -336,16 +336,20 @@ static void test_status(void **state) {
     run_fini(&r);
 }
 
-/* Whatever stands at the socket instead of the daemon: exit 1 and a line that says so. */
+/* Whatever stands at the socket instead of the daemon: exit 3 if it is no HTTP, 1 if it is, and a
+ * line that says so. */
 static void test_strange_answers(void **state) {
-    static const char *const STRANGE[] = {
-        "",
-        "SSH-2.0-OpenSSH\r\n",
-        "HTTP/1.1 404 Not Found\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{}",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\n\r\nnot JSON",
-        "HTTP/1.1 2x0 OK\r\n\r\n{}",
+    static const struct {
+        const char *text;
+        int exit_code;
+    } STRANGE[] = {
+        {"", 3},
+        {"SSH-2.0-OpenSSH\r\n", 3},
+        {"HTTP/1.1 404 Not Found\r\n\r\n", 1},
+        {"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{}", 3},
+        {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 1},
+        {"HTTP/1.1 200 OK\r\n\r\nnot JSON", 1},
+        {"HTTP/1.1 2x0 OK\r\n\r\n{}", 3},
     };
     static const char NUL[] = "HTTP/1.1 200 OK\r\n\r\n{\"ready\":true\0,\"reasons\":[]}";
     struct run r;
@@ -359,11 +363,11 @@ static void test_strange_answers(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(STRANGE); i++) {
         start(&r, BUILD_DIR "/wslockctl", (const char *const[]){"--socket", path, "status", NULL},
               "");
-        answer(listener, "/readyz", STRANGE[i]);
-        if (strstr(STRANGE[i], "JSON") != NULL) {
+        answer(listener, "/readyz", STRANGE[i].text);
+        if (STRANGE[i].exit_code == 1 && strstr(STRANGE[i].text, "200 OK") != NULL) {
             answer(listener, "/metrics", METRICS);
         }
-        assert_int_equal(finish(&r), 1);
+        assert_int_equal(finish(&r), STRANGE[i].exit_code);
         assert_string_equal(r.out, "");
         assert_non_null(strstr(r.err, "wslockctl: "));
     }
