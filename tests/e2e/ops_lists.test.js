@@ -265,6 +265,18 @@ test('a client that goes away while its list is made', async (t) => {
   await h.eventually(async () => (await get(d, '/v1/locks')).status === 200);
 });
 
+test('a daemon that stops while lists are made', async (t) => {
+  const d = await h.lockDaemon(t, { config: { drainTimeout: '2s', redis: { commandTimeout: h.ms(20_000) } } });
+  d.redis.pause();
+  const asked = ['/v1/locks', '/v1/locks?user=a', '/v1/locks/document:1'].map((path) => get(d, path).then((a) => a.status, (error) => error.code));
+  await h.eventually(() => h.httpGet({ socketPath: d.ops.socket, path: '/healthz' }));
+  await d.waitForAudit((a) => a.action === 'ADMIN_QUERY' && a.detail.endsWith('lock'));
+  d.signal('SIGTERM');
+  assert.deepStrictEqual(await d.end(), { code: 0, signal: null });
+  for (const end of await Promise.all(asked)) assert.ok(end === 503 || end === 'ECONNRESET', `${end}`);
+  d.redis.resume();
+});
+
 test('while the store is away', async (t) => {
   const d = await h.lockDaemon(t, { config: { redis: { commandTimeout: h.ms(500) } } });
   d.redis.pause();

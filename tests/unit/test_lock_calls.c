@@ -386,6 +386,67 @@ static void another_layout_is_fatal_at_start(void **state) {
     assert_true(lock_store_down_since_boot_ms(h->b.store) > 0);
 }
 
+struct seen_list {
+    bool done, ok, more;
+    size_t count;
+    char text[256]; /* the resources, and the states of their locks */
+};
+
+static void on_list(void *arg, const struct lock_list_result *result) {
+    struct seen_list *seen = arg;
+    assert_false(seen->done);
+    *seen = (struct seen_list){true, result->status == LOCK_OK, result->more, result->count, ""};
+    for (size_t i = 0; i < result->count; i++) {
+        const struct lock_listed *l = &result->locks[i];
+        size_t len = strlen(seen->text);
+        snprintf(seen->text + len, sizeof seen->text - len, "%.*s=%s ", (int)l->resource.len,
+                 l->resource.p, lock_state_text(l->lock.state));
+    }
+}
+
+static struct seen_list list(struct harness *h, const struct lock_filter *filter) {
+    struct seen_list seen = {.done = false};
+    assert_true(lock_list(h->a.store, filter, on_list, &seen));
+    RUN_UNTIL(&h->loop, seen.done);
+    return seen;
+}
+
+static void locks_are_listed_in_order(void **state) {
+    static const char *const names[] = {"x:b:main", "x:Z:main", "x:a:main", "y:_:main"};
+    struct harness *h = *state;
+    struct lock_filter filter = {.limit = 2};
+    struct lock_caller callers[4];
+    struct seen_list seen, late[LOCK_LISTINGS_MAX];
+    struct seen_result r;
+
+    harness_start(h);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        callers[i] = harness_caller(h, i == 2 ? "bob" : "ann", i == 2 ? "s2" : "s1", names[i]);
+        CALL(h, &r, lock_join(h->a.store, &callers[i], true, 0, true, JOIN_CB, &r));
+        assert_int_equal(r.result.outcome, LOCK_OUT_GRANTED);
+    }
+    seen = list(h, &filter);
+    assert_string_equal(seen.text, "x:Z:main=held x:a:main=held ");
+    assert_true(seen.ok && seen.more);
+    filter.after = str_of("x:a:main");
+    seen = list(h, &filter);
+    assert_string_equal(seen.text, "x:b:main=held y:_:main=held ");
+    assert_true(seen.ok && !seen.more);
+    filter = (struct lock_filter){.type = str_of("x"), .user_id = str_of("ann"), .limit = 9};
+    assert_string_equal(list(h, &filter).text, "x:Z:main=held x:b:main=held ");
+    CALL(h, &r, lock_leave(h->a.store, &callers[1], CB, &r));
+    assert_string_equal(list(h, &filter).text, "x:b:main=held ");
+    memset(late, 0, sizeof late);
+    for (size_t i = 0; i < ARRAY_LEN(late); i++) {
+        assert_true(lock_list(h->a.store, &filter, on_list, &late[i]));
+    }
+    assert_false(lock_list(h->a.store, &filter, on_list, &seen));
+    lock_store_destroy(&h->a.store);
+    for (size_t i = 0; i < ARRAY_LEN(late); i++) {
+        assert_true(late[i].done && !late[i].ok);
+    }
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -401,6 +462,7 @@ int main(void) {
         T(shards_follow_the_document),
         T(belief_ends_before_the_store_may_give_away),
         T(another_layout_is_fatal_at_start),
+        T(locks_are_listed_in_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
