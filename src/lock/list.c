@@ -18,7 +18,7 @@
 
 #define PAGE_TEXT "100" /* entries of `due` in one call */
 #define PATTERN_MAX 80
-#define PAGES_AT_ONCE 8 /* between two pauses, which leave the store and the loop to others */
+#define SLICE_US 6000 /* between two pauses, which leave the store and the loop to others */
 
 struct entry {
     size_t resource_len, lock_len;
@@ -35,13 +35,14 @@ struct listing {
     void *arg;
     uint64_t end_ms; /* boot time */
     struct wheel_timer pause;
-    unsigned pages;
+    uint64_t slice_us; /* boot time of the end of the last pause */
     unsigned shard;
     char cursor[24];      /* of ZSCAN */
     struct entry **first; /* the first limit + 1 so far, in order */
     size_t count;
 };
 
+static void begin_slice(struct listing *l);
 static void scan(struct listing *l);
 
 /* ---- the end ---- */
@@ -84,7 +85,7 @@ static void finish(struct listing *l, const char *error) {
     mem_free(locks);
     listing_free(l);
     if (!store->closing && !list_empty(&store->listings)) {
-        scan(CONTAINER_OF(store->listings.next, struct listing, node));
+        begin_slice(CONTAINER_OF(store->listings.next, struct listing, node));
     }
 }
 
@@ -142,7 +143,7 @@ static void add(struct listing *l, struct str resource, struct str lock) {
 /* ---- page by page, shard by shard ---- */
 
 static void on_pause(struct wheel_timer *timer) {
-    scan(CONTAINER_OF(timer, struct listing, pause));
+    begin_slice(CONTAINER_OF(timer, struct listing, pause));
 }
 
 static void next(struct listing *l) {
@@ -150,7 +151,7 @@ static void next(struct listing *l) {
         finish(l, NULL);
         return;
     }
-    if (++l->pages % PAGES_AT_ONCE == 0) {
+    if (clock_boot_us() - l->slice_us > SLICE_US) {
         wheel_set(l->store->wheel, &l->pause, 0, on_pause);
     } else {
         scan(l);
@@ -231,6 +232,11 @@ static void scan(struct listing *l) {
     }
 }
 
+static void begin_slice(struct listing *l) {
+    l->slice_us = clock_boot_us();
+    scan(l);
+}
+
 bool lock_list(struct lock_store *store, const struct lock_filter *filter, lock_list_cb cb,
                void *arg) {
     bool alone = list_empty(&store->listings);
@@ -253,7 +259,7 @@ bool lock_list(struct lock_store *store, const struct lock_filter *filter, lock_
     l->end_ms = clock_boot_ms() + LOCK_LISTING_MS;
     list_push_back(&store->listings, &l->node);
     if (alone) {
-        scan(l);
+        begin_slice(l);
     }
     return true;
 }
