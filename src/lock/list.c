@@ -1,9 +1,9 @@
 /*
- * Lists of locks, for operators. `due` of each shard has every lock that is not free. It is scanned
- * page by page (ZSCAN), and of each page only the locks are read that may be among the first
- * `limit` behind `after`. One call is under way at a time, for all listings together, so that
- * requests of sessions wait for at most one of them. The order is that of bytes: scripts compare
- * text by the server's locale.
+ * Lists of locks, for operators. `due` of each shard names every lock that is not free. It is
+ * scanned page by page (ZSCAN) for the first `limit` names behind `after`, whose locks are read
+ * then. A list of one user's locks has to read the locks of each page. One call is under way at a
+ * time, for all listings together, so that requests of sessions wait for at most one of them. The
+ * order is that of bytes: scripts compare text by the server's locale.
  */
 #include "list.h"
 
@@ -16,13 +16,16 @@
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
 
-#define PAGE_TEXT "100" /* entries of `due` in one call */
+#define NAMES_TEXT "300" /* entries of `due` in one call */
+#define LOCKS_MAX 100    /* read in one call */
+#define LOCKS_TEXT "100"
 #define PATTERN_MAX 80
 #define SLICE_US 6000 /* between two pauses, which leave the store and the loop to others */
 
 struct entry {
     size_t resource_len, lock_len;
-    char bytes[]; /* the resource, and its LOCK as an array */
+    bool asked;   /* for its lock */
+    char bytes[]; /* the resource, and its LOCK as an array; lock_len 0: not read, or free */
 };
 
 struct listing {
@@ -43,7 +46,7 @@ struct listing {
 };
 
 static void begin_slice(struct listing *l);
-static void scan(struct listing *l);
+static void go_on(struct listing *l);
 
 /* ---- the end ---- */
 
@@ -65,7 +68,6 @@ static void finish(struct listing *l, const char *error) {
     struct lock_store *store = l->store;
     struct lock_list_result result = {.status = error != NULL ? LOCK_UNAVAILABLE : LOCK_OK,
                                       .error = error,
-                                      .more = l->count > l->limit,
                                       .now_ms = lock_store_now_ms(store)};
     struct lock_listed *locks = mem_calloc(l->limit, sizeof *locks);
 
@@ -79,6 +81,9 @@ static void finish(struct listing *l, const char *error) {
         }
     }
     result.locks = locks;
+    if (l->count > l->limit) {
+        result.next = resource_of(l->first[l->limit - 1]);
+    }
     list_remove(&l->node);
     wheel_cancel(&l->pause);
     l->cb(l->arg, &result);
@@ -118,15 +123,18 @@ static bool may_be_listed(const struct listing *l, struct str resource) {
            (l->count <= l->limit || place_of(l, resource) < l->count);
 }
 
-/* A scan may find a lock twice: the later reading counts. */
+/* lock: empty if it is not read yet. A scan may find a lock twice: the later reading counts. */
 static void add(struct listing *l, struct str resource, struct str lock) {
     struct entry *e = mem_alloc(sizeof *e + resource.len + lock.len);
     size_t at = place_of(l, resource);
 
     e->resource_len = resource.len;
     e->lock_len = lock.len;
+    e->asked = lock.len > 0;
     memcpy(e->bytes, resource.p, resource.len);
-    memcpy(e->bytes + resource.len, lock.p, lock.len);
+    if (lock.len > 0) {
+        memcpy(e->bytes + resource.len, lock.p, lock.len);
+    }
     if (at < l->count && str_eq(resource_of(l->first[at]), resource)) {
         mem_free(l->first[at]);
         l->first[at] = e;
@@ -146,15 +154,22 @@ static void on_pause(struct wheel_timer *timer) {
     begin_slice(CONTAINER_OF(timer, struct listing, pause));
 }
 
+static bool is_scanned(const struct listing *l) {
+    return l->shard == l->store->shard_count;
+}
+
+static bool reads_each_page(const struct listing *l) {
+    return l->user_id[0] != '\0';
+}
+
 static void next(struct listing *l) {
-    if (str_eqz(str_of(l->cursor), "0") && ++l->shard == l->store->shard_count) {
-        finish(l, NULL);
-        return;
+    if (!is_scanned(l) && str_eqz(str_of(l->cursor), "0")) {
+        l->shard++;
     }
     if (clock_boot_us() - l->slice_us > SLICE_US) {
         wheel_set(l->store->wheel, &l->pause, 0, on_pause);
     } else {
-        scan(l);
+        go_on(l);
     }
 }
 
@@ -166,37 +181,93 @@ static void on_read(struct script_call *call, const struct script_reply *reply) 
         return;
     }
     for (size_t i = 0; i + 1 < reply->name_count; i += 2) {
-        if (may_be_listed(l, reply->names[i])) {
+        if (is_scanned(l) || may_be_listed(l, reply->names[i])) {
             add(l, reply->names[i], reply->names[i + 1]);
         }
     }
     next(l);
 }
 
-/* Reads the locks of this page that may be among the first. */
-static void read_locks(struct listing *l, const struct redis_reply *names) {
+static void begin_read(struct listing *l, const struct shard *s, struct script_args *a) {
+    args_init(a, &l->store->packed);
+    args_keys_shard(a, &s->keys);
+    args_not_after(a, s->node);
+    args_str(a, str_of(l->user_id));
+}
+
+/* Takes the names of this page, or reads those of its locks, that may be among the first. */
+static void take_page(struct listing *l, const struct redis_reply *names) {
     struct shard *s = &l->store->shards[l->shard];
     struct script_args a;
     struct str name;
     size_t count = 0;
 
-    args_init(&a, &l->store->packed);
-    args_keys_shard(&a, &s->keys);
-    args_not_after(&a, s->node);
-    args_str(&a, str_of(l->user_id));
+    begin_read(l, s, &a);
     for (size_t i = 0; i < redis_reply_count(names); i += 2) { /* with their scores */
-        if (redis_reply_str(redis_reply_at(names, i), &name) && name.len > 2) {
-            name = (struct str){name.p + 2, name.len - 2};
-            if (may_be_listed(l, name)) {
-                args_str(&a, name);
-                count++;
-            }
+        if (!redis_reply_str(redis_reply_at(names, i), &name) || name.len <= 2) {
+            continue;
+        }
+        name = (struct str){name.p + 2, name.len - 2};
+        if (!may_be_listed(l, name)) {
+            continue;
+        }
+        if (reads_each_page(l)) {
+            args_str(&a, name);
+            count++;
+        } else {
+            add(l, name, (struct str){NULL, 0});
         }
     }
     if (count > 0) {
         script_send(s, &lock_script_list, &a, on_read, (struct script_cb){.arg = l});
     } else {
         next(l);
+    }
+}
+
+/* The first entry whose lock has not been asked for; NULL: none. */
+static struct entry *find_unread(const struct listing *l) {
+    for (size_t i = 0; i < l->count && i < l->limit; i++) {
+        if (!l->first[i]->asked) {
+            return l->first[i];
+        }
+    }
+    return NULL;
+}
+
+/* Why the listing cannot go on; NULL: it can. */
+static const char *obstacle(const struct listing *l, struct shard *s) {
+    return clock_boot_ms() >= l->end_ms ? "the listing takes too long"
+           : !shard_serves(s)           ? "the shard is not served now"
+                                        : NULL;
+}
+
+/* Reads locks of the first ones, as many of one shard as a call may. */
+static void read_first(struct listing *l) {
+    const struct entry *unread = find_unread(l);
+    struct script_args a;
+    struct shard *s;
+    size_t count = 0;
+
+    if (unread == NULL) {
+        finish(l, NULL);
+        return;
+    }
+    s = store_shard(l->store, resource_of(unread));
+    begin_read(l, s, &a);
+    for (size_t i = 0; i < l->count && i < l->limit && count < LOCKS_MAX; i++) {
+        struct entry *e = l->first[i];
+
+        if (!e->asked && store_shard(l->store, resource_of(e)) == s) {
+            args_str(&a, resource_of(e));
+            e->asked = true;
+            count++;
+        }
+    }
+    if (obstacle(l, s) != NULL) {
+        script_decline(s, obstacle(l, s), on_read, (struct script_cb){.arg = l});
+    } else {
+        script_send(s, &lock_script_list, &a, on_read, (struct script_cb){.arg = l});
     }
 }
 
@@ -213,28 +284,38 @@ static void on_page(void *arg, enum redis_status status, const struct redis_repl
     } else {
         memcpy(l->cursor, cursor.p, cursor.len);
         l->cursor[cursor.len] = '\0';
-        read_locks(l, redis_reply_at(reply, 1));
+        take_page(l, redis_reply_at(reply, 1));
     }
 }
 
 static void scan(struct listing *l) {
     struct shard *s = &l->store->shards[l->shard];
-    const struct str argv[] = {str_of("ZSCAN"),  s->keys.due,        str_of(l->cursor),
-                               str_of("MATCH"),  str_of(l->pattern), str_of("COUNT"),
-                               str_of(PAGE_TEXT)};
+    const struct str argv[] = {str_of("ZSCAN"),
+                               s->keys.due,
+                               str_of(l->cursor),
+                               str_of("MATCH"),
+                               str_of(l->pattern),
+                               str_of("COUNT"),
+                               str_of(reads_each_page(l) ? LOCKS_TEXT : NAMES_TEXT)};
 
-    if (clock_boot_ms() >= l->end_ms) {
-        redis_link_decline(s->node->link, "the listing takes too long", on_page, l);
-    } else if (!shard_serves(s)) {
-        redis_link_decline(s->node->link, "the shard is not served now", on_page, l);
+    if (obstacle(l, s) != NULL) {
+        redis_link_decline(s->node->link, obstacle(l, s), on_page, l);
     } else {
         node_command(s->node, ARRAY_LEN(argv), argv, on_page, l);
     }
 }
 
+static void go_on(struct listing *l) {
+    if (is_scanned(l)) {
+        read_first(l);
+    } else {
+        scan(l);
+    }
+}
+
 static void begin_slice(struct listing *l) {
     l->slice_us = clock_boot_us();
-    scan(l);
+    go_on(l);
 }
 
 bool lock_list(struct lock_store *store, const struct lock_filter *filter, lock_list_cb cb,

@@ -75,8 +75,8 @@ static void on_list(void *arg, const struct lock_list_result *result) {
     }
     jsonw_array_close(&w);
     jsonw_key(&w, "next");
-    if (result->more && result->count > 0) {
-        jsonw_str(&w, result->locks[result->count - 1].resource);
+    if (result->next.len > 0) {
+        jsonw_str(&w, result->next);
     } else {
         jsonw_null(&w);
     }

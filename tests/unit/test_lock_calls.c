@@ -395,7 +395,8 @@ struct seen_list {
 static void on_list(void *arg, const struct lock_list_result *result) {
     struct seen_list *seen = arg;
     assert_false(seen->done);
-    *seen = (struct seen_list){true, result->status == LOCK_OK, result->more, result->count, ""};
+    *seen = (struct seen_list){true, result->status == LOCK_OK, result->next.len > 0, result->count,
+                               ""};
     for (size_t i = 0; i < result->count; i++) {
         const struct lock_listed *l = &result->locks[i];
         size_t len = strlen(seen->text);

@@ -114,7 +114,7 @@ struct lock_list_result {
     enum lock_status status;
     const struct lock_listed *locks; /* in the order of their resources' bytes */
     size_t count;
-    bool more;      /* there are further ones behind the last */
+    struct str next; /* further ones are behind this resource; empty: there are none */
     int64_t now_ms; /* store time, a lower bound */
     const char *error;
 };
