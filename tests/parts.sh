@@ -27,7 +27,7 @@ declare -A parts=(
     [auth]="b64 name claim_path claims alg roca key jwk compact keystore keyfiles jwks auth jws sign ticket"
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply
         version"
-    [lock]="crc16 types msgpack event args script_reply scripts state store_time audit_recovery endings
+    [lock]="crc16 types msgpack event args script_reply scripts state store_time script audit_recovery endings
         instances script shard sweep calls list report reconcile availability feed watch node
         store"
 )

@@ -11,6 +11,8 @@
 #include <stdio.h>
 
 #include "event.h"
+#include "script.h"
+#include "store_time.h"
 
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
@@ -179,48 +181,25 @@ static void end_unknown(struct shard *s) {
     forget_seen(r);
 }
 
-static void ignore(void *arg, enum redis_status status, const struct redis_reply *reply,
-                   const char *error) {
-    (void)arg;
-    (void)status;
-    (void)reply;
-    (void)error;
-}
-
-/* The reply to ZREM, which removes the instance from the list of instances whose changes must be
- * read. An instance that is alive again removes itself from that list: then nothing was removed. */
-static void on_taken_off(void *arg, enum redis_status status, const struct redis_reply *reply,
-                         const char *error) {
-    struct shard *s = arg;
-    int64_t removed;
-
-    (void)error;
-    if (s->store->closing) {
-        return;
-    }
-    if (status == REDIS_OK && redis_reply_int(reply, &removed) && removed == 1) {
-        const struct str forget[] = {str_of("HDEL"), s->keys.written,
-                                     str_of(s->audit_recovery->reading)};
-
-        node_command(s->node, ARRAY_LEN(forget), forget, ignore, s);
-    }
-    s->audit_recovery->reading[0] = '\0';
+static void on_recorded(struct script_call *call, const struct script_reply *reply) {
+    (void)reply; /* after a failure a later sweep returns the instance again */
+    call->shard->audit_recovery->reading[0] = '\0';
 }
 
 /* All changes of a dead instance are on disk here: no other instance needs to read them. */
 static void on_dead_flushed(struct lock_store *store, struct shard *s, bool ok) {
-    struct audit_recovery *r = s->audit_recovery;
-    char due[LOCK_INCARNATION_MAX + 3];
+    struct script_args a;
 
     (void)store;
-    snprintf(due, sizeof due, "a:%s", r->reading);
-    const struct str done[] = {str_of("ZREM"), s->keys.due, str_of(due)};
-
-    if (ok) {
-        node_command(s->node, ARRAY_LEN(done), done, on_taken_off, s);
-    } else {
-        r->reading[0] = '\0'; /* a later sweep returns it again */
+    if (!ok) {
+        s->audit_recovery->reading[0] = '\0'; /* a later sweep returns it again */
+        return;
     }
+    args_init(&a, &s->store->packed);
+    args_keys_shard(&a, &s->keys);
+    args_not_after(&a, s->node);
+    args_str(&a, str_of(s->audit_recovery->reading));
+    script_send(s, &lock_script_recorded, &a, on_recorded, (struct script_cb){0});
 }
 
 static bool is_own(const struct shard *s) {

@@ -100,8 +100,9 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
     const struct str argv[] = {args_packed(a), str_of(s->store->incarnation)};
     /* These two change something only by closing a recovery window. */
     bool closes = script == &lock_script_lease || script == &lock_script_report_done;
-    bool reads = script == &lock_script_open || script == &lock_script_list;
-    bool changes = !reads && (!closes || s->window != 0);
+    bool makes_no_events = script == &lock_script_open || script == &lock_script_list ||
+                           script == &lock_script_recorded;
+    bool changes = !makes_no_events && (!closes || s->window != 0);
     struct script_call *call = make_call(s, script->label, changes, done, cb);
 
     redis_link_call(s->node->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,

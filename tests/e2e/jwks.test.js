@@ -183,7 +183,7 @@ test('unknown keys: no more fetches than the cool-down allows', async (t) => {
   const key = h.signingKey();
   const provider = await h.keyServer(t, { keys: [key] });
   const d = await (await keyed(t, provider.url(), { refresh: '1h', cooldown: '1s' }, {
-    config: { auth: { authTimeout: '500ms' }, limits: { handshakesPerSecond: 100000 } },
+    config: { auth: { authTimeout: '2s' }, limits: { handshakesPerSecond: 100000 } },
   })).start();
   await loaded(d);
   const start = Date.now();
@@ -212,9 +212,9 @@ test('unknown keys: no more fetches than the cool-down allows', async (t) => {
 test('the last good set is kept while the provider is down, until maxAge', async (t) => {
   const [old, next] = [h.signingKey(), h.signingKey()];
   const provider = await h.keyServer(t, { keys: [old] });
-  const maxAge = 4000 * h.SLOW;
+  const maxAge = 6000 * h.SLOW;
   const d = await (await keyed(t, provider.url(), { refresh: '200ms', cooldown: '100ms', maxAge: `${maxAge}ms` }, {
-    config: { auth: { authTimeout: '300ms' } },
+    config: { auth: { authTimeout: '1s' } },
   })).start();
   await loaded(d);
   const { port } = provider;

@@ -256,6 +256,10 @@ export class Scripts {
         return this.shard('sweep', instance, [0, limit, this.lease, keep, keep]);
     }
 
+    recorded(instance, dead) {
+        return this.shard('recorded', instance, [0, dead]);
+    }
+
     // t: {user, name, client, page?, made, session, instance, policy}, a tab on a connection.
     join(resource, t, { edit = false, token = 0, notAfter = 0 } = {}) {
         const p = t.policy;

@@ -62,8 +62,7 @@ export class Unaudited {
 
     // As whoever was handed it does when it has written everything.
     async settle(instance) {
-        await this.scripts.redis.command('HDEL', this.scripts.key('written'), instance);
-        await this.scripts.redis.command('ZREM', this.scripts.key('due'), `a:${instance}`);
+        await this.scripts.recorded('i1', instance);
         this.written.delete(instance);
         this.made.delete(instance);
     }

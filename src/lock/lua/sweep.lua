@@ -3,8 +3,8 @@
 --   most entries of `events` and 5 of `audit` to keep.
 -- Reply: NONE; next is the shard's next deadline; flags more: call again at once, and unreadable: a resource that was
 --   due could not be settled; names: an instance that has died, and the id in the stream `audit` up to which its own
---   audit is known to be on disk. The caller records the changes after that id, and then removes the instance
---   from `written` and `a:<incarnation>` from `due`. If it does not, a later sweep returns the same names again.
+--   audit is known to be on disk. The caller records the changes after that id, and then calls recorded.lua. If it
+--   does not, a later sweep returns the same names again.
 -- After the clock was set back, a deadline that is further away than its whole period is set to now plus the period.
 -- One call handles about `most` entries of `due`.
 -- Events: EXPIRED, GRACE_PERIOD_EXPIRED, RESERVATION_EXPIRED, TAKEN_BY_ADMIN, RECOVERED; TIMEOUT and GONE of waiters;
