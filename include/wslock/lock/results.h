@@ -115,7 +115,7 @@ struct lock_list_result {
     const struct lock_listed *locks; /* in the order of their resources' bytes */
     size_t count;
     struct str next; /* further ones are behind this resource; empty: there are none */
-    int64_t now_ms; /* store time, a lower bound */
+    int64_t now_ms;  /* store time, a lower bound */
     const char *error;
 };
 typedef void (*lock_list_cb)(void *arg, const struct lock_list_result *result);
