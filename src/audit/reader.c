@@ -1,6 +1,7 @@
 /* Reads the log while it is written. */
 #include "wslock/audit/reader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -218,6 +219,7 @@ void audit_reader_destroy(struct audit_reader **reader) {
 }
 
 void audit_reader_next(struct audit_reader *r, const char *path, audit_reader_cb cb, void *ctx) {
+    assert(!r->busy);
     mem_free(r->path);
     r->path = mem_strdup(path);
     r->cb = cb;

@@ -21,6 +21,7 @@ struct stream {
     struct wheel_timer timer; /* for the next look at the file */
     bool follow;
     bool begun; /* the answer has begun */
+    bool reading;
 };
 
 static void read_on(struct stream *s);
@@ -72,6 +73,7 @@ static void fail(struct stream *s, struct str problem) {
 
 static void on_read(void *ctx, enum audit_read result, struct str text) {
     struct stream *s = ctx;
+    s->reading = false;
     if (result == AUDIT_READ_FAILED) {
         fail(s, text);
         return;
@@ -91,7 +93,13 @@ static void on_read(void *ctx, enum audit_read result, struct str text) {
     }
 }
 
+/* Harmless while it reads: the client may take the head of the answer at any time. */
 static void read_on(struct stream *s) {
+    if (s->reading) {
+        return;
+    }
+    s->reading = true;
+    wheel_cancel(&s->timer);
     audit_reader_next(s->reader, s->net->parts.config->audit.file, on_read, s);
 }
 
