@@ -6,6 +6,7 @@
 
 #include "daemon.h"
 #include "metrics_text.h"
+#include "text.h"
 
 /* GETs the path. A 503 counts as an answer. */
 static enum ctl_exit ask(struct ctl_daemon *daemon, const char *path, struct buf *body) {
@@ -87,7 +88,20 @@ static json_t *gather(const struct ctl_daemon *daemon, const struct buf *ready,
     return status;
 }
 
-static void print_counts(const char *title, json_t *counts) {
+/* What follows is the value. */
+static void begin_entry(struct buf *out, const char *title) {
+    buf_printf(out, "%-12s ", title);
+}
+
+static void append_text(struct buf *out, const char *title, const json_t *text) {
+    if (json_is_string(text)) {
+        begin_entry(out, title);
+        ctl_append_printable(out, jsonr_str(text));
+        buf_append_char(out, '\n');
+    }
+}
+
+static void append_counts(struct buf *out, const char *title, json_t *counts) {
     const char *key, *separator = " (";
     json_t *value;
     json_int_t total = 0;
@@ -95,35 +109,38 @@ static void print_counts(const char *title, json_t *counts) {
     json_object_foreach(counts, key, value) {
         total += json_integer_value(value);
     }
-    printf("%-12s %" JSON_INTEGER_FORMAT, title, total);
+    begin_entry(out, title);
+    buf_append_i64(out, total);
     json_object_foreach(counts, key, value) {
-        printf("%s%s %" JSON_INTEGER_FORMAT, separator, key, json_integer_value(value));
+        buf_append_str(out, separator);
+        ctl_append_printable(out, str_of(key));
+        buf_append_char(out, ' ');
+        buf_append_i64(out, json_integer_value(value));
         separator = ", ";
     }
-    puts(json_object_size(counts) > 0 ? ")" : "");
+    buf_append_str(out, json_object_size(counts) > 0 ? ")\n" : "\n");
 }
 
 static void print_table(const json_t *status) {
-    const char *instance = json_string_value(json_object_get(status, "instance"));
-    const char *version = json_string_value(json_object_get(status, "version"));
     const json_t *reasons = json_object_get(status, "reasons");
+    struct buf out;
 
-    if (instance != NULL) {
-        printf("%-12s %s\n", "instance", instance);
-    }
-    if (version != NULL) {
-        printf("%-12s %s\n", "version", version);
-    }
-    printf("%-12s %s", "ready", json_is_true(json_object_get(status, "ready")) ? "yes" : "no");
+    buf_init(&out);
+    append_text(&out, "instance", json_object_get(status, "instance"));
+    append_text(&out, "version", json_object_get(status, "version"));
+    begin_entry(&out, "ready");
+    buf_append_str(&out, json_is_true(json_object_get(status, "ready")) ? "yes" : "no");
     for (size_t i = 0; i < json_array_size(reasons); i++) {
-        const char *reason = json_string_value(json_array_get(reasons, i));
-
-        printf("%s%s", i == 0 ? ": " : "; ", reason != NULL ? reason : "?");
+        buf_append_str(&out, i == 0 ? ": " : "; ");
+        ctl_append_printable(&out, jsonr_str(json_array_get(reasons, i)));
     }
-    putchar('\n');
-    printf("%-12s %s\n", "store", json_is_true(json_object_get(status, "storeUp")) ? "up" : "down");
-    print_counts("connections", json_object_get(status, "connections"));
-    print_counts("locks", json_object_get(status, "locks"));
+    buf_append_char(&out, '\n');
+    begin_entry(&out, "store");
+    buf_append_str(&out, json_is_true(json_object_get(status, "storeUp")) ? "up\n" : "down\n");
+    append_counts(&out, "connections", json_object_get(status, "connections"));
+    append_counts(&out, "locks", json_object_get(status, "locks"));
+    fwrite(out.data, 1, out.len, stdout);
+    buf_fini(&out);
 }
 
 enum ctl_exit ctl_status(const struct ctl_options *options) {

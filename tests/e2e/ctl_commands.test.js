@@ -233,6 +233,12 @@ test('a daemon that does not answer, or not as it should', async (t) => {
   await refused(release(await fake(t, http(302, '', `Location: http://127.0.0.1:1/\r\n`))), 1, /status 302/);
 });
 
+test('status prints no control characters of the daemon', async (t) => {
+  const told = await ctl(['--socket', await fake(t, http(503, '{"instance": "gw\\u001b[2J", "ready": false, "reasons": ["away: \\u009b31m", "\\n"]}')), 'status']);
+  assert.deepStrictEqual([told.code, told.stderr], [1, '']);
+  assert.match(told.stdout, /^instance {5}gw\\x1b\[2J\nready {8}no: away: \\u009b31m; \\x0a\nstore {8}down\n/);
+});
+
 test('help: each command with an example', async () => {
   const all = await done(ctl(['--help']));
   const commands = /^Commands:\n([^]*?)\n\n/m.exec(all)[1].split('\n').map((line) => line.trim().split(' ')[0]);
