@@ -31,19 +31,44 @@ static void print(struct buf *out) {
     buf_fini(out);
 }
 
-/* `  wslockctl explain R --user U` tells how it is now. */
+/* Appends one word of a shell. False: it has a control character, which a terminal must not get. */
+static bool append_word(struct buf *out, struct str text) {
+    static const char PLAIN[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@/-";
+    struct buf printable;
+    bool plain = true;
+
+    buf_init(&printable);
+    ctl_append_printable(&printable, text);
+    const bool same = str_eq((struct str){printable.data, printable.len}, text);
+    buf_fini(&printable);
+    for (size_t i = 0; i < text.len; i++) {
+        plain = plain && memchr(PLAIN, text.p[i], sizeof PLAIN - 1) != NULL;
+    }
+    buf_append_str(out, plain ? "" : "'");
+    for (size_t i = 0; i < text.len; i++) {
+        buf_append_str(out, text.p[i] == '\'' ? "'\\'" : "");
+        buf_append_char(out, text.p[i]);
+    }
+    buf_append_str(out, plain ? "" : "'");
+    return same;
+}
+
+/* A command that tells how it is now. */
 static void append_hint(struct buf *out, const json_t *record) {
     const json_t *user = json_object_get(record, "user");
     const struct str resource = jsonr_str(json_object_get(record, "resourceId"));
     const struct str id = jsonr_str(json_object_get(user, "id"));
+    struct buf command;
 
-    if (resource.len > 0 && id.len > 0) {
-        buf_append_str(out, "  how it is now: wslockctl explain ");
-        ctl_append_printable(out, resource);
-        buf_append_str(out, " --user ");
-        ctl_append_printable(out, id);
-        buf_append_char(out, '\n');
+    buf_init(&command);
+    if (resource.len > 0 && id.len > 0 && append_word(&command, resource)) {
+        buf_append_str(&command, " --user ");
+        if (append_word(&command, id)) {
+            buf_printf(out, "  how it is now: wslockctl explain %s\n", buf_cstr(&command));
+        }
     }
+    buf_fini(&command);
 }
 
 static void take_record(struct search *s, const char *path, uint64_t number, struct str line,

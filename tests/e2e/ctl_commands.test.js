@@ -463,6 +463,19 @@ test('ref: finds the record and the line of a denial', async (t) => {
   await refused(ctl(['ref']), 2, /ref needs a ref/);
 });
 
+test('ref: the command that it names is one for a shell', async (t) => {
+  const file = path.join(h.tempDir(t), 'audit');
+  const hint = async (id) => {
+    fs.writeFileSync(file, `${JSON.stringify({ action: 'LOCK_DENIED', resourceId: 'doc:1:a', user: { id }, ref: 'abc-1f' })}\n`);
+    return (await done(ctl(['ref', 'abc-1f', file]))).split('\n')[2];
+  };
+  const before = '  how it is now: wslockctl explain doc:1:a --user ';
+  assert.strictEqual(await hint('u-1@x.org'), `${before}u-1@x.org`);
+  assert.strictEqual(await hint('$(id) `id`'), `${before}'$(id) \`id\`'`);
+  assert.strictEqual(await hint("o'neil;id"), `${before}'o'\\''neil;id'`);
+  assert.doesNotMatch(await hint('x\u001b[2J'), /explain/);
+});
+
 test('ref: JSON logs and standard input', async (t) => {
   const dir = h.tempDir(t);
   const log = path.join(dir, 'log');
