@@ -4,8 +4,8 @@
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
 
-#define WAITS_MAX 1024    /* of an instance; a token has 8 KiB at most */
-#define RETRIES_A_TURN 32 /* a signature takes up to a millisecond */
+#define WAITS_MAX 1024     /* of an instance; a token has 8 KiB at most */
+#define RETRY_PART_US 5000 /* of a turn of the loop */
 
 struct key_wait {
     struct list node; /* of the gateway: key_waits or key_waits_due */
@@ -93,7 +93,8 @@ void key_wait_expire(struct session *s) {
 
 static void on_due(struct wheel_timer *timer) {
     struct gateway *g = CONTAINER_OF(timer, struct gateway, key_wait_timer);
-    for (size_t i = 0; i < RETRIES_A_TURN && !list_empty(&g->key_waits_due); i++) {
+    uint64_t begin_us = clock_boot_us();
+    while (!list_empty(&g->key_waits_due) && clock_boot_us() - begin_us < RETRY_PART_US) {
         struct key_wait *w = CONTAINER_OF(g->key_waits_due.next, struct key_wait, node);
         retry(w->session, w->since_boot_ms);
     }
