@@ -174,17 +174,16 @@ bool gateway_left(const struct gateway *g) {
     return lock_store_leases_given_up(g->store);
 }
 
+/* Also tells those that the drain has not reached. */
 static void close_now(void *ctx, struct str id, void *value) {
-    (void)ctx;
-    (void)id;
     struct session *s = value;
-    session_close(s, WIRE_CLOSE_GOING_AWAY);
+    drain_session(ctx, id, s);
     session_queue_clear(s);
     s->transport->close(s->conn, wire_close_code(s->close), wire_close_reason(s->close));
 }
 
 void gateway_close_all(struct gateway *g) {
-    map_each(g->sessions, close_now, NULL);
+    map_each(g->sessions, close_now, g);
 }
 
 /* With the store's problem, if it has one; valid until the next call. */

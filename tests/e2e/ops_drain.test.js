@@ -137,17 +137,30 @@ test('a drained instance stops, one that stops does not drain, and one may be dr
   await h.take(await d.client({ user: 'ann' }), 'document:late');
 });
 
-test('many clients are told in parts', async (t) => {
-  const count = 300;
-  const d = await h.lockDaemon(t, { config: { limits: { handshakesPerSecond: 10_000, maxConnectionsPerUser: 1000 } } });
+/* Connections of one user that have their welcome. */
+async function crowd(t, d, count) {
   const headers = { Authorization: `Bearer ${await h.token({ user: 'ann' })}`, Origin: null };
-  const raws = await Promise.all(Array.from({ length: count }, async () => {
+  return Promise.all(Array.from({ length: count }, async () => {
     const raw = await h.rawConnect(t, d.port);
     raw.write(h.upgradeText({ headers }));
     await raw.until((data) => data.includes('welcome'), 'welcome');
     return raw;
   }));
+}
+const MANY = { config: { limits: { handshakesPerSecond: 10_000, maxConnectionsPerUser: 10_000 } } };
+test('many clients are told in parts', async (t) => {
+  const count = 300;
+  const d = await h.lockDaemon(t, MANY);
+  const raws = await crowd(t, d, count);
   assert.strictEqual((await post(d, '/v1/drain')).json.sessions, count);
   const times = await Promise.all(raws.map((raw) => raw.until((data) => /"reconnectInMs":(\d+)/.exec(data.toString('latin1')), 'server:draining')));
   assert.ok(new Set(times.map((m) => m[1])).size > count / 4, 'spread');
+});
+
+test('those that are left at the timeout are told too', async (t) => {
+  const d = await h.lockDaemon(t, MANY);
+  const raws = await crowd(t, d, 1500);
+  await post(d, '/v1/drain', { actor: 'ops', timeout: 0 });
+  await h.eventually(() => raws.every((raw) => raw.data.includes('session:closed')), 'all are closed');
+  assert.strictEqual(raws.filter((raw) => raw.data.includes('server:draining')).length, raws.length);
 });
