@@ -305,9 +305,8 @@ static const char *deciding_rule(const json_t *outcome) {
         const char *outcome, *rule;
     } RULES[] = {
         {"QUEUED", "upgrade"},        {"HELD", "upgrade"},
-        {"REQUESTED", "upgrade"},     {"GRACE", "disconnect"},
-        {"RESERVED", "claimWindow"},  {"QUEUE_FULL", "maxWaiters"},
-        {"FORBIDDEN", "editorRoles"}, {"TAB_LIMIT", "maxConcurrentTabLocksPerUser"},
+        {"GRACE", "disconnect"},      {"RESERVED", "claimWindow"},
+        {"QUEUE_FULL", "maxWaiters"}, {"TAB_LIMIT", "maxConcurrentTabLocksPerUser"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(RULES); i++) {
