@@ -28,6 +28,7 @@ struct audit_reader {
     off_t at;    /* of the next line */
     bool placed; /* at is set */
     uint64_t after;
+    uint64_t last; /* the seq of the last line that was read; 0: none was */
     enum audit_read result;
     const char *problem;
     size_t start, end; /* the lines in data */
@@ -121,6 +122,16 @@ static void skip_known(struct audit_reader *r) {
     }
 }
 
+static void note_last(struct audit_reader *r) {
+    size_t end;
+    if (r->end > 0) {
+        const char *newline = memrchr(r->data, '\n', r->end - 1);
+        const uint64_t seq =
+            seq_at(r, newline != NULL ? (size_t)(newline - r->data) + 1 : 0, r->end, &end);
+        r->last = seq != 0 ? seq : r->last;
+    }
+}
+
 /* The whole lines at r->at. None: start == end. */
 static bool read_lines(struct audit_reader *r) {
     size_t len;
@@ -135,6 +146,7 @@ static bool read_lines(struct audit_reader *r) {
         r->start = 0;
         r->end = newline != NULL ? (size_t)(newline - r->data) + 1 : 0;
         r->at += (off_t)r->end;
+        note_last(r);
         skip_known(r);
     } while (r->end > 0 && r->start == r->end);
     return true;
@@ -147,6 +159,20 @@ static bool is_rotated(const struct audit_reader *r) {
            (next.st_ino != own.st_ino || next.st_dev != own.st_dev);
 }
 
+/* If there were two rotations since, the file in between is not known here. */
+static bool open_next(struct audit_reader *r) {
+    size_t len, end;
+    close(r->fd);
+    r->at = 0;
+    if (!open_file(r) || !fill(r, 0, &len)) {
+        return false;
+    }
+    if (r->last != 0 && seq_at(r, 0, len, &end) > r->last + 1) {
+        return fail(r, "was rotated twice before it was read");
+    }
+    return read_lines(r);
+}
+
 static bool go_on(struct audit_reader *r) {
     if ((r->fd < 0 && !open_file(r)) || (!r->placed && !place(r)) || !read_lines(r)) {
         return false;
@@ -156,9 +182,7 @@ static bool go_on(struct audit_reader *r) {
             return false;
         }
         if (r->start == r->end) {
-            close(r->fd);
-            r->at = 0;
-            if (!open_file(r) || !read_lines(r)) {
+            if (!open_next(r)) {
                 return false;
             }
         }

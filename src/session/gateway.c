@@ -17,7 +17,7 @@
 #include "wslock/base/clock.h"
 #include "wslock/metrics/metrics.h"
 
-#define DRAIN_PART_US 2000 /* of a turn of the loop */
+#define DRAIN_PART_US 5000 /* of a turn of the loop */
 
 static void on_keys_fetched(void *ctx) {
     key_wait_retry_all(ctx);

@@ -127,6 +127,32 @@ test('who reads nothing holds little, and gets all of it later', async (t) => {
   await raw.until((data) => data.length > size, 'all of it');
 });
 
+test('who is two rotations behind is cut off, and not told that this is all', async (t) => {
+  const d = await h.lockDaemon(t);
+  const raw = await h.rawConnect(t, d.ops.socket);
+  raw.socket.pause();
+  raw.write('GET /v1/audit?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n');
+  const more = await h.rawConnect(t, d.ops.socket);
+  const wide = '%01'.repeat(256);
+  for (let i = 0; i < 600; i += 100) {
+    more.write(`GET /v1/sessions?user=${wide}&actor=${wide} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(100));
+    for (let k = 0; k < 100; k++) await more.response();
+  }
+  const ann = await d.client({ user: 'ann' });
+  for (const i of [1, 2]) {
+    await h.take(ann, `document:${i}`);
+    await d.waitForAudit((a) => a.action === 'LOCK_ACQUIRED' && a.resourceId === `document:${i}:main`);
+    fs.renameSync(d.auditFile, `${d.auditFile}.${i}`);
+    d.signal('SIGHUP');
+    await h.eventually(() => fs.existsSync(d.auditFile) && d.audit()[0]?.action === 'AUDIT_ROTATED', 'the new file');
+  }
+  raw.socket.resume();
+  await h.eventually(() => raw.ended, 'it is cut off');
+  const text = raw.data.toString('latin1');
+  assert.ok(text.includes('document:1:main') && !text.includes('document:2:main'));
+  assert.ok(!text.endsWith('0\r\n\r\n'), 'the answer is not complete');
+});
+
 test('four may follow; one that ends makes room', async (t) => {
   const d = await h.lockDaemon(t);
   const streams = [];
