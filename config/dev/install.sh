@@ -66,6 +66,7 @@ look_for_test() {
     need_command openssl openssl
     need_command sqlite3 sqlite3
     need_command jq jq
+    need_command curl curl
     need_command "${WSLOCK_TEST_REDIS:-redis-server}" "${WSLOCK_TEST_REDIS:-redis-server}"
     need_command node nodejs
     need_command npm npm

@@ -7,7 +7,7 @@
 #include "wslock/base/log.h"
 #include "wslock/config/config.h"
 
-/* Documented in docs/operations.md. */
+/* Documented in docs/operations-reference.md. */
 enum exit_code {
     EXIT_CLEAN = 0,
     EXIT_CONFIGURATION = 1,

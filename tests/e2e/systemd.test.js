@@ -29,20 +29,6 @@ async function notifySocket(t) {
   return { env: { NOTIFY_SOCKET: socket }, seen, saw };
 }
 
-// Passes sockets as systemd does, one for each name.
-const PASS = `
-import os, socket, sys
-names, kind, program = sys.argv[1].split(":"), sys.argv[2], sys.argv[3:]
-sockets = [socket.socket() for _ in names]
-for s in sockets:
-    s.bind(("127.0.0.1", 0))
-    if kind == "listening": s.listen()
-copies = [os.dup2(s.fileno(), 200 + i) for i, s in enumerate(sockets)]
-for i, fd in enumerate(copies): os.dup2(fd, 3 + i, inheritable=True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names))
-os.execvp(program[0], program)
-`;
-const passing = (names, kind = 'listening') => ({ launcher: ['python3', '-c', PASS, names, kind] });
 const LISTEN = { listen: [{ systemdSocket: 'public', plaintext: true }] };
 
 test('systemd is told of start, reload and stop, and the watchdog is fed', async (t) => {
@@ -89,7 +75,7 @@ test('the status line of a start says what is missing', async (t) => {
 });
 
 test('a listener takes the socket that systemd passes', async (t) => {
-  const d = await h.daemon(t, { ...passing('other:public'), config: LISTEN });
+  const d = await h.daemon(t, { ...h.passing('other:public'), config: LISTEN });
   assert.strictEqual(d.listeners[0].address, '127.0.0.1');
   const client = await d.client({ user: 'ann' });
   await client.expect('resource:join', { resourceId: 'document:1:a', mode: 'editor' }, 'resource:joined');
@@ -104,7 +90,7 @@ test('a socket that cannot serve: exit 3, and why', async (t) => {
     ['public:public', 'listening', 'systemd has passed several sockets of this name'],
     ['public', 'unbound', 'not a listening TCP socket'],
   ]) {
-    const d = await h.newDaemon(t, { redis: null, ...passing(names, kind), config: LISTEN });
+    const d = await h.newDaemon(t, { redis: null, ...h.passing(names, kind), config: LISTEN });
     d.spawn();
     assert.deepStrictEqual(await d.end(), { code: 3, signal: null });
     assert.ok(d.tail().includes(`start_failed problem="systemdSocket public: ${problem}"`), d.tail());

@@ -12,6 +12,22 @@ const { SECRET, token } = require('./tokens');
 
 const SANITIZER = /(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:|ERROR SUMMARY: [1-9]/;
 
+// Binds a socket for each name and passes it as systemd does.
+const PASS = `
+import os, socket, sys
+names, kind, program = sys.argv[1].split(":"), sys.argv[2], sys.argv[3:]
+sockets = [socket.socket() for _ in names]
+for s in sockets:
+    s.bind(("127.0.0.1", 0))
+    if kind == "listening": s.listen()
+copies = [os.dup2(s.fileno(), 200 + i) for i, s in enumerate(sockets)]
+for i, fd in enumerate(copies): os.dup2(fd, 3 + i, inheritable=True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names))
+os.execvp(program[0], program)
+`;
+/* The option `launcher` of a daemon that systemd passes sockets. */
+const passing = (names, kind = 'listening') => ({ launcher: ['python3', '-c', PASS, names, kind] });
+
 function merge(base, over) {
   const result = { ...base };
   for (const [key, value] of Object.entries(over || {})) {
@@ -252,4 +268,4 @@ async function run(args, options = {}) {
   }
 }
 
-module.exports = { daemon, newDaemon, run };
+module.exports = { daemon, newDaemon, passing, run };

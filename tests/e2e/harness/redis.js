@@ -90,8 +90,8 @@ class Redis {
   async start() {
     const where = this.port ? { port: this.port, host: '127.0.0.1' } : { path: this.socket };
     this.child = start(process.env.WSLOCK_TEST_REDIS || 'redis-server', [
-      '--port', String(this.port || 0), '--bind', '127.0.0.1', '--unixsocket', this.socket,
-      '--save', '', '--appendonly', 'no', '--dir', this.dir, ...this.extra,
+      ...(this.file ? [this.file] : []), '--port', String(this.port || 0), '--bind', '127.0.0.1', '--unixsocket', this.socket,
+      ...(this.file ? [] : ['--save', '', '--appendonly', 'no']), '--dir', this.dir, ...this.extra,
     ], { env: { ...process.env, ...this.env } });
     this.child.stdout.resume();
     this.child.stderr.resume();
@@ -144,11 +144,15 @@ class Redis {
   }
 }
 
-/* options: {tcp: true} for a TCP port (kept over restart), {args: […]} for redis-server, {steppable: true} for a
- * clock that the test sets. */
+/* options: {tcp: true} for a TCP port (kept over restart), {args: […]} for redis-server, {file: true} for a
+ * configuration file that CONFIG REWRITE writes, {steppable: true} for a clock that the test sets. */
 async function redis(t, options = {}) {
   const server = new Redis(tempDir(t), options.tcp ? await freePort() : 0);
   server.extra = options.args || [];
+  if (options.file) {
+    server.file = path.join(server.dir, 'redis.conf');
+    fs.writeFileSync(server.file, 'save ""\n');
+  }
   if (options.steppable) {
     const build = process.env.WSLOCK_BUILD_DIR || path.join(ROOT, 'build');
     server.clock = path.join(server.dir, 'clock');
