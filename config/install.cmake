@@ -25,6 +25,10 @@ foreach(program wslockctl wslockd)
 endforeach()
 
 install(FILES config/wslockd.yaml config/audit/ecs.jq config/audit/fhir.jq DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+# What operators read; the runbooks of the alerts are in metrics.md.
+foreach(page audit configuration metrics operations operations-reference security)
+  install(FILES docs/${page}.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endforeach()
 # For Prometheus and Grafana.
 install(FILES config/alerts.yaml config/grafana-dashboard.json
   DESTINATION ${CMAKE_INSTALL_DATADIR}/wslockd)

@@ -47,12 +47,18 @@ check_files() {
 755 /usr/sbin/wslockd
 644 /usr/share/bash-completion/completions/wslockctl
 644 /usr/share/bash-completion/completions/wslockd
+644 /usr/share/doc/wslockd/audit.md
 644 /usr/share/doc/wslockd/changelog.Debian.gz
 644 /usr/share/doc/wslockd/changelog.gz
+644 /usr/share/doc/wslockd/configuration.md
 644 /usr/share/doc/wslockd/copyright
 644 /usr/share/doc/wslockd/examples/ecs.jq
 644 /usr/share/doc/wslockd/examples/fhir.jq
 644 /usr/share/doc/wslockd/examples/wslockd.yaml
+644 /usr/share/doc/wslockd/metrics.md
+644 /usr/share/doc/wslockd/operations-reference.md
+644 /usr/share/doc/wslockd/operations.md
+644 /usr/share/doc/wslockd/security.md
 644 /usr/share/man/man1/wslockctl.1.gz
 644 /usr/share/man/man5/wslockd.yaml.5.gz
 644 /usr/share/man/man8/wslockd.8.gz
@@ -173,7 +179,7 @@ check_logrotate() {
 
 make_package
 if [ "${2:-}" = --install ]; then
-    tests/package_install.sh "$package" "${3:?a folder}" || failed=1
+    tests/package_install.sh "$package" "${3:?a folder}" "$build" || failed=1
 else
     check_files
     check_configuration

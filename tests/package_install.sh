@@ -5,7 +5,8 @@
 set -euo pipefail
 export LC_ALL=C.UTF-8
 
-package=$(realpath "$1") root=$(realpath "$2")
+package=$(realpath "$1") root=$(realpath "$2") build=$(realpath "$3")
+page=$(realpath "$(dirname "$0")/../docs/operations.md")
 folder=$(mktemp -d)
 failed=0
 mounted=no
@@ -27,7 +28,7 @@ prepare() {
     [ -e "$root/usr/sbin/policy-rc.d" ] || install -m 755 <(printf '#!/bin/sh\nexit 101\n') "$root/usr/sbin/policy-rc.d"
     inside apt-get update -qq
     inside apt-get purge -y -qq wslockd >/dev/null 2>&1 || true
-    inside apt-get install -y -qq --no-install-recommends redis-server systemd >/dev/null 2>&1
+    inside apt-get install -y -qq --no-install-recommends redis-server systemd openssl >/dev/null 2>&1
 }
 
 clean_up() {
@@ -55,13 +56,17 @@ expect_owner() { # owner:group mode path
     [ "$found" = "$1 $2" ] || finding "$3: $found instead of $1 $2"
 }
 
-check_installed() {
-    [ "$(inside dpkg-query -W -f '${Status}' wslockd)" = 'install ok installed' ] || finding 'the state of the package'
+check_owners() {
     expect_owner wslockd:wslockd 750 /run/wslockd
     expect_owner wslockd:wslockd 750 /var/lib/wslockd
     expect_owner wslockd:wslockd 750 /var/log/wslockd
     expect_owner root:wslockd 750 /etc/wslockd
     expect_owner root:wslockd 640 /etc/wslockd/wslockd.yaml
+}
+
+check_installed() {
+    [ "$(inside dpkg-query -W -f '${Status}' wslockd)" = 'install ok installed' ] || finding 'the state of the package'
+    check_owners
 }
 
 is_enabled() {
@@ -109,10 +114,47 @@ trap 'kill $daemon $redis 2>/dev/null || true' EXIT
 wait_for ' ready '
 chroot "$root" wslockctl --socket /run/wslockd/ops.sock status
 kill -HUP $daemon
-wait_for '^reloaded'
+wait_for ' reloaded'
 kill -TERM $daemon
 wait $daemon
 END
+}
+
+# The nth block under a heading of docs/operations.md.
+block() { # heading n
+    awk -v heading="$1" -v n="$2" '/^#+ / { on = $0 ~ "^#+ " heading "$" }
+        on && /^```/ { inside = !inside; count += inside; next }
+        on && inside && count == n' "$page"
+}
+
+expect_readable() { # path
+    inside runuser -u wslockd -- test -r "$1" || finding "the daemon cannot read $1"
+}
+
+# The commands of the page that set owners and modes.
+page_files() {
+    local live=/etc/letsencrypt/live/locks.example.org hook=/etc/letsencrypt/renewal-hooks/deploy/wslockd
+    block 'First start' 1 | inside bash -e || finding 'the secret of the page'
+    expect_owner root:wslockd 640 /etc/wslockd/trial.secret
+    block Certificate 1 | inside bash -e || finding 'the folder for certificates'
+    mkdir -p "$root$live" "$root${hook%/*}"
+    openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=locks.example.org -keyout "$root$live/privkey.pem" \
+        -out "$root$live/fullchain.pem" 2>/dev/null
+    block Certificate 3 >"$root$hook"
+    block Certificate 4 | inside bash -e || finding 'the deploy hook'
+    expect_owner root:wslockd 640 /etc/wslockd/tls/privkey.pem
+    expect_readable /etc/wslockd/tls/privkey.pem
+    expect_readable /etc/wslockd/trial.secret
+    rm -r "$root/etc/wslockd/tls" "$root/etc/wslockd/trial.secret" "$root/etc/letsencrypt"
+}
+
+# Without the package: what `cmake --install` installs, and the commands of the page behind it.
+from_source() {
+    DESTDIR=$root cmake --install "$build" --prefix /usr/local >"$folder/log" || finding 'cmake --install'
+    block 'From source' 1 | grep -v '^cmake\|^systemctl' | inside bash -e || finding 'the commands after cmake --install'
+    check_owners
+    sed "s|^|$root|" "$build/install_manifest.txt" | xargs rm -f
+    rm -r "$root"/{etc,run,var/lib,var/log}/wslockd
 }
 
 # The same package under a higher version.
@@ -179,7 +221,7 @@ purge() {
 }
 
 prepare
-for step in first_install configure upgrade reinstall purge; do
+for step in first_install page_files configure upgrade reinstall purge from_source; do
     echo "== $step"
     $step
 done

@@ -26,7 +26,7 @@ const REFERENCE = read('docs/operations-reference.md');
 /* Blocks that do not run here: a line of the block, and what runs it or why nothing does. */
 const ELSEWHERE = {
   'config/dev/install.sh run && apt-get install -y dpkg-dev': 'tests/package.sh makes the package by cpack; config/dev/run.sh runs install.sh',
-  'apt-get install -y ./build/wslockd_*.deb redis-server': 'tests/package_install.sh, first_install',
+  'apt-get install -y ./build/wslockd_*.deb redis-server curl openssl logrotate': 'tests/package_install.sh, first_install',
   'cmake --install build': 'tests/package_install.sh, from_source',
   'apt-get install -y ./build/wslockd_*.deb': 'tests/package_install.sh, upgrade',
   'certbot certonly --standalone -d locks.example.org': 'needs a public name; the hook that it calls runs here',
