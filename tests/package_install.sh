@@ -154,7 +154,7 @@ from_source() {
     block 'From source' 1 | grep -v '^cmake\|^systemctl' | inside bash -e || finding 'the commands after cmake --install'
     check_owners
     sed "s|^|$root|" "$build/install_manifest.txt" | xargs rm -f
-    rm -r "$root"/{etc,run,var/lib,var/log}/wslockd
+    rm -r "$root"/{etc,run,var/lib,var/log,usr/local/share,usr/local/share/doc}/wslockd
 }
 
 # The same package under a higher version.

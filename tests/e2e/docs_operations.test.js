@@ -131,7 +131,7 @@ class Machine {
   }
   /* Until the log since `from` has the pattern. */
   logged(pattern, from = 0) {
-    return h.eventually(() => pattern.test(this.log().slice(from)), `log ${pattern}\n${this.log().slice(-2000)}`);
+    return h.eventually(() => assert.match(this.log().slice(from), pattern) ?? true, `log ${pattern}`);
   }
 
   /* Until locks can be granted. */
@@ -183,7 +183,9 @@ class Machine {
     const out = fs.openSync(this.journal, 'a');
     this.child = h.start(program, args, { stdio: ['ignore', out, out] });
     fs.closeSync(out);
-    await this.logged(/ ready /, from);
+    await Promise.race([this.logged(/ ready /, from), this.child.ended.then((end) => {
+      if (this.child) throw new Error(`the daemon ended: ${JSON.stringify(end)}\n${this.log().slice(from)}`);
+    })]);
     this.port = Number(/ listening .*?port=(\d+)/.exec(this.log().slice(from))[1]);
   }
   async reload() {
