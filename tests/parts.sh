@@ -8,7 +8,7 @@ set -euo pipefail
 
 declare -A parts=(
     [room]="state holder departed members waiters backlog apply notified deliver tell_waiters tell presence
-        notices store_lost take rooms resync"
+        notices store_lost take count rooms resync"
     [session]="state registry key_wait membership queue audit_record audit audit_events handshake disconnect end send
         call errors answers subscription delayed_replies token_life liveness open reconcile operate verify inspect listing
         open_request handlers handle_acquire handle_auth handle_cancel handle_heartbeat handle_join

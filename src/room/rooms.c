@@ -7,6 +7,7 @@
 
 #include "apply.h"
 #include "backlog.h"
+#include "count.h"
 #include "deliver.h"
 #include "holder.h"
 #include "members.h"
@@ -17,7 +18,6 @@
 #include "tell_waiters.h"
 #include "waiters.h"
 #include "wslock/base/mem.h"
-#include "wslock/metrics/metrics.h"
 
 struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
                            void (*on_reported)(void *ctx, const struct lock_result *result),
@@ -30,6 +30,7 @@ struct rooms *rooms_create(struct wheel *wheel, struct lock_store *store,
     r->ctx = ctx;
     r->by_resource = map_create();
     wheel_timer_init(&r->report_timer);
+    room_counts_init(r);
     return r;
 }
 
@@ -70,6 +71,7 @@ void rooms_destroy(struct rooms **r) {
         return;
     }
     wheel_cancel(&(*r)->report_timer);
+    room_counts_fini(*r);
     map_each((*r)->by_resource, destroy_empty, NULL);
     map_destroy(&(*r)->by_resource);
     mem_free(*r);
@@ -265,23 +267,4 @@ static void move_deadlines(void *ctx, struct str key, void *value) {
 
 void rooms_on_clock_step(struct rooms *r, int64_t step_ms) {
     map_each(r->by_resource, move_deadlines, &step_ms);
-}
-
-static void count_room(void *ctx, struct str key, void *value) {
-    (void)ctx;
-    (void)key;
-    const struct room *room = value;
-    const char *type = room->type->policy->type;
-    if (room->synced && room->lock.view.state != LOCK_STATE_FREE) {
-        metrics_add(METRIC_LOCKS, 1, type, lock_state_text(room->lock.view.state));
-    }
-    if (!list_empty(&room->waiters)) {
-        metrics_add(METRIC_WAITERS, (double)list_count(&room->waiters), type, NULL);
-    }
-}
-
-void rooms_collect_metrics(struct rooms *r) {
-    metrics_clear(METRIC_LOCKS);
-    metrics_clear(METRIC_WAITERS);
-    map_each(r->by_resource, count_room, NULL);
 }

@@ -115,6 +115,15 @@ struct room {
     struct wheel_timer store_lost_timer;
 };
 
+/* A count of all rooms for the metrics, made in parts (count.c). */
+struct room_counts {
+    struct wheel_timer timer; /* for the next part */
+    bool running;
+    size_t cursor;            /* of map_scan */
+    struct type_count *types; /* so far */
+    size_t type_count;
+};
+
 struct rooms {
     struct wheel *wheel;
     struct lock_store *store;
@@ -123,6 +132,7 @@ struct rooms {
     void (*on_superseded)(void *ctx, struct str session_id);
     void *ctx;                       /* of these two */
     struct wheel_timer report_timer; /* while a room awaits a report */
+    struct room_counts counts;
 };
 
 static inline struct str room_resource(const struct room *room) {

@@ -137,7 +137,8 @@ void rooms_on_degraded(struct rooms *r);
 /* Store time until which this subscriber's lock is confirmed; 0: it holds none. */
 int64_t room_confirmed_until_ms(const struct room_sub *sub);
 
-/* wslock_locks{type,state}. */
+/* wslock_locks{type,state} and wslock_waiters{type}. Many rooms are counted over several turns of
+ * the loop; the metrics have the count before until then. */
 void rooms_collect_metrics(struct rooms *r);
 
 /* From lock types to wire types; also for replies. mine: -1 leaves it out. */
