@@ -177,7 +177,7 @@ class Machine {
   }
   async start() {
     const [, line] = /^\S*ExecStart=(.*)$/m.exec(read('config/systemd/service.in'));
-    let [program, ...args] = this.local(line.replace('@WSLOCK_SBINDIR@/wslockd', h.PROGRAM)).split(' ');
+    let [program, ...args] = this.local(line).replace('@WSLOCK_SBINDIR@/wslockd', h.PROGRAM).split(' ');
     if (this.socket) [program, ...args] = [...h.passing(['public']).launcher, program, ...args];
     const from = this.log().length;
     const out = fs.openSync(this.journal, 'a');
