@@ -7,6 +7,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
+const { done, refused } = require('./harness/ctl');
 
 const CTL = process.env.WSLOCKCTL || path.join(path.dirname(h.PROGRAM), 'wslockctl');
 const ENV = { ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0', UBSAN_OPTIONS: 'halt_on_error=1' };
@@ -19,20 +20,6 @@ const records = (d, action) => d.audit().filter((a) => a.action === action);
 const day = (ms) => new Date(ms).toLocaleDateString('sv'); // 2025-11-24
 /* Local time, with the date if that is another one than today's. */
 const clock = (ms, now = Date.now()) => `${day(ms) === day(now) ? '' : `${day(ms)} `}${new Date(ms).toTimeString().slice(0, 8)}`;
-
-async function done(promise) {
-  const told = await promise;
-  assert.deepStrictEqual([told.code, told.stderr], [0, ''], told.stdout);
-  return told.stdout;
-}
-
-/* One sentence on standard error, nothing on standard output. */
-async function refused(promise, code, message) {
-  const told = await promise;
-  assert.deepStrictEqual([told.code, told.stdout], [code, ''], told.stderr);
-  assert.match(told.stderr, /^wslockctl: [^\n]+\n$/);
-  assert.match(told.stderr, message);
-}
 
 /* A server on a unix socket that answers every request with these bytes. */
 async function fake(t, answer) {

@@ -6,23 +6,11 @@ const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
+const { done, refused } = require('./harness/ctl');
 
 const CTL = process.env.WSLOCKCTL || path.join(path.dirname(h.PROGRAM), 'wslockctl');
 const ENV = { ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0', UBSAN_OPTIONS: 'halt_on_error=1', SUDO_USER: '', NO_COLOR: '1' };
 const ctl = (args, env = {}) => h.run(args, { program: CTL, env: { ...ENV, ...env } });
-
-async function done(promise) {
-  const told = await promise;
-  assert.deepStrictEqual([told.code, told.stderr], [0, ''], told.stdout);
-  return told.stdout;
-}
-
-async function refused(promise, code, message) {
-  const told = await promise;
-  assert.deepStrictEqual([told.code, told.stdout], [code, ''], told.stderr);
-  assert.match(told.stderr, /^wslockctl: [^\n]+\n$/);
-  assert.match(told.stderr, message);
-}
 
 const rows = (text) => text.trimEnd().split('\n').map((line) => line.split(/ {2,}/));
 const queue = async (d, user, r) => {
