@@ -24,7 +24,7 @@ declare -A parts=(
     [audit]="chain record sink writer reports admin known tail rotation audit lines reader
         sequence verify"
     [fetch]="lookup fetch"
-    [auth]="b64 name claim_path claims alg roca key jwk compact keystore keyfiles jwks auth jws sign ticket"
+    [auth]="b64 name claim_path claims alg roca checked key jwk compact keystore keyfiles jwks auth jws sign ticket"
     [redis]="hiredis_api adapter link_private link_state call connect link embedded_child embedded reply
         version"
     [lock]="crc16 types msgpack event args script_reply scripts state store_time script audit_recovery endings

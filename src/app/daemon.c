@@ -323,16 +323,45 @@ static void start_key_fetch(void *ctx, const struct auth_fetch *fetch) {
         .done = fetch->done,
         .ctx = fetch->ctx,
     };
-    fetcher_start(ctx, &request);
+    struct daemon *d = ctx;
+    fetcher_start(d->fetcher, &request);
 }
 
 static void cancel_key_fetch(void *ctx) {
-    fetcher_cancel(ctx);
+    struct daemon *d = ctx;
+    fetcher_cancel(d->fetcher);
+}
+
+struct key_work {
+    uv_work_t request;
+    struct auth_work *work;
+};
+
+static void run_key_work(uv_work_t *request) {
+    struct auth_work *work = CONTAINER_OF(request, struct key_work, request)->work;
+    work->run(work);
+}
+
+static void after_key_work(uv_work_t *request, int status) {
+    struct key_work *k = CONTAINER_OF(request, struct key_work, request);
+    (void)status; /* nothing cancels it */
+    k->work->done(k->work);
+    mem_free(k);
+}
+
+static void start_key_work(void *ctx, struct auth_work *work) {
+    struct daemon *d = ctx;
+    struct key_work *k = mem_zalloc(sizeof *k);
+    k->work = work;
+    if (uv_queue_work(&d->loop, &k->request, run_key_work, after_key_work) != 0) {
+        mem_exhausted();
+    }
 }
 
 static void fetch_keys(struct daemon *d) {
     d->fetcher = fetcher_create(&d->loop);
-    const struct auth_key_source source = {d->wheel, start_key_fetch, cancel_key_fetch, d->fetcher};
+    const struct auth_key_source source = {d->wheel, start_key_fetch, cancel_key_fetch,
+                                           start_key_work, d};
     auth_fetch_keys(d->auth, d->config, &source);
 }
 

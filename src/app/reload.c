@@ -95,7 +95,7 @@ static bool prepare(const struct reload_target *t, struct prepared *p, struct re
     unsupported_each(p->config, on_unsupported, r);
     bool ok = config_may_reload(t->config, p->config, on_problem, r);
     p->net = net_prepare(t->net, p->config, on_finding, r);
-    p->auth = auth_prepare(p->config, on_finding, r);
+    p->auth = auth_prepare(t->auth, p->config, on_finding, r);
     if (p->config->ticket_signing_key_file != NULL) {
         p->tickets = ticket_keys_load(p->config->ticket_signing_key_file, &problem);
         tell(r, &problem);

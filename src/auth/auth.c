@@ -96,20 +96,35 @@ bool auth_check(const struct config *config, config_finding_cb on_problem, void 
     bool ok;
 
     auth_keystore_init(&keys);
-    ok = auth_keys_load(&keys, config, on_problem, ctx);
+    ok = auth_keys_load(&keys, config, NULL, on_problem, ctx);
     auth_keystore_fini(&keys);
     return ok;
 }
 
-struct auth *auth_prepare(const struct config *config, config_finding_cb on_problem, void *ctx) {
+/* The public keys in use: they have been found valid. */
+static struct auth_checked *checked_keys(const struct auth *now) {
+    struct auth_checked *checked = auth_checked_create();
+
+    for (size_t i = 0; now != NULL && i < now->keys.count; i++) {
+        if (now->keys.keys[i]->pkey != NULL) {
+            auth_checked_add(checked, now->keys.keys[i]->pkey, true);
+        }
+    }
+    return checked;
+}
+
+struct auth *auth_prepare(const struct auth *now, const struct config *config,
+                          config_finding_cb on_problem, void *ctx) {
     struct auth *a = mem_zalloc(sizeof *a);
+    struct auth_checked *checked = checked_keys(now);
 
     json_object_seed(0); /* a random seed, against chosen collisions; further calls do nothing */
     auth_keystore_init(&a->keys);
     copy_rules(&a->rules, config);
-    if (!auth_keys_load(&a->keys, config, on_problem, ctx)) {
+    if (!auth_keys_load(&a->keys, config, checked, on_problem, ctx)) {
         auth_destroy(&a);
     }
+    auth_checked_destroy(&checked);
     return a;
 }
 
@@ -117,7 +132,7 @@ struct auth *auth_create(const struct config *config, char **problem) {
     struct auth *a;
 
     *problem = NULL;
-    a = auth_prepare(config, keep_first, problem);
+    a = auth_prepare(NULL, config, keep_first, problem);
     if (a != NULL) {
         log_unused_keys(config);
     }

@@ -190,6 +190,23 @@ static enum auth_alg bind_alg(const json_t *jwk, const struct auth_jwk_defaults 
     return fits ? alg : AUTH_ALG_NONE;
 }
 
+EVP_PKEY *auth_jwk_pkey(const json_t *jwk) {
+    const json_t *kty = json_object_get(jwk, "kty");
+    enum auth_alg only;
+
+    if (jsonr_is(kty, "RSA")) {
+        return read_rsa(jwk);
+    }
+    if (!jsonr_is(kty, "EC") && !jsonr_is(kty, "OKP")) {
+        return NULL;
+    }
+    only = alg_of_curve(jwk, kty);
+    if (only == AUTH_ALG_NONE) {
+        return NULL;
+    }
+    return only == AUTH_ALG_EDDSA ? read_okp(jwk) : read_ec(jwk, only);
+}
+
 struct auth_key *auth_jwk_read(const json_t *jwk, const struct auth_jwk_defaults *defaults,
                                const char **why) {
     const json_t *kid_json = json_object_get(jwk, "kid");
@@ -214,26 +231,16 @@ struct auth_key *auth_jwk_read(const json_t *jwk, const struct auth_jwk_defaults
         return NULL;
     }
 
-    switch (auth_alg_info(alg)->family) {
-    case AUTH_FAMILY_HMAC:
+    if (auth_alg_info(alg)->family == AUTH_FAMILY_HMAC) {
         if (defaults->public_only) {
             *why = "a secret in a key set that others can read";
             return NULL;
         }
         return read_oct(jwk, alg, kid, why);
-    case AUTH_FAMILY_RSA_PKCS1:
-    case AUTH_FAMILY_RSA_PSS:
-        pkey = read_rsa(jwk);
-        break;
-    case AUTH_FAMILY_ECDSA:
-        pkey = read_ec(jwk, alg);
-        break;
-    case AUTH_FAMILY_EDDSA:
-        pkey = read_okp(jwk);
-        break;
     }
+    pkey = auth_jwk_pkey(jwk);
     if (pkey != NULL) {
-        key = auth_key_create_public(alg, kid, pkey, why);
+        key = auth_key_create_public(alg, kid, pkey, defaults->checked, why);
     } else {
         *why = "the key's numbers are missing or malformed";
     }

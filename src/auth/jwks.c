@@ -20,6 +20,8 @@ struct jwks {
     size_t others; /* keys of store that come from elsewhere */
     char *url;     /* of the set; NULL: none is configured */
     struct buf text;
+    struct auth_checked *checked;     /* the keys of text, or NULL */
+    struct check *check;              /* of a set that has been fetched, or NULL */
     bool loaded;                      /* store has the keys of text */
     bool fetching, fetched_before;    /* this URL */
     bool failing;                     /* the last fetch failed */
@@ -28,6 +30,14 @@ struct jwks {
     struct wheel_timer next, too_old; /* the next fetch; the end of maxAge */
     void (*on_fetched)(void *ctx);
     void *on_fetched_ctx;
+};
+
+/* A fetched set whose keys are checked. */
+struct check {
+    struct auth_work work;
+    struct jwks *jwks; /* NULL: nobody waits for it any more */
+    struct buf text;
+    struct auth_checked *checked; /* the result: NULL if it took too long */
 };
 
 static void on_too_old(struct wheel_timer *timer);
@@ -45,18 +55,20 @@ static void drop(struct jwks *j) {
     auth_keystore_split(j->store, j->others, &dropped);
     auth_keystore_fini(&dropped);
     buf_reset(&j->text);
+    auth_checked_destroy(&j->checked);
     j->loaded = false;
     wheel_cancel(&j->too_old);
     metrics_set(METRIC_JWKS_KEYS, 0, NULL, NULL);
 }
 
 /* Puts the set's keys in the place of those before. NULL, or why everything stays as it is. */
-static const char *adopt(struct jwks *j, struct str text) {
+static const char *adopt(struct jwks *j, struct str text, const struct auth_checked *checked) {
     struct auth_jwk_defaults defaults = auth_jwk_defaults_of(j->config);
     struct auth_keystore before;
     const char *why;
 
     defaults.public_only = true;
+    defaults.checked = checked;
     auth_keystore_split(j->store, j->others, &before);
     why = auth_jwks_add(j->store, text, &defaults, &j->config->auth.algorithms, j->url);
     if (why != NULL) {
@@ -67,17 +79,17 @@ static const char *adopt(struct jwks *j, struct str text) {
     return why;
 }
 
-/* NULL: the set is in use. An unchanged set is not read again, nor what is wrong in it logged. */
-static const char *take(struct jwks *j, struct str text) {
-    const char *why;
+/* NULL: the set is in use. */
+static const char *take(struct jwks *j, struct str text, struct auth_checked **checked) {
+    const char *why =
+        *checked != NULL ? adopt(j, text, *checked) : "its keys take too long to check";
 
-    if (j->loaded && str_eq(text, (struct str){j->text.data, j->text.len})) {
-        return NULL;
-    }
-    why = adopt(j, text);
     if (why == NULL) {
         buf_reset(&j->text);
         buf_append(&j->text, text.p, text.len);
+        auth_checked_destroy(&j->checked);
+        j->checked = *checked;
+        *checked = NULL;
         j->loaded = true;
         log_info("jwks_loaded", LF("url", j->url), LFI("keys", key_count(j)));
     }
@@ -133,13 +145,8 @@ static void tell_fetched(struct jwks *j) {
     j->failing = false;
 }
 
-static void on_done(void *ctx, const char *problem, struct str text) {
-    struct jwks *j = ctx;
-
+static void end_fetch(struct jwks *j, const char *problem) {
     j->fetching = false;
-    if (problem == NULL) {
-        problem = take(j, text);
-    }
     if (problem != NULL) {
         tell_failed(j, problem);
         fetch_after(j, j->config->auth.jwks_cooldown_ms);
@@ -154,6 +161,47 @@ static void on_done(void *ctx, const char *problem, struct str text) {
     }
 }
 
+static void run_check(struct auth_work *work) {
+    struct check *c = CONTAINER_OF(work, struct check, work);
+
+    c->checked = auth_jwks_check((struct str){c->text.data, c->text.len});
+}
+
+static void on_checked(struct auth_work *work) {
+    struct check *c = CONTAINER_OF(work, struct check, work);
+    struct jwks *j = c->jwks;
+
+    if (j != NULL) {
+        j->check = NULL;
+        end_fetch(j, take(j, (struct str){c->text.data, c->text.len}, &c->checked));
+    }
+    auth_checked_destroy(&c->checked);
+    buf_fini(&c->text);
+    mem_free(c);
+}
+
+static void start_check(struct jwks *j, struct str text) {
+    struct check *c = mem_zalloc(sizeof *c);
+
+    c->work = (struct auth_work){run_check, on_checked};
+    c->jwks = j;
+    buf_init(&c->text);
+    buf_append(&c->text, text.p, text.len);
+    j->check = c;
+    j->source.work(j->source.ctx, &c->work);
+}
+
+/* An unchanged set is not read again, nor what is wrong in it logged. */
+static void on_done(void *ctx, const char *problem, struct str text) {
+    struct jwks *j = ctx;
+
+    if (problem != NULL || (j->loaded && str_eq(text, (struct str){j->text.data, j->text.len}))) {
+        end_fetch(j, problem);
+    } else {
+        start_check(j, text);
+    }
+}
+
 static void on_next(struct wheel_timer *timer) {
     struct jwks *j = CONTAINER_OF(timer, struct jwks, next);
     const struct auth_fetch fetch = {j->url, AUTH_MAX_JWKS_BYTES, TIMEOUT_MS, on_done, j};
@@ -165,7 +213,10 @@ static void on_next(struct wheel_timer *timer) {
 
 static void stop_fetching(struct jwks *j) {
     wheel_cancel(&j->next);
-    if (j->fetching) {
+    if (j->check != NULL) {
+        j->check->jwks = NULL;
+        j->check = NULL;
+    } else if (j->fetching) {
         j->source.cancel(j->source.ctx);
     }
     j->fetching = false;
@@ -203,7 +254,7 @@ static void change_url(struct jwks *j) {
 
 /* The rules for keys may have changed. */
 static void adopt_again(struct jwks *j) {
-    const char *why = adopt(j, (struct str){j->text.data, j->text.len});
+    const char *why = adopt(j, (struct str){j->text.data, j->text.len}, j->checked);
 
     if (why != NULL) {
         tell_failed(j, why);
@@ -247,6 +298,7 @@ void jwks_destroy(struct jwks **jwks) {
     stop_fetching(j);
     wheel_cancel(&j->too_old);
     buf_fini(&j->text);
+    auth_checked_destroy(&j->checked);
     mem_free(j->url);
     mem_free(j);
     *jwks = NULL;

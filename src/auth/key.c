@@ -91,21 +91,12 @@ static const char *check_kind(const struct auth_alg_info *info, const EVP_PKEY *
     return "unknown algorithm";
 }
 
-/* Checks that an EC point is on its curve, and that RSA modulus and exponent are valid. */
-static bool public_part_is_valid(EVP_PKEY *pkey) {
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    bool ok = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
-
-    EVP_PKEY_CTX_free(ctx);
-    return ok;
-}
-
 struct auth_key *auth_key_create_public(enum auth_alg alg, const char *kid, EVP_PKEY *pkey,
-                                        const char **why) {
+                                        const struct auth_checked *checked, const char **why) {
     struct auth_key *key;
     const char *problem = check_kind(auth_alg_info(alg), pkey);
 
-    if (problem == NULL && !public_part_is_valid(pkey)) {
+    if (problem == NULL && !auth_checked_is_valid(checked, pkey)) {
         problem = "the key is not valid";
     }
     ERR_clear_error();

@@ -11,6 +11,7 @@
 #include "wslock/base/str.h"
 
 #include "alg.h"
+#include "checked.h"
 
 #define AUTH_RSA_MIN_BITS 2048
 #define AUTH_RSA_MAX_BITS 8192
@@ -29,8 +30,9 @@ struct auth_key {
 struct auth_key *auth_key_create_secret(enum auth_alg alg, const char *kid, struct str secret,
                                         const char **why) MUST_CHECK;
 /* For any other; takes a reference of its own. NULL with *why if the key is not of the algorithm's
- * kind and curve, is too weak or is not valid. */
+ * kind and curve, is too weak or is not valid. checked may be NULL. */
 struct auth_key *auth_key_create_public(enum auth_alg alg, const char *kid, EVP_PKEY *pkey,
+                                        const struct auth_checked *checked,
                                         const char **why) MUST_CHECK;
 /* Wipes secrets. */
 void auth_key_destroy(struct auth_key **key);

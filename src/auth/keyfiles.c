@@ -19,13 +19,13 @@ int auth_no_passphrase(char *buf, int size, int writing, void *ctx) {
 }
 
 static struct auth_key *read_public_key(enum auth_alg alg, const char *kid, struct buf *pem,
-                                        const char **why) {
+                                        const struct auth_checked *checked, const char **why) {
     BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->len);
     EVP_PKEY *pkey = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, auth_no_passphrase, NULL) : NULL;
     struct auth_key *key = NULL;
 
     if (pkey != NULL) {
-        key = auth_key_create_public(alg, kid, pkey, why);
+        key = auth_key_create_public(alg, kid, pkey, checked, why);
     } else {
         *why = "holds no public key in PEM (BEGIN PUBLIC KEY)";
     }
@@ -62,7 +62,8 @@ bool auth_secret_read(enum auth_alg alg, const char *path, struct buf *out, cons
     return true;
 }
 
-static char *load_key(struct auth_keystore *store, const struct config *config, size_t index) {
+static char *load_key(struct auth_keystore *store, const struct config *config, size_t index,
+                      const struct auth_checked *checked) {
     const struct config_key *row = &config->auth.keys[index];
     const char *path = row->secret_file != NULL ? row->secret_file : row->public_key_file;
     enum auth_alg alg = auth_alg_parse(str_of(row->alg));
@@ -81,7 +82,7 @@ static char *load_key(struct auth_keystore *store, const struct config *config, 
     } else if (row->secret_file != NULL && auth_secret_read(alg, path, &content, &why)) {
         key = auth_key_create_secret(alg, row->kid, (struct str){content.data, content.len}, &why);
     } else if (row->secret_file == NULL && file_read(path, MAX_KEY_FILE_BYTES, &content, &why)) {
-        key = read_public_key(alg, row->kid, &content, &why);
+        key = read_public_key(alg, row->kid, &content, checked, &why);
     }
     if (key != NULL && !auth_keystore_add(store, key)) {
         why = "there are more than 256 keys";
@@ -123,13 +124,15 @@ struct auth_jwk_defaults auth_jwk_defaults_of(const struct config *config) {
     };
 }
 
-static char *load_jwks(struct auth_keystore *store, const struct config *config) {
-    const struct auth_jwk_defaults defaults = auth_jwk_defaults_of(config);
+static char *load_jwks(struct auth_keystore *store, const struct config *config,
+                       const struct auth_checked *checked) {
+    struct auth_jwk_defaults defaults = auth_jwk_defaults_of(config);
     const char *path = config->auth.jwks_file;
     struct buf content;
     const char *why = NULL;
     char *problem = NULL;
 
+    defaults.checked = checked;
     buf_init(&content);
     if (file_read(path, AUTH_MAX_JWKS_BYTES, &content, &why)) {
         why = auth_jwks_add(store, (struct str){content.data, content.len}, &defaults,
@@ -154,14 +157,14 @@ static bool report(char *problem, config_finding_cb on_problem, void *ctx) {
 }
 
 bool auth_keys_load(struct auth_keystore *store, const struct config *config,
-                    config_finding_cb on_problem, void *ctx) {
+                    const struct auth_checked *checked, config_finding_cb on_problem, void *ctx) {
     bool ok = true;
 
     for (size_t i = 0; i < config->auth.key_count; i++) {
-        ok = report(load_key(store, config, i), on_problem, ctx) && ok;
+        ok = report(load_key(store, config, i, checked), on_problem, ctx) && ok;
     }
     if (config->auth.jwks_file != NULL) {
-        ok = report(load_jwks(store, config), on_problem, ctx) && ok;
+        ok = report(load_jwks(store, config, checked), on_problem, ctx) && ok;
     }
     if (ok && store->count == 0 && config->auth.jwks_url == NULL) {
         on_problem(ctx, "auth: no usable key: neither auth.keys nor auth.jwks has one for an "

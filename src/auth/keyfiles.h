@@ -8,9 +8,10 @@
 #include "keystore.h"
 
 /* Adds every key that the configuration names and that is for an algorithm of auth.algorithms.
- * False after a problem has been reported. */
+ * checked may be NULL. False after a problem has been reported. */
 bool auth_keys_load(struct auth_keystore *store, const struct config *config,
-                    config_finding_cb on_problem, void *ctx) MUST_CHECK;
+                    const struct auth_checked *checked, config_finding_cb on_problem,
+                    void *ctx) MUST_CHECK;
 /* What the configured algorithms bind keys of a set to. */
 struct auth_jwk_defaults auth_jwk_defaults_of(const struct config *config);
 /* Appends a secret file's bytes without a final line break. False with *why (a static sentence) if

@@ -1,9 +1,14 @@
 /* The loaded keys, found by algorithm and kid. */
 #include "keystore.h"
 
+#include <openssl/err.h>
+
+#include "wslock/base/clock.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
+
+#define CHECK_MAX_MS 10000
 
 void auth_keystore_init(struct auth_keystore *store) {
     *store = (struct auth_keystore){0};
@@ -163,6 +168,28 @@ static void add_jwk(struct auth_keystore *store, const json_t *jwk, size_t index
         log_debug("jwks_key", LF("source", source), LF("kid", kid != NULL ? kid : ""),
                   LF("alg", auth_alg_info(key->alg)->name));
     }
+}
+
+struct auth_checked *auth_jwks_check(struct str text) {
+    uint64_t begin_ms = clock_boot_ms();
+    struct auth_checked *checked = auth_checked_create();
+    json_t *set = jsonr_object(text, NULL);
+    const json_t *keys = json_object_get(set, "keys");
+
+    for (size_t i = 0; checked != NULL && i < json_array_size(keys); i++) {
+        EVP_PKEY *pkey = auth_jwk_pkey(json_array_get(keys, i));
+
+        if (pkey != NULL) {
+            auth_checked_add(checked, pkey, auth_checked_is_valid(checked, pkey));
+        }
+        EVP_PKEY_free(pkey);
+        if (clock_boot_ms() - begin_ms > CHECK_MAX_MS) {
+            auth_checked_destroy(&checked);
+        }
+    }
+    ERR_clear_error();
+    json_decref(set);
+    return checked;
 }
 
 const char *auth_jwks_add(struct auth_keystore *store, struct str text,

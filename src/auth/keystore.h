@@ -33,6 +33,9 @@ void auth_keystore_join(struct auth_keystore *store, struct auth_keystore *rest)
 const struct auth_key *auth_keystore_find(const struct auth_keystore *store, enum auth_alg alg,
                                           struct str kid, bool *unknown, const char **why);
 
+/* Checks the public keys of a JWK Set; it may be called in any thread. The caller destroys the
+ * result; NULL if it takes longer than 10 s. */
+struct auth_checked *auth_jwks_check(struct str text) MUST_CHECK;
 /* Adds the usable keys of a JWK Set (RFC 7517 §5), leaving out, with a log line each, those that
  * are not usable or whose algorithm is not allowed. `allowed` may be NULL for any; source names the
  * set in the log. NULL, or a static sentence when the text is no JWK Set or no key has been added.

@@ -130,7 +130,7 @@ static const char *add_key(struct ticket_keys *keys, EVP_PKEY *pkey, struct json
     } else if (has_key(keys, buf_cstr(&kid))) {
         why = "holds a key twice";
     } else {
-        slot->key = auth_key_create_public(AUTH_ALG_ES256, buf_cstr(&kid), pkey, &why);
+        slot->key = auth_key_create_public(AUTH_ALG_ES256, buf_cstr(&kid), pkey, NULL, &why);
     }
     if (why == NULL) {
         keys->count++;

@@ -27,6 +27,7 @@ struct world {
     struct wheel *wheel;
     struct auth_key_source source;
     struct auth_fetch fetch; /* under way: done is not NULL */
+    struct auth_work *work;  /* to be done, or NULL */
     unsigned fetches, told;
     EVP_PKEY *keys[3]; /* with the kids "0", "1" and "2" */
 };
@@ -45,6 +46,21 @@ static void cancel_fetch(void *ctx) {
     w->fetch.done = NULL;
 }
 
+static void start_work(void *ctx, struct auth_work *work) {
+    struct world *w = ctx;
+
+    assert_null(w->work);
+    w->work = work;
+}
+
+static void do_work(struct world *w) {
+    struct auth_work *work = w->work;
+
+    w->work = NULL;
+    work->run(work);
+    work->done(work);
+}
+
 static void on_fetched(void *ctx) {
     struct world *w = ctx;
 
@@ -58,7 +74,7 @@ static void pass_ms(struct world *w, uint64_t ms) {
     }
 }
 
-static void answer(struct world *w, const char *problem, const char *text) {
+static void bring(struct world *w, const char *problem, const char *text) {
     const struct auth_fetch fetch = w->fetch;
 
     if (fetch.done == NULL) {
@@ -69,8 +85,15 @@ static void answer(struct world *w, const char *problem, const char *text) {
     fetch.done(fetch.ctx, problem, str_of(text));
 }
 
+static void answer(struct world *w, const char *problem, const char *text) {
+    bring(w, problem, text);
+    if (w->work != NULL) {
+        do_work(w);
+    }
+}
+
 /* With the keys from the first to before the last. */
-static void answer_keys(struct world *w, size_t first, size_t last) {
+static struct buf key_set(struct world *w, size_t first, size_t last) {
     struct buf set;
     char kid[32];
 
@@ -82,6 +105,12 @@ static void answer_keys(struct world *w, size_t first, size_t last) {
         append_jwk(&set, w->keys[i], kid);
     }
     buf_append_str(&set, "]}");
+    return set;
+}
+
+static void answer_keys(struct world *w, size_t first, size_t last) {
+    struct buf set = key_set(w, first, last);
+
     answer(w, NULL, buf_cstr(&set));
     buf_fini(&set);
 }
@@ -108,7 +137,7 @@ static void world_init(struct world *w) {
         w->keys[i] = make_key("P-256");
     }
     w->wheel = wheel_create(now_ms);
-    w->source = (struct auth_key_source){w->wheel, start_fetch, cancel_fetch, w};
+    w->source = (struct auth_key_source){w->wheel, start_fetch, cancel_fetch, start_work, w};
     fixture_load(&w->f);
     assert_int_equal(try_key(w, 0), AUTH_INVALID);
     auth_fetch_keys(w->f.auth, &w->f.config, &w->source);
@@ -318,11 +347,77 @@ static void test_reload(void **state) {
     world_fini(&w);
 }
 
+static void bring_keys(struct world *w, size_t first, size_t last) {
+    struct buf set = key_set(w, first, last);
+
+    bring(w, NULL, buf_cstr(&set));
+    buf_fini(&set);
+}
+
+/* The keys of a fetched set are checked in another thread. */
+static void test_checking(void **state) {
+    struct world w;
+    struct auth_work *late;
+    uint64_t wait_ms;
+
+    (void)state;
+    world_init(&w);
+    bring_keys(&w, 0, 1);
+    assert_int_equal(try_key(&w, 0), AUTH_UNKNOWN_KEY);
+    assert_true(auth_await_key(w.f.auth, now_ms - 20, &wait_ms));
+    assert_int_equal(wait_ms, 0); /* still under way */
+    assert_int_equal(w.told, 0);
+    do_work(&w);
+    assert_int_equal(w.told, 1);
+    assert_int_equal(try_key(&w, 0), AUTH_OK);
+
+    pass_ms(&w, REFRESH_MS + 20);
+    bring_keys(&w, 0, 1); /* the same text */
+    assert_null(w.work);
+    pass_ms(&w, REFRESH_MS + 20);
+    bring_keys(&w, 1, 2);
+    assert_int_equal(try_key(&w, 0), AUTH_OK); /* meanwhile */
+    mem_free(w.f.config.auth.jwks_url);
+    w.f.config.auth.jwks_url = mem_strdup("https://other.example.org/certs");
+    reload(&w); /* what is checked is of no use any more */
+    late = w.work;
+    w.work = NULL;
+    pass_ms(&w, 20);
+    bring_keys(&w, 2, 3);
+    do_work(&w);
+    late->run(late);
+    late->done(late);
+    assert_int_equal(try_key(&w, 1), AUTH_UNKNOWN_KEY);
+    assert_int_equal(try_key(&w, 2), AUTH_OK);
+
+    pass_ms(&w, REFRESH_MS + 20);
+    bring_keys(&w, 0, 1);
+    late = w.work;
+    world_fini(&w); /* nobody waits for it */
+    late->run(late);
+    late->done(late);
+}
+
+static void test_invalid_key(void **state) {
+    static const char OFF_CURVE[] = "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"0\","
+                                    "\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\","
+                                    "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"}]}";
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    answer(&w, NULL, OFF_CURVE);
+    assert_int_equal(try_key(&w, 0), AUTH_UNKNOWN_KEY);
+    assert_non_null(auth_not_ready(w.f.auth));
+    world_fini(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refresh),  cmocka_unit_test(test_unknown_key),
-        cmocka_unit_test(test_failures), cmocka_unit_test(test_max_age),
-        cmocka_unit_test(test_reload),   cmocka_unit_test(test_beside_other_keys),
+        cmocka_unit_test(test_refresh),     cmocka_unit_test(test_unknown_key),
+        cmocka_unit_test(test_failures),    cmocka_unit_test(test_max_age),
+        cmocka_unit_test(test_reload),      cmocka_unit_test(test_checking),
+        cmocka_unit_test(test_invalid_key), cmocka_unit_test(test_beside_other_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

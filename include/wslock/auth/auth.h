@@ -55,11 +55,19 @@ struct auth_fetch {
     void *ctx;
 };
 
+/* Work that would hold up the loop. It is its own until done is called. */
+struct auth_work {
+    void (*run)(struct auth_work *work); /* in another thread */
+    void (*done)(struct auth_work *work);
+};
+
 /* How key sets are fetched, one at a time. Borrowed, must outlive the struct auth. */
 struct auth_key_source {
     struct wheel *wheel;
     void (*start)(void *ctx, const struct auth_fetch *fetch);
     void (*cancel)(void *ctx); /* done is not called any more */
+    /* Has work done, which nothing cancels. done is called in a later turn of the loop. */
+    void (*work)(void *ctx, struct auth_work *work);
     void *ctx;
 };
 
@@ -68,9 +76,10 @@ bool auth_check(const struct config *config, config_finding_cb on_problem, void 
 /* Loads the keys that the configuration names. NULL with *problem set (heap, caller frees) when a
  * file cannot be read or holds no usable key. */
 struct auth *auth_create(const struct config *config, char **problem) MUST_CHECK;
-/* Loads what auth_reload takes. NULL after every problem has been reported. */
-struct auth *auth_prepare(const struct config *config, config_finding_cb on_problem,
-                          void *ctx) MUST_CHECK;
+/* Loads what auth_reload takes; keys that `now` has too are not checked again. NULL after every
+ * problem has been reported. */
+struct auth *auth_prepare(const struct auth *now, const struct config *config,
+                          config_finding_cb on_problem, void *ctx) MUST_CHECK;
 /* Takes the keys and the rules of *next, which auth_prepare has made of config, and destroys those
  * before. Identities that are verified already stay as they are. */
 void auth_reload(struct auth *a, const struct config *config, struct auth **next);
