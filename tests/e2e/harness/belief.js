@@ -110,7 +110,7 @@ function beliefScenarios(make) {
       const it = await scene(t, make);
       await handOver(it, async () => {
         it.redis.pause();
-        await Promise.all(it.pairs.map(({ ann }) => eventually(() => !ann.believes, 'she stops', BEHIND)));
+        await Promise.all(it.pairs.map(({ ann }) => eventually(() => ann.told.includes('STORE_LOST'), 'her lock is given up', BEHIND)));
         it.redis.resume();
       }, () => {});
     },
@@ -118,7 +118,7 @@ function beliefScenarios(make) {
       const it = await scene(t, make);
       await handOver(it, async () => {
         await it.redis.stop('SIGKILL');
-        await Promise.all(it.pairs.map(({ ann }) => eventually(() => !ann.believes, 'she stops', BEHIND)));
+        await Promise.all(it.pairs.map(({ ann }) => eventually(() => ann.told.includes('STORE_LOST'), 'her lock is given up', BEHIND)));
         await it.redis.start();
       }, () => {});
     },
