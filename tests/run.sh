@@ -2,7 +2,8 @@
 # Installs what is missing, builds, and runs every test; the last lines are ctest's summary.
 #
 #   tests/run.sh          about a quarter of an hour on two cores
-#   tests/run.sh --all    and all of clang-tidy, and the end-to-end tests under valgrind
+#   tests/run.sh --all    and all of clang-tidy, longer walks, every end-to-end test with the sanitizers
+#                         and under valgrind
 #
 # With WSLOCK_TEST_REDIS=valkey-server against Valkey in place of Redis.
 #
@@ -45,7 +46,8 @@ configure_and_build() { # folder, cmake options ...
 
 configure_and_build build -DWSLOCK_SANITIZE=OFF -DWSLOCK_TESTS=ON -DWSLOCK_TEST_ALL=$all \
     -DWSLOCK_ASAN_DIR="$PWD/build-asan"
-configure_and_build build-asan -DWSLOCK_SANITIZE=ON -DWSLOCK_TESTS=ON -DCMAKE_C_COMPILER=clang
+configure_and_build build-asan -DWSLOCK_SANITIZE=ON -DWSLOCK_TESTS=ON -DWSLOCK_TEST_ALL=$all \
+    -DCMAKE_C_COMPILER=clang
 
 echo "== tests"
 # Most of them wait more than they compute. Under valgrind (--all) they take their time.
