@@ -21,7 +21,7 @@ declare -A parts=(
     [config]="format problem table tree unit suggest tree_parse expand describe value value_print bind
         derived file redis_url rule rules_auth rules_net rules_policy rules_redis rules load dev print explain
         reference state_dir types warnings reload"
-    [audit]="chain record sink writer reports admin known tail rotation audit lines reader
+    [audit]="chain record sink writer reports admin known sync_wait tail rotation audit lines reader
         sequence verify"
     [fetch]="lookup fetch"
     [auth]="b64 name claim_path claims alg roca checked key jwk compact keystore keyfiles jwks auth jws sign ticket"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "key_source.h"
 #include "reload.h"
 #include "status_line.h"
 #include "systemd.h"
@@ -56,6 +57,7 @@ struct daemon {
     size_t socket_count;
     struct redis_embedded *embedded;
     struct fetcher *fetcher;
+    struct key_source key_source;
     struct auth *auth;
     struct ticket_keys *tickets;
     struct audit *audit;
@@ -314,54 +316,10 @@ static bool read_ticket_keys(const struct config *config, struct ticket_keys **k
     return *keys != NULL;
 }
 
-static void start_key_fetch(void *ctx, const struct auth_fetch *fetch) {
-    const struct fetch_request request = {
-        .url = fetch->url,
-        .accept = "application/jwk-set+json, application/json",
-        .max_bytes = fetch->max_bytes,
-        .timeout_ms = fetch->timeout_ms,
-        .done = fetch->done,
-        .ctx = fetch->ctx,
-    };
-    struct daemon *d = ctx;
-    fetcher_start(d->fetcher, &request);
-}
-
-static void cancel_key_fetch(void *ctx) {
-    struct daemon *d = ctx;
-    fetcher_cancel(d->fetcher);
-}
-
-struct key_work {
-    uv_work_t request;
-    struct auth_work *work;
-};
-
-static void run_key_work(uv_work_t *request) {
-    struct auth_work *work = CONTAINER_OF(request, struct key_work, request)->work;
-    work->run(work);
-}
-
-static void after_key_work(uv_work_t *request, int status) {
-    struct key_work *k = CONTAINER_OF(request, struct key_work, request);
-    (void)status; /* nothing cancels it */
-    k->work->done(k->work);
-    mem_free(k);
-}
-
-static void start_key_work(void *ctx, struct auth_work *work) {
-    struct daemon *d = ctx;
-    struct key_work *k = mem_zalloc(sizeof *k);
-    k->work = work;
-    if (uv_queue_work(&d->loop, &k->request, run_key_work, after_key_work) != 0) {
-        mem_exhausted();
-    }
-}
-
 static void fetch_keys(struct daemon *d) {
     d->fetcher = fetcher_create(&d->loop);
-    const struct auth_key_source source = {d->wheel, start_key_fetch, cancel_key_fetch,
-                                           start_key_work, d};
+    d->key_source = (struct key_source){&d->loop, d->fetcher};
+    const struct auth_key_source source = key_source_of(&d->key_source, d->wheel);
     auth_fetch_keys(d->auth, d->config, &source);
 }
 

@@ -15,6 +15,7 @@
 #include "reports.h"
 #include "rotation.h"
 #include "sink.h"
+#include "sync_wait.h"
 #include "tail.h"
 #include "writer.h"
 #include "wslock/base/buf.h"
@@ -26,18 +27,6 @@
 
 /* A disk that does not answer must not hold an answer to an administrator for ever. */
 #define SYNC_TIMEOUT_MS 5000
-/* What a waiter waits for whose record was dropped. */
-#define NEVER_COMMITTED UINT64_MAX
-
-struct sync_waiter {
-    struct list node;
-    uint64_t seq;           /* done when this is committed */
-    uint64_t failures_seen; /* failed when the writer has had more */
-    uint64_t deadline_ms;   /* of uv_now */
-    bool ok;                /* once taken off the list */
-    void (*on_done)(void *ctx, bool ok);
-    void *ctx;
-};
 
 struct audit {
     uv_loop_t *loop;
@@ -155,27 +144,13 @@ static void end_gap(struct audit *a, const struct writer_state *state) {
 /* Completes every waiter whose outcome is known. now_ms: deadlines up to then have passed. */
 static void complete_waiters(struct audit *a, const struct writer_state *state, uint64_t now_ms) {
     struct list done;
-    list_init(&done);
-    LIST_FOREACH_ENTRY(struct sync_waiter, waiter, node, &a->waiters) {
-        const bool committed = waiter->seq <= state->durable_seq;
-        const bool late = waiter->deadline_ms <= now_ms;
-        if (!committed && !late && waiter->failures_seen == state->failures) {
-            continue;
-        }
-        if (!committed && late && waiter->seq != NEVER_COMMITTED && !a->stalled) {
-            a->stalled = true;
-            a->stalled_at_seq = state->durable_seq;
-            metrics_add(METRIC_AUDIT_ERRORS, 1, NULL, NULL);
-            log_error("audit_write_stalled", LFI("seq", state->durable_seq));
-        }
-        waiter->ok = committed;
-        list_remove(&waiter->node);
-        list_push_back(&done, &waiter->node);
+    if (sync_wait_take_done(&a->waiters, state, now_ms, &done) && !a->stalled) {
+        a->stalled = true;
+        a->stalled_at_seq = state->durable_seq;
+        metrics_add(METRIC_AUDIT_ERRORS, 1, NULL, NULL);
+        log_error("audit_write_stalled", LFI("seq", state->durable_seq));
     }
-    LIST_FOREACH_ENTRY(struct sync_waiter, waiter, node, &done) {
-        waiter->on_done(waiter->ctx, waiter->ok);
-        mem_free(waiter);
-    }
+    sync_wait_tell(&done);
 }
 
 static void on_sync_deadline(uv_timer_t *timer);
@@ -185,10 +160,8 @@ static void arm_sync_timer(struct audit *a) {
         uv_timer_stop(&a->sync_timer);
         return;
     }
-    const struct sync_waiter *oldest = CONTAINER_OF(a->waiters.next, struct sync_waiter, node);
-    const uint64_t now_ms = uv_now(a->loop);
     uv_timer_start(&a->sync_timer, on_sync_deadline,
-                   oldest->deadline_ms > now_ms ? oldest->deadline_ms - now_ms : 0, 0);
+                   sync_wait_left_ms(&a->waiters, uv_now(a->loop)), 0);
 }
 
 static void on_moved_for_long(uv_timer_t *timer);
@@ -471,7 +444,7 @@ uint64_t audit_write(struct audit *a, const struct audit_record *r) {
 }
 
 void audit_sync(struct audit *a, void (*on_done)(void *ctx, bool ok), void *ctx) {
-    struct sync_waiter *waiter = mem_zalloc(sizeof *waiter);
+    struct sync_wait *waiter = mem_zalloc(sizeof *waiter);
     const bool first = list_empty(&a->waiters);
     struct writer_state state;
     waiter->on_done = on_done;
@@ -484,7 +457,7 @@ void audit_sync(struct audit *a, void (*on_done)(void *ctx, bool ok), void *ctx)
     writer_get_state(a->writer, &state);
     waiter->failures_seen = state.failures;
     if (a->dropped > 0) {
-        waiter->seq = NEVER_COMMITTED;
+        waiter->seq = SYNC_NEVER_COMMITTED;
         waiter->deadline_ms = 0;
     }
     if (waiter->seq <= state.durable_seq || a->dropped > 0) {
