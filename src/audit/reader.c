@@ -27,7 +27,7 @@ struct audit_reader {
     int fd;      /* -1: no file is open */
     off_t at;    /* of the next line */
     bool placed; /* at is set */
-    uint64_t after;
+    uint64_t after, newest;
     uint64_t last; /* the seq of the last line that was read; 0: none was */
     enum audit_read result;
     const char *problem;
@@ -87,6 +87,28 @@ static bool look(struct audit_reader *r, off_t from, uint64_t *seq, off_t *end) 
     return true;
 }
 
+/* Raises `after` to the record before the newest ones. */
+static bool pass_older(struct audit_reader *r, off_t size) {
+    const off_t room = (off_t)sizeof r->data;
+    size_t len, start = 0, end;
+    if (!fill(r, size > room ? size - room : 0, &len)) {
+        return false;
+    }
+    const char *last = len > 0 ? memrchr(r->data, '\n', len) : NULL;
+    if (last == NULL) {
+        return true;
+    }
+    const char *before = memrchr(r->data, '\n', (size_t)(last - r->data));
+    if (before != NULL) {
+        start = (size_t)(before - r->data) + 1;
+    }
+    const uint64_t seq = seq_at(r, start, len, &end);
+    if (seq > r->newest && seq - r->newest > r->after) {
+        r->after = seq - r->newest;
+    }
+    return true;
+}
+
 /* Searches for the records above `after` by halves. Lines up to there are skipped by skip_known. */
 static bool place(struct audit_reader *r) {
     struct stat st;
@@ -94,6 +116,9 @@ static bool place(struct audit_reader *r) {
     uint64_t seq;
     if (fstat(r->fd, &st) != 0) {
         return fail(r, strerror(errno));
+    }
+    if (r->newest > 0 && !pass_older(r, st.st_size)) {
+        return false;
     }
     for (off_t high = st.st_size; high - low > (off_t)sizeof r->data;) {
         const off_t middle = low + (high - low) / 2;
@@ -221,10 +246,11 @@ static void after_work(uv_work_t *request, int status) {
                                          : (struct str){r->data + r->start, r->end - r->start});
 }
 
-struct audit_reader *audit_reader_create(uv_loop_t *loop, uint64_t after) {
+struct audit_reader *audit_reader_create(uv_loop_t *loop, uint64_t after, uint64_t newest) {
     struct audit_reader *r = mem_zalloc(sizeof *r);
     r->loop = loop;
     r->after = after;
+    r->newest = newest;
     r->fd = -1;
     return r;
 }

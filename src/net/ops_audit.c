@@ -123,8 +123,9 @@ static bool read_seq(struct str text, uint64_t *out) {
 static bool read_query(const struct http_request *request, struct ops_query *q, uint64_t *after,
                        struct http_response *response) {
     if (!ops_read_query(request,
-                        OPS_TAKES(OPS_AFTER) | OPS_TAKES(OPS_FOLLOW) | OPS_TAKES(OPS_ACTOR), q,
-                        response)) {
+                        OPS_TAKES(OPS_AFTER) | OPS_TAKES(OPS_LIMIT) | OPS_TAKES(OPS_FOLLOW) |
+                            OPS_TAKES(OPS_ACTOR),
+                        q, response)) {
         return false;
     }
     const char *follow = q->value[OPS_FOLLOW];
@@ -163,7 +164,8 @@ void ops_read_audit(const struct http_request *request, struct http_response *re
     struct stream *s = mem_zalloc(sizeof *s);
     s->call = request->call;
     s->net = n;
-    s->reader = audit_reader_create(n->parts.loop, after);
+    s->reader = audit_reader_create(n->parts.loop, after,
+                                    *q.value[OPS_LIMIT] != '\0' ? (uint64_t)q.limit : 0);
     s->follow = strcmp(q.value[OPS_FOLLOW], "1") == 0;
     wheel_timer_init(&s->timer);
     n->audit_streams++;

@@ -53,6 +53,22 @@ test('all records, and those after one', async (t) => {
   assert.strictEqual((await read(d, '/v1/audit?after=0&follow=0')).length, d.audit().length);
 });
 
+test('the newest records', async (t) => {
+  const d = await h.lockDaemon(t);
+  await fill(d, 20);
+  const total = (await read(d, '/v1/audit')).length;
+  for (const [query, first] of [['limit=1', total + 1], ['limit=5', total - 2], [`limit=5&after=${total}`, total + 1], ['limit=1000', 1]]) {
+    const found = await read(d, `/v1/audit?${query}`);
+    assert.strictEqual(found[0].seq, first, query);
+    assert.deepStrictEqual(seqs(found), range(first, first + found.length - 1));
+  }
+  const s = follow(t, d, '/v1/audit?limit=2&follow=1');
+  await s.waitFor((a) => a.detail?.includes('limit=2'));
+  await fill(d, 3);
+  await s.waitFor((a) => a.seq === total + 8);
+  assert.deepStrictEqual(seqs(s.records), range(total + 4, total + 8), 'two, and those that came');
+});
+
 test('somewhere in a large file', async (t) => {
   const d = await h.lockDaemon(t);
   const raw = await h.rawConnect(t, d.ops.socket);
@@ -170,7 +186,7 @@ test('four may follow; one that ends makes room', async (t) => {
 
 test('bad questions', async (t) => {
   const d = await h.lockDaemon(t);
-  for (const query of ['?after=x', '?after=-1', '?after=1234567890123456789', '?after=1.5', '?follow=yes', '?follow=', '?limit=5', '?after=1&after=2']) {
+  for (const query of ['?after=x', '?after=-1', '?after=1234567890123456789', '?after=1.5', '?follow=yes', '?follow=', '?limit=0', '?limit=1001', '?type=x', '?after=1&after=2']) {
     const answer = await get(d, `/v1/audit${query}`);
     assert.deepStrictEqual([answer.status, answer.json?.error.code], [400, 'INVALID_ARGUMENT'], query);
   }

@@ -23,8 +23,9 @@ enum audit_read {
 /* text: whole lines with their line ends; or why it failed. Borrowed for the call. */
 typedef void (*audit_reader_cb)(void *ctx, enum audit_read result, struct str text);
 
-/* Reads the records with a higher seq than after. */
-struct audit_reader *audit_reader_create(uv_loop_t *loop, uint64_t after);
+/* Reads the records with a higher seq than after; of those that the file has at the first read only
+ * the newest ones, unless newest is 0. */
+struct audit_reader *audit_reader_create(uv_loop_t *loop, uint64_t after, uint64_t newest);
 /* A read under way calls back nobody any more; what it uses is freed when it ends. */
 void audit_reader_destroy(struct audit_reader **r);
 /* Reads on. path: of the file in force. One call at a time; cb is called once, never from inside.
