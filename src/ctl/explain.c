@@ -225,23 +225,30 @@ static void explain_waiter(struct explanation *e, const json_t *waiter) {
     end_line(e);
 }
 
+static bool waits(const json_t *waiter) {
+    return ctl_number(waiter, "position") > 0;
+}
+
 /* Position 0 is the user whose turn it is: explain_state has told of it. */
 static void explain_waiters(struct explanation *e) {
     const json_t *waiters = json_object_get(e->lock, "waiters");
-    const json_t *first = json_array_get(waiters, 0);
-    const size_t turns = first != NULL && ctl_number(first, "position") == 0 ? 1 : 0;
-    const size_t count = json_array_size(waiters) - turns;
+    int64_t count = 0;
 
+    for (size_t i = 0; i < json_array_size(waiters); i++) {
+        count += waits(json_array_get(waiters, i));
+    }
     if (count == 0) {
         say(e, "Nobody waits for it.");
         end_line(e);
         return;
     }
-    ctl_append_count(&e->line, (int64_t)count, "user");
+    ctl_append_count(&e->line, count, "user");
     say(e, count == 1 ? " waits for it:" : " wait for it:");
     end_line(e);
-    for (size_t i = turns; i < turns + count; i++) {
-        explain_waiter(e, json_array_get(waiters, i));
+    for (size_t i = 0; i < json_array_size(waiters); i++) {
+        if (waits(json_array_get(waiters, i))) {
+            explain_waiter(e, json_array_get(waiters, i));
+        }
     }
 }
 
