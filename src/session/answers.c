@@ -64,11 +64,17 @@ static int64_t retry_after(const char *reason, const struct lock_view *lock, int
     return until > now_ms ? until - now_ms : 0;
 }
 
-void session_send_denied(struct session *s, struct membership *m, const struct wire_ref *ref,
-                         const struct wire_at *at, const char *reason,
+void session_send_denied(struct session *s, struct membership *m, enum wire_request_kind kind,
+                         const struct wire_ref *ref, const struct wire_at *at, const char *reason,
                          const struct lock_view *lock) {
+    static struct log_limit limit;
     char error_ref[32];
     gateway_make_ref(s->gateway, error_ref);
+    if (log_limit_pass(&limit, 600)) {
+        log_info("lock_denied", LF("request", wire_request_name(kind)), LF("reason", reason),
+                 LF("ref", error_ref), LF("session", s->id), LF("user", s->identity->user_id),
+                 LFS("resource", at->resource));
+    }
     struct wire_to to = session_to(ref, m->type->policy);
     struct wire_lock shown;
     bool owned = lock != NULL && lock_is_owned(lock);
@@ -108,7 +114,8 @@ static void send_acquired(struct session *s, struct membership *m, const struct 
     membership_check_lost(m, result->common.lock.token);
 }
 
-static void send_tab_limit(struct session *s, const struct wire_ref *ref, const struct wire_at *at,
+static void send_tab_limit(struct session *s, enum wire_request_kind kind,
+                           const struct wire_ref *ref, const struct wire_at *at,
                            const struct lock_acquire_result *result) {
     struct wire_error_extra extra = {
         .resource = at->resource,
@@ -117,7 +124,7 @@ static void send_tab_limit(struct session *s, const struct wire_ref *ref, const 
         .held = result->held,
         .held_count = result->held_count,
     };
-    session_error(s, ref, WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED,
+    session_error(s, wire_request_name(kind), ref, WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED,
                   "This user has reached the limit of locks in this document.", &extra);
 }
 
@@ -140,10 +147,11 @@ static void send_queued(struct session *s, struct membership *m, const struct wi
     session_send(s, wire_queued(&to, at, result->position, wait_ms));
 }
 
-const char *session_queue_full(struct session *s, const struct wire_ref *ref,
-                               const struct wire_at *at) {
+const char *session_queue_full(struct session *s, enum wire_request_kind kind,
+                               const struct wire_ref *ref, const struct wire_at *at) {
     struct wire_error_extra extra = {.resource = at->resource, .rev = at->rev};
-    session_error(s, ref, WIRE_ERR_QUEUE_FULL, "The queue is full.", &extra);
+    session_error(s, wire_request_name(kind), ref, WIRE_ERR_QUEUE_FULL, "The queue is full.",
+                  &extra);
     return wire_error_name(WIRE_ERR_QUEUE_FULL);
 }
 
@@ -153,7 +161,7 @@ const char *session_answer_acquire(struct session *s, struct membership *m, cons
     struct wire_at at = session_at(call, &result->common);
     const char *reason = denial(result->common.outcome);
     if (reason != NULL) {
-        session_send_denied(s, m, ref, &at, reason, &result->common.lock);
+        session_send_denied(s, m, call->kind, ref, &at, reason, &result->common.lock);
         return reason;
     }
     if (result->common.outcome == LOCK_OUT_GRANTED) {
@@ -161,7 +169,7 @@ const char *session_answer_acquire(struct session *s, struct membership *m, cons
         return "ok";
     }
     if (result->common.outcome == LOCK_OUT_TAB_LIMIT) {
-        send_tab_limit(s, ref, &at, result);
+        send_tab_limit(s, call->kind, ref, &at, result);
         return wire_error_name(WIRE_ERR_MAX_TAB_LOCKS_EXCEEDED);
     }
     if (result->common.outcome == LOCK_OUT_QUEUED) {
@@ -169,12 +177,13 @@ const char *session_answer_acquire(struct session *s, struct membership *m, cons
         return "queued";
     }
     if (result->common.outcome == LOCK_OUT_QUEUE_FULL) {
-        return session_queue_full(s, ref, &at);
+        return session_queue_full(s, call->kind, ref, &at);
     }
     if (result->common.outcome == LOCK_OUT_NOT_JOINED) {
         return session_room_gone(s, call, &result->common);
     }
     struct wire_error_extra extra = {.resource = at.resource, .rev = at.rev};
-    session_error(s, ref, WIRE_ERR_INTERNAL, "The store returned an unexpected answer.", &extra);
+    session_error(s, wire_request_name(call->kind), ref, WIRE_ERR_INTERNAL,
+                  "The store returned an unexpected answer.", &extra);
     return wire_error_name(WIRE_ERR_INTERNAL);
 }

@@ -16,12 +16,12 @@ struct wire_at session_at(const struct call *call, const struct lock_result *res
 const char *session_answer_acquire(struct session *s, struct membership *m, const struct call *call,
                                    const struct wire_ref *ref,
                                    const struct lock_acquire_result *result);
-/* lock may be NULL. */
-void session_send_denied(struct session *s, struct membership *m, const struct wire_ref *ref,
-                         const struct wire_at *at, const char *reason,
+/* kind: of the request that is denied. lock may be NULL. */
+void session_send_denied(struct session *s, struct membership *m, enum wire_request_kind kind,
+                         const struct wire_ref *ref, const struct wire_at *at, const char *reason,
                          const struct lock_view *lock);
-const char *session_queue_full(struct session *s, const struct wire_ref *ref,
-                               const struct wire_at *at);
+const char *session_queue_full(struct session *s, enum wire_request_kind kind,
+                               const struct wire_ref *ref, const struct wire_at *at);
 /* Notes that the lock is this tab's; gives lock:acquired. before: the grant that ended by it; may
  * be NULL. */
 struct wire_message *session_acquired(struct session *s, struct membership *m,

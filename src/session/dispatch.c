@@ -45,11 +45,12 @@ static const struct command commands[WIRE_REQ_COUNT] = {
     [WIRE_REQ_TAKEOVER_CANCEL] = {handle_cancel, false, false, false, false},
 };
 
+/* event NULL: it is not known. */
 static void refuse(struct session *s, const char *event, const struct wire_ref *ref,
                    enum wire_error_code code, const char *message,
                    const struct wire_error_extra *extra) {
-    metrics_add(METRIC_REQUESTS, 1, event, wire_error_name(code));
-    session_error(s, ref, code, message, extra);
+    metrics_add(METRIC_REQUESTS, 1, event != NULL ? event : "other", wire_error_name(code));
+    session_error(s, event, ref, code, message, extra);
 }
 
 /* False: refused with RATE_LIMITED. */
@@ -139,13 +140,13 @@ static void dispatch(struct session *s, const char *text, size_t len) {
         wire_request_fini(&request);
         return;
     }
-    const char *event = error.event[0] ? error.event : "other";
+    const char *event = error.event[0] != '\0' ? error.event : NULL;
     struct wire_error_extra extra = {.resource = wire_resource_str(&error.resource),
                                      .field = error.field};
     if (!within_rate(s, event, &error.ref, extra.resource)) {
         return;
     }
-    bool auth = strcmp(event, wire_request_name(WIRE_REQ_AUTH)) == 0;
+    bool auth = event != NULL && strcmp(event, wire_request_name(WIRE_REQ_AUTH)) == 0;
     if (s->state == SESSION_READY && auth) {
         extra.field = "token";
         refuse(s, event, &error.ref, WIRE_ERR_INVALID_ARGUMENT,

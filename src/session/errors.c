@@ -6,14 +6,16 @@
 #include "wslock/base/log.h"
 #include "wslock/metrics/metrics.h"
 
-void session_error(struct session *s, const struct wire_ref *ref, enum wire_error_code code,
-                   const char *message, const struct wire_error_extra *extra) {
+void session_error(struct session *s, const char *request, const struct wire_ref *ref,
+                   enum wire_error_code code, const char *message,
+                   const struct wire_error_extra *extra) {
     static struct log_limit limit;
     char error_ref[32];
     gateway_make_ref(s->gateway, error_ref);
     if (log_limit_pass(&limit, 600)) {
-        log_info("request_refused", LF("code", wire_error_name(code)), LF("ref", error_ref),
-                 LF("session", s->id), LF("user", s->identity != NULL ? s->identity->user_id : ""),
+        log_info("request_refused", LF("request", request != NULL ? request : "-"),
+                 LF("code", wire_error_name(code)), LF("ref", error_ref), LF("session", s->id),
+                 LF("user", s->identity != NULL ? s->identity->user_id : ""),
                  LFS("resource", extra != NULL ? extra->resource : str_of("")));
     }
     struct wire_error_extra full = extra != NULL ? *extra : (struct wire_error_extra){0};
@@ -28,14 +30,14 @@ void session_refuse(struct session *s, enum wire_request_kind kind, const struct
                     enum wire_error_code code, const char *message,
                     const struct wire_error_extra *extra) {
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(kind), wire_error_name(code));
-    session_error(s, ref, code, message, extra);
+    session_error(s, wire_request_name(kind), ref, code, message, extra);
 }
 
 const char *session_answer_error(struct session *s, const struct call *call,
                                  const struct lock_result *result, enum wire_error_code code,
                                  const char *message) {
     struct wire_error_extra extra = call_error_extra(call, result->rev);
-    session_error(s, &call->ref, code, message, &extra);
+    session_error(s, wire_request_name(call->kind), &call->ref, code, message, &extra);
     return wire_error_name(code);
 }
 
@@ -43,7 +45,7 @@ const char *session_unavailable(struct session *s, const struct call *call) {
     const struct config *c = s->gateway->parts.config;
     struct wire_error_extra extra = call_error_extra(call, 0);
     extra.retry_after_ms = c->redis.command_timeout_ms;
-    session_error(s, &call->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
+    session_error(s, wire_request_name(call->kind), &call->ref, WIRE_ERR_BACKEND_UNAVAILABLE,
                   "The store is unavailable; the request may or may not have been carried out.",
                   &extra);
     return wire_error_name(WIRE_ERR_BACKEND_UNAVAILABLE);

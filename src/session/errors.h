@@ -5,9 +5,11 @@
 
 #include "call.h"
 
-/* ref NULL: as an event. extra may be NULL; without its rev, that of the resource is sent. */
-void session_error(struct session *s, const struct wire_ref *ref, enum wire_error_code code,
-                   const char *message, const struct wire_error_extra *extra);
+/* request: the name of its event for the log; NULL: it has none that is known. ref NULL: as an
+ * event. extra may be NULL; without its rev, that of the resource is sent. */
+void session_error(struct session *s, const char *request, const struct wire_ref *ref,
+                   enum wire_error_code code, const char *message,
+                   const struct wire_error_extra *extra);
 /* A request that is answered without asking the store: counted (metrics) and answered. */
 void session_refuse(struct session *s, enum wire_request_kind kind, const struct wire_ref *ref,
                     enum wire_error_code code, const char *message,

@@ -19,7 +19,7 @@ static void deny_role(struct session *s, const struct wire_request *r, struct me
     room_lock(&m->sub, &lock);
     struct wire_at at = membership_at(m);
     metrics_add(METRIC_REQUESTS, 1, wire_request_name(r->kind), "NOT_AN_EDITOR");
-    session_send_denied(s, m, &r->ref, &at, "NOT_AN_EDITOR", &lock);
+    session_send_denied(s, m, r->kind, &r->ref, &at, "NOT_AN_EDITOR", &lock);
 }
 
 void handle_acquire(struct session *s, const struct wire_request *r, struct membership *m,

@@ -72,8 +72,9 @@ static void cookie_not_accepted(struct session *s, const struct wire_request *r,
         return;
     }
     record_refused(s, why);
-    session_error(s, NULL, result == AUTH_EXPIRED ? WIRE_ERR_TOKEN_EXPIRED : WIRE_ERR_TOKEN_INVALID,
-                  why, NULL);
+    session_error(s, NULL, NULL,
+                  result == AUTH_EXPIRED ? WIRE_ERR_TOKEN_EXPIRED : WIRE_ERR_TOKEN_INVALID, why,
+                  NULL);
 }
 
 static void check_cookie(struct session *s, const struct wire_request *r, uint64_t since_boot_ms) {

@@ -84,7 +84,7 @@ static const char *not_joined(struct session *s, struct call *call,
                                      .limit = result->limit};
     bool full = result->common.outcome == LOCK_OUT_VIEWERS_FULL;
     enum wire_error_code code = full ? WIRE_ERR_MAX_VIEWERS_EXCEEDED : WIRE_ERR_INTERNAL;
-    session_error(s, &call->ref, code,
+    session_error(s, wire_request_name(call->kind), &call->ref, code,
                   full ? "The room has reached its limit of viewers."
                        : "The store returned an unexpected answer.",
                   &extra);
@@ -122,7 +122,7 @@ static const char *joined(struct session *s, struct membership *m, struct call *
         membership_granted(m, lock, common->rev);
     } else if (call->refused_editor) {
         struct wire_at at = session_at(call, common);
-        session_send_denied(s, m, NULL, &at, "NOT_AN_EDITOR", lock);
+        session_send_denied(s, m, call->kind, NULL, &at, "NOT_AN_EDITOR", lock);
     }
     membership_deliver_deferred(m, common->rev, &result->snapshot);
     return "ok";

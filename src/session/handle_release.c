@@ -20,7 +20,8 @@ static const char *answer(struct session *s, struct membership *m, struct call *
     }
     enum wire_error_code code =
         result->outcome == LOCK_OUT_NOT_JOINED ? WIRE_ERR_NOT_JOINED : WIRE_ERR_NOT_HOLDER;
-    session_error(s, &call->ref, code, "This tab does not hold the lock.", &extra);
+    session_error(s, wire_request_name(call->kind), &call->ref, code,
+                  "This tab does not hold the lock.", &extra);
     return wire_error_name(code);
 }
 

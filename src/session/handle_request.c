@@ -16,12 +16,12 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         return "ok";
     }
     if (result->common.outcome == LOCK_OUT_QUEUE_FULL) {
-        return session_queue_full(s, &call->ref, &at);
+        return session_queue_full(s, call->kind, &call->ref, &at);
     }
     if (result->common.outcome == LOCK_OUT_OWN) {
         struct wire_error_extra extra = {
             .resource = at.resource, .rev = at.rev, .field = "resourceId"};
-        session_error(s, &call->ref, WIRE_ERR_INVALID_ARGUMENT,
+        session_error(s, wire_request_name(call->kind), &call->ref, WIRE_ERR_INVALID_ARGUMENT,
                       "This user already has the lock, or the lock is reserved for this user.",
                       &extra);
         return wire_error_name(WIRE_ERR_INVALID_ARGUMENT);

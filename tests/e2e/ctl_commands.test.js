@@ -424,7 +424,11 @@ test('ref: finds the record and the line of a denial', async (t) => {
   assert.match(told, new RegExp(`^${d.auditFile}:${line}:\n  \\S+ LOCK_DENIED \\(failure\\) ${r} Bob \\(bob\\) from Ann \\(ann\\): HELD\n`
     + `  how it is now: wslockctl explain ${r} --user bob\nin the log: journalctl -u wslockd -o cat \\| grep -F ref=${ref}\n$`));
   const log = d.log.find((text) => text.includes(`ref=${unknown.ref}`));
-  assert.match(log, /^request_refused /);
+  assert.match(log, new RegExp(`^request_refused request=lock:release code=NOT_HOLDER ref=${unknown.ref} session=\\S+ user=bob resource=${r}$`));
+  const denial = d.log.find((text) => text.includes(`ref=${ref}`));
+  assert.match(denial, new RegExp(`^lock_denied request=lock:acquire reason=HELD ref=${ref} session=\\S+ user=bob resource=${r}$`));
+  assert.deepStrictEqual((await done(ctl(['--config', d.configFile, 'ref', '--log', logFile, '--', ref]))).split('\n').filter((text) => /^ {2}(\S+ LOCK_DENIED|Nov 24)/.test(text)),
+    [told.split('\n')[1], `  Nov 24 05:36:00 gw-1 wslockd[7]: ${denial}`], 'in the audit and in the log');
   assert.strictEqual((await done(ctl(['--config', d.configFile, 'ref', '--log', logFile, '--', unknown.ref]))).split('\n')[1],
     `  Nov 24 05:36:00 gw-1 wslockd[7]: ${log}`);
   assert.deepStrictEqual(JSON.parse(await done(ctl(['--json', '--config', d.configFile, 'ref', '--', ref]))), d.audit()[line - 1]);
@@ -448,6 +452,36 @@ test('ref: finds the record and the line of a denial', async (t) => {
   assert.match(gone.stderr, /none: No such file/);
   await refused(ctl(['ref', 'a b']), 2, /a ref is letters/);
   await refused(ctl(['ref']), 2, /ref needs a ref/);
+});
+
+test('the log names the request that was refused or denied', async (t) => {
+  const d = await h.lockDaemon(t, { config: { default: { editorRoles: ['editor'] }, limits: { messagesPerSecond: 10000, messageBurst: 10000 } } });
+  const ann = await h.person(d, 'ann', { roles: ['editor'] });
+  const bob = await h.person(d, 'bob', { roles: ['editor'] });
+  const cy = await h.person(d, 'cy');
+  const line = (ref) => h.eventually(() => d.log.find((text) => text.includes(`ref=${ref} `)), `a line with ${ref}`);
+  const error = async (text) => {
+    bob.sendText(text);
+    return (await bob.waitFor('error')).data.ref;
+  };
+  await h.take(ann, 'document:1:a');
+  assert.match(await line((await h.edit(bob, 'document:1:a')).answer.data.ref), /^lock_denied request=resource:join reason=HELD .* user=bob resource=document:1:a$/);
+  const [, viewer] = [await h.view(cy, 'document:1:a'), await cy.expect('lock:acquire', { resourceId: 'document:1:a' }, 'lock:denied')];
+  assert.match(await line(viewer.ref), /^lock_denied request=lock:acquire reason=NOT_AN_EDITOR .* user=cy resource=document:1:a$/);
+  assert.match(await line((await h.edit(cy, 'document:2:a')).answer.data.ref), /^lock_denied request=resource:join reason=NOT_AN_EDITOR .* user=cy resource=document:2:a$/);
+  assert.match(await line(await error('{"event":"lock:heartbeat","data":{"resourceId":"document:9:a","token":1}}')),
+    /^request_refused request=lock:heartbeat code=NOT_JOINED .* resource=document:9:a$/);
+  assert.match(await line(await error('{"event":"lock:heartbeat","data":{"resourceId":7}}')), /^request_refused request=lock:heartbeat code=INVALID/);
+  for (const text of ['{"event":"other request=lock:acquire","data":{}}', '{"event":"auth\\n","data":{}}', '{', '[]', '{"event":7}']) {
+    assert.match(await line(await error(text)), /^request_refused request=- code=[A-Z_]+ ref=\S+ session=\S+ user=bob resource=""$/, text);
+  }
+  const denials = () => d.log.filter((text) => text.startsWith('lock_denied')).length;
+  for (let sent = denials(); sent < 620; sent += 10) { // few at a time, so that the log is read as it is written
+    await Promise.all(Array.from({ length: 10 }, () => bob.request('lock:acquire', { resourceId: 'document:1:a' })));
+    if (sent + 10 <= 600) await h.eventually(() => denials() >= sent + 10, 'each is in the log');
+  }
+  await line(await error('['));
+  assert.strictEqual(denials(), 600, 'in a minute');
 });
 
 test('ref: the command that it names is one for a shell', async (t) => {
