@@ -1,6 +1,6 @@
-# Embeds the files of src/web byte for byte: included by src/CMakeLists.txt, and run as a script by the
-# rule that it makes there.
-#   cmake -DOUTPUT=web_files.c "-DFILES=a.html;b.js" -P web.cmake
+# Embeds the files of a folder byte for byte: included by src/CMakeLists.txt, and run as a script by the
+# rules that it makes there. index.html is served at "/", others below PREFIX.
+#   cmake -DOUTPUT=web_files.c -DTABLE=WEB_FILES -DPREFIX=/ "-DFILES=a.html;b.js" -P web.cmake
 if(CMAKE_SCRIPT_MODE_FILE)
   set(type_html "text/html; charset=utf-8")
   set(type_js "text/javascript; charset=utf-8")
@@ -19,23 +19,30 @@ if(CMAKE_SCRIPT_MODE_FILE)
     string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
     string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
     string(APPEND bodies "static const unsigned char FILE_${index}[] = {\n${hex}0};\n")
-    set(path "/${name}")
+    set(path "${PREFIX}${name}")
     if(name STREQUAL "index.html")
       set(path "/")
     endif()
     string(APPEND rows "    {\"${path}\", \"${type_${extension}}\", \"\\\"${etag}\\\"\", FILE_${index}, sizeof FILE_${index} - 1},\n")
     math(EXPR index "${index} + 1")
   endforeach()
-  file(WRITE ${OUTPUT}.new "#include \"web_files.h\"\n\n${bodies}\nconst struct web_file WEB_FILES[] = {\n${rows}    {NULL, NULL, NULL, NULL, 0},\n};\n")
+  file(WRITE ${OUTPUT}.new "#include \"web_files.h\"\n\n${bodies}\nconst struct web_file ${TABLE}[] = {\n${rows}    {NULL, NULL, NULL, NULL, 0},\n};\n")
   file(RENAME ${OUTPUT}.new ${OUTPUT})
   return()
 endif()
 
-file(GLOB web_files CONFIGURE_DEPENDS web/*.html web/*.js web/*.css web/*.svg)
-set(web_c ${CMAKE_CURRENT_BINARY_DIR}/web_files.c)
-add_custom_command(
-  OUTPUT ${web_c}
-  COMMAND ${CMAKE_COMMAND} -DOUTPUT=${web_c} "-DFILES=${web_files}" -P ${CMAKE_CURRENT_LIST_FILE}
-  DEPENDS ${web_files} ${CMAKE_CURRENT_LIST_FILE}
-  VERBATIM)
-target_sources(wslock_net PRIVATE ${web_c})
+function(embed_web folder table prefix)
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.html ${folder}/*.js ${folder}/*.css ${folder}/*.svg)
+  string(TOLOWER ${table} output)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${output}.c)
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DTABLE=${table} -DPREFIX=${prefix} "-DFILES=${files}"
+            -P ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
+    DEPENDS ${files} ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
+    VERBATIM)
+  target_sources(wslock_net PRIVATE ${output})
+endfunction()
+
+embed_web(web WEB_FILES /)
+embed_web(web/dashboard DASHBOARD_FILES /dashboard/)

@@ -30,7 +30,11 @@ enum http_site {
     SITE_OPS,
 };
 
-enum http_role { ROLE_ANYONE, ROLE_OPERATOR };
+enum http_role {
+    ROLE_ANYONE,
+    ROLE_BROWSER, /* anyone, but not under a name that a foreign page's server may have */
+    ROLE_OPERATOR,
+};
 
 struct http_route {
     enum http_site site;

@@ -65,16 +65,30 @@ static bool is_address_or_localhost(struct str host) {
            (name.len == 9 && strncasecmp(name.p, "localhost", 9) == 0);
 }
 
+/* Of the dashboard: the scheme is that of a proxy, or http. */
+static bool is_own_origin(struct str origin, struct str host) {
+    struct str scheme;
+    return str_cut(&origin, ':', &scheme) &&
+           (str_eqz(scheme, "http") || str_eqz(scheme, "https")) && origin.len == host.len + 2 &&
+           memcmp(origin.p, "//", 2) == 0 && str_eq((struct str){origin.p + 2, host.len}, host) &&
+           host.len > 0;
+}
+
 bool ops_is_from_page(const struct http_request *request, enum http_role role,
                       struct http_response *response) {
     const struct conn *c = request->conn;
-    if (http_head_count(&c->head, "Origin") > 0) {
+    const struct str host = http_head_first(&c->head, "Host");
+    const size_t origins = http_head_count(&c->head, "Origin");
+    const bool is_tcp = c->listener->unix_path == NULL;
+    const bool is_named = is_tcp && !is_address_or_localhost(host);
+    if (origins > 0 && (origins > 1 || !is_tcp || is_named ||
+                        !is_own_origin(http_head_first(&c->head, "Origin"), host))) {
         http_error(response, 403, "FORBIDDEN",
-                   "web pages may not use the operations endpoint: the request has an Origin");
+                   "only the dashboard may use the operations endpoint: the request has the Origin "
+                   "of another page");
         return true;
     }
-    if (role == ROLE_OPERATOR && c->listener->unix_path == NULL &&
-        !is_address_or_localhost(http_head_first(&c->head, "Host"))) {
+    if (role != ROLE_ANYONE && is_named) {
         http_error(response, 403, "FORBIDDEN", "Host must be an IP address or localhost");
         return true;
     }

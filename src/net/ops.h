@@ -14,9 +14,9 @@
 
 #define OPS_ID_MAX 256 /* bytes */
 
-/* Whether a web page may have sent the request: it has an Origin; or over TCP, for ROLE_OPERATOR, a
- * Host that is a name, which a page's own server may have let point here (DNS rebinding). True:
- * response says so. */
+/* Whether a foreign web page may have sent the request: it has another Origin than the dashboard;
+ * or over TCP, unless for ROLE_ANYONE, a Host that is a name, which a page's own server may have
+ * let point here (DNS rebinding). True: response says so. */
 bool ops_is_from_page(const struct http_request *request, enum http_role role,
                       struct http_response *response);
 /* Whether this connection may use ROLE_OPERATOR routes. False: response says why not. */

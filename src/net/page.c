@@ -1,4 +1,4 @@
-/* HTTP of the public listeners: ticket keys, and with --dev the demo page and its tokens. */
+/* Pages: the dashboard, with --dev the demo page and its tokens; and the ticket keys. */
 #include "page.h"
 
 #include "web_files.h"
@@ -12,11 +12,19 @@
 
 #define DEV_TOKEN_TTL_MS (12 * 3600 * 1000)
 
-static const char PAGE_HEADERS[] =
-    "Cache-Control: no-cache\r\n"
-    "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:; "
-    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'\r\n"
-    "Referrer-Policy: no-referrer\r\n";
+#define PAGE_HEADERS "Cache-Control: no-cache\r\nReferrer-Policy: no-referrer\r\n"
+
+static const char DEMO_HEADERS[] =
+    PAGE_HEADERS "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:; "
+                 "frame-ancestors 'self'; base-uri 'none'; form-action 'none'\r\n";
+
+/* Nothing of another site, nothing inline, in no frame. */
+static const char DASHBOARD_HEADERS[] = PAGE_HEADERS
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'; require-trusted-types-for 'script'\r\n"
+    "Cross-Origin-Opener-Policy: same-origin\r\n"
+    "Cross-Origin-Resource-Policy: same-origin\r\n";
 
 /* After the network was lost the page asks for a token. A browser would send that request on an old
  * connection, which may be dead. */
@@ -24,19 +32,17 @@ static void end_connection(const struct http_request *request) {
     request->conn->keep = false;
 }
 
-void page_file(const struct http_request *request, struct http_response *response) {
+static void answer_file(const struct http_request *request, const struct web_file *file,
+                        const char *headers, struct http_response *response) {
     char known[80];
-    const struct web_file *file = WEB_FILES;
-    end_connection(request);
     while (file->path != NULL && !str_eqz(request->path, file->path)) {
         file++;
     }
-    if (file->path == NULL || (!str_eqz(request->conn->head.method, "GET") &&
-                               !str_eqz(request->conn->head.method, "HEAD"))) {
+    if (file->path == NULL) {
         http_not_found(request, response);
         return;
     }
-    buf_append_str(&response->headers, PAGE_HEADERS);
+    buf_append_str(&response->headers, headers);
     buf_printf(&response->headers, "ETag: %s\r\n", file->etag);
     if (http_header(request->conn, "If-None-Match", known, sizeof known, NULL) &&
         strcmp(known, file->etag) == 0) {
@@ -45,6 +51,24 @@ void page_file(const struct http_request *request, struct http_response *respons
     }
     response->type = file->type;
     buf_append(&response->body, file->data, file->len);
+}
+
+void page_file(const struct http_request *request, struct http_response *response) {
+    end_connection(request);
+    if (str_eqz(request->conn->head.method, "GET") || str_eqz(request->conn->head.method, "HEAD")) {
+        answer_file(request, WEB_FILES, DEMO_HEADERS, response);
+    } else {
+        http_not_found(request, response);
+    }
+}
+
+/* Over the unix socket there is no token, which protects against foreign pages. */
+void page_dashboard(const struct http_request *request, struct http_response *response) {
+    if (request->conn->listener->unix_path != NULL) {
+        http_error(response, 404, "NOT_FOUND", "the dashboard is served on ops.address only");
+    } else {
+        answer_file(request, DASHBOARD_FILES, DASHBOARD_HEADERS, response);
+    }
 }
 
 /* host may have a port. Protects against DNS rebinding, where another name points to this machine.

@@ -1,4 +1,5 @@
-/* Handlers of the public listeners: the demo page and its tokens (--dev), and the ticket keys. */
+/* Pages. On the public listeners: the demo page and its tokens (--dev), and the ticket keys. On
+ * those of `ops`: the dashboard. */
 #ifndef WSLOCK_NET_PAGE_H
 #define WSLOCK_NET_PAGE_H
 
@@ -7,5 +8,6 @@
 void page_ticket_keys(const struct http_request *request, struct http_response *response);
 void page_dev_token(const struct http_request *request, struct http_response *response);
 void page_file(const struct http_request *request, struct http_response *response);
+void page_dashboard(const struct http_request *request, struct http_response *response);
 
 #endif

@@ -36,6 +36,8 @@ static const struct http_route ROUTES[] = {
     {SITE_OPS, ROLE_ANYONE, "GET", "/healthz", ops_healthz, 0, 0},
     {SITE_OPS, ROLE_ANYONE, "GET", "/readyz", ops_readyz, 0, 0},
     {SITE_OPS, ROLE_ANYONE, "GET", "/metrics", ops_metrics, 0, 0},
+    {SITE_OPS, ROLE_BROWSER, "GET", "/", page_dashboard, 0, 0},
+    {SITE_OPS, ROLE_BROWSER, "GET", "/dashboard/*", page_dashboard, 0, 0},
     {SITE_OPS, ROLE_OPERATOR, "GET", "/v1/locks", ops_list_locks, 0, LOCK_LISTING_MS},
     {SITE_OPS, ROLE_OPERATOR, "GET", "/v1/locks/*", ops_inspect_lock, 0, READ_TIME_MS},
     {SITE_OPS, ROLE_OPERATOR, "POST", "/v1/locks/*/verify", ops_verify, BODY_MAX, 0},
@@ -146,13 +148,12 @@ static void refuse_method(struct http_request *request, struct http_response *re
 static void answer(struct http_request *request, const struct http_route *route,
                    const struct http_route *other, struct http_response *response) {
     const struct http_route *known = route != NULL ? route : other;
-    bool is_open = known != NULL ? known->role == ROLE_ANYONE
-                                 : request->conn->listener->kind == LISTENER_PUBLIC;
-    if (request->conn->listener->kind == LISTENER_OPS &&
-        ops_is_from_page(request, is_open ? ROLE_ANYONE : ROLE_OPERATOR, response)) {
+    bool is_ops = request->conn->listener->kind == LISTENER_OPS;
+    enum http_role role = known != NULL ? known->role : is_ops ? ROLE_OPERATOR : ROLE_ANYONE;
+    if (is_ops && ops_is_from_page(request, role, response)) {
         return;
     }
-    if (!is_open && !ops_authorize(request, response)) {
+    if (role == ROLE_OPERATOR && !ops_authorize(request, response)) {
         return;
     }
     if (known == NULL) {

@@ -1,4 +1,4 @@
-/* The files of src/web, embedded by src/web.cmake. */
+/* The files of src/web and src/web/dashboard, embedded by src/web.cmake. */
 #ifndef WSLOCK_NET_WEB_FILES_H
 #define WSLOCK_NET_WEB_FILES_H
 
@@ -12,5 +12,6 @@ struct web_file {
 };
 
 extern const struct web_file WEB_FILES[];
+extern const struct web_file DASHBOARD_FILES[];
 
 #endif

@@ -36,7 +36,7 @@ test('what is not open', async (t) => {
   const dir = h.tempDir(t);
   await t.test('without a token file: 403 on TCP, 404 on the socket', async () => {
     const d = await h.daemon(t);
-    for (const p of ['/', '/v1/none', '/v2/locks']) {
+    for (const p of ['/none', '/v1/none', '/v2/locks']) {
       const tcp = await h.httpGet(d.opsUrl(p), { headers: { Authorization: 'Bearer x' } });
       assert.strictEqual(tcp.status, 403, p);
       assert.ok(tcp.json.error.code);
