@@ -44,7 +44,7 @@ test('a page that lets its name point to this machine gets nothing', async (t) =
   assert.deepStrictEqual(await send(t, d.ops.socket, 'GET /v1/none', ['Host: anything']), [404, 'NOT_FOUND'], 'no page can reach a socket');
 });
 
-test('a request with an Origin is from a page', async (t) => {
+test('a request with the Origin of another page', async (t) => {
   const d = await start(t);
   const r = 'document:access:main';
   const ann = await d.client({ user: 'ann' });
@@ -60,4 +60,62 @@ test('a request with an Origin is from a page', async (t) => {
     }
   }
   assert.strictEqual((await h.status(ann, r)).state, 'held');
+});
+
+test('the dashboard may use it, with the token and over TCP only', async (t) => {
+  const d = await start(t);
+  const r = 'document:access:main';
+  const ann = await d.client({ user: 'ann' });
+  await h.take(ann, r);
+  const { port, socket } = d.ops;
+  const own = [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, '10.1.2.3', 'LocalHost'];
+  for (const host of own) {
+    for (const scheme of ['http', 'https']) {
+      const headers = [`Host: ${host}`, `Origin: ${scheme}://${host}`];
+      assert.deepStrictEqual(await send(t, port, 'GET /v1/none', headers), [404, 'NOT_FOUND'], `${scheme} ${host}`);
+      assert.deepStrictEqual(await send(t, port, 'GET /v1/none', [...headers, 'Authorization: Bearer x']), [401, 'UNAUTHENTICATED'], 'two tokens are none');
+      assert.deepStrictEqual(await send(t, socket, 'GET /v1/none', headers), [403, 'FORBIDDEN'], 'there is no token on the socket');
+    }
+    for (const origin of [`http://${host}1`, `http://${host}/`, `http://x${host}`, `ftp://${host}`, `http:${host}`, `//${host}`, host, 'http://', 'http', '', `http://${host}, http://${host}`]) {
+      assert.deepStrictEqual(await send(t, port, 'GET /v1/none', [`Host: ${host}`, `Origin: ${origin}`]), [403, 'FORBIDDEN'], `${host} ${origin}`);
+    }
+    assert.deepStrictEqual(await send(t, port, 'GET /v1/none', [`Host: ${host}`, `Origin: http://${host}`, `Origin: http://${host}`]), [403, 'FORBIDDEN'], 'twice');
+  }
+  for (const name of ['evil.example', `evil.example:${port}`, `evil.localhost:${port}`]) {
+    const headers = [`Host: ${name}`, `Origin: http://${name}`];
+    for (const line of ['GET /v1/none', 'GET /', 'GET /dashboard/main.js', 'GET /metrics']) {
+      assert.deepStrictEqual(await send(t, port, line, headers), [403, 'FORBIDDEN'], `${line} ${name}`);
+    }
+    for (const line of ['GET /', 'GET /dashboard/main.js']) assert.deepStrictEqual(await send(t, port, line, [`Host: ${name}`]), [403, 'FORBIDDEN'], `${line} ${name}`);
+  }
+  assert.strictEqual((await h.status(ann, r)).state, 'held');
+  assert.deepStrictEqual(await send(t, port, `DELETE /v1/locks/${r}`, [`Host: ${own[0]}`, `Origin: http://${own[0]}`], WHY), [200, undefined]);
+});
+
+test('the files of the dashboard', async (t) => {
+  const d = await start(t);
+  const get = (pathname, options) => h.httpGet(d.opsUrl(pathname), options);
+  const page = await get('/');
+  assert.deepStrictEqual([page.status, page.headers['content-type']], [200, 'text/html; charset=utf-8'], 'without a token');
+  for (const [, file] of page.body.matchAll(/(?:href|src)="(dashboard\/[^"]+)"/g)) {
+    const answer = await get(`/${file}`);
+    assert.strictEqual(answer.status, 200, file);
+    assert.strictEqual(answer.headers['content-security-policy'], page.headers['content-security-policy']);
+    const again = await get(`/${file}`, { headers: { 'If-None-Match': answer.headers.etag } });
+    assert.deepStrictEqual([again.status, again.body], [304, '']);
+  }
+  const head = await get('/', { method: 'HEAD' });
+  assert.deepStrictEqual([head.status, head.body, head.headers['content-length']], [200, '', String(Buffer.byteLength(page.body))]);
+  const posted = await get('/', { method: 'POST' });
+  assert.deepStrictEqual([posted.status, posted.headers.allow], [405, 'GET']);
+  for (const pathname of ['/dashboard/', '/dashboard/index.html', '/dashboard/none.js', '/dashboard/../main.js', '/dashboard/a/main.js', '/index.html', '/demo.js']) {
+    assert.ok([401, 404].includes((await get(pathname)).status), pathname);
+  }
+  for (const pathname of ['/', '/dashboard/main.js']) {
+    const answer = await h.httpGet({ socketPath: d.ops.socket, path: pathname });
+    assert.strictEqual(answer.status, 404, pathname);
+    assert.match(answer.json.error.message, /ops\.address only/);
+  }
+  assert.strictEqual((await h.httpGet(`http://127.0.0.1:${d.port}/dashboard/main.js`)).status, 404, 'never on the public listener');
+  assert.strictEqual((await h.httpGet(`http://127.0.0.1:${d.port}/`)).status, 404);
 });
