@@ -1,0 +1,80 @@
+// The client: one connection, many sections.
+
+import { Core } from "./core.js";
+import { callback, duration, fail, oneOf, options as checkOptions, requestOptions, resourceId } from "./error.js";
+import { Section } from "./section.js";
+
+const OPTIONS = ["url", "getToken", "storage", "storageKey", "activity", "idleAfterMs", "timeoutMs", "presence", "platform"];
+const IDLE_MS = 60_000;
+const TIMEOUT_MS = 10_000;
+
+export class WslockClient {
+  #core;
+  #sections = new Map();
+
+  constructor(options) {
+    this.#core = new Core(checked(options));
+  }
+
+  get state() { return this.#core.connection.state; }
+  get user() { return this.#core.user; }
+  get clientId() { return this.#core.tab.id; }
+  get pageId() { return this.#core.pageId; }
+  get degraded() { return this.#core.degraded; }
+
+  section(id) {
+    const whole = resourceId(id);
+    if (!this.#sections.has(whole)) this.#sections.set(whole, new Section(this, this.#core, whole));
+    return this.#sections.get(whole);
+  }
+
+  async connect(options) {
+    const given = requestOptions(options);
+    this.#core.connect();
+    await this.#core.limit(given, "connect()", () => this.#core.ready());
+  }
+
+  async close() { this.#core.close(); }
+  disconnect() { this.#core.disconnect(); }
+  touch() { this.#core.touch(); }
+  check() { this.#core.check(); }
+
+  serverTime() {
+    const { clock, connection: { serverClock } } = this.#core;
+    return serverClock && Math.round(serverClock.serverTime + (clock.now() - serverClock.at));
+  }
+
+  on(event, listener) { return this.#core.emitter.on(event, listener); }
+  off(event, listener) { this.#core.emitter.off(event, listener); }
+}
+
+// All of them, with defaults; throws TypeError.
+function checked(given) {
+  const { url, storage, storageKey, platform, ...options } = checkOptions(given, OPTIONS);
+  callback("getToken", options.getToken);
+  if (storageKey !== undefined && (typeof storageKey !== "string" || storageKey === "")) fail("storageKey must be a string");
+  if (storage !== undefined && storage !== null) checkOptions(storage, ["session", "local"]);
+  if (platform !== undefined && (platform === null || typeof platform !== "object")) fail("platform must be an object");
+  return {
+    ...options, storage, storageKey, platform,
+    url: address(url, (platform ?? globalThis).location ?? globalThis.location),
+    activity: oneOf("activity", options.activity ?? "input", ["input", "manual", "always"]),
+    presence: oneOf("presence", options.presence ?? "diff", ["diff", "none"]),
+    idleAfterMs: duration("idleAfterMs", options.idleAfterMs, IDLE_MS),
+    timeoutMs: duration("timeoutMs", options.timeoutMs, TIMEOUT_MS),
+  };
+}
+
+function address(given = "/ws", location) {
+  let url;
+  try {
+    url = new URL(given, location?.href);
+  } catch {
+    fail(`not an address: ${String(given)}`);
+  }
+  url.protocol = { "http:": "ws:", "https:": "wss:" }[url.protocol] ?? url.protocol;
+  if (!/^wss?:$/.test(url.protocol)) fail(`not an address: ${String(given)}`);
+  if (url.search || url.username) fail("url must have no query and no user");
+  url.hash = "";
+  return url.href;
+}

@@ -1,0 +1,217 @@
+// One WebSocket to wslockd: authentication, replies by id, the watch for silence, reconnecting.
+
+import { backoff } from "./backoff.js";
+import { WslockError } from "./error.js";
+import { FINAL_CLOSES } from "./events.js";
+
+const ANSWER_MS = 5000; // what has had no answer by then: the connection is gone
+const SLOW = new Set(["lock:takeover"]); // answered when the audit is on disk
+const LATER_ATTEMPT = 4; // 4429: the first pause is up to 16 s
+const STEADY_MS = 10_000; // a connection that has lived so long was no failed attempt
+const redact = (text) => text.replace(/"(token|ticket)":\s*"[^"]*"/g, '"$1":"…"');
+
+export class Connection {
+  #core;
+  #socket = null;
+  #generation = 0;
+  #nextId = 1;
+  #sent = new Map(); // id → {at, event, …}, without an answer yet
+  #attempt = 0;
+  #connectedAt = null;
+  #drainMs = null;
+  #retry;
+  #retryAt = Infinity; // by a clock that goes on while the computer sleeps
+  state = "idle";
+  answered = null; // when the last message was sent that was answered on this connection
+  lastSent = 0;
+  serverClock = null; // {at, serverTime}
+
+  // Calls of the core: token() and identity() before a connection, with promises; connectionChanged({state, …}); welcome(data); heard(at): a
+  // message that was sent then was answered; message({event, data, entry}); refused(): 4401; lost(); check(): look at the clocks;
+  // frame({…}); problem(error).
+  constructor(core) {
+    this.#core = core;
+  }
+
+  get connected() { return this.state === "connected"; }
+
+  // Whether something was sent that should have been answered by now.
+  get silent() { return this.silentAt <= this.#core.clock.now(); }
+
+  get silentAt() {
+    let oldest = Infinity;
+    for (const { at, event } of this.#sent.values()) if (!SLOW.has(event)) oldest = Math.min(oldest, at);
+    return oldest + ANSWER_MS;
+  }
+
+  // Once more at once, where it was waiting or had ended.
+  start() {
+    if (this.state === "connecting" || this.state === "connected") return;
+    this.#attempt = 0;
+    this.#open();
+  }
+
+  // A timer may be late.
+  retryIfDue() {
+    if (this.state === "waiting" && this.#retryAt <= this.#core.clock.now()) this.#open();
+  }
+
+  // As start(), but only for who is waiting; with `spread`, for many may have the same reason.
+  hurry(spread) {
+    if (this.state !== "waiting") return;
+    this.#attempt = 0;
+    if (spread) this.#wait(backoff(this.#core.platform, 0));
+    else this.#open();
+  }
+
+  // code 1000: on purpose; undefined: as if the network had gone.
+  stop(code) {
+    const socket = this.#socket;
+    this.state = "closed";
+    this.#end();
+    socket?.close(code);
+    this.#set("closed", { code: code ?? 1005, reason: "" });
+  }
+
+  // What the network swallows without a word is noticed here, minutes before TCP does.
+  drop(reason) {
+    const socket = this.#socket;
+    this.#closed(socket, { code: 1006, reason });
+    socket.close();
+  }
+
+  // entry: {section, resolve, reject, …}. Returns the message's id; the caller has seen to it that there is a connection.
+  send(event, data, entry = {}) {
+    const id = this.#nextId++;
+    this.lastSent = this.#core.clock.now();
+    this.#sent.set(id, { ...entry, at: this.lastSent, event });
+    const text = JSON.stringify({ event, id, data });
+    this.#socket.send(text);
+    this.#core.frame({ direction: "out", text: redact(text), at: this.#core.platform.Date.now() });
+    return id;
+  }
+
+  // The reply {event, data}. Rejects with WslockError: the server's error, or CONNECTION_LOST. context: of the section.
+  request(event, data, context) {
+    return new Promise((resolve, reject) => this.send(event, data, { ...context, resolve, reject }));
+  }
+
+  #set(state, more) {
+    this.state = state;
+    this.#core.connectionChanged({ state, ...more });
+  }
+
+  #end() {
+    this.#generation++;
+    this.#core.platform.clearTimeout(this.#retry);
+    this.#socket = null; // of one that closes slowly nothing more is heard
+    this.#connectedAt = null;
+    const unanswered = [...this.#sent.values()];
+    this.#sent.clear();
+    this.#core.lost();
+    for (const { reject } of unanswered) {
+      reject?.(new WslockError("CONNECTION_LOST", "the connection was lost"));
+    }
+  }
+
+  async #open() {
+    const generation = ++this.#generation;
+    const isOld = () => generation !== this.#generation;
+    this.#core.platform.clearTimeout(this.#retry);
+    this.#set("connecting");
+    let token, identity;
+    try {
+      [token, identity] = await Promise.all([this.#core.token(), this.#core.identity()]);
+    } catch (error) {
+      if (isOld()) return;
+      this.#core.problem(error);
+      this.#wait();
+      return;
+    }
+    if (isOld()) return;
+    this.answered = null;
+    this.#connect({ token, ...identity });
+  }
+
+  #connect(auth) {
+    let socket;
+    try {
+      socket = new this.#core.platform.WebSocket(this.#core.options.url, "wslock.v1");
+    } catch (error) {
+      this.#core.problem(error);
+      this.#wait();
+      return;
+    }
+    this.#socket = socket;
+    this.#sent.set("open", { at: this.#core.clock.now(), event: "open" });
+    this.#core.check();
+    socket.onopen = () => {
+      if (socket !== this.#socket) return;
+      this.#sent.delete("open");
+      this.send("auth", auth);
+      this.#core.check();
+    };
+    socket.onmessage = (message) => this.#receive(socket, message.data);
+    socket.onclose = (event) => this.#closed(socket, event);
+    socket.onerror = () => {}; // onclose follows
+  }
+
+  #receive(socket, text) {
+    if (socket !== this.#socket) return;
+    this.#core.check(); // late is late, whatever has come meanwhile
+    if (socket !== this.#socket) return;
+    this.#core.frame({ direction: "in", text: redact(String(text)), at: this.#core.platform.Date.now() });
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch (error) {
+      this.#core.problem(error);
+      return;
+    }
+    const { event, id, data } = message ?? {};
+    if (typeof event !== "string" || data === null || typeof data !== "object") return;
+    const entry = this.#sent.get(id);
+    this.#sent.delete(id);
+    if (entry) this.#heard(entry, data);
+    this.#take(event, data, entry);
+    this.#core.check();
+  }
+
+  #heard(entry, data) {
+    this.answered = entry.at;
+    if (Number.isSafeInteger(data.serverTime)) this.serverClock = { at: entry.at, serverTime: data.serverTime };
+    this.#core.heard(entry.at);
+  }
+
+  #take(event, data, entry) {
+    if (event === "welcome") {
+      this.#connectedAt = this.#core.clock.now();
+      this.state = "connected";
+      this.#core.welcome(data);
+      this.#set("connected");
+    }
+    if (event === "server:draining") this.#drainMs = data.reconnectInMs;
+    this.#core.message({ event, data, entry });
+    if (event === "error") entry?.reject?.(new WslockError(data.code, data.message, data));
+    else entry?.resolve?.({ event, data });
+  }
+
+  #closed(socket, { code, reason }) {
+    if (socket !== this.#socket || !socket) return;
+    this.state = FINAL_CLOSES.has(code) ? "closed" : "waiting";
+    if (this.#connectedAt !== null && this.#core.clock.now() - this.#connectedAt > STEADY_MS) this.#attempt = 0;
+    this.#end();
+    if (code === 4401) this.#core.refused();
+    if (code === 4429) this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
+    if (FINAL_CLOSES.has(code)) this.#set("closed", { code, reason });
+    else this.#wait(this.#drainMs ?? undefined, { code, reason });
+  }
+
+  #wait(ms = backoff(this.#core.platform, this.#attempt++), more = {}) {
+    this.#drainMs = null;
+    this.#core.platform.clearTimeout(this.#retry);
+    this.#retryAt = this.#core.clock.now() + ms;
+    this.#retry = this.#core.platform.setTimeout(() => this.#open(), ms);
+    this.#set("waiting", { ...more, retryInMs: Math.round(ms) });
+  }
+}

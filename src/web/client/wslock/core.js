@@ -1,0 +1,280 @@
+// What the client and its sections share: clocks, connection, storage, the timer that looks at all of them.
+
+import { Clock } from "./clock.js";
+import { Connection } from "./connection.js";
+import { Drafts } from "./drafts.js";
+import { Emitter } from "./emitter.js";
+import { WslockError } from "./error.js";
+import { CLIENT_EVENTS, SECTION_EVENTS } from "./events.js";
+import { limit } from "./limit.js";
+import { watchPage } from "./page.js";
+import { SafeStorage, makePlatform, randomId } from "./platform.js";
+import { Tab } from "./tab.js";
+import { Tokens } from "./tokens.js";
+
+const PING_MS = 25_000; // of a connection without locks: notices a link that swallows everything
+const LONGEST_TIMER_MS = 3_600_000;
+
+export class Core {
+  #timer;
+  #waiters = new Set();
+  #endPage;
+  #retries = new Set();
+  lastTouch = -Infinity;
+  user = null;
+  degraded = false;
+  asleep = false; // the page was put aside while it was connected
+  sections = new Map();
+
+  constructor(options) {
+    this.options = options;
+    this.platform = makePlatform(options.platform);
+    const clock = new Clock(this.platform);
+    this.clock = { now: () => clock.now(), toLocal: (time) => this.#toLocal(time) };
+    this.pageId = randomId(this.platform);
+    this.problem = (error) => this.emit("problem", { error: error instanceof Error ? error : new Error(String(error)) });
+    this.emitter = new Emitter([...CLIENT_EVENTS, ...SECTION_EVENTS, "connection", "problem", "frame", "change"], this.problem);
+    const { session, local } = options.storage === null ? { session: null, local: null } : options.storage ?? {};
+    this.key = options.storageKey ?? "wslock";
+    this.session = new SafeStorage(session, "sessionStorage");
+    this.drafts = new Drafts(this, new SafeStorage(local, "localStorage"));
+    this.tab = new Tab(this);
+    this.tokens = new Tokens(this);
+    this.connection = new Connection(this);
+  }
+
+  get joined() { return [...this.sections.values()].filter((section) => section.joined); }
+
+  isActive() {
+    return this.options.activity === "always" || this.clock.now() - this.lastTouch < this.options.idleAfterMs;
+  }
+
+  isVisible() {
+    return this.platform.document ? this.platform.document.visibilityState !== "hidden" : true;
+  }
+
+  touch() {
+    this.lastTouch = this.clock.now();
+    if (this.#nextBeat() <= this.lastTouch) this.check();
+  }
+
+  // ---- the connection ----
+
+  connect() {
+    this.#endPage ??= watchPage(this.platform, this, this.options.activity === "input");
+    this.connection.start();
+  }
+
+  // Resolves when connected; connects, but not where the client was closed.
+  ready() {
+    const { connection } = this;
+    if (connection.state === "idle") this.connect();
+    if (connection.connected) return Promise.resolve();
+    if (connection.state === "closed") return Promise.reject(closedError());
+    return new Promise((resolve, reject) => this.#waiters.add({ resolve, reject }));
+  }
+
+  close() {
+    for (const section of this.sections.values()) section.end();
+    this.connection.stop(1000);
+    this.#endPage?.();
+    this.#endPage = null;
+    this.tab.release();
+  }
+
+  disconnect() {
+    this.connection.stop();
+  }
+
+  limit(options, what, run) {
+    return limit(this.platform, { timeoutMs: this.options.timeoutMs, ...options }, what, run);
+  }
+
+  // Later, unless the connection ends before.
+  later(ms, job) {
+    const timer = this.platform.setTimeout(() => {
+      this.#retries.delete(timer);
+      job();
+    }, ms);
+    this.#retries.add(timer);
+  }
+
+  // ---- storage ----
+
+  #fenceKey(id) { return `${this.key}:${this.tab.id}:fence:${id}`; }
+
+  loadFence(id) {
+    const fence = Number(this.session.get(this.#fenceKey(id)));
+    return Number.isSafeInteger(fence) && fence > 0 ? fence : null;
+  }
+
+  saveFence(id, fence) {
+    this.session.set(this.#fenceKey(id), fence === null ? null : String(fence));
+  }
+
+  // ---- clocks ----
+
+  // Looks at the clocks: whether to stop, whether the connection answers, what has to be sent.
+  check() {
+    for (const section of this.sections.values()) section.look();
+    if (this.connection.silent) this.connection.drop("no answer");
+    this.connection.retryIfDue();
+    if (this.connection.connected) this.#send();
+    this.#schedule();
+  }
+
+  #send() {
+    const now = this.clock.now();
+    const active = this.isActive();
+    for (const section of this.joined) {
+      if (section.nextBeat(active) <= now) section.ask(active);
+    }
+    if (this.#nextPing() <= now) this.connection.send("session:ping", {});
+  }
+
+  #nextPing() {
+    const liveness = this.joined.map((section) => section.livenessMs ?? PING_MS);
+    return liveness.length ? this.connection.lastSent + Math.min(PING_MS, ...liveness) * 0.9 : Infinity;
+  }
+
+  #nextBeat() {
+    const active = this.isActive();
+    return Math.min(Infinity, ...this.joined.map((section) => section.nextBeat(active)));
+  }
+
+  #schedule() {
+    this.platform.clearTimeout(this.#timer);
+    const { connection } = this;
+    const ends = [...this.sections.values()].map(({ holding }) => holding.belief.until || Infinity);
+    const sends = connection.connected ? [this.#nextPing(), this.#nextBeat()] : [];
+    const at = Math.min(...ends, ...sends, connection.silentAt);
+    if (at === Infinity) return;
+    const ms = Math.min(LONGEST_TIMER_MS, Math.max(1, Math.ceil(at - this.clock.now())));
+    this.#timer = this.platform.setTimeout(() => this.check(), ms);
+  }
+
+  #toLocal(time) {
+    const known = this.connection.serverClock;
+    return known ? known.at + (time - known.serverTime) : Infinity;
+  }
+
+  // ---- events ----
+
+  emit(event, data) {
+    this.emitter.emit(event, data);
+  }
+
+  changed(section) { this.emit("change", { section }); }
+
+  // ---- called by the connection ----
+
+  token() { return this.tokens.get("connect"); }
+  async identity() { return { clientId: await this.tab.hold(), pageId: this.pageId }; }
+  heard(at) { this.joined.forEach(({ holding }) => holding.belief.hear(at)); }
+  refused() { this.tokens.rejected = true; }
+  frame(data) { this.emit("frame", data); }
+
+  connectionChanged(data) {
+    if (data.state === "connected") this.#settle(({ resolve }) => resolve());
+    if (data.state === "closed") this.#finished(data.code);
+    this.emit("connection", data);
+    this.changed(null);
+    this.#schedule();
+  }
+
+  #settle(how) {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    waiters.forEach(how);
+  }
+
+  // Nobody here comes back by itself.
+  #finished(code) {
+    const error = closedError();
+    this.#settle(({ reject }) => reject(error));
+    for (const section of this.sections.values()) section.closed(error, code);
+  }
+
+  welcome(data) {
+    const { userId, username, roles, admin } = data;
+    const isOther = this.user !== null && this.user.userId !== userId;
+    this.user = Object.freeze({ userId, username, roles, admin });
+    for (const section of this.sections.values()) {
+      if (isOther) section.disown("NOT_HELD");
+      section.welcome();
+    }
+  }
+
+  lost() {
+    this.tokens.stop();
+    this.degraded = false;
+    for (const timer of this.#retries) this.platform.clearTimeout(timer);
+    this.#retries.clear();
+    for (const section of this.sections.values()) section.disconnected();
+  }
+
+  message({ event, data, entry }) {
+    if (event === "auth:expiring") this.#refresh(data.expiresAt);
+    if (event === "error" && entry?.event === "auth") this.refused();
+    if (event === "system:degraded") this.#degraded(data);
+    if (event === "system:recovered") this.#recovered();
+    const section = entry?.section ?? this.#sectionOf(data);
+    section?.receive(event, data, entry);
+    this.emit(event, data);
+  }
+
+  #sectionOf({ resourceId, requestId }) {
+    if (resourceId !== undefined) return this.sections.get(resourceId);
+    return requestId && [...this.sections.values()].find((section) => section.room.has(requestId));
+  }
+
+  #refresh(expiresAt) {
+    this.tokens.refresh(expiresAt, async (token) => (await this.connection.request("auth:refresh", { token })).data);
+  }
+
+  #degraded({ confirmedUntil }) {
+    this.degraded = true;
+    if (confirmedUntil !== null) for (const section of this.sections.values()) section.holding.belief.limit(this.#toLocal(confirmedUntil));
+    this.changed(null);
+  }
+
+  #recovered() {
+    this.degraded = false;
+    const active = this.isActive();
+    for (const section of this.joined) section.ask(active);
+    this.changed(null);
+  }
+
+  // ---- called by the page ----
+
+  wake() {
+    this.check();
+    this.connection.hurry(false);
+  }
+
+  online() {
+    this.check();
+    this.connection.hurry(true);
+  }
+
+  leave() {
+    for (const section of this.sections.values()) section.unload();
+  }
+
+  hide() {
+    this.leave();
+    this.asleep ||= !["idle", "closed"].includes(this.connection.state);
+    if (this.asleep) this.connection.stop(); // an open one keeps the page out of the browser's cache; locks get their grace
+    this.tab.release();
+  }
+
+  show() {
+    this.check();
+    if (this.asleep) this.connection.start();
+    this.asleep = false;
+  }
+}
+
+function closedError() {
+  return new WslockError("CLOSED", "the client is closed; connect() opens it again");
+}

@@ -1,0 +1,35 @@
+// Listeners by event. One that throws stops neither the others nor the library.
+
+import { callback, fail } from "./error.js";
+
+export class Emitter {
+  #listeners;
+  #problem;
+
+  // problem(error): told what a listener has thrown.
+  constructor(events, problem) {
+    this.#listeners = new Map(events.map((event) => [event, new Set()]));
+    this.#problem = problem;
+  }
+
+  on(event, listener) {
+    const listeners = this.#listeners.get(event) ?? fail(`there is no event ${String(event)}`);
+    listeners.add(callback("listener", listener));
+    return () => this.off(event, listener);
+  }
+
+  off(event, listener) {
+    this.#listeners.get(event)?.delete(listener);
+  }
+
+  // An event that is not known here is one of a newer protocol, and told to nobody.
+  emit(event, data) {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
+      try {
+        listener(data);
+      } catch (error) {
+        if (event !== "problem") this.#problem(error);
+      }
+    }
+  }
+}

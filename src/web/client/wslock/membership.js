@@ -1,0 +1,327 @@
+// A section's side of the connection: joining, and what the server's messages do to the room and the lock.
+
+import { backoff } from "./backoff.js";
+import { WslockError } from "./error.js";
+import { Holding } from "./holding.js";
+import { Room } from "./room.js";
+import { Saves } from "./saves.js";
+
+const FOLLOW_UPS = new Set(["lock:acquired", "lock:denied", "lock:queued", "error"]); // of a join as editor
+// A join that was refused so is not tried again by itself.
+const FINAL = new Set([
+  "INVALID_RESOURCE_ID", "UNKNOWN_RESOURCE_TYPE", "INVALID_ARGUMENT", "FORBIDDEN", "MAX_VIEWERS_EXCEEDED", "TOO_MANY_ROOMS",
+]);
+
+export class Membership {
+  #core;
+  #id;
+  #emit;
+  #section;
+  #watching = false; // joins on each connection
+  #joining = false;
+  #joinAttempt = 0;
+  #followUp = false; // what a join as editor brought is still to come
+  #waiters = new Set();
+  #editWaiters = new Set();
+  #toldState = "reading";
+  joined = false;
+  lastLoss = null;
+  lastGrant = null;
+
+  constructor(core, id, section, emit) {
+    this.#core = core;
+    this.#id = id;
+    this.#emit = emit;
+    this.#section = section;
+    this.room = new Room(core.clock);
+    this.holding = new Holding(core, id);
+    this.saves = new Saves(core);
+  }
+
+  // ---- asked by the section ----
+
+  // Resolves when joined.
+  async join(wait) {
+    this.#watching = true;
+    if (this.joined) return;
+    await this.#core.ready();
+    if (this.joined || wait.abandoned) return;
+    this.#watching = true;
+    const joined = new Promise((resolve, reject) => this.#waiters.add({ resolve, reject }));
+    if (!this.#joining) this.#join();
+    await joined;
+  }
+
+  // {event, data}: what lock:acquire would have brought.
+  async joinAsEditor(wait) {
+    const waiter = { wait };
+    const answer = new Promise((resolve, reject) => Object.assign(waiter, { resolve, reject }));
+    answer.catch(() => {}); // the join may fail first
+    this.#editWaiters.add(waiter);
+    try {
+      await this.join(wait);
+      if (!this.#editWaiters.has(waiter) || this.#followUp) return await answer;
+      return await this.request("lock:acquire", {}, wait); // a join as viewer was under way
+    } finally {
+      this.#editWaiters.delete(waiter);
+    }
+  }
+
+  async request(event, data, wait) {
+    await this.join(wait);
+    return this.#send(event, { resourceId: this.#id, ...data }, wait);
+  }
+
+  async requestAbout(event, data, wait) {
+    await this.#core.ready();
+    return this.#send(event, data, wait);
+  }
+
+  #send(event, data, wait) {
+    if (wait.abandoned) return new Promise(() => {}); // its caller has been told
+    const { connection } = this.#core;
+    if (!connection.connected) throw new WslockError("CONNECTION_LOST", "the connection was lost");
+    return connection.request(event, data, { section: this, wait });
+  }
+
+  // The lock is given up here, whatever becomes of it there.
+  letGo() {
+    this.holding.end();
+    this.saves.endAll();
+    this.room.disown();
+    this.#tell();
+  }
+
+  end() {
+    this.#watching = this.joined = false;
+    this.room.reset();
+    this.letGo();
+  }
+
+  // ---- told by the core ----
+
+  welcome() {
+    this.holding.load();
+    if (this.#watching) this.#join();
+  }
+
+  disconnected() {
+    this.joined = this.#joining = this.#followUp = false;
+    this.room.disconnect();
+    this.holding.belief.doubt();
+    if (this.holding.belief.held && !this.#core.asleep) this.#askSave("connection", this.holding.belief.until);
+    this.#tell();
+  }
+
+  // Nobody here connects again by itself.
+  closed(error, code) {
+    this.#reject(error);
+    if (code === 4409) this.#lose({ reason: "MOVED" });
+    else if (code !== 1005) this.holding.belief.end();
+    this.#tell();
+  }
+
+  // The lock was another user's, or another tab's.
+  disown(reason) {
+    this.#lose({ reason });
+    this.holding.renounce();
+  }
+
+  look() {
+    this.holding.belief.look();
+    if (this.holding.state !== this.#toldState) this.#tell();
+  }
+
+  nextBeat(active) { return this.joined ? this.holding.nextBeat(active) : Infinity; }
+
+  // A heartbeat: whether the lock is still this page's.
+  ask(active) {
+    if (this.joined && this.holding.fence !== null) this.holding.beat(this, active);
+  }
+
+  unload() {
+    if (this.holding.fence !== null && this.holding.dirty !== false) this.saves.unload(this.#lockOf());
+  }
+
+  get livenessMs() {
+    const { held, stopped, policy } = this.holding.belief;
+    return held || stopped ? policy.livenessMs : null;
+  }
+
+  // entry: of the request that this answers; undefined: an event that the server started.
+  receive(event, data, entry) {
+    if (entry?.wait?.abandoned && this.#undo(event, data)) return;
+    if (!entry && this.#followUp && FOLLOW_UPS.has(event) && this.#takeFollowUp(event, data)) return;
+    const more = this.#apply(event, data, entry);
+    this.#tell(event, data, more);
+  }
+
+  // ---- joining ----
+
+  #join() {
+    const { connection, options } = this.#core;
+    this.holding.load();
+    const { fence, isOver } = this.holding;
+    const wantsEdit = [...this.#editWaiters].some(({ wait }) => !wait.abandoned);
+    const mode = wantsEdit || (fence !== null && !isOver) ? "editor" : "viewer";
+    const data = { resourceId: this.#id, mode, presence: options.presence };
+    if (fence !== null) data.token = fence;
+    this.#joining = true;
+    connection.send("resource:join", data, { section: this, mode });
+  }
+
+  #joined(data, { at, mode }) {
+    this.joined = true;
+    this.#joining = false;
+    this.#joinAttempt = 0;
+    this.#followUp = mode === "editor";
+    this.holding.confirmJoined(data, at, this.room.policy);
+    this.#settle(this.#waiters, ({ resolve }) => resolve());
+    if (data.lost) return this.#lose(data.lost);
+    if (mode === "viewer") this.ask(this.#core.isActive()); // a viewer resumes nothing, a heartbeat does
+    return undefined;
+  }
+
+  #joinRefused(data) {
+    const error = new WslockError(data.code, data.message, data);
+    const isAwaited = this.#waiters.size + this.#editWaiters.size > 0;
+    this.#joining = false;
+    this.#reject(error);
+    if (!isAwaited) this.#core.problem(error);
+    if (!FINAL.has(data.code)) return this.#joinLater(data.retryAfterMs);
+    this.#watching = false;
+    return this.#lose({ reason: "NOT_HELD" });
+  }
+
+  #joinLater(ms = 1000) {
+    this.#joining = true;
+    this.#core.later(ms + backoff(this.#core.platform, this.#joinAttempt++), () => this.#join());
+  }
+
+  // True: nobody asked for it, for the page has only come back for a lock that it had. What it got instead is given back.
+  #takeFollowUp(event, data) {
+    this.#followUp = false;
+    const waiters = [...this.#editWaiters].filter(({ wait }) => !wait.abandoned);
+    this.#editWaiters.clear();
+    if (event === "error") {
+      const error = new WslockError(data.code, data.message, data);
+      waiters.forEach(({ reject }) => reject(error));
+    } else {
+      waiters.forEach(({ resolve }) => resolve({ event, data }));
+    }
+    if (this.holding.fence !== null && (event === "error" || event === "lock:denied")) this.#notResumed(data);
+    return waiters.length === 0 && this.#giveBack(event, data);
+  }
+
+  #notResumed({ reason, retryAfterMs }) {
+    if (reason === "RECOVERING" || retryAfterMs !== undefined) this.#joinLater(retryAfterMs);
+    else this.#tell(null, null, this.#lose({ reason: "NOT_HELD" }));
+  }
+
+  #giveBack(event, data) {
+    if (event === "lock:acquired" && (data.resumed || data.token === this.holding.fence)) return false;
+    this.#undo(event, data);
+    return event !== "error";
+  }
+
+  // What came after its caller had given up. False: it changes nothing that was not so before.
+  #undo(event, data) {
+    const here = { resourceId: this.#id };
+    const { requestId } = data;
+    const [undoing, about] = {
+      "lock:acquired": this.holding.fence === null && ["lock:release", here],
+      "lock:queued": this.room.queue === null && ["lock:queue_leave", here],
+      "lock:requested": this.room.asked === null && ["lock:request_cancel", { requestId }],
+      "lock:takeover_pending": ["lock:takeover_cancel", { requestId }],
+    }[event] || [];
+    if (undoing) this.#core.connection.send(undoing, about, { section: this });
+    return Boolean(undoing);
+  }
+
+  // ---- what messages do ----
+
+  // Returns what else to tell: {event: data}.
+  #apply(event, data, entry) {
+    const at = entry?.at ?? null;
+    if (event === "error") return this.#refused(data, entry);
+    if (event === "lock:lost") return this.#lose(data);
+    this.room.take(event, data, { at, userId: this.#core.user?.userId, holder: this.holding.fence !== null });
+    return this.#on[event]?.(data, entry);
+  }
+
+  #on = {
+    "resource:joined": (data, entry) => this.#joined(data, entry),
+    "resource:left": () => this.end(),
+    "resource:policy": (data) => this.holding.belief.adopt(data.policy),
+    "lock:acquired": (data, entry) => this.#granted(data, entry),
+    "lock:renewed": (data, entry) => this.#granted(data, entry),
+    "lock:released": (data, entry) => entry && this.letGo(),
+    "lock:expiring": () => {
+      this.holding.expiring = true;
+      if (!this.#core.isActive()) this.#askSave("expiry", this.holding.belief.expires);
+    },
+    "lock:request_received": ({ requestId }) => this.#askSave("request", this.room.requests.get(requestId).until, requestId),
+    "lock:request_replied": ({ requestId }) => this.saves.over(`request${requestId}`),
+    "lock:request_closed": ({ requestId }) => this.saves.over(`request${requestId}`),
+    "lock:takeover_requested": ({ requestId }) => this.#askSave("takeover", this.room.takeover.until, requestId),
+    "lock:takeover_closed": ({ requestId }) => this.saves.over(`takeover${requestId}`),
+  };
+
+  #refused(data, entry) {
+    if (entry?.event === "resource:join") return this.#joinRefused(data);
+    if (entry?.event === "lock:heartbeat" && data.retryAfterMs !== undefined) this.holding.beatLater(data.retryAfterMs);
+    return undefined;
+  }
+
+  #granted(data, entry) {
+    const isNew = this.holding.grant(data, entry?.at, this.room.policy);
+    this.room.grant(data, entry?.at ?? null, this.#core.user);
+    this.saves.over("connection");
+    this.saves.over("expiry");
+    const previous = data.previous ?? (isNew ? null : this.lastGrant.previous);
+    this.lastGrant = { outcome: "granted", ...this.#lockOf(), resumed: !isNew, previous };
+    return isNew ? { granted: this.lastGrant } : undefined;
+  }
+
+  #lose(lost) {
+    const loss = this.holding.lose(lost);
+    if (!loss) return undefined;
+    this.room.take("lock:lost", {}, {});
+    this.room.disown();
+    this.saves.endAll();
+    this.lastLoss = loss;
+    return { lost: loss };
+  }
+
+  // ---- telling ----
+
+  #lockOf() {
+    const { fence, ticket } = this.holding;
+    return { fence, ticket };
+  }
+
+  #askSave(cause, until, requestId) {
+    if (this.holding.dirty !== false) this.saves.ask(cause, until ?? Infinity, this.#lockOf(), requestId);
+  }
+
+  #tell(event, data, more = {}) {
+    const { state } = this.holding;
+    const previous = this.#toldState;
+    this.#toldState = state;
+    if (state !== previous) this.#emit("state", { state, previous });
+    if (event) this.#emit(event, data);
+    for (const [name, detail] of Object.entries(more ?? {})) this.#emit(name, detail);
+    this.#emit("change", {});
+    this.#core.changed(this.#section);
+  }
+
+  #settle(waiters, how) {
+    const all = [...waiters];
+    waiters.clear();
+    all.forEach(how);
+  }
+
+  #reject(error) {
+    for (const waiters of [this.#waiters, this.#editWaiters]) this.#settle(waiters, ({ reject }) => reject(error));
+  }
+}

@@ -1,0 +1,61 @@
+// The application's save handler: told why and until when, once for each occasion (cause and requestId).
+
+const UNLOAD_MS = 1000;
+
+export class Saves {
+  #core;
+  #open = new Map(); // occasion → AbortController
+  #unloadedAt = -Infinity;
+  handler = null;
+
+  constructor(core) {
+    this.#core = core;
+  }
+
+  // until: by the core's clock. lock: {fence, ticket}.
+  ask(cause, until, lock, requestId = null) {
+    const occasion = cause + (requestId ?? "");
+    if (!this.handler || this.#open.has(occasion)) return;
+    const { clock, platform } = this.#core;
+    const end = new AbortController();
+    const remainingMs = () => Math.max(0, until - clock.now());
+    const timer = platform.setTimeout(() => this.#end(occasion), Math.min(remainingMs(), 2 ** 31 - 1));
+    this.#open.set(occasion, { end, timer });
+    this.#call({
+      cause, requestId, ...lock, remainingMs, deadline: Math.round(platform.Date.now() + remainingMs()), signal: end.signal,
+    });
+  }
+
+  // beforeunload, pagehide and freeze come one behind the other: once is enough, unless something was typed between.
+  unload(lock) {
+    const { clock, lastTouch } = this.#core;
+    if (this.#unloadedAt > lastTouch && clock.now() - this.#unloadedAt < UNLOAD_MS) return;
+    this.#unloadedAt = clock.now();
+    this.#end("unload");
+    this.ask("unload", clock.now() + UNLOAD_MS, lock);
+  }
+
+  // The occasion may come again. What is being saved is not stopped.
+  over(occasion) {
+    this.#core.platform.clearTimeout(this.#open.get(occasion)?.timer);
+    this.#open.delete(occasion);
+  }
+
+  endAll() {
+    for (const occasion of [...this.#open.keys()]) this.#end(occasion);
+  }
+
+  #end(occasion) {
+    const open = this.#open.get(occasion);
+    this.over(occasion);
+    open?.end.abort();
+  }
+
+  #call(request) {
+    try {
+      Promise.resolve(this.handler(request)).catch(this.#core.problem);
+    } catch (error) {
+      this.#core.problem(error);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// Access tokens: asked of the application, within a time limit, and again before the one in use ends.
+
+import { WslockError } from "./error.js";
+import { backoff } from "./backoff.js";
+
+const LIMIT_MS = 10_000;
+
+export class Tokens {
+  #core;
+  #refreshing = null;
+  rejected = false; // the server has refused the last one
+
+  constructor(core) {
+    this.#core = core;
+  }
+
+  async get(reason) {
+    const limit = new AbortController();
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = this.#core.platform.setTimeout(() => {
+        limit.abort();
+        reject(new Error(`no answer within ${LIMIT_MS} ms`));
+      }, LIMIT_MS);
+    });
+    try {
+      const asked = Promise.resolve().then(() => this.#core.options.getToken({ reason: this.rejected ? "rejected" : reason, signal: limit.signal }));
+      const token = await Promise.race([asked, late]);
+      if (typeof token !== "string" || token === "") throw new TypeError("it gave no string");
+      this.rejected = false;
+      return token;
+    } catch (error) {
+      throw Object.assign(new WslockError("TOKEN_UNAVAILABLE", `getToken failed: ${error?.message ?? error}`), { cause: error });
+    } finally {
+      this.#core.platform.clearTimeout(timer);
+    }
+  }
+
+  // Until a newer token is accepted or the connection ends; then 4401, and a new try. send(token): the reply's data.
+  async refresh(expiresAt, send) {
+    const run = this.#refreshing = {};
+    for (let attempt = 0; run === this.#refreshing; attempt++) {
+      try {
+        const token = await this.get("expiring");
+        if (run !== this.#refreshing) return;
+        if ((await send(token)).tokenExpiresAt > expiresAt) break;
+        throw new WslockError("TOKEN_UNAVAILABLE", "getToken gave a token that is no newer");
+      } catch (error) {
+        if (run !== this.#refreshing) return;
+        if (/^TOKEN_(EXPIRED|INVALID)$/.test(error.code)) this.rejected = true;
+        this.#core.problem(error);
+        await new Promise((resolve) => this.#core.platform.setTimeout(resolve, 500 + backoff(this.#core.platform, attempt)));
+      }
+    }
+  }
+
+  stop() {
+    this.#refreshing = null;
+  }
+}
