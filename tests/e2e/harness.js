@@ -23,6 +23,7 @@ module.exports = {
   ...require('./harness/client'),
   ...require('./harness/daemon'),
   ...require('./harness/flows'),
+  ...require('./harness/library'),
   ...require('./harness/page_client'),
   ...require('./harness/provider'),
   ...require('./harness/proxy'),

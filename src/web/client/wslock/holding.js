@@ -83,7 +83,8 @@ export class Holding {
     if (this.fence === null || !this.belief.policy) return Infinity;
     const { heartbeatIntervalMs, livenessMs } = this.belief.policy;
     if (!this.belief.held) {
-      const wanted = this.belief.stopped && (active || this.#core.isVisible());
+      // While the store is away nothing is confirmed; when it is back, the core asks.
+      const wanted = this.belief.stopped && !this.#core.degraded && (active || this.#core.isVisible());
       return wanted ? this.#askedAt + livenessMs : Infinity;
     }
     if (!this.belief.here) return Infinity;
