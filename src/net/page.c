@@ -1,4 +1,5 @@
-/* Pages: the dashboard, with --dev the demo page and its tokens; and the ticket keys. */
+/* Pages: the dashboard, with --dev the demo page and its tokens; the JavaScript client; the ticket
+ * keys. */
 #include "page.h"
 
 #include "web_files.h"
@@ -26,10 +27,12 @@ static const char DASHBOARD_HEADERS[] = PAGE_HEADERS
     "Cross-Origin-Opener-Policy: same-origin\r\n"
     "Cross-Origin-Resource-Policy: same-origin\r\n";
 
-/* After the network was lost the page asks for a token. A browser would send that request on an old
- * connection, which may be dead. */
+/* After the network was lost the demo page asks for a token. A browser would send that request on
+ * an old connection, which may be dead. */
 static void end_connection(const struct http_request *request) {
-    request->conn->keep = false;
+    if (request->conn->net->parts.config->dev) {
+        request->conn->keep = false;
+    }
 }
 
 static void answer_file(const struct http_request *request, const struct web_file *file,

@@ -1,5 +1,5 @@
-/* Pages. On the public listeners: the demo page and its tokens (--dev), and the ticket keys. On
- * those of `ops`: the dashboard. */
+/* Pages and files. On the public listeners: the ticket keys, the JavaScript client, with --dev the
+ * demo page and its tokens. On those of `ops`: the dashboard. */
 #ifndef WSLOCK_NET_PAGE_H
 #define WSLOCK_NET_PAGE_H
 

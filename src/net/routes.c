@@ -29,6 +29,8 @@ static const struct http_route ROUTES[] = {
     {SITE_PUBLIC, ROLE_ANYONE, WEBSOCKET, ANY, upgrade_take, 0, 0},
     {SITE_PUBLIC, ROLE_ANYONE, ANY, PATHS_NATIVE, upgrade_take, 0, 0},
     {SITE_PUBLIC, ROLE_ANYONE, "GET", "/.well-known/wslock-jwks.json", page_ticket_keys, 0, 0},
+    {SITE_PUBLIC, ROLE_ANYONE, "GET", "/wslock.js", page_file, 0, 0},
+    {SITE_PUBLIC, ROLE_ANYONE, "GET", "/wslock/*", page_file, 0, 0},
     {SITE_DEV, ROLE_ANYONE, "GET", "/dev/token", page_dev_token, 0, 0},
     {SITE_DEV, ROLE_ANYONE, ANY, "/", page_file, 0, 0},
     {SITE_DEV, ROLE_ANYONE, ANY, "/*", page_file, 0, 0},

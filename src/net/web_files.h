@@ -1,4 +1,4 @@
-/* The files of src/web and src/web/dashboard, embedded by src/web.cmake. */
+/* The demo page, the JavaScript client and the dashboard, embedded by src/web.cmake. */
 #ifndef WSLOCK_NET_WEB_FILES_H
 #define WSLOCK_NET_WEB_FILES_H
 
