@@ -32,6 +32,8 @@ endforeach()
 # For Prometheus and Grafana.
 install(FILES config/alerts.yaml config/grafana-dashboard.json
   DESTINATION ${CMAKE_INSTALL_DATADIR}/wslockd)
+# The JavaScript client, as an npm package.
+install(DIRECTORY src/web/client/ DESTINATION ${CMAKE_INSTALL_DATADIR}/wslockd/client)
 # An existing configuration is not replaced.
 install(CODE "if(NOT EXISTS \"\$ENV{DESTDIR}/etc/wslockd/wslockd.yaml\")
   file(INSTALL DESTINATION /etc/wslockd TYPE FILE FILES \"${PROJECT_SOURCE_DIR}/config/systemd/wslockd.yaml\")

@@ -63,7 +63,9 @@ check_files() {
 644 /usr/share/man/man5/wslockd.yaml.5.gz
 644 /usr/share/man/man8/wslockd.8.gz
 644 /usr/share/wslockd/alerts.yaml
-644 /usr/share/wslockd/grafana-dashboard.json" "$(cd "$tree" && find . -type f -printf '%m /%P\n' | sort -k 2)"
+644 /usr/share/wslockd/grafana-dashboard.json" \
+        "$(cd "$tree" && find . -type f -not -path './usr/share/wslockd/client/*' -printf '%m /%P\n' | sort -k 2)"
+    same 'the JavaScript client' '' "$(diff -r src/web/client "$tree/usr/share/wslockd/client" 2>&1)"
     same 'folders with other modes' '' "$(dpkg-deb -c "$package" | grep '^d' | grep -v '^drwxr-xr-x root/root')"
     dpkg-deb -f "$package" Depends | grep -q 'libwebsockets-evlib-uv, .*libc6' ||
         finding 'the package does not depend on the event loop of libwebsockets and the C library'

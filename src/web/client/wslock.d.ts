@@ -250,9 +250,10 @@ export interface Granted {
   previous: PreviousLock | null;
 }
 export interface Queued { outcome: "queued"; position: number; estimatedWaitMs: number | null; estimatedWait: string | null }
+/** The holder has time to save until `forceAt` (the server's clock; `section.takingOver` counts down). `granted` follows. */
 export interface TakeoverPending { outcome: "pending"; requestId: string; forceAt: number }
 
-/** A request that the holder must answer. `until`: ms of countdown left say countdown(); null: none. */
+/** A request that the holder must answer. */
 export interface IncomingRequest { requestId: string; from: string; fromUserId: string; message: string; remainingMs(): number | null }
 /** The request of this tab. remainingMs: null once it is approved. */
 export interface OutgoingRequest { requestId: string; holderState: Lock["state"]; remainingMs(): number | null }
@@ -271,7 +272,7 @@ export interface SaveRequest {
   remainingMs(): number;
   /** ms since 1970 by the local clock, for timers and display. */
   deadline: number;
-  /** Of `request` and `takeover`. */
+  /** Of `request` and `takeover`: for answerRequest() and answerTakeover(). */
   requestId: string | null;
   fence: number;
   ticket: string | null;
@@ -386,10 +387,3 @@ export class Section {
   on<E extends keyof SectionEvents>(event: E, listener: (data: SectionEvents[E]) => void): () => void;
   off<E extends keyof SectionEvents>(event: E, listener: (data: SectionEvents[E]) => void): void;
 }
-
-/** The protocol's events: section: it has a section's events; reply: of which requests it is the direct reply. */
-export const EVENTS: Readonly<Record<keyof ServerEvents, { scope: "client" | "section"; replyTo: readonly string[] }>>;
-export const REQUESTS: readonly string[];
-export const ERRORS: readonly ServerErrorCode[];
-/** Close codes of the protocol, and whether the client connects again by itself. */
-export const CLOSES: Readonly<Record<number, boolean>>;

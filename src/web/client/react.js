@@ -1,0 +1,85 @@
+// wslock/react: a provider and hooks. What they give is read from the section at each render; a change of it renders again.
+
+import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+
+const Client = createContext(null);
+const viewers = new WeakMap(); // section → how many mounted hooks watch it
+
+export function WslockProvider({ client, children }) {
+  return createElement(Client.Provider, { value: client }, children);
+}
+
+export function useWslock() {
+  const client = useContext(Client);
+  if (!client) throw new Error("wslock/react: there is no <WslockProvider client={…}> around this component");
+  useVersion(client);
+  return client;
+}
+
+// A number that changes with what the client or the section tells.
+function useVersion(source) {
+  const version = useRef(0);
+  const subscribe = useCallback((changed) => source.on("change", () => {
+    version.current++;
+    changed();
+  }), [source]);
+  const read = useCallback(() => version.current, []);
+  return useSyncExternalStore(subscribe, read, read);
+}
+
+export function useSection(id, { onSave, leave = true } = {}) {
+  const client = useContext(Client);
+  if (!client) throw new Error("wslock/react: there is no <WslockProvider client={…}> around this component");
+  const section = useMemo(() => client.section(id), [client, id]);
+  const version = useVersion(section);
+  const [error, setError] = useState(null);
+  const save = useRef(onSave);
+  useEffect(() => { save.current = onSave; });
+  useEffect(() => section.onSave((request) => save.current?.(request)), [section]);
+  useEffect(() => {
+    setError(null);
+    return watch(section, leave, setError);
+  }, [section, leave]);
+  return useMemo(() => ({ ...snapshot(section), section, error }), [section, version, error]);
+}
+
+// Joins while at least one component shows the section. React unmounts and mounts again in development: leaving waits for that.
+function watch(section, leave, failed) {
+  let isShown = true;
+  viewers.set(section, (viewers.get(section) ?? 0) + 1);
+  section.view().catch((error) => isShown && failed(error));
+  return () => {
+    isShown = false;
+    viewers.set(section, viewers.get(section) - 1);
+    setTimeout(() => {
+      if (leave && viewers.get(section) === 0) section.leave().catch(() => {}); // the connection is gone, and with it the place
+    });
+  };
+}
+
+function snapshot(section) {
+  const {
+    id, state, mayEdit, resuming, joined, lock, users, viewers: watching, policy, position, estimatedWait, turn, claimable, fence, ticket,
+    previous, lastLoss, requests, asked, takeover, takingOver, dirty,
+  } = section;
+  return {
+    id, state, mayEdit, resuming, joined, lock, users, viewers: watching, policy, position, estimatedWait, turn, claimable, fence, ticket,
+    previous, lastLoss, requests, asked, takeover, takingOver, dirty,
+  };
+}
+
+// section.countdown(), read again every `everyMs`.
+export function useCountdown(section, everyMs = 1000) {
+  const [left, setLeft] = useState(() => section.countdown());
+  useEffect(() => {
+    const read = () => setLeft(section.countdown());
+    read();
+    const off = section.on("change", read);
+    const timer = setInterval(read, everyMs);
+    return () => {
+      off();
+      clearInterval(timer);
+    };
+  }, [section, everyMs]);
+  return left;
+}
