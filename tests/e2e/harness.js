@@ -27,10 +27,12 @@ module.exports = {
   ...require('./harness/library'),
   ...require('./harness/page_client'),
   ...require('./harness/provider'),
+  ...require('./harness/postgres'),
   ...require('./harness/proxy'),
   ...require('./harness/random'),
   ...require('./harness/raw'),
   ...require('./harness/redis'),
+  ...require('./harness/saving'),
   ...require('./harness/strict'),
   ...require('./harness/tokens'),
 };

@@ -73,7 +73,7 @@ function checkOptions({ tickets, resourceId, userId, ticket, onError }, action) 
  * from 400 to 499: those go to `next`, or are answered with that status where there is none.
  */
 export function lockHandler(options, action) {
-  const all = { ticket: (req) => req.headers['wslock-ticket'], onError: console.error, ...options };
+  const all = { ticket: (req) => req.headers['wslock-ticket'], onError: (error) => console.error(error), ...options };
   checkOptions(all, action);
 
   async function answerTo(req) {

@@ -72,7 +72,7 @@ export interface LockHandlerOptions<Request extends IncomingMessage = IncomingMe
   userId: ((req: Request) => string | number | null | undefined) | null;
   /** Default: the header `Wslock-Ticket`. */
   ticket?: (req: Request) => string | undefined;
-  /** Is told what the action threw when the answer is 503. Default: `console.error`. */
+  /** Is told what the action threw when the answer is 503. Default: prints the error. */
   onError?: (error: unknown, req: Request) => void;
 }
 

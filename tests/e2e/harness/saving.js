@@ -1,0 +1,289 @@
+'use strict';
+/* The application, the stores and the page of docs/saving-safely.md as they are printed, and what must hold for each store. */
+const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
+const express = require('express');
+const { applicationFolder, codeOf, importFrom, serve } = require('./application');
+const { Inbox, SLOW, cleanup, eventually, start } = require('./basics');
+const { lockDaemon, ms, take, view } = require('./flows');
+const { proxy } = require('./proxy');
+const { keyPair } = require('./tokens');
+
+const RESOURCE = 'document:report:findings';
+
+/* A page in a process of its own: it opens the section with the lock, and saves each line of its input. */
+const PAGE = `
+import { createInterface } from 'node:readline';
+import WebSocket from 'ws';
+import { Saver } from './saver.mjs';
+const { SOCKET, TOKEN, SECTION, RESOURCE } = process.env;
+const say = (what) => console.log(JSON.stringify(what));
+const drafts = new Map();
+let ticket;
+const saver = new Saver({
+  url: SECTION, ticket: async () => ticket, show: (state, code) => say({ [state]: code ?? true }), pauseMs: 50,
+  drafts: { getItem: (key) => drafts.get(key) ?? null, setItem: (key, value) => drafts.set(key, value), removeItem: (key) => drafts.delete(key) },
+});
+const socket = new WebSocket(SOCKET, 'wslock.v1');
+socket.on('open', () => socket.send(JSON.stringify({ event: 'auth', data: { token: TOKEN } })));
+socket.on('message', async (text) => {
+  const { event, data } = JSON.parse(text);
+  if (event === 'welcome') socket.send(JSON.stringify({ event: 'resource:join', data: { resourceId: RESOURCE, mode: 'editor' } }));
+  if (event === 'lock:acquired') {
+    ticket = data.ticket;
+    say({ opened: await saver.open(), token: data.token });
+  }
+});
+createInterface({ input: process.stdin }).on('line', async (body) => say({ done: await saver.save(body), drafts: [...drafts.values()] }));
+`;
+
+/* Saves COUNT times under one fence, as a page does: what fails is repeated, after a conflict it opens again. */
+const RACER = `
+import * as documents from './store.mjs';
+const [fence, count] = process.argv.slice(2).map(Number);
+const lock = { resourceId: process.env.RESOURCE, userId: 'user-' + fence, fence };
+const until = async (action) => { for (;;) { try { return await action(); } catch (error) { failures++; } } };
+let failures = 0;
+const saved = [];
+let { outcome, revision } = await until(() => documents.open(lock));
+const opened = revision;
+for (let i = 0; outcome !== 'stale' && i < count; i++) {
+  const text = { base: revision, body: fence + '/' + i };
+  ({ outcome, revision } = await until(() => documents.save(lock, text)));
+  if (outcome === 'saved') saved.push([revision, text.body]);
+}
+console.log(JSON.stringify({ fence, opened, outcome, saved, failures }));
+await documents.close();
+`;
+
+function storage() {
+  const kept = new Map();
+  return {
+    kept, getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key),
+  };
+}
+
+/* store: 'postgres' or 'sqlite'; env: what its module reads. */
+async function savingApplication(t, store, env, policy) {
+  const code = codeOf('saving-safely.md');
+  const dir = applicationFolder(t, { ...code, 'store.mjs': code[`${store}.mjs`], 'page.mjs': PAGE, 'racer.mjs': RACER },
+    ['express', 'pg', 'better-sqlite3', 'ws']);
+  const signingKeyFile = path.join(dir, 'tickets.pem');
+  fs.writeFileSync(signingKeyFile, keyPair('ES256').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const d = await lockDaemon(t, { config: { tickets: { signingKeyFile }, default: policy } });
+  Object.assign(process.env, env);
+  const documents = await importFrom(dir, 'store.mjs');
+  cleanup(t, () => documents.close());
+  const { application } = await importFrom(dir, 'application.mjs');
+  const { Saver } = await importFrom(dir, 'saver.mjs');
+  /* Signed in is whom the path names. */
+  const app = express();
+  app.use('/as/:user', (req, res, next) => {
+    req.user = { id: req.params.user };
+    next();
+  }, application({
+    documents, keysUrl: d.url('/.well-known/wslock-jwks.json').replace(/^ws/, 'http'), signIn: (req, res, next) => next(),
+  }));
+  app.use((error, req, res, next) => res.status(error.status ?? 500).json({ error: { code: 'OWN', message: error.message } }, next));
+  return { d, dir, env: { ...env, RESOURCE }, documents, Saver, base: await serve(t, app) };
+}
+
+const section = (base, user) => `${base}/as/${user}/documents/report/findings`;
+
+/* A page of this process: {saver, shown, drafts, client, lock}. */
+async function openPage(s, user, { base = s.base, client, lock, drafts = storage(), ...limits } = {}) {
+  const page = { shown: [], drafts, client: client ?? await s.d.client({ user }) };
+  page.lock = lock ?? await take(page.client, RESOURCE);
+  let { ticket } = page.lock;
+  page.saver = new s.Saver({
+    url: section(base, user), drafts, pauseMs: 20, ...limits,
+    show: (state, code) => page.shown.push(code ?? state),
+    ticket: async (renew) => {
+      if (renew) ({ ticket = ticket } = (await page.client.request('lock:heartbeat', { resourceId: RESOURCE })).data);
+      return ticket;
+    },
+  });
+  page.until = (state) => eventually(() => page.shown.includes(state), `${user}'s page shows ${state}`);
+  page.opened = await page.saver.open();
+  return page;
+}
+
+function release(page) {
+  return page.client.expect('lock:release', { resourceId: RESOURCE }, 'lock:released');
+}
+
+/* One request, as it is: {status, code, outcome, revision, headers}. */
+async function request(s, user, ticket, data) {
+  const [method, where] = data === undefined ? ['POST', '/open'] : ['PUT', ''];
+  const response = await fetch(section(s.base, user) + where, {
+    method, headers: { 'Content-Type': 'application/json', 'Wslock-Ticket': ticket }, body: data && JSON.stringify(data),
+  });
+  const { error, ...more } = await response.json();
+  return { status: response.status, code: error?.code, retryAfter: response.headers.get('retry-after'), ...more };
+}
+
+/* The lines that a child prints, as objects. */
+function lines(child, who) {
+  const said = new Inbox();
+  let rest = '';
+  let errors = '';
+  child.stderr.on('data', (data) => (errors += data));
+  child.stdout.on('data', (data) => {
+    const parts = (rest + data).split('\n');
+    rest = parts.pop();
+    for (const line of parts) said.push(JSON.parse(line));
+  });
+  child.ended.then(() => said.end(new Error(`${who} ended: ${errors}`)));
+  return said;
+}
+
+async function startPage(t, s, user) {
+  const child = start('node', [path.join(s.dir, 'page.mjs')], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...s.env, SOCKET: s.d.url(), TOKEN: await s.d.token({ user }), SECTION: section(s.base, user) },
+  });
+  const said = lines(child, user);
+  cleanup(t, async () => {
+    child.kill('SIGKILL');
+    await child.ended;
+  });
+  return {
+    child,
+    next: (key) => said.take((line) => key in line, `${user} says ${key}`),
+    save: (body) => child.stdin.write(`${body}\n`),
+  };
+}
+
+/* A page that was stopped while its lock went to another. s: with SLEEP as policy. */
+const SLEEP = { lockTtl: ms(2000), heartbeatInterval: ms(1000), gracePeriod: ms(1000) };
+async function stoppedPageIsRefused(t, s) {
+  const ann = await startPage(t, s, 'ann');
+  const first = await ann.next('opened');
+  assert.deepStrictEqual(first.opened, { outcome: 'opened', revision: 0, body: '', draft: null });
+  const text = "Ann's first ' \"; DROP TABLE section; -- \u2603";
+  ann.save(text);
+  assert.deepStrictEqual(await ann.next('done'), { done: { outcome: 'saved', revision: 1 }, drafts: [] });
+  ann.child.kill('SIGSTOP');
+
+  const ben = await s.d.client({ user: 'ben' });
+  await view(ben, RESOURCE);
+  await ben.waitFor('lock:released', (data) => data.reason === 'EXPIRED' && data.previousHolder === 'ann');
+  const lock = await ben.expect('lock:acquire', { resourceId: RESOURCE }, 'lock:acquired');
+  assert.ok(lock.token > first.token);
+  const page = await openPage(s, 'ben', { client: ben, lock });
+  assert.deepStrictEqual([page.opened.revision, page.opened.body], [1, text]);
+
+  // Before Ben has saved anything: his fence is known since he opened the section.
+  ann.save('what Ann had in her editor');
+  ann.child.kill('SIGCONT');
+  const { done, drafts } = await ann.next('done');
+  assert.deepStrictEqual(done, { outcome: 'refused', code: 'STALE_FENCE' });
+  assert.deepStrictEqual(drafts.map((kept) => JSON.parse(kept)), [{ base: 1, body: 'what Ann had in her editor' }], 'her text is kept');
+
+  assert.deepStrictEqual(await page.saver.save("Ben's"), { outcome: 'saved', revision: 2 });
+  ann.save('and again');
+  assert.strictEqual((await ann.next('done')).done.code, 'STALE_FENCE');
+  assert.deepStrictEqual(await page.saver.save("Ben's, more"), { outcome: 'saved', revision: 3 }, 'the same fence saves again');
+  assert.strictEqual((await page.saver.open()).body, "Ben's, more");
+}
+
+/* Processes of four fences save at the same time. */
+async function newestOfManyWritersRemains(s) {
+  const COUNT = 25;
+  const racers = [11, 13, 12, 14].map((fence) =>
+    start('node', [path.join(s.dir, 'racer.mjs'), String(fence), String(COUNT)], { env: { ...process.env, ...s.env } }));
+  const ends = await Promise.all(racers.map((child, i) => lines(child, `racer ${i}`).take(() => true, `the end of racer ${i}`)));
+  await Promise.all(racers.map((child) => child.ended));
+  ends.sort((a, b) => a.fence - b.fence);
+  const all = ends.flatMap(({ saved }) => saved).sort(([a], [b]) => a - b);
+  assert.deepStrictEqual(all.map(([revision]) => revision), all.map((_, i) => i + 1), 'each revision once');
+  for (const [i, { fence, saved, outcome }] of ends.entries()) {
+    for (const newer of ends.slice(i + 1)) {
+      if (newer.outcome === 'stale' && newer.saved.length === 0) continue; // it may have come too late itself
+      assert.ok(saved.every(([revision]) => revision <= newer.opened), `${fence} saved after ${newer.fence} had opened: ${JSON.stringify(ends)}`);
+    }
+    if (fence !== 14) assert.ok(['saved', 'stale'].includes(outcome), JSON.stringify(ends));
+  }
+  assert.strictEqual(ends[3].saved.length, COUNT, 'nobody stops the newest');
+  assert.deepStrictEqual(await s.documents.open({ resourceId: RESOURCE, fence: 15 }), {
+    outcome: 'opened', revision: all.length, body: `14/${COUNT - 1}`,
+  });
+}
+
+/* Saved, stale and conflict are told apart, over HTTP. */
+async function outcomesAreDistinct(s) {
+  const ann = await openPage(s, 'ann');
+  const { ticket } = ann.lock;
+  const put = (base, body, more) => request(s, more?.user ?? 'ann', more?.ticket ?? ticket, { base, body });
+  const short = ({ status, code, outcome, revision }) => [status, code ?? outcome, revision];
+  assert.deepStrictEqual(short(await put(0, 'one')), [200, 'saved', 1]);
+  assert.deepStrictEqual(short(await put(0, 'one')), [200, 'saved', 1], 'repeated: nothing is written');
+  assert.deepStrictEqual(short(await put(1, 'two')), [200, 'saved', 2]);
+  assert.deepStrictEqual(short(await put(0, 'one')), [409, 'CONFLICT', 2], 'a late repetition');
+  assert.deepStrictEqual(short(await put(1, 'other')), [409, 'CONFLICT', 2]);
+  assert.deepStrictEqual(short(await put(7, 'other')), [409, 'CONFLICT', 2]);
+  for (const [base, body] of [[undefined, 'x'], ['2', 'x'], [2, undefined], [2, 7], [2.5, 'x']]) {
+    assert.deepStrictEqual((await put(base, body)).status, 400, JSON.stringify([base, body]));
+  }
+  assert.deepStrictEqual(short(await put(2, 'x', { user: 'ben' })), [401, 'OTHER_USER', undefined]);
+  assert.deepStrictEqual(short(await put(2, 'x', { ticket: `${ticket}x` })), [401, 'TICKET_INVALID', undefined]);
+
+  const lost = 'unsaved, on revision 2';
+  ann.drafts.setItem(ann.saver.url, JSON.stringify({ base: 2, body: lost }));
+  await release(ann);
+  const ben = await openPage(s, 'ben');
+  assert.deepStrictEqual(short(await put(2, lost)), [409, 'STALE_FENCE', 2], 'Ben has opened it');
+  assert.deepStrictEqual(short(await request(s, 'ann', ticket)), [409, 'STALE_FENCE', 2], 'opening is refused as well');
+  assert.deepStrictEqual(await ben.saver.save('of Ben'), { outcome: 'saved', revision: 3 });
+  await release(ben);
+
+  // Her fence is the newest again, her text is old: it is offered for comparison, and not written by itself.
+  const again = await openPage(s, 'ann', { client: ann.client, lock: await ann.client.expect('lock:acquire', { resourceId: RESOURCE }, 'lock:acquired'), drafts: ann.drafts });
+  assert.deepStrictEqual(again.opened, { outcome: 'opened', revision: 3, body: 'of Ben', draft: { base: 2, body: lost } });
+  assert.deepStrictEqual(short(await put(2, lost, { ticket: again.lock.ticket })), [409, 'CONFLICT', 3]);
+  assert.deepStrictEqual(await again.saver.save(`of Ben, ${lost}`), { outcome: 'saved', revision: 4 });
+}
+
+/* down() and up(): the database is away, and there again. The page tells an outage, keeps the text, and saves it once.
+   Returns the page. */
+async function outageIsNoRefusal(s, down, up) {
+  const ann = await openPage(s, 'ann');
+  assert.deepStrictEqual(await ann.saver.save('before'), { outcome: 'saved', revision: 1 });
+  await down();
+  const answer = await request(s, 'ann', ann.lock.ticket, { base: 1, body: 'during' });
+  assert.deepStrictEqual([answer.status, answer.code], [503, 'UNAVAILABLE']);
+  assert.ok(Number(answer.retryAfter) >= 1);
+  const saving = ann.saver.save('during');
+  await ann.until('waiting');
+  assert.strictEqual(ann.saver.save('and more'), saving, 'newer text waits for the outcome');
+  assert.deepStrictEqual(JSON.parse(ann.drafts.getItem(ann.saver.url)), { base: 1, body: 'and more' });
+  await up();
+  assert.deepStrictEqual(await saving, { outcome: 'saved', revision: 3 });
+  assert.deepStrictEqual(ann.shown.filter((state) => !['saving', 'waiting', 'saved'].includes(state)), [], 'no refusal');
+  assert.strictEqual(ann.drafts.kept.size, 0);
+  assert.strictEqual((await ann.saver.open()).body, 'and more');
+  return ann;
+}
+
+/* What the application has written is answered to nobody: the page repeats the save, and it is written once. */
+async function lostAnswerIsRepeated(t, s) {
+  const wire = await proxy(t, Number(new URL(s.base).port));
+  const ann = await openPage(s, 'ann', { base: `http://127.0.0.1:${wire.port}`, limitMs: 500 * SLOW });
+  wire.swallow('down');
+  const saving = ann.saver.save('once');
+  await ann.until('waiting');
+  wire.swallow('none');
+  assert.deepStrictEqual(await saving, { outcome: 'saved', revision: 1 });
+  wire.refuse();
+  const next = ann.saver.save('twice');
+  await eventually(() => ann.shown.filter((state) => state === 'waiting').length > 1, 'no network');
+  wire.refuse(false);
+  assert.deepStrictEqual(await next, { outcome: 'saved', revision: 2 });
+  assert.deepStrictEqual(new Set(ann.shown), new Set(['saving', 'waiting', 'saved']));
+}
+
+module.exports = {
+  RESOURCE, SLEEP, lostAnswerIsRepeated, newestOfManyWritersRemains, openPage, outageIsNoRefusal, outcomesAreDistinct, release, request, savingApplication,
+  section, stoppedPageIsRefused,
+};
