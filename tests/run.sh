@@ -27,6 +27,9 @@ config/dev/install.sh test
 if [ -f tests/e2e/package-lock.json ] &&
     ! cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed-for; then
     echo "== npm ci in tests/e2e"
+    # A package that is compiled takes the headers that came with Node.
+    prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+    [ ! -e "$prefix/include/node/node.h" ] || export npm_config_nodedir=$prefix
     (cd tests/e2e && npm ci --no-audit --no-fund &&
         cp package-lock.json node_modules/.installed-for)
 fi

@@ -6,7 +6,7 @@
 #
 # Does nothing, and needs no rights, when everything is there. config/dev/run.sh and tests/run.sh call
 # it. Redis is only used as a child of wslockd, so a system service that its package starts is not
-# needed. The service of Prometheus is not started: tests start the program.
+# needed. The services of Prometheus and PostgreSQL are not started: tests start the programs.
 set -euo pipefail
 
 missing=()
@@ -64,7 +64,6 @@ look_for_test() {
     need_library libjwt libjwt-dev
     need_command git git
     need_command openssl openssl
-    need_command sqlite3 sqlite3
     need_command jq jq
     need_command curl curl
     need_command "${WSLOCK_TEST_REDIS:-redis-server}" "${WSLOCK_TEST_REDIS:-redis-server}"
@@ -73,6 +72,8 @@ look_for_test() {
     need_command chromium chromium
     need_package fonts-dejavu-core
     need_command gcc gcc
+    need_command g++ g++ # with python3 for npm packages that are compiled
+    need_command python3 python3
     need_command readelf binutils
     need_command clang clang
     need_package libclang-rt-dev
@@ -83,6 +84,7 @@ look_for_test() {
     need_command man man-db
     need_command systemd-analyze systemd
     need_command promtool prometheus
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
     need_package logrotate
     need_package procps
     # Of these only Debian 12's versions are asked (tests/lint.sh).
@@ -100,13 +102,17 @@ look() {
     [ "$1" != test ] || look_for_test
 }
 
-# The service of Prometheus does not start while the packages are installed. They ask a program that Debian
-# does not have; what somebody else put there is left alone.
-forbid_prometheus() {
+# The services of these packages do not start while the packages are installed. They ask a program that Debian does not have;
+# what somebody else put there is left alone.
+forbid_services() {
     [ ! -e $policy ] || return 0
     trap '"${as_root[@]}" rm -f $policy' EXIT
-    printf '#!/bin/sh\ncase "$1" in prometheus*) exit 101 ;; esac\n' | "${as_root[@]}" tee $policy >/dev/null
+    printf '#!/bin/sh\ncase "$1" in prometheus* | postgresql*) exit 101 ;; esac\n' | "${as_root[@]}" tee $policy >/dev/null
     "${as_root[@]}" chmod 755 $policy
+}
+
+is_missing() {
+    [[ " ${missing[*]} " == *" $1 "* ]]
 }
 
 main() {
@@ -128,13 +134,16 @@ main() {
     echo "== installing: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq || echo "apt-get update failed; trying with what is known" >&2
     look "$what" # now that the names of packages are known
-    [[ " ${missing[*]} " != *' prometheus '* ]] || forbid_prometheus
+    if is_missing prometheus || is_missing postgresql; then forbid_services; fi
     # Nobody answers questions: changed configuration files stay as they are.
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -q --no-install-recommends \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "${missing[@]}"
-    [[ " ${missing[*]} " != *' prometheus '* || ! -d /run/systemd/system ]] ||
-        "${as_root[@]}" systemctl disable -q prometheus # nor at the next boot
+    [ -d /run/systemd/system ] || return 0
+    local service
+    for service in prometheus postgresql; do # nor at the next boot
+        ! is_missing $service || "${as_root[@]}" systemctl disable -q $service
+    done
 }
 
 main "$@"
