@@ -278,11 +278,11 @@ test('replies that are slow, long or broken', { concurrency: true }, async (t) =
     const timer = setInterval(() => response.write(chunk), 10);
     response.on('close', () => clearInterval(timer));
   };
-  const limits = { timeoutMs: 400 * h.SLOW, maxBytes: 10_000, cooldownMs: 0 };
+  const limits = { timeoutMs: 3000 * h.SLOW, maxBytes: 10_000, cooldownMs: 0 };
   const cases = {
-    'nothing comes': [() => {}, /within 400/],
-    'only a head comes': [(_, response) => response.flushHeaders(), /within/],
-    'it drips': [forever(' '), /within/],
+    'nothing comes': [() => {}, /no complete reply within/],
+    'only a head comes': [(_, response) => response.flushHeaders(), /no complete reply within/],
+    'it drips': [forever(' '), /no complete reply within/],
     'it does not end': [forever(' '.repeat(4000)), /longer than 10000 bytes/],
     'it is long': [json(' '.repeat(10_000) + set), /longer than/],
     'it is cut off': [(_, response) => {
@@ -307,7 +307,7 @@ test('replies that are slow, long or broken', { concurrency: true }, async (t) =
     await warm.check(ticket);
     server.answer = answer;
     unknown(await put(await application(tt, cold.tickets), ticket));
-    assert.match(cold.failures[0], what === 'nothing comes' ? /no complete reply within/ : why);
+    assert.match(cold.failures[0], why);
     assert.strictEqual((await warm.check(ticket)).fence, 7, 'the keys that were there before serve');
     server.heal();
     assert.strictEqual((await cold.check(ticket)).fence, 7);
@@ -348,15 +348,18 @@ test('how often the keys are fetched', { concurrency: true }, async (t) => {
       const { headers } = await put(await application(tt, tickets), ticket);
       assert.ok(headers['retry-after'] > 500 && headers['retry-after'] <= 600, headers['retry-after']);
     },
-    'unknown kids: one request, then the cool-down': async (tt) => {
+    'unknown kids: no request before the cool-down has ended': async (tt) => {
       const server = await h.keyServer(tt, { keys: [key] });
-      const { check } = verifier(server.url(), { cooldownMs: 300 * h.SLOW });
-      await check(ticket);
-      await h.eventually(() => check(unknownKid).catch(() => server.requests === 2), 'the cool-down ends');
-      assert.deepStrictEqual(await many(check, unknownKid), all('TICKET_INVALID'));
-      assert.strictEqual(server.requests, 2);
+      const [patient, quick] = [verifier(server.url(), FAR), verifier(server.url(), { cooldownMs: 0 })];
+      await Promise.all([patient.check(ticket), quick.check(ticket)]);
       server.publish(key, foreign);
-      await h.eventually(() => check(unknownKid), 'the new key is found');
+      assert.deepStrictEqual(await many(patient.check, unknownKid), all('TICKET_INVALID'));
+      assert.strictEqual(server.requests, 2);
+      server.hold();
+      const answers = many(quick.check, unknownKid);
+      await server.asked(3);
+      server.release();
+      assert.deepStrictEqual(await answers, all(7), 'the new key is found');
       assert.strictEqual(server.requests, 3);
     },
     'an unknown kid while the keys cannot be had: nobody knows': async (tt) => {

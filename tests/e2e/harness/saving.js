@@ -158,6 +158,8 @@ async function startPage(t, s, user) {
 /* A page that was stopped while its lock went to another. s: with SLEEP as policy. */
 const SLEEP = { lockTtl: ms(2000), heartbeatInterval: ms(1000), gracePeriod: ms(1000) };
 async function stoppedPageIsRefused(t, s) {
+  const ben = await s.d.client({ user: 'ben' });
+  await view(ben, RESOURCE);
   const ann = await startPage(t, s, 'ann');
   const first = await ann.next('opened');
   assert.deepStrictEqual(first.opened, { outcome: 'opened', revision: 0, body: '', draft: null });
@@ -166,8 +168,6 @@ async function stoppedPageIsRefused(t, s) {
   assert.deepStrictEqual(await ann.next('done'), { done: { outcome: 'saved', revision: 1 }, drafts: [] });
   ann.child.kill('SIGSTOP');
 
-  const ben = await s.d.client({ user: 'ben' });
-  await view(ben, RESOURCE);
   await ben.waitFor('lock:released', (data) => data.reason === 'EXPIRED' && data.previousHolder === 'ann');
   const lock = await ben.expect('lock:acquire', { resourceId: RESOURCE }, 'lock:acquired');
   assert.ok(lock.token > first.token);
