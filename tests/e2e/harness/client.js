@@ -133,4 +133,4 @@ class Client {
   }
 }
 
-module.exports = { Client };
+module.exports = { Client, WebSocket };

@@ -1,0 +1,65 @@
+'use strict';
+/* The judge finds each kind of fault in a history, and nothing in one that is right. */
+const assert = require('node:assert');
+const { test } = require('node:test');
+const { RULES, judge } = require('./judge');
+const { History } = require('./history');
+
+const R = 'deny:a:main';
+const OPTIONS = { graceMs: 3000, doubtful: () => false };
+
+/* entries: [kind, tab, {…}], one each 100 ms. The user of a tab is its name without digits. */
+function look(...entries) {
+  const history = new History();
+  entries.forEach(([kind, tab, more], i) => history.add(kind, {
+    at: i * 100, tab, user: tab?.replace(/\d/g, ''), resourceId: R, sentAt: i * 100 - 50, request: 'lock:acquire', resumed: false, previous: null, ...more,
+  }));
+  return judge(history, OPTIONS).map(({ rule }) => rule);
+}
+
+const granted = (tab, token, more) => ['granted', tab, { token, ...more }];
+const belief = (tab, token, from, to) => ['belief', tab, { token, from, to }];
+const audit = (action, fence, eventId, more) => ['audit', null, { record: { action, fence, eventId, resourceId: R, outcome: 'success', ...more } }];
+
+const WRONG = {
+  oneTabForAToken: [granted('ann', 1), granted('bob', 1)],
+  tokensGrow: [granted('ann', 2), ['released', 'ann', { token: 2 }], granted('bob', 1)],
+  overIsOver: [granted('ann', 1), ['lost', 'ann', { token: 1, reason: 'EXPIRED' }], ['renewed', 'ann', { token: 1 }]],
+  oneBelieves: [granted('ann', 1), belief('ann', 1, 100, 900), granted('bob', 2), belief('bob', 2, 800, 1200)],
+  savesInOrder: [granted('ann', 1), granted('bob', 2), ['saved', 'ann', { token: 1, accepted: true }]],
+  inTime: [granted('ann', 1), ['gone', 'ann', { how: 1006, token: 1, answered: 50 }],
+    ['back', 'ann', { token: 1, kept: false, lost: 'NOT_HELD', type: 'deny' }], ['lost', 'ann', { token: 1, reason: 'NOT_HELD' }]],
+  lossesTold: [granted('ann', 1), ['final', 'ann', { token: null }]],
+  audited: [granted('ann', 1), ['released', 'ann', { token: 1 }], audit('LOCK_RELEASED', 1, '2-0')],
+  viewsEqual: [['unsettled', null, { text: 'ann sees another lock' }]],
+};
+
+test('every rule has a history that breaks it', () => {
+  assert.deepStrictEqual(Object.keys(WRONG).sort(), Object.keys(RULES).sort());
+});
+
+for (const [rule, entries] of Object.entries(WRONG)) {
+  test(`broken: ${rule}`, () => assert.deepStrictEqual(look(...entries), [rule]));
+}
+
+test('a change that two instances claim to have written first, and one that was recovered', () => {
+  const twice = [granted('ann', 1), audit('LOCK_ACQUIRED', 1, '1-0'), audit('LOCK_ACQUIRED', 1, '1-0')];
+  assert.deepStrictEqual(look(...twice, ['final', 'ann', { token: 1 }]), ['audited']);
+  twice[2] = audit('LOCK_ACQUIRED', 1, '1-0', { recovered: true });
+  assert.deepStrictEqual(look(...twice, ['final', 'ann', { token: 1 }]), []);
+});
+
+test('what is right: a release, one\'s own tabs, an administrator, a return in time, and too late', () => {
+  assert.deepStrictEqual(look(
+    granted('ann', 1), belief('ann', 1, 100, 300), ['released', 'ann', { token: 1 }], granted('bob', 2), belief('bob', 2, 400, 800),
+    ['lost', 'bob', { token: 2, reason: 'MOVED' }], granted('bob2', 3), belief('bob2', 3, 700, 900),
+    granted('root', 4, { request: 'lock:takeover' }), belief('root', 4, 800, 1500), ['lost', 'bob2', { token: 3, reason: 'TAKEN_BY_ADMIN' }],
+    ['gone', 'root', { how: 1006, token: 4, answered: 1000 }], ['back', 'root', { token: 4, kept: true, lost: null, type: 'deny' }],
+    granted('root', 4, { resumed: true }), ['final', 'root', { token: 4 }], ['final', 'ann', { token: null }],
+  ), []);
+  assert.deepStrictEqual(look(
+    granted('ann', 1), ['gone', 'ann', { how: 1006, token: 1, answered: 50 }],
+    ['back', 'ann', { token: 1, kept: false, lost: 'GRACE_PERIOD_EXPIRED', type: 'deny', sentAt: 5000 }],
+    ['lost', 'ann', { token: 1, reason: 'GRACE_PERIOD_EXPIRED' }],
+  ), []);
+});

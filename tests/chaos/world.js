@@ -1,0 +1,131 @@
+'use strict';
+/* Three instances on one store, a proxy before each instance and before each one's store, and tabs. */
+const fs = require('node:fs');
+const h = require('../e2e/harness');
+const { Documents, History } = require('./history');
+const { Tab } = require('./tab');
+
+const INSTANCES = 3;
+const GRACE_MS = 4000;
+const LEASE_MS = 2000;
+const TYPES = {
+  deny: { upgrade: 'deny', disconnect: 'grace', takeover: 'immediate' },
+  queue: { upgrade: 'queue', disconnect: 'grace', takeover: 'request' },
+  ask: { upgrade: 'request', disconnect: 'prompt', takeover: 'never' },
+  release: { upgrade: 'deny', requests: true, disconnect: 'release', takeover: 'request', urgentTakeover: true },
+  both: { upgrade: 'queue', requests: true, disconnect: 'prompt', takeover: 'immediate' },
+};
+const CONFIG = {
+  default: {
+    lockTtl: '12s', heartbeatInterval: '2s', gracePeriod: `${GRACE_MS}ms`, claimWindow: '2s', requestTimeout: '2s', takeoverTimeout: '1500ms',
+    maxConcurrentTabLocksPerUser: 20,
+  },
+  resourceTypes: TYPES,
+  auth: { adminRoles: ['lock-admin'] },
+  redis: { lease: `${LEASE_MS}ms`, commandTimeout: '800ms' },
+  limits: { pingInterval: '2500ms', pongTimeout: '2500ms', messagesPerSecond: 1000, messageBurst: 1000, maxConnectionsPerUser: 1000 },
+  log: { level: 'info' },
+};
+
+class World {
+  constructor(t, seed) {
+    this.t = t;
+    this.rnd = h.random(seed);
+    this.history = new History();
+    this.documents = new Documents(this.history);
+    this.instances = INSTANCES;
+    this.tabs = [];
+  }
+  async start(tabs) {
+    this.redis = await h.redis(this.t, { tcp: true, steppable: true });
+    await h.layOut(this.redis);
+    this.daemons = [];
+    for (let i = 0; i < INSTANCES; i++) {
+      const store = await h.proxy(this.t, this.redis.port);
+      const daemon = await h.newDaemon(this.t, {
+        redis: null,
+        config: { ...CONFIG, instance: `chaos-${i}`, redis: { ...CONFIG.redis, url: `redis://127.0.0.1:${store.port}/0` } },
+      });
+      await daemon.start();
+      // Started again it listens where it did.
+      daemon.config.listen[0].port = daemon.port;
+      daemon.config.ops.port = daemon.ops.port;
+      daemon.writeConfig();
+      this.daemons.push({ daemon, store, wire: await h.proxy(this.t, daemon.port) });
+    }
+    await Promise.all(this.daemons.map(({ daemon }) => h.granting(daemon)));
+    const types = Object.keys(TYPES);
+    for (let i = 0; i < tabs; i++) {
+      const type = types[i % types.length];
+      const resourceId = `${type}:chaos${Math.floor(i / types.length) % 2}:main`;
+      // One in six is an administrator, one in five the second tab of somebody.
+      const user = i % 5 === 4 && i >= 10 ? this.tabs[i - 10].user : `user-${i}`;
+      this.tabs.push(new Tab(this, { name: `tab-${i}`, type, user, admin: i % 6 === 5, resourceId, rnd: h.random(this.rnd.below(1e9)) }));
+    }
+  }
+  url(instance) {
+    return `ws://127.0.0.1:${this.daemons[instance].wire.port}/ws`;
+  }
+  get resources() {
+    return [...new Set(this.tabs.map(({ resourceId }) => resourceId))];
+  }
+
+  /* ---- after the faults ---- */
+
+  /* Everybody keeps what he has. Waits until all views are the store's; notes what is still different then. */
+  async settle(timeoutMs) {
+    for (const tab of this.tabs) tab.quiet = true;
+    let problem = null;
+    const end = performance.now() + timeoutMs;
+    const before = performance.now();
+    do {
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+      problem = await this.difference().catch((error) => `the store's view cannot be had: ${error.message}`);
+    } while (problem && performance.now() < end);
+    if (problem) this.history.add('unsettled', { text: problem });
+    for (const tab of this.tabs) tab.note('final', { token: tab.token });
+    return performance.now() - before;
+  }
+  async difference() {
+    const probe = await this.daemons[0].daemon.client({ user: 'probe' });
+    try {
+      for (const resourceId of this.resources) {
+        const { lock } = await probe.expect('lock:status', { resourceId }, 'lock:state');
+        const different = this.compare(resourceId, lock);
+        if (different) return different;
+      }
+      return null;
+    } finally {
+      await probe.close(1000);
+    }
+  }
+  compare(resourceId, lock) {
+    const tabs = this.tabs.filter((tab) => tab.resourceId === resourceId);
+    const show = ({ state, holder, reservedFor, queueLength }) => [state, holder?.userId ?? reservedFor?.userId ?? '', queueLength ?? ''].join(' ').trim();
+    for (const tab of tabs) {
+      if (!tab.live || !tab.lock) return `${tab.name} is not in ${resourceId}`;
+      if (show(tab.lock) !== show(lock)) return `${tab.name} sees ${resourceId} ${show(tab.lock)}, the store has ${show(lock)}`;
+    }
+    const holders = tabs.filter((tab) => tab.token);
+    if (lock.state === 'free') return holders.length > 0 ? `${holders[0].name} believes in ${resourceId}, which is free` : null;
+    if (lock.state !== 'held') return `${resourceId} is ${lock.state}`;
+    if (holders.length === 1 && holders[0].user === lock.holder.userId) return null;
+    return `${resourceId} is held by ${lock.holder.userId}; ${holders.map((tab) => tab.name).join(', ') || 'nobody'} believes in it`;
+  }
+  readAudit() {
+    for (const { daemon } of this.daemons) {
+      for (const line of fs.readFileSync(daemon.auditFile, 'utf8').split('\n')) {
+        if (line.endsWith('}')) this.history.add('audit', { record: JSON.parse(line) });
+      }
+    }
+  }
+  /* Everybody leaves; what is left of a lock or a member in the store then. */
+  async empty(timeoutMs) {
+    for (const tab of this.tabs) tab.end();
+    const left = async () => (await this.redis.keys('*')).filter((key) => /\}:(lock|member|room|held|queue|waiter):/.test(key));
+    await h.eventually(async () => (await left()).length === 0, 'no key is left behind', timeoutMs)
+      .catch(async () => this.history.add('unsettled', { text: `left behind: ${(await left()).join(' ')}` }));
+  }
+}
+
+module.exports = { CONFIG, GRACE_MS, LEASE_MS, World };
