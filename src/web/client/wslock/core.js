@@ -270,6 +270,7 @@ export class Core {
 
   show() {
     this.check();
+    this.touch();
     if (this.asleep) this.connection.start();
     this.asleep = false;
   }

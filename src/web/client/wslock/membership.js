@@ -116,14 +116,13 @@ export class Membership {
   // Nobody here connects again by itself.
   closed(error, code) {
     this.#reject(error);
-    if (code === 4409) this.#lose({ reason: "MOVED" });
-    else if (code !== 1005) this.holding.belief.end();
-    this.#tell();
+    if (code !== 1005) this.holding.belief.end(); // else connect() may come in time
+    this.#tell(null, null, code === 4409 && this.#lose({ reason: "MOVED" }));
   }
 
   // The lock was another user's, or another tab's.
   disown(reason) {
-    this.#lose({ reason });
+    this.#tell(null, null, this.#lose({ reason }));
     this.holding.renounce();
   }
 
@@ -304,13 +303,13 @@ export class Membership {
     if (this.holding.dirty !== false) this.saves.ask(cause, until ?? Infinity, this.#lockOf(), requestId);
   }
 
-  #tell(event, data, more = {}) {
+  #tell(event, data, more) {
     const { state } = this.holding;
     const previous = this.#toldState;
     this.#toldState = state;
     if (state !== previous) this.#emit("state", { state, previous });
     if (event) this.#emit(event, data);
-    for (const [name, detail] of Object.entries(more ?? {})) this.#emit(name, detail);
+    for (const [name, detail] of Object.entries(more || {})) this.#emit(name, detail);
     this.#emit("change", {});
     this.#core.changed(this.#section);
   }
