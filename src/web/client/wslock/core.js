@@ -50,7 +50,7 @@ export class Core {
   }
 
   isVisible() {
-    return this.platform.document ? this.platform.document.visibilityState !== "hidden" : true;
+    return this.platform.document?.visibilityState !== "hidden";
   }
 
   touch() {

@@ -7,7 +7,6 @@ const DIRTY_MS = 2000; // the others are told of unsaved changes no more often
 export class Holding {
   #core;
   #id;
-  #loaded = false;
   #known = false; // granted to this page, and not only found in the storage
   #lastBeat = -Infinity;
   #askedAt = -Infinity;
@@ -25,8 +24,7 @@ export class Holding {
 
   // A page that was reloaded has its predecessor's token.
   load() {
-    if (!this.#loaded) this.fence ??= this.#core.loadFence(this.#id);
-    this.#loaded = true;
+    this.fence ??= this.#core.loadFence(this.#id);
   }
 
   get state() {
@@ -50,7 +48,7 @@ export class Holding {
     const isNew = data.token !== this.fence || !this.#known;
     if (isNew || data.ticket !== undefined) this.ticket = data.ticket ?? null;
     this.#set(data.token);
-    this.#known = this.#loaded = true;
+    this.#known = true;
     this.expiring = false;
     this.belief.confirm(at ?? this.#core.connection.answered ?? -Infinity, policy, data.expiresAt - data.serverTime);
     if (isNew) this.#lastBeat = this.#core.clock.now();
@@ -70,12 +68,6 @@ export class Holding {
     this.ticket = null;
     this.#known = this.expiring = false;
     this.belief.end();
-  }
-
-  // Another page of this tab's name has gone on: nothing in the storage is this page's.
-  renounce() {
-    this.#loaded = true;
-    this.end();
   }
 
   // When to send something of its own accord; Infinity: not by the clock.
@@ -108,7 +100,6 @@ export class Holding {
   }
 
   #set(fence) {
-    if (fence === this.fence) return;
     this.fence = fence;
     this.#core.saveFence(this.#id, fence);
   }

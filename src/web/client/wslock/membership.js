@@ -101,7 +101,6 @@ export class Membership {
   // ---- told by the core ----
 
   welcome() {
-    this.holding.load();
     if (this.#watching) this.#join();
   }
 
@@ -123,7 +122,7 @@ export class Membership {
   // The lock was another user's, or another tab's.
   disown(reason) {
     this.#tell(null, null, this.#lose({ reason }));
-    this.holding.renounce();
+    this.holding.end();
   }
 
   look() {
