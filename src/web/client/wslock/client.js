@@ -1,7 +1,7 @@
 // The client: one connection, many sections.
 
 import { Core } from "./core.js";
-import { callback, duration, fail, oneOf, options as checkOptions, requestOptions, resourceId } from "./error.js";
+import { callback, duration, fail, oneOf, options as checkOptions, requestOptions, resourceId, text } from "./error.js";
 import { Section } from "./section.js";
 
 const OPTIONS = ["url", "getToken", "storage", "storageKey", "activity", "idleAfterMs", "timeoutMs", "presence", "platform"];
@@ -50,14 +50,14 @@ export class WslockClient {
 
 // All of them, with defaults; throws TypeError.
 function checked(given) {
-  const { url, storage, storageKey, platform, ...options } = checkOptions(given, OPTIONS);
+  const { url, storage, storageKey = "wslock", platform = {}, ...options } = checkOptions(given, OPTIONS);
   callback("getToken", options.getToken);
-  if (storageKey !== undefined && (typeof storageKey !== "string" || storageKey === "")) fail("storageKey must be a string");
-  if (storage !== undefined && storage !== null) checkOptions(storage, ["session", "local"]);
-  if (platform !== undefined && (platform === null || typeof platform !== "object")) fail("platform must be an object");
+  if (storage !== null) checkOptions(storage, ["session", "local"]);
+  if (Object(platform) !== platform) fail("platform must be an object");
   return {
-    ...options, storage, storageKey, platform,
-    url: address(url, (platform ?? globalThis).location ?? globalThis.location),
+    ...options, storage, platform,
+    storageKey: text("storageKey", storageKey, 1, 64),
+    url: address(url, platform.location ?? globalThis.location),
     activity: oneOf("activity", options.activity ?? "input", ["input", "manual", "always"]),
     presence: oneOf("presence", options.presence ?? "diff", ["diff", "none"]),
     idleAfterMs: duration("idleAfterMs", options.idleAfterMs, IDLE_MS),

@@ -34,8 +34,8 @@ export class Core {
     this.pageId = randomId(this.platform);
     this.problem = (error) => this.emit("problem", { error: error instanceof Error ? error : new Error(String(error)) });
     this.emitter = new Emitter([...CLIENT_EVENTS, ...SECTION_EVENTS, "connection", "problem", "frame", "change"], this.problem);
-    const { session, local } = options.storage === null ? { session: null, local: null } : options.storage ?? {};
-    this.key = options.storageKey ?? "wslock";
+    const { session, local } = options.storage ?? (options.storage === null ? { session: null, local: null } : {});
+    this.key = options.storageKey;
     this.session = new SafeStorage(session, "sessionStorage");
     this.drafts = new Drafts(this, new SafeStorage(local, "localStorage"));
     this.tab = new Tab(this);

@@ -61,7 +61,7 @@ export function checkRevision(value) {
 }
 
 function compare(draft, current) {
-  if (current === null || typeof current !== "object") fail("compare() takes {revision, text} of what is stored now");
+  if (current === null || typeof current !== "object") fail("compare() takes {revision, text}");
   checkRevision(current.revision);
   if (typeof current.text !== "string") fail("text must be a string");
   const { revision, text } = current;

@@ -19,7 +19,7 @@ export function fail(text) {
 // Always three parts, as the server answers.
 export function resourceId(id) {
   const parts = typeof id === "string" && RESOURCE.exec(id);
-  if (!parts) fail(`not a resource id (type:id or type:id:child): ${String(id)}`);
+  if (!parts) fail(`no resource id: ${String(id)}`);
   return parts[2] ? id : `${id}:main`;
 }
 
@@ -32,8 +32,9 @@ export function text(name, value, min, max) {
   return value;
 }
 
+// undefined where it is missing or empty.
 export function optionalText(name, value, max) {
-  return value === undefined || value === null ? undefined : text(name, value, 0, max);
+  return text(name, value ?? "", 0, max) || undefined;
 }
 
 export function oneOf(name, value, allowed) {

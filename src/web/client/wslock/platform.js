@@ -1,6 +1,6 @@
 // What the library takes from its surroundings. A browser has all of it; the option `platform` replaces single parts.
 
-export function makePlatform(given = {}) {
+export function makePlatform(given) {
   return new Proxy(given, {
     get: (_, name) => {
       if (name in given) return given[name];

@@ -113,7 +113,7 @@ export class Section {
   async request(message, options) {
     const given = requestOptions(options);
     const said = optionalText("message", message, MAX_TEXT);
-    const { data } = await this.#ask("lock:request", { message: said || undefined }, given);
+    const { data } = await this.#ask("lock:request", { message: said }, given);
     return this.asked ?? this.#withTime({ ...data, until: null }); // it may be this tab's turn already
   }
 
@@ -158,7 +158,7 @@ export class Section {
   }
 
   saved(options) {
-    const { revision, text: written } = options ?? fail("saved() takes {revision, text} of what was stored");
+    const { revision, text: written } = options ?? fail("saved() takes {revision, text}");
     checkRevision(revision);
     if (typeof written !== "string") fail("text must be a string");
     const { drafts } = this.#core;
@@ -182,7 +182,7 @@ export class Section {
   // ---- inside ----
 
   #userId() {
-    if (!this.client.user) throw new WslockError("NO_USER", "whose draft it is is known once the client was connected");
+    if (!this.client.user) throw new WslockError("NO_USER", "connect first: a draft belongs to a user");
     return this.client.user.userId;
   }
 
@@ -228,5 +228,5 @@ export class Section {
 }
 
 function revisionOf(revision) {
-  return { revision: optionalText("revision", revision, MAX_REVISION) || undefined };
+  return { revision: optionalText("revision", revision, MAX_REVISION) };
 }

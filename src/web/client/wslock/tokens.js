@@ -15,24 +15,16 @@ export class Tokens {
   }
 
   async get(reason) {
-    const limit = new AbortController();
-    let timer;
-    const late = new Promise((_, reject) => {
-      timer = this.#core.platform.setTimeout(() => {
-        limit.abort();
-        reject(new Error(`no answer within ${LIMIT_MS} ms`));
-      }, LIMIT_MS);
-    });
+    const end = new AbortController();
     try {
-      const asked = Promise.resolve().then(() => this.#core.options.getToken({ reason: this.rejected ? "rejected" : reason, signal: limit.signal }));
-      const token = await Promise.race([asked, late]);
-      if (typeof token !== "string" || token === "") throw new TypeError("it gave no string");
+      const given = { reason: this.rejected ? "rejected" : reason, signal: end.signal };
+      const token = await this.#core.limit({ timeoutMs: LIMIT_MS }, "getToken()", async () => this.#core.options.getToken(given));
+      if (typeof token !== "string" || token === "") throw new TypeError("no string");
       this.rejected = false;
       return token;
     } catch (error) {
+      end.abort();
       throw Object.assign(new WslockError("TOKEN_UNAVAILABLE", `getToken failed: ${error?.message ?? error}`), { cause: error });
-    } finally {
-      this.#core.platform.clearTimeout(timer);
     }
   }
 
@@ -44,7 +36,7 @@ export class Tokens {
         const token = await this.get("expiring");
         if (run !== this.#refreshing) return;
         if ((await send(token)).tokenExpiresAt > expiresAt) break;
-        throw new WslockError("TOKEN_UNAVAILABLE", "getToken gave a token that is no newer");
+        throw new WslockError("TOKEN_UNAVAILABLE", "the token is no newer");
       } catch (error) {
         if (run !== this.#refreshing) return;
         if (/^TOKEN_(EXPIRED|INVALID)$/.test(error.code)) this.rejected = true;
