@@ -174,12 +174,15 @@ test('what is no valid ticket', async (t) => {
     'is signed with a foreign key': await sign({ ...foreign, kid: key.kid }),
     'has an unknown kid': await sign(foreign),
     'brings its own key': await sign({ ...foreign, kid: key.kid }, {}, { jwk: foreign.jwk }),
+    'says none': raw({ alg: 'none' }, claimsOf()),
+    'says HS256': raw({ alg: 'HS256' }, claimsOf()),
+    'says es256': raw({ alg: 'es256' }, claimsOf()),
     'has no kid': raw({ kid: undefined }, claimsOf()),
     'has a critical header': raw({ crit: ['b64'], b64: true }, claimsOf()),
     'is an access token': raw({ typ: 'at+jwt' }, claimsOf()),
     'has claims that are an array': raw({}, [claimsOf()]),
     'has claims that are null': raw({}, 'bnVsbA'),
-    'has claims in another encoding': raw({}, Buffer.from('{"sub":"ann\xff"}', 'latin1').toString('base64url')),
+    'has claims in another encoding': raw({}, Buffer.from(JSON.stringify(claimsOf({ more: '\xff' })), 'latin1').toString('base64url')),
     'has no fence': raw({}, claimsOf({ fence: undefined })),
     'has a fence in a string': raw({}, claimsOf({ fence: '7' })),
     'has a fence with a fraction': raw({}, claimsOf({ fence: 7.5 })),
@@ -369,6 +372,14 @@ test('how often the keys are fetched', { concurrency: true }, async (t) => {
       server.fail(503);
       await assert.rejects(check(unknownKid), { code: 'UNAVAILABLE' });
       assert.strictEqual((await check(ticket)).fence, 7);
+
+      server.heal();
+      const patient = verifier(server.url(), FAR);
+      await patient.check(ticket);
+      server.fail(503);
+      await assert.rejects(patient.tickets.prefetch(), { code: 'UNAVAILABLE' });
+      await assert.rejects(patient.check(unknownKid), { code: 'UNAVAILABLE' }, 'in the cool-down');
+      assert.strictEqual(server.requests, 4);
     },
     'keys that grow old: fetched anew, and nobody waits': async (tt) => {
       const server = await h.keyServer(tt, { keys: [key] });
@@ -424,11 +435,19 @@ test("the application's outcomes", async (t) => {
     assert.deepStrictEqual([own.answer.status, own.errors], [413, []]);
     assert.deepStrictEqual(own.answer.json, plain ? { error: { code: 'REFUSED', message: 'too long' } } : { own: 'too long' });
   }
-  const itself = (lock, req) => {
-    req.res.writeHead(202).end('{}');
+});
+
+test('an action that has answered by itself', async (t) => {
+  const key = h.signingKey();
+  const server = await h.keyServer(t, { keys: [key] });
+  const errors = [];
+  const app = express();
+  app.use(lib.lockHandler({ tickets: verifier(server.url()).tickets, resourceId: () => RESOURCE, userId: null }, (lock, req) => {
+    req.res.status(202).json({});
     return { outcome: 'saved' };
-  };
-  assert.strictEqual((await ask(itself)).answer.status, 202);
+  }), (error, req, res, next) => next(errors.push(error)));
+  assert.strictEqual((await put(await h.serve(t, app), await sign(key))).status, 202);
+  assert.deepStrictEqual(errors, []);
 });
 
 test('wrong use is told at once', async (t) => {

@@ -38,7 +38,6 @@ function download(url, { timeoutMs, maxBytes, agent }) {
         if (size > maxBytes) fail(`the reply is longer than ${maxBytes} bytes`);
         else parts.push(part);
       });
-      response.on('error', reject);
       response.on('end', () => resolve(Buffer.concat(parts).toString()));
     });
   });
