@@ -239,7 +239,8 @@ async function outcomesAreDistinct(s) {
   await release(ben);
 
   // Her fence is the newest again, her text is old: it is offered for comparison, and not written by itself.
-  const again = await openPage(s, 'ann', { client: ann.client, lock: await ann.client.expect('lock:acquire', { resourceId: RESOURCE }, 'lock:acquired'), drafts: ann.drafts });
+  const lock = await ann.client.expect('lock:acquire', { resourceId: RESOURCE }, 'lock:acquired');
+  const again = await openPage(s, 'ann', { client: ann.client, lock, drafts: ann.drafts });
   assert.deepStrictEqual(again.opened, { outcome: 'opened', revision: 3, body: 'of Ben', draft: { base: 2, body: lost } });
   assert.deepStrictEqual(short(await put(2, lost, { ticket: again.lock.ticket })), [409, 'CONFLICT', 3]);
   assert.deepStrictEqual(await again.saver.save(`of Ben, ${lost}`), { outcome: 'saved', revision: 4 });
