@@ -1,8 +1,6 @@
 /* One attempt to connect: resolve, connect, greet; and the pause before the next. */
 #include "link_private.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
 #include <stdio.h>
 
 #include "wslock/base/log.h"
@@ -42,19 +40,11 @@ void link_handle_gone(struct redis_link *link) {
         link->callbacks.on_down(link->callbacks.ctx, reason);
         return;
     }
-    if (link->state == LINK_CONNECTING && link->address_next < link->address_count) {
+    if (link->state == LINK_CONNECTING && link->address_next < link->addresses.count) {
         connect_next(link);
         return;
     }
     fail(link, link->greeting_error[0] ? link->greeting_error : reason);
-}
-
-void link_forget_lookup(struct redis_link *link) {
-    if (link->lookup != NULL) {
-        link->lookup->link = NULL;
-        uv_cancel((uv_req_t *)&link->lookup->req);
-        link->lookup = NULL;
-    }
 }
 
 /* ---- greeting ---- */
@@ -182,55 +172,34 @@ static void connect_next(struct redis_link *link) {
     if (c->redis.unix_path != NULL) {
         adopt(link, redisAsyncConnectUnix(c->redis.unix_path));
     } else {
-        adopt(link, redisAsyncConnect(link->addresses[link->address_next++], c->redis.port));
+        adopt(link, redisAsyncConnect(link->addresses.text[link->address_next++], c->redis.port));
     }
 }
 
 /* ---- names and attempts ---- */
 
-static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found) {
-    struct link_lookup *lookup = CONTAINER_OF(req, struct link_lookup, req);
-    struct redis_link *link = lookup->link;
+static void on_resolved(void *ctx, const struct redis_addresses *addresses, const char *problem) {
+    struct redis_link *link = ctx;
     char reason[LINK_REASON_LEN];
 
-    mem_free(lookup);
-    if (link == NULL) {
-        uv_freeaddrinfo(found);
-        return;
-    }
     link->lookup = NULL;
-    for (struct addrinfo *a = found; a != NULL && link->address_count < LINK_MAX_ADDRESSES;
-         a = a->ai_next) {
-        char *text = link->addresses[link->address_count];
-
-        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, LINK_ADDRESS_LEN, NULL, 0,
-                        NI_NUMERICHOST) == 0) {
-            link->address_count++;
-        }
-    }
-    uv_freeaddrinfo(found);
-    if (link->address_count == 0) {
-        snprintf(reason, sizeof reason, "%.128s: %s", link->config->redis.host,
-                 status ? uv_strerror(status) : "no address");
+    if (addresses->count == 0) {
+        snprintf(reason, sizeof reason, "%.128s: %s", link->config->redis.host, problem);
         fail(link, reason);
         return;
     }
+    link->addresses = *addresses;
     connect_next(link);
 }
 
 static void resolve(struct redis_link *link) {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    int status;
+    const char *problem;
 
     link->state = LINK_RESOLVING;
-    link->lookup = mem_zalloc(sizeof *link->lookup);
-    link->lookup->link = link;
-    status = uv_getaddrinfo(link->loop, &link->lookup->req, on_resolved, link->config->redis.host,
-                            NULL, &hints);
-    if (status != 0) {
-        mem_free(link->lookup);
-        link->lookup = NULL;
-        fail(link, uv_strerror(status));
+    link->lookup =
+        redis_lookup_start(link->loop, link->config->redis.host, on_resolved, link, &problem);
+    if (link->lookup == NULL) {
+        fail(link, problem);
     }
 }
 
@@ -252,7 +221,6 @@ static void attempt(struct redis_link *link) {
     const struct config *c = link->config;
     const char *missing = unsupported(c);
     uint64_t limit_ms = (uint64_t)c->redis.command_timeout_ms;
-    struct in6_addr ignored;
     char *problem = NULL;
 
     if (missing != NULL) {
@@ -269,12 +237,12 @@ static void attempt(struct redis_link *link) {
     }
     limit_ms = limit_ms < LINK_ATTEMPT_MAX_MS ? limit_ms : LINK_ATTEMPT_MAX_MS;
     uv_timer_start(&link->attempt, on_attempt_timer, limit_ms, 0);
-    link->address_count = link->address_next = 0;
+    link->addresses.count = link->address_next = 0;
     if (c->redis.unix_path != NULL) {
         connect_next(link);
-    } else if (inet_pton(AF_INET, c->redis.host, &ignored) == 1 ||
-               inet_pton(AF_INET6, c->redis.host, &ignored) == 1) {
-        snprintf(link->addresses[link->address_count++], LINK_ADDRESS_LEN, "%s", c->redis.host);
+    } else if (redis_is_address(c->redis.host)) {
+        snprintf(link->addresses.text[link->addresses.count++], LOOKUP_ADDRESS_LEN, "%s",
+                 c->redis.host);
         connect_next(link);
     } else {
         resolve(link);
@@ -289,12 +257,12 @@ static void on_attempt_timer(uv_timer_t *timer) {
         attempt(link);
         return;
     case LINK_RESOLVING:
-        link_forget_lookup(link);
+        redis_lookup_forget(&link->lookup);
         fail(link, "resolving the name timed out");
         return;
     case LINK_CONNECTING:
     case LINK_GREETING:
-        link->address_next = link->address_count; /* no further address is tried */
+        link->address_next = link->addresses.count; /* no further address is tried */
         if (link->ac != NULL) {
             redis_link_reset(link, "connecting timed out");
         }

@@ -98,7 +98,7 @@ void redis_link_destroy(struct redis_link **linkp) {
     }
     *linkp = NULL;
     link->state = LINK_CLOSED;
-    link_forget_lookup(link);
+    redis_lookup_forget(&link->lookup);
     if (link->dirty && link->ac != NULL) {
         redis_adapter_flush(link->adapter);
     }

@@ -12,14 +12,13 @@
 #define WSLOCK_SRC_REDIS_LINK_PRIVATE_H
 
 #include "adapter.h"
+#include "lookup.h"
 #include "tls/tls.h"
 
 #include "wslock/base/list.h"
 
 #define LINK_MAX_IN_FLIGHT 256
 #define LINK_MAX_WAITING 65536
-#define LINK_MAX_ADDRESSES 8
-#define LINK_ADDRESS_LEN 64
 #define LINK_REASON_LEN 640 /* an ACL error may name every forbidden command */
 /* A recovery window that does not know this instance ends after 3 s at the earliest. A hanging
  * attempt and the pause after it must end well before that. */
@@ -34,12 +33,6 @@ enum link_state {
     LINK_GREETING,   /* AUTH, SELECT, CLIENT SETNAME, PING */
     LINK_UP,
     LINK_CLOSED, /* being destroyed */
-};
-
-/* A resolver request may outlive its link. */
-struct link_lookup {
-    uv_getaddrinfo_t req;
-    struct redis_link *link; /* NULL: the link was destroyed or gave up */
 };
 
 struct redis_link {
@@ -58,9 +51,9 @@ struct redis_link {
     bool drop;                    /* the idle hook must free the context */
     char reason[LINK_REASON_LEN]; /* why gone or drop is set */
 
-    struct link_lookup *lookup;
-    char addresses[LINK_MAX_ADDRESSES][LINK_ADDRESS_LEN];
-    size_t address_count, address_next;
+    struct redis_lookup *lookup; /* NULL: none */
+    struct redis_addresses addresses;
+    size_t address_next;
     uint64_t backoff_ms;
     char greeting_error[LINK_REASON_LEN];
 
@@ -91,7 +84,6 @@ void link_free_context(struct redis_link *link, const char *reason);
 void link_attempt_soon(struct redis_link *link, uint64_t delay_ms);
 /* After hiredis has freed the context: calls on_down or on_fail and arranges the next attempt. */
 void link_handle_gone(struct redis_link *link);
-void link_forget_lookup(struct redis_link *link);
 
 /* call.c */
 void link_on_deadline(uv_timer_t *timer);
