@@ -28,9 +28,6 @@ static void ignore(const struct search *s, const char *key) {
 }
 
 static void search_redis(const struct search *s) {
-    if (s->config->redis.sentinel_master != NULL) {
-        refuse(s, "redis.sentinel");
-    }
     if (s->config->redis.cluster_nodes.count > 0) {
         refuse(s, "redis.cluster");
     }

@@ -311,7 +311,7 @@ void feed_init(struct lock_node *node, const char *name) {
     snprintf(feed->block, sizeof feed->block, "%llu",
              (unsigned long long)at_most(node, BLOCK_MAX_MS));
     node->events_away_ms = clock_boot_ms();
-    feed->link = redis_link_create(node->store->loop, node->store->config, name, &callbacks);
+    feed->link = redis_link_create_beside(node->link, name, &callbacks);
 }
 
 void feed_fini(struct lock_node *node) {

@@ -1,4 +1,4 @@
-/* One attempt to connect: resolve, connect, greet; and the pause before the next. */
+/* One attempt to connect: find, resolve, connect, greet; and the pause before the next. */
 #include "link_private.h"
 
 #include <stdio.h>
@@ -15,15 +15,30 @@ void link_attempt_soon(struct redis_link *link, uint64_t delay_ms) {
     uv_timer_start(&link->attempt, on_attempt_timer, delay_ms, 0);
 }
 
-/* The pause doubles up to its maximum, less a random quarter so that instances spread out. */
+static uint64_t since_attempt_ms(const struct redis_link *link) {
+    return uv_now(link->loop) - link->attempted_ms;
+}
+
+/* The pause doubles up to its maximum, less a random quarter so that instances spread out. A master
+ * that is elsewhere now is connected to at once, but a Sentinel cannot make attempts follow faster
+ * than the shortest pause. */
 static uint64_t next_pause_ms(struct redis_link *link) {
     uint64_t pause = link->backoff_ms;
+
+    if (link->switched) {
+        link->switched = false;
+        link->backoff_ms = LINK_BACKOFF_MIN_MS;
+        return since_attempt_ms(link) < LINK_BACKOFF_MIN_MS ? LINK_BACKOFF_MIN_MS : 0;
+    }
 
     link->backoff_ms = pause * 2 > LINK_BACKOFF_MAX_MS ? LINK_BACKOFF_MAX_MS : pause * 2;
     return pause - rand_below(pause / 4 + 1);
 }
 
 static void fail(struct redis_link *link, const char *reason) {
+    if (link->sentinel != NULL && link->state != LINK_FINDING) {
+        sentinel_doubt(link->sentinel);
+    }
     link_attempt_soon(link, next_pause_ms(link));
     link->callbacks.on_fail(link->callbacks.ctx, reason);
 }
@@ -51,9 +66,29 @@ void link_handle_gone(struct redis_link *link) {
 
 static void on_up(struct redis_link *link) {
     link->state = LINK_UP;
+    link->finder.up = true;
     link->backoff_ms = LINK_BACKOFF_MIN_MS;
     uv_timer_stop(&link->attempt);
     link->callbacks.on_up(link->callbacks.ctx);
+}
+
+static bool is_master(const redisReply *info) {
+    static const char wanted[] = "\r\nrole:master\r\n";
+
+    return info->type == REDIS_REPLY_STRING &&
+           memmem(info->str, (size_t)info->len, wanted, sizeof wanted - 1) != NULL;
+}
+
+static void on_role(redisAsyncContext *ac, void *reply_ptr, void *ignored) {
+    struct redis_link *link = ac->data;
+    const redisReply *reply = reply_ptr;
+
+    (void)ignored;
+    if (reply != NULL && link->state == LINK_GREETING && reply->type != REDIS_REPLY_ERROR &&
+        !is_master(reply)) {
+        snprintf(link->greeting_error, sizeof link->greeting_error, "it is not a master");
+        redis_link_reset(link, link->greeting_error);
+    }
 }
 
 static void on_greeting(redisAsyncContext *ac, void *reply_ptr, void *what) {
@@ -96,6 +131,10 @@ static void greet(struct redis_link *link) {
     /* For the operator only; an ACL may refuse it. */
     redisAsyncCommandArgv(link->ac, on_greeting, NULL, 3,
                           (const char *[]){"CLIENT", "SETNAME", link->name}, NULL);
+    if (link->sentinel != NULL) { /* INFO needs no right that the scripts do not need; ROLE does */
+        redisAsyncCommandArgv(link->ac, on_role, NULL, 2, (const char *[]){"INFO", "replication"},
+                              NULL);
+    }
     /* Redis refuses it while it loads its data: LINK_UP means usable. */
     redisAsyncCommandArgv(link->ac, on_greeting, "PING", 1, (const char *[]){"PING"}, NULL);
 }
@@ -132,6 +171,7 @@ static void on_gone(void *ctx, const char *reason) {
     link->ac = NULL;
     link->adapter = NULL;
     link->dirty = false;
+    link->finder.up = false;
     link->gone = true;
     link_wake(link);
 }
@@ -145,7 +185,7 @@ static void adopt(struct redis_link *link, redisAsyncContext *ac) {
         problem = ac != NULL ? ac->errstr : problem;
         goto failed;
     }
-    if (link->tls != NULL && !redis_tls_start(link->tls, ac, &problem)) {
+    if (link->tls != NULL && !redis_tls_start(link->tls, &ac->c, link->host, &problem)) {
         goto failed;
     }
     ac->data = link;
@@ -166,13 +206,11 @@ failed:
 }
 
 static void connect_next(struct redis_link *link) {
-    const struct config *c = link->config;
-
     link->state = LINK_CONNECTING;
-    if (c->redis.unix_path != NULL) {
-        adopt(link, redisAsyncConnectUnix(c->redis.unix_path));
+    if (link->host == NULL) {
+        adopt(link, redisAsyncConnectUnix(link->config->redis.unix_path));
     } else {
-        adopt(link, redisAsyncConnect(link->addresses.text[link->address_next++], c->redis.port));
+        adopt(link, redisAsyncConnect(link->addresses.text[link->address_next++], link->port));
     }
 }
 
@@ -184,7 +222,7 @@ static void on_resolved(void *ctx, const struct redis_addresses *addresses, cons
 
     link->lookup = NULL;
     if (addresses->count == 0) {
-        snprintf(reason, sizeof reason, "%.128s: %s", link->config->redis.host, problem);
+        snprintf(reason, sizeof reason, "%.128s: %s", link->host, problem);
         fail(link, reason);
         return;
     }
@@ -196,56 +234,146 @@ static void resolve(struct redis_link *link) {
     const char *problem;
 
     link->state = LINK_RESOLVING;
-    link->lookup =
-        redis_lookup_start(link->loop, link->config->redis.host, on_resolved, link, &problem);
+    link->lookup = redis_lookup_start(link->loop, link->host, on_resolved, link, &problem);
     if (link->lookup == NULL) {
         fail(link, problem);
     }
 }
 
+/* host NULL: the unix socket. */
+static void begin(struct redis_link *link, const char *host, int port) {
+    uint64_t limit_ms = (uint64_t)link->config->redis.command_timeout_ms;
+
+    limit_ms = limit_ms < LINK_ATTEMPT_MAX_MS ? limit_ms : LINK_ATTEMPT_MAX_MS;
+    uv_timer_start(&link->attempt, on_attempt_timer, limit_ms, 0);
+    link->host = host;
+    link->port = port;
+    link->addresses.count = link->address_next = 0;
+    if (host != NULL && !redis_is_address(host)) {
+        resolve(link);
+        return;
+    }
+    if (host != NULL) {
+        snprintf(link->addresses.text[link->addresses.count++], LOOKUP_ADDRESS_LEN, "%s", host);
+    }
+    connect_next(link);
+}
+
+/* ---- the master, by its name ---- */
+
+/* address NULL: it is not known. */
+static void set_target(struct redis_link *link, const struct sentinel_address *address) {
+    const char *name = link->config->redis.sentinel_master;
+
+    mem_free(link->target);
+    if (address == NULL) {
+        link->target = mem_printf("master %s", name);
+    } else {
+        link->target = mem_printf(strchr(address->host, ':') != NULL ? "master %s ([%s]:%d)"
+                                                                     : "master %s (%s:%d)",
+                                  name, address->host, address->port);
+    }
+}
+
+static void on_found(void *ctx, const struct sentinel_address *address) {
+    struct redis_link *link = ctx;
+
+    if (link->state == LINK_FINDING) {
+        set_target(link, address);
+        begin(link, address->host, address->port);
+    }
+}
+
+static void on_not_found(void *ctx, const char *reason) {
+    struct redis_link *link = ctx;
+
+    if (link->state == LINK_FINDING) {
+        set_target(link, NULL);
+        fail(link, reason);
+    }
+}
+
+static void on_switched(void *ctx) {
+    struct redis_link *link = ctx;
+
+    link->switched = true;
+    switch (link->state) {
+    case LINK_RESOLVING:
+        redis_lookup_forget(&link->lookup);
+        link_attempt_soon(link, next_pause_ms(link));
+        return;
+    case LINK_PAUSED:
+        link_attempt_soon(link, next_pause_ms(link));
+        return;
+    case LINK_CONNECTING:
+    case LINK_GREETING:
+    case LINK_UP:
+        link->address_next = link->addresses.count;
+        redis_link_reset(link, "the master has moved");
+        return;
+    case LINK_FINDING:
+    case LINK_CLOSED:
+        return;
+    }
+}
+
+void link_init_finder(struct redis_link *link, const struct redis_link *beside) {
+    link->finder = (struct sentinel_user){
+        .on_found = on_found, .on_failed = on_not_found, .on_switched = on_switched, .ctx = link};
+    if (link->config->redis.sentinel_master != NULL) {
+        link->sentinel =
+            beside != NULL ? beside->sentinel : sentinel_create(link->loop, link->config);
+        sentinel_join(link->sentinel, &link->finder);
+    }
+}
+
+/* ---- attempts ---- */
+
 /* A configured feature that this program does not support, or NULL. */
 static const char *unsupported(const struct config *c) {
-    if (c->redis.sentinel_master != NULL) {
-        return "redis.sentinel: not supported by this version";
-    }
     if (c->redis.cluster_nodes.count > 0) {
         return "redis.cluster: not supported by this version";
     }
-    if (c->redis.unix_path == NULL && c->redis.host == NULL) {
+    if (c->redis.unix_path == NULL && c->redis.host == NULL && c->redis.sentinel_master == NULL) {
         return "redis: no address";
     }
     return NULL;
 }
 
+static bool prepare_tls(struct redis_link *link) {
+    char *problem = NULL;
+
+    if (!link->config->redis.use_tls || link->tls != NULL) {
+        return true;
+    }
+    link->tls = redis_tls_create(link->config, &problem);
+    if (link->tls == NULL) {
+        fail(link, problem);
+        mem_free(problem);
+    }
+    return link->tls != NULL;
+}
+
 static void attempt(struct redis_link *link) {
     const struct config *c = link->config;
     const char *missing = unsupported(c);
-    uint64_t limit_ms = (uint64_t)c->redis.command_timeout_ms;
-    char *problem = NULL;
 
+    link->attempted_ms = uv_now(link->loop);
+    link->switched = false;
     if (missing != NULL) {
         fail(link, missing);
         return;
     }
-    if (c->redis.use_tls && link->tls == NULL) {
-        link->tls = redis_tls_create(c, &problem);
-        if (link->tls == NULL) {
-            fail(link, problem);
-            mem_free(problem);
-            return;
-        }
+    if (!prepare_tls(link)) {
+        return;
     }
-    limit_ms = limit_ms < LINK_ATTEMPT_MAX_MS ? limit_ms : LINK_ATTEMPT_MAX_MS;
-    uv_timer_start(&link->attempt, on_attempt_timer, limit_ms, 0);
-    link->addresses.count = link->address_next = 0;
-    if (c->redis.unix_path != NULL) {
-        connect_next(link);
-    } else if (redis_is_address(c->redis.host)) {
-        snprintf(link->addresses.text[link->addresses.count++], LOOKUP_ADDRESS_LEN, "%s",
-                 c->redis.host);
-        connect_next(link);
-    } else {
-        resolve(link);
+    if (link->sentinel == NULL) {
+        begin(link, c->redis.unix_path != NULL ? NULL : c->redis.host, c->redis.port);
+        return;
+    }
+    link->state = LINK_FINDING;
+    if (sentinel_find(link->sentinel, &link->finder)) {
+        on_found(link, &link->finder.at);
     }
 }
 
@@ -255,6 +383,8 @@ static void on_attempt_timer(uv_timer_t *timer) {
     switch (link->state) {
     case LINK_PAUSED:
         attempt(link);
+        return;
+    case LINK_FINDING: /* has a deadline of its own */
         return;
     case LINK_RESOLVING:
         redis_lookup_forget(&link->lookup);

@@ -31,7 +31,7 @@ static char *target_of(const struct config *config) {
     const char *host = config->redis.host != NULL ? config->redis.host : "";
 
     if (config->redis.sentinel_master != NULL) {
-        return mem_printf("sentinel %s", config->redis.sentinel_master);
+        return mem_printf("master %s", config->redis.sentinel_master);
     }
     if (config->redis.cluster_nodes.count > 0) {
         return mem_printf("cluster %s", config->redis.cluster_nodes.items[0]);
@@ -54,8 +54,9 @@ static char *client_name_of(const char *name) {
     return copy;
 }
 
-struct redis_link *redis_link_create(uv_loop_t *loop, const struct config *config, const char *name,
-                                     const struct redis_link_callbacks *callbacks) {
+static struct redis_link *create(uv_loop_t *loop, const struct config *config, const char *name,
+                                 const struct redis_link_callbacks *callbacks,
+                                 const struct redis_link *beside) {
     struct redis_link *link = mem_zalloc(sizeof *link);
 
     link->loop = loop;
@@ -75,8 +76,19 @@ struct redis_link *redis_link_create(uv_loop_t *loop, const struct config *confi
     uv_timer_init(loop, &link->deadline);
     link->idle.data = link->attempt.data = link->deadline.data = link;
     link->open_handles = 3;
+    link_init_finder(link, beside);
     link_attempt_soon(link, 0);
     return link;
+}
+
+struct redis_link *redis_link_create(uv_loop_t *loop, const struct config *config, const char *name,
+                                     const struct redis_link_callbacks *callbacks) {
+    return create(loop, config, name, callbacks, NULL);
+}
+
+struct redis_link *redis_link_create_beside(const struct redis_link *other, const char *name,
+                                            const struct redis_link_callbacks *callbacks) {
+    return create(other->loop, other->config, name, callbacks, other);
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
@@ -109,6 +121,9 @@ void redis_link_destroy(struct redis_link **linkp) {
     link_complete_unsent(link);
     assert(list_empty(&link->in_flight) && list_empty(&link->waiting));
     redis_tls_destroy(&link->tls);
+    if (link->sentinel != NULL) {
+        sentinel_leave(link->sentinel, &link->finder);
+    }
     uv_close((uv_handle_t *)&link->idle, on_handle_closed);
     uv_close((uv_handle_t *)&link->attempt, on_handle_closed);
     uv_close((uv_handle_t *)&link->deadline, on_handle_closed);

@@ -13,6 +13,7 @@
 
 #include "adapter.h"
 #include "lookup.h"
+#include "sentinel.h"
 #include "tls/tls.h"
 
 #include "wslock/base/list.h"
@@ -28,9 +29,10 @@
 
 enum link_state {
     LINK_PAUSED,     /* until the next attempt */
+    LINK_FINDING,    /* the Sentinels are asked for the master */
     LINK_RESOLVING,  /* uv_getaddrinfo */
     LINK_CONNECTING, /* the socket */
-    LINK_GREETING,   /* AUTH, SELECT, CLIENT SETNAME, PING */
+    LINK_GREETING,   /* AUTH, SELECT, CLIENT SETNAME, INFO, PING */
     LINK_UP,
     LINK_CLOSED, /* being destroyed */
 };
@@ -51,6 +53,13 @@ struct redis_link {
     bool drop;                    /* the idle hook must free the context */
     char reason[LINK_REASON_LEN]; /* why gone or drop is set */
 
+    struct sentinel *sentinel; /* NULL: the configuration has the address */
+    struct sentinel_user finder;
+    bool switched;         /* the master is elsewhere: the next attempt needs no pause */
+    uint64_t attempted_ms; /* when the last attempt began, uv_now */
+
+    const char *host; /* of this attempt; NULL: the unix socket */
+    int port;
     struct redis_lookup *lookup; /* NULL: none */
     struct redis_addresses addresses;
     size_t address_next;
@@ -81,6 +90,8 @@ void link_wake(struct redis_link *link);
 void link_free_context(struct redis_link *link, const char *reason);
 
 /* connect.c */
+/* Prepares the search for the master. beside: a link to the same server; NULL: none. */
+void link_init_finder(struct redis_link *link, const struct redis_link *beside);
 void link_attempt_soon(struct redis_link *link, uint64_t delay_ms);
 /* After hiredis has freed the context: calls on_down or on_fail and arranges the next attempt. */
 void link_handle_gone(struct redis_link *link);

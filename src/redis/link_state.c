@@ -41,6 +41,7 @@ void redis_link_reset(struct redis_link *link, const char *reason) {
         return;
     }
     link->drop = true;
+    link->finder.up = false;
     snprintf(link->reason, sizeof link->reason, "%s", reason);
     link_wake(link);
 }

@@ -99,7 +99,6 @@ test('--check-config and --print-config on a good one', async (t) => {
 test('what this version cannot honour: --check-config exits with 1, and the daemon refuses it', async (t) => {
   const cases = [
     [{ redis: { waitReplicas: 1 } }, 'redis.waitReplicas'],
-    [{ redis: { sentinel: { master: 'm', nodes: ['127.0.0.1:26379'] } } }, 'redis.sentinel'],
     [{ redis: { cluster: { nodes: ['127.0.0.1:6379'] } } }, 'redis.cluster'],
   ];
   for (const [config, key] of cases) {
@@ -197,7 +196,6 @@ test('an unreachable Redis: exit 3 past redis.startTimeout, and what was tried',
 test('what this version cannot honour: exit 3 and which, or said in the log', async (t) => {
   for (const [redis, key] of [
     [{ waitReplicas: 1 }, /redis\.waitReplicas/],
-    [{ sentinel: { master: 'm', nodes: ['127.0.0.1:26379'] } }, /redis\.sentinel/],
     [{ cluster: { nodes: ['127.0.0.1:6379'] } }, /redis\.cluster/],
   ]) {
     const started = Date.now();

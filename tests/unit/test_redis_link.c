@@ -295,10 +295,12 @@ static void closed_port_fails_at_once(void **state) {
 static void unsupported_configurations_say_so(void **state) {
     struct fixture *f = *state;
 
-    f->config.redis.sentinel_master = (char *)(uintptr_t) "mymaster";
+    char *nodes[] = {(char *)(uintptr_t) "127.0.0.1:6379"};
+
+    f->config.redis.cluster_nodes = (struct config_strings){nodes, 1, true};
     connect_link(f);
     RUN_UNTIL(&f->loop, f->seen.failed == 1);
-    assert_non_null(strstr(f->seen.reason, "sentinel"));
+    assert_non_null(strstr(f->seen.reason, "cluster"));
 }
 
 #define LIBRARY(body) "#!lua name=test\nredis.register_function('run', function(KEYS) " body " end)"

@@ -1,8 +1,10 @@
 /*
  * One asynchronous connection to Redis on our libuv loop, reconnected with backoff (100 ms doubling
- * to 1 s, with jitter; an attempt is given up after 1 s or the command timeout). Every command has
- * a deadline and its callback runs exactly once, never from within the call that issued it, also
- * when the link is destroyed. The program must ignore SIGPIPE.
+ * to 1 s, with jitter; an attempt is given up after 1 s or the command timeout). With Sentinels it
+ * leads to the master that they name, and reconnects at once when they name another. A server that
+ * is not a master is left, and they are asked again. Every command has a deadline and its callback
+ * runs exactly once, never from within the call that issued it, also when the link is destroyed.
+ * The program must ignore SIGPIPE.
  */
 #ifndef WSLOCK_REDIS_LINK_H
 #define WSLOCK_REDIS_LINK_H
@@ -35,7 +37,8 @@ typedef void (*redis_cb)(void *arg, enum redis_status status, const struct redis
                          const char *error);
 
 struct redis_link_callbacks {
-    void (*on_up)(void *ctx); /* connected, authenticated, database selected */
+    void (*on_up)(void *ctx); /* connected, authenticated, database selected; with Sentinels: to a
+                                 master */
     void (*on_down)(void *ctx, const char *reason); /* after having been up; outstanding calls have
                                                        been completed with REDIS_UNKNOWN before */
     void (*on_fail)(void *ctx,
@@ -51,6 +54,9 @@ bool redis_link_check(const struct config *config, config_finding_cb on_problem,
  * once. */
 struct redis_link *redis_link_create(uv_loop_t *loop, const struct config *config, const char *name,
                                      const struct redis_link_callbacks *callbacks);
+/* Another connection to the same server, also where Sentinels tell which one that is. */
+struct redis_link *redis_link_create_beside(const struct redis_link *other, const char *name,
+                                            const struct redis_link_callbacks *callbacks);
 /* Writes out what the socket takes, completes what is outstanding (REDIS_UNKNOWN, or REDIS_UNSENT)
  * and frees; its handles close asynchronously, so the loop must run once more before it is closed.
  * Not from within one of its callbacks. */
@@ -59,7 +65,8 @@ bool redis_link_is_up(const struct redis_link *link);
 /* A command has waited for a quarter of its time to be sent: the server is given only so many at
  * once. */
 bool redis_link_is_busy(const struct redis_link *link);
-/* Where it connects to, for messages: "127.0.0.1:6379", "/path/redis.sock". */
+/* Where it connects to, for messages: "127.0.0.1:6379", "/path/redis.sock",
+ * "master wslock (127.0.0.1:6379)". Valid until the next turn of the loop. */
 const char *redis_link_target(const struct redis_link *link);
 
 /* Writes the commands that wait for the end of this turn of the loop. Calls back nobody. */

@@ -13,9 +13,11 @@ void redis_tls_destroy(struct redis_tls **tls) {
     *tls = NULL;
 }
 
-bool redis_tls_start(struct redis_tls *tls, redisAsyncContext *ac, const char **problem) {
+bool redis_tls_start(struct redis_tls *tls, redisContext *c, const char *host,
+                     const char **problem) {
     (void)tls;
-    (void)ac;
+    (void)c;
+    (void)host;
     *problem = "built without TLS";
     return false;
 }

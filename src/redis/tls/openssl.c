@@ -16,7 +16,6 @@
 
 struct redis_tls {
     SSL_CTX *ctx;
-    char *host;        /* NULL: a unix socket, where there is no name to check */
     char problem[128]; /* of the newest handshake */
 };
 
@@ -93,7 +92,6 @@ static void on_info(const SSL *ssl, int where, int value) {
 struct redis_tls *redis_tls_create(const struct config *config, char **problem) {
     struct redis_tls *tls = mem_zalloc(sizeof *tls);
 
-    tls->host = config->redis.host != NULL ? mem_strdup(config->redis.host) : NULL;
     tls->ctx = SSL_CTX_new(TLS_client_method());
     if (tls->ctx == NULL) {
         *problem = last_problem("redis.tls", NULL);
@@ -113,7 +111,6 @@ struct redis_tls *redis_tls_create(const struct config *config, char **problem) 
 void redis_tls_destroy(struct redis_tls **tls) {
     if (*tls != NULL) {
         SSL_CTX_free((*tls)->ctx);
-        mem_free((*tls)->host);
         mem_free(*tls);
         *tls = NULL;
     }
@@ -128,18 +125,19 @@ static bool expect_host(SSL *ssl, const char *host) {
     return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
 }
 
-bool redis_tls_start(struct redis_tls *tls, redisAsyncContext *ac, const char **problem) {
+bool redis_tls_start(struct redis_tls *tls, redisContext *c, const char *host,
+                     const char **problem) {
     SSL *ssl = SSL_new(tls->ctx);
 
     tls->problem[0] = '\0';
-    if (ssl == NULL || (tls->host != NULL && !expect_host(ssl, tls->host))) {
+    if (ssl == NULL || (host != NULL && !expect_host(ssl, host))) {
         SSL_free(ssl);
         *problem = "cannot prepare TLS";
         return false;
     }
-    if (redisInitiateSSL(&ac->c, ssl) != REDIS_OK) { /* else the context has it */
+    if (redisInitiateSSL(c, ssl) != REDIS_OK) { /* else the context has it */
         SSL_free(ssl);
-        *problem = ac->c.errstr[0] ? ac->c.errstr : "TLS failed";
+        *problem = c->errstr[0] ? c->errstr : "TLS failed";
         return false;
     }
     return true;
