@@ -33,6 +33,7 @@ module.exports = {
   ...require('./harness/raw'),
   ...require('./harness/redis'),
   ...require('./harness/saving'),
+  ...require('./harness/sentinel'),
   ...require('./harness/strict'),
   ...require('./harness/tokens'),
 };

@@ -1,0 +1,111 @@
+'use strict';
+/* A master, its replicas and their Sentinels, each a process of its own on loopback. */
+const fs = require('node:fs');
+const path = require('node:path');
+const { SLOW, cleanup, deadline, eventually, freePort, start, tempDir } = require('./basics');
+const { RedisClient, layOut } = require('./redis');
+
+const PROGRAM = process.env.WSLOCK_TEST_REDIS || 'redis-server';
+const DOWN_AFTER = 1000 * SLOW;
+
+/* Kept over a restart: its port, its data and its configuration file, which Sentinels have rewritten. */
+class Server {
+  constructor(t, kind, lines) {
+    this.dir = tempDir(t);
+    this.kind = kind;
+    this.lines = lines;
+    this.file = path.join(this.dir, `${kind}.conf`);
+    cleanup(t, () => this.kill());
+  }
+  async start() {
+    if (!this.port) {
+      this.port = await freePort();
+      fs.writeFileSync(this.file, [`port ${this.port}`, 'bind 127.0.0.1', 'save ""', `dir ${this.dir}`, ...this.lines, ''].join('\n'));
+    }
+    this.child = start(PROGRAM, [this.file, ...(this.kind === 'sentinel' ? ['--sentinel'] : [])]);
+    this.child.stdout.resume();
+    this.child.stderr.resume();
+    await eventually(() => this.command('PING'), `${this.kind} answers`);
+    return this;
+  }
+  get address() {
+    return `127.0.0.1:${this.port}`;
+  }
+  /* On a connection of its own: the server may have been restarted, and Sentinels close connections. */
+  async command(...args) {
+    const client = new RedisClient({ port: this.port, host: '127.0.0.1' });
+    try {
+      if (this.password) await client.command('AUTH', ...(this.user ? [this.user] : []), this.password);
+      return await client.command(...args);
+    } finally {
+      client.close();
+    }
+  }
+  async info(field) {
+    return new RegExp(`\r\n${field}:(.*)\r\n`).exec(await this.command('INFO', 'replication'))?.[1];
+  }
+  async kill(signal = 'SIGKILL') {
+    if (!this.child) return;
+    const { child } = this;
+    this.child = null;
+    child.kill('SIGCONT');
+    child.kill(signal);
+    await deadline(child.ended, `${this.kind} ends`);
+  }
+}
+
+/*
+ * options: {replicas, sentinels (numbers), password (of the servers), sentinelLines (for each Sentinel's file),
+ * sentinelUser, sentinelPassword}. Ready for a failover when it is returned.
+ */
+async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentinelLines = [], sentinelUser, sentinelPassword } = {}) {
+  const common = ['repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'repl-backlog-ttl 0',
+    ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : [])];
+  const servers = [];
+  for (let i = 0; i <= replicas; i++) {
+    const server = new Server(t, 'redis', i === 0 ? common : [...common, `replicaof 127.0.0.1 ${servers[0].port}`]);
+    server.password = password;
+    servers.push(await server.start());
+  }
+  await layOut({ command: (...args) => servers[0].command(...args) });
+  const group = { name: 'wslock', servers, sentinels: [] };
+  for (let i = 0; i < sentinels; i++) {
+    const sentinel = new Server(t, 'sentinel', [
+      `sentinel monitor wslock 127.0.0.1 ${servers[0].port} ${sentinels > 1 ? 2 : 1}`,
+      `sentinel down-after-milliseconds wslock ${DOWN_AFTER}`,
+      `sentinel failover-timeout wslock ${10_000 * SLOW}`,
+      ...(password ? [`sentinel auth-pass wslock ${password}`] : []),
+      ...sentinelLines,
+    ]);
+    Object.assign(sentinel, { user: sentinelUser, password: sentinelPassword });
+    group.sentinels.push(sentinel);
+  }
+  for (const sentinel of group.sentinels) await sentinel.start();
+  group.config = { master: 'wslock', nodes: group.sentinels.map((s) => s.address) };
+  group.byPort = (port) => servers.find((s) => s.port === Number(port));
+  /* Where this Sentinel says that the master is. */
+  group.master = async (sentinel = group.sentinels.find((s) => s.child)) => group.byPort((await sentinel.command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'wslock'))[1]);
+  group.settled = () => eventually(async () => {
+    const master = await group.master();
+    const others = servers.filter((s) => s.child && s !== master);
+    for (const s of group.sentinels.filter((x) => x.child)) {
+      const flat = await s.command('SENTINEL', 'MASTER', 'wslock');
+      const field = (name) => flat[flat.indexOf(name) + 1];
+      if (field('flags') !== 'master' || Number(field('num-slaves')) < servers.length - 1
+        || Number(field('num-other-sentinels')) !== group.sentinels.length - 1 || Number(field('port')) !== master.port) return false;
+    }
+    for (const s of others) {
+      if (await s.info('master_link_status') !== 'up' || Number(await s.info('master_port')) !== master.port) return false;
+    }
+    return true;
+  }, 'the group is settled');
+  /* When a Sentinel has told of another master than this one. */
+  group.switched = (from) => eventually(async () => {
+    const master = await group.master();
+    return master && master !== from && master;
+  }, 'another master');
+  await group.settled();
+  return group;
+}
+
+module.exports = { DOWN_AFTER, sentinelGroup };
