@@ -244,6 +244,7 @@ function preparations(t, machine, idp) {
       machine.write('etc/wslockd/idp-2025.pem', h.keyPair('RS256').publicPem);
       machine.write('etc/wslockd/idp-2026.pem', h.keyPair('ES256').publicPem);
     },
+    Sentinel: () => machine.write('etc/wslockd/sentinel.password', 'of-the-sentinels\n'),
     Look: async () => {
       const ann = await connect(t, machine, await idp.token('u-1', 'Ada'));
       await h.take(ann, 'document:42:body');

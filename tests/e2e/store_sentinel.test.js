@@ -144,8 +144,8 @@ test('a failover', { concurrency: 2 }, async (t) => {
 
     'a failover that an operator asks for; users and passwords, one for Sentinels, another for Redis': async (st) => {
       const group = await h.sentinelGroup(st, {
-        password: 'of-redis', sentinelUser: 'app', sentinelPassword: 'of-sentinel',
-        sentinelLines: ['user app on >of-sentinel &+switch-master +auth +ping +info +subscribe +sentinel', 'protected-mode no'],
+        password: 'of-redis', // and the rights that docs/operations.md names
+        sentinelLines: ['user wslockd on >of-sentinel &+switch-master -@all +auth +ping +subscribe +sentinel|get-master-addr-by-name'],
       });
       const dir = h.tempDir(st);
       const file = (name, text) => {
@@ -153,7 +153,7 @@ test('a failover', { concurrency: 2 }, async (t) => {
         return path.join(dir, name);
       };
       const redis = { passwordFile: file('redis', 'of-redis\n') };
-      const sentinel = { ...group.config, username: 'app', passwordFile: file('sentinel', 'of-sentinel\n') };
+      const sentinel = { ...group.config, username: 'wslockd', passwordFile: file('sentinel', 'of-sentinel\n') };
       const daemons = [await start(st, sentinel, { instance: 'one', redis }), await start(st, sentinel, { instance: 'two', redis })];
       const old = await group.master();
       const run = await traffic(st, daemons);

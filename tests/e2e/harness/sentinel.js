@@ -35,7 +35,7 @@ class Server {
   async command(...args) {
     const client = new RedisClient({ port: this.port, host: '127.0.0.1' });
     try {
-      if (this.password) await client.command('AUTH', ...(this.user ? [this.user] : []), this.password);
+      if (this.password) await client.command('AUTH', this.password);
       return await client.command(...args);
     } finally {
       client.close();
@@ -55,10 +55,10 @@ class Server {
 }
 
 /*
- * options: {replicas, sentinels (numbers), password (of the servers), sentinelLines (for each Sentinel's file),
- * sentinelUser, sentinelPassword}. Ready for a failover when it is returned.
+ * options: {replicas, sentinels (numbers), password (of the servers), sentinelLines (for each Sentinel's file)}. Ready
+ * for a failover when it is returned. redis-sentinel is redis-server with `--sentinel`.
  */
-async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentinelLines = [], sentinelUser, sentinelPassword } = {}) {
+async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentinelLines = [] } = {}) {
   const common = ['repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'repl-backlog-ttl 0',
     ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : [])];
   const servers = [];
@@ -70,15 +70,13 @@ async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentine
   await layOut({ command: (...args) => servers[0].command(...args) });
   const group = { name: 'wslock', servers, sentinels: [] };
   for (let i = 0; i < sentinels; i++) {
-    const sentinel = new Server(t, 'sentinel', [
+    group.sentinels.push(new Server(t, 'sentinel', [
       `sentinel monitor wslock 127.0.0.1 ${servers[0].port} ${sentinels > 1 ? 2 : 1}`,
       `sentinel down-after-milliseconds wslock ${DOWN_AFTER}`,
       `sentinel failover-timeout wslock ${10_000 * SLOW}`,
       ...(password ? [`sentinel auth-pass wslock ${password}`] : []),
       ...sentinelLines,
-    ]);
-    Object.assign(sentinel, { user: sentinelUser, password: sentinelPassword });
-    group.sentinels.push(sentinel);
+    ]));
   }
   for (const sentinel of group.sentinels) await sentinel.start();
   group.config = { master: 'wslock', nodes: group.sentinels.map((s) => s.address) };
