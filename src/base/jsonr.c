@@ -39,7 +39,8 @@ static enum jsonr_fault fault_of(const json_error_t *error) {
     return code == json_error_numeric_overflow ? JSONR_OUT_OF_RANGE : JSONR_NOT_AN_OBJECT;
 }
 
-json_t *jsonr_object(struct str text, enum jsonr_fault *fault) {
+/* A value of this type. */
+static json_t *read_text(struct str text, json_type type, enum jsonr_fault *fault) {
     enum jsonr_fault why = JSONR_NOT_AN_OBJECT;
     json_t *value = NULL;
     json_error_t error;
@@ -55,7 +56,7 @@ json_t *jsonr_object(struct str text, enum jsonr_fault *fault) {
     if (value == NULL) {
         why = fault_of(&error);
     }
-    if (!json_is_object(value)) {
+    if (value != NULL && json_typeof(value) != type) {
         json_decref(value);
         value = NULL;
     }
@@ -64,6 +65,14 @@ done:
         *fault = why;
     }
     return value;
+}
+
+json_t *jsonr_object(struct str text, enum jsonr_fault *fault) {
+    return read_text(text, JSON_OBJECT, fault);
+}
+
+json_t *jsonr_array(struct str text, enum jsonr_fault *fault) {
+    return read_text(text, JSON_ARRAY, fault);
 }
 
 struct str jsonr_str(const json_t *value) {

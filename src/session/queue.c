@@ -54,7 +54,11 @@ static bool write_or_push(struct session *s, struct frame *frame) {
 }
 
 bool session_try_send(struct session *s, struct wire_message *message) {
-    bool sent = write_or_push(s, wire_message_frame(message, s->framing));
+    struct frame *frame;
+    bool sent = true;
+    for (size_t i = 0; sent && (frame = wire_message_frame(message, s->framing, i)) != NULL; i++) {
+        sent = write_or_push(s, frame);
+    }
     wire_message_unref(message);
     return sent;
 }

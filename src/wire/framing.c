@@ -1,39 +1,31 @@
-/* A message: its data, encoded once, and the frame of each framing, made on first demand. */
+/* A message: its data, encoded once, and the frames of each framing, made on first demand. */
 #include "framing.h"
 
 #include <assert.h>
 #include <string.h>
 
+#include "socketio.h"
 #include "wslock/base/mem.h"
 
-struct wire_message {
-    uint32_t refs;
-    const char *event;
-    struct str ref, data;                     /* point into `text` */
-    struct frame *frames[WIRE_FRAMING_COUNT]; /* NULL: no receiver has needed it */
-    char text[];
-};
-
-#define TEXT(literal) ((struct str){literal, sizeof(literal) - 1})
-
 /* {"event":NAME,"id":REF,"data":{...}} */
-static struct frame *frame_native(const struct wire_message *m) {
+static void make_native(const struct wire_message *m, struct frame *out[WIRE_FRAMES_MAX]) {
     bool reply = m->ref.len > 0;
     const struct str parts[] = {
-        TEXT("{\"event\":\""),
+        FRAMING_TEXT("{\"event\":\""),
         str_of(m->event),
-        reply ? TEXT("\",\"id\":") : TEXT("\""),
+        reply ? FRAMING_TEXT("\",\"id\":") : FRAMING_TEXT("\""),
         m->ref,
-        TEXT(",\"data\":"),
+        FRAMING_TEXT(",\"data\":"),
         m->data,
-        TEXT("}"),
+        FRAMING_TEXT("}"),
     };
 
-    return frame_join(parts, ARRAY_LEN(parts));
+    out[0] = frame_join(parts, ARRAY_LEN(parts));
 }
 
-static struct frame *(*const framings[])(const struct wire_message *m) = {
-    [WIRE_FRAMING_NATIVE] = frame_native,
+static void (*const makers[])(const struct wire_message *m, struct frame *out[WIRE_FRAMES_MAX]) = {
+    [WIRE_FRAMING_NATIVE] = make_native,
+    [WIRE_FRAMING_SOCKETIO] = socketio_make,
 };
 
 struct wire_message *framing_message(const char *event, struct str ref, struct str data) {
@@ -50,11 +42,11 @@ struct wire_message *framing_message(const char *event, struct str ref, struct s
     return m;
 }
 
-struct frame *wire_message_frame(struct wire_message *m, enum wire_framing framing) {
-    if (m->frames[framing] == NULL) {
-        m->frames[framing] = framings[framing](m);
+struct frame *wire_message_frame(struct wire_message *m, enum wire_framing framing, size_t i) {
+    if (m->frames[framing][0] == NULL) {
+        makers[framing](m, m->frames[framing]);
     }
-    return m->frames[framing];
+    return i < WIRE_FRAMES_MAX ? m->frames[framing][i] : NULL;
 }
 
 struct wire_message *wire_message_ref(struct wire_message *m) {
@@ -68,7 +60,9 @@ void wire_message_unref(struct wire_message *m) {
         return;
     }
     for (size_t i = 0; i < WIRE_FRAMING_COUNT; i++) {
-        frame_unref(m->frames[i]);
+        for (size_t j = 0; j < WIRE_FRAMES_MAX; j++) {
+            frame_unref(m->frames[i][j]);
+        }
     }
     mem_free(m);
 }

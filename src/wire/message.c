@@ -1,6 +1,7 @@
 /* Messages about the connection and the server. */
 #include "wslock/wire/message.h"
 
+#include "socketio.h"
 #include "writer.h"
 
 struct wire_message *wire_welcome(const struct wire_to *to, struct str session_id,
@@ -25,7 +26,11 @@ struct wire_message *wire_welcome(const struct wire_to *to, struct str session_i
     jsonw_ki64(w, "tokenExpiresAt", token_expires_ms);
     jsonw_ki64(w, "maxMessageBytes", max_message_bytes);
     jsonw_kcstr(w, "instance", instance);
-    return writer_close(w);
+    struct wire_message *m = writer_close(w);
+    if (to->ref != NULL && to->ref->connect) {
+        socketio_accept(m, session_id);
+    }
+    return m;
 }
 
 struct wire_message *wire_auth_refreshed(const struct wire_to *to, int64_t token_expires_ms,
@@ -93,7 +98,11 @@ struct wire_message *wire_error(const struct wire_to *to, enum wire_error_code c
     if (extra != NULL) {
         put_error_extra(w, code, extra);
     }
-    return writer_close(w);
+    struct wire_message *m = writer_close(w);
+    if (to->ref != NULL && to->ref->connect) {
+        socketio_refuse(m, message);
+    }
+    return m;
 }
 
 struct wire_message *wire_session_closed(const struct wire_to *to, enum wire_close close) {
@@ -102,7 +111,9 @@ struct wire_message *wire_session_closed(const struct wire_to *to, enum wire_clo
     jsonw_ki64(w, "code", wire_close_code(close));
     jsonw_kcstr(w, "reason", wire_close_reason(close));
     jsonw_kbool(w, "reconnect", wire_close_reconnect(close));
-    return writer_close(w);
+    struct wire_message *m = writer_close(w);
+    m->is_last = !wire_close_reconnect(close);
+    return m;
 }
 
 struct wire_message *wire_degraded(const struct wire_to *to, int64_t confirmed_until_ms) {

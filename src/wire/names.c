@@ -24,6 +24,19 @@ static const struct {
 #undef WIRE_CLOSE
 };
 
+const char *wire_framing_name(enum wire_framing framing) {
+    static const char *const names[] = {
+        [WIRE_FRAMING_NATIVE] = "native",
+        [WIRE_FRAMING_SOCKETIO] = "socketio",
+    };
+
+    return names[framing];
+}
+
+bool wire_framing_connects(enum wire_framing framing) {
+    return framing == WIRE_FRAMING_SOCKETIO;
+}
+
 const char *wire_request_name(enum wire_request_kind kind) {
     return request_names[kind];
 }

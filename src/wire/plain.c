@@ -156,6 +156,15 @@ bool plain_read(struct str text, struct plain_message *out) {
     return take(&r, '}') && peek(&r) == '\0' && r.at == r.end && has_event;
 }
 
+bool plain_read_array(struct str text, struct plain_message *out) {
+    struct reader r = {text.p, text.len > 0 ? text.p + text.len : text.p};
+    out->id.len = out->count = 0;
+    if (!take(&r, '[') || !read_string(&r, &out->event) || (take(&r, ',') && !read_data(&r, out))) {
+        return false;
+    }
+    return take(&r, ']') && peek(&r) == '\0' && r.at == r.end;
+}
+
 struct value plain_find(const void *data, const char *name) {
     const struct plain_message *m = data;
     for (size_t i = 0; i < m->count; i++) {

@@ -26,6 +26,8 @@ struct plain_message {
 
 /* False: not such a message. Texts are borrowed from text. */
 bool plain_read(struct str text, struct plain_message *out) MUST_CHECK;
+/* The same for Socket.IO's form of an event, ["NAME",DATA]; without an id. */
+bool plain_read_array(struct str text, struct plain_message *out) MUST_CHECK;
 /* A value_find; data is the struct plain_message. */
 struct value plain_find(const void *data, const char *name);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "plain.h"
+#include "socketio.h"
 #include "wslock/base/jsonr.h"
 #include "wslock/base/jsonw.h"
 
@@ -137,6 +138,8 @@ static void set_defaults(struct wire_request *out) {
     out->dirty = -1;
 }
 
+/* ---- the native framing ---- */
+
 /* False: use the other reader. */
 static bool decode_plain(struct str text, const struct wire_decode_options *options,
                          struct wire_request *out) {
@@ -182,6 +185,148 @@ done:
     fill_error(error, &problem, out, known, data, options);
     json_decref(frame);
     return false;
+}
+
+static enum wire_decoded decode_native(struct str text, const struct wire_decode_options *options,
+                                       struct wire_request *out, struct wire_decode_error *error) {
+    return wire_decode_native(text.p, text.len, options, out, error) ? WIRE_DECODED_REQUEST
+                                                                     : WIRE_DECODED_ERROR;
+}
+
+/* ---- Socket.IO ---- */
+
+/* For CONNECT a token that is absent is an empty one: the handshake may have brought it. */
+static struct value find_in_connect(const void *data, const char *name) {
+    struct value value = find_value(data, name);
+
+    if (value.kind == VALUE_ABSENT && strcmp(name, "token") == 0) {
+        value = (struct value){.kind = VALUE_STRING, .text = str_of("")};
+    }
+    return value;
+}
+
+static bool decode_plain_event(const struct socketio_packet *packet,
+                               const struct wire_decode_options *options,
+                               struct wire_request *out) {
+    struct plain_message message;
+    struct field_problem problem;
+
+    return plain_read_array(packet->payload, &message) && find_event(message.event, &out->kind) &&
+           fields_read(plain_find, &message, options, out, &problem);
+}
+
+static void take_ref(const struct socketio_packet *packet, struct wire_request *out) {
+    out->ref.connect = packet->type == SOCKETIO_CONNECT;
+    out->ref.len = (uint16_t)packet->id.len;
+    if (packet->id.len > 0) {
+        memcpy(out->ref.json, packet->id.p, packet->id.len);
+    }
+}
+
+/* ["NAME"] or ["NAME",DATA]. *data: borrowed from the array; NULL: none. False: it has another
+ * form. */
+static bool read_arguments(const json_t *array, struct wire_request *out, bool *known,
+                           const json_t **data, struct field_problem *problem) {
+    *known = find_event(jsonr_str(json_array_get(array, 0)), &out->kind);
+    *data = json_array_get(array, 1);
+    if (json_is_null(*data)) {
+        *data = NULL;
+    }
+    if (json_array_size(array) > 2 || (*data != NULL && !json_is_object(*data))) {
+        return refuse(problem, WIRE_ERR_INVALID_MESSAGE,
+                      "An event takes one argument, which must be an object.");
+    }
+    return *known || refuse(problem, WIRE_ERR_UNKNOWN_EVENT, "There is no such event.");
+}
+
+static enum wire_decoded decode_event(const struct socketio_packet *packet,
+                                      const struct wire_decode_options *options,
+                                      struct wire_request *out, struct wire_decode_error *error) {
+    struct field_problem problem;
+    enum jsonr_fault fault;
+    const json_t *data = NULL;
+    bool known = false;
+
+    set_defaults(out);
+    take_ref(packet, out);
+    if (decode_plain_event(packet, options, out)) {
+        return WIRE_DECODED_REQUEST;
+    }
+    set_defaults(out);
+    take_ref(packet, out);
+    json_t *array = jsonr_array(packet->payload, &fault);
+    if (array == NULL ? fault == JSONR_NOT_AN_OBJECT : !json_is_string(json_array_get(array, 0))) {
+        json_decref(array);
+        return WIRE_DECODED_BROKEN;
+    }
+    if (array == NULL) {
+        refuse(&problem, WIRE_ERR_INVALID_MESSAGE, fault_text(fault));
+    } else if (read_arguments(array, out, &known, &data, &problem) &&
+               fields_read(find_value, data, options, out, &problem)) {
+        out->doc = array;
+        return WIRE_DECODED_REQUEST;
+    }
+    fill_error(error, &problem, out, known, data, options);
+    json_decref(array);
+    return WIRE_DECODED_ERROR;
+}
+
+static enum wire_decoded decode_connect(const struct socketio_packet *packet,
+                                        const struct wire_decode_options *options,
+                                        struct wire_request *out, struct wire_decode_error *error) {
+    struct field_problem problem;
+    struct str payload = packet->payload.len > 0 ? packet->payload : str_of("{}");
+
+    set_defaults(out);
+    take_ref(packet, out);
+    out->kind = WIRE_REQ_AUTH;
+    json_t *data = jsonr_object(payload, NULL);
+    if (data == NULL) {
+        return WIRE_DECODED_BROKEN;
+    }
+    if (fields_read(find_in_connect, data, options, out, &problem)) {
+        out->doc = data;
+        return WIRE_DECODED_REQUEST;
+    }
+    fill_error(error, &problem, out, true, data, options);
+    json_decref(data);
+    return WIRE_DECODED_ERROR;
+}
+
+static enum wire_decoded decode_socketio(struct str text, const struct wire_decode_options *options,
+                                         struct wire_request *out,
+                                         struct wire_decode_error *error) {
+    struct socketio_packet packet;
+
+    if (!socketio_split(text, &packet)) {
+        return WIRE_DECODED_BROKEN;
+    }
+    if (packet.type == SOCKETIO_CONNECT) {
+        return packet.space.len > 0 ? WIRE_DECODED_NAMESPACE
+                                    : decode_connect(&packet, options, out, error);
+    }
+    if (packet.space.len > 0) {
+        return WIRE_DECODED_BROKEN;
+    }
+    if (packet.type == SOCKETIO_DISCONNECT) {
+        return WIRE_DECODED_DISCONNECT;
+    }
+    return packet.type == SOCKETIO_EVENT && options->connected
+               ? decode_event(&packet, options, out, error)
+               : WIRE_DECODED_BROKEN;
+}
+
+enum wire_decoded wire_decode(enum wire_framing framing, struct str text,
+                              const struct wire_decode_options *options, struct wire_request *out,
+                              struct wire_decode_error *error) {
+    static enum wire_decoded (*const decoders[])(
+        struct str text, const struct wire_decode_options *options, struct wire_request *out,
+        struct wire_decode_error *error) = {
+        [WIRE_FRAMING_NATIVE] = decode_native,
+        [WIRE_FRAMING_SOCKETIO] = decode_socketio,
+    };
+
+    return decoders[framing](text, options, out, error);
 }
 
 void wire_request_fini(struct wire_request *r) {

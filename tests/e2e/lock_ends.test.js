@@ -145,6 +145,9 @@ const ENDS = {
 /* Before a token has been accepted there is no lock. */
 const WITHOUT_LOCK = ['CLOSE UNAUTHENTICATED', 'CLOSE TOKEN_INVALID', 'CLOSE TOO_MANY_CONNECTIONS'];
 
+/* Of the other framing: tests/e2e/socketio.test.js. */
+const ELSEWHERE = ['CLOSE BAD_FRAMING'];
+
 /* How those who watch see it, for each `disconnect`. */
 const SEEN = {
   LEFT: { release: 'DISCONNECT', grace: 'DISCONNECT', prompt: 'DISCONNECT' },
@@ -179,7 +182,7 @@ async function outcome(watch, resourceId) {
 }
 
 test('every row of the table is tried', () => {
-  const tried = new Set([...Object.keys(ENDS).map((name) => name.replace(/,.*/, '')), ...WITHOUT_LOCK]);
+  const tried = new Set([...Object.keys(ENDS).map((name) => name.replace(/,.*/, '')), ...WITHOUT_LOCK, ...ELSEWHERE]);
   assert.deepStrictEqual([...tried].sort(), [...TABLE.keys()].sort());
 });
 

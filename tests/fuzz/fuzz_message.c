@@ -19,7 +19,7 @@ static void require(bool holds) {
 
 /* The native frame is one JSON object that echoes the id. */
 static void check_message(struct wire_message *message, const struct wire_ref *ref) {
-    struct frame *frame = wire_message_frame(message, WIRE_FRAMING_NATIVE);
+    struct frame *frame = wire_message_frame(message, WIRE_FRAMING_NATIVE, 0);
     json_t *got = json_loadb((const char *)frame_payload(frame), frame->len,
                              JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 

@@ -147,7 +147,7 @@ static inline void person_deliver(struct room_sub *sub, struct wire_message *m) 
     if (p->deaf) {
         return;
     }
-    struct frame *frame = wire_message_frame(m, WIRE_FRAMING_NATIVE);
+    struct frame *frame = wire_message_frame(m, WIRE_FRAMING_NATIVE, 0);
     frame_unref(p->last);
     p->last = frame_ref(frame);
     json_t *message = json_loadb((const char *)frame_payload(frame), frame->len, 0, NULL);

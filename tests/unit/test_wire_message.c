@@ -94,7 +94,7 @@ static const struct wire_ending ended = {
 static const struct wire_ending ended_bare = {.person = ANNA, .reason = "RELEASED", .ended_ms = 90};
 
 static struct frame *native(struct wire_message *message) {
-    return wire_message_frame(message, WIRE_FRAMING_NATIVE);
+    return wire_message_frame(message, WIRE_FRAMING_NATIVE, 0);
 }
 
 static struct wire_message *make_welcome(void) {

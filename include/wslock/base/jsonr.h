@@ -17,7 +17,7 @@
 
 /* Why a text was refused. */
 enum jsonr_fault {
-    JSONR_NOT_AN_OBJECT, /* not one JSON value in UTF-8, or another one than an object */
+    JSONR_NOT_AN_OBJECT, /* not one JSON value in UTF-8, or of another type than was asked for */
     JSONR_TOO_DEEP,
     JSONR_NAME_TWICE,   /* in one object */
     JSONR_OUT_OF_RANGE, /* an integer beyond signed 64 bits, or a number beyond a double */
@@ -28,6 +28,8 @@ enum jsonr_fault {
  * `\u0000` in a string is taken, in a name it is not. The caller's reference; NULL otherwise, and
  * *fault says why. fault may be NULL. */
 json_t *jsonr_object(struct str text, enum jsonr_fault *fault) MUST_CHECK;
+/* The same for one array. */
+json_t *jsonr_array(struct str text, enum jsonr_fault *fault) MUST_CHECK;
 /* A string's bytes (which may hold NULs), borrowed; p is NULL if the value is no string. */
 struct str jsonr_str(const json_t *value);
 /* Whether the value is a string that equals text. */

@@ -33,8 +33,14 @@ bool wire_close_reconnect(enum wire_close close);
 struct wire_message;
 struct wire_message *wire_message_ref(struct wire_message *m);
 void wire_message_unref(struct wire_message *m); /* NULL is fine */
-/* Owned by the message. */
-struct frame *wire_message_frame(struct wire_message *m, enum wire_framing framing);
+#define WIRE_FRAMES_MAX 2
+/* The frames of the message in their order, i from 0; NULL behind the last. In the native framing
+ * there is one. In Socket.IO, where a frame is an Engine.IO packet, a reply has the acknowledgement
+ * and the event; the other answers to CONNECT and the end of a connection have packets of their
+ * own. Owned by the message. */
+struct frame *wire_message_frame(struct wire_message *m, enum wire_framing framing, size_t i);
+/* Socket.IO's answer to a packet with WIRE_DECODED_NAMESPACE. */
+struct wire_message *wire_namespace_refused(struct str packet);
 
 /* What a message answers, and how much it shows. */
 struct wire_to {
