@@ -15,7 +15,7 @@ declare -A parts=(
         handle_leave handle_ping handle_queue_leave handle_refresh handle_release handle_reply
         handle_request handle_status handle_takeover dispatch reactions gateway"
     [net]="address admit frames http_head handshake tls web_files state descriptors conn output idle http
-        http_call websocket upgrade page ops ops_query ops_locks ops_sessions ops_verify ops_operate ops_audit ops_drain ops_reload routes requests callbacks
+        http_call websocket upgrade native engine polling engineio page ops ops_query ops_locks ops_sessions ops_verify ops_operate ops_audit ops_drain ops_reload routes requests callbacks
         passed_sockets listener net"
     [base]="mem buf clock file frame jsonr str jsonw log rand map rate wheel"
     [config]="format problem table tree unit suggest tree_parse expand describe value value_print bind

@@ -26,9 +26,9 @@ static void tell(void *ctx, const char *finding) {
     config_complain(c->config, finding, c->on_problem, NULL);
 }
 
-static void on_unsupported(void *ctx, bool fatal, const char *finding) {
+static void on_unsupported(void *ctx, const char *finding) {
     struct check *c = ctx;
-    c->failed = c->failed || fatal;
+    c->failed = true;
     tell(c, finding);
 }
 

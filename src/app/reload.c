@@ -49,11 +49,6 @@ static void on_finding(void *ctx, const char *finding) {
     config_complain(r->next, finding, on_problem, r);
 }
 
-static void on_unsupported(void *ctx, bool fatal, const char *finding) {
-    (void)fatal; /* any other finding is a warning */
-    on_finding(ctx, finding);
-}
-
 /* Reports and frees a problem, if there is one. */
 static void tell(struct report *r, char **problem) {
     if (*problem != NULL) {
@@ -92,7 +87,7 @@ static bool prepare(const struct reload_target *t, struct prepared *p, struct re
     }
     r->next = p->config;
     config_warn(p->config, on_problem, r);
-    unsupported_each(p->config, on_unsupported, r);
+    unsupported_each(p->config, on_finding, r);
     bool ok = config_may_reload(t->config, p->config, on_problem, r);
     p->net = net_prepare(t->net, p->config, on_finding, r);
     p->auth = auth_prepare(t->auth, p->config, on_finding, r);

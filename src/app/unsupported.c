@@ -14,17 +14,7 @@ struct search {
 static void refuse(const struct search *s, const char *key) {
     char text[256];
     (void)snprintf(text, sizeof text, "%s: not supported by this version", key);
-    s->on_found(s->ctx, true, text);
-}
-
-/* For a key with a default: counts only if the file gives it. */
-static void ignore(const struct search *s, const char *key) {
-    char text[256];
-    if (!config_gives(s->config, key)) {
-        return;
-    }
-    (void)snprintf(text, sizeof text, "%s: warning: has no effect in this version", key);
-    s->on_found(s->ctx, false, text);
+    s->on_found(s->ctx, text);
 }
 
 static void search_redis(const struct search *s) {
@@ -36,22 +26,14 @@ static void search_redis(const struct search *s) {
     }
 }
 
-static void search_net(const struct search *s) {
-    ignore(s, "paths.socketio");
-    if (s->config->paths.polling) {
-        ignore(s, "paths.polling");
-    }
-}
-
 void unsupported_each(const struct config *config, unsupported_cb on_found, void *ctx) {
     const struct search s = {config, on_found, ctx};
-    search_net(&s);
     search_redis(&s);
 }
 
-static void keep_first(void *ctx, bool fatal, const char *finding) {
+static void keep_first(void *ctx, const char *finding) {
     char **first = ctx;
-    if (fatal && *first == NULL) {
+    if (*first == NULL) {
         *first = mem_strdup(finding);
     }
 }

@@ -4,12 +4,11 @@
 
 #include "wslock/config/config.h"
 
-/* With a fatal one the daemon does not start; any other has no effect. finding: as config_complain
- * takes it. */
-typedef void (*unsupported_cb)(void *ctx, bool fatal, const char *finding);
+/* With one the daemon does not start. finding: as config_complain takes it. */
+typedef void (*unsupported_cb)(void *ctx, const char *finding);
 
 void unsupported_each(const struct config *config, unsupported_cb on_found, void *ctx);
-/* The first fatal finding (heap), or NULL. */
+/* The first finding (heap), or NULL. */
 char *unsupported_problem(const struct config *config);
 
 #endif

@@ -16,6 +16,7 @@ struct frame *frame_join(const struct str *parts, size_t count) {
     struct frame *f = mem_alloc(sizeof *f + FRAME_HEADROOM + len);
     f->refs = 1;
     f->len = (uint32_t)len;
+    f->binary = false;
     unsigned char *to = frame_payload(f);
     for (size_t i = 0; i < count; i++) {
         if (parts[i].len > 0) {

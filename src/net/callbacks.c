@@ -4,6 +4,7 @@
 #include "conn.h"
 #include "http_call.h"
 #include "output.h"
+#include "polling.h"
 #include "requests.h"
 #include "tls.h"
 #include "websocket.h"
@@ -14,6 +15,9 @@ static void on_received(struct conn *c, char *data, size_t len) {
     case CONN_REQUEST:
         lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* conn has its own timer */
         requests_receive(c, data, len);
+        break;
+    case CONN_POLL:
+        polling_received(c, data, len);
         break;
     case CONN_WEBSOCKET:
         websocket_receive(c, data, len);
@@ -34,6 +38,9 @@ static void on_writable(struct conn *c) {
     case CONN_REQUEST:
         http_call_writable(c);
         break;
+    case CONN_POLL:
+        polling_writable(c);
+        break;
     case CONN_WEBSOCKET:
         websocket_writable(c);
         break;
@@ -48,6 +55,7 @@ void conn_closed(struct conn *c) {
     conn_forget_gathered(c);
     http_call_abandon(c);
     c->ending = true;
+    polling_closed(c);
     websocket_closed(c);
 }
 

@@ -94,6 +94,7 @@ void conn_destroy(struct conn *c) {
     auth_identity_destroy(&c->identity);
     buf_fini(&c->rx);
     buf_fini(&c->out);
+    mem_free(c->cors);
     list_remove(&c->node);
     c->listener->count--;
     if (c->listener->kind == LISTENER_PUBLIC) {

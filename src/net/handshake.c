@@ -73,17 +73,19 @@ static bool is_allowed_origin(const struct config *config, const struct http_hea
     return false;
 }
 
-enum handshake_verdict handshake_check(const struct config *config, const struct http_head *head,
-                                       struct str path) {
+enum handshake_verdict handshake_check_origin(const struct config *config,
+                                              const struct http_head *head) {
+    return is_allowed_origin(config, head) ? HANDSHAKE_OK : HANDSHAKE_ORIGIN;
+}
+
+static enum handshake_verdict check_version(const struct http_head *head) {
     if (!str_eqz(head->version, "HTTP/1.1")) {
         return HANDSHAKE_HTTP_VERSION;
     }
-    if (only(head, "Host").len == 0) {
-        return HANDSHAKE_HOST;
-    }
-    if (!str_eqz(path, config->paths.native)) {
-        return HANDSHAKE_NO_SUCH_PATH;
-    }
+    return only(head, "Host").len == 0 ? HANDSHAKE_HOST : HANDSHAKE_OK;
+}
+
+static enum handshake_verdict check_fields(const struct http_head *head) {
     if (!str_eqz(head->method, "GET")) {
         return HANDSHAKE_METHOD;
     }
@@ -99,13 +101,32 @@ enum handshake_verdict handshake_check(const struct config *config, const struct
     if (!str_eqz(only(head, "Sec-WebSocket-Version"), "13")) {
         return HANDSHAKE_WS_VERSION;
     }
-    if (!is_key(only(head, "Sec-WebSocket-Key"))) {
-        return HANDSHAKE_KEY;
+    return is_key(only(head, "Sec-WebSocket-Key")) ? HANDSHAKE_OK : HANDSHAKE_KEY;
+}
+
+enum handshake_verdict handshake_check_websocket(const struct config *config,
+                                                 const struct http_head *head) {
+    enum handshake_verdict verdict = check_version(head);
+    if (verdict == HANDSHAKE_OK) {
+        verdict = check_fields(head);
     }
-    if (!offers_protocol(head)) {
-        return HANDSHAKE_PROTOCOL;
+    return verdict == HANDSHAKE_OK ? handshake_check_origin(config, head) : verdict;
+}
+
+enum handshake_verdict handshake_check(const struct config *config, const struct http_head *head,
+                                       struct str path) {
+    enum handshake_verdict verdict = check_version(head);
+    if (verdict != HANDSHAKE_OK) {
+        return verdict;
     }
-    return is_allowed_origin(config, head) ? HANDSHAKE_OK : HANDSHAKE_ORIGIN;
+    if (!str_eqz(path, config->paths.native)) {
+        return HANDSHAKE_NO_SUCH_PATH;
+    }
+    verdict = check_fields(head);
+    if (verdict != HANDSHAKE_OK) {
+        return verdict;
+    }
+    return offers_protocol(head) ? handshake_check_origin(config, head) : HANDSHAKE_PROTOCOL;
 }
 
 void handshake_accept(struct str key, char out[HANDSHAKE_ACCEPT_BYTES]) {

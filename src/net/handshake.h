@@ -28,9 +28,15 @@ struct handshake_refusal {
 /* The row in refusals.def; not for HANDSHAKE_OK. */
 const struct handshake_refusal *handshake_refusal(enum handshake_verdict verdict);
 
-/* path: decoded. */
+/* For the native path. path: decoded. */
 enum handshake_verdict handshake_check(const struct config *config, const struct http_head *head,
                                        struct str path);
+/* The same for another path, without a subprotocol. */
+enum handshake_verdict handshake_check_websocket(const struct config *config,
+                                                 const struct http_head *head);
+/* The Origin's value, if there is one, is on the list. */
+enum handshake_verdict handshake_check_origin(const struct config *config,
+                                              const struct http_head *head);
 
 /* Sec-WebSocket-Accept for a key that handshake_check has accepted. */
 void handshake_accept(struct str key, char out[HANDSHAKE_ACCEPT_BYTES]);

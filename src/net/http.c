@@ -7,6 +7,7 @@
 #include "idle.h"
 #include "output.h"
 #include "wslock/base/jsonw.h"
+#include "wslock/base/mem.h"
 
 /* ---- the request ---- */
 
@@ -132,6 +133,7 @@ void http_send(struct conn *c, struct http_response *response) {
     }
     buf_printf(&out, "Content-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n",
                response->body.len);
+    buf_append_str(&out, c->cors != NULL ? c->cors : "");
     buf_append(&out, response->headers.data, response->headers.len);
     buf_append_str(&out, "\r\n");
     if (!c->bodiless) {
@@ -145,6 +147,8 @@ void http_send(struct conn *c, struct http_response *response) {
         conn_pause(c, false);
         conn_drain(c);
     }
+    mem_free(c->cors);
+    c->cors = NULL;
     buf_fini(&out);
     http_response_fini(response);
 }

@@ -12,12 +12,14 @@
 #include "callbacks.h"
 #include "conn.h"
 #include "descriptors.h"
+#include "engineio.h"
 #include "idle.h"
 #include "listener.h"
 #include "output.h"
 #include "tls.h"
 #include "wslock/base/file.h"
 #include "wslock/base/log.h"
+#include "wslock/base/map.h"
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
@@ -240,6 +242,8 @@ struct net *net_create(const struct net_parts *parts, char **problem) {
     n->limits = limits_of(parts->config);
     list_init(&n->conns);
     list_init(&n->gathering);
+    list_init(&n->engine_list);
+    n->engines = map_create();
     list_init(&n->idle);
     watch_turns(n);
     n->admit = admit_create();
@@ -387,6 +391,7 @@ void net_shutdown(struct net *n) {
     LIST_FOREACH_ENTRY(struct conn, c, node, &n->conns) {
         conn_closed(c);
     }
+    engineio_end_all(n);
 }
 
 void net_destroy(struct net **n) {
@@ -406,6 +411,7 @@ void net_destroy(struct net **n) {
         mem_free(net->listeners[i].address);
     }
     mem_free(net->listeners);
+    map_destroy(&net->engines);
     admit_destroy(&net->admit);
     if (net->spare >= 0) {
         close(net->spare);

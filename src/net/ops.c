@@ -46,6 +46,7 @@ void ops_metrics(const struct http_request *request, struct http_response *respo
     const char *reason;
     gateway_collect_metrics(gateway);
     metrics_collect_process();
+    metrics_set(METRIC_POLLING, (double)request->conn->net->polling_count, NULL, NULL);
     metrics_set(METRIC_READY, gateway_not_ready(gateway, &reason, 1) == 0 ? 1 : 0, NULL, NULL);
     response->type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_render(&response->body);

@@ -26,6 +26,7 @@ static void put_session(struct jsonw *w, const struct session_view *s) {
     jsonw_kstr(w, "address", s->address);
     jsonw_kstr(w, "userAgent", s->user_agent);
     jsonw_kcstr(w, "framing", s->framing);
+    jsonw_kcstr(w, "transport", s->transport);
     jsonw_ki64(w, "connectedAt", s->connected_ms);
     jsonw_ki64(w, "tokenExpiresAt", s->token_expires_ms);
     jsonw_key(w, "roles");

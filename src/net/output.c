@@ -100,7 +100,8 @@ static void keep(struct conn *c, const char *bytes, size_t len) {
 
 static struct iovec whole_frame(struct frame *frame) {
     unsigned char *payload = frame_payload(frame);
-    size_t header = frames_put_header(payload, FRAMES_TEXT, frame->len);
+    size_t header =
+        frames_put_header(payload, frame->binary ? FRAMES_BINARY : FRAMES_TEXT, frame->len);
     return (struct iovec){payload - header, header + frame->len};
 }
 

@@ -1,7 +1,9 @@
 /* The table of routes of all listeners. Chooses the handler of a request. */
 #include "routes.h"
 
+#include "engineio.h"
 #include "http_call.h"
+#include "native.h"
 #include "ops.h"
 #include "ops_audit.h"
 #include "ops_drain.h"
@@ -19,15 +21,18 @@
 #define AUDIT_TIME_MS 5000 /* the time that the audit may need to write a record */
 #define READ_TIME_MS 1000  /* the time to answer what is read from the store */
 
-#define ANY NULL        /* method or path */
-#define WEBSOCKET ""    /* as a method: an upgrade to it */
-#define PATHS_NATIVE "" /* as a path: the configured one */
+#define ANY NULL     /* method or path */
+#define WEBSOCKET "" /* as a method: an upgrade to it */
+/* As paths: the configured ones. */
+#define PATHS_NATIVE ""
+#define PATHS_SOCKETIO "socketio"
 
 /* The first row that matches counts. If rows have the path but not the method, the answer is 405;
  * if no row has the path, 404. On SITE_OPS only operators get the 404. */
 static const struct http_route ROUTES[] = {
-    {SITE_PUBLIC, ROLE_ANYONE, WEBSOCKET, ANY, upgrade_take, 0, 0},
-    {SITE_PUBLIC, ROLE_ANYONE, ANY, PATHS_NATIVE, upgrade_take, 0, 0},
+    {SITE_PUBLIC, ROLE_ANYONE, ANY, PATHS_SOCKETIO, engineio_take, 0, 0},
+    {SITE_PUBLIC, ROLE_ANYONE, WEBSOCKET, ANY, native_take, 0, 0},
+    {SITE_PUBLIC, ROLE_ANYONE, ANY, PATHS_NATIVE, native_take, 0, 0},
     {SITE_PUBLIC, ROLE_ANYONE, "GET", "/.well-known/wslock-jwks.json", page_ticket_keys, 0, 0},
     {SITE_PUBLIC, ROLE_ANYONE, "GET", "/wslock.js", page_file, 0, 0},
     {SITE_PUBLIC, ROLE_ANYONE, "GET", "/wslock/*", page_file, 0, 0},
@@ -96,6 +101,9 @@ static bool fits_path(struct http_request *request, const char *path) {
     }
     if (strcmp(path, PATHS_NATIVE) == 0) {
         return str_eqz(request->path, request->conn->net->parts.config->paths.native);
+    }
+    if (strcmp(path, PATHS_SOCKETIO) == 0) {
+        return str_eqz(request->path, request->conn->net->parts.config->paths.socketio);
     }
     return fits_pattern(request, path);
 }
@@ -172,14 +180,17 @@ static void answer(struct http_request *request, const struct http_route *route,
 void routes_answer(struct conn *c) {
     const struct http_route *other;
     struct http_response response;
+    if (engineio_owns(c)) {
+        c->handshake_counted = true; /* it counts against the rate of its session */
+    }
     if (c->listener->kind == LISTENER_PUBLIC && !upgrade_admit_request(c)) {
         upgrade_refuse(c, HANDSHAKE_RATE);
         return;
     }
     struct http_request request = read_request(c);
     const struct http_route *route = find(&request, &other);
-    /* upgrade_take checks this itself. */
-    if ((route == NULL || route->handle != upgrade_take) && !http_head_is_addressed(&c->head)) {
+    /* native_take checks this itself. */
+    if ((route == NULL || route->handle != native_take) && !http_head_is_addressed(&c->head)) {
         upgrade_refuse(c, HANDSHAKE_ADDRESSING);
         return;
     }

@@ -5,8 +5,9 @@
  * listener.c accepts a connection and gives it to libwebsockets, which does TLS and the event loop.
  * callbacks.c gets what libwebsockets reports and calls what the phase of the connection needs:
  * requests.c (reads the head of a request), http_call.c (a body, or a response that is pending) or
- * websocket.c (the transport of a session). requests.c calls routes.c, whose table has the handler:
- * page.c, ops*.c, or upgrade.c, which opens the WebSocket. http.c sends the response. All output
+ * websocket.c (frames of native.c or engineio.c, which are the transports of sessions), or
+ * engineio.c (a request that waits for packets). requests.c calls routes.c, whose table has the
+ * handler: page.c, ops*.c, native.c or engineio.c. http.c sends the response. All output
  * passes output.c.
  */
 #ifndef WSLOCK_NET_STATE_H
@@ -31,6 +32,7 @@
 #define GATHERED_FRAMES 4      /* per connection, until the end of the loop's turn */
 
 struct auth_identity;
+struct engineio;
 struct frame;
 struct http_call;
 struct lws;
@@ -39,6 +41,7 @@ struct lws_vhost;
 struct session;
 struct ssl_ctx_st;
 struct tls_pair;
+struct websocket_user;
 
 enum listener_kind { LISTENER_PUBLIC, LISTENER_OPS };
 
@@ -66,6 +69,7 @@ struct listener {
 enum conn_phase {
     CONN_HEAD,      /* the head of a request is being read */
     CONN_REQUEST,   /* its body is being read, or its response is pending (http_call.c) */
+    CONN_POLL,      /* a request of Engine.IO waits for packets (engineio.c) */
     CONN_WEBSOCKET, /* frames are exchanged */
     CONN_DRAINING,  /* the last response is sent: further input is discarded */
 };
@@ -80,7 +84,10 @@ struct conn {
     struct http_head_scan scan; /* of rx */
     struct http_head head;      /* of the request, while it is routed */
     struct frames_reader frames;
-    struct session *session;  /* in CONN_WEBSOCKET */
+    const struct websocket_user *user; /* in CONN_WEBSOCKET; NULL: it has ended */
+    struct session *session;           /* native.c */
+    struct engineio *engine;           /* engineio.c: in CONN_POLL, CONN_WEBSOCKET */
+    char *cors;               /* headers of the next response, for another origin; or NULL */
     struct http_call *call;   /* a request that has a body; or NULL */
     struct wheel_timer timer; /* cuts the connection at the deadline of what it does now */
     struct admit_place place;
@@ -124,8 +131,11 @@ struct net {
     struct admit *admit;
     struct admit_limits limits;
     struct list conns;
-    struct list idle;      /* conns between two requests, the longest idle first */
-    struct list gathering; /* conns with gathered frames */
+    struct list idle;        /* conns between two requests, the longest idle first */
+    struct list gathering;   /* conns with gathered frames */
+    struct map *engines;     /* engineio.c: its session id → struct engineio */
+    struct list engine_list; /* the same */
+    size_t polling_count;    /* of them without a WebSocket */
     uv_prepare_t turn_end;
     uint64_t written_us; /* boot time: what the turn has queued was last written */
     size_t public_count; /* open sockets of public listeners */

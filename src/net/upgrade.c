@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "idle.h"
-#include "websocket.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
 #include "wslock/metrics/metrics.h"
@@ -72,12 +71,13 @@ void upgrade_refuse(struct conn *c, enum handshake_verdict verdict) {
 }
 
 /* Shows the value that allowedOrigins would need. */
-static void refuse_origin(struct conn *c, const struct session_peer *peer) {
+void upgrade_refuse_origin(struct conn *c, const struct upgrade_client *client) {
     char origin[HANDSHAKE_ORIGIN_TEXT], message[HANDSHAKE_ORIGIN_TEXT + 64];
     handshake_origin_text(&c->head, origin);
     snprintf(message, sizeof message, "%s: %s", handshake_refusal(HANDSHAKE_ORIGIN)->message,
              origin[0] != '\0' ? origin : "an empty one");
-    gateway_audit_refused(c->net->gateway, false, peer, "ORIGIN_NOT_ALLOWED", str_of(origin));
+    gateway_audit_refused(c->net->gateway, false, &client->peer, "ORIGIN_NOT_ALLOWED",
+                          str_of(origin));
     refuse(c, HANDSHAKE_ORIGIN, message, 0);
 }
 
@@ -170,8 +170,8 @@ static void check_cookies(struct conn *c, struct session_cookie *cookie) {
     }
 }
 
-static enum handshake_verdict count_connection(struct conn *c) {
-    switch (idle_admit(c->listener, &c->peer, &c->place)) {
+static enum handshake_verdict count_connection(struct conn *c, struct admit_place *place) {
+    switch (idle_admit(c->listener, &c->peer, place)) {
     case ADMIT_OK:
         return HANDSHAKE_OK;
     case ADMIT_FULL:
@@ -182,48 +182,41 @@ static enum handshake_verdict count_connection(struct conn *c) {
     return HANDSHAKE_FULL;
 }
 
-/* The cheapest checks come first; the verification of a signature comes last. */
-static void take(struct conn *c, struct str path) {
-    struct session_cookie cookie = {.why = NULL}; /* NULL: none, or it was accepted */
-    struct str token, agent = http_head_first(&c->head, "User-Agent");
-    char address[ADDRESS_TEXT_MAX];
-    address_format(&c->peer, address);
+void upgrade_read_client(const struct conn *c, struct upgrade_client *out) {
+    struct str agent = http_head_first(&c->head, "User-Agent");
+    address_format(&c->peer, out->address);
     agent.len = utf8_cut(agent, USER_AGENT_MAX); /* the client's name comes first */
-    struct session_peer peer = {str_of(address), agent};
-    enum handshake_verdict verdict = handshake_check(c->net->parts.config, &c->head, path);
+    out->peer = (struct session_peer){str_of(out->address), agent};
+    out->cookie = (struct session_cookie){.why = NULL};
+}
+
+bool upgrade_admit(struct conn *c, const struct upgrade_client *client,
+                   enum handshake_verdict verdict, struct admit_place *place) {
     if (verdict == HANDSHAKE_ORIGIN) {
-        refuse_origin(c, &peer);
-        return;
+        upgrade_refuse_origin(c, client);
+        return false;
     }
     if (verdict == HANDSHAKE_OK && c->net->refusing) {
         verdict = HANDSHAKE_DRAINING;
     }
     if (verdict == HANDSHAKE_OK) {
-        verdict = count_connection(c);
+        verdict = count_connection(c, place);
     }
     if (verdict != HANDSHAKE_OK) {
         upgrade_refuse(c, verdict);
-        return;
+        return false;
     }
-    if (find_bearer(c, &token)) {
-        if (!check_bearer(c, token, &peer)) {
-            return;
-        }
-    } else {
-        check_cookies(c, &cookie);
-    }
-    websocket_open(c, &peer, c->identity == NULL && cookie.why != NULL ? &cookie : NULL);
+    return true;
 }
 
-void upgrade_take(const struct http_request *request, struct http_response *response) {
-    struct conn *c = request->conn;
-    response->later = true;
-    if (http_head_count(&c->head, "Upgrade") > 0) {
-        take(c, request->path);
-    } else if (!http_head_is_addressed(&c->head)) {
-        upgrade_refuse(c, HANDSHAKE_ADDRESSING);
-    } else {
-        upgrade_refuse(c, str_eqz(c->head.method, "GET") ? HANDSHAKE_NOT_AN_UPGRADE
-                                                         : HANDSHAKE_METHOD);
+bool upgrade_check_tokens(struct conn *c, struct upgrade_client *client) {
+    struct str token;
+    if (find_bearer(c, &token)) {
+        return check_bearer(c, token, &client->peer);
     }
+    check_cookies(c, &client->cookie);
+    if (c->identity != NULL) {
+        client->cookie.why = NULL;
+    }
+    return true;
 }

@@ -1,4 +1,4 @@
-/* The transport of a session: messages, pings, and the close handshake. */
+/* An open WebSocket: messages, pings, and the close handshake. */
 #include "websocket.h"
 
 #include <assert.h>
@@ -9,7 +9,6 @@
 #include "handshake.h"
 #include "output.h"
 #include "wslock/base/frame.h"
-#include "wslock/base/mem.h"
 
 #define CLOSE_TIMEOUT_MS 5000
 #define CODE_NORMAL 1000
@@ -18,6 +17,7 @@
 
 static_assert(FRAMES_HEADER_MAX <= FRAME_HEADROOM, "a frame has room for the WebSocket header");
 
+/* A frame with a short payload. */
 static bool put_control(struct conn *c, enum frames_opcode opcode, const void *payload,
                         size_t len) {
     unsigned char bytes[FRAMES_HEADER_MAX + FRAMES_CONTROL_MAX];
@@ -27,10 +27,9 @@ static bool put_control(struct conn *c, enum frames_opcode opcode, const void *p
     return conn_write(c, bytes + FRAMES_HEADER_MAX - header, header + len);
 }
 
-/* ---- the session's side: transport ---- */
+/* ---- output ---- */
 
-static enum session_write transport_write(void *conn, struct frame *frame) {
-    struct conn *c = conn;
+enum session_write websocket_write(struct conn *c, struct frame *frame) {
     if (c->closing || c->ending) {
         return SESSION_WRITE_DEAD;
     }
@@ -40,13 +39,17 @@ static enum session_write transport_write(void *conn, struct frame *frame) {
     return conn_send_frame(c, frame) ? SESSION_WRITE_DONE : SESSION_WRITE_DEAD;
 }
 
-static void transport_want_write(void *conn) {
-    struct conn *c = conn;
+void websocket_send_short(struct conn *c, const char *text) {
+    if (!c->closing && !c->ending) {
+        put_control(c, FRAMES_TEXT, text, strlen(text));
+    }
+}
+
+void websocket_want_write(struct conn *c) {
     lws_callback_on_writable(c->wsi);
 }
 
-static void transport_ping(void *conn) {
-    struct conn *c = conn;
+void websocket_ping(struct conn *c) {
     if (c->closing || c->ending) {
         return;
     }
@@ -79,10 +82,10 @@ static enum session_end end_of(const struct conn *c) {
 }
 
 void websocket_closed(struct conn *c) {
-    struct session *s = c->session;
-    c->session = NULL;
-    if (s != NULL) {
-        session_on_closed(s, end_of(c), c->peer_code);
+    const struct websocket_user *user = c->user;
+    c->user = NULL;
+    if (user != NULL) {
+        user->on_closed(c, end_of(c));
     }
 }
 
@@ -110,19 +113,11 @@ static void begin_close(struct conn *c, uint16_t code, const char *reason) {
     }
 }
 
-static void transport_close(void *conn, uint16_t code, const char *reason) {
-    struct conn *c = conn;
+void websocket_close(struct conn *c, uint16_t code, const char *reason) {
     if (!c->closing && !c->ending) {
         begin_close(c, code, reason);
     }
 }
-
-static const struct session_transport TRANSPORT = {
-    .write = transport_write,
-    .want_write = transport_want_write,
-    .ping = transport_ping,
-    .close = transport_close,
-};
 
 void websocket_writable(struct conn *c) {
     if (c->ending && !c->peer_closed) {
@@ -136,40 +131,35 @@ void websocket_writable(struct conn *c) {
         return;
     }
     if (c->ping_due) {
-        transport_ping(c);
+        websocket_ping(c);
     }
     if (c->pong_due && !conn_is_busy(c)) {
         c->pong_due = false;
         put_control(c, FRAMES_PONG, c->pong, c->pong_len);
     }
-    if (c->session != NULL) {
-        session_on_writable(c->session);
+    if (c->user != NULL) {
+        c->user->on_writable(c);
     }
 }
 
 /* ---- opening ---- */
 
-void websocket_open(struct conn *c, const struct session_peer *peer,
-                    const struct session_cookie *cookie) {
+bool websocket_accept(struct conn *c, const char *protocol, const struct websocket_user *user) {
     char accept[HANDSHAKE_ACCEPT_BYTES], answer[256];
     handshake_accept(http_head_first(&c->head, "Sec-WebSocket-Key"), accept);
     int len = snprintf(answer, sizeof answer,
                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-                       "Sec-WebSocket-Protocol: " HANDSHAKE_SUBPROTOCOL "\r\n\r\n",
-                       accept);
+                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
+                       accept, protocol != NULL ? "Sec-WebSocket-Protocol: " : "",
+                       protocol != NULL ? protocol : "", protocol != NULL ? "\r\n" : "");
     wheel_cancel(&c->timer);
     c->settled = true;
     c->phase = CONN_WEBSOCKET;
     if (!conn_write(c, answer, (size_t)len)) {
-        return;
+        return false;
     }
-    struct auth_identity *identity = c->identity;
-    c->identity = NULL;
-    c->session = session_open(c->net->gateway, &TRANSPORT, c, peer, WIRE_FRAMING_NATIVE, identity);
-    if (cookie != NULL) {
-        session_cookie_not_accepted(c->session, cookie);
-    }
+    c->user = user;
+    return true;
 }
 
 /* ---- input ---- */
@@ -182,13 +172,13 @@ static void drop_received(struct conn *c) {
 
 static void violate(struct conn *c, enum wire_close close) {
     drop_received(c);
-    session_on_violation(c->session, close);
+    c->user->on_violation(c, close);
 }
 
-/* The session leaves its rooms at once, before the close handshake is complete. */
+/* Before the close handshake is complete. */
 static void tell_ending(struct conn *c) {
-    if (c->session != NULL) {
-        session_on_ending(c->session, end_of(c));
+    if (c->user != NULL) {
+        c->user->on_ending(c, end_of(c));
     }
 }
 
@@ -203,21 +193,37 @@ static void break_off(struct conn *c, uint16_t code) {
     check_end(c);
 }
 
-/* The session may close inside. The message must live until it returns. */
-static void take_message(struct conn *c) {
+/* The user may close inside. The message must live until it returns. */
+static void take_message(struct conn *c, bool binary) {
     struct buf whole = c->rx;
+    const char *data = whole.len > 0 ? whole.data : "";
     buf_init(&c->rx);
     c->rx_whole = 0;
-    session_on_message(c->session, whole.len > 0 ? whole.data : "", whole.len);
+    if (binary) {
+        c->user->on_binary(c, data, whole.len);
+    } else {
+        c->user->on_text(c, data, whole.len);
+    }
     buf_fini(&whole);
+}
+
+/* A piece of a message that came in several. */
+static void gather_piece(struct conn *c, const struct frames_piece *piece) {
+    buf_append(&c->rx, piece->data, piece->len);
+    if (!piece->binary && (!utf8_check(c->rx.data, c->rx.len, &c->rx_whole) ||
+                           (piece->last && c->rx_whole < c->rx.len))) {
+        break_off(c, CODE_BAD_UTF8);
+    } else if (piece->last) {
+        take_message(c, piece->binary);
+    }
 }
 
 static void take_piece(struct conn *c, const struct frames_piece *piece) {
     size_t max = (size_t)c->net->parts.config->limits.max_message_bytes;
-    if (c->closing || c->session == NULL) {
+    if (c->closing || c->user == NULL) {
         return;
     }
-    if (piece->binary) {
+    if (piece->binary && c->user->on_binary == NULL) {
         violate(c, WIRE_CLOSE_BINARY);
         return;
     }
@@ -226,20 +232,14 @@ static void take_piece(struct conn *c, const struct frames_piece *piece) {
         violate(c, WIRE_CLOSE_TOO_BIG);
         return;
     }
-    if (piece->first && piece->last) {
-        if (utf8_valid(piece->data, piece->len)) {
-            session_on_message(c->session, piece->data, piece->len);
-        } else {
-            break_off(c, CODE_BAD_UTF8);
-        }
-        return;
-    }
-    buf_append(&c->rx, piece->data, piece->len);
-    if (!utf8_check(c->rx.data, c->rx.len, &c->rx_whole) ||
-        (piece->last && c->rx_whole < c->rx.len)) {
+    if (!piece->first || !piece->last) {
+        gather_piece(c, piece);
+    } else if (piece->binary) {
+        c->user->on_binary(c, piece->data, piece->len);
+    } else if (utf8_valid(piece->data, piece->len)) {
+        c->user->on_text(c, piece->data, piece->len);
+    } else {
         break_off(c, CODE_BAD_UTF8);
-    } else if (piece->last) {
-        take_message(c);
     }
 }
 
@@ -288,8 +288,8 @@ static void take_control(struct conn *c) {
         answer_ping(c);
         break;
     case FRAMES_PONG:
-        if (c->session != NULL) {
-            session_on_pong(c->session);
+        if (c->user != NULL) {
+            c->user->on_pong(c);
         }
         break;
     default:

@@ -10,6 +10,7 @@
 #include "handlers.h"
 #include "liveness.h"
 #include "registry.h"
+#include "send.h"
 #include "wslock/base/clock.h"
 #include "wslock/metrics/metrics.h"
 
@@ -129,34 +130,64 @@ static void dispatch_request(struct session *s, const struct wire_request *r) {
     command->handle(s, r, command->joined ? m : NULL, type);
 }
 
-static void dispatch(struct session *s, const char *text, size_t len) {
-    struct wire_decode_options options = {
-        .reject_two_parts = s->gateway->parts.config->reject_two_part_ids,
-    };
-    struct wire_request request;
-    struct wire_decode_error error;
-    if (wire_decode_native(text, len, &options, &request, &error)) {
-        dispatch_request(s, &request);
-        wire_request_fini(&request);
-        return;
-    }
-    const char *event = error.event[0] != '\0' ? error.event : NULL;
-    struct wire_error_extra extra = {.resource = wire_resource_str(&error.resource),
-                                     .field = error.field};
-    if (!within_rate(s, event, &error.ref, extra.resource)) {
+static void dispatch_error(struct session *s, const struct wire_decode_error *error) {
+    const char *event = error->event[0] != '\0' ? error->event : NULL;
+    struct wire_error_extra extra = {.resource = wire_resource_str(&error->resource),
+                                     .field = error->field};
+    if (!within_rate(s, event, &error->ref, extra.resource)) {
         return;
     }
     bool auth = event != NULL && strcmp(event, wire_request_name(WIRE_REQ_AUTH)) == 0;
     if (s->state == SESSION_READY && auth) {
         extra.field = "token";
-        refuse(s, event, &error.ref, WIRE_ERR_INVALID_ARGUMENT,
+        refuse(s, event, &error->ref, WIRE_ERR_INVALID_ARGUMENT,
                "This connection has been authenticated already.", &extra);
-    } else if (s->state == SESSION_AUTH && !auth && error.code != WIRE_ERR_INVALID_MESSAGE) {
-        refuse(s, event, &error.ref, WIRE_ERR_UNAUTHENTICATED,
+    } else if (s->state == SESSION_AUTH && !auth && error->code != WIRE_ERR_INVALID_MESSAGE) {
+        refuse(s, event, &error->ref, WIRE_ERR_UNAUTHENTICATED,
                "Send auth with a valid token before anything else.", &extra);
     } else {
-        refuse(s, event, &error.ref, error.code, error.message, &extra);
+        refuse(s, event, &error->ref, error->code, error->message, &extra);
     }
+}
+
+static void refuse_namespace(struct session *s, struct str packet) {
+    if (within_rate(s, NULL, NULL, (struct str){NULL, 0})) {
+        session_send(s, wire_namespace_refused(packet));
+    }
+}
+
+static void dispatch(struct session *s, struct str text) {
+    struct wire_decode_options options = {
+        .reject_two_parts = s->gateway->parts.config->reject_two_part_ids,
+        .connected = s->state == SESSION_READY,
+    };
+    struct wire_request request;
+    struct wire_decode_error error;
+    switch (wire_decode(s->framing, text, &options, &request, &error)) {
+    case WIRE_DECODED_REQUEST:
+        dispatch_request(s, &request);
+        wire_request_fini(&request);
+        break;
+    case WIRE_DECODED_ERROR:
+        dispatch_error(s, &error);
+        break;
+    case WIRE_DECODED_DISCONNECT:
+        session_leave(s);
+        break;
+    case WIRE_DECODED_NAMESPACE:
+        refuse_namespace(s, text);
+        break;
+    case WIRE_DECODED_BROKEN:
+        session_close(s, WIRE_CLOSE_BAD_FRAMING);
+        break;
+    }
+}
+
+/* No message has attachments. */
+void session_on_binary(struct session *s, const void *bytes, size_t len) {
+    (void)bytes;
+    (void)len;
+    session_close(s, WIRE_CLOSE_BAD_FRAMING);
 }
 
 void session_on_message(struct session *s, const char *text, size_t len) {
@@ -167,6 +198,6 @@ void session_on_message(struct session *s, const char *text, size_t len) {
     session_heard(s);
     if (session_is_open(s)) /* system:degraded may have filled its queue */
     {
-        dispatch(s, text, len);
+        dispatch(s, (struct str){text, len});
     }
 }

@@ -16,6 +16,7 @@
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
+#define CODE_NORMAL 1000
 #define CLOSE_FLUSH_MS 5000 /* for what is queued before the close frame */
 
 /* What happens to its locks (protocol §7, §9). */
@@ -63,6 +64,9 @@ static void on_flush_deadline(struct wheel_timer *timer) {
 
 static bool announce(struct session *s) {
     struct wire_to to = session_to(NULL, NULL);
+    if (!session_takes_events(s)) {
+        return true; /* its close code says it; CONNECT_ERROR, if there was one, has said it */
+    }
     return s->close != WIRE_CLOSE_TOO_SLOW &&
            session_try_send(s, wire_session_closed(&to, s->close));
 }
@@ -116,8 +120,14 @@ void session_on_ending(struct session *s, enum session_end end) {
     leave_rooms(s);
 }
 
+void session_leave(struct session *s) {
+    session_on_ending(s, SESSION_END_DONE);
+    s->transport->close(s->conn, CODE_NORMAL, "");
+}
+
 void session_free(struct session *s) {
     map_remove(s->gateway->sessions, str_of(s->id));
+    s->gateway->framing_count[s->framing]--;
     LIST_FOREACH_ENTRY(struct membership, m, node, &s->memberships) {
         membership_destroy(m);
     }
@@ -130,6 +140,7 @@ void session_free(struct session *s) {
         gateway_uncount_user(s);
     }
     auth_identity_destroy(&s->identity);
+    session_drop_offer(s);
     mem_free(s->address);
     mem_free(s->user_agent);
     mem_free(s);
@@ -158,8 +169,9 @@ void session_on_closed(struct session *s, enum session_end end, uint16_t close_c
     bool by_client = !s->close_set && (s->end == SESSION_END_CLIENT || s->end == SESSION_END_DONE);
     metrics_add(METRIC_CLOSED, 1, reason, NULL);
     log_debug("session_closed", LF("session", s->id),
-              LF("user", s->identity != NULL ? s->identity->user_id : ""), LF("reason", reason),
-              LF("code", code));
+              LF("user", s->identity != NULL ? s->identity->user_id : ""),
+              LF("framing", wire_framing_name(s->framing)),
+              LF("transport", s->transport->name(s->conn)), LF("reason", reason), LF("code", code));
     session_enter(s, SESSION_GONE);
     if (s->identity != NULL) {
         session_audit_session(s, AUDIT_SESSION_CLOSED, by_client && close_code ? code : reason);

@@ -7,6 +7,8 @@
 /* AUTH, READY: announces the end, and leaves the rooms from the loop, not from inside. In other
  * states it does nothing. */
 void session_close(struct session *s, enum wire_close close);
+/* The client leaves on purpose, by a message of its framing. */
+void session_leave(struct session *s);
 /* READY: an operator ends it. Its rooms are left at once; on_room_ended is called once for each of
  * them, perhaps from inside. */
 void session_terminate(struct session *s,

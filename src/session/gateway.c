@@ -108,7 +108,7 @@ static void drain_session(void *ctx, struct str id, void *value) {
     (void)id;
     struct gateway *g = ctx;
     struct session *s = value;
-    if (session_is_open(s)) {
+    if (session_is_open(s) && session_takes_events(s)) {
         struct wire_to to = session_to(NULL, NULL);
         session_send(s, wire_draining(&to, (int64_t)rand_below(g->drain_spread_ms) + 1));
     }
@@ -225,7 +225,10 @@ size_t gateway_not_ready(const struct gateway *g, const char **reasons, size_t m
 }
 
 void gateway_collect_metrics(struct gateway *g) {
-    metrics_set(METRIC_CONNECTIONS, (double)map_count(g->sessions), "native", NULL);
+    for (int i = 0; i < WIRE_FRAMING_COUNT; i++) {
+        metrics_set(METRIC_CONNECTIONS, (double)g->framing_count[i],
+                    wire_framing_name((enum wire_framing)i), NULL);
+    }
     rooms_collect_metrics(g->rooms);
     audit_collect_metrics(g->parts.audit);
 }

@@ -50,6 +50,28 @@ static void check(struct session *s, const struct wire_request *r, uint64_t sinc
     refuse(s, &r->ref, WIRE_ERR_TOKEN_INVALID, WIRE_CLOSE_TOKEN_INVALID, why);
 }
 
+/* CONNECT: the token of the handshake counts before its own. */
+static void connect(struct session *s, const struct wire_request *r) {
+    struct wire_request full = *r;
+    struct auth_identity *identity = s->offered_identity;
+    if (identity != NULL) {
+        s->offered_identity = NULL;
+        session_set_name(s->client_id, r->client_id);
+        session_set_name(s->page_id, r->page_id);
+        session_accept(s, identity, &r->ref);
+        return;
+    }
+    if (r->auth_token.len == 0 && s->offered_token == NULL) {
+        session_refuse(s, r->kind, &r->ref, WIRE_ERR_UNAUTHENTICATED,
+                       "token must be a string that holds a JWT.", NULL);
+        return;
+    }
+    if (r->auth_token.len == 0) {
+        full.auth_token = str_of(s->offered_token);
+    }
+    check(s, &full, clock_boot_ms());
+}
+
 void handle_auth(struct session *s, const struct wire_request *r, struct membership *m,
                  const struct config_resource_type *type) {
     (void)m;
@@ -61,7 +83,11 @@ void handle_auth(struct session *s, const struct wire_request *r, struct members
         return;
     }
     key_wait_end(s); /* of a cookie */
-    check(s, r, clock_boot_ms());
+    if (r->ref.connect) {
+        connect(s, r);
+    } else {
+        check(s, r, clock_boot_ms());
+    }
 }
 
 static key_wait_check check_cookie;
@@ -90,7 +116,9 @@ static void check_cookie(struct session *s, const struct wire_request *r, uint64
 
 void session_cookie_not_accepted(struct session *s, const struct session_cookie *cookie) {
     const struct wire_request r = {.kind = WIRE_REQ_COUNT, .auth_token = cookie->token};
-    if (s->state == SESSION_AUTH) {
+    if (wire_framing_connects(s->framing)) {
+        s->offered_token = str_dup(cookie->token);
+    } else if (s->state == SESSION_AUTH) {
         cookie_not_accepted(s, &r, clock_boot_ms(), cookie->result, cookie->why);
     }
 }

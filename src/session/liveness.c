@@ -38,6 +38,9 @@ static void on_ping_timer(struct wheel_timer *timer) {
 }
 
 void session_watch_liveness(struct session *s) {
+    if (s->transport->ping == NULL) {
+        return;
+    }
     wait_ping(s, (uint64_t)s->gateway->parts.config->limits.ping_interval_ms);
 }
 

@@ -69,6 +69,7 @@ void session_accept(struct session *s, struct auth_identity *identity, const str
         refuse_user(s, identity, ref);
         return;
     }
+    session_drop_offer(s);
     s->identity = identity;
     session_enter(s, SESSION_READY);
     session_begin_token(s);
@@ -96,6 +97,7 @@ struct session *session_open(struct gateway *g, const struct session_transport *
     s->transport = transport;
     s->conn = conn;
     s->framing = framing;
+    g->framing_count[framing]++;
     s->address = str_dup(peer->address);
     s->user_agent = copy_cut(peer->user_agent, USER_AGENT_MAX);
     s->opened_unix_ms = clock_wall_ms();
@@ -112,9 +114,12 @@ struct session *session_open(struct gateway *g, const struct session_transport *
     if (g->draining) {
         session_close(s, WIRE_CLOSE_GOING_AWAY);
     }
-    if (identity != NULL) {
+    if (identity != NULL && wire_framing_connects(framing)) {
+        s->offered_identity = identity;
+    } else if (identity != NULL) {
         session_accept(s, identity, NULL);
-    } else if (s->state == SESSION_AUTH) {
+    }
+    if (s->state == SESSION_AUTH) {
         session_await_token(s, s->heard_boot_ms);
     }
     return s;

@@ -16,10 +16,11 @@ struct gateway {
     struct config_types *types;
     struct lock_store *store;
     struct rooms *rooms;
-    struct map *sessions;        /* session id → struct session */
-    struct map *user_count;      /* registry.c: user id → struct user_count */
-    struct list disconnects;     /* disconnect.c */
-    struct list disconnects_due; /* those that wait for their turn */
+    struct map *sessions;                     /* session id → struct session */
+    size_t framing_count[WIRE_FRAMING_COUNT]; /* sessions */
+    struct map *user_count;                   /* registry.c: user id → struct user_count */
+    struct list disconnects;                  /* disconnect.c */
+    struct list disconnects_due;              /* those that wait for their turn */
     size_t disconnects_calling;
     struct list delayed_replies; /* delayed_replies.c */
     struct list terminations;    /* operate.c */

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "wslock/base/mem.h"
+
 void session_enter(struct session *s, enum session_state next) {
     static const unsigned char allowed[4] = {
         [SESSION_AUTH] = 1 << SESSION_READY | 1 << SESSION_CLOSING | 1 << SESSION_GONE,
@@ -21,7 +23,7 @@ void session_enter(struct session *s, enum session_state next) {
 
 struct wire_to session_to(const struct wire_ref *ref, const struct config_policy *policy) {
     struct wire_to to = {
-        .ref = ref != NULL && ref->len ? ref : NULL,
+        .ref = ref != NULL && (ref->len > 0 || ref->connect) ? ref : NULL,
         .minimal = policy != NULL && policy->presence == CONFIG_PRESENCE_MINIMAL,
     };
     return to;
@@ -33,4 +35,13 @@ void session_set_name(char slot[65], struct str given) {
     }
     memcpy(slot, given.p, given.len);
     slot[given.len] = '\0';
+}
+
+void session_drop_offer(struct session *s) {
+    auth_identity_destroy(&s->offered_identity);
+    if (s->offered_token != NULL) {
+        memset(s->offered_token, 0, strlen(s->offered_token));
+        mem_free(s->offered_token);
+        s->offered_token = NULL;
+    }
 }

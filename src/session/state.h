@@ -32,11 +32,14 @@ struct session {
 
     struct auth_identity *identity; /* from READY on */
     struct key_wait *key_wait;      /* a token that is checked again; NULL: none */
-    struct list of_user;            /* registry.c: the sessions of its user */
-    char client_id[65];             /* empty: not known yet */
-    bool client_made;               /* client_id was made by the daemon */
-    char page_id[65];               /* empty: none */
-    bool names_settled;             /* client_id and page_id do not change any more */
+    /* AUTH, in a framing that connects: from the handshake, until CONNECT comes. */
+    struct auth_identity *offered_identity; /* of its token; NULL: none */
+    char *offered_token;                    /* a cookie that was not accepted; NULL: none */
+    struct list of_user;                    /* registry.c: the sessions of its user */
+    char client_id[65];                     /* empty: not known yet */
+    bool client_made;                       /* client_id was made by the daemon */
+    char page_id[65];                       /* empty: none */
+    bool names_settled;                     /* client_id and page_id do not change any more */
 
     struct list memberships; /* membership.h */
     size_t membership_count, leaving_count;
@@ -71,9 +74,15 @@ void session_enter(struct session *s, enum session_state next);
 static inline bool session_is_open(const struct session *s) {
     return s->state == SESSION_AUTH || s->state == SESSION_READY;
 }
+/* Whether the client takes events: not before CONNECT was answered, where the framing has one. */
+static inline bool session_takes_events(const struct session *s) {
+    return s->state == SESSION_READY || !wire_framing_connects(s->framing);
+}
 /* How a message is framed and addressed. ref: of the request that it answers, or NULL. policy: of
  * the resource that it is about, or NULL. */
 struct wire_to session_to(const struct wire_ref *ref, const struct config_policy *policy);
+/* Forgets the tokens of the handshake. */
+void session_drop_offer(struct session *s);
 /* Sets clientId or pageId; an empty one changes nothing. */
 void session_set_name(char slot[65], struct str given);
 

@@ -218,8 +218,7 @@ const WARNINGS = [
   [{ limits: { pingInterval: '1s', pongTimeout: '1s' } }],
   [{ redis: { commandTimeout: '5s' } }, 'redis.commandTimeout', /no answer for 5000 ms/],
   [{ redis: { commandTimeout: '4999ms' } }],
-  [{ paths: { socketio: '/socket.io/' } }, 'paths.socketio', /no effect in this version/],
-  [{ paths: { polling: true } }, 'paths.polling', /no effect in this version/],
+  [{ paths: { socketio: '/socket.io/', polling: true } }],
   [{ paths: { polling: false } }],
 ];
 

@@ -34,6 +34,7 @@ module.exports = {
   ...require('./harness/redis'),
   ...require('./harness/saving'),
   ...require('./harness/sentinel'),
+  ...require('./harness/socketio'),
   ...require('./harness/strict'),
   ...require('./harness/tokens'),
 };

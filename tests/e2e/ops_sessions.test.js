@@ -51,7 +51,7 @@ test('the sessions of an instance', async (t) => {
     assert.ok(s.connectedAt >= from - 1000 && s.connectedAt <= Date.now());
     assert.deepStrictEqual(s, {
       sessionId: ann.welcome.sessionId, userId: 'ann', username: 'Ann', clientId: ann.options.clientId, address: '127.0.0.1',
-      userAgent: 'a browser', framing: 'native', connectedAt: s.connectedAt, tokenExpiresAt: ann.welcome.tokenExpiresAt ?? s.tokenExpiresAt,
+      userAgent: 'a browser', framing: 'native', transport: 'websocket', connectedAt: s.connectedAt, tokenExpiresAt: ann.welcome.tokenExpiresAt ?? s.tokenExpiresAt,
       roles: ['lock-admin'], rooms: 2, locks: 1,
     });
     assert.deepStrictEqual(await read(two, '/v1/sessions'), { instance: 'two', sessions: [], next: null });

@@ -6,6 +6,7 @@
 #ifndef WSLOCK_BASE_FRAME_H
 #define WSLOCK_BASE_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@
 struct frame {
     uint32_t refs;
     uint32_t len; /* payload bytes */
+    bool binary;  /* else the payload is text; frame_join: false */
     unsigned char bytes[];
 };
 

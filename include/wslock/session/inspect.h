@@ -30,7 +30,7 @@ struct session_view {
     struct str session_id, user_id, username;
     struct str client_id; /* empty: not known yet */
     struct str address, user_agent;
-    const char *framing;
+    const char *framing, *transport;
     int64_t connected_ms, token_expires_ms; /* this machine's clock, since the Unix epoch */
     const char *const *roles;
     size_t role_count;

@@ -1,6 +1,6 @@
 /*
- * The session of one WebSocket connection, as the transport sees it. net opens it when the
- * WebSocket is open, passes whole messages to it, and reports its end; the session writes through
+ * The session of one connection of a client, as the transport sees it. net opens it when the
+ * connection is open, passes whole messages to it, and reports its end; the session writes through
  * the transport's functions. The gateway owns it; session_on_closed frees it.
  */
 #ifndef WSLOCK_SESSION_SESSION_H
@@ -35,9 +35,10 @@ enum session_end {
 struct session_transport {
     enum session_write (*write)(void *conn, struct frame *frame);
     void (*want_write)(void *conn);
-    void (*ping)(void *conn);
-    /* Starts the WebSocket close handshake with this code (behind what was written), bounded in
-     * time; session_on_closed follows from a later callback. */
+    void (*ping)(void *conn); /* NULL: the transport itself sees whether the client is there */
+    const char *(*name)(void *conn); /* "websocket" or "polling" */
+    /* Starts to close with this code (behind what was written), bounded in time; session_on_closed
+     * follows from a later callback. */
     void (*close)(void *conn, uint16_t code, const char *reason);
 };
 
@@ -48,7 +49,7 @@ struct session_peer {
 };
 
 /* identity: from a token in the handshake (ownership passes), or NULL: then the first message must
- * be `auth`. */
+ * be `auth`. In a framing that connects the first message is CONNECT in both cases. */
 struct session *session_open(struct gateway *g, const struct session_transport *transport,
                              void *conn, const struct session_peer *peer, enum wire_framing framing,
                              struct auth_identity *identity);
@@ -60,12 +61,16 @@ struct session_cookie {
     const char *why; /* static */
 };
 /* AUTH: the token is checked again when its key has been fetched, or is refused: the client gets an
- * error, and may still send `auth`. Borrowed. */
+ * error, and may still send `auth`. In a framing that connects it is checked again for a CONNECT
+ * without a token. Borrowed. */
 void session_cookie_not_accepted(struct session *s, const struct session_cookie *cookie);
 
 /* One whole text message, at most maxMessageBytes, valid UTF-8. Borrowed. */
 void session_on_message(struct session *s, const char *text, size_t len);
-/* The client broke a rule of the transport: WIRE_CLOSE_BINARY or WIRE_CLOSE_TOO_BIG. */
+/* A binary message of a framing that knows them. Borrowed. */
+void session_on_binary(struct session *s, const void *bytes, size_t len);
+/* The client broke a rule of the transport: WIRE_CLOSE_BINARY, WIRE_CLOSE_TOO_BIG,
+ * WIRE_CLOSE_BAD_FRAMING, WIRE_CLOSE_RATE_LIMITED; or did not answer its pings. */
 void session_on_violation(struct session *s, enum wire_close close);
 void session_on_writable(struct session *s);
 void session_on_pong(struct session *s);
