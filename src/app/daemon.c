@@ -359,7 +359,13 @@ static bool start_embedded(struct daemon *d, char **problem) {
 
 static bool create_net(struct daemon *d, char **problem) {
     d->sockets = systemd_take_sockets(&d->socket_count);
-    struct net_parts parts = {&d->loop, d->wheel, d->config, d->sockets, d->socket_count};
+    struct net_parts parts = {
+        .loop = &d->loop,
+        .wheel = d->wheel,
+        .config = d->config,
+        .sockets = d->sockets,
+        .socket_count = d->socket_count,
+    };
     d->net = net_create(&parts, problem);
     return d->net != NULL;
 }

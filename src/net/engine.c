@@ -219,6 +219,10 @@ static const struct session_transport TRANSPORT = {
 
 /* ---- its beginning ---- */
 
+bool engine_is_plain(const struct net *n, struct str path) {
+    return n->parts.plain_engine_path != NULL && str_eqz(path, n->parts.plain_engine_path);
+}
+
 struct engineio *engine_open(struct conn *c, struct conn *socket, struct admit_place place,
                              const struct upgrade_client *client) {
     struct engineio *e = mem_zalloc(sizeof *e);
@@ -246,7 +250,9 @@ struct engineio *engine_open(struct conn *c, struct conn *socket, struct admit_p
     }
     wait_ping(e);
     c->identity = NULL;
-    e->session = session_open(c->net->gateway, &TRANSPORT, e, &client->peer, WIRE_FRAMING_SOCKETIO,
+    e->session = session_open(c->net->gateway, &TRANSPORT, e, &client->peer,
+                              engine_is_plain(c->net, c->head.path) ? WIRE_FRAMING_NATIVE
+                                                                    : WIRE_FRAMING_SOCKETIO,
                               identity);
     if (client->cookie.why != NULL) {
         session_cookie_not_accepted(e->session, &client->cookie);

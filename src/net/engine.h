@@ -37,6 +37,8 @@ struct engineio {
  * it. */
 struct engineio *engine_open(struct conn *c, struct conn *socket, struct admit_place place,
                              const struct upgrade_client *client);
+/* Whether the path is that of sessions without Socket.IO. */
+bool engine_is_plain(const struct net *n, struct str path);
 /* The packet that tells the client of it. */
 void engine_put_handshake(const struct engineio *e, struct buf *out);
 /* NULL: there is none, or it has closed. */

@@ -12,6 +12,11 @@
 
 /* ---- WebSockets ---- */
 
+static void refuse_socket(struct conn *c) {
+    websocket_close(c, wire_close_code(WIRE_CLOSE_BAD_FRAMING),
+                    wire_close_reason(WIRE_CLOSE_BAD_FRAMING));
+}
+
 static void take_probe_text(struct engineio *e, struct str text) {
     if (str_eqz(text, "2probe")) {
         websocket_send_short(e->probe, "3probe");
@@ -22,8 +27,7 @@ static void take_probe_text(struct engineio *e, struct str text) {
     } else if (str_eqz(text, "5") && e->probed) {
         engine_use_probe(e);
     } else {
-        websocket_close(e->probe, wire_close_code(WIRE_CLOSE_BAD_FRAMING),
-                        wire_close_reason(WIRE_CLOSE_BAD_FRAMING));
+        refuse_socket(e->probe);
     }
 }
 
@@ -109,11 +113,16 @@ static void open_probe(struct engineio *e, struct conn *c) {
     struct upgrade_client client;
     upgrade_read_client(c, &client);
     enum handshake_verdict verdict = handshake_check_websocket(c->net->parts.config, &c->head);
-    if (upgrade_admit(c, &client, verdict, &c->place) && websocket_accept(c, NULL, &USER)) {
-        c->engine = e;
-        e->probe = c;
-        conn_end_after(c, PROBE_TIMEOUT_MS);
+    if (!upgrade_admit(c, &client, verdict, &c->place) || !websocket_accept(c, NULL, &USER)) {
+        return;
     }
+    if (e->socket != NULL || e->probe != NULL) {
+        refuse_socket(c);
+        return;
+    }
+    c->engine = e;
+    e->probe = c;
+    conn_end_after(c, PROBE_TIMEOUT_MS);
 }
 
 /* ---- polling ---- */
@@ -196,7 +205,7 @@ static void take_of_session(const struct http_request *request, bool websocket,
     struct engineio *e = polling_find(request);
     if (e == NULL) {
         polling_refuse(response, POLLING_SID_UNKNOWN);
-    } else if (e->socket != NULL || (websocket && e->probe != NULL)) {
+    } else if (e->socket != NULL && !websocket) {
         polling_refuse(response, POLLING_BAD_REQUEST);
     } else if (!within_rate(e, response)) {
         return;
@@ -249,10 +258,13 @@ void engineio_take(const struct http_request *request, struct http_response *res
     }
 }
 
+bool engineio_has_path(const struct net *n, struct str path) {
+    return str_eqz(path, n->parts.config->paths.socketio) || engine_is_plain(n, path);
+}
+
 bool engineio_owns(const struct conn *c) {
     const struct http_request request = {.conn = (struct conn *)c, .query = c->head.query};
-    return c->listener->kind == LISTENER_PUBLIC &&
-           str_eqz(c->head.path, c->net->parts.config->paths.socketio) &&
+    return c->listener->kind == LISTENER_PUBLIC && engineio_has_path(c->net, c->head.path) &&
            polling_find(&request) != NULL;
 }
 

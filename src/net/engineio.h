@@ -4,7 +4,8 @@
 
 #include "http.h"
 
-/* The handler of all requests of paths.socketio. */
+bool engineio_has_path(const struct net *n, struct str path);
+/* The handler of all requests of such a path. */
 void engineio_take(const struct http_request *request, struct http_response *response);
 /* Whether the request in c->head belongs to an open session. */
 bool engineio_owns(const struct conn *c);

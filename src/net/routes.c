@@ -103,7 +103,7 @@ static bool fits_path(struct http_request *request, const char *path) {
         return str_eqz(request->path, request->conn->net->parts.config->paths.native);
     }
     if (strcmp(path, PATHS_SOCKETIO) == 0) {
-        return str_eqz(request->path, request->conn->net->parts.config->paths.socketio);
+        return engineio_has_path(request->conn->net, request->path);
     }
     return fits_pattern(request, path);
 }

@@ -2,6 +2,11 @@
 add_executable(jws-check ${CMAKE_CURRENT_SOURCE_DIR}/tools/jws_check.c)
 target_link_libraries(jws-check PRIVATE wslock_auth)
 
+# The daemon's network side with sessions that echo, for the public suites of Socket.IO and Engine.IO.
+add_executable(socketio-suite-server ${CMAKE_CURRENT_SOURCE_DIR}/tools/socketio_suite_server.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/tools/socketio_suite_session.c ${CMAKE_CURRENT_SOURCE_DIR}/tools/socketio_suite_unused.c)
+target_link_libraries(socketio-suite-server PRIVATE wslock_net)
+
 # A second implementation to compare with.
 foreach(name test_auth_libjwt test_auth_ticket)
   target_link_libraries(${name} PRIVATE PkgConfig::LIBJWT)

@@ -30,6 +30,8 @@ struct net_parts { /* borrowed until net_destroy */
     const struct config *config;
     struct net_socket *sockets;
     size_t socket_count;
+    /* A path of Engine.IO whose sessions have the native framing; NULL: none. For a test server. */
+    const char *plain_engine_path;
 };
 
 enum net_reload_result {

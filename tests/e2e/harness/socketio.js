@@ -64,12 +64,15 @@ class SocketClient {
 
 const socketClient = (t, d, who, options) => new SocketClient(t, d, who, options).start();
 
-/* A WebSocket of Engine.IO whose packets are texts. */
-async function enginePackets(t, url, options) {
+/* A WebSocket of Engine.IO whose packets are texts. answers: pings are answered, and not shown. */
+async function enginePackets(t, url, { answers, ...options } = {}) {
   const ws = new WebSocket(url, options);
   const inbox = new Inbox();
   cleanup(t, () => ws.terminate());
-  ws.on('message', (data, binary) => inbox.push(binary ? data : data.toString()));
+  ws.on('message', (data, binary) => {
+    if (answers && !binary && data.toString() === '2') ws.send('3');
+    else inbox.push(binary ? data : data.toString());
+  });
   const closed = new Promise((resolve) => {
     ws.on('close', (code, reason) => {
       resolve({ code, reason: reason.toString() });
@@ -82,6 +85,7 @@ async function enginePackets(t, url, options) {
   }), 'the WebSocket opens');
   return {
     ws,
+    inbox,
     send: (packet) => ws.send(packet),
     next: (timeout) => inbox.take(() => true, 'a packet', timeout),
     take: (pattern, timeout) => inbox.take((p) => pattern.test(p), `a packet ${pattern}`, timeout),
