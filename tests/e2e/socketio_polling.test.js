@@ -11,6 +11,8 @@ const h = require('./harness');
 const ORIGIN = 'https://editor.example.org';
 const FIRST = '/socket.io/?EIO=4&transport=polling';
 
+const connections = async (d) => [await d.metric('wslock_connections', 'framing="native"'), await d.metric('wslock_connections', 'framing="socketio"')];
+
 /* A client that polls by hand. */
 class Poller {
   constructor(port, options) {
@@ -92,10 +94,13 @@ test('polling: the requests', { concurrency: 8 }, async (t) => {
       assert.ok(packets.findIndex((x) => x.startsWith('430')) < packets.findIndex((x) => x.startsWith('42["resource:joined"')), 'the acknowledgement comes first');
     },
     'a broken packet: refused, and the session is closed for good': async () => {
-      for (const body of ['abc', '42["session:ping"]\x1ex', '452-["x",{"_placeholder":true,"num":0}]', 'bAQID', '', Buffer.from([0x34, 0x32, 0xff])]) {
+      // A good packet of Engine.IO that is none of Socket.IO is answered first.
+      for (const [body, status] of [
+        ['abc', 400], ['42["session:ping"]\x1ex', 400], ['', 400], [Buffer.from([0x34, 0x32, 0xff]), 400],
+        ['452-["x",{"_placeholder":true,"num":0}]', 200], ['bAQID', 200],
+      ]) {
         const p = await connected(d, 'breaks');
-        const { status } = await p.post(body);
-        assert.ok(status === 400 || body.toString().startsWith('452'), `${status}: ${body}`);
+        assert.strictEqual((await p.post(body)).status, status, body.toString());
         const packets = await p.until(/^41$/);
         assert.ok(packets.some((x) => x === '42["session:closed",{"code":4400,"reason":"BAD_FRAMING","reconnect":false}]'), String(packets));
         assert.strictEqual((await p.poll()).body, '1');
@@ -202,8 +207,8 @@ test('paths.polling: false, and another path', async (t) => {
 
 test('the change to a WebSocket loses and doubles nothing', async (t) => {
   const d = await h.lockDaemon(t, { config: { limits: { messagesPerSecond: 1000, messageBurst: 1000 } } });
-  const other = await h.person(d, 'other');
-  await h.view(other, 'document:change');
+  const [other, watch] = [await h.person(d, 'other'), await h.person(d, 'watch')];
+  await h.view(watch, 'document:change');
   for (let round = 0; round < 5; round++) {
     const c = await h.socketClient(t, d, { user: `change-${round}`, clientId: h.tab() });
     await c.ask('resource:join', { resourceId: 'document:change' });
@@ -217,11 +222,15 @@ test('the change to a WebSocket loses and doubles nothing', async (t) => {
       await other.expect('lock:release', { resourceId: 'document:change' }, 'lock:released');
     }
     await upgraded;
+    const { rev } = await h.take(other, 'document:change');
+    for (const events of [c, watch]) await events.waitFor('lock:state', (e) => (e.data ?? e).rev === rev);
+    await other.expect('lock:release', { resourceId: 'document:change' }, 'lock:released');
+    for (const events of [c, watch]) await events.waitFor('lock:state', (e) => (e.data ?? e).rev > rev);
     assert.strictEqual(c.transport, 'websocket');
     await c.ask('session:ping');
-    const mine = c.events.filter((e) => e.event === 'lock:state' && e.data.rev > 0).map((e) => e.data.rev);
-    const sent = other.received('lock:state').map((m) => m.data.rev).filter((rev) => rev >= mine[0]);
-    if (mine.length > 0) assert.deepStrictEqual(mine, sent.slice(0, mine.length));
+    const mine = c.events.filter((e) => e.event === 'lock:state').map((e) => e.data.rev);
+    const seen = watch.received('lock:state').map((m) => m.data.rev).filter((rev) => rev >= mine[0]);
+    assert.deepStrictEqual(mine, seen);
     assert.strictEqual(c.events.filter((e) => e.event === 'session:pong').length, asked.length + 1);
     assert.deepStrictEqual(c.disconnects, []);
     c.socket.disconnect();
@@ -320,3 +329,51 @@ for (const [name, configure] of Object.entries(PROXIES)) {
     await h.checkAll(d);
   });
 }
+
+/* Bytes of the daemon's memory for each further joined session. */
+async function memoryOf(t, redis, open) {
+  const d = await h.lockDaemon(t, {
+    redis,
+    env: { ASAN_OPTIONS: 'detect_leaks=1:quarantine_size_mb=1' },
+    config: { instance: `memory-${open.name}`, resourceTypes: { document: { presence: 'minimal' } }, limits: { maxConnectionsPerUser: 10_000, handshakesPerSecond: 100_000, pingInterval: '60s' } },
+  });
+  const resident = () => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${d.child.pid}/status`, 'utf8'))[1]) * 1024;
+  const token = await d.token({ user: 'many' });
+  const more = async (count) => {
+    for (let left = count; left > 0; left -= 20) await Promise.all(Array.from({ length: Math.min(20, left) }, () => open(d, token)));
+  };
+  await more(100);
+  const before = resident();
+  await more(600);
+  assert.deepStrictEqual(await connections(d), [0, 700]);
+  return (resident() - before) / 600;
+}
+
+test('a session that polls takes at most twice the memory of one with a WebSocket', async (t) => {
+  const redis = await h.redis(t);
+  await h.layOut(redis);
+  const join = '420["resource:join",{"resourceId":"document:many","presence":"none"}]';
+  const agents = [];
+  h.cleanup(t, () => agents.forEach((agent) => agent.destroy()));
+  const websocket = async (d, token) => {
+    const c = await h.enginePackets(t, d.url('/socket.io/?EIO=4&transport=websocket'), { answers: true });
+    c.send(`40${JSON.stringify({ token })}`);
+    await c.take(/^42\["welcome"/);
+    c.send(join);
+    await c.take(/^430/);
+  };
+  const polling = async (d, token) => {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 2 });
+    agents.push(agent);
+    const p = await Poller.open(d.port, { agent });
+    await p.post(`40${JSON.stringify({ token })}`);
+    await p.until(/^42\["welcome"/);
+    await p.post(join);
+    await p.until(/^430/);
+    http.get(`${p.base}${FIRST}&sid=${p.sid}`, { agent }, (response) => response.resume()).on('error', () => {});
+    await p.post('6'); // behind the poll, which waits
+  };
+  const [one, other] = [await memoryOf(t, redis, websocket), await memoryOf(t, redis, polling)];
+  t.diagnostic(`bytes a session: ${Math.round(one)} with a WebSocket, ${Math.round(other)} polling, ratio ${(other / one).toFixed(2)}`);
+  assert.ok(other <= 2 * one, `${other} and ${one}`);
+});

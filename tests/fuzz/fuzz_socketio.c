@@ -18,7 +18,7 @@ static void require(bool holds) {
     }
 }
 
-/* Digits, then JSON; and no byte that separates the packets of a payload. */
+/* Digits, perhaps a namespace, then JSON; and no byte that separates the packets of a payload. */
 static void check_answer(struct wire_message *message) {
     struct frame *frame;
     for (size_t i = 0; (frame = wire_message_frame(message, WIRE_FRAMING_SOCKETIO, i)) != NULL;
@@ -26,6 +26,10 @@ static void check_answer(struct wire_message *message) {
         const char *text = (const char *)frame_payload(frame), *end = text + frame->len;
         require(frame->len >= 2 && text[0] == '4');
         require(utf8_valid(text, frame->len) && memchr(text, 0x1e, frame->len) == NULL);
+        if (frame->len > 2 && text[2] == '/') {
+            text = memchr(text, ',', frame->len);
+            require(text != NULL);
+        }
         while (text < end && *text != '{' && *text != '[') {
             text++;
         }
