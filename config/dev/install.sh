@@ -85,6 +85,8 @@ look_for_test() {
     need_command systemd-analyze systemd
     need_command promtool prometheus
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+    need_command nginx nginx
+    need_command haproxy haproxy
     need_package logrotate
     need_package procps
     # Of these only Debian 12's versions are asked (tests/lint.sh).

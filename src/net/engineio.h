@@ -1,4 +1,4 @@
-/* The requests of Engine.IO, the transport of Socket.IO (docs/protocol.md §13). */
+/* The requests of Engine.IO, the transport of Socket.IO (docs/protocol.md §12). */
 #ifndef WSLOCK_NET_ENGINEIO_H
 #define WSLOCK_NET_ENGINEIO_H
 

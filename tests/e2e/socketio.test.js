@@ -1,7 +1,11 @@
 'use strict';
 /* Socket.IO: unmodified clients over both transports, beside native ones. */
 const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
+const vm = require('node:vm');
+const { io } = require('socket.io-client');
 const h = require('./harness');
 
 const TRANSPORTS = { 'WebSocket alone': { transports: ['websocket'] }, 'polling and the upgrade': {}, 'polling alone': { transports: ['polling'] } };
@@ -250,4 +254,46 @@ test('Socket.IO: the limits of native connections', async (t) => {
   assert.strictEqual((await second.waitFor('(connect_error)')).data.code, 'RATE_LIMITED');
   const replies = await Promise.all(Array.from({ length: 12 }, () => c.ask('lock:status', { resourceId: 'document:1' })));
   assert.ok(replies.some((r) => r.data.code === 'RATE_LIMITED') && replies[0].event === 'lock:state', JSON.stringify(replies.map((r) => r.event)));
+});
+
+test('the page\'s example of socket.io-client', async (t) => {
+  const page = fs.readFileSync(path.join(h.ROOT, 'docs/protocol.md'), 'utf8');
+  const [, script] = /^### Using `socket.io-client`\n\n```js\n(.*?)^```$/ms.exec(page);
+  assert.ok(script.split('\n').length <= 12);
+  const d = await h.lockDaemon(t, { config: GRACE });
+  const proxy = await h.proxy(t, d.port);
+  const editor = { readOnly: true };
+  const timers = [];
+  let socket;
+  vm.runInNewContext(script, {
+    editor,
+    resourceId: 'document:example',
+    clientId: h.tab(),
+    pageId: 'page-of-example',
+    getAccessToken: () => d.token({ user: 'ann' }),
+    io: (url, options) => {
+      assert.strictEqual(url, 'https://locks.example.org:8443');
+      socket = io(`http://127.0.0.1:${proxy.port}`, { ...options, forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 100 });
+      return socket;
+    },
+    setInterval: (beat) => timers.push(beat),
+  });
+  h.cleanup(t, () => socket.disconnect());
+  await h.eventually(() => !editor.readOnly, 'she edits');
+  const watch = await h.person(d, 'watch');
+  assert.strictEqual((await h.view(watch, 'document:example')).lock.holder.userId, 'ann');
+  const { token } = await new Promise((resolve) => {
+    socket.once('lock:renewed', resolve);
+    timers[0]();
+  });
+  await new Promise((resolve) => {
+    socket.once('disconnect', resolve);
+    proxy.cut();
+  });
+  assert.strictEqual(editor.readOnly, true);
+  const again = await new Promise((resolve) => socket.once('lock:acquired', resolve));
+  assert.deepStrictEqual([again.token, again.resumed, editor.readOnly], [token, true, false]);
+  socket.disconnect();
+  assert.strictEqual((await watch.waitFor('lock:released')).data.reason, 'DISCONNECT');
+  assert.strictEqual(editor.readOnly, true);
 });
