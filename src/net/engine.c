@@ -317,6 +317,9 @@ static bool take_base64(struct engineio *e, const char *text, size_t len) {
 bool engine_packet(struct engineio *e, const char *text, size_t len) {
     bool known = true;
     if (e->closing) {
+        if (len == 1 && text[0] == '1') {
+            engine_finish(e);
+        }
         return true;
     }
     heard(e);

@@ -49,7 +49,7 @@ bool engine_packet(struct engineio *e, const char *text, size_t len);
 void engine_binary(struct engineio *e, const void *bytes, size_t len);
 /* Adds a packet for poll, and has it answered. */
 void engine_add_packet(struct engineio *e, struct str packet);
-/* It is closing, and a poll has come for the last packet: it is not found any more. */
+/* It is closing, and the client knows or has gone: does not wait any longer. */
 void engine_finish(struct engineio *e);
 /* Closes the session if the client has not answered a ping in time. */
 void engine_check_pong(struct engineio *e);

@@ -6,6 +6,7 @@
 #include "websocket.h"
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
 
 #define PROBE_TIMEOUT_MS 10000
 #define REQUESTS_PER_MESSAGE 2 /* a POST, and a GET for the answer */
@@ -217,13 +218,18 @@ static void take_of_session(const struct http_request *request, bool websocket,
     }
 }
 
+static void refuse_first(struct http_response *response, enum polling_refusal code) {
+    metrics_add(METRIC_REFUSED, 1, "handshake", NULL);
+    polling_refuse(response, code);
+}
+
 static void take_first(const struct http_request *request, bool websocket,
                        struct http_response *response) {
     struct conn *c = request->conn;
     if (!str_eqz(c->head.method, "GET")) {
-        polling_refuse(response, POLLING_BAD_METHOD);
+        refuse_first(response, POLLING_BAD_METHOD);
     } else if (!has_parameter(request, "EIO", "4")) {
-        polling_refuse(response, POLLING_VERSION);
+        refuse_first(response, POLLING_VERSION);
     } else if (websocket) {
         response->later = true;
         open_socket(c);
@@ -248,9 +254,9 @@ void engineio_take(const struct http_request *request, struct http_response *res
     if (str_eqz(c->head.method, "OPTIONS")) {
         answer_preflight(response);
     } else if (!websocket && !polling) {
-        polling_refuse(response, POLLING_TRANSPORT_UNKNOWN);
+        refuse_first(response, POLLING_TRANSPORT_UNKNOWN);
     } else if (websocket != (http_head_count(&c->head, "Upgrade") > 0)) {
-        polling_refuse(response, POLLING_BAD_REQUEST);
+        refuse_first(response, POLLING_BAD_REQUEST);
     } else if (has_name(request, "sid")) {
         take_of_session(request, websocket, response);
     } else {
@@ -258,8 +264,11 @@ void engineio_take(const struct http_request *request, struct http_response *res
     }
 }
 
+/* The configured path ends in a slash, which a client may leave out. */
 bool engineio_has_path(const struct net *n, struct str path) {
-    return str_eqz(path, n->parts.config->paths.socketio) || engine_is_plain(n, path);
+    struct str own = str_of(n->parts.config->paths.socketio);
+    return str_eq(path, own) || (own.len > 1 && str_eq(path, (struct str){own.p, own.len - 1})) ||
+           engine_is_plain(n, path);
 }
 
 bool engineio_owns(const struct conn *c) {

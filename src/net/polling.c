@@ -117,7 +117,9 @@ void polling_closed(struct conn *c) {
     detach(e, c);
     if (e->session == NULL) {
         engine_release(e);
-    } else if (!e->closing) {
+    } else if (e->closing) {
+        engine_finish(e);
+    } else {
         engine_end(e, SESSION_END_LOST, 0);
     }
 }

@@ -40,7 +40,7 @@ void session_set_name(char slot[65], struct str given) {
 void session_drop_offer(struct session *s) {
     auth_identity_destroy(&s->offered_identity);
     if (s->offered_token != NULL) {
-        memset(s->offered_token, 0, strlen(s->offered_token));
+        explicit_bzero(s->offered_token, strlen(s->offered_token));
         mem_free(s->offered_token);
         s->offered_token = NULL;
     }

@@ -65,6 +65,7 @@ test('polling: the requests', { concurrency: 8 }, async (t) => {
     'what Engine.IO refuses has its code': async () => {
       for (const [query, options, code, message] of [
         ['/socket.io/', {}, 0, 'Transport unknown'],
+        ['/socket.io', {}, 0, 'Transport unknown'],
         ['/socket.io/?EIO=4&transport=flash', {}, 0, 'Transport unknown'],
         [`${FIRST}&sid=AAAAAAAAAAAAAAAAAAAAAA`, {}, 1, 'Session ID unknown'],
         [`${FIRST}&sid=AAAAAAAAAAAAAAAAAAAAAA`, { method: 'POST', body: '3' }, 1, 'Session ID unknown'],
