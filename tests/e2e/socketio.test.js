@@ -128,17 +128,17 @@ for (const [name, options] of Object.entries(TRANSPORTS)) {
 }
 
 test('Socket.IO: a client is pinged, and one that stands still is ended', { concurrency: 4 }, async (t) => {
-  const ping = h.ms(300);
-  const d = await h.lockDaemon(t, { config: { limits: { pingInterval: ping, pongTimeout: ping }, default: { disconnect: 'grace', gracePeriod: '2m' } } });
+  const limits = (pongTimeout) => ({ limits: { pingInterval: h.ms(300), pongTimeout } });
+  const d = await h.lockDaemon(t, { config: { instance: 'patient', ...limits(h.ms(15_000)) } });
+  const strict = await h.lockDaemon(t, { redis: d.redis, config: { instance: 'strict', ...limits(h.ms(300)) } });
   await h.together(t, Object.fromEntries(Object.entries(TRANSPORTS).map(([name, options]) => [name, async (st) => {
     const c = await h.socketClient(st, d, { user: name }, options);
     let pings = 0;
-    const count = (engine) => engine.on('ping', () => pings++);
-    count(c.socket.io.engine);
+    c.socket.io.on('ping', () => pings++);
     await h.eventually(() => pings >= 3, 'pings');
     assert.deepStrictEqual(c.disconnects, []);
   }])));
-  const deaf = await h.enginePackets(t, d.url('/socket.io/?EIO=4&transport=websocket'));
+  const deaf = await h.enginePackets(t, strict.url('/socket.io/?EIO=4&transport=websocket'));
   assert.match(await deaf.next(), /^0\{/);
   deaf.send(`40${JSON.stringify({ token: await d.token({ user: 'deaf' }) })}`);
   assert.match(await deaf.take(/session:closed/), /"code":4408,"reason":"PING_TIMEOUT","reconnect":true/);
