@@ -278,11 +278,36 @@ static void test_strings(void **state) {
     json_decref(value);
 }
 
+static void test_arrays(void **state) {
+    static const struct {
+        struct str text;
+        enum jsonr_fault fault;
+    } CASES[] = {
+        {TEXT("{}"), JSONR_NOT_AN_OBJECT},
+        {TEXT("[1"), JSONR_NOT_AN_OBJECT},
+        {TEXT("[]]"), JSONR_NOT_AN_OBJECT},
+        {TEXT("[]\0"), JSONR_NOT_AN_OBJECT},
+        {TEXT("[{\"a\":1,\"a\":1}]"), JSONR_NAME_TWICE},
+        {TEXT("[1e999]"), JSONR_OUT_OF_RANGE},
+        {TEXT("[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]"), JSONR_TOO_DEEP},
+    };
+    enum jsonr_fault fault = JSONR_NOT_AN_OBJECT;
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_null(jsonr_array(CASES[i].text, &fault));
+        assert_int_equal(fault, CASES[i].fault);
+    }
+    json_t *value = jsonr_array(TEXT(" [\"a\", {}, [[[[[[[[[[[[[[[]]]]]]]]]]]]]]]] "), NULL);
+    assert_int_equal(json_array_size(value), 3);
+    json_decref(value);
+    refused(TEXT("[]"), JSONR_NOT_AN_OBJECT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_whole_texts),
-        cmocka_unit_test(test_nul_anywhere), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_arrays),      cmocka_unit_test(test_values),
+        cmocka_unit_test(test_whole_texts), cmocka_unit_test(test_nul_anywhere),
+        cmocka_unit_test(test_bounds),      cmocka_unit_test(test_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

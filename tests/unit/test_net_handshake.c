@@ -279,8 +279,35 @@ static void test_refusals_are_complete(void **state) {
     }
 }
 
+/* Of another path: the same, but for the path and the subprotocol. */
+static void test_without_subprotocol(void **state) {
+    static const struct {
+        const char *name, *value;
+        enum handshake_verdict verdict;
+    } CASES[] = {
+        {"Sec-WebSocket-Protocol", NULL, HANDSHAKE_OK},
+        {"Sec-WebSocket-Protocol", "other", HANDSHAKE_OK},
+        {"Sec-WebSocket-Version", "8", HANDSHAKE_WS_VERSION},
+        {"Sec-WebSocket-Key", "short", HANDSHAKE_KEY},
+        {"Connection", "close", HANDSHAKE_CONNECTION},
+        {"Host", NULL, HANDSHAKE_HOST},
+        {"Origin", "https://editor.example.org", HANDSHAKE_OK},
+        {"Origin", "https://evil.example.org", HANDSHAKE_ORIGIN},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct buf text;
+        buf_init(&text);
+        struct http_head head =
+            read_head(&text, "GET /socket.io/ HTTP/1.1", CASES[i].name, CASES[i].value, "");
+        assert_int_equal(handshake_check_websocket(&config, &head), CASES[i].verdict);
+        buf_fini(&text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_subprotocol),
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_request_line),
         cmocka_unit_test(test_upgrade_and_connection),
