@@ -6,7 +6,7 @@
 #
 # Does nothing, and needs no rights, when everything is there. config/dev/run.sh and tests/run.sh call
 # it. Redis is only used as a child of wslockd, so a system service that its package starts is not
-# needed. The services of Prometheus and PostgreSQL are not started: tests start the programs.
+# needed. The services of Prometheus, PostgreSQL, nginx and HAProxy are not started: tests start the programs.
 set -euo pipefail
 
 missing=()
@@ -109,7 +109,7 @@ look() {
 forbid_services() {
     [ ! -e $policy ] || return 0
     trap '"${as_root[@]}" rm -f $policy' EXIT
-    printf '#!/bin/sh\ncase "$1" in prometheus* | postgresql*) exit 101 ;; esac\n' | "${as_root[@]}" tee $policy >/dev/null
+    printf '#!/bin/sh\ncase "$1" in prometheus* | postgresql* | nginx* | haproxy*) exit 101 ;; esac\n' | "${as_root[@]}" tee $policy >/dev/null
     "${as_root[@]}" chmod 755 $policy
 }
 
@@ -136,7 +136,9 @@ main() {
     echo "== installing: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq || echo "apt-get update failed; trying with what is known" >&2
     look "$what" # now that the names of packages are known
-    if is_missing prometheus || is_missing postgresql; then forbid_services; fi
+    if is_missing prometheus || is_missing postgresql || is_missing nginx || is_missing haproxy; then
+        forbid_services
+    fi
     # Nobody answers questions: changed configuration files stay as they are.
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -q --no-install-recommends \
