@@ -29,6 +29,7 @@ install(FILES config/wslockd.yaml config/audit/ecs.jq config/audit/fhir.jq DESTI
 foreach(page audit configuration metrics operations operations-reference security)
   install(FILES docs/${page}.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 endforeach()
+install(FILES docs/dashboard.png docs/dashboard-lock.png DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # For Prometheus and Grafana.
 install(FILES config/alerts.yaml config/grafana-dashboard.json
   DESTINATION ${CMAKE_INSTALL_DATADIR}/wslockd)

@@ -52,6 +52,8 @@ check_files() {
 644 /usr/share/doc/wslockd/changelog.gz
 644 /usr/share/doc/wslockd/configuration.md
 644 /usr/share/doc/wslockd/copyright
+644 /usr/share/doc/wslockd/dashboard-lock.png
+644 /usr/share/doc/wslockd/dashboard.png
 644 /usr/share/doc/wslockd/examples/ecs.jq
 644 /usr/share/doc/wslockd/examples/fhir.jq
 644 /usr/share/doc/wslockd/examples/wslockd.yaml

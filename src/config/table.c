@@ -188,7 +188,7 @@ static const struct config_row ROOT_ROWS[] = {
          "Unix socket with the same requests, mode 0660. Its permissions decide who has access."},
     {SECRET_FILE(ROOT, "ops.tokenFile", ops.token_file),
      .null_means = "only the open paths are served", RESTART,
-     .doc = "The bearer token for every path except `/healthz`, `/readyz`, `/metrics`."},
+     .doc = "The bearer token for the paths `/v1/…`, on TCP."},
     {DURATION(ROOT, "ops.readyGrace", ops.ready_grace_ms), .fallback = "15s", .max = HOURS(1),
      RESTART, .doc = "`/readyz` stays 200 for this long after the store went away."},
 
