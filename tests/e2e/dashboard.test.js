@@ -99,7 +99,7 @@ async function finish(b) {
   await b.context.close();
 }
 
-test('the dashboard', { timeout: 300_000 * h.SLOW, concurrency: 2 }, async (top) => {
+test('the dashboard', { timeout: 600_000 * h.SLOW, concurrency: 2 }, async (top) => {
   const launched = await h.browser(top);
   await h.together(top, {
     'the token': (t) => token(t, launched),
@@ -153,6 +153,11 @@ async function token(t, launched) {
   await b.number('Locks', /^1$/);
   assert.strictEqual(await page.getByLabel('Operator\'s token').inputValue(), '');
   assert.ok(!(await page.getByText('document:1:a').filter({ visible: true }).count()));
+  await b.signIn();
+  await b.row('document:1:a').waitFor();
+  await page.goto('about:blank');
+  await page.goBack();
+  await page.getByLabel('Operator\'s token').waitFor();
   await b.signIn();
   await b.row('document:1:a').waitFor();
   await b.press('Sign out');
@@ -226,6 +231,22 @@ async function look(t, launched) {
     await b.press('Show all', locks);
     await b.says('Page 1, 50 locks');
     await b.silent(/Type must be/);
+  });
+
+  await t.test('one resource', async () => {
+    const ask = async (resource) => {
+      await b.page.getByLabel('One resource', { exact: true }).fill(resource);
+      await b.press('Explain', b.page.locator('#locks-open'));
+    };
+    await ask('document:nobody');
+    await b.says('document:nobody:main is free.', b.dialog);
+    assert.deepStrictEqual(await Promise.all(['Release …', 'Reserve for …', 'Sessions of the holder'].map((name) => b.button(name, b.dialog).isVisible())),
+      [false, true, false], 'only what can be done is offered');
+    await b.press('Close', b.dialog);
+    await ask('no resource');
+    await b.says('The resource must be type:id or type:id:child.', b.dialog);
+    assert.ok(!(await b.button('Reserve for …', b.dialog).isVisible()));
+    await b.press('Close', b.dialog);
   });
 
   await t.test('sessions', async () => {
@@ -665,8 +686,7 @@ async function accessible(t, launched) {
   await h.take(gone, 'document:2:a');
   gone.ws.terminate();
   await d.waitForAudit((a) => a.action === 'LOCK_GRACE_STARTED');
-  const looks = [['light', 1280], ['dark', 1280], ['light', 390], ['dark', 390]];
-  for (const [colorScheme, width] of looks) {
+  for (const [colorScheme, width] of [['light', 1280], ['dark', 390]]) {
     const b = await open(launched, d, { colorScheme, viewport: { width, height: 900 }, bypassCSP: true });
     await b.page.evaluate(AXE);
     const clean = async (what) => {

@@ -73,6 +73,7 @@ async function read(isLatest) {
     say($('lock-problem'), `${error.message}${lock ? ` What is shown is as of ${clock(lock.now)}.` : ''}`);
     show($('lock-problem'), true);
     $('lock').classList.toggle('stale', lock !== null);
+    if (!lock) say($('lock-state'), 'Unknown');
     return false;
   }
 }

@@ -106,6 +106,8 @@ overview.begin();
 $('sign-in-form').addEventListener('submit', signIn);
 $('sign-out').addEventListener('click', () => signOut(''));
 addEventListener('hashchange', () => api.signedIn() && showView());
+/* The browser may keep a page that one has left, and its memory. */
+addEventListener('pagehide', () => api.signedIn() && signOut(''));
 setInterval(renewTimes, 1000);
 showSignedIn();
 api.takesToken().then((takes) => {
