@@ -12,9 +12,9 @@ export function stateBadge(state) {
 
 /* What happens next by itself, and when. */
 function due(lock) {
-  if (lock.state === 'reserved') return ['lapses', lock.reservedUntil];
-  if (lock.state === 'grace') return ['ends', lock.graceUntil];
-  return lock.idleReleaseAt > 0 && lock.idleReleaseAt < lock.expiresAt ? ['idle release', lock.idleReleaseAt] : ['expires', lock.expiresAt];
+  if (lock.state === 'reserved') return ['end of the turn', lock.reservedUntil];
+  if (lock.state === 'grace') return ['end of the grace', lock.graceUntil];
+  return lock.idleReleaseAt > 0 && lock.idleReleaseAt < lock.expiresAt ? ['idle release', lock.idleReleaseAt] : ['expiry', lock.expiresAt];
 }
 
 function notes(lock) {
