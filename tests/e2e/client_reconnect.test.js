@@ -138,6 +138,7 @@ test('a server that talks nonsense grants nothing', async (t) => {
     socket.send('{"event":5,"data":{}}');
     socket.send('{"event":"lock:acquired","data":null}');
     send('from:tomorrow', { ...about }, null);
+    send('presence:diff', { ...about }, null);
     send('resource:joined', joined('editor'));
     send('lock:acquired', acquired, null); // without expiresAt
   });
@@ -146,6 +147,7 @@ test('a server that talks nonsense grants nothing', async (t) => {
   await section.edit();
   assert.strictEqual(section.state, 'reading');
   assert.strictEqual(client.state, 'connected');
+  assert.ok(client.problems.length >= 4, 'it is told');
 });
 
 test('tokens: fetched again when it failed, refreshed before the end, with retries', async (t) => {

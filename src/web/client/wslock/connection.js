@@ -161,19 +161,11 @@ export class Connection {
     this.#core.check(); // late is late, whatever has come meanwhile
     if (socket !== this.#socket) return;
     this.#core.frame({ direction: "in", text: redact(String(text)), at: this.#core.platform.Date.now() });
-    let message;
     try {
-      message = JSON.parse(text);
+      this.#take(JSON.parse(text));
     } catch (error) {
-      this.#core.problem(error);
-      return;
+      this.#core.problem(error); // not a message of the protocol
     }
-    const { event, id, data } = message ?? {};
-    if (typeof event !== "string" || data === null || typeof data !== "object") return;
-    const entry = this.#sent.get(id);
-    this.#sent.delete(id);
-    if (entry) this.#heard(entry, data);
-    this.#take(event, data, entry);
     this.#core.check();
   }
 
@@ -183,7 +175,11 @@ export class Connection {
     this.#core.heard(entry.at);
   }
 
-  #take(event, data, entry) {
+  #take({ event, id, data }) {
+    if (typeof event !== "string" || Object(data) !== data) throw new TypeError("a message without event and data");
+    const entry = this.#sent.get(id);
+    this.#sent.delete(id);
+    if (entry) this.#heard(entry, data);
     if (event === "welcome") {
       this.#connectedAt = this.#core.clock.now();
       this.state = "connected";

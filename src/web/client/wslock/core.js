@@ -125,9 +125,8 @@ export class Core {
 
   #send() {
     const now = this.clock.now();
-    const active = this.isActive();
     for (const section of this.joined) {
-      if (section.nextBeat(active) <= now) section.ask(active);
+      if (section.nextBeat() <= now) section.ask();
     }
     if (this.#nextPing() <= now) this.connection.send("session:ping", {});
   }
@@ -138,8 +137,7 @@ export class Core {
   }
 
   #nextBeat() {
-    const active = this.isActive();
-    return Math.min(Infinity, ...this.joined.map((section) => section.nextBeat(active)));
+    return Math.min(Infinity, ...this.joined.map((section) => section.nextBeat()));
   }
 
   #schedule() {
@@ -240,8 +238,7 @@ export class Core {
 
   #recovered() {
     this.degraded = false;
-    const active = this.isActive();
-    for (const section of this.joined) section.ask(active);
+    for (const section of this.joined) section.ask();
     this.changed(null);
   }
 

@@ -70,25 +70,31 @@ export class Holding {
     this.belief.end();
   }
 
+  // The user is there, or has been since the last heartbeat.
+  get isUsed() {
+    return this.#core.isActive() || this.#core.lastTouch > this.#lastBeat;
+  }
+
   // When to send something of its own accord; Infinity: not by the clock.
-  nextBeat(active) {
+  nextBeat() {
     if (this.fence === null || !this.belief.policy) return Infinity;
     const { heartbeatIntervalMs, livenessMs } = this.belief.policy;
+    const { isUsed } = this;
     if (!this.belief.held) {
       // While the store is away nothing is confirmed; when it is back, the core asks.
-      const wanted = this.belief.stopped && !this.#core.degraded && (active || this.#core.isVisible());
+      const wanted = this.belief.stopped && !this.#core.degraded && (isUsed || this.#core.isVisible());
       return wanted ? this.#askedAt + livenessMs : Infinity;
     }
     if (!this.belief.here) return Infinity;
-    if (active && this.expiring) return this.#lastBeat + Math.min(1000, heartbeatIntervalMs);
+    if (isUsed && this.expiring) return this.#lastBeat + Math.min(1000, heartbeatIntervalMs);
     const dirtyAt = this.dirty === this.#dirtySent ? Infinity : this.#lastBeat + Math.min(DIRTY_MS, heartbeatIntervalMs);
-    return Math.min(dirtyAt, active ? this.#lastBeat + heartbeatIntervalMs : Infinity);
+    return Math.min(dirtyAt, isUsed ? this.#lastBeat + heartbeatIntervalMs : Infinity);
   }
 
-  beat(section, active) {
+  beat(section) {
+    const data = { resourceId: this.#id, token: this.fence, active: this.isUsed };
     this.#lastBeat = this.#askedAt = this.#core.clock.now();
     this.#dirtySent = this.dirty;
-    const data = { resourceId: this.#id, token: this.fence, active };
     if (this.dirty !== null) data.dirty = this.dirty;
     this.#core.connection.send("lock:heartbeat", data, { section });
   }

@@ -130,11 +130,11 @@ export class Membership {
     if (this.holding.state !== this.#toldState) this.#tell();
   }
 
-  nextBeat(active) { return this.joined ? this.holding.nextBeat(active) : Infinity; }
+  nextBeat() { return this.joined ? this.holding.nextBeat() : Infinity; }
 
   // A heartbeat: whether the lock is still this page's.
-  ask(active) {
-    if (this.joined && this.holding.fence !== null) this.holding.beat(this, active);
+  ask() {
+    if (this.joined && this.holding.fence !== null) this.holding.beat(this);
   }
 
   unload() {
@@ -176,7 +176,7 @@ export class Membership {
     this.holding.confirmJoined(data, at, this.room.policy);
     this.#settle(this.#waiters, ({ resolve }) => resolve());
     if (data.lost) return this.#lose(data.lost);
-    if (mode === "viewer") this.ask(this.#core.isActive()); // a viewer resumes nothing, a heartbeat does
+    if (mode === "viewer") this.ask(); // a viewer resumes nothing, a heartbeat does
     return undefined;
   }
 
@@ -256,7 +256,7 @@ export class Membership {
     "lock:released": (data, entry) => entry && this.letGo(),
     "lock:expiring": () => {
       this.holding.expiring = true;
-      if (!this.#core.isActive()) this.#askSave("expiry", this.holding.belief.expires);
+      if (!this.holding.isUsed) this.#askSave("expiry", this.holding.belief.expires);
     },
     "lock:request_received": ({ requestId }) => this.#askSave("request", this.room.requests.get(requestId).until, requestId),
     "lock:request_replied": ({ requestId }) => this.saves.over(`request${requestId}`),
