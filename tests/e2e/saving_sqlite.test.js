@@ -3,6 +3,7 @@
 const assert = require('node:assert');
 const path = require('node:path');
 const { test } = require('node:test');
+const Database = require('better-sqlite3');
 const h = require('./harness');
 
 /* Takes the database for itself, and says so. */
@@ -36,6 +37,38 @@ test('a page that was stopped while its lock went to another is refused', async 
 
 test('of many writers at once the newest remains', async (t) => {
   await h.newestOfManyWritersRemains(await stage(t));
+});
+
+test('nobody writes between the comparison and the write', async (t) => {
+  const { prepare } = Database.prototype;
+  let between = () => {};
+  Database.prototype.prepare = function prepareWatched(sql) {
+    const statement = prepare.call(this, sql);
+    const { get } = statement;
+    if (sql.startsWith('INSERT')) {
+      statement.get = (...values) => {
+        const row = get.apply(statement, values);
+        between();
+        return row;
+      };
+    }
+    return statement;
+  };
+  h.cleanup(t, () => { Database.prototype.prepare = prepare; });
+  const { documents, env } = await stage(t);
+  const other = new Database(env.DATABASE_FILE, { timeout: 0 });
+  h.cleanup(t, () => other.close());
+  const codes = [];
+  between = () => {
+    try {
+      codes.push(other.exec('UPDATE section SET fence = fence + 1'));
+    } catch ({ code }) {
+      codes.push(code);
+    }
+  };
+  const saving = documents.save({ resourceId: h.RESOURCE, userId: 'ann', fence: 10 }, { base: 0, body: 'text' });
+  assert.deepStrictEqual(await saving, { outcome: 'saved', revision: 1 });
+  assert.deepStrictEqual(codes, ['SQLITE_BUSY']);
 });
 
 test('saved, stale and conflict', async (t) => {
