@@ -36,7 +36,7 @@ static uint64_t next_pause_ms(struct redis_link *link) {
 }
 
 static void fail(struct redis_link *link, const char *reason) {
-    if (link->sentinel != NULL && link->state != LINK_FINDING) {
+    if (link->sentinel != NULL && link->state != LINK_FINDING && !link->switched) {
         sentinel_doubt(link->sentinel);
     }
     link_attempt_soon(link, next_pause_ms(link));

@@ -28,6 +28,7 @@ struct sentinel {
     size_t first;                 /* the Sentinel that is asked first */
     size_t asked;                 /* in this round */
     bool doubted;                 /* since the last answer */
+    bool moved;                   /* `master` comes from a message, and nobody has doubted it */
     struct sentinel_conn *asking; /* NULL: no round */
     struct sentinel_conn *watch;  /* NULL: none */
     char reason[REASON_LEN];      /* of this round's failures */
@@ -65,6 +66,7 @@ static void begin_round(struct sentinel *s) {
         return;
     }
     uv_timer_stop(&s->timer);
+    s->moved = false;
     prepare_tls(s);
     s->asked = 0;
     s->reason[0] = '\0';
@@ -155,6 +157,7 @@ static void on_switch(void *ctx, const struct sentinel_address *address) {
     struct sentinel *s = ctx;
 
     sentinel_conn_close(&s->asking);
+    s->moved = true;
     set_master(s, address, s->watch);
     tell_all(s);
 }
@@ -240,12 +243,17 @@ bool sentinel_find(struct sentinel *s, struct sentinel_user *user) {
             return true;
         }
     }
+    if (s->moved && s->watch != NULL) {
+        user->at = s->master;
+        return true;
+    }
     user->waiting = true;
     begin_round(s);
     return false;
 }
 
 void sentinel_doubt(struct sentinel *s) {
+    s->moved = false;
     if (!s->doubted && s->asking == NULL) { /* several links may find it */
         s->doubted = true;
         s->first = (s->first + 1) % s->config->redis.sentinel_nodes.count;

@@ -33,8 +33,8 @@ struct sentinel *sentinel_create(uv_loop_t *loop, const struct config *config);
  * close asynchronously. */
 void sentinel_join(struct sentinel *s, struct sentinel_user *user);
 void sentinel_leave(struct sentinel *s, struct sentinel_user *user);
-/* True: `at` is where another user is connected. False: on_found or on_failed follows, within
- * SENTINEL_ASK_MS for each Sentinel. */
+/* True: `at` is where another user is connected, or what the last message said. False: on_found or
+ * on_failed follows, within SENTINEL_ASK_MS for each Sentinel. */
 bool sentinel_find(struct sentinel *s, struct sentinel_user *user) MUST_CHECK;
 /* There is no master at the found address: another Sentinel is asked first. */
 void sentinel_doubt(struct sentinel *s);

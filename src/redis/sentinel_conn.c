@@ -169,7 +169,7 @@ static void take_all(struct sentinel_conn *conn) {
     size_t taken = 0;
     ssize_t len = 1;
 
-    while (!conn->closed && len > 0) {
+    while (!conn->closed && len > 0 && taken < conn->in.len) {
         len =
             sentinel_reply_read((struct str){conn->in.data + taken, conn->in.len - taken}, &reply);
         if (len > 0) {
@@ -184,8 +184,10 @@ static void take_all(struct sentinel_conn *conn) {
         end(conn, "it sends what is no reply of a Sentinel");
         return;
     }
-    memmove(conn->in.data, conn->in.data + taken, conn->in.len - taken);
-    conn->in.len -= taken;
+    if (taken > 0) {
+        memmove(conn->in.data, conn->in.data + taken, conn->in.len - taken);
+        conn->in.len -= taken;
+    }
 }
 
 /* ---- the socket ---- */
