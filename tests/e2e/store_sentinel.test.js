@@ -206,7 +206,7 @@ test('Sentinels that are away', { concurrency: 2 }, async (t) => {
 
     'all go while the store is served: nobody notices; they are asked again': async (st) => {
       const group = await h.sentinelGroup(st, { replicas: 0, sentinels: 1 });
-      const d = await start(st, group.config);
+      const d = await start(st, { ...group.config, nodes: [`localhost:${group.sentinels[0].port}`] }); // maybe ::1 first
       const ann = await h.person(d, 'ann');
       const { token } = await h.take(ann, 'document:1');
       await group.sentinels[0].kill();
