@@ -19,7 +19,9 @@ static void refuse_socket(struct conn *c) {
 }
 
 static void take_probe_text(struct engineio *e, struct str text) {
-    if (str_eqz(text, "2probe")) {
+    if (e->closing) {
+        refuse_socket(e->probe);
+    } else if (str_eqz(text, "2probe")) {
         websocket_send_short(e->probe, "3probe");
         e->probed = true;
         if (e->poll != NULL && e->payload.len == 0) {
