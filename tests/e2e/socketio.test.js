@@ -297,3 +297,34 @@ test('the page\'s example of socket.io-client', async (t) => {
   assert.strictEqual((await watch.waitFor('lock:released')).data.reason, 'DISCONNECT');
   assert.strictEqual(editor.readOnly, true);
 });
+
+test('Socket.IO over TLS', async (t) => {
+  const d = await h.lockDaemon(t, { config: { listen: [{ address: '127.0.0.1', port: 0, tls: h.certificate(h.tempDir(t)) }] } });
+  for (const options of Object.values(TRANSPORTS)) {
+    const c = await h.socketClient(t, d, { user: 'ann' }, { url: `https://127.0.0.1:${d.port}`, rejectUnauthorized: false, ...options });
+    assert.strictEqual((await c.ask('session:ping')).event, 'session:pong');
+  }
+});
+
+test('Socket.IO: CONNECT waits while the key of its token is fetched', async (t) => {
+  const key = h.signingKey();
+  const provider = await h.keyServer(t, { keys: [key] });
+  provider.hold();
+  const d = await h.newDaemon(t, {
+    config: { auth: { algorithms: ['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'], cookie: 'lock', authTimeout: h.ms(10_000), jwks: { url: provider.url(), cooldown: '100ms' } } },
+  });
+  await d.start();
+  await provider.asked(1);
+  const token = await d.token({ ...key, user: 'early' });
+  const clients = await Promise.all([[{}, { token }], [{ Cookie: `lock=${token}` }, {}]].map(async ([headers, auth]) => {
+    const c = await h.enginePackets(t, d.url('/socket.io/?EIO=4&transport=websocket'), { headers });
+    await c.next();
+    c.send(`40${JSON.stringify(auth)}`);
+    return c;
+  }));
+  provider.release();
+  for (const c of clients) {
+    assert.match(await c.next(), /^40\{"sid"/);
+    assert.match(await c.next(), /^42\["welcome",.*"userId":"early"/);
+  }
+});
