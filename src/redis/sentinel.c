@@ -1,7 +1,9 @@
 /*
  * A round asks the Sentinels in turn, from the one that answered last. The first that gives an
- * address is watched. If the watched connection ends, another round follows after a pause, so that
- * a change is not missed for longer than that.
+ * address is watched. As long as a link is connected to a master, another address counts only if no
+ * further Sentinel names that master: one that was cut off may still name an old one. If the
+ * watched connection ends, another round follows after a pause, so that a change is not missed for
+ * longer than that.
  */
 #include "sentinel.h"
 
@@ -31,7 +33,9 @@ struct sentinel {
     bool moved;                   /* `master` comes from a message, and nobody has doubted it */
     struct sentinel_conn *asking; /* NULL: no round */
     struct sentinel_conn *watch;  /* NULL: none */
-    char reason[REASON_LEN];      /* of this round's failures */
+    struct sentinel_address
+        other;               /* named in this round, against a connected master; port 0: none */
+    char reason[REASON_LEN]; /* of this round's failures */
     uint64_t pause_ms;
     uv_timer_t timer; /* the next round, without anybody's request */
 };
@@ -69,6 +73,7 @@ static void begin_round(struct sentinel *s) {
     s->moved = false;
     prepare_tls(s);
     s->asked = 0;
+    s->other.port = 0;
     s->reason[0] = '\0';
     ask_next(s);
 }
@@ -133,10 +138,30 @@ static void tell_failed(struct sentinel *s) {
 
 /* ---- what Sentinels say ---- */
 
+static bool is_last(const struct sentinel *s) {
+    return s->asked + 1 == s->config->redis.sentinel_nodes.count;
+}
+
+static bool contradicts(const struct sentinel *s, const struct sentinel_address *address) {
+    LIST_FOREACH_ENTRY(const struct sentinel_user, user, node, &s->users) {
+        if (user->up && !sentinel_address_eq(&user->at, address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Only a connection that asks gets an address. It becomes the watched one. */
 static void on_address(void *ctx, const struct sentinel_address *address) {
     struct sentinel *s = ctx;
 
+    if (contradicts(s, address) && !is_last(s)) {
+        s->other = *address;
+        sentinel_conn_close(&s->asking);
+        s->asked++;
+        ask_next(s);
+        return;
+    }
     s->first = (s->first + s->asked) % s->config->redis.sentinel_nodes.count;
     s->doubted = false;
     sentinel_conn_close(&s->watch);
@@ -191,6 +216,9 @@ static void on_end(void *ctx, struct sentinel_conn *conn, const char *reason) {
         return;
     }
     note_reason(s, conn, reason);
+    if (is_last(s) && s->other.port != 0) {
+        set_master(s, &s->other, conn);
+    }
     sentinel_conn_close(&s->asking);
     s->asked++;
     if (s->asked < s->config->redis.sentinel_nodes.count) {
@@ -200,7 +228,11 @@ static void on_end(void *ctx, struct sentinel_conn *conn, const char *reason) {
     if (s->watch == NULL) {
         begin_later(s);
     }
-    tell_failed(s);
+    if (s->other.port != 0) {
+        tell_all(s);
+    } else {
+        tell_failed(s);
+    }
 }
 
 /* ---- users ---- */
