@@ -220,3 +220,18 @@ test('activity: input counts, and nothing else', async (t) => {
   assert.strictEqual((await h.next(section, 'lost')).reason, 'EXPIRED');
   assert.strictEqual(saves.length, 2);
 });
+
+test('activity: one key since the last heartbeat is enough for the next', async (t) => {
+  const page = makePage();
+  const d = await h.lockDaemon(t, { config: { default: { lockTtl: '60s', heartbeatInterval: h.ms(1000), gracePeriod: '20s' } } });
+  const client = await h.libraryClient(t, { url: d.url(), makeToken: () => h.token(), platform: page, activity: 'input', idleAfterMs: 1 });
+  const section = client.section(ROOM);
+  await section.edit();
+  const beats = [];
+  client.on('frame', ({ direction, text }) => direction === 'out' && text.includes('lock:heartbeat') && beats.push(JSON.parse(text).data.active));
+  page.fire(page.document, 'keydown');
+  await h.next(section, 'lock:renewed');
+  const at = performance.now();
+  await h.eventually(() => performance.now() - at > 2500 * h.SLOW);
+  assert.deepStrictEqual(beats, [true], 'and no more without another');
+});
