@@ -1,5 +1,6 @@
 'use strict';
 /* The JavaScript client (src/web/client) in Node, with whatever clocks and timers a test gives it. */
+const { webcrypto } = require('node:crypto');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const WebSocket = require('ws');
@@ -55,7 +56,7 @@ async function libraryClient(t, { platform, makeToken, ...options }) {
   const { WslockClient } = await libraryModule('wslock.js');
   const storage = { session: new MemoryStorage(), local: new MemoryStorage() };
   const client = new WslockClient({
-    storage, activity: 'always', getToken: makeToken, platform: { WebSocket, BroadcastChannel: undefined, ...platform }, ...options,
+    storage, activity: 'always', getToken: makeToken, platform: { WebSocket, BroadcastChannel: undefined, crypto: webcrypto, ...platform }, ...options,
   });
   client.problems = [];
   client.states = [];
