@@ -234,3 +234,28 @@ test('a countdown is right with a wrong local clock', { concurrency: 3 }, async 
     assert.ok(section.countdown() < 61_000, 'it may have been asleep');
   }])));
 });
+
+test('a slow answer does not shorten what later ones have confirmed', async (t) => {
+  let slow;
+  const { url } = await fakeServer(t, ({ event, id }, send) => {
+    const now = Date.now();
+    if (event === 'auth') send('welcome', welcome(now));
+    if (event === 'lock:takeover') slow = () => send('error', { code: 'TAKEOVER_DISABLED', message: 'no', ref: 'r', ...about }, id);
+    if (event === 'session:ping') send('session:pong', { serverTime: now });
+    if (event !== 'resource:join') return;
+    const policy = { ...POLICY, gracePeriodMs: 1500 * h.SLOW, livenessMs: 300 };
+    send('resource:joined', { ...joined('editor', now), policy });
+    send('lock:acquired', { ...about, token: 7, expiresAt: now + 60_000, serverTime: now, ttlMs: 60_000, heartbeatIntervalMs: 20_000 }, null);
+  });
+  const client = await h.libraryClient(t, { url, makeToken: () => 'x' });
+  const section = client.section(RESOURCE);
+  await section.edit();
+  const states = [];
+  section.on('state', ({ state }) => states.push(state));
+  const refused = h.rejection(section.takeOver('again', { timeoutMs: 60_000 }));
+  const at = performance.now();
+  await h.eventually(() => slow && performance.now() - at > 2000 * h.SLOW, 'longer than the grace');
+  slow();
+  assert.strictEqual((await refused).code, 'TAKEOVER_DISABLED');
+  assert.deepStrictEqual([section.state, states], ['editing', []]);
+});

@@ -170,9 +170,9 @@ export class Connection {
   }
 
   #heard(entry, data) {
-    this.answered = entry.at;
-    if (Number.isSafeInteger(data.serverTime)) this.serverClock = { at: entry.at, serverTime: data.serverTime };
-    this.#core.heard(entry.at);
+    this.answered = Math.max(this.answered ?? entry.at, entry.at); // a slow reply may come behind later ones
+    if (Number.isSafeInteger(data.serverTime) && !SLOW.has(entry.event)) this.serverClock = { at: entry.at, serverTime: data.serverTime };
+    this.#core.heard(this.answered);
   }
 
   #take({ event, id, data }) {
