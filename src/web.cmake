@@ -42,5 +42,5 @@ function(embed_web table)
   target_sources(wslock_net PRIVATE ${output})
 endfunction()
 
-embed_web(WEB_FILES web/*.html web/*.js web/*.css web/*.svg web/client/wslock.js web/client/wslock/*.js)
+embed_web(WEB_FILES web/*.html web/*.svg web/demo/* web/client/wslock.js web/client/wslock/*.js)
 embed_web(DASHBOARD_FILES web/dashboard/*)

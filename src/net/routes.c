@@ -39,6 +39,7 @@ static const struct http_route ROUTES[] = {
     {SITE_DEV, ROLE_ANYONE, "GET", "/dev/token", page_dev_token, 0, 0},
     {SITE_DEV, ROLE_ANYONE, ANY, "/", page_file, 0, 0},
     {SITE_DEV, ROLE_ANYONE, ANY, "/*", page_file, 0, 0},
+    {SITE_DEV, ROLE_ANYONE, ANY, "/demo/*", page_file, 0, 0},
     {SITE_OPS, ROLE_ANYONE, WEBSOCKET, ANY, http_not_found, 0, 0},
     {SITE_OPS, ROLE_ANYONE, "GET", "/healthz", ops_healthz, 0, 0},
     {SITE_OPS, ROLE_ANYONE, "GET", "/readyz", ops_readyz, 0, 0},

@@ -26,7 +26,8 @@ test('the page, its files, and nothing else', async (t) => {
   assert.match(d.stdout, new RegExp(`http://127\\.0\\.0\\.1:${d.port}/`));
   assert.match(d.stdout, /wslockctl .*token --user/);
   const web = path.join(h.ROOT, 'src/web');
-  for (const name of fs.readdirSync(web).filter((n) => /\.(html|js|css|svg)$/.test(n))) {
+  const names = [...fs.readdirSync(web), ...fs.readdirSync(path.join(web, 'demo')).map((n) => `demo/${n}`)];
+  for (const name of names.filter((n) => /\.(html|js|css|svg)$/.test(n))) {
     const answer = await d.get(name === 'index.html' ? '/' : `/${name}`);
     assert.strictEqual(answer.status, 200, name);
     assert.strictEqual(answer.body, fs.readFileSync(path.join(web, name), 'utf8'), `${name}, byte for byte`);

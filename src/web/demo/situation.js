@@ -1,0 +1,78 @@
+// How things stand in one tab: the line above the text, and which controls it offers. A control that would be refused is not offered.
+
+const HELD = new Set(["held", "grace"]);
+
+function nameOf(person) {
+  return person?.username ?? person?.userId ?? "somebody";
+}
+
+function waiting({ queueLength }) {
+  return queueLength ? ` ${queueLength} waiting.` : "";
+}
+
+// {look, text, until}: look: mine, doubt, other, free or away; until: ms that are left of it, or null.
+export function standing(tab) {
+  const { section } = tab;
+  if (tab.closed) return { look: "away", text: "This tab is closed." };
+  if (section.state === "editing") return { look: "mine", text: "You are editing." };
+  if (section.state === "unconfirmed") return { look: "doubt", text: "You are editing, and the lock is not confirmed." };
+  if (!tab.connected) return { look: "away", text: tab.closedBy !== null ? "Not connected." : "Connecting…" };
+  return ofLock(tab, section);
+}
+
+function ofLock(tab, { lock, turn, countdown }) {
+  const left = () => tab.section.countdown();
+  if (lock.state === "free") return { look: "free", text: "Nobody is editing." };
+  if (tab.elsewhere) return { look: "other", text: "You are editing in another tab." };
+  if (lock.state === "held") return { look: "other", text: `${nameOf(lock.holder)} is editing${lock.dirty ? " (unsaved changes)" : ""}.${waiting(lock)}` };
+  if (lock.state === "grace") return { look: "other", text: `${nameOf(lock.holder)} was cut off. The lock is kept.${waiting(lock)}`, left };
+  if (turn) return { look: "free", text: "The lock is kept for you." };
+  if (lock.state === "reserved") return { look: "other", text: `It is the turn of ${nameOf(lock.reservedFor)}.${waiting(lock)}`, left };
+  return { look: "away", text: "…" };
+}
+
+// Names of the controls that are offered now.
+export function offered(tab) {
+  const { section, client } = tab;
+  const names = new Set();
+  if (tab.closed) return names;
+  if (section.mayEdit) names.add("save");
+  if (section.state === "editing" && tab.connected) names.add("release");
+  if (section.mayEdit || !tab.connected || client.degraded || section.resuming) return names;
+  addWays(tab, names);
+  return names;
+}
+
+function addWays(tab, names) {
+  const { lock, policy, position, turn, asked, takingOver } = tab.section;
+  const isOthers = HELD.has(lock.state) || lock.state === "reserved";
+  const isWaiting = position !== null || turn || asked !== null;
+  if (lock.state === "free") names.add("edit");
+  else if (tab.elsewhere) names.add("move");
+  else if (isOthers && !isWaiting && policy.upgrade === "queue") names.add("queue");
+  const mayAsk = policy.requests || policy.upgrade === "request";
+  if (isOthers && mayAsk && !tab.elsewhere && !turn && asked === null) names.add("request");
+  const mayTake = tab.client.user?.admin && policy.takeover !== "never";
+  if (isOthers && mayTake && !tab.elsewhere && takingOver === null && !turn) names.add("takeover");
+}
+
+// What the simulated fault is.
+export function faultHint({ network, away, closed, section }) {
+  if (closed) return "The tab left on purpose: its lock ended at once.";
+  if (network.state === "cut") return "The connection has ended, and no new one can be made.";
+  if (network.state === "silent") return "Nothing goes through, and nobody is told: neither the page nor the server.";
+  if (away) return `Nobody is there: without heartbeats the lock ends${section.policy ? ` after ${section.policy.ttlMs / 1000} s` : ""}.`;
+  return "What becomes of the lock when something breaks?";
+}
+
+// What a window's title says, of whatever in it wants an answer: null if nothing does.
+export function calling(tab) {
+  const { section, person } = tab;
+  if (tab.closed || !tab.connected) return null;
+  if (section.takeover) return `${section.takeover.from} takes over`;
+  if (section.turn) return `Your turn, ${person.name}`;
+  if (section.requests.length) return `${section.requests[0].from} asks ${person.name}`;
+  return null;
+}
+
+export { nameOf };
