@@ -85,4 +85,15 @@ async function openPerson({ context, page }, link, name) {
   return pane;
 }
 
-module.exports = { Pane, openDemo, openPerson };
+/* What the strip shows is in the audit log, under the same number. Returns the actions. */
+async function recorded(d, page) {
+  const shown = await page.locator('#records li').evaluateAll((items) => items.map(({ dataset }) => ({ ...dataset })));
+  assert.ok(shown.length > 0);
+  for (const { rev, action, resource } of shown) {
+    const isThere = () => d.audit().some((a) => a.action === action && a.rev === Number(rev) && a.resourceId === resource);
+    await eventually(isThere, `${action} ${rev}`);
+  }
+  return shown.map(({ action }) => action);
+}
+
+module.exports = { Pane, openDemo, openPerson, recorded };
