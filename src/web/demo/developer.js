@@ -1,7 +1,7 @@
 // For developers: the numbers of one tab, and its frames as they pass. Folded away.
 import { clockText, element, setText } from "./dom.js";
 
-const FRAMES_KEPT = 60;
+const FRAMES_KEPT = 200;
 
 export class Developer {
   #box;

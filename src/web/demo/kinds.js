@@ -36,21 +36,21 @@ const HELD = {
 };
 const BROKEN = {
   release: () => "the lock ends at once",
-  grace: (p) => `the lock is kept for ${seconds(p.gracePeriodMs)}`,
-  prompt: (p) => `the lock is kept for ${seconds(p.gracePeriodMs)}, unless somebody claims it`,
+  grace: (p) => `the lock is kept for ${durationText(p.gracePeriodMs)}`,
+  prompt: (p) => `the lock is kept for ${durationText(p.gracePeriodMs)}, unless somebody claims it`,
 };
 const TAKEOVER = {
   never: () => "cannot take over",
   immediate: () => "takes over at once",
-  request: (p) => `takes over after ${seconds(p.takeoverTimeoutMs)}, or at once if it is urgent and the type allows that`,
+  request: (p) => `takes over after ${durationText(p.takeoverTimeoutMs)}, or at once if it is urgent and the type allows that`,
 };
 
 export function describePolicy(p) {
   const asking = p.requests && p.upgrade !== "request" ? ", and may ask that person" : "";
   return `While somebody edits, ${HELD[p.upgrade]}${asking}. When a connection breaks, ${BROKEN[p.disconnect](p)}. ` +
-    `Without heartbeats the lock ends after ${seconds(p.ttlMs)}. An administrator ${TAKEOVER[p.takeover](p)}.`;
+    `Without heartbeats the lock ends after ${durationText(p.ttlMs)}. An administrator ${TAKEOVER[p.takeover](p)}.`;
 }
 
-function seconds(ms) {
+export function durationText(ms) {
   return ms >= 60_000 && ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1000} s`;
 }

@@ -1,5 +1,7 @@
 // How things stand in one tab: the line above the text, and which controls it offers. A control that would be refused is not offered.
 
+import { durationText } from "./kinds.js";
+
 const HELD = new Set(["held", "grace"]);
 
 function nameOf(person) {
@@ -47,7 +49,8 @@ function addWays(tab, names) {
   const { lock, policy, position, turn, asked, takingOver } = tab.section;
   const isOthers = HELD.has(lock.state) || lock.state === "reserved";
   const isWaiting = position !== null || turn || asked !== null;
-  if (lock.state === "free") names.add("edit");
+  const isOwnTurn = lock.state === "reserved" && lock.reservedFor.userId === tab.person.id && !turn; // in another tab
+  if (lock.state === "free" || isOwnTurn) names.add("edit");
   else if (tab.elsewhere) names.add("move");
   else if (isOthers && !isWaiting && policy.upgrade === "queue") names.add("queue");
   const mayAsk = policy.requests || policy.upgrade === "request";
@@ -61,7 +64,7 @@ export function faultHint({ network, away, closed, section }) {
   if (closed) return "The tab left on purpose: its lock ended at once.";
   if (network.state === "cut") return "The connection has ended, and no new one can be made.";
   if (network.state === "silent") return "Nothing goes through, and nobody is told: neither the page nor the server.";
-  if (away) return `Nobody is there: without heartbeats the lock ends${section.policy ? ` after ${section.policy.ttlMs / 1000} s` : ""}.`;
+  if (away) return `Nobody is there: without heartbeats the lock ends after ${durationText(section.policy?.ttlMs ?? 0)}.`;
   return "What becomes of the lock when something breaks?";
 }
 
