@@ -61,8 +61,8 @@ const STATES = {
   },
 };
 
-async function window(scope, launched, options) {
-  const d = await h.devDaemon(scope, { default: { gracePeriod: '4s' } });
+async function window(scope, launched, options, config) {
+  const d = await h.devDaemon(scope, config);
   const main = await h.openDemo(launched, d, { ...options, reducedMotion: 'reduce' });
   main.choose = async (type) => {
     await main.page.getByRole('combobox', { name: 'What is edited' }).selectOption(type);
@@ -79,7 +79,7 @@ async function window(scope, launched, options) {
 async function all(scope, launched, folder) {
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [1280, 390]) {
-      const main = await window(scope, launched, { colorScheme, viewport: { width, height: 800 } });
+      const main = await window(scope, launched, { colorScheme, viewport: { width, height: 800 } }, { default: { gracePeriod: '4s' } });
       const name = (state) => path.join(folder, `${state}-${colorScheme}-${width}.png`);
       for (const [state, reach] of Object.entries(STATES)) {
         await reach(main);
@@ -102,6 +102,7 @@ try {
   } else {
     const main = await window(scope, launched, { viewport: { width: Number(option('width', 1200)), height: 700 }, colorScheme: 'light' });
     await STATES.editing(main);
+    await main.page.evaluate(() => document.querySelector('.below').remove());
     await main.shot(option('out', path.join(h.ROOT, 'docs/demo.png')));
     if (main.problems.length) throw new Error(main.problems.join('\n'));
   }
