@@ -16,7 +16,7 @@
  * "valgrind --leak-check=full --error-exitcode=99"), WSLOCK_TEST_SLOW (multiplies every deadline).
  */
 module.exports = {
-  ...require('./harness/application'),
+  ...require('./harness/node_application'),
   ...require('./harness/audit'),
   ...require('./harness/basics'),
   ...require('./harness/belief'),
