@@ -16,7 +16,7 @@
  * "valgrind --leak-check=full --error-exitcode=99"), WSLOCK_TEST_SLOW (multiplies every deadline).
  */
 module.exports = {
-  ...require('./harness/node_application'),
+  ...require('./harness/application'),
   ...require('./harness/audit'),
   ...require('./harness/basics'),
   ...require('./harness/belief'),
@@ -24,10 +24,13 @@ module.exports = {
   ...require('./harness/client'),
   ...require('./harness/daemon'),
   ...require('./harness/demo'),
+  ...require('./harness/editors'),
   ...require('./harness/flows'),
+  ...require('./harness/judge'),
   ...require('./harness/library'),
-  ...require('./harness/provider'),
+  ...require('./harness/node_application'),
   ...require('./harness/postgres'),
+  ...require('./harness/provider'),
   ...require('./harness/proxy'),
   ...require('./harness/random'),
   ...require('./harness/raw'),

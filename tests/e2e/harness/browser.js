@@ -8,11 +8,12 @@ const { watch } = require('./flows');
 
 const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium';
 
-async function browser(t) {
+/* options: {args, ignoreDefaultArgs} beside its own. */
+async function browser(t, { args = [], ...options } = {}) {
   const { chromium } = require('playwright-core');
   const launched = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--headless', '--no-sandbox', '--disable-dev-shm-usage', '--disable-background-networking'],
+    executablePath: CHROMIUM, ...options,
+    args: ['--headless', '--no-sandbox', '--disable-dev-shm-usage', '--disable-background-networking', ...args],
   });
   cleanup(t, () => launched.close());
   return launched;
