@@ -15,7 +15,7 @@ const CONFIG = {
     instant: { takeover: 'immediate' },
     polite: { takeover: 'request', takeoverTimeout: h.ms(8000) },
     brief: { lockTtl: h.ms(3000), heartbeatInterval: h.ms(500), gracePeriod: h.ms(2500) },
-    idle: { idleRelease: h.ms(2000), heartbeatInterval: h.ms(500) },
+    idle: { idleRelease: h.ms(5000), heartbeatInterval: h.ms(500) },
     brisk: { gracePeriod: h.ms(2500) },
   },
 };

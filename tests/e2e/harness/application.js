@@ -48,10 +48,10 @@ class Application {
     this.documents = new Map();
     this.log = [];
     this.users = new Map(); // user → what goes into the token, beside the name
-    this.tokenSeconds = 3600;
-    this.tokens = 0; // how many were given
-    this.tokensAway = false;
-    this.away = false; // its database
+    this.tokenSeconds = new Map(); // user → how long a token is good for
+    this.tokens = new Map(); // user → how many were given
+    this.tokensAway = new Set(); // users
+    this.away = new Set(); // resources; '*': all
     this.daemonUrl = '';
     this.server = https.createServer({ cert: fs.readFileSync(files.certificate), key: fs.readFileSync(files.key) },
       (request, response) => this.answer(request, response));
@@ -96,14 +96,14 @@ class Application {
     if (pathname === '/token') return this.token(body.user);
     const run = { '/open': this.open, '/save': this.save, '/read': this.read }[pathname];
     if (!run) throw new Refused(404, 'NOT_FOUND');
-    if (this.away) throw new Refused(503, 'AWAY');
+    if (this.away.has('*') || this.away.has(body.resource)) throw new Refused(503, 'AWAY');
     const fence = pathname === '/read' ? 0 : await this.fenceOf(body);
     return run.call(this, { ...body, fence }, this.document(body.resource));
   }
   async token(user) {
-    if (this.tokensAway) throw new Refused(503, 'AWAY');
-    this.tokens++;
-    return { token: await token({ user, name: user, ttl: this.tokenSeconds, ...this.users.get(user) }) };
+    if (this.tokensAway.has(user)) throw new Refused(503, 'AWAY');
+    this.tokens.set(user, (this.tokens.get(user) ?? 0) + 1);
+    return { token: await token({ user, name: user, ttl: this.tokenSeconds.get(user) ?? 3600, ...this.users.get(user) }) };
   }
   /* The fence of a valid ticket for this user and this document. */
   async fenceOf({ user, resource, ticket }) {

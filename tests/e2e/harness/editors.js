@@ -27,35 +27,39 @@ async function editors(t, { config = {}, redis, features = [] } = {}) {
     return contexts.get(user);
   };
   const openFor = (of) => async (user, resource, options) => openEditor({ t: of, app, d, context: await contextOf(user) }, user, resource, options);
-  return { app, d, launched, openFor, open: openFor(t) };
+  return { app, d, launched, contextOf, openFor, open: openFor(t) };
 }
 
-/* options: {wired: through a proxy of its own (`wire`), scripts: to run before the page's own, query}. */
+/* options: {wired: through a proxy of its own (`wire`), or wire: through this one; scripts: to run before the page's own; query}. */
 async function openEditor({ t, app, d, context }, user, resource, options = {}) {
   context.setDefaultTimeout(TIMEOUT);
-  const wire = options.wired ? await proxy(t, d.port) : null;
+  const wire = options.wire ?? (options.wired ? await proxy(t, d.port) : null);
   const page = await context.newPage();
   cleanup(t, () => page.close());
   for (const script of options.scripts ?? []) await page.addInitScript(script);
-  const editor = new Editor(page, app.url(user, resource, { ...options.query, ...(wire && { url: `wss://127.0.0.1:${wire.port}/ws` }) }), user, wire);
+  const editor = new Editor(page, {
+    url: app.url(user, resource, { ...options.query, ...(wire && { url: `wss://127.0.0.1:${wire.port}/ws` }) }), user, wire,
+    resource: resource.split(':').length === 2 ? `${resource}:main` : resource,
+  });
   await editor.go();
   return editor;
 }
 
-/* All journals of a window's storage, taken out there; intervals that are still open stay. */
-function takeJournals() {
+/* What a user's pages wrote down of a resource, taken out of the storage; intervals that are still open stay. */
+function takeJournals(resource) {
   const entries = [];
   for (const key of Object.keys(localStorage)) {
-    if (!/^(journal|belief):/.test(key)) continue;
+    const [kind, about] = key.split(' ');
+    if (!['journal', 'belief'].includes(kind) || about !== resource) continue;
     entries.push(JSON.parse(localStorage.getItem(key)));
-    if (key.startsWith('journal:')) localStorage.removeItem(key);
+    if (kind === 'journal') localStorage.removeItem(key);
   }
   return entries;
 }
 
 class Editor {
-  constructor(page, url, user, wire) {
-    Object.assign(this, { page, url, user, wire, context: page.context() });
+  constructor(page, { url, user, wire, resource }) {
+    Object.assign(this, { page, url, user, wire, resource, context: page.context() });
     this.area = page.locator('textarea');
     this.problems = [];
     page.on('pageerror', (error) => this.problems.push(String(error)));
@@ -118,6 +122,24 @@ class Editor {
     await this.page.keyboard.type(text);
     assert.ok((await this.text()).endsWith(text), `${this.user}: ${text} is typed`);
   }
+  reload() {
+    return this.page.reload({ waitUntil: 'commit' }).then(() => this.ready());
+  }
+  /* Goes to another page, and comes back; `there` happens between. */
+  async away(there = () => {}) {
+    const { href } = new URL('/blank.html', this.url);
+    await this.page.goto(href);
+    await there();
+    await this.page.goBack({ waitUntil: 'commit' });
+    await this.ready();
+  }
+  /* A window that the page opens begins with a copy of its sessionStorage, as a duplicated tab does. */
+  async duplicate() {
+    const [page] = await Promise.all([this.context.waitForEvent('page'), this.page.evaluate(() => { globalThis.open(location.href); })]);
+    const copy = new Editor(page, this);
+    await copy.ready();
+    return copy;
+  }
   async save() {
     assert.strictEqual(await this.page.evaluate(() => app.save()), 'saved');
   }
@@ -131,7 +153,7 @@ class Editor {
     return this.page.evaluate(() => app.section.fence);
   }
   journal() {
-    return this.page.evaluate(takeJournals);
+    return this.page.evaluate(takeJournals, this.resource);
   }
   /* Playwright lets each page believe that it has the focus, which keeps it from being hidden. */
   async unfocus() {
@@ -143,6 +165,15 @@ class Editor {
     this.cover ??= await this.context.newPage(); // another tab of the same window
     await this.cover.bringToFront();
     await this.until(() => document.visibilityState === 'hidden', 'it is hidden');
+  }
+  /* Its own interval runs, at the most, a few times in a minute. */
+  async throttled() {
+    await this.until(async () => {
+      const before = app.looks;
+      const began = performance.now();
+      while (performance.now() - began < 1500) await fetch('/blank.html'); // no timer
+      return app.looks === before;
+    }, 'its timers are throttled');
   }
   async show() {
     await this.page.bringToFront();

@@ -87,4 +87,4 @@ function judge(record) {
   return [lostText, overwritten, believedTogether, editedWithoutLock, staleSaves, stuck].flatMap((rule) => [...rule(record)]);
 }
 
-module.exports = { beliefs, judge };
+module.exports = { beliefs, believedTogether, judge };

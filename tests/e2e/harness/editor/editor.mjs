@@ -11,7 +11,6 @@ const LOOK_MS = 20;
 const query = new URLSearchParams(location.search);
 const user = query.get('as');
 const page = `${user}-${[...crypto.getRandomValues(new Uint8Array(4))].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
-const journal = new Journal(page, user);
 const [area, offersList] = [document.querySelector('textarea'), document.querySelector('#offers')];
 
 class HttpError extends Error {
@@ -38,6 +37,7 @@ const client = new WslockClient({
 });
 const section = client.section(query.get('section'));
 const resource = section.id;
+const journal = new Journal({ resource, page, user });
 
 /* The document as this page has it. base: what was stored when it was loaded or saved; fence: under which it was loaded. */
 const copy = { base: null, fence: null, seq: 0, ended: false };
@@ -214,7 +214,10 @@ for (const [target, name] of [[document, 'freeze'], [document, 'resume'], [docum
     journal.flush();
   });
 }
-setInterval(show, LOOK_MS);
+setInterval(() => {
+  globalThis.app.looks++;
+  show();
+}, LOOK_MS);
 
 /* The result of a method of the section, as a test can have it. */
 async function call(method, ...args) {
@@ -236,7 +239,7 @@ function told() {
     .map((event) => JSON.stringify(event, (key, value) => (key === 'ticket' ? undefined : value)));
 }
 
-globalThis.app = { client, section, copy, offers, events, journal, page, call, type, save, putBack, discard, editable, isDirty, told };
+globalThis.app = { client, section, copy, offers, events, journal, page, call, type, save, putBack, discard, editable, isDirty, told, looks: 0 };
 journal.note('begin', { clientId: client.clientId, pageId: client.pageId });
 section.view().catch((error) => journal.note('failed', { method: 'view', code: error.code ?? String(error) }));
 if (query.has('robot')) import('./robot.mjs').then(({ run }) => run(globalThis.app, query));

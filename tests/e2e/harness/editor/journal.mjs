@@ -8,19 +8,17 @@ const OPEN_MS = 200; // how old the written form of an open interval may be
 export const now = () => Clock.now();
 
 export class Journal {
-  #page;
-  #user;
+  #about; // {resource, page, user}
   #count = 0;
   #open = null; // {from, to, fence}: the page was asked at both times, and whenever in between, and believed
   #written = 0;
 
-  constructor(page, user) {
-    this.#page = page;
-    this.#user = user;
+  constructor(about) {
+    this.#about = about;
   }
 
   note(what, more) {
-    this.#write(`journal:${this.#page}:${this.#count++}`, { at: now(), what, ...more });
+    this.#write('journal', this.#count++, { at: now(), what, ...more });
   }
 
   // To be called often, and whenever something is done. mayEdit(): whether the page believes that it may edit.
@@ -29,7 +27,7 @@ export class Journal {
     const may = mayEdit();
     if (this.#open && (!may || fence !== this.#open.fence)) {
       this.note('believed', this.#open);
-      localStorage.removeItem(`belief:${this.#page}`);
+      localStorage.removeItem(this.#key('belief', 0));
       this.#open = null;
     }
     if (may) {
@@ -44,10 +42,14 @@ export class Journal {
   flush() {
     if (!this.#open) return;
     this.#written = now();
-    this.#write(`belief:${this.#page}`, { at: this.#written, what: 'believed', ...this.#open });
+    this.#write('belief', 0, { at: this.#written, what: 'believed', ...this.#open });
   }
 
-  #write(key, entry) {
-    localStorage.setItem(key, JSON.stringify({ ...entry, page: this.#page, user: this.#user }));
+  #key(kind, number) {
+    return `${kind} ${this.#about.resource} ${this.#about.page} ${number}`;
+  }
+
+  #write(kind, number, entry) {
+    localStorage.setItem(this.#key(kind, number), JSON.stringify({ ...entry, ...this.#about }));
   }
 }
