@@ -11,14 +11,14 @@ const CONFIG = {
   default: { lockTtl: '5m', heartbeatInterval: h.ms(1000), gracePeriod: `${GRACE}ms` },
   resourceTypes: {
     patient: { gracePeriod: h.ms(30_000) },
-    brief: { lockTtl: h.ms(4000) },
+    brief: { lockTtl: h.ms(6000) },
     ask: { upgrade: 'request', gracePeriod: h.ms(12_000) },
     give: { gracePeriod: h.ms(12_000) },
   },
   limits: { pingInterval: h.ms(2500), pongTimeout: h.ms(2500) },
 };
 
-test('the library in Chromium: the life of pages', { timeout: 300_000 * h.SLOW, concurrency: 3 }, async (top) => {
+test('the library in Chromium: the life of pages', { timeout: 300_000 * h.SLOW, concurrency: 4 }, async (top) => {
   const scene = await h.editors(top, { config: CONFIG });
   const wanted = Object.entries(LIFE).filter(([name]) => new RegExp(process.env.ONLY ?? '').test(name));
   await h.together(top, Object.fromEntries(wanted.map(([name, fn]) => [name, (t) => fn({ ...scene, open: scene.openFor(t) })])));

@@ -22,7 +22,7 @@ function deadline(promise, what, timeout = TIMEOUT) {
 }
 
 /* Asks again and again until fn gives something true (or a promise of it); errors count as not yet. */
-async function eventually(fn, what = 'a condition', timeout = TIMEOUT) {
+async function eventually(fn, what = 'a condition', timeout = TIMEOUT, everyMs = 10) {
   const end = Date.now() + timeout;
   let last;
   for (;;) {
@@ -33,7 +33,7 @@ async function eventually(fn, what = 'a condition', timeout = TIMEOUT) {
       last = error;
     }
     if (Date.now() > end) throw new Error(`not within ${timeout} ms: ${what}`, { cause: last });
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }
 

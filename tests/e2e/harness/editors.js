@@ -11,6 +11,9 @@ const { proxy } = require('./proxy');
 const LEFT_OUT = ['--disable-back-forward-cache', '--disable-background-timer-throttling', '--disable-renderer-backgrounding',
   '--disable-backgrounding-occluded-windows'];
 
+/* How often a page is asked: that takes the time of both processes. */
+const ASK_MS = 50;
+
 /* An application, its daemon, and a browser that knows their certificate. config: of the daemon. */
 async function editors(t, { config = {}, redis } = {}) {
   const { app, config: base } = await application(t);
@@ -71,7 +74,7 @@ class Editor {
   }
   /* The page's script has run. */
   ready() {
-    return eventually(() => this.page.evaluate(() => globalThis.app !== undefined), `${this.user}: the page is there`)
+    return eventually(() => this.page.evaluate(() => globalThis.app !== undefined), `${this.user}: the page is there`, TIMEOUT, ASK_MS)
       .catch((error) => { throw new Error(`${error.message}\n${this.problems.join('\n')}`, { cause: error }); });
   }
   joined() {
@@ -82,7 +85,7 @@ class Editor {
     return this.page.evaluate(fn, arg);
   }
   until(fn, what, arg) {
-    return eventually(() => this.page.evaluate(fn, arg), `${this.user}: ${what}`).catch(async (error) => {
+    return eventually(() => this.page.evaluate(fn, arg), `${this.user}: ${what}`, TIMEOUT, ASK_MS).catch(async (error) => {
       const told = await deadline(this.page.evaluate(() => app.told()), 'what it was told', 2000).catch(String);
       throw new Error([error.message, ...[told].flat(), ...this.problems].join('\n'), { cause: error });
     });
@@ -155,7 +158,7 @@ class Editor {
   journal() {
     return this.page.evaluate(takeJournals, this.resource);
   }
-  /* Playwright lets each page believe that it has the focus, which keeps it from being hidden. */
+  /* Playwright lets each page believe that it has the focus, which keeps it from being hidden; no option turns that off. */
   async unfocus() {
     const internal = this.page._connection.toImpl(this.page).delegate._mainFrameSession._client;
     await internal.send('Emulation.setFocusEmulationEnabled', { enabled: false });

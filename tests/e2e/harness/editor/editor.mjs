@@ -55,13 +55,17 @@ function editable() {
 }
 
 function show() {
-  look();
-  area.readOnly = !editable();
-  document.querySelector('#state').textContent = section.state;
-  document.querySelector('#lock').textContent = section.lock.state;
   const left = section.countdown();
-  document.querySelector('#left').textContent = left === null ? '' : `${Math.ceil(left / 1000)} s left`;
-  document.title = section.turn ? 'It is your turn' : `Text: ${section.state}`;
+  area.readOnly = !editable();
+  put('#state', section.state);
+  put('#lock', section.lock.state);
+  put('#left', left === null ? '' : `${Math.ceil(left / 1000)} s left`);
+  put('title', section.turn ? 'It is your turn' : `Text: ${section.state}`);
+}
+
+function put(selector, text) {
+  const element = document.querySelector(selector);
+  if (element.textContent !== text) element.textContent = text;
 }
 
 // ---- loading ----
