@@ -20,7 +20,7 @@ const CONFIG = {
   },
 };
 
-test('the library in Chromium: flows', { timeout: 300_000 * h.SLOW, concurrency: 4 }, async (top) => {
+test('the library in Chromium: flows', { timeout: 300_000 * h.SLOW, concurrency: 3 }, async (top) => {
   const scene = await h.editors(top, { config: CONFIG });
   scene.app.users.set('eva', { name: 'Eva', admin: true });
   const wanted = Object.entries(FLOWS).filter(([name]) => new RegExp(process.env.ONLY ?? '').test(name));
@@ -255,7 +255,7 @@ const FLOWS = {
   },
 
   'a user who is away: a warning, a save, the end': async ({ open, app }) => {
-    const [ann, bob] = await scenery(open, 'idle:away', ['bob'], { ann: { query: { idle: 200 } } });
+    const [ann, bob] = await scenery(open, 'idle:away', ['bob'], { ann: { query: { idle: 1500 * h.SLOW } } });
     const fence = await ann.fence();
     await ann.event('lock:expiring');
     await ann.forget();

@@ -18,7 +18,7 @@ const CONFIG = {
   limits: { pingInterval: h.ms(2500), pongTimeout: h.ms(2500) },
 };
 
-test('the library in Chromium: the life of pages', { timeout: 300_000 * h.SLOW, concurrency: 4 }, async (top) => {
+test('the library in Chromium: the life of pages', { timeout: 300_000 * h.SLOW, concurrency: 3 }, async (top) => {
   const scene = await h.editors(top, { config: CONFIG });
   const wanted = Object.entries(LIFE).filter(([name]) => new RegExp(process.env.ONLY ?? '').test(name));
   await h.together(top, Object.fromEntries(wanted.map(([name, fn]) => [name, (t) => fn({ ...scene, open: scene.openFor(t) })])));
@@ -104,9 +104,12 @@ const LIFE = {
     await wentOn(ann, fence, `${ANN}Unheard. `);
   },
 
-  'a black hole, for too long': async ({ open }) => {
+  'a black hole, for too long': async ({ open, app }) => {
     const [ann, bob] = await scenery(open, 'document:hole');
+    app.away.add('document:hole:main'); // else the library has saved in time
     ann.wire.swallow();
+    await bob.until(() => app.section.lock.state === 'free', 'the lock is free');
+    app.away.delete('document:hole:main');
     await takesOver(bob);
     await ann.reads();
     ann.wire.swallow('none');
@@ -173,6 +176,14 @@ const LIFE = {
     const name = (window) => window.get(() => app.client.clientId);
     assert.notStrictEqual(await name(copy), await name(ann));
     await wentOn(ann, fence);
+  },
+
+  'a reload where the browser is slow to answer: no copy': async ({ open }) => {
+    const [ann] = await scenery(open, 'patient:slow', { scripts: [SLOW_LOCKS] });
+    const name = await ann.get(() => app.client.clientId);
+    await ann.reload();
+    await ann.edits();
+    assert.strictEqual(await ann.get(() => app.client.clientId), name);
   },
 
   'back and forth, from the browser’s cache': async ({ open }) => {
@@ -262,7 +273,7 @@ const LIFE = {
   },
 
   'tokens are renewed, and a connection that has none comes back': async ({ open, app }) => {
-    app.tokenSeconds.set('cleo', 6);
+    app.tokenSeconds.set('cleo', 6 * h.SLOW);
     const [ann] = await scenery(open, 'patient:token', {}, 'cleo');
     const fence = await ann.fence();
     const before = app.tokens.get('cleo');
@@ -325,6 +336,16 @@ async function takesOverAtOnce(ann, bob) {
   assert.deepStrictEqual([...h.believedTogether({ journal })], []);
   assert.strictEqual(await ann.get(() => app.section.mayEdit), false);
 }
+
+/* Web Locks are granted late. */
+const SLOW_LOCKS = `
+const request = LockManager.prototype.request;
+LockManager.prototype.request = function (name, options, fn) {
+  return request.call(this, name, options, async (lock) => {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return fn(lock);
+  });
+};`;
 
 /* What a browser may do, and Chromium does not where messages come. */
 const MINUTES = `

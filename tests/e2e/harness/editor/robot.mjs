@@ -27,8 +27,8 @@ export function run(app, query) {
 
   async function edit() {
     if (app.offers.length > 0) {
-      if (chance(0.85)) app.putBack();
-      else if (chance(0.3)) app.discard();
+      if (chance(0.5)) app.putBack();
+      else if (chance(0.1)) app.discard();
     }
     if (chance(0.7)) app.type(token());
     if (chance(0.15)) await app.save();
