@@ -4,11 +4,10 @@ const assert = require('node:assert');
 const { test } = require('node:test');
 const h = require('./harness');
 
-const GRACE = 4000 * h.SLOW;
 /* The server's waits are longer than what its clients believe: docs/configuration.md, limits.pingInterval. */
 const CONFIG = {
   auth: { clockSkew: '100ms' },
-  default: { lockTtl: '5m', heartbeatInterval: h.ms(1000), gracePeriod: `${GRACE}ms` },
+  default: { lockTtl: '5m', heartbeatInterval: h.ms(1000), gracePeriod: h.ms(5000) },
   resourceTypes: {
     patient: { gracePeriod: h.ms(30_000) },
     brief: { lockTtl: h.ms(6000) },
@@ -27,7 +26,8 @@ test('the library in Chromium: the life of pages', { timeout: 300_000 * h.SLOW, 
 const ANN = 'Anna writes. ';
 const BOB = 'Bruno adds. ';
 
-/* Ann has the lock, through a wire of her own, and has typed something; Bob looks on. */
+/* Ann has the lock, through a wire of her own, and has typed something; Bob looks on. user: another than Ann, for what needs a
+   window of the browser to itself: where a tab is closed another comes to the front. */
 async function scenery(open, resource, options = {}, user = 'ann') {
   const [ann, bob] = await Promise.all([open(user, resource, { wired: true, ...options }), open('bob', resource)]);
   await Promise.all([ann.joined(), bob.joined()]);
@@ -118,7 +118,7 @@ const LIFE = {
   },
 
   'a page is frozen, and woken in time': async ({ open }) => {
-    const [ann] = await scenery(open, 'patient:frozen');
+    const [ann] = await scenery(open, 'patient:frozen', {}, 'fay');
     const fence = await ann.fence();
     await ann.freeze();
     await ann.wake();
@@ -129,7 +129,7 @@ const LIFE = {
   },
 
   'a page is frozen, and woken too late': async ({ open, app }) => {
-    const [ann, bob] = await scenery(open, 'brief:frozen');
+    const [ann, bob] = await scenery(open, 'brief:frozen', {}, 'flo');
     app.away.add('brief:frozen:main'); // what it saves while it is being frozen does not arrive
     await ann.freeze();
     await bob.until(() => app.section.lock.state === 'free', 'the lock has run out');
@@ -141,7 +141,7 @@ const LIFE = {
   },
 
   'a page saves when it is frozen': async ({ open, app }) => {
-    const [ann] = await scenery(open, 'patient:saved');
+    const [ann] = await scenery(open, 'patient:saved', {}, 'fred');
     await ann.freeze();
     await h.eventually(() => app.document('patient:saved:main').text === ANN, 'it is saved');
     await ann.wake();
@@ -249,7 +249,7 @@ const LIFE = {
   },
 
   'a hidden tab, whose timers run once a second, goes on': async ({ open }) => {
-    const [ann] = await scenery(open, 'document:hidden');
+    const [ann] = await scenery(open, 'document:hidden', {}, 'hal');
     const fence = await ann.fence();
     await ann.hide();
     await ann.throttled();
@@ -262,7 +262,7 @@ const LIFE = {
   },
 
   'a hidden tab whose timers all run once a minute': async ({ open }) => {
-    const [ann, bob] = await scenery(open, 'document:minute', { scripts: [MINUTES] });
+    const [ann, bob] = await scenery(open, 'document:minute', { scripts: [MINUTES] }, 'hank');
     const fence = await ann.fence();
     await ann.hide();
     await ann.until(() => app.section.state === 'reading', 'by the clock it may not edit, though no timer has run');

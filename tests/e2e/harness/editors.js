@@ -87,7 +87,8 @@ class Editor {
   until(fn, what, arg) {
     return eventually(() => this.page.evaluate(fn, arg), `${this.user}: ${what}`, TIMEOUT, ASK_MS).catch(async (error) => {
       const told = await deadline(this.page.evaluate(() => app.told()), 'what it was told', 2000).catch(String);
-      throw new Error([error.message, ...[told].flat(), ...this.problems].join('\n'), { cause: error });
+      const shown = await deadline(this.text(), 'its text', 2000).catch(String);
+      throw new Error([error.message, `text: ${shown}`, ...[told].flat(), ...this.problems].join('\n'), { cause: error });
     });
   }
   call(method, ...args) {
@@ -123,7 +124,7 @@ class Editor {
     await this.area.focus();
     await this.page.keyboard.press('Control+End');
     await this.page.keyboard.type(text);
-    assert.ok((await this.text()).endsWith(text), `${this.user}: ${text} is typed`);
+    await this.until((end) => document.querySelector('textarea').value.endsWith(end), `${text} is typed`, text);
   }
   reload() {
     return this.page.reload({ waitUntil: 'commit' }).then(() => this.ready());

@@ -148,6 +148,7 @@ function keep() {
 area.addEventListener('beforeinput', (event) => {
   if (editable() && !offers.some(isOwn)) return;
   event.preventDefault();
+  events.push({ name: 'not-typed', data: { text: event.data }, state: section.state });
   journal.note('not-typed', { text: event.data });
 });
 area.addEventListener('input', (event) => {
