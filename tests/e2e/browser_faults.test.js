@@ -17,7 +17,8 @@ const BEHIND = h.TIMEOUT * 3;
 /* The server's waits are longer than what its clients believe: docs/configuration.md, limits.pingInterval. */
 const CONFIG = {
   default: {
-    lockTtl: '20s', heartbeatInterval: '4s', gracePeriod: '3s', claimWindow: '4s', requestTimeout: '4s', takeoverTimeout: '2s', requests: true,
+    lockTtl: '20s', heartbeatInterval: '4s', gracePeriod: '3s', claimWindow: '4s', requestTimeout: '4s', takeoverTimeout: '2s',
+    requests: true,
   },
   redis: { lease: '3s', commandTimeout: '1s' },
   limits: { pingInterval: '2500ms', pongTimeout: '2500ms' },
@@ -198,8 +199,9 @@ test('two editors and random faults', { timeout: RUN_MS + BEHIND * 4 + 60_000 * 
   t.diagnostic(JSON.stringify({
     typed, saves, refused: count(record.log, ({ ok }) => !ok), beliefs: h.beliefs(record.journal).length,
     restored: count(record.journal, ({ what, persisted, event }) => what === 'page' && event === 'pageshow' && persisted),
-    discarded: count(record.journal, ({ what }) => what === 'discarded'), drafts: record.drafts.length, takeover, faults: play.counts,
+    discarded: count(record.journal, ({ what }) => what === 'discarded'), drafts: record.drafts.length, takeover,
+    faults: play.counts,
   }));
   assert.deepStrictEqual(found.slice(0, 10), [], `seed ${h.SEED}: ${found.length} violations`);
-  assert.ok(typed > RUN_MS / 2000 && saves > RUN_MS / 10_000, `${typed} words, ${saves} saves: too few to say anything`);
+  assert.ok(typed > RUN_MS / 6000 && saves > RUN_MS / 20_000, `${typed} words, ${saves} saves: too few to say anything`);
 });

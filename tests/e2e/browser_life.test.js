@@ -19,8 +19,7 @@ const CONFIG = {
 
 test('the library in Chromium: the life of pages', { timeout: 300_000 * h.SLOW, concurrency: 3 }, async (top) => {
   const scene = await h.editors(top, { config: CONFIG });
-  const wanted = Object.entries(LIFE).filter(([name]) => new RegExp(process.env.ONLY ?? '').test(name));
-  await h.together(top, Object.fromEntries(wanted.map(([name, fn]) => [name, (t) => fn({ ...scene, open: scene.openFor(t) })])));
+  await h.inWindows(top, scene, LIFE);
 });
 
 const ANN = 'Anna writes. ';

@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { application, spki } = require('./application');
 const { TIMEOUT, cleanup, deadline, eventually } = require('./basics');
 const { browser } = require('./browser');
-const { lockDaemon } = require('./flows');
+const { lockDaemon, together } = require('./flows');
 const { proxy } = require('./proxy');
 
 /* Playwright turns off what pages are put aside, throttled and hidden by. */
@@ -29,7 +29,8 @@ async function editors(t, { config = {}, redis } = {}) {
     if (!contexts.has(user)) contexts.set(user, launched.newContext({ viewport: { width: 700, height: 400 } }));
     return contexts.get(user);
   };
-  const openFor = (of) => async (user, resource, options) => openEditor({ t: of, app, d, context: await contextOf(user) }, user, resource, options);
+  const openFor = (of) => async (user, resource, options) =>
+    openEditor({ t: of, app, d, context: await contextOf(user) }, user, resource, options);
   return { app, d, launched, contextOf, openFor, open: openFor(t) };
 }
 
@@ -194,4 +195,10 @@ class Editor {
   }
 }
 
-module.exports = { editors };
+/* Sub-tests side by side: {name: fn({open, …of the scene})}; what one opens is closed with it. */
+function inWindows(t, scene, cases) {
+  const run = (fn) => (of) => fn({ ...scene, open: scene.openFor(of) });
+  return together(t, Object.fromEntries(Object.entries(cases).map(([name, fn]) => [name, run(fn)])));
+}
+
+module.exports = { editors, inWindows };
