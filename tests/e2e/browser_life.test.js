@@ -336,14 +336,12 @@ async function takesOverAtOnce(ann, bob) {
   assert.strictEqual(await ann.get(() => app.section.mayEdit), false);
 }
 
-/* Web Locks are granted late. */
+/* Whoever asks for a Web Lock waits, also where it is free. */
 const SLOW_LOCKS = `
 const request = LockManager.prototype.request;
-LockManager.prototype.request = function (name, options, fn) {
-  return request.call(this, name, options, async (lock) => {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    return fn(lock);
-  });
+LockManager.prototype.request = async function (...given) {
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return request.apply(this, given);
 };`;
 
 /* What a browser may do, and Chromium does not where messages come. */

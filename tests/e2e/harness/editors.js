@@ -52,6 +52,7 @@ async function openEditor({ t, app, d, context }, user, resource, options = {}) 
 /* What a user's pages wrote down of a resource, taken out of the storage; intervals that are still open stay. */
 function takeJournals(resource) {
   const entries = [];
+  globalThis.app?.journal.flush();
   for (const key of Object.keys(localStorage)) {
     const [kind, about] = key.split(' ');
     if (!['journal', 'belief'].includes(kind) || about !== resource) continue;

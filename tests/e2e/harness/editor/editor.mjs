@@ -49,9 +49,10 @@ const isDirty = () => copy.base !== null && area.value !== copy.base.text;
 const isOwn = ({ draft }) => draft === null; // typed in this page, and not in another or before a reload
 const words = (text) => text.split(/\s+/).filter(Boolean);
 
-/* Before anything is typed. */
+/* Before anything is typed. Nobody types into a page that goes; its scripts may still run for a while. */
+let isGoing = false;
 function editable() {
-  return look() && copy.fence === section.fence && !copy.ended;
+  return look() && copy.fence === section.fence && !copy.ended && !isGoing;
 }
 
 function show() {
@@ -214,6 +215,7 @@ section.on('change', show);
 for (const [target, name] of [[document, 'freeze'], [document, 'resume'], [document, 'visibilitychange'], [globalThis, 'pagehide'],
   [globalThis, 'pageshow'], [globalThis, 'beforeunload']]) {
   target.addEventListener(name, (event) => {
+    if (name.startsWith('page')) isGoing = name === 'pagehide';
     journal.note('page', { event: name, persisted: event.persisted, visibility: document.visibilityState });
     events.push({ name, data: { persisted: event.persisted } });
     journal.flush();
