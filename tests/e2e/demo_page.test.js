@@ -78,6 +78,8 @@ async function people(t, launched) {
     await anna.text.fill('Typed before the cut.');
     await anna.press('Cut the network');
     await anna.told('Connection lost: go on, for now.', 'warning');
+    const [, left] = /^0:(\d\d) left$/.exec(await anna.message('Connection lost').locator('.left').textContent());
+    assert.ok(Number(left) <= Math.ceil(5 * h.SLOW), `no longer than the grace period: ${left} s`);
     await anna.offers('Save'); // to stop would need the server
     await bruno.stands('Dr. Anna Rossi was cut off. The lock is kept.');
     await bruno.says(/\d:\d\d left/);

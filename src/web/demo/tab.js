@@ -83,6 +83,7 @@ export class Tab extends EventTarget {
     client.on("frame", (frame) => this.#tell("frame", frame));
     client.on("problem", ({ error }) => { this.problem = error; this.#changed(); });
     client.on("connection", ({ state, code }) => {
+      if (client !== this.client) return; // of the page before the reload
       if (state === "connected") this.everConnected = true;
       if (state === "connected") this.problem = null;
       this.closedBy = state === "closed" ? code : null;
