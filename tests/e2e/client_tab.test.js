@@ -9,27 +9,16 @@ const ROOM = 'document:tab:main';
 
 /* Web Locks, as all pages of a browser share them. */
 class Locks {
-  held = new Map(); // name → those who wait
-  request(name, { signal }, callback) {
-    return new Promise((resolve, reject) => {
-      const run = async () => {
-        resolve(await callback({ name }));
-        const waiting = this.held.get(name);
-        if (waiting.length) waiting.shift()();
-        else this.held.delete(name);
-      };
-      if (!this.held.has(name)) {
-        this.held.set(name, []);
-        run();
-        return;
-      }
-      const queue = this.held.get(name);
-      queue.push(run);
-      signal.addEventListener('abort', () => {
-        queue.splice(queue.indexOf(run), 1);
-        reject(Object.assign(new Error('aborted'), { name: 'AbortError' }));
-      });
-    });
+  held = new Set(); // names
+  async request(name, { ifAvailable }, callback) {
+    assert.ok(ifAvailable, 'nobody waits for a name');
+    if (this.held.has(name)) return callback(null);
+    this.held.add(name);
+    try {
+      return await callback({ name });
+    } finally {
+      this.held.delete(name);
+    }
   }
 }
 

@@ -21,7 +21,7 @@ export class Belief {
   // The server has said, in answer to what was sent at `at`, that the lock is this page's.
   confirm(at, policy, lengthMs) {
     Object.assign(this, { held: true, here: true, policy, answered: at, expires: at + lengthMs, bound: Infinity, stopped: false });
-    if (!this.alive) this.stop(); // told without being asked, and the last answer is too old: it asks first
+    if (!this.alive || at < this.givenAt) this.stop(); // told without being asked, or before it was given away: it asks first
   }
 
   // The policy changes. A lock keeps its terms until it is confirmed under the new ones, which may be so already: until then the
@@ -49,6 +49,13 @@ export class Belief {
     if (this.held && this.policy.disconnect !== "grace") this.stop();
   }
 
+  // The page says that another may have it.
+  giveAway() {
+    if (!this.held) return;
+    this.givenAt = this.#clock.now();
+    this.stop();
+  }
+
   // True once, when the time is over. What has stopped only confirm() starts again.
   look() {
     if (!this.held || this.alive) return false;
@@ -62,6 +69,6 @@ export class Belief {
   }
 
   end() {
-    Object.assign(this, { held: false, here: false, policy: null, answered: 0, expires: 0, bound: Infinity, stopped: false });
+    Object.assign(this, { held: false, here: false, policy: null, answered: 0, expires: 0, bound: Infinity, stopped: false, givenAt: -Infinity });
   }
 }

@@ -74,7 +74,7 @@ function address(given = "/ws", location) {
   }
   url.protocol = { "http:": "ws:", "https:": "wss:" }[url.protocol] ?? url.protocol;
   if (!/^wss?:$/.test(url.protocol)) fail(`not an address: ${String(given)}`);
-  if (url.search || url.username) fail("url must have no query and no user");
+  if (url.search || url.username) fail("url must have no query or user");
   url.hash = "";
   return url.href;
 }

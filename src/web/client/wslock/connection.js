@@ -28,7 +28,7 @@ export class Connection {
 
   // Calls of the core: token() and identity() before a connection, with promises; connectionChanged({state, …}); welcome(data); heard(at): a
   // message that was sent then was answered; message({event, data, entry}); refused(): 4401; lost(); check(): look at the clocks;
-  // frame({…}); problem(error).
+  // emit("frame", {…}); problem(error).
   constructor(core) {
     this.#core = core;
   }
@@ -87,13 +87,17 @@ export class Connection {
     this.#sent.set(id, { ...entry, at: this.lastSent, event });
     const text = JSON.stringify({ event, id, data });
     this.#socket.send(text);
-    this.#core.frame({ direction: "out", text: redact(text), at: this.#core.platform.Date.now() });
+    this.#frame("out", text);
     return id;
   }
 
   // The reply {event, data}. Rejects with WslockError: the server's error, or CONNECTION_LOST. context: of the section.
   request(event, data, context) {
     return new Promise((resolve, reject) => this.send(event, data, { ...context, resolve, reject }));
+  }
+
+  #frame(direction, text) {
+    this.#core.emit("frame", { direction, text: redact(text), at: this.#core.platform.Date.now() });
   }
 
   #set(state, more) {
@@ -110,7 +114,7 @@ export class Connection {
     this.#sent.clear();
     this.#core.lost();
     for (const { reject } of unanswered) {
-      reject?.(new WslockError("CONNECTION_LOST", "the connection was lost"));
+      reject?.(new WslockError("CONNECTION_LOST", "connection lost"));
     }
   }
 
@@ -160,7 +164,7 @@ export class Connection {
     if (socket !== this.#socket) return;
     this.#core.check(); // late is late, whatever has come meanwhile
     if (socket !== this.#socket) return;
-    this.#core.frame({ direction: "in", text: redact(String(text)), at: this.#core.platform.Date.now() });
+    this.#frame("in", String(text));
     try {
       this.#take(JSON.parse(text));
     } catch (error) {

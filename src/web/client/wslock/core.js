@@ -29,8 +29,7 @@ export class Core {
   constructor(options) {
     this.options = options;
     this.platform = makePlatform(options.platform);
-    const clock = new Clock(this.platform);
-    this.clock = { now: () => clock.now(), toLocal: (time) => this.#toLocal(time) };
+    this.clock = Object.assign(new Clock(this.platform), { toLocal: (time) => this.#toLocal(time) });
     this.pageId = randomId(this.platform);
     this.problem = (error) => this.emit("problem", { error: error instanceof Error ? error : new Error(String(error)) });
     this.emitter = new Emitter([...CLIENT_EVENTS, ...SECTION_EVENTS, "connection", "problem", "frame", "change"], this.problem);
@@ -170,7 +169,6 @@ export class Core {
   async identity() { return { clientId: await this.tab.hold(), pageId: this.pageId }; }
   heard(at) { this.joined.forEach(({ holding }) => holding.belief.hear(at)); }
   refused() { this.tokens.rejected = true; }
-  frame(data) { this.emit("frame", data); }
 
   connectionChanged(data) {
     if (data.state === "connected") this.#settle(({ resolve }) => resolve());
@@ -244,14 +242,10 @@ export class Core {
 
   // ---- called by the page ----
 
-  wake() {
+  // together: many pages may be woken by the same.
+  wake(together) {
     this.check();
-    this.connection.hurry(false);
-  }
-
-  online() {
-    this.check();
-    this.connection.hurry(true);
+    this.connection.hurry(together);
   }
 
   leave() {
@@ -274,5 +268,5 @@ export class Core {
 }
 
 function closedError() {
-  return new WslockError("CLOSED", "the client is closed; connect() opens it again");
+  return new WslockError("CLOSED", "the client is closed");
 }

@@ -1,13 +1,14 @@
 // Text that was typed and not saved, with the revision that it was written on. By user, so that nobody else in this browser sees it
 // offered. Nothing here writes into the application's text.
 
-import { fail, text as checkText } from "./error.js";
+import { fail, string, text as checkText } from "./error.js";
 
 export class Drafts {
   #storage;
   #platform;
   #prefix;
   #pageId;
+  #left = 0; // how many drafts have ended with their lock
 
   constructor({ platform, key, pageId }, storage) {
     this.#storage = storage;
@@ -18,6 +19,15 @@ export class Drafts {
 
   #all(userId, resourceId) { return `${this.#prefix}:${encodeURIComponent(userId)}:${resourceId}:`; }
   #own(userId, resourceId) { return this.#all(userId, resourceId) + this.#pageId; }
+
+  // The lock is gone: what was being written is offered from now on, and not written over.
+  leave(userId, resourceId) {
+    const own = this.#own(userId, resourceId);
+    const draft = this.#storage.get(own);
+    if (draft === null) return;
+    this.#storage.set(own, null); // first: the storage may be full
+    this.#storage.set(`${own}.${this.#left++}`, draft);
+  }
 
   keep(userId, resourceId, clientId, text, baseRevision) {
     const draft = { text, baseRevision, writtenAt: this.#platform.Date.now(), clientId };
@@ -63,7 +73,7 @@ export function checkRevision(value) {
 function compare(draft, current) {
   if (current === null || typeof current !== "object") fail("compare() takes {revision, text}");
   checkRevision(current.revision);
-  if (typeof current.text !== "string") fail("text must be a string");
+  string("text", current.text);
   const { revision, text } = current;
   if (text === draft.text) return { outcome: "identical", text };
   if (revision === draft.baseRevision) return { outcome: "same-base", text: draft.text, revision };

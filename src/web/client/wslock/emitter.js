@@ -13,7 +13,7 @@ export class Emitter {
   }
 
   on(event, listener) {
-    const listeners = this.#listeners.get(event) ?? fail(`there is no event ${String(event)}`);
+    const listeners = this.#listeners.get(event) ?? fail(`unknown event ${String(event)}`);
     listeners.add(callback("listener", listener));
     return () => this.off(event, listener);
   }

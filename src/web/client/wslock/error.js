@@ -23,10 +23,14 @@ export function resourceId(id) {
   return parts[2] ? id : `${id}:main`;
 }
 
+export function string(name, value) {
+  if (typeof value !== "string") fail(`${name} must be a string`);
+  return value;
+}
+
 // Lengths are counted in code points, as the server does.
 export function text(name, value, min, max) {
-  if (typeof value !== "string") fail(`${name} must be a string`);
-  const length = [...value].length;
+  const { length } = [...string(name, value)];
   if (length < min || length > max) fail(`${name} must have ${min} to ${max} characters, not ${length}`);
   if (/[\ud800-\udfff]/u.test(value) || value.includes("\0")) fail(`${name} has an invalid character`);
   return value;

@@ -6,11 +6,10 @@ import { Holding } from "./holding.js";
 import { Room } from "./room.js";
 import { Saves } from "./saves.js";
 
+const GIVES = new Set(["lock:release", "resource:leave"]);
 const FOLLOW_UPS = new Set(["lock:acquired", "lock:denied", "lock:queued", "error"]); // of a join as editor
 // A join that was refused so is not tried again by itself.
-const FINAL = new Set([
-  "INVALID_RESOURCE_ID", "UNKNOWN_RESOURCE_TYPE", "INVALID_ARGUMENT", "FORBIDDEN", "MAX_VIEWERS_EXCEEDED", "TOO_MANY_ROOMS",
-]);
+const FINAL = /^(INVALID_|UNKNOWN_|FORBIDDEN|MAX_|TOO_)/;
 
 export class Membership {
   #core;
@@ -80,14 +79,26 @@ export class Membership {
   #send(event, data, wait) {
     if (wait.abandoned) return new Promise(() => {}); // its caller has been told
     const { connection } = this.#core;
-    if (!connection.connected) throw new WslockError("CONNECTION_LOST", "the connection was lost");
-    return connection.request(event, data, { section: this, wait });
+    if (!connection.connected) throw new WslockError("CONNECTION_LOST", "connection lost");
+    const reply = connection.request(event, data, { section: this, wait });
+    return GIVES.has(event) || data.action === "APPROVE" ? this.#giveAway(reply) : reply;
+  }
+
+  // The lock may be another's before the answer comes, if it comes: it has ended here with the message. After an error it is asked for.
+  #giveAway(reply) {
+    this.holding.belief.giveAway();
+    this.#tell();
+    return reply.catch((error) => {
+      this.ask(this.#core.isActive());
+      throw error;
+    });
   }
 
   // The lock is given up here, whatever becomes of it there.
   letGo() {
     this.holding.end();
     this.saves.endAll();
+    this.#leaveDraft();
     this.room.disown();
     this.#tell();
   }
@@ -186,7 +197,7 @@ export class Membership {
     this.#joining = false;
     this.#reject(error);
     if (!isAwaited) this.#core.problem(error);
-    if (!FINAL.has(data.code)) return this.#joinLater(data.retryAfterMs);
+    if (!FINAL.test(data.code)) return this.#joinLater(data.retryAfterMs);
     this.#watching = false;
     return this.#lose({ reason: "NOT_HELD" });
   }
@@ -287,8 +298,13 @@ export class Membership {
     this.room.take("lock:lost", {}, {});
     this.room.disown();
     this.saves.endAll();
+    this.#leaveDraft();
     this.lastLoss = loss;
     return { lost: loss };
+  }
+
+  #leaveDraft() {
+    if (this.#core.user) this.#core.drafts.leave(this.#core.user.userId, this.#id);
   }
 
   // ---- telling ----

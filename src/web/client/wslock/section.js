@@ -2,7 +2,7 @@
 
 import { checkRevision } from "./drafts.js";
 import { Emitter } from "./emitter.js";
-import { WslockError, callback, fail, flag, oneOf, optionalText, requestOptions, text } from "./error.js";
+import { WslockError, callback, fail, flag, oneOf, optionalText, requestOptions, string, text } from "./error.js";
 import { SECTION_EVENTS } from "./events.js";
 import { Membership } from "./membership.js";
 
@@ -51,7 +51,8 @@ export class Section {
   }
 
   countdown() {
-    const { room } = this.#member;
+    const { room, holding } = this.#member;
+    if (this.state === "unconfirmed") return this.#left(holding.belief.until);
     if (room.turnUntil !== null) return this.#left(room.turnUntil);
     return room.countdown;
   }
@@ -151,7 +152,7 @@ export class Section {
   }
 
   keepDraft(draft, baseRevision) {
-    if (typeof draft !== "string") fail("text must be a string");
+    string("text", draft);
     checkRevision(baseRevision);
     this.#setDirty(true);
     return this.#core.drafts.keep(this.#userId(), this.id, this.client.clientId, draft, baseRevision);
@@ -160,7 +161,7 @@ export class Section {
   saved(options) {
     const { revision, text: written } = options ?? fail("saved() takes {revision, text}");
     checkRevision(revision);
-    if (typeof written !== "string") fail("text must be a string");
+    string("text", written);
     const { drafts } = this.#core;
     const draft = drafts.current(this.#userId(), this.id);
     if (draft && draft.text !== written) {
@@ -182,7 +183,7 @@ export class Section {
   // ---- inside ----
 
   #userId() {
-    if (!this.client.user) throw new WslockError("NO_USER", "connect first: a draft belongs to a user");
+    if (!this.client.user) throw new WslockError("NO_USER", "connect first");
     return this.client.user.userId;
   }
 
@@ -221,7 +222,7 @@ export class Section {
   }
 
   #outcome({ event, data }) {
-    if (event === "lock:denied") throw new WslockError(data.reason, `the lock was not given: ${data.reason}`, data);
+    if (event === "lock:denied") throw new WslockError(data.reason, `denied: ${data.reason}`, data);
     if (event === "lock:acquired") return this.#member.lastGrant;
     return { outcome: event === "lock:queued" ? "queued" : "pending", ...data };
   }

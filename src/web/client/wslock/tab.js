@@ -3,6 +3,7 @@
 
 import { randomId } from "./platform.js";
 
+const AGAIN_MS = 50;
 const WAIT_MS = 300; // for a page that is being unloaded to let go, or for another to speak up
 const CLIENT_ID = /^[A-Za-z0-9_-]{8,64}$/;
 
@@ -48,37 +49,43 @@ export class Tab {
     return Promise.resolve(() => {});
   }
 
-  #claimLock(name) {
+  // Asked for a while, since a page that is being unloaded lets go late. Only an answer says that the name is taken, never silence.
+  async #claimLock(name) {
+    for (let waited = 0; ; waited += AGAIN_MS) {
+      const free = await this.#tryLock(name);
+      if (free || waited >= WAIT_MS) return free;
+      await new Promise((resolve) => this.#core.platform.setTimeout(resolve, AGAIN_MS));
+    }
+  }
+
+  #tryLock(name) {
     return new Promise((resolve) => {
-      const wait = new AbortController();
-      const timer = this.#core.platform.setTimeout(() => wait.abort(), WAIT_MS);
-      this.#core.platform.navigator.locks.request(name, { signal: wait.signal }, () => {
-        this.#core.platform.clearTimeout(timer);
-        return new Promise((end) => resolve(end));
-      }).catch((error) => resolve(error?.name === "AbortError" ? null : () => {}));
+      this.#core.platform.navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && new Promise((end) => resolve(end)))
+        .then(() => resolve(null), () => resolve(() => {}));
     });
   }
 
   // Each page answers for the name that it has. Of two that ask at once the one with the lower pageId keeps it.
   #claimChannel(name) {
     return new Promise((resolve) => {
-      const channel = new this.#core.platform.BroadcastChannel(name);
-      const pageId = this.#core.pageId;
+      const { platform, pageId } = this.#core;
+      const channel = new platform.BroadcastChannel(name);
       let mine = false;
-      const done = (taken) => {
-        this.#core.platform.clearTimeout(timer);
-        if (taken) channel.close();
-        mine = !taken;
-        resolve(taken ? null : () => channel.close());
-      };
-      const timer = this.#core.platform.setTimeout(() => done(false), WAIT_MS);
+      const timer = platform.setTimeout(() => {
+        mine = true;
+        resolve(() => channel.close());
+      }, WAIT_MS);
       channel.onmessage = ({ data }) => {
-        if (data?.pageId === pageId) return;
-        if (data?.taken && !mine) done(true);
-        else if (data?.asked && (mine || pageId < data.pageId)) channel.postMessage({ pageId, taken: true });
+        if (!data.taken) {
+          if (mine || pageId < data.pageId) channel.postMessage({ taken: true });
+        } else if (!mine) {
+          platform.clearTimeout(timer);
+          channel.close();
+          resolve(null);
+        }
       };
       channel.unref?.();
-      channel.postMessage({ pageId, asked: true });
+      channel.postMessage({ pageId });
     });
   }
 }
