@@ -66,3 +66,12 @@ test('an administrator does not wait until the holder knows, nor does another ta
     assert.deepStrictEqual(h.judge(it), []);
   }
 });
+
+test('an administrator who has asked gets the lock of a holder who was cut off, and nobody else', () => {
+  const it = record();
+  entry(it, 'believed', 210).to = 250;
+  it.journal.splice(7, 0, { what: 'called', at: 190, method: 'takeOver', outcome: 'pending', page: 'bob-1', user: 'bob' });
+  assert.deepStrictEqual(h.judge(it), []);
+  it.journal.splice(8, 0, { what: 'called', at: 195, method: 'edit', outcome: 'granted', page: 'bob-1', user: 'bob' });
+  assert.deepStrictEqual(kinds(it), ['believed together']);
+});

@@ -45,6 +45,14 @@ function* overwritten({ journal, log }) {
   }
 }
 
+/* An administrator who has asked for the lock gets it also when its holder is cut off, who still believes for a while. */
+function isTakeover(journal, grant) {
+  if (!grant) return false;
+  const asked = journal.findLast(({ what, page, method, at }) => page === grant.page && at <= grant.at && what === 'called' &&
+    ['takeOver', 'edit', 'claim'].includes(method));
+  return asked?.method === 'takeOver' && asked.outcome === 'pending';
+}
+
 function* believedTogether({ journal }) {
   const granted = new Map(journal.filter(({ what }) => what === 'granted').map((entry) => [`${entry.page} ${entry.fence}`, entry]));
   const all = beliefs(journal);
@@ -52,7 +60,7 @@ function* believedTogether({ journal }) {
     for (const other of all.slice(at + 1)) {
       if (other.from >= one.to || other.page === one.page) continue;
       const grant = granted.get(`${other.page} ${other.fence}`);
-      if (!UNASKED.has(grant?.previous?.reason)) yield { kind: 'believed together', ms: Math.min(one.to, other.to) - other.from, one, other };
+      if (!UNASKED.has(grant?.previous?.reason) && !isTakeover(journal, grant)) yield { kind: 'believed together', ms: Math.min(one.to, other.to) - other.from, one, other };
     }
   }
 }
