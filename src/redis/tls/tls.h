@@ -11,7 +11,8 @@ struct redis_tls;
 struct redis_tls *redis_tls_create(const struct config *config, char **problem) MUST_CHECK;
 void redis_tls_destroy(struct redis_tls **tls);
 /* Puts TLS on a context that has just begun to connect. host: who must be named in the server's
- * certificate; NULL: a unix socket, where there is no name to check. False: *problem is static text.
+ * certificate; NULL: a unix socket, where there is no name to check. False: *problem is static
+ * text.
  */
 bool redis_tls_start(struct redis_tls *tls, redisContext *c, const char *host,
                      const char **problem) MUST_CHECK;

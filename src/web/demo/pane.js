@@ -101,6 +101,7 @@ export class Pane extends EventTarget {
   }
 
   focus() {
+    this.focusWaits = false;
     this.$(".standing").focus();
   }
 
@@ -116,13 +117,18 @@ export class Pane extends EventTarget {
     const active = document.activeElement;
     this.#show();
     // A pressed button that goes away does not throw whoever pressed it back to the top of the page.
-    if (this.root.contains(active) && (active.disabled || active.closest("[hidden]"))) this.#focusNext();
+    const isGone = this.root.contains(active) && (active.disabled || active.closest("[hidden]"));
+    // While the server is asked there may be no control to go to.
+    if (isGone || (this.focusWaits && active === this.$(".standing"))) this.#focusNext();
     this.dispatchEvent(new Event("change"));
   }
 
   #focusNext() {
-    if (this.tab.section.mayEdit) this.$("textarea").focus();
-    else (this.$(".main button:not([hidden])") ?? this.$(".standing")).focus();
+    const button = this.$(".main button:not([hidden])");
+    const { mayEdit } = this.tab.section;
+    this.focusWaits = !mayEdit && !button;
+    if (mayEdit) this.$("textarea").focus();
+    else (button ?? this.$(".standing")).focus();
   }
 
   #show() {

@@ -25,6 +25,7 @@ export function standing(tab) {
 function ofLock(tab, { lock, turn, countdown }) {
   const left = () => tab.section.countdown();
   if (lock.state === "free") return { look: "free", text: "Nobody is editing." };
+  if (tab.section.resuming) return { look: "away", text: "Asking the server…" };
   if (tab.elsewhere) return { look: "other", text: "You are editing in another tab." };
   if (lock.state === "held") return { look: "other", text: `${nameOf(lock.holder)} is editing${lock.dirty ? " (unsaved changes)" : ""}.${waiting(lock)}` };
   if (lock.state === "grace") return { look: "other", text: `${nameOf(lock.holder)} was cut off. The lock is kept.${waiting(lock)}`, left };
