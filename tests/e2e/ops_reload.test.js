@@ -148,12 +148,12 @@ test('warnings are told; many at once are done one after the other; none while i
 test('warnings are those of --check-config, at their lines', async (t) => {
   const d = await h.lockDaemon(t);
   d.config.default = { presenceMaxListed: 10000 };
-  d.config.paths = { socketio: '/socket.io' };
+  d.config.limits = { messagesPerSecond: 5, messageBurst: 5 };
   d.writeConfig();
   const { status, json } = await post(d);
   assert.deepStrictEqual([status, json.warnings.map(({ key, line }) => ({ key, line }))], [200, [
     { key: 'default.presenceMaxListed', line: lineOf(d, 'presenceMaxListed') },
-    { key: 'paths.socketio', line: lineOf(d, 'socketio') },
+    { key: 'limits.messageBurst', line: lineOf(d, 'messageBurst') },
   ]]);
   const check = await h.run(['--check-config', '--config', d.configFile]);
   for (const { key, message } of json.warnings) {
