@@ -19,6 +19,10 @@ static const char DEMO_HEADERS[] =
     PAGE_HEADERS "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:; "
                  "frame-ancestors 'self'; base-uri 'none'; form-action 'none'\r\n";
 
+/* Pages of any origin may import it: it is public, and knows nothing of who loads it. */
+static const char CLIENT_HEADERS[] = PAGE_HEADERS "Access-Control-Allow-Origin: *\r\n"
+                                                  "Cross-Origin-Resource-Policy: cross-origin\r\n";
+
 /* Nothing of another site, nothing inline, in no frame. */
 static const char DASHBOARD_HEADERS[] = PAGE_HEADERS
     "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -54,6 +58,11 @@ static void answer_file(const struct http_request *request, const struct web_fil
     }
     response->type = file->type;
     buf_append(&response->body, file->data, file->len);
+}
+
+void page_client(const struct http_request *request, struct http_response *response) {
+    end_connection(request);
+    answer_file(request, WEB_FILES, CLIENT_HEADERS, response);
 }
 
 void page_file(const struct http_request *request, struct http_response *response) {

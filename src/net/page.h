@@ -7,6 +7,7 @@
 
 void page_ticket_keys(const struct http_request *request, struct http_response *response);
 void page_dev_token(const struct http_request *request, struct http_response *response);
+void page_client(const struct http_request *request, struct http_response *response);
 void page_file(const struct http_request *request, struct http_response *response);
 void page_dashboard(const struct http_request *request, struct http_response *response);
 

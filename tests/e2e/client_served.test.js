@@ -19,6 +19,7 @@ test('the client at /wslock.js, with its parts', async (t) => {
     assert.strictEqual(answer.body, fs.readFileSync(path.join(h.CLIENT_DIR, p), 'utf8'), `${p}, byte for byte`);
     assert.strictEqual(answer.headers['content-type'], 'text/javascript; charset=utf-8');
     assert.strictEqual(answer.headers['x-content-type-options'], 'nosniff');
+    assert.strictEqual(answer.headers['access-control-allow-origin'], '*', 'a page of another origin may import it');
     for (const [, to] of answer.body.matchAll(/from "(\.[^"]+)"/g)) await follow(new URL(to, `http://x${p}`).pathname);
   };
   await follow('/wslock.js');

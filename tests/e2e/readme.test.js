@@ -8,7 +8,7 @@ const vm = require('node:vm');
 const { WebSocket } = require('ws');
 const h = require('./harness');
 
-const [, SCRIPT] = /^## How a browser connects\n\n```js\n(.*?)^```$/ms.exec(fs.readFileSync(path.join(h.ROOT, 'README.md'), 'utf8'));
+const [, SCRIPT] = /^## The protocol in one client\n\n```js\n(.*?)^```$/ms.exec(fs.readFileSync(path.join(h.ROOT, 'README.md'), 'utf8'));
 
 /* A page that has nothing but the script, and what the script leaves to its page. */
 function page(t, d, user) {
