@@ -21,8 +21,9 @@ struct sync_wait {
     void *ctx;
 };
 
-/* Moves every waiter whose outcome is known to *done, which is not initialized before. now_ms:
- * deadlines up to then have passed. Whether one has waited for a record until its deadline. */
+/* Moves every waiter whose outcome is known to *done, which need not be initialized. now_ms:
+ * deadlines up to then have passed. Returns whether one
+ * has waited for a record until its deadline. */
 bool sync_wait_take_done(struct list *waiters, const struct writer_state *state, uint64_t now_ms,
                          struct list *done) MUST_CHECK;
 /* Tells and frees them. */

@@ -175,8 +175,9 @@ struct auth_checked *auth_jwks_check(struct str text) {
     struct auth_checked *checked = auth_checked_create();
     json_t *set = jsonr_object(text, NULL);
     const json_t *keys = json_object_get(set, "keys");
+    const size_t count = json_array_size(keys) <= AUTH_MAX_KEYS ? json_array_size(keys) : 0;
 
-    for (size_t i = 0; checked != NULL && i < json_array_size(keys); i++) {
+    for (size_t i = 0; checked != NULL && i < count; i++) {
         EVP_PKEY *pkey = auth_jwk_pkey(json_array_get(keys, i));
 
         if (pkey != NULL) {

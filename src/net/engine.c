@@ -69,7 +69,7 @@ static void wait_until(struct engineio *e, uint64_t due_boot_ms) {
 }
 
 static void wait_ping(struct engineio *e) {
-    wait_until(e, clock_boot_ms() + (uint64_t)config_of(e)->limits.ping_interval_ms);
+    wait_until(e, clock_boot_ms() + e->ping_interval_ms);
 }
 
 static void send_ping(struct engineio *e) {
@@ -84,12 +84,12 @@ static void send_ping(struct engineio *e) {
 
 static void on_timer(struct wheel_timer *timer) {
     struct engineio *e = CONTAINER_OF(timer, struct engineio, timer);
-    uint64_t now = clock_boot_ms(), timeout = (uint64_t)config_of(e)->limits.pong_timeout_ms;
+    uint64_t now = clock_boot_ms(), timeout = e->pong_timeout_ms;
     if (e->closing) {
         engine_end(e, SESSION_END_LOST, 0);
         return;
     }
-    bool stood_still = now - e->due_boot_ms > STOOD_STILL_MS;
+    bool stood_still = now > e->due_boot_ms + STOOD_STILL_MS; /* the timer may be early */
     if (e->ping_sent && !stood_still) {
         session_on_violation(e->session, WIRE_CLOSE_PING_TIMEOUT);
         return;
@@ -182,7 +182,8 @@ static void close_polling(struct engineio *e, const char *last) {
     engine_finish(e);
 }
 
-/* A client may lose packets that come together with the last one: the next poll gets that. */
+/* A client may lose packets that come together with the last one, so the last one goes with the
+ * next poll. */
 static void transport_close(void *conn, uint16_t code, const char *reason) {
     struct engineio *e = conn;
     if (e->closing) {
@@ -193,7 +194,7 @@ static void transport_close(void *conn, uint16_t code, const char *reason) {
         engine_finish(e);
         wheel_cancel(&e->timer);
         websocket_close(e->socket, code, reason);
-    } else if (e->payload.len > 0) {
+    } else if (e->payload.len > 0 && !e->net->draining) { /* else no further poll can come */
         wait_until(e, clock_boot_ms() + LAST_POLL_MS);
     } else {
         close_polling(e, "1");
@@ -231,6 +232,9 @@ struct engineio *engine_open(struct conn *c, struct conn *socket, struct admit_p
     e->net = c->net;
     e->socket = socket;
     e->place = place;
+    e->ping_interval_ms = (uint64_t)config_of(e)->limits.ping_interval_ms;
+    e->pong_timeout_ms = (uint64_t)config_of(e)->limits.pong_timeout_ms;
+    e->body_max = (size_t)config_of(e)->limits.max_message_bytes;
     rand_id(e->sid);
     buf_init(&e->payload);
     wheel_timer_init(&e->timer);
@@ -261,13 +265,11 @@ struct engineio *engine_open(struct conn *c, struct conn *socket, struct admit_p
 }
 
 void engine_put_handshake(const struct engineio *e, struct buf *out) {
-    const struct config *config = config_of(e);
     buf_printf(out,
-               "0{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":%" PRId64
-               ",\"pingTimeout\":%" PRId64 ",\"maxPayload\":%" PRId64 "}",
-               e->sid, e->socket == NULL ? "\"websocket\"" : "",
-               (int64_t)config->limits.ping_interval_ms, (int64_t)config->limits.pong_timeout_ms,
-               (int64_t)config->limits.max_message_bytes);
+               "0{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":%" PRIu64
+               ",\"pingTimeout\":%" PRIu64 ",\"maxPayload\":%zu}",
+               e->sid, e->socket == NULL ? "\"websocket\"" : "", e->ping_interval_ms,
+               e->pong_timeout_ms, e->body_max);
 }
 
 struct engineio *engine_find(const struct net *n, const char *sid) {

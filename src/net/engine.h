@@ -26,6 +26,9 @@ struct engineio {
         timer;            /* the next ping, or until when it must be answered; closing: the end */
     uint64_t due_boot_ms; /* when the timer should run */
     struct rate rate;     /* of requests */
+    /* As the client was told: a reload changes them for later sessions. */
+    uint64_t ping_interval_ms, pong_timeout_ms;
+    size_t body_max;
     struct admit_place place; /* while it polls: a connection for the limits */
     bool ping_sent;           /* and not answered yet */
     bool ping_queued;         /* the next poll gets it */
@@ -49,7 +52,7 @@ bool engine_packet(struct engineio *e, const char *text, size_t len);
 void engine_binary(struct engineio *e, const void *bytes, size_t len);
 /* Adds a packet for poll, and has it answered. */
 void engine_add_packet(struct engineio *e, struct str packet);
-/* It is closing, and the client knows or has gone: does not wait any longer. */
+/* Ends a closing session without further waiting: the client knows, or has gone. */
 void engine_finish(struct engineio *e);
 /* Closes the session if the client has not answered a ping in time. */
 void engine_check_pong(struct engineio *e);

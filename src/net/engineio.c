@@ -21,7 +21,7 @@ static void refuse_socket(struct conn *c) {
 static void take_probe_text(struct engineio *e, struct str text) {
     if (e->closing) {
         refuse_socket(e->probe);
-    } else if (str_eqz(text, "2probe")) {
+    } else if (str_eqz(text, "2probe") && !e->probed) { /* once: answers have no bound */
         websocket_send_short(e->probe, "3probe");
         e->probed = true;
         if (e->poll != NULL && e->payload.len == 0) {
@@ -191,6 +191,11 @@ static bool has_name(const struct http_request *request, const char *name) {
     return false;
 }
 
+/* Its pace is the server's: it waits for packets. */
+static bool is_poll(const struct engineio *e, const struct conn *c) {
+    return str_eqz(c->head.method, "GET") && e->socket == NULL && !e->probed;
+}
+
 /* False: it was refused. */
 static bool within_rate(struct engineio *e, struct http_response *response) {
     const struct config *config = e->net->parts.config;
@@ -203,15 +208,12 @@ static bool within_rate(struct engineio *e, struct http_response *response) {
     return false;
 }
 
-static void take_of_session(const struct http_request *request, bool websocket,
+static void take_of_session(struct engineio *e, const struct http_request *request, bool websocket,
                             struct http_response *response) {
-    struct engineio *e = polling_find(request);
     if (e == NULL) {
         polling_refuse(response, POLLING_SID_UNKNOWN);
     } else if (e->socket != NULL && !websocket) {
         polling_refuse(response, POLLING_BAD_REQUEST);
-    } else if (!within_rate(e, response)) {
-        return;
     } else if (websocket) {
         response->later = true;
         open_probe(e, request->conn);
@@ -253,6 +255,10 @@ void engineio_take(const struct http_request *request, struct http_response *res
         return;
     }
     c->cors = make_cors(c);
+    struct engineio *e = polling_find(request);
+    if (e != NULL && !(polling && is_poll(e, c)) && !within_rate(e, response)) {
+        return;
+    }
     if (str_eqz(c->head.method, "OPTIONS")) {
         answer_preflight(response);
     } else if (!websocket && !polling) {
@@ -260,7 +266,7 @@ void engineio_take(const struct http_request *request, struct http_response *res
     } else if (websocket != (http_head_count(&c->head, "Upgrade") > 0)) {
         refuse_first(response, POLLING_BAD_REQUEST);
     } else if (has_name(request, "sid")) {
-        take_of_session(request, websocket, response);
+        take_of_session(e, request, websocket, response);
     } else {
         take_first(request, websocket, response);
     }
@@ -276,6 +282,7 @@ bool engineio_has_path(const struct net *n, struct str path) {
 bool engineio_owns(const struct conn *c) {
     const struct http_request request = {.conn = (struct conn *)c, .query = c->head.query};
     return c->listener->kind == LISTENER_PUBLIC && engineio_has_path(c->net, c->head.path) &&
+           handshake_check_origin(c->net->parts.config, &c->head) == HANDSHAKE_OK &&
            polling_find(&request) != NULL;
 }
 

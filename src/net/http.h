@@ -32,7 +32,7 @@ enum http_site {
 
 enum http_role {
     ROLE_ANYONE,
-    ROLE_BROWSER, /* anyone, but not under a name that a foreign page's server may have */
+    ROLE_BROWSER, /* anyone, but Host must be an address or localhost (DNS rebinding) */
     ROLE_OPERATOR,
 };
 

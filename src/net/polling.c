@@ -98,7 +98,7 @@ void polling_received(struct conn *c, const char *data, size_t len) {
 void polling_writable(struct conn *c) {
     struct engineio *e = c->engine;
     struct http_response response;
-    if (e->payload.len == 0) {
+    if (e == NULL || e->payload.len == 0) {
         return;
     }
     http_response_init(&response);
@@ -117,6 +117,8 @@ void polling_closed(struct conn *c) {
     detach(e, c);
     if (e->session == NULL) {
         engine_release(e);
+    } else if (e->socket != NULL) {
+        return; /* the WebSocket is the transport */
     } else if (e->closing) {
         engine_finish(e);
     } else {
@@ -156,7 +158,7 @@ static void take_packets(const struct http_request *request, struct http_respons
 static void take_post(struct engineio *e, const struct http_request *request,
                       struct http_response *response) {
     static struct http_route route = {.handle = take_packets};
-    route.body_max = (size_t)e->net->parts.config->limits.max_message_bytes;
+    route.body_max = e->body_max;
     http_call_begin(request, &route, response);
     if (!response->later) {
         session_on_violation(e->session,

@@ -6,7 +6,7 @@
  * callbacks.c gets what libwebsockets reports and calls what the phase of the connection needs:
  * requests.c (reads the head of a request), http_call.c (a body, or a response that is pending) or
  * websocket.c (frames of native.c or engineio.c, which are the transports of sessions), or
- * engineio.c (a request that waits for packets). requests.c calls routes.c, whose table has the
+ * polling.c (a request that waits for packets). requests.c calls routes.c, whose table has the
  * handler: page.c, ops*.c, native.c or engineio.c. http.c sends the response. All output
  * passes output.c.
  */
@@ -69,7 +69,7 @@ struct listener {
 enum conn_phase {
     CONN_HEAD,      /* the head of a request is being read */
     CONN_REQUEST,   /* its body is being read, or its response is pending (http_call.c) */
-    CONN_POLL,      /* a request of Engine.IO waits for packets (engineio.c) */
+    CONN_POLL,      /* a request of Engine.IO waits for packets (polling.c) */
     CONN_WEBSOCKET, /* frames are exchanged */
     CONN_DRAINING,  /* the last response is sent: further input is discarded */
 };
@@ -86,7 +86,7 @@ struct conn {
     struct frames_reader frames;
     const struct websocket_user *user; /* in CONN_WEBSOCKET; NULL: it has ended */
     struct session *session;           /* native.c */
-    struct engineio *engine;           /* engineio.c: in CONN_POLL, CONN_WEBSOCKET */
+    struct engineio *engine;           /* in CONN_POLL, CONN_WEBSOCKET */
     char *cors;               /* headers of the next response, for another origin; or NULL */
     struct http_call *call;   /* a request that has a body; or NULL */
     struct wheel_timer timer; /* cuts the connection at the deadline of what it does now */

@@ -9,6 +9,7 @@
 #include "handshake.h"
 #include "output.h"
 #include "wslock/base/frame.h"
+#include "wslock/base/mem.h"
 
 #define CLOSE_TIMEOUT_MS 5000
 #define CODE_NORMAL 1000
@@ -159,6 +160,8 @@ bool websocket_accept(struct conn *c, const char *protocol, const struct websock
         return false;
     }
     c->user = user;
+    mem_free(c->cors);
+    c->cors = NULL;
     return true;
 }
 

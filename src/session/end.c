@@ -65,7 +65,9 @@ static void on_flush_deadline(struct wheel_timer *timer) {
 static bool announce(struct session *s) {
     struct wire_to to = session_to(NULL, NULL);
     if (!session_takes_events(s)) {
-        return true; /* its close code says it; CONNECT_ERROR, if there was one, has said it */
+        /* CONNECT_ERROR, if there was one, has said it; but only DISCONNECT keeps a client away. */
+        return wire_close_reconnect(s->close) ||
+               session_try_send(s, wire_session_closed(&to, s->close));
     }
     return s->close != WIRE_CLOSE_TOO_SLOW &&
            session_try_send(s, wire_session_closed(&to, s->close));
@@ -79,6 +81,9 @@ void session_close(struct session *s, enum wire_close close) {
     s->close = close;
     if (!announce(s)) {
         session_queue_clear(s); /* the client does not read it */
+        if (wire_framing_connects(s->framing) && !wire_close_reconnect(close)) {
+            (void)announce(s); /* a client of Socket.IO does not see the code */
+        }
     }
     session_enter(s, SESSION_CLOSING);
     /* Not from here: a room may be sending to its members, this one included. */

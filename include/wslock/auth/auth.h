@@ -55,7 +55,7 @@ struct auth_fetch {
     void *ctx;
 };
 
-/* Work that would hold up the loop. It is its own until done is called. */
+/* Work that would hold up the loop. Its owner must not free it before done is called. */
 struct auth_work {
     void (*run)(struct auth_work *work); /* in another thread */
     void (*done)(struct auth_work *work);
