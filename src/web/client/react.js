@@ -4,6 +4,8 @@ import { createContext, createElement, useCallback, useContext, useEffect, useMe
 
 const Client = createContext(null);
 const viewers = new WeakMap(); // section → how many mounted hooks watch it
+const handlers = new WeakMap(); // section → a Set of save handlers, the newest last
+const leaving = new WeakMap(); // section → its leave() on the way
 
 export function WslockProvider({ client, children }) {
   return createElement(Client.Provider, { value: client }, children);
@@ -19,10 +21,13 @@ export function useWslock() {
 // A number that changes with what the client or the section tells.
 function useVersion(source) {
   const version = useRef(0);
-  const subscribe = useCallback((changed) => source.on("change", () => {
-    version.current++;
-    changed();
-  }), [source]);
+  const subscribe = useCallback((changed) => {
+    version.current++; // what came since the render was told to nobody
+    return source.on("change", () => {
+      version.current++;
+      changed();
+    });
+  }, [source]);
   const read = useCallback(() => version.current, []);
   return useSyncExternalStore(subscribe, read, read);
 }
@@ -35,24 +40,37 @@ export function useSection(id, { onSave, leave = true } = {}) {
   const [error, setError] = useState(null);
   const save = useRef(onSave);
   useEffect(() => { save.current = onSave; });
-  useEffect(() => section.onSave((request) => save.current?.(request)), [section]);
+  const saves = Boolean(onSave);
+  useEffect(() => (saves ? handleSaves(section, (request) => save.current?.(request)) : undefined), [section, saves]);
   useEffect(() => {
     setError(null);
     return watch(section, leave, setError);
   }, [section, leave]);
-  return useMemo(() => ({ ...snapshot(section), section, error }), [section, version, error]);
+  return useMemo(() => ({ ...snapshot(section), section, error: section.joined ? null : error }), [section, version, error]);
+}
+
+// The newest component that saves is asked; when it goes, the one before it.
+function handleSaves(section, handler) {
+  const all = handlers.get(section) ?? new Set();
+  handlers.set(section, all.add(handler));
+  const off = section.onSave((request) => [...all].at(-1)?.(request));
+  return () => {
+    all.delete(handler);
+    if (all.size === 0) off();
+  };
 }
 
 // Joins while at least one component shows the section. React unmounts and mounts again in development: leaving waits for that.
 function watch(section, leave, failed) {
   let isShown = true;
   viewers.set(section, (viewers.get(section) ?? 0) + 1);
-  section.view().catch((error) => isShown && failed(error));
+  Promise.resolve(leaving.get(section)).then(() => isShown && section.view()).catch((error) => isShown && failed(error));
   return () => {
     isShown = false;
     viewers.set(section, viewers.get(section) - 1);
     setTimeout(() => {
-      if (leave && viewers.get(section) === 0) section.leave().catch(() => {}); // the connection is gone, and with it the place
+      // Where it fails, the connection is gone, and with it the place.
+      if (leave && viewers.get(section) === 0) leaving.set(section, section.leave().catch(() => {}));
     });
   };
 }

@@ -141,7 +141,7 @@ export class WslockError extends Error {
   readonly name: "WslockError";
   readonly code: ErrorCode;
   readonly data: Readonly<Record<string, any>>;
-  /** Trying again makes sense after this time; null: it would bring the same. */
+  /** Trying again makes sense after this time; null: the server has named none. */
   readonly retryAfterMs: number | null;
   constructor(code: ErrorCode, message: string, data?: Record<string, any>);
 }
@@ -245,7 +245,7 @@ export interface Granted {
   /** The fencing token: register it with the application, then load the text. */
   fence: number;
   ticket: string | null;
-  /** The lock went on: with the same `fence` the text in the editor is still the newest. */
+  /** Of edit() and claim(): this page had this lock already, and the text in its editor is the newest. In the event: false. */
   resumed: boolean;
   previous: PreviousLock | null;
 }

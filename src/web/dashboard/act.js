@@ -53,7 +53,7 @@ async function submit(event) {
   say($('act-error'), problem ?? '');
   markWrong(['act-user', 'act-reason'], field);
   if (field) return;
-  $('act-confirm').disabled = true;
+  $('act-confirm').disabled = $('act-cancel').disabled = true; // its answer must find this dialog
   try {
     const answer = await change.send(body);
     $('act').close();
@@ -64,7 +64,7 @@ async function submit(event) {
     say($('act-error'), words(error));
     onDone();
   } finally {
-    $('act-confirm').disabled = false;
+    $('act-confirm').disabled = $('act-cancel').disabled = false;
   }
 }
 
@@ -73,4 +73,5 @@ export function beginActs(done) {
   onDone = done;
   $('act-form').addEventListener('submit', submit);
   $('act-cancel').addEventListener('click', () => $('act').close());
+  $('act').addEventListener('cancel', (event) => $('act-confirm').disabled && event.preventDefault());
 }

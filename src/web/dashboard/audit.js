@@ -152,6 +152,7 @@ async function run(signal) {
 }
 
 export function startAudit() {
+  stop?.abort();
   stop = new AbortController();
   say($('audit-state'), 'Connecting …');
   run(stop.signal);

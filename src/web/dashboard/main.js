@@ -77,7 +77,7 @@ async function signIn(event) {
   }
   say($('sign-in-error'), problem ?? '');
   markWrong(['sign-in-name', 'sign-in-token'], field);
-  if (field) return;
+  if (field || api.signedIn()) return; // signed in: by a second click
   $('sign-in-form').reset();
   api.signIn(name, token, () => api.signedIn() && signOut('The daemon no longer accepts the token. Sign in again.'));
   showSignedIn();

@@ -145,7 +145,9 @@ async function poll() {
 }
 
 let running = false;
+let timer;
 async function turn() {
+  clearTimeout(timer);
   if (running || document.hidden) return;
   running = true;
   const begun = Date.now();
@@ -159,7 +161,7 @@ async function turn() {
   } finally {
     running = false;
     showFreshness();
-    setTimeout(turn, Math.max(200, begun + EVERY_MS - Date.now()));
+    timer = setTimeout(turn, Math.max(200, begun + EVERY_MS - Date.now()));
   }
 }
 

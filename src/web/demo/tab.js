@@ -263,7 +263,7 @@ export class Tab extends EventTarget {
   // text: of the draft, or what was made of it.
   useDraft(draft, text) {
     this.type(text);
-    draft.discard();
+    if (this.draftKept) draft.discard(); // else it stays the only stored copy
     this.comparing = null;
     this.#changed();
   }

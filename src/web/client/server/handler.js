@@ -45,8 +45,8 @@ function ownStatus(error) {
 async function check(req, { tickets, resourceId, userId, ticket }) {
   const expected = { resourceId: resourceId(req) };
   if (userId !== null) {
-    expected.userId = userId(req) ?? undefined;
-    if (expected.userId === undefined) throw new TicketError('OTHER_USER', 'nobody is signed in');
+    expected.userId = userId(req) ?? '';
+    if (expected.userId === '') throw new TicketError('OTHER_USER', 'nobody is signed in');
   }
   return tickets.verify(ticket(req), expected);
 }

@@ -77,6 +77,7 @@ function checkOptions(options) {
   if (numbers.maxAgeMs < numbers.refreshMs) throw new TypeError('maxAgeMs must not be less than refreshMs');
   if (typeof onError !== 'function') throw new TypeError('onError must be a function');
   const url = new URL(keysUrl);
+  if (url.username || url.password) throw new TypeError('keysUrl must have no user and no password: it is logged');
   if (!['https:', 'http:'].includes(url.protocol)) throw new TypeError('keysUrl must begin with https:// or http://');
   return url;
 }

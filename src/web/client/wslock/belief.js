@@ -51,16 +51,13 @@ export class Belief {
 
   // The page says that another may have it.
   giveAway() {
-    if (!this.held) return;
     this.givenAt = this.#clock.now();
     this.stop();
   }
 
-  // True once, when the time is over. What has stopped only confirm() starts again.
+  // When the time is over it stops. What has stopped only confirm() starts again.
   look() {
-    if (!this.held || this.alive) return false;
-    this.stop();
-    return true;
+    if (this.held && !this.alive) this.stop();
   }
 
   stop() {

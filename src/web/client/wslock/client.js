@@ -70,10 +70,10 @@ function address(given = "/ws", location) {
   try {
     url = new URL(given, location?.href);
   } catch {
-    fail(`not an address: ${String(given)}`);
+    fail(`not an address: ${given}`);
   }
   url.protocol = { "http:": "ws:", "https:": "wss:" }[url.protocol] ?? url.protocol;
-  if (!/^wss?:$/.test(url.protocol)) fail(`not an address: ${String(given)}`);
+  if (!/^wss?:$/.test(url.protocol)) fail(`not an address: ${given}`);
   if (url.search || url.username) fail("url must have no query or user");
   url.hash = "";
   return url.href;

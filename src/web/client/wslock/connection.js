@@ -180,7 +180,7 @@ export class Connection {
   }
 
   #take({ event, id, data }) {
-    if (typeof event !== "string" || Object(data) !== data) throw new TypeError("a message without event and data");
+    if (typeof event !== "string" || Object(data) !== data) throw new TypeError("no message");
     const entry = this.#sent.get(id);
     this.#sent.delete(id);
     if (entry) this.#heard(entry, data);

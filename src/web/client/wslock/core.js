@@ -193,12 +193,9 @@ export class Core {
 
   welcome(data) {
     const { userId, username, roles, admin } = data;
-    const isOther = this.user !== null && this.user.userId !== userId;
+    if (this.user && this.user.userId !== userId) for (const section of this.sections.values()) section.disown("NOT_HELD");
     this.user = Object.freeze({ userId, username, roles, admin });
-    for (const section of this.sections.values()) {
-      if (isOther) section.disown("NOT_HELD");
-      section.welcome();
-    }
+    for (const section of this.sections.values()) section.welcome();
   }
 
   lost() {

@@ -31,7 +31,7 @@ export function string(name, value) {
 // Lengths are counted in code points, as the server does.
 export function text(name, value, min, max) {
   const { length } = [...string(name, value)];
-  if (length < min || length > max) fail(`${name} must have ${min} to ${max} characters, not ${length}`);
+  if (length < min || length > max) fail(`${name} must have ${min} to ${max} characters`);
   if (/[\ud800-\udfff]/u.test(value) || value.includes("\0")) fail(`${name} has an invalid character`);
   return value;
 }
@@ -42,7 +42,7 @@ export function optionalText(name, value, max) {
 }
 
 export function oneOf(name, value, allowed) {
-  if (!allowed.includes(value)) fail(`${name} must be one of ${allowed.join(", ")}, not ${String(value)}`);
+  if (!allowed.includes(value)) fail(`${name} must be one of ${allowed.join(", ")}`);
   return value;
 }
 

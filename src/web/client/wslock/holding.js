@@ -28,8 +28,10 @@ export class Holding {
   }
 
   get state() {
-    if (!this.belief.alive) return "reading";
-    return this.belief.here && !this.#core.connection.silent ? "editing" : "unconfirmed";
+    const { alive, here, policy } = this.belief;
+    if (!alive) return "reading";
+    if (here && !this.#core.connection.silent) return "editing";
+    return policy.disconnect === "grace" ? "unconfirmed" : "reading";
   }
 
   // By this page's clock the lock's time is over: a join must not ask for it.

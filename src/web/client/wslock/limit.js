@@ -22,7 +22,7 @@ export function limit(platform, { signal, timeoutMs }, what, run) {
       return;
     }
     signal?.addEventListener("abort", onAbort);
-    timer = platform.setTimeout(() => giveUp(new WslockError("TIMEOUT", `${what}: no answer within ${timeoutMs} ms`)), timeoutMs);
+    timer = platform.setTimeout(() => giveUp(new WslockError("TIMEOUT", `${what}: no answer in ${timeoutMs} ms`)), timeoutMs);
     run(wait).finally(end).then(resolve, reject);
   });
 }

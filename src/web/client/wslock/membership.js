@@ -45,7 +45,7 @@ export class Membership {
     if (this.joined) return;
     await this.#core.ready();
     if (this.joined || wait.abandoned) return;
-    this.#watching = true;
+    if (!this.#watching) throw left();
     const joined = new Promise((resolve, reject) => this.#waiters.add({ resolve, reject }));
     if (!this.#joining) this.#join();
     await joined;
@@ -89,7 +89,7 @@ export class Membership {
     this.holding.belief.giveAway();
     this.#tell();
     return reply.catch((error) => {
-      this.ask(this.#core.isActive());
+      this.ask();
       throw error;
     });
   }
@@ -105,6 +105,7 @@ export class Membership {
 
   end() {
     this.#watching = this.joined = false;
+    this.#reject(left());
     this.room.reset();
     this.letGo();
   }
@@ -181,6 +182,7 @@ export class Membership {
 
   #joined(data, { at, mode }) {
     this.joined = true;
+    if (!this.#watching) this.#core.connection.send("resource:leave", { resourceId: this.#id }, { section: this });
     this.#joining = false;
     this.#joinAttempt = 0;
     this.#followUp = mode === "editor";
@@ -204,7 +206,10 @@ export class Membership {
 
   #joinLater(ms = 1000) {
     this.#joining = true;
-    this.#core.later(ms + backoff(this.#core.platform, this.#joinAttempt++), () => this.#join());
+    this.#core.later(ms + backoff(this.#core.platform, this.#joinAttempt++), () => {
+      this.#joining = false;
+      if (this.#watching) this.#join();
+    });
   }
 
   // True: nobody asked for it, for the page has only come back for a lock that it had. What it got instead is given back.
@@ -243,7 +248,7 @@ export class Membership {
       "lock:requested": this.room.asked === null && ["lock:request_cancel", { requestId }],
       "lock:takeover_pending": ["lock:takeover_cancel", { requestId }],
     }[event] || [];
-    if (undoing) this.#core.connection.send(undoing, about, { section: this });
+    if (undoing) this.#send(undoing, about, {}).catch(() => {});
     return Boolean(undoing);
   }
 
@@ -284,6 +289,7 @@ export class Membership {
 
   #granted(data, entry) {
     const isNew = this.holding.grant(data, entry?.at, this.room.policy);
+    if (isNew) this.#leaveDraft(); // what was typed without a lock
     this.room.grant(data, entry?.at ?? null, this.#core.user);
     this.saves.over("connection");
     this.saves.over("expiry");
@@ -338,4 +344,8 @@ export class Membership {
   #reject(error) {
     for (const waiters of [this.#waiters, this.#editWaiters]) this.#settle(waiters, ({ reject }) => reject(error));
   }
+}
+
+function left() {
+  return new WslockError("CLOSED", "left");
 }

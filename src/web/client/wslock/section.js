@@ -2,7 +2,7 @@
 
 import { checkRevision } from "./drafts.js";
 import { Emitter } from "./emitter.js";
-import { WslockError, callback, fail, flag, oneOf, optionalText, requestOptions, string, text } from "./error.js";
+import { WslockError, callback, flag, oneOf, optionalText, requestOptions, string, text } from "./error.js";
 import { SECTION_EVENTS } from "./events.js";
 import { Membership } from "./membership.js";
 
@@ -46,8 +46,7 @@ export class Section {
   get takingOver() { return this.#withTime(this.#member.room.takingOver); }
   get dirty() { return this.#member.holding.dirty; }
   set dirty(value) {
-    if (value !== null && typeof value !== "boolean") fail("dirty must be true, false or null");
-    this.#setDirty(value);
+    this.#setDirty(flag("dirty", value ?? undefined) ?? null);
   }
 
   countdown() {
@@ -159,7 +158,7 @@ export class Section {
   }
 
   saved(options) {
-    const { revision, text: written } = options ?? fail("saved() takes {revision, text}");
+    const { revision, text: written } = options;
     checkRevision(revision);
     string("text", written);
     const { drafts } = this.#core;

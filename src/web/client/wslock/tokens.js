@@ -41,7 +41,7 @@ export class Tokens {
         if (run !== this.#refreshing) return;
         if (/^TOKEN_(EXPIRED|INVALID)$/.test(error.code)) this.rejected = true;
         this.#core.problem(error);
-        await new Promise((resolve) => this.#core.platform.setTimeout(resolve, 500 + backoff(this.#core.platform, attempt)));
+        await new Promise((resolve) => this.#core.later(500 + backoff(this.#core.platform, attempt), resolve));
       }
     }
   }
