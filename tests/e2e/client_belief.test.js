@@ -45,6 +45,21 @@ test('a policy that changes: the stricter terms count until the lock is confirme
   assert.strictEqual(belief.held, false);
 });
 
+test('what is given away: no answer to an older message brings it back', async () => {
+  const { Belief } = await h.libraryModule('wslock/belief.js');
+  let now = 5000;
+  const belief = new Belief({ now: () => now });
+  const terms = { gracePeriodMs: 20_000, disconnect: 'grace' };
+  belief.giveAway(); // while what asks for the lock is on its way
+  belief.confirm(4900, terms, 300_000);
+  assert.strictEqual(belief.alive, false);
+  now = 5100;
+  belief.confirm(5050, terms, 300_000);
+  assert.strictEqual(belief.alive, true, 'the server has said so since');
+  belief.giveAway();
+  assert.strictEqual(belief.alive, false);
+});
+
 /* A page whose clocks and timers are the test's. */
 async function stage(t, config, options) {
   const time = new h.TestTime();

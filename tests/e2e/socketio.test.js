@@ -138,6 +138,18 @@ test('Socket.IO: a client is pinged, and one that stands still is ended', { conc
     await h.eventually(() => pings >= 3, 'pings');
     assert.deepStrictEqual(c.disconnects, []);
   }])));
+  // It was told its interval once: another one is for those who come later.
+  const old = await h.enginePackets(t, d.url('/socket.io/?EIO=4&transport=websocket'), { answers: false });
+  assert.match(await old.next(), new RegExp(`"pingInterval":${300 * h.SLOW},`));
+  old.send(`40${JSON.stringify({ token: await d.token({ user: 'old' }) })}`);
+  d.config.limits.pingInterval = '10m';
+  d.writeConfig();
+  d.signal('SIGHUP');
+  await d.waitForLog(/^reloaded/);
+  for (let i = 0; i < 3; i++) {
+    await old.take(/^2$/);
+    old.send('3');
+  }
   const deaf = await h.enginePackets(t, strict.url('/socket.io/?EIO=4&transport=websocket'));
   assert.match(await deaf.next(), /^0\{/);
   deaf.send(`40${JSON.stringify({ token: await d.token({ user: 'deaf' }) })}`);
@@ -264,6 +276,7 @@ test('the page\'s example of socket.io-client', async (t) => {
   const proxy = await h.proxy(t, d.port);
   const editor = { readOnly: true };
   const timers = [];
+  const loads = [];
   let socket;
   vm.runInNewContext(script, {
     editor,
@@ -271,6 +284,7 @@ test('the page\'s example of socket.io-client', async (t) => {
     clientId: h.tab(),
     pageId: 'page-of-example',
     getAccessToken: () => d.token({ user: 'ann' }),
+    loadText: async (fence) => loads.push(fence),
     io: (url, options) => {
       assert.strictEqual(url, 'https://locks.example.org:8443');
       socket = io(`http://127.0.0.1:${proxy.port}`, { ...options, forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 100 });
@@ -293,6 +307,7 @@ test('the page\'s example of socket.io-client', async (t) => {
   assert.strictEqual(editor.readOnly, true);
   const again = await new Promise((resolve) => socket.once('lock:acquired', resolve));
   assert.deepStrictEqual([again.token, again.resumed, editor.readOnly], [token, true, false]);
+  assert.deepStrictEqual(loads, [token], 'the text is loaded once for a lock');
   socket.disconnect();
   assert.strictEqual((await watch.waitFor('lock:released')).data.reason, 'DISCONNECT');
   assert.strictEqual(editor.readOnly, true);
