@@ -4,10 +4,10 @@ const assert = require('node:assert');
 const { test } = require('node:test');
 const h = require('./harness');
 
-test('two pages with the library', { concurrency: 4 }, (t) => h.together(t, h.beliefScenarios(h.libraryEditor)));
+test('two pages with the library', { concurrency: 4 }, (t) => h.together(t, h.beliefScenarios(h.wslockEditor)));
 
 test('time goes on while the computer sleeps, and never goes back', async () => {
-  const { Clock } = await h.libraryModule('wslock/clock.js');
+  const { Clock } = await h.wslockModule('wslock/clock.js');
   const at = { ticks: 1000, wall: 5_000_000 };
   const clock = new Clock({ performance: { now: () => at.ticks }, Date: { now: () => at.wall } });
   const after = (ticks, wall) => {
@@ -27,7 +27,7 @@ test('time goes on while the computer sleeps, and never goes back', async () => 
 });
 
 test('a policy that changes: the stricter terms count until the lock is confirmed under the new ones', async () => {
-  const { Belief } = await h.libraryModule('wslock/belief.js');
+  const { Belief } = await h.wslockModule('wslock/belief.js');
   const clock = { now: () => 5000 };
   const belief = new Belief(clock);
   const terms = (gracePeriodMs, disconnect = 'grace') => ({ gracePeriodMs, disconnect });
@@ -46,7 +46,7 @@ test('a policy that changes: the stricter terms count until the lock is confirme
 });
 
 test('what is given away: no answer to an older message brings it back', async () => {
-  const { Belief } = await h.libraryModule('wslock/belief.js');
+  const { Belief } = await h.wslockModule('wslock/belief.js');
   let now = 5000;
   const belief = new Belief({ now: () => now });
   const terms = { gracePeriodMs: 20_000, disconnect: 'grace' };
@@ -64,7 +64,7 @@ test('what is given away: no answer to an older message brings it back', async (
 async function stage(t, config, options) {
   const time = new h.TestTime();
   const d = await h.lockDaemon(t, { config: { default: { lockTtl: '5m', heartbeatInterval: '60s', ...config } } });
-  const ann = await h.libraryClient(t, { url: d.url(), makeToken: () => h.token({ user: 'ann' }), platform: time.platform, ...options });
+  const ann = await h.wslockClient(t, { url: d.url(), makeToken: () => h.token({ user: 'ann' }), platform: time.platform, ...options });
   const section = ann.section('document:page');
   const states = [];
   section.on('state', ({ state }) => states.push(state));
@@ -148,9 +148,9 @@ test('a lock that comes unasked, long after the last answer, begins with a quest
     config: { default: { gracePeriod: h.ms(2000), takeover: 'request', takeoverTimeout: h.ms(4000), heartbeatInterval: '30s' } },
   });
   const makeToken = (user, admin) => () => h.token({ user, admin });
-  const ann = await h.libraryClient(t, { url: d.url(), makeToken: makeToken('ann') });
+  const ann = await h.wslockClient(t, { url: d.url(), makeToken: makeToken('ann') });
   await ann.section('document:page').edit();
-  const boss = await h.libraryClient(t, { url: d.url(), makeToken: makeToken('boss', true) });
+  const boss = await h.wslockClient(t, { url: d.url(), makeToken: makeToken('boss', true) });
   const section = boss.section('document:page');
   const states = [];
   section.on('state', ({ state }) => states.push(state));

@@ -11,7 +11,7 @@ async function browserOf(t, config = {}) {
   const d = await h.lockDaemon(t, { config: { default: { gracePeriod: '20s', ...config }, resourceTypes: { ask: { upgrade: 'request' } } } });
   const local = new h.MemoryStorage();
   const open = async (user, { session = new h.MemoryStorage(), room = ROOM, ...options } = {}) => {
-    const client = await h.libraryClient(t, { url: d.url(), makeToken: () => h.token({ user }), storage: { session, local }, ...options });
+    const client = await h.wslockClient(t, { url: d.url(), makeToken: () => h.token({ user }), storage: { session, local }, ...options });
     const section = client.section(room);
     await section.view();
     return { client, section };
@@ -23,7 +23,7 @@ test('a draft is offered back after a reload, and compared', async (t) => {
   const { open } = await browserOf(t);
   const session = new h.MemoryStorage();
   const first = await open('ann', { session });
-  assert.strictEqual((await h.libraryClient(t, { url: 'ws://127.0.0.1:1/', makeToken: () => 'x' })).section(ROOM).drafts().length, 0);
+  assert.strictEqual((await h.wslockClient(t, { url: 'ws://127.0.0.1:1/', makeToken: () => 'x' })).section(ROOM).drafts().length, 0);
   await first.section.edit();
   assert.strictEqual(first.section.keepDraft('old and new', 'r1'), true);
   assert.strictEqual(first.section.dirty, true);
@@ -84,14 +84,14 @@ test('a storage that is full, forbidden or spoiled', async (t) => {
     null, { length: 0, key: () => null, getItem: () => null, setItem: forbidden, removeItem: () => {} },
     { get length() { return forbidden(); }, key: forbidden, getItem: forbidden, setItem: forbidden, removeItem: forbidden },
   ]) {
-    const client = await h.libraryClient(t, { url: d.url(), makeToken: () => h.token(), storage: { session: local, local } });
+    const client = await h.wslockClient(t, { url: d.url(), makeToken: () => h.token(), storage: { session: local, local } });
     const section = client.section(ROOM);
     await section.edit({ takeOwn: true });
     assert.strictEqual(section.keepDraft('only here', 'r1'), false, 'the application may say so');
     assert.deepStrictEqual(section.drafts(), []);
   }
   const spoiled = new h.MemoryStorage([['wslock:draft:ann:document:draft:main:x', '{"half'], ['wslock:draft:ann:document:draft:main:y', '7']]);
-  const client = await h.libraryClient(t, { url: d.url(), makeToken: () => h.token(), storage: { local: spoiled } });
+  const client = await h.wslockClient(t, { url: d.url(), makeToken: () => h.token(), storage: { local: spoiled } });
   await client.connect();
   assert.deepStrictEqual(client.section(ROOM).drafts(), []);
 });

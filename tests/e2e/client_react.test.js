@@ -28,7 +28,7 @@ test('components show a section, and leave it', async (t) => {
   const { WslockProvider, useCountdown, useSection, useWslock } = await reactModule(t);
   const d = await h.lockDaemon(t, { config: { resourceTypes: { ask: { upgrade: 'request' } } } });
   const platform = { document: undefined, window: undefined };
-  const [ann, ben] = await Promise.all(['ann', 'ben'].map((user) => h.libraryClient(t, {
+  const [ann, ben] = await Promise.all(['ann', 'ben'].map((user) => h.wslockClient(t, {
     url: d.url(), makeToken: () => h.token({ user, name: user }), platform,
   })));
   const saved = [];

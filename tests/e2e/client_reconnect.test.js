@@ -43,7 +43,7 @@ const joined = (mode, now = Date.now()) => ({
 
 test('50 clients that are cut off together come back one by one', async (t) => {
   const { server, url } = await fakeServer(t, ({ event }, send) => event === 'auth' && send('welcome', welcome()));
-  const clients = await Promise.all(Array.from({ length: 50 }, () => h.libraryClient(t, { url, makeToken: () => 'x' })));
+  const clients = await Promise.all(Array.from({ length: 50 }, () => h.wslockClient(t, { url, makeToken: () => 'x' })));
   await Promise.all(clients.map((client) => client.connect()));
   server.opened = [];
   const at = performance.now();
@@ -59,7 +59,7 @@ test('50 clients that are cut off together come back one by one', async (t) => {
 });
 
 test('pauses grow to 30 s, each with full jitter', async () => {
-  const { backoff } = await h.libraryModule('wslock/backoff.js');
+  const { backoff } = await h.wslockModule('wslock/backoff.js');
   const of = (attempt, random) => backoff({ random: () => random }, attempt);
   assert.deepStrictEqual([0, 1, 2, 5, 50].map((attempt) => of(attempt, 1)), [1000, 2000, 4000, 30_000, 30_000]);
   assert.deepStrictEqual([of(3, 0), of(3, 0.5)], [0, 4000]);
@@ -80,7 +80,7 @@ test('what each close code brings', { concurrency: 12 }, async (t) => {
       else socket.close(Number(code));
     });
     const reasons = [];
-    const client = await h.libraryClient(t, {
+    const client = await h.wslockClient(t, {
       url, makeToken: ({ reason: why }) => reasons.push(why) && 'x', platform: { random: () => 0.5 },
     });
     const told = h.next(client, 'connection', (data) => data.code === Number(code));
@@ -108,7 +108,7 @@ test('the server answers everything with errors: editing ends where the lock end
       send('lock:acquired', { ...about, token: 7, expiresAt: now + life, serverTime: now, ttlMs: life, heartbeatIntervalMs: 20_000 }, null);
     } else refused(event, send);
   });
-  const client = await h.libraryClient(t, { url, makeToken: () => 'x' });
+  const client = await h.wslockClient(t, { url, makeToken: () => 'x' });
   const section = client.section(RESOURCE);
   let at;
   client.on('frame', ({ text }) => {
@@ -142,7 +142,7 @@ test('a server that talks nonsense grants nothing', async (t) => {
     send('resource:joined', joined('editor'));
     send('lock:acquired', acquired, null); // without expiresAt
   });
-  const client = await h.libraryClient(t, { url, makeToken: () => 'x' });
+  const client = await h.wslockClient(t, { url, makeToken: () => 'x' });
   const section = client.section(RESOURCE);
   await section.edit();
   assert.strictEqual(section.state, 'reading');
@@ -154,7 +154,7 @@ test('tokens: fetched again when it failed, refreshed before the end, with retri
   const d = await h.lockDaemon(t, {});
   const asked = [];
   const ttl = Math.ceil(6 * h.SLOW);
-  const client = await h.libraryClient(t, {
+  const client = await h.wslockClient(t, {
     url: d.url(), platform: { random: () => 0.05 },
     makeToken: ({ reason }) => {
       asked.push(reason);
@@ -178,7 +178,7 @@ test('tokens: fetched again when it failed, refreshed before the end, with retri
 test('a token that ends without another: the client comes back, and has its lock', async (t) => {
   const d = await h.lockDaemon(t, { config: { auth: { clockSkew: '100ms' }, default: { gracePeriod: '20s' } } });
   let good = true;
-  const client = await h.libraryClient(t, {
+  const client = await h.wslockClient(t, {
     url: d.url(), platform: { random: () => 0.05 }, makeToken: ({ reason }) => {
       if (reason === 'expiring' || !good) throw new Error('not now');
       return h.token({ ttl: Math.ceil(3 * h.SLOW) });
@@ -197,7 +197,7 @@ test('another user signs in: nothing of the first one stays', async (t) => {
   const d = await h.lockDaemon(t, { config: { default: { gracePeriod: '20s' } } });
   const wire = await h.proxy(t, d.port);
   let user = 'ann';
-  const client = await h.libraryClient(t, { url: `ws://127.0.0.1:${wire.port}/ws`, makeToken: () => h.token({ user }) });
+  const client = await h.wslockClient(t, { url: `ws://127.0.0.1:${wire.port}/ws`, makeToken: () => h.token({ user }) });
   const section = client.section('document:user');
   await section.edit();
   section.keepDraft('secret of ann', 'r1');
@@ -215,7 +215,7 @@ test('a countdown is right with a wrong local clock', { concurrency: 3 }, async 
     time.wrong = wrong;
     const d = await h.lockDaemon(t, { config: { default: { lockTtl: '100s', heartbeatInterval: '30s' } } });
     const platform = { Date: time.platform.Date };
-    const client = await h.libraryClient(t, { url: d.url(), makeToken: () => h.token(), platform });
+    const client = await h.wslockClient(t, { url: d.url(), makeToken: () => h.token(), platform });
     const section = client.section('document:clock');
     await section.edit();
     const left = section.countdown();
@@ -223,7 +223,7 @@ test('a countdown is right with a wrong local clock', { concurrency: 3 }, async 
     assert.ok(Math.abs(client.serverTime() - Date.now()) < 2000);
     assert.strictEqual(section.state, 'editing');
     /* For who looks on, too. */
-    const other = await h.libraryClient(t, { url: d.url(), makeToken: () => h.token({ user: 'bob' }), platform });
+    const other = await h.wslockClient(t, { url: d.url(), makeToken: () => h.token({ user: 'bob' }), platform });
     await other.section('document:clock').view();
     const seen = other.section('document:clock').countdown();
     assert.ok(seen > 90_000 && seen <= 100_000, String(seen));
@@ -247,7 +247,7 @@ test('a slow answer does not shorten what later ones have confirmed', async (t) 
     send('resource:joined', { ...joined('editor', now), policy });
     send('lock:acquired', { ...about, token: 7, expiresAt: now + 60_000, serverTime: now, ttlMs: 60_000, heartbeatIntervalMs: 20_000 }, null);
   });
-  const client = await h.libraryClient(t, { url, makeToken: () => 'x' });
+  const client = await h.wslockClient(t, { url, makeToken: () => 'x' });
   const section = client.section(RESOURCE);
   await section.edit();
   const states = [];

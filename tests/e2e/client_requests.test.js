@@ -8,7 +8,7 @@ const h = require('./harness');
 
 let WslockClient, WslockError;
 before(async () => {
-  ({ WslockClient, WslockError } = await h.libraryModule('wslock.js'));
+  ({ WslockClient, WslockError } = await h.wslockModule('wslock.js'));
 });
 
 const CONFIG = {
@@ -22,7 +22,7 @@ const CONFIG = {
 /* People on one daemon: open(user, options). */
 async function hall(t, config = CONFIG) {
   const d = await h.lockDaemon(t, { config });
-  const open = (user, options = {}) => h.libraryClient(t, {
+  const open = (user, options = {}) => h.wslockClient(t, {
     url: d.url(), makeToken: () => h.token({ user, name: user[0].toUpperCase() + user.slice(1), admin: user === 'boss' }), ...options,
   });
   return { d, open };
@@ -290,7 +290,7 @@ test('frames for developers have no secrets', async (t) => {
 });
 
 test('the tables are those of the daemon', async () => {
-  const protocol = await h.libraryModule('wslock/protocol.js');
+  const protocol = await h.wslockModule('wslock/protocol.js');
   const tables = fs.readFileSync(path.join(h.ROOT, 'include/wslock/wire/tables.def'), 'utf8');
   const rows = (macro) => [...tables.matchAll(new RegExp(`^${macro}\\((.*?)\\)`, 'gm'))].map((row) => row[1].split(', '));
   const requests = rows('WIRE_REQUEST').map((row) => row[1].replaceAll('"', ''));

@@ -39,7 +39,7 @@ async function browserOf(t, config = CONFIG) {
   const local = new h.MemoryStorage();
   const open = async (user, tab, { kind = 'locks', page, ...options } = {}) => {
     const platform = { ...(kind === 'locks' ? { navigator: { locks } } : { navigator: {}, BroadcastChannel }), ...page };
-    const client = await h.libraryClient(t, {
+    const client = await h.wslockClient(t, {
       url: d.url(), makeToken: () => h.token({ user }), storage: { session: tab, local }, platform, ...options,
     });
     return { client, section: client.section(ROOM) };
@@ -155,7 +155,7 @@ test('what a page that wakes up does first', async (t) => {
   const time = new h.TestTime();
   const d = await h.lockDaemon(t, { config: { default: { gracePeriod: '20s' } } });
   const wire = await h.proxy(t, d.port);
-  const client = await h.libraryClient(t, {
+  const client = await h.wslockClient(t, {
     url: `ws://127.0.0.1:${wire.port}/ws`, makeToken: () => h.token(), platform: { ...page, ...time.platform, random: () => 0.999 },
   });
   const section = client.section(ROOM);
@@ -186,7 +186,7 @@ test('what a page that wakes up does first', async (t) => {
 test('activity: input counts, and nothing else', async (t) => {
   const page = makePage();
   const d = await h.lockDaemon(t, { config: { default: { lockTtl: h.ms(3000), heartbeatInterval: h.ms(1000), gracePeriod: '20s' } } });
-  const client = await h.libraryClient(t, {
+  const client = await h.wslockClient(t, {
     url: d.url(), makeToken: () => h.token(), platform: page, activity: 'input', idleAfterMs: 700 * h.SLOW,
   });
   const section = client.section(ROOM);
@@ -213,7 +213,7 @@ test('activity: input counts, and nothing else', async (t) => {
 test('activity: one key since the last heartbeat is enough for the next', async (t) => {
   const page = makePage();
   const d = await h.lockDaemon(t, { config: { default: { lockTtl: '60s', heartbeatInterval: h.ms(1000), gracePeriod: '20s' } } });
-  const client = await h.libraryClient(t, { url: d.url(), makeToken: () => h.token(), platform: page, activity: 'input', idleAfterMs: 1 });
+  const client = await h.wslockClient(t, { url: d.url(), makeToken: () => h.token(), platform: page, activity: 'input', idleAfterMs: 1 });
   const section = client.section(ROOM);
   await section.edit();
   const beats = [];

@@ -27,7 +27,6 @@ module.exports = {
   ...require('./harness/editors'),
   ...require('./harness/flows'),
   ...require('./harness/judge'),
-  ...require('./harness/library'),
   ...require('./harness/node_application'),
   ...require('./harness/postgres'),
   ...require('./harness/provider'),
@@ -40,4 +39,5 @@ module.exports = {
   ...require('./harness/socketio'),
   ...require('./harness/strict'),
   ...require('./harness/tokens'),
+  ...require('./harness/wslock_client'),
 };

@@ -10,7 +10,7 @@ const { Record } = require('./strict');
 const CLIENT_DIR = path.join(ROOT, 'src/web/client');
 
 /* A module of the package: wslock.js, react.js, wslock/clock.js, … */
-function libraryModule(name) {
+function wslockModule(name) {
   return import(pathToFileURL(path.join(CLIENT_DIR, name)));
 }
 
@@ -52,8 +52,8 @@ class TestTime {
 
 /* A client that is gone with the test. options: of WslockClient, over a memory storage and activity always; `user` names whom makeToken()
    is for. Events are kept in client.told: [event, data]. */
-async function libraryClient(t, { platform, makeToken, ...options }) {
-  const { WslockClient } = await libraryModule('wslock.js');
+async function wslockClient(t, { platform, makeToken, ...options }) {
+  const { WslockClient } = await wslockModule('wslock.js');
   const storage = { session: new MemoryStorage(), local: new MemoryStorage() };
   const client = new WslockClient({
     storage, activity: 'always', getToken: makeToken, platform: { WebSocket, BroadcastChannel: undefined, crypto: webcrypto, ...platform }, ...options,
@@ -99,8 +99,8 @@ class LibraryEditor {
   }
 }
 
-async function libraryEditor(t, { url, resourceId, makeToken, again, platform }) {
-  const client = await libraryClient(t, { url, makeToken, platform });
+async function wslockEditor(t, { url, resourceId, makeToken, again, platform }) {
+  const client = await wslockClient(t, { url, makeToken, platform });
   const editor = new LibraryEditor(client, resourceId, again);
   cleanup(t, () => clearInterval(editor.timer));
   return editor;
@@ -130,5 +130,5 @@ function next(emitter, event, matches = () => true) {
 const editing = (section, what = 'it edits') => eventually(() => section.state === 'editing', what);
 
 module.exports = {
-  CLIENT_DIR, MemoryStorage, TestTime, editing, libraryClient, libraryEditor, libraryModule, next, rejection,
+  CLIENT_DIR, MemoryStorage, TestTime, editing, wslockClient, wslockEditor, wslockModule, next, rejection,
 };
