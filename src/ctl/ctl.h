@@ -33,6 +33,7 @@ enum ctl_option {
     CTL_OPTION_ACTION,
     CTL_OPTION_SINCE,
     CTL_OPTION_TYPE,
+    CTL_OPTION_SEARCH,
     CTL_OPTION_LIMIT,
     CTL_OPTION_REASON,
     CTL_OPTION_SESSION,
@@ -59,8 +60,8 @@ struct ctl_options {
     const char *expect, *key_file;         /* or NULL */
     const char *resource, *action, *since; /* or NULL */
     bool follow;
-    const char *type, *reason, *session, *log; /* or NULL */
-    int64_t limit;                             /* of a list's rows; 0: none */
+    const char *type, *search, *reason, *session, *log; /* or NULL */
+    int64_t limit;                                      /* of a list's rows; 0: none */
 };
 
 /* The commands. options->words has as many as their rows in the table say (main.c). */

@@ -9,11 +9,13 @@ const char ctl_help_status[] =
     "    wslockctl --socket /run/wslockd/ops.sock status\n";
 
 const char ctl_help_locks[] =
-    "locks [--type T] [--user U] [--limit N]\n"
+    "locks [--type T] [--user U] [--search TEXT] [--limit N]\n"
     "  Lists the locks of all instances that are held, in grace or reserved: of the resource type "
     "T,\n"
-    "  of the user U, at most N. DUE is when a lock ends if nothing happens. With --json each line "
-    "is\n"
+    "  of the user U, with TEXT in the resource or in the user's id or name, at most N. DUE is "
+    "when "
+    "a\n"
+    "  lock ends if nothing happens. With --json each line is\n"
     "  a page of up to 1000, as the daemon sent it.\n"
     "    wslockctl --socket /run/wslockd/ops.sock locks --type document\n"
     "    wslockctl --socket /run/wslockd/ops.sock --json locks | jq -r '.locks[].resourceId'\n";

@@ -41,6 +41,7 @@ static void write_path(const struct listing *l, struct buf *path) {
     append_filter(path, "actor", str_of(l->actor));
     append_filter(path, "type", str_of(l->options->type));
     append_filter(path, "user", str_of(l->options->user));
+    append_filter(path, "search", str_of(l->options->search));
     append_filter(path, "after", (struct str){l->after.data, l->after.len});
 }
 

@@ -33,7 +33,7 @@ static const struct command COMMANDS[] = {
     {"status", ctl_status, "prints the state of a running daemon; exit 1 if it cannot grant locks",
      NO_WORDS, 0, 0, ctl_help_status},
     {"locks", ctl_locks, "lists the locks that are held, in grace or reserved", NO_WORDS,
-     CTL_BIT(TYPE) | CTL_BIT(USER) | CTL_BIT(LIMIT), 0, ctl_help_locks},
+     CTL_BIT(TYPE) | CTL_BIT(USER) | CTL_BIT(SEARCH) | CTL_BIT(LIMIT), 0, ctl_help_locks},
     {"show", ctl_show, "prints one lock with its waiters, members and last endings", RESOURCE, 0, 0,
      ctl_help_show},
     {"explain", ctl_explain, "says why a user can or cannot edit", RESOURCE, CTL_BIT(USER), 0,

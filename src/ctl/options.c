@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,7 @@ static const struct option OPTIONS[] = {
     {"action", required_argument, NULL, OF_COMMAND(ACTION)},
     {"since", required_argument, NULL, OF_COMMAND(SINCE)},
     {"type", required_argument, NULL, OF_COMMAND(TYPE)},
+    {"search", required_argument, NULL, OF_COMMAND(SEARCH)},
     {"limit", required_argument, NULL, OF_COMMAND(LIMIT)},
     {"reason", required_argument, NULL, OF_COMMAND(REASON)},
     {"session", required_argument, NULL, OF_COMMAND(SESSION)},
@@ -56,7 +58,8 @@ static bool is_blank(const char *text) {
 }
 
 /* The reason, or NULL after a message. */
-static const char *check_reason(const char *text) {
+static const char *check_reason(const char *option, const char *text) {
+    (void)option;
     if (is_blank(text)) {
         ctl_complain("--reason: say why, for the holder and the audit");
     } else if (!utf8_valid(text, strlen(text)) || utf8_length(text, strlen(text)) > REASON_MAX) {
@@ -67,13 +70,22 @@ static const char *check_reason(const char *text) {
     return NULL;
 }
 
-/* An id, or NULL after a message. */
-static const char *check_id(const char *option, const char *text) {
+static const char *check_bytes(const char *option, const char *what, const char *text) {
     if (*text != '\0' && strlen(text) <= ID_MAX && utf8_valid(text, strlen(text))) {
         return text;
     }
-    ctl_complain("--%s: an id of 1 to %d bytes of UTF-8", option, ID_MAX);
+    ctl_complain("--%s: %s of 1 to %d bytes of UTF-8", option, what, ID_MAX);
     return NULL;
+}
+
+/* An id, or NULL after a message. */
+static const char *check_id(const char *option, const char *text) {
+    return check_bytes(option, "an id", text);
+}
+
+/* A part of an id or a name, or NULL after a message. */
+static const char *check_search(const char *option, const char *text) {
+    return check_bytes(option, "a text", text);
 }
 
 /* 0 after a message. */
@@ -90,12 +102,71 @@ static int64_t check_limit(const char *text) {
 
 /* ---- options ---- */
 
+/* Where the text of an option is kept, and what checks it. */
+static const struct {
+    size_t member;
+    const char *(*check)(const char *option, const char *text); /* NULL: any text */
+} TEXTS[] = {
+    [CTL_OPTION_USER] = {offsetof(struct ctl_options, user), check_id},
+    [CTL_OPTION_NAME] = {offsetof(struct ctl_options, name), NULL},
+    [CTL_OPTION_TTL] = {offsetof(struct ctl_options, ttl), NULL},
+    [CTL_OPTION_EXPECT] = {offsetof(struct ctl_options, expect), NULL},
+    [CTL_OPTION_KEY_FILE] = {offsetof(struct ctl_options, key_file), NULL},
+    [CTL_OPTION_RESOURCE] = {offsetof(struct ctl_options, resource), NULL},
+    [CTL_OPTION_ACTION] = {offsetof(struct ctl_options, action), NULL},
+    [CTL_OPTION_SINCE] = {offsetof(struct ctl_options, since), NULL},
+    [CTL_OPTION_TYPE] = {offsetof(struct ctl_options, type), check_id},
+    [CTL_OPTION_SEARCH] = {offsetof(struct ctl_options, search), check_search},
+    [CTL_OPTION_REASON] = {offsetof(struct ctl_options, reason), check_reason},
+    [CTL_OPTION_SESSION] = {offsetof(struct ctl_options, session), check_id},
+    [CTL_OPTION_LOG] = {offsetof(struct ctl_options, log), NULL},
+};
+
+static const char *name_of(int id) {
+    for (const struct option *o = OPTIONS; o->name != NULL; o++) {
+        if (o->val == id) {
+            return o->name;
+        }
+    }
+    return "";
+}
+
+/* False after a message. */
+static bool take_text(struct ctl_options *o, int id) {
+    size_t option = (size_t)(id - OPTION_OF_COMMAND);
+    const char *text = optarg;
+
+    if (TEXTS[option].check != NULL) {
+        text = TEXTS[option].check(name_of(id), text);
+    }
+    memcpy((char *)o + TEXTS[option].member, &text, sizeof text);
+    return text != NULL;
+}
+
+/* False after a message. */
+static bool take_of_command(struct ctl_options *o, int id) {
+    o->given |= 1U << (id - OPTION_OF_COMMAND);
+    switch (id) {
+    case OF_COMMAND(ADMIN):
+        o->admin = true;
+        return true;
+    case OF_COMMAND(ROLE):
+        o->roles[o->role_count++] = optarg;
+        return true;
+    case OF_COMMAND(FOLLOW):
+        o->follow = true;
+        return true;
+    case OF_COMMAND(LIMIT):
+        o->limit = check_limit(optarg);
+        return o->limit != 0;
+    default:
+        return take_text(o, id);
+    }
+}
+
 static void take(struct ctl_parsed *p, int id) {
     struct ctl_options *o = &p->options;
 
-    if (id >= OPTION_OF_COMMAND) {
-        o->given |= 1U << (id - OPTION_OF_COMMAND);
-    }
     switch (id) {
     case OPTION_CONFIG:
         o->config_file = optarg;
@@ -115,61 +186,8 @@ static void take(struct ctl_parsed *p, int id) {
     case OPTION_HELP:
         p->help = true;
         break;
-    case OF_COMMAND(USER):
-        o->user = check_id("user", optarg);
-        p->wrong |= o->user == NULL;
-        break;
-    case OF_COMMAND(NAME):
-        o->name = optarg;
-        break;
-    case OF_COMMAND(ADMIN):
-        o->admin = true;
-        break;
-    case OF_COMMAND(ROLE):
-        o->roles[o->role_count++] = optarg;
-        break;
-    case OF_COMMAND(TTL):
-        o->ttl = optarg;
-        break;
-    case OF_COMMAND(EXPECT):
-        o->expect = optarg;
-        break;
-    case OF_COMMAND(KEY_FILE):
-        o->key_file = optarg;
-        break;
-    case OF_COMMAND(FOLLOW):
-        o->follow = true;
-        break;
-    case OF_COMMAND(RESOURCE):
-        o->resource = optarg;
-        break;
-    case OF_COMMAND(ACTION):
-        o->action = optarg;
-        break;
-    case OF_COMMAND(SINCE):
-        o->since = optarg;
-        break;
-    case OF_COMMAND(TYPE):
-        o->type = check_id("type", optarg);
-        p->wrong |= o->type == NULL;
-        break;
-    case OF_COMMAND(LIMIT):
-        o->limit = check_limit(optarg);
-        p->wrong |= o->limit == 0;
-        break;
-    case OF_COMMAND(REASON):
-        o->reason = check_reason(optarg);
-        p->wrong |= o->reason == NULL;
-        break;
-    case OF_COMMAND(SESSION):
-        o->session = check_id("session", optarg);
-        p->wrong |= o->session == NULL;
-        break;
-    case OF_COMMAND(LOG):
-        o->log = optarg;
-        break;
-    default: /* getopt has reported it */
-        p->wrong = true;
+    default: /* getopt has reported an option that there is not */
+        p->wrong |= id < OPTION_OF_COMMAND || !take_of_command(o, id);
         break;
     }
 }

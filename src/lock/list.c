@@ -1,7 +1,7 @@
 /*
  * Lists of locks, for operators. `due` of each shard names every lock that is not free. It is
  * scanned page by page (ZSCAN) for the first `limit` names behind `after`, whose locks are read
- * then. A list of one user's locks has to read the locks of each page. One call is under way at a
+ * then. A list by user or search has to read the locks of each page. One call is under way at a
  * time, for all listings together, so that requests of sessions wait for at most one of them. The
  * order is that of bytes: scripts compare text by the server's locale.
  */
@@ -32,7 +32,7 @@ struct listing {
     struct list node; /* of the store, oldest first; the first is being made */
     struct lock_store *store;
     char pattern[PATTERN_MAX]; /* of names in `due` */
-    char *user_id, *after;
+    char *user_id, *search, *after;
     size_t limit;
     lock_list_cb cb;
     void *arg;
@@ -60,6 +60,7 @@ static void listing_free(struct listing *l) {
     }
     mem_free(l->first);
     mem_free(l->user_id);
+    mem_free(l->search);
     mem_free(l->after);
     mem_free(l);
 }
@@ -159,7 +160,7 @@ static bool is_scanned(const struct listing *l) {
 }
 
 static bool reads_each_page(const struct listing *l) {
-    return l->user_id[0] != '\0';
+    return l->user_id[0] != '\0' || l->search[0] != '\0';
 }
 
 static void next(struct listing *l) {
@@ -193,6 +194,7 @@ static void begin_read(struct listing *l, const struct shard *s, struct script_a
     args_keys_shard(a, &s->keys);
     args_not_after(a, s->node);
     args_str(a, str_of(l->user_id));
+    args_str(a, str_of(l->search));
 }
 
 /* Takes the names of this page, or reads those of its locks, that may be among the first. */
@@ -332,6 +334,7 @@ bool lock_list(struct lock_store *store, const struct lock_filter *filter, lock_
     wheel_timer_init(&l->pause);
     strcpy(l->cursor, "0");
     l->user_id = str_dup(filter->user_id);
+    l->search = str_dup(filter->search);
     l->after = str_dup(filter->after);
     l->limit = filter->limit;
     l->first = mem_calloc(filter->limit + 1, sizeof(struct entry *));

@@ -103,14 +103,15 @@ static bool is_cursor(struct str after) {
 void ops_list_locks(const struct http_request *request, struct http_response *response) {
     struct ops_query q;
     if (!ops_read_query(request,
-                        OPS_TAKES(OPS_TYPE) | OPS_TAKES(OPS_USER) | OPS_TAKES(OPS_AFTER) |
-                            OPS_TAKES(OPS_LIMIT) | OPS_TAKES(OPS_ACTOR),
+                        OPS_TAKES(OPS_TYPE) | OPS_TAKES(OPS_USER) | OPS_TAKES(OPS_SEARCH) |
+                            OPS_TAKES(OPS_AFTER) | OPS_TAKES(OPS_LIMIT) | OPS_TAKES(OPS_ACTOR),
                         &q, response)) {
         return;
     }
     const struct lock_filter filter = {
         .type = ops_value(&q, OPS_TYPE),
         .user_id = ops_value(&q, OPS_USER),
+        .search = ops_value(&q, OPS_SEARCH),
         .after = ops_value(&q, OPS_AFTER),
         .limit = (size_t)q.limit,
     };

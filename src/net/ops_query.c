@@ -7,7 +7,7 @@
 #include "wslock/session/inspect.h"
 
 static const char *const NAMES[OPS_PARAMETERS] = {
-    [OPS_TYPE] = "type",   [OPS_USER] = "user",     [OPS_AFTER] = "after",
+    [OPS_TYPE] = "type",   [OPS_USER] = "user",     [OPS_SEARCH] = "search", [OPS_AFTER] = "after",
     [OPS_LIMIT] = "limit", [OPS_FOLLOW] = "follow", [OPS_ACTOR] = "actor",
 };
 

@@ -1,4 +1,5 @@
-/* The parameters of requests that read or choose: ?type=&user=&after=&limit=&follow=&actor= */
+/* The parameters of requests that read or choose: ?type=&user=&search=&after=&limit=&follow=&actor=
+ */
 #ifndef WSLOCK_NET_OPS_QUERY_H
 #define WSLOCK_NET_OPS_QUERY_H
 
@@ -8,6 +9,7 @@
 enum ops_parameter {
     OPS_TYPE,
     OPS_USER,
+    OPS_SEARCH,
     OPS_AFTER,
     OPS_LIMIT,
     OPS_FOLLOW,

@@ -49,6 +49,7 @@ test('locks, show and explain', async (t) => {
     assert.strictEqual(list[4].at(-1), 'claimable');
     assert.strictEqual(list[3][5], '1', 'a waiter');
     assert.deepStrictEqual(rows(await done(at(two, 'locks', '--type', 'document', '--user', 'ann'))).slice(1).map(([r]) => r), ['document:1:a', 'document:1:b']);
+    assert.deepStrictEqual(rows(await done(at(two, 'locks', '--search', 'DEE'))).slice(1).map(([r]) => r), ['open:1:x']);
     assert.match(await done(at(two, 'locks', '--limit', '3')), /\nline:1:x .*\nthe first 3; --limit leaves out the rest\n$/);
     assert.strictEqual(await done(at(one, 'locks', '--user', 'nobody')), 'no locks\n');
     const { locks, next } = JSON.parse(await done(at(one, '--json', 'locks', '--type', 'line')));

@@ -160,9 +160,33 @@ async function token(t, launched) {
   await page.getByLabel('Operator\'s token').waitFor();
   await b.signIn();
   await b.row('document:1:a').waitFor();
+  const names = async () => /document:1:a|Ann/.exec(await page.content())?.[0] ?? null;
+  await b.open('document:1:a');
+  await b.says('Ann (ann) has had it', b.dialog);
+  await b.press('Release …', b.dialog);
+  await b.act('Release', { Reason: 'Ann has left' });
+  await b.says('document:1:a is released.');
+  await b.press('Close', b.dialog);
   await b.press('Sign out');
   await page.getByLabel('Operator\'s token').waitFor();
-  assert.strictEqual(await page.getByText('document:1:a').count(), 0, 'nor is anything left of it');
+  assert.strictEqual(await names(), null, 'nor is anything left of it');
+
+  /* Signed out while a list is read: the next operator's list is read at once. */
+  await h.take(await d.client({ user: 'bob', name: 'Bob' }), 'document:2:b');
+  await b.signIn();
+  await b.row('document:2:b').waitFor();
+  let answer;
+  const held = new Promise((resolve) => { answer = resolve; });
+  await page.route('**/v1/locks?**', async (route) => {
+    await held;
+    await route.continue();
+  }, { times: 1 });
+  await Promise.all([page.waitForRequest('**/v1/locks?**'), b.press('Refresh', page.locator('#locks'))]);
+  await b.press('Sign out');
+  await b.signIn();
+  await page.getByText('Signed in as').waitFor();
+  answer();
+  await b.row('document:2:b').waitFor();
   await finish(b);
 }
 
@@ -225,6 +249,11 @@ async function look(t, launched) {
     await locks.getByLabel('User\'s id').fill('nobody');
     await b.press('Filter', locks);
     await b.says('No lock fits the filter.');
+    await b.press('Show all', locks);
+    await locks.getByLabel('Search', { exact: true }).fill('ANN');
+    await b.press('Filter', locks);
+    await h.eventually(async () => (await locks.locator('tbody tr').allInnerTexts()).every((text) => /ann/i.test(text)));
+    await b.says(/Page 1, \d+ locks?/);
     await locks.getByLabel('Type').fill('Not a type');
     await b.press('Filter', locks);
     await b.says(/Type must be a resource type/);

@@ -84,6 +84,10 @@ test('locks', { concurrency: 12 }, async (t) => {
     assert.deepStrictEqual(ids(await pages(one, '&user=bob', 3)), all.filter((r) => /^(line|ask):/.test(r)
       || names.indexOf(r.split(':')[1]) % 2 === 0));
     assert.deepStrictEqual(ids(await pages(one, '&user=bob&type=line', 3)), ['line:first:main']);
+    assert.deepStrictEqual(ids(await pages(one, '&search=BOB', 3)), ids(await pages(one, '&user=bob', 3)));
+    assert.deepStrictEqual(ids(await pages(one, '&search=:FIRST', 3)), ['ask:first:main', 'line:first:main']);
+    assert.deepStrictEqual(ids(await pages(one, '&search=%25d&type=line', 3)), [], 'no pattern');
+    await refused(get(one, `/v1/locks?search=${'x'.repeat(257)}`), 400, 'INVALID_ARGUMENT', /search must be/);
     assert.deepStrictEqual(untimed(await read(one, '/v1/locks?user=nobody')), NOTHING);
     assert.deepStrictEqual(untimed(await read(one, `/v1/locks?after=${all.at(-1)}`)), NOTHING);
     assert.deepStrictEqual(ids((await read(one, '/v1/locks?after=document:~:zero&limit=1')).locks), ['line:first:main']);
@@ -198,7 +202,7 @@ test('locks', { concurrency: 12 }, async (t) => {
         ['?limit=0', /limit.*1 to 1000/], ['?limit=1001', /limit/], ['?limit=-1', /limit/], ['?limit=1e3', /limit/], ['?limit=99999999999999999999', /limit/],
         ['?limit=', /limit must be/], ['?limit', /limit must be/], ['?limit=1&limit=2', /limit is given twice/], ['?user=', /user must be/],
         [`?user=${'x'.repeat(257)}`, /user must be/], ['?user=%ff', /UTF-8/], ['?user=%0', /user must be/], ['?user=%00', /user must be/],
-        ['?usr=ann', /unknown parameter.*type user after limit actor/], ['?follow=1', /unknown parameter/], ['?type=Document', /resource type/],
+        ['?usr=ann', /unknown parameter.*type user search after limit actor/], ['?follow=1', /unknown parameter/], ['?type=Document', /resource type/],
         ['?type=document:1', /resource type/], ['?type=d*', /resource type/], [`?type=${'x'.repeat(65)}`, /resource type/],
         ['?after=x', /after.*next/], ['?after=document:1', /after.*next/], [`?after=${'x'.repeat(300)}`, /after/],
       ]) {

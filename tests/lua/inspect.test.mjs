@@ -145,6 +145,8 @@ test('a list has what is not free, of a user if one is asked for', async () => {
     assert.deepEqual(events, []);
     assert.deepEqual((await w.s.list(all, 'ann')).locks.map(([name]) => name), ['doc:1:c']);
     assert.deepEqual((await w.s.list(all, 'nobody')).locks, []);
+    assert.deepEqual((await w.s.list(all, '', 'DOC:1:C')).locks.map(([name]) => name), ['doc:1:c']);
+    assert.deepEqual((await w.s.list(all, '', '.')).locks, []);
     assert.deepEqual((await w.s.list([])).locks, []);
     assert.equal((await w.s.list(['doc:1:b'])).locks[0][1].since, START);
 });

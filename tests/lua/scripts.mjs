@@ -335,8 +335,8 @@ export class Scripts {
     }
 
     // Gives [resource, lock] of each.
-    async list(resources, user = '') {
-        const { names, ...reply } = await this.shard('list', 'i1', [0, user, ...resources]);
+    async list(resources, user = '', search = '') {
+        const { names, ...reply } = await this.shard('list', 'i1', [0, user, search, ...resources]);
         return { ...reply, locks: Array.from({ length: names.length / 2 }, (_, i) => [names[2 * i], lockOf(unpack(names[2 * i + 1]))]) };
     }
 

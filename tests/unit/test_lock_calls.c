@@ -435,6 +435,13 @@ static void locks_are_listed_in_order(void **state) {
     assert_true(seen.ok && !seen.more);
     filter = (struct lock_filter){.type = str_of("x"), .user_id = str_of("ann"), .limit = 9};
     assert_string_equal(list(h, &filter).text, "x:Z:main=held x:b:main=held ");
+    filter = (struct lock_filter){.search = str_of("BO"), .limit = 9};
+    assert_string_equal(list(h, &filter).text, "x:a:main=held ");
+    filter = (struct lock_filter){.search = str_of(":Z:"), .limit = 9};
+    assert_string_equal(list(h, &filter).text, "x:Z:main=held ");
+    filter = (struct lock_filter){.search = str_of("."), .limit = 9};
+    assert_string_equal(list(h, &filter).text, "");
+    filter = (struct lock_filter){.type = str_of("x"), .user_id = str_of("ann"), .limit = 9};
     CALL(h, &r, lock_leave(h->a.store, &callers[1], CB, &r));
     assert_string_equal(list(h, &filter).text, "x:b:main=held ");
     memset(late, 0, sizeof late);

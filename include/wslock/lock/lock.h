@@ -174,6 +174,8 @@ void lock_inspect(struct lock_store *store, struct str resource, const struct co
 struct lock_filter {
     struct str type;    /* or empty; only characters of a resource type */
     struct str user_id; /* who has the lock, or for whom it is reserved; or empty */
+    struct str search;  /* in the resource, the id or the name of that user; ASCII letters in either
+                           case; or empty */
     struct str after;   /* only resources behind this one; or empty */
     size_t limit;       /* at least 1 */
 };

@@ -56,16 +56,27 @@ async function submit(event) {
   $('act-confirm').disabled = $('act-cancel').disabled = true; // its answer must find this dialog
   try {
     const answer = await change.send(body);
+    if (current !== change) return; // signed out meanwhile
     $('act').close();
     tell(`${change.done(answer)} The audit has it.`);
     onDone();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
+    if (current !== change) return;
     say($('act-error'), words(error));
     onDone();
   } finally {
     $('act-confirm').disabled = $('act-cancel').disabled = false;
   }
+}
+
+/* No name remains in the page. */
+export function forgetActs() {
+  current = null;
+  clearTimeout(forgetDone);
+  show($('done'), false);
+  for (const id of ['done', 'act-title', 'act-text', 'act-confirm', 'act-error']) say($(id), '');
+  $('act-form').reset();
 }
 
 /* done() is called after each try. */

@@ -94,11 +94,10 @@ export class List {
   }
   /* Of the operator who has signed out. */
   forget() {
-    this.refresher.turn++;
     Object.assign(this, { applied: {}, after: [''], answer: null, at: null, failed: null });
     this.table.fill([], this.key);
     this.element('filter').reset();
     for (const name of ['none', 'range']) say(this.element(name), '');
-    this.refresher.oldest = 0;
+    this.refresher.forget();
   }
 }

@@ -78,21 +78,26 @@ async function read(isLatest) {
   }
 }
 
-export function openLock(resourceId) {
-  resource = resourceId;
-  lock = null;
+/* No name remains in the page. */
+export function forgetLock() {
+  resource = lock = null;
   asked = '';
-  say($('lock-title'), printable(resourceId));
   for (const id of ['lock-release', 'lock-take', 'lock-sessions', 'lock-problem']) show($(id), false);
+  for (const id of ['lock-title', 'lock-state', 'lock-fresh', 'lock-problem']) say($(id), '');
   $('lock-state').className = 'badge';
-  say($('lock-state'), 'Loading …');
-  say($('lock-fresh'), '');
   say($('lock-members-title'), 'Who is there');
-  $('lock-explained').replaceChildren();
+  for (const id of ['lock-explained', 'lock-people']) $(id).replaceChildren();
   $('lock-ask').reset();
   members.fill([], () => '');
   policy.fill([], () => '');
   $('lock').classList.remove('stale');
+}
+
+export function openLock(resourceId) {
+  forgetLock();
+  resource = resourceId;
+  say($('lock-title'), printable(resourceId));
+  say($('lock-state'), 'Loading …');
   if (!$('lock').open) openDialog($('lock'));
   $('lock-title').focus();
   return refresher.now();
@@ -149,10 +154,7 @@ export function beginLock() {
     $('lock').close();
     showSessionsOf(userId);
   });
-  $('lock').addEventListener('close', () => {
-    resource = null;
-    lock = null;
-  });
+  $('lock').addEventListener('close', forgetLock);
   $('lock-ask').addEventListener('submit', (event) => {
     event.preventDefault();
     asked = $('lock-user').value.trim();

@@ -40,7 +40,7 @@ export function beginLocks() {
     id: 'locks', noun: 'lock', path: '/v1/locks', columns,
     key: (lock) => lock.resourceId,
     rows: (answer) => answer.locks,
-    params: () => ({ type: $('locks-type').value.trim(), user: $('locks-user').value.trim() }),
+    params: () => ({ search: $('locks-search').value.trim(), type: $('locks-type').value.trim(), user: $('locks-user').value.trim() }),
   });
   $('locks-open').addEventListener('submit', (event) => {
     event.preventDefault();

@@ -1,9 +1,9 @@
 /* The operator's dashboard: signs in, and shows one view at a time. */
-import { beginActs } from './act.js';
+import { beginActs, forgetActs } from './act.js';
 import * as api from './api.js';
 import { beginAudit, onRecord, startAudit, stopAudit } from './audit.js';
 import { $, markWrong, renewTimes, say, show } from './dom.js';
-import { beginLock, lockChanged } from './lock.js';
+import { beginLock, forgetLock, lockChanged } from './lock.js';
 import { beginLocks, suggestTypes } from './locks.js';
 import * as overview from './overview.js';
 import { beginSessions } from './sessions.js';
@@ -47,7 +47,8 @@ function signOut(why) {
   stopAudit();
   for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
   for (const list of [locks, sessions]) list.forget();
-  show($('done'), false);
+  forgetLock();
+  forgetActs();
   say($('sign-in-error'), why);
   showSignedIn();
   $('sign-in-name').focus();

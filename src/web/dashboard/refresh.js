@@ -22,6 +22,11 @@ export class Refresher {
     const now = Date.now();
     if (this.loading === 0 && now >= (this.pending ? this.next : this.oldest) && this.isVisible() && !document.hidden) this.now();
   }
+  /* What was read is no longer wanted, nor is what is being read. The next look() reads again. */
+  forget() {
+    this.turn++;
+    Object.assign(this, { pending: false, next: 0, oldest: 0 });
+  }
   async now() {
     const [begun, turn] = [Date.now(), ++this.turn];
     this.pending = false;
@@ -32,8 +37,10 @@ export class Refresher {
     } finally {
       const end = Date.now();
       this.loading--;
-      this.next = end + (ok ? Math.max(LEAST_MS, PAUSE * (end - begun)) : RETRY_MS);
-      this.oldest = end + (ok ? Math.max(MOST_MS, PAUSE * (end - begun)) : RETRY_MS);
+      if (turn === this.turn) { // else a later reading sets them
+        this.next = end + (ok ? Math.max(LEAST_MS, PAUSE * (end - begun)) : RETRY_MS);
+        this.oldest = end + (ok ? Math.max(MOST_MS, PAUSE * (end - begun)) : RETRY_MS);
+      }
     }
   }
 }
