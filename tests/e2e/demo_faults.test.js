@@ -22,7 +22,7 @@ test('the demo page and faults', { timeout: 300_000 * h.SLOW, concurrency: 3 }, 
 
 async function silence(t, launched) {
   const d = await h.devDaemon(t, { resourceTypes: { document: { ...POLICY, gracePeriod: '1m' } } });
-  const { context, problems, anna, bruno } = await h.openDemo(launched, d);
+  const { page, context, problems, anna, bruno } = await h.openDemo(launched, d);
   const edited = async (text) => {
     await anna.free();
     await anna.press('Edit');
@@ -75,6 +75,29 @@ async function silence(t, launched) {
     await bruno.stands('Dr. Anna Rossi is editing (unsaved changes).'); // the server has noticed nothing
     await anna.press('End the blackhole');
     await keptThrough(token, 'Written before the network went.');
+  });
+
+  await t.test('a request that is not answered keeps what was typed', async () => {
+    await page.getByRole('combobox', { name: 'What is edited' }).selectOption({ label: 'Operation report: ask whoever edits' });
+    await anna.free();
+    await anna.press('Edit');
+    await anna.edits();
+    await bruno.press('Ask for it…');
+    const message = bruno.box.getByRole('textbox', { name: 'Message' });
+    await message.fill('The count of swabs');
+    await bruno.press('Blackhole');
+    await bruno.press('Send');
+    await bruno.told(/has not answered|connection was lost/, 'warning');
+    assert.strictEqual(await message.inputValue(), 'The count of swabs');
+    await bruno.press('End the blackhole');
+    await bruno.stands('Dr. Anna Rossi is editing.');
+    if (!(await message.isVisible())) await bruno.press('Ask for it…');
+    await bruno.press('Send');
+    await anna.told('The count of swabs', 'info');
+    await bruno.told('You have asked');
+    await bruno.answer('You have asked', 'Withdraw');
+    await bruno.press('Ask for it…');
+    assert.strictEqual(await message.inputValue(), '', 'what was sent is not offered again');
   });
 
   await t.test('a page without a server says so', async () => {

@@ -191,6 +191,7 @@ async function hands(t, launched) {
     await row.getByRole('button', { name: 'Take over: Prescription' }).click();
     await dora.stands('Dr. Anna Rossi is editing.');
     await dora.box.getByRole('textbox', { name: 'Reason' }).fill('Wrong dose');
+    assert.strictEqual(await dora.box.getByRole('checkbox', { name: 'urgent' }).count(), 0, 'a takeover does not wait here');
     await dora.press('Take the lock');
     await dora.edits();
     await row.getByText('Dora Keller').waitFor();

@@ -62,6 +62,7 @@ function show(next) {
   panes.forEach((pane) => pane.end());
   panes = [];
   tabs.clear();
+  store?.end();
   kind = next;
   store = new SharedDocument(kind.resourceId, kind.text);
   $("type").value = kind.type;

@@ -75,15 +75,20 @@ export class Pane extends EventTarget {
   }
 
   // A button that opens a form, and the form.
-  #wireForm(name, send) {
+  #wireForm(name, run) {
     const [button, form] = [this.$(`.${name}`), this.$(`.${name}-form`)];
     button.addEventListener("click", () => {
       this.#openForm(name, form.hidden);
       if (!form.hidden) form.querySelector("input").focus();
     });
-    form.addEventListener("submit", (event) => {
+    form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      this.tab.ask(send);
+      const send = form.querySelector("button");
+      if (send.disabled) return;
+      send.disabled = true;
+      const granted = await this.tab.ask(run);
+      send.disabled = false;
+      if (!granted) return; // what was typed stays, for another try
       form.reset();
       this.#openForm(name, false);
       this.#focusNext();
@@ -165,6 +170,7 @@ export class Pane extends EventTarget {
   #showControls(names) {
     for (const name of ["edit", "queue", "move", "save", "release", "request", "takeover"]) this.$(`.${name}`).hidden = !names.has(name);
     for (const name of ["request", "takeover"]) if (!names.has(name)) this.#openForm(name, false);
+    this.$(".urgent-choice").hidden = this.tab.section.policy?.takeover !== "request"; // else there is nothing to wait for
     if (this.wantsTakeover && names.has("takeover")) {
       this.wantsTakeover = false;
       this.#openForm("takeover", true);

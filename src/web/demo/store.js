@@ -6,9 +6,15 @@ export class SharedDocument extends EventTarget {
     super();
     this.key = `wslock-demo:document:${resourceId}`;
     this.empty = { text, fence: 0, revision: "r1", by: null };
+    this.ended = new AbortController();
     window.addEventListener("storage", (event) => {
       if (event.key === this.key || event.key === null) this.#changed();
-    });
+    }, { signal: this.ended.signal });
+  }
+
+  // Nobody edits it here any more.
+  end() {
+    this.ended.abort();
   }
 
   // {text, fence, revision, by}

@@ -40,7 +40,8 @@ export class Tab extends EventTarget {
     this.away = this.closed = false;
     this.text = this.base = null; // of the editor; base: the revision that it was written on
     this.dirty = false;
-    store.addEventListener("change", () => this.#storeChanged());
+    this.ended = new AbortController();
+    store.addEventListener("change", () => this.#storeChanged(), { signal: this.ended.signal });
     this.toucher = setInterval(() => this.away || this.client.touch(), TOUCH_MS);
     this.#open();
   }
@@ -78,23 +79,23 @@ export class Tab extends EventTarget {
   }
 
   #wire() {
+    const on = (target, event, listener) => this.#ends.push(target.on(event, listener));
     const { client, section } = this;
-    client.on("change", () => this.#changed());
-    client.on("frame", (frame) => this.#tell("frame", frame));
-    client.on("problem", ({ error }) => { this.problem = error; this.#changed(); });
-    client.on("connection", ({ state, code }) => {
-      if (client !== this.client) return; // of the page before the reload
+    on(client, "change", () => this.#changed());
+    on(client, "frame", (frame) => this.#tell("frame", frame));
+    on(client, "problem", ({ error }) => { this.problem = error; this.#changed(); });
+    on(client, "connection", ({ state, code }) => {
       if (state === "connected") this.everConnected = true;
       if (state === "connected") this.problem = null;
       this.closedBy = state === "closed" ? code : null;
     });
-    section.on("granted", (granted) => this.#granted(granted));
-    section.on("lost", () => this.#lost());
-    section.on("lock:taken_by_admin", ({ adminUsername, reason }) => { this.takenBy = { name: adminUsername, reason }; });
-    section.on("lock:request_timeout", ({ reason, message }) => this.#outcome(reason, message));
-    section.on("lock:queue_left", ({ reason }) => reason !== "LEFT" && this.#outcome(reason));
-    section.on("lock:request_closed", ({ outcome }) => this.#outcome(`REQUEST_${outcome}`));
-    section.on("lock:takeover_closed", ({ outcome }) => this.#outcome(`TAKEOVER_${outcome}`));
+    on(section, "granted", (granted) => this.#granted(granted));
+    on(section, "lost", () => this.#lost());
+    on(section, "lock:taken_by_admin", ({ adminUsername, reason }) => { this.takenBy = { name: adminUsername, reason }; });
+    on(section, "lock:request_timeout", ({ reason, message }) => this.#outcome(reason, message));
+    on(section, "lock:queue_left", ({ reason }) => reason !== "LEFT" && this.#outcome(reason));
+    on(section, "lock:request_closed", ({ outcome }) => this.#outcome(`REQUEST_${outcome}`));
+    on(section, "lock:takeover_closed", ({ outcome }) => this.#outcome(`TAKEOVER_${outcome}`));
   }
 
   #listen(target, type, listener) {
@@ -127,6 +128,7 @@ export class Tab extends EventTarget {
 
   end() {
     clearInterval(this.toucher);
+    this.ended.abort();
     this.#forget();
     this.client.close();
   }
@@ -152,19 +154,21 @@ export class Tab extends EventTarget {
 
   // ---- what the user wants ----
 
-  // Runs a request; says why not, if not.
+  // Runs a request; says why not, if not. True: it was granted.
   async ask(run) {
     this.attempt = null;
     this.asking++;
     try {
       await run(this.section);
+      return true;
     } catch (error) {
       if (!error.code) throw error;
       this.#say({ code: error.code });
+      return false;
     } finally {
       this.asking--;
+      this.#changed();
     }
-    this.#changed();
   }
 
   #outcome(code, detail) { this.#say({ kind: "outcome", code, detail }); }
