@@ -30,6 +30,7 @@ bool run_cycle(const struct bench *b) MUST_CHECK;
 bool run_fanout(const struct bench *b) MUST_CHECK;
 bool run_idle(const struct bench *b) MUST_CHECK;
 bool run_idle_tls(const struct bench *b) MUST_CHECK;
+bool run_instances(const struct bench *b) MUST_CHECK;
 bool run_join(const struct bench *b) MUST_CHECK;
 bool run_rate(const struct bench *b) MUST_CHECK;
 bool run_peers(const struct bench *b) MUST_CHECK;

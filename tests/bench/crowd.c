@@ -37,7 +37,9 @@ static bool is_editor(const struct crowd *c, unsigned index) {
 }
 
 static unsigned room_of(const struct crowd *c, unsigned index) {
-    return index / c->plan.per_room;
+    unsigned room = index / c->plan.per_room;
+
+    return c->plan.rooms != NULL ? c->plan.rooms[room] : room;
 }
 
 /* ---- life ---- */

@@ -16,8 +16,9 @@ struct crowd_plan {
     enum crowd_dialect dialect;
     unsigned count;
     unsigned per_room;
-    bool editors;         /* the first of each room has its lock */
-    const char *presence; /* as in resource:join */
+    const unsigned *rooms; /* their numbers, as many as there are; NULL: from 0 */
+    bool editors;          /* the first of each room has its lock */
+    const char *presence;  /* as in resource:join */
     enum keys_alg alg;
     const struct keys *keys;
     bool tls;

@@ -6,6 +6,7 @@
 #include "cycle.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "direct.h"
@@ -17,7 +18,6 @@
 
 #define ENTER_MS 60000
 #define DRAIN_MS 10000
-#define WARM_UP_MS 300
 
 struct cycle {
     struct crowd *crowd;
@@ -95,7 +95,7 @@ static double each_us(uint64_t ns, uint64_t count) {
 static bool measure(struct cycle *y, unsigned run_ms, pid_t server, pid_t redis,
                     struct cycle_cost *cost) {
     begin(y, UINT64_MAX);
-    if (!crowd_run(y->crowd, WARM_UP_MS, NULL, NULL)) {
+    if (!crowd_run(y->crowd, CYCLE_WARM_UP_MS, NULL, NULL)) {
         return false;
     }
     uint64_t from = monotonic_ns(), cpu = process_cpu_ns(server);
@@ -116,6 +116,24 @@ bool cycle_round(const struct crowd_plan *plan, unsigned run_ms, pid_t server, p
                  struct cycle_cost *cost) {
     struct cycle y;
     bool ok = open_cycle(&y, plan) && measure(&y, run_ms, server, redis, cost);
+    close_cycle(&y);
+    return ok;
+}
+
+static bool answer(int answers, uint64_t number) {
+    return write(answers, &number, sizeof number) == sizeof number;
+}
+
+bool cycle_drive(const struct crowd_plan *plan, unsigned run_ms, int orders, int answers) {
+    struct cycle y;
+    char order;
+    bool ok = open_cycle(&y, plan) && answer(answers, 0) && read(orders, &order, 1) == 1 &&
+              begin(&y, UINT64_MAX) && crowd_run(y.crowd, CYCLE_WARM_UP_MS, NULL, NULL);
+
+    y.operations = 0;
+    ok = ok && crowd_run(y.crowd, run_ms, NULL, NULL) && answer(answers, y.operations);
+    y.stopping = true;
+    ok = ok && crowd_run(y.crowd, DRAIN_MS, is_quiet, &y) && y.waiting == 0;
     close_cycle(&y);
     return ok;
 }
@@ -147,7 +165,7 @@ static bool one_round(const struct bench *b, const struct stack *s, const struct
     if (!measure_floor(b, plan, FLOOR_ECHO, &echo) ||
         !measure_floor(b, plan, FLOOR_SAME_IO, &same_io) ||
         !direct_in_flight(s->redis_socket, b->in_flight, b->round_ms, s->redis, &direct) ||
-        !measure(daemon, b->round_ms, s->daemon, s->redis, &cost)) {
+        !measure(daemon, b->round_ms, s->daemons[0].pid, s->redis, &cost)) {
         return false;
     }
     double call = each_us(direct.cpu_ns, direct.calls);
@@ -258,7 +276,7 @@ bool run_cycle(const struct bench *b) {
                                     .presence = "none",
                                     .alg = KEYS_HS256,
                                     .keys = &s.keys,
-                                    .port = s.port};
+                                    .port = s.daemons[0].port};
     bool ok = low_load(b, &s, &plan) && in_flight(b, &s, &plan);
     stack_stop(&s);
     return ok;

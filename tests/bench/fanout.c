@@ -105,7 +105,7 @@ static bool one_size(const struct bench *b, const struct stack *s, unsigned rece
                                     .presence = "none",
                                     .alg = KEYS_HS256,
                                     .keys = &s->keys,
-                                    .port = s->port};
+                                    .port = s->daemons[0].port};
     struct crowd_plan floor_plan = plan;
     struct samples own = {0}, bare = {0}, ratio = {0}, rate = {0}, bare_rate = {0};
     struct fanout_cost cost = {0}, floor_cost = {0};
@@ -114,7 +114,7 @@ static bool one_size(const struct bench *b, const struct stack *s, unsigned rece
     bool ok = floor > 0;
     for (unsigned i = 0; ok && i < b->rounds && i < MAX_ROUNDS; i++) {
         ok = fanout_round(&floor_plan, b->round_ms, floor, &floor_cost) &&
-             fanout_round(&plan, b->round_ms, s->daemon, &cost);
+             fanout_round(&plan, b->round_ms, s->daemons[0].pid, &cost);
         samples_add(&own, cost.us);
         samples_add(&bare, floor_cost.us);
         samples_add(&ratio, cost.us / floor_cost.us);

@@ -41,17 +41,17 @@ static bool watch(const struct bench *b, unsigned per_room, bool tls, const char
                                     .alg = KEYS_HS256,
                                     .keys = &s.keys,
                                     .tls = tls,
-                                    .port = s.port};
+                                    .port = s.daemons[0].port};
     struct crowd *c = crowd_create(&plan, on_message, NULL);
     bool ok = crowd_enter(c, 0, WARM, 16, ENTER_MS) && crowd_run(c, SETTLE_MS / 10, NULL, NULL);
-    uint64_t before = process_rss_bytes(s.daemon);
+    uint64_t before = process_rss_bytes(s.daemons[0].pid);
     ok = ok && crowd_enter(c, WARM, plan.count, 64, ENTER_MS) &&
          crowd_run(c, b->idle_ms < SETTLE_MS ? b->idle_ms : SETTLE_MS, NULL, NULL);
-    uint64_t after = process_rss_bytes(s.daemon), cpu = process_cpu_ns(s.daemon);
+    uint64_t after = process_rss_bytes(s.daemons[0].pid), cpu = process_cpu_ns(s.daemons[0].pid);
     ok = ok && crowd_run(c, b->idle_ms, NULL, NULL);
     if (ok) {
-        report(b, kind, tls, after > before ? after - before : 0, process_cpu_ns(s.daemon) - cpu,
-               b->idle_ms);
+        report(b, kind, tls, after > before ? after - before : 0,
+               process_cpu_ns(s.daemons[0].pid) - cpu, b->idle_ms);
     }
     crowd_destroy(&c);
     stack_stop(&s);

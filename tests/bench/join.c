@@ -32,14 +32,14 @@ static bool measure(const struct bench *b, unsigned count, struct cost *cost) {
                                     .presence = "diff",
                                     .alg = KEYS_HS256,
                                     .keys = &s.keys,
-                                    .port = s.port};
+                                    .port = s.daemons[0].port};
     struct crowd *c = crowd_create(&plan, on_message, NULL);
     bool ok = crowd_make_tokens(c);
-    uint64_t cpu = process_cpu_ns(s.daemon), redis = process_cpu_ns(s.redis);
+    uint64_t cpu = process_cpu_ns(s.daemons[0].pid), redis = process_cpu_ns(s.redis);
     ok = ok && crowd_enter(c, 0, count, AT_ONCE, ENTER_MS);
     *cost = (struct cost){
         (double)crowd_received(c) / count,
-        (double)(process_cpu_ns(s.daemon) - cpu) / 1000 / count,
+        (double)(process_cpu_ns(s.daemons[0].pid) - cpu) / 1000 / count,
         (double)(process_cpu_ns(s.redis) - redis) / 1000 / count,
     };
     crowd_destroy(&c);

@@ -88,8 +88,8 @@ static bool start(struct field *f, const struct bench *b, bool fan_out) {
             continue;
         }
         if (i == WSLOCKD) {
-            side->pid = f->stack.daemon;
-            side->port = f->stack.port;
+            side->pid = f->stack.daemons[0].pid;
+            side->port = f->stack.daemons[0].port;
         } else if (i == NCHAN) {
             side->pid = nchan_start(f->stack.folder, &side->port);
         } else {

@@ -11,7 +11,7 @@ target_link_libraries(wslock-bench PRIVATE wslock_lock PkgConfig::LIBJWT PkgConf
 # Each scenario waits for the recovery window of a new store: 3 s. `idle` is `idle-tls` without TLS.
 if(TARGET wslockd)
   add_test(NAME bench_smoke COMMAND wslock-bench --smoke --wslockd $<TARGET_FILE:wslockd>
-    cycle fanout peers peers-fanout rate join storm idle-tls)
+    cycle fanout peers peers-fanout rate join instances storm idle-tls)
   set_tests_properties(bench_smoke PROPERTIES TIMEOUT 180)
 endif()
 

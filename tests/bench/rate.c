@@ -138,8 +138,8 @@ bool run_rate(const struct bench *b) {
                               .presence = "none",
                               .alg = KEYS_HS256,
                               .keys = &s.keys,
-                              .port = s.port};
-    bool ok = few_and_many(b, &plan, s.daemon, s.redis, &few, &many);
+                              .port = s.daemons[0].port};
+    bool ok = few_and_many(b, &plan, s.daemons[0].pid, s.redis, &few, &many);
     pid_t floor = ok ? floor_start(FLOOR_ECHO, &plan.port) : 0;
     ok = floor > 0 && few_and_many(b, &plan, floor, 0, &floor_few, &floor_many);
     process_stop(&floor);

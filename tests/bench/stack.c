@@ -17,20 +17,24 @@
 
 static const char CONFIG[] = "listen:\n"
                              "  - {address: 127.0.0.1, port: %u, %s}\n"
-                             "ops: {address: 127.0.0.1, port: %u, socket: %s/ops.sock}\n"
+                             "ops: {address: 127.0.0.1, port: %u, socket: %s/ops-%u.sock}\n"
                              "auth:\n"
                              "  algorithms: [HS256, ES256]\n"
                              "  keys:\n"
                              "    - {kid: hs, alg: HS256, secretFile: %s/hs256}\n"
                              "    - {kid: es, alg: ES256, publicKeyFile: %s/es256.pem}\n"
                              "redis: {url: \"unix:%s\"}\n"
+                             "instance: bench-%u\n"
                              "limits:\n"
                              "  handshakesPerSecond: 1000000\n"
                              "  messagesPerSecond: 1000000\n"
                              "  messageBurst: 1000000\n"
-                             "audit: {file: %s/audit.jsonl}\n";
+                             "audit: {file: %s/audit-%u.jsonl}\n";
 
-static bool write_config(const struct stack *s, bool tls, const char *path) {
+static bool write_config(const struct stack *s, const struct stack_daemon *d, bool tls,
+                         const char *path) {
+    unsigned index = (unsigned)(d - s->daemons);
+
     char listener[256] = "plaintext: true";
     if (tls) {
         snprintf(listener, sizeof listener,
@@ -41,12 +45,13 @@ static bool write_config(const struct stack *s, bool tls, const char *path) {
     if (file == NULL) {
         return false;
     }
-    bool ok = fprintf(file, CONFIG, s->port, listener, s->ops_port, s->folder, s->folder, s->folder,
-                      s->redis_socket, s->folder) > 0;
+    bool ok = fprintf(file, CONFIG, d->port, listener, d->ops_port, s->folder, index, s->folder,
+                      s->folder, s->redis_socket, index, s->folder, index) > 0;
     return fclose(file) == 0 && ok;
 }
 
-static bool redis_answers(const struct stack *s) {
+static bool redis_answers(const void *of) {
+    const struct stack *s = of;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s", s->redis_socket);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -58,10 +63,11 @@ static bool redis_answers(const struct stack *s) {
 }
 
 /* Whether it can grant locks, by its operations endpoint. */
-static bool daemon_is_ready(const struct stack *s) {
+static bool daemon_is_ready(const void *of) {
+    const struct stack_daemon *d = of;
     static const char request[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     char answer[13] = "";
-    int fd = process_connect(s->ops_port);
+    int fd = process_connect(d->ops_port);
     if (fd < 0) {
         return false;
     }
@@ -71,10 +77,10 @@ static bool daemon_is_ready(const struct stack *s) {
     return ready;
 }
 
-static bool wait_until(const struct stack *s, pid_t pid, bool (*is_ready)(const struct stack *s)) {
+static bool wait_until(pid_t pid, bool (*is_ready)(const void *of), const void *of) {
     uint64_t end = monotonic_ns() + START_MS * 1000000ull;
     while (pid > 0 && process_alive(pid) && monotonic_ns() < end) {
-        if (is_ready(s)) {
+        if (is_ready(of)) {
             return true;
         }
         usleep(POLL_US);
@@ -101,7 +107,7 @@ static bool start_redis(struct stack *s) {
                                 NULL};
     snprintf(log, sizeof log, "%s/redis.log", s->folder);
     s->redis = process_spawn(argv, log);
-    if (wait_until(s, s->redis, redis_answers)) {
+    if (wait_until(s->redis, redis_answers, s)) {
         return true;
     }
     complain("redis-server did not start:");
@@ -112,15 +118,17 @@ static bool start_redis(struct stack *s) {
 static bool start_daemon(struct stack *s, const struct bench *b, bool tls) {
     char log[128], config[128];
     const char *const argv[] = {b->wslockd, "--config", config, NULL};
-    snprintf(log, sizeof log, "%s/wslockd.log", s->folder);
-    snprintf(config, sizeof config, "%s/wslockd.yaml", s->folder);
-    s->port = process_free_port();
-    s->ops_port = process_free_port();
-    if (!write_config(s, tls, config)) {
+    struct stack_daemon *d = &s->daemons[s->daemon_count];
+    snprintf(log, sizeof log, "%s/wslockd-%u.log", s->folder, s->daemon_count);
+    snprintf(config, sizeof config, "%s/wslockd-%u.yaml", s->folder, s->daemon_count);
+    d->port = process_free_port();
+    d->ops_port = process_free_port();
+    if (!write_config(s, d, tls, config)) {
         return false;
     }
-    s->daemon = process_spawn(argv, log);
-    if (wait_until(s, s->daemon, daemon_is_ready)) {
+    d->pid = process_spawn(argv, log);
+    s->daemon_count++;
+    if (wait_until(d->pid, daemon_is_ready, d)) {
         return true;
     }
     complain("%s did not get ready:", b->wslockd);
@@ -142,6 +150,10 @@ bool stack_start(struct stack *s, const struct bench *b, bool tls) {
     return false;
 }
 
+bool stack_add_daemon(struct stack *s, const struct bench *b) {
+    return s->daemon_count < STACK_DAEMONS && start_daemon(s, b, false);
+}
+
 static void remove_folder(const char *folder) {
     DIR *dir = opendir(folder);
     struct dirent *entry;
@@ -157,7 +169,9 @@ static void remove_folder(const char *folder) {
 }
 
 void stack_stop(struct stack *s) {
-    process_stop(&s->daemon);
+    for (unsigned i = 0; i < s->daemon_count; i++) {
+        process_stop(&s->daemons[i].pid);
+    }
     process_stop(&s->redis);
     keys_fini(&s->keys);
     if (s->keep) {

@@ -36,11 +36,11 @@ static bool measure(const struct bench *b, bool throttled, struct storm *out) {
                                     .presence = "diff",
                                     .alg = KEYS_ES256,
                                     .keys = &s.keys,
-                                    .port = s.port};
+                                    .port = s.daemons[0].port};
     struct crowd *c = crowd_create(&plan, on_message, NULL);
     bool ok = crowd_make_tokens(c) && crowd_enter(c, 0, plan.count, 64, ENTER_MS);
-    pid_t throttle = ok && throttled ? process_throttle(s.daemon) : 0;
-    uint64_t cpu = process_cpu_ns(s.daemon), redis = process_cpu_ns(s.redis),
+    pid_t throttle = ok && throttled ? process_throttle(s.daemons[0].pid) : 0;
+    uint64_t cpu = process_cpu_ns(s.daemons[0].pid), redis = process_cpu_ns(s.redis),
              begin = monotonic_ns();
     if (ok) {
         crowd_drop(c);
@@ -48,12 +48,12 @@ static bool measure(const struct bench *b, bool throttled, struct storm *out) {
     }
     *out = (struct storm){
         .seconds = (double)(monotonic_ns() - begin) / 1e9,
-        .cpu_us = (double)(process_cpu_ns(s.daemon) - cpu) / 1000 / b->storm,
+        .cpu_us = (double)(process_cpu_ns(s.daemons[0].pid) - cpu) / 1000 / b->storm,
         .redis_us = (double)(process_cpu_ns(s.redis) - redis) / 1000 / b->storm,
         .repeated = crowd_retries(c),
         .degraded = crowd_degraded(c),
     };
-    process_unthrottle(&throttle, s.daemon);
+    process_unthrottle(&throttle, s.daemons[0].pid);
     crowd_destroy(&c);
     stack_stop(&s);
     return ok;
