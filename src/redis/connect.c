@@ -262,7 +262,7 @@ static void begin(struct redis_link *link, const char *host, int port) {
 /* ---- the master, by its name ---- */
 
 /* address NULL: it is not known. */
-static void set_target(struct redis_link *link, const struct sentinel_address *address) {
+static void set_target(struct redis_link *link, const struct redis_address *address) {
     const char *name = link->config->redis.sentinel_master;
 
     mem_free(link->target);
@@ -275,7 +275,7 @@ static void set_target(struct redis_link *link, const struct sentinel_address *a
     }
 }
 
-static void on_found(void *ctx, const struct sentinel_address *address) {
+static void on_found(void *ctx, const struct redis_address *address) {
     struct redis_link *link = ctx;
 
     if (link->state == LINK_FINDING) {
@@ -329,17 +329,6 @@ void link_init_finder(struct redis_link *link, const struct redis_link *beside) 
 
 /* ---- attempts ---- */
 
-/* A configured feature that this program does not support, or NULL. */
-static const char *unsupported(const struct config *c) {
-    if (c->redis.cluster_nodes.count > 0) {
-        return "redis.cluster: not supported by this version";
-    }
-    if (c->redis.unix_path == NULL && c->redis.host == NULL && c->redis.sentinel_master == NULL) {
-        return "redis: no address";
-    }
-    return NULL;
-}
-
 static bool prepare_tls(struct redis_link *link) {
     char *problem = NULL;
 
@@ -356,15 +345,14 @@ static bool prepare_tls(struct redis_link *link) {
 
 static void attempt(struct redis_link *link) {
     const struct config *c = link->config;
-    const char *missing = unsupported(c);
 
     link->attempted_ms = uv_now(link->loop);
     link->switched = false;
-    if (missing != NULL) {
-        fail(link, missing);
+    if (!prepare_tls(link)) {
         return;
     }
-    if (!prepare_tls(link)) {
+    if (link->address.port != 0) {
+        begin(link, link->address.host, link->address.port);
         return;
     }
     if (link->sentinel == NULL) {

@@ -27,9 +27,14 @@ static void on_idle(uv_idle_t *idle) {
     }
 }
 
-static char *target_of(const struct config *config) {
-    const char *host = config->redis.host != NULL ? config->redis.host : "";
+static char *target_at(const char *host, int port) {
+    return mem_printf(strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host, port);
+}
 
+static char *target_of(const struct config *config, const struct redis_address *address) {
+    if (address->port != 0) {
+        return target_at(address->host, address->port);
+    }
     if (config->redis.sentinel_master != NULL) {
         return mem_printf("master %s", config->redis.sentinel_master);
     }
@@ -39,7 +44,12 @@ static char *target_of(const struct config *config) {
     if (config->redis.unix_path != NULL) {
         return mem_strdup(config->redis.unix_path);
     }
-    return mem_printf(strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host, config->redis.port);
+    return target_at(config->redis.host != NULL ? config->redis.host : "", config->redis.port);
+}
+
+/* Which node it shall lead to is not known. */
+static bool is_nowhere(const struct redis_link *link) {
+    return link->address.port == 0 && link->config->redis.cluster_nodes.count > 0;
 }
 
 /* CLIENT SETNAME takes printable characters without spaces. */
@@ -56,13 +66,15 @@ static char *client_name_of(const char *name) {
 
 static struct redis_link *create(uv_loop_t *loop, const struct config *config, const char *name,
                                  const struct redis_link_callbacks *callbacks,
+                                 const struct redis_address *address,
                                  const struct redis_link *beside) {
     struct redis_link *link = mem_zalloc(sizeof *link);
 
     link->loop = loop;
     link->config = config;
+    link->address = *address;
     link->name = client_name_of(name);
-    link->target = target_of(config);
+    link->target = target_of(config, address);
     link->callbacks = *callbacks;
     link->state = LINK_PAUSED;
     link->backoff_ms = LINK_BACKOFF_MIN_MS;
@@ -77,18 +89,28 @@ static struct redis_link *create(uv_loop_t *loop, const struct config *config, c
     link->idle.data = link->attempt.data = link->deadline.data = link;
     link->open_handles = 3;
     link_init_finder(link, beside);
-    link_attempt_soon(link, 0);
+    if (!is_nowhere(link)) {
+        link_attempt_soon(link, 0);
+    }
     return link;
 }
 
 struct redis_link *redis_link_create(uv_loop_t *loop, const struct config *config, const char *name,
                                      const struct redis_link_callbacks *callbacks) {
-    return create(loop, config, name, callbacks, NULL);
+    static const struct redis_address none;
+
+    return create(loop, config, name, callbacks, &none, NULL);
+}
+
+struct redis_link *redis_link_create_at(uv_loop_t *loop, const struct config *config,
+                                        const struct redis_address *address, const char *name,
+                                        const struct redis_link_callbacks *callbacks) {
+    return create(loop, config, name, callbacks, address, NULL);
 }
 
 struct redis_link *redis_link_create_beside(const struct redis_link *other, const char *name,
                                             const struct redis_link_callbacks *callbacks) {
-    return create(other->loop, other->config, name, callbacks, other);
+    return create(other->loop, other->config, name, callbacks, &other->address, other);
 }
 
 static void on_handle_closed(uv_handle_t *handle) {

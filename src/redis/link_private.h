@@ -53,7 +53,8 @@ struct redis_link {
     bool drop;                    /* the idle hook must free the context */
     char reason[LINK_REASON_LEN]; /* why gone or drop is set */
 
-    struct sentinel *sentinel; /* NULL: the configuration has the address */
+    struct redis_address address; /* of a node of a Cluster; port 0: the configuration's */
+    struct sentinel *sentinel;    /* NULL: no Sentinel tells the address */
     struct sentinel_user finder;
     bool switched;         /* the master is elsewhere: the next attempt needs no pause */
     uint64_t attempted_ms; /* when the last attempt began, uv_now */

@@ -25,7 +25,7 @@ struct sentinel {
     const struct config *config;
     struct redis_tls *tls; /* NULL without TLS */
     struct list users;
-    struct sentinel_address master; /* as last heard; port 0: never */
+    struct redis_address master; /* as last heard; port 0: never */
 
     size_t first;                 /* the Sentinel that is asked first */
     size_t asked;                 /* in this round */
@@ -33,16 +33,15 @@ struct sentinel {
     bool moved;                   /* `master` comes from a message, and nobody has doubted it */
     struct sentinel_conn *asking; /* NULL: no round */
     struct sentinel_conn *watch;  /* NULL: none */
-    struct sentinel_address
-        other;               /* named in this round, against a connected master; port 0: none */
-    char reason[REASON_LEN]; /* of this round's failures */
+    struct redis_address other; /* named in this round, against a connected master; port 0: none */
+    char reason[REASON_LEN];    /* of this round's failures */
     uint64_t pause_ms;
     uv_timer_t timer; /* the next round, without anybody's request */
 };
 
-static void on_address(void *ctx, const struct sentinel_address *address);
+static void on_address(void *ctx, const struct redis_address *address);
 static void on_watching(void *ctx);
-static void on_switch(void *ctx, const struct sentinel_address *address);
+static void on_switch(void *ctx, const struct redis_address *address);
 static void on_end(void *ctx, struct sentinel_conn *conn, const char *reason);
 
 /* ---- rounds ---- */
@@ -91,11 +90,11 @@ static void begin_later(struct sentinel *s) {
 
 /* ---- what users are told ---- */
 
-static void set_master(struct sentinel *s, const struct sentinel_address *address,
+static void set_master(struct sentinel *s, const struct redis_address *address,
                        const struct sentinel_conn *from) {
     bool first = s->master.port == 0;
 
-    if (sentinel_address_eq(&s->master, address)) {
+    if (redis_address_eq(&s->master, address)) {
         return;
     }
     s->master = *address;
@@ -109,7 +108,7 @@ static void set_master(struct sentinel *s, const struct sentinel_address *addres
 
 static void tell_all(struct sentinel *s) {
     LIST_FOREACH_ENTRY(struct sentinel_user, user, node, &s->users) {
-        bool elsewhere = user->at.port != 0 && !sentinel_address_eq(&user->at, &s->master);
+        bool elsewhere = user->at.port != 0 && !redis_address_eq(&user->at, &s->master);
 
         if (user->waiting) {
             user->waiting = false;
@@ -142,9 +141,9 @@ static bool is_last(const struct sentinel *s) {
     return s->asked + 1 == s->config->redis.sentinel_nodes.count;
 }
 
-static bool contradicts(const struct sentinel *s, const struct sentinel_address *address) {
+static bool contradicts(const struct sentinel *s, const struct redis_address *address) {
     LIST_FOREACH_ENTRY(const struct sentinel_user, user, node, &s->users) {
-        if (user->up && !sentinel_address_eq(&user->at, address)) {
+        if (user->up && !redis_address_eq(&user->at, address)) {
             return true;
         }
     }
@@ -152,7 +151,7 @@ static bool contradicts(const struct sentinel *s, const struct sentinel_address 
 }
 
 /* Only a connection that asks gets an address. It becomes the watched one. */
-static void on_address(void *ctx, const struct sentinel_address *address) {
+static void on_address(void *ctx, const struct redis_address *address) {
     struct sentinel *s = ctx;
 
     if (contradicts(s, address) && !is_last(s)) {
@@ -178,7 +177,7 @@ static void on_watching(void *ctx) {
 }
 
 /* Another Sentinel that is being asked may not know it yet. */
-static void on_switch(void *ctx, const struct sentinel_address *address) {
+static void on_switch(void *ctx, const struct redis_address *address) {
     struct sentinel *s = ctx;
 
     sentinel_conn_close(&s->asking);

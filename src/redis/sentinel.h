@@ -18,10 +18,10 @@ struct sentinel;
  * this header. */
 struct sentinel_user {
     struct list node;
-    struct sentinel_address at; /* where it was told to connect to; port 0: nowhere */
-    bool waiting;               /* on_found or on_failed follows */
-    bool up;                    /* set by the user while it is connected there, to a master */
-    void (*on_found)(void *ctx, const struct sentinel_address *address);
+    struct redis_address at; /* where it was told to connect to; port 0: nowhere */
+    bool waiting;            /* on_found or on_failed follows */
+    bool up;                 /* set by the user while it is connected there, to a master */
+    void (*on_found)(void *ctx, const struct redis_address *address);
     void (*on_failed)(void *ctx, const char *reason);
     void (*on_switched)(void *ctx); /* the master is no longer at `at` */
     void *ctx;

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "lookup.h"
@@ -25,8 +24,7 @@ struct sentinel_conn {
     struct redis_tls *tls;
     struct sentinel_conn_callbacks callbacks;
     char *node;
-    char host[SENTINEL_HOST_LEN];
-    int port;
+    struct redis_address address;
 
     struct redis_lookup *lookup; /* NULL: none */
     struct redis_addresses addresses;
@@ -121,7 +119,7 @@ static void end_with_text(struct sentinel_conn *conn, struct str text) {
 }
 
 static void take_address(struct sentinel_conn *conn, const struct sentinel_reply *reply) {
-    struct sentinel_address address;
+    struct redis_address address;
     struct str problem;
 
     if (!sentinel_reply_address(reply, &address, &problem)) {
@@ -133,7 +131,7 @@ static void take_address(struct sentinel_conn *conn, const struct sentinel_reply
 }
 
 static void take_message(struct sentinel_conn *conn, const struct sentinel_reply *reply) {
-    struct sentinel_address address;
+    struct redis_address address;
 
     conn->unanswered = false; /* any message shows that it is alive */
     if (sentinel_reply_switch(reply, conn->config->redis.sentinel_master, &address)) {
@@ -297,14 +295,15 @@ static bool watch_socket(struct sentinel_conn *conn) {
 static void connect_next(struct sentinel_conn *conn) {
     const char *problem = NULL;
 
-    conn->c = redisConnectNonBlock(conn->addresses.text[conn->address_next++], conn->port);
+    conn->c = redisConnectNonBlock(conn->addresses.text[conn->address_next++], conn->address.port);
     if (conn->c == NULL) {
         problem = "out of memory";
     } else if (conn->c->err) {
         problem = conn->c->errstr;
     } else if (conn->config->redis.use_tls && conn->tls == NULL) {
         problem = "TLS could not be prepared";
-    } else if (conn->tls != NULL && !redis_tls_start(conn->tls, conn->c, conn->host, &problem)) {
+    } else if (conn->tls != NULL &&
+               !redis_tls_start(conn->tls, conn->c, conn->address.host, &problem)) {
         problem = problem != NULL ? problem : "TLS failed";
     } else if (!watch_socket(conn)) {
         problem = "cannot watch the socket";
@@ -332,13 +331,13 @@ static void begin(struct sentinel_conn *conn) {
     const char *problem;
 
     conn->begun = true;
-    if (redis_is_address(conn->host)) {
-        snprintf(conn->addresses.text[0], LOOKUP_ADDRESS_LEN, "%.63s", conn->host);
+    if (redis_is_address(conn->address.host)) {
+        snprintf(conn->addresses.text[0], LOOKUP_ADDRESS_LEN, "%.63s", conn->address.host);
         conn->addresses.count = 1;
         connect_next(conn);
         return;
     }
-    conn->lookup = redis_lookup_start(conn->loop, conn->host, on_resolved, conn, &problem);
+    conn->lookup = redis_lookup_start(conn->loop, conn->address.host, on_resolved, conn, &problem);
     if (conn->lookup == NULL) {
         end(conn, problem);
     }
@@ -372,19 +371,6 @@ static void on_timer(uv_timer_t *timer) {
     }
 }
 
-/* The configuration has checked it. */
-static void split_node(struct sentinel_conn *conn) {
-    const char *colon = strrchr(conn->node, ':');
-    const char *from = conn->node, *to = colon;
-
-    if (from[0] == '[') {
-        from++;
-        to--;
-    }
-    snprintf(conn->host, sizeof conn->host, "%.*s", (int)(to - from), from);
-    conn->port = (int)strtol(colon + 1, NULL, 10);
-}
-
 struct sentinel_conn *sentinel_conn_open(uv_loop_t *loop, const struct config *config,
                                          struct redis_tls *tls, const char *node,
                                          const struct sentinel_conn_callbacks *callbacks) {
@@ -395,7 +381,9 @@ struct sentinel_conn *sentinel_conn_open(uv_loop_t *loop, const struct config *c
     conn->tls = tls;
     conn->callbacks = *callbacks;
     conn->node = mem_strdup(node);
-    split_node(conn);
+    if (!redis_address_parse(&conn->address, str_of(node))) { /* the configuration has checked it */
+        conn->address.port = 0;
+    }
     buf_init(&conn->in);
     uv_timer_init(loop, &conn->timer);
     conn->timer.data = conn;

@@ -19,9 +19,9 @@ struct sentinel_conn;
 /* None is called from within a function of this header. In each of them the connection may be
  * closed. */
 struct sentinel_conn_callbacks {
-    void (*on_address)(void *ctx, const struct sentinel_address *address); /* the answer */
+    void (*on_address)(void *ctx, const struct redis_address *address); /* the answer */
     void (*on_watching)(void *ctx); /* the subscription is confirmed */
-    void (*on_switch)(void *ctx, const struct sentinel_address *address);
+    void (*on_switch)(void *ctx, const struct redis_address *address);
     /* Nothing follows: close it. */
     void (*on_end)(void *ctx, struct sentinel_conn *conn, const char *reason);
     void *ctx;

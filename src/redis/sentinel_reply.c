@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define HOST_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:_%-"
-
 enum { INCOMPLETE = 0, MALFORMED = -1 };
 
 /* The rest of the line that begins at `at`. Gives where the next line begins. */
@@ -125,17 +123,13 @@ ssize_t sentinel_reply_read(struct str data, struct sentinel_reply *out) {
                                                                     : len;
 }
 
-static bool read_address(struct str host, struct str port, struct sentinel_address *out) {
-    if (host.len == 0 || host.len >= sizeof out->host || !read_number(port, 65535, &out->port) ||
-        out->port == 0) {
-        return false;
-    }
-    memcpy(out->host, host.p, host.len);
-    out->host[host.len] = '\0';
-    return strspn(out->host, HOST_CHARACTERS) == host.len;
+static bool read_address(struct str host, struct str port, struct redis_address *out) {
+    int number;
+
+    return read_number(port, 65535, &number) && redis_address_set(out, host, number);
 }
 
-bool sentinel_reply_address(const struct sentinel_reply *reply, struct sentinel_address *out,
+bool sentinel_reply_address(const struct sentinel_reply *reply, struct redis_address *out,
                             struct str *problem) {
     if (reply->type == '-') {
         *problem = reply->items[0];
@@ -152,7 +146,7 @@ bool sentinel_reply_address(const struct sentinel_reply *reply, struct sentinel_
 
 /* "<name> <old address> <old port> <new address> <new port>" */
 bool sentinel_reply_switch(const struct sentinel_reply *reply, const char *master,
-                           struct sentinel_address *out) {
+                           struct redis_address *out) {
     struct str rest, words[4];
 
     if (reply->type != '*' || reply->count != 3 || !str_eqz(reply->items[0], "message") ||
@@ -166,8 +160,4 @@ bool sentinel_reply_switch(const struct sentinel_reply *reply, const char *maste
         }
     }
     return str_eqz(words[0], master) && read_address(words[3], rest, out);
-}
-
-bool sentinel_address_eq(const struct sentinel_address *a, const struct sentinel_address *b) {
-    return a->port == b->port && strcmp(a->host, b->host) == 0;
 }

@@ -11,16 +11,11 @@
 
 #include "wslock/base/macros.h"
 #include "wslock/base/str.h"
+#include "wslock/redis/address.h"
 
 #define SENTINEL_REPLY_MAX_ITEMS 4
 #define SENTINEL_REPLY_MAX_BYTES 2048
-#define SENTINEL_HOST_LEN 254 /* with the NUL */
 #define SENTINEL_SWITCH_CHANNEL "+switch-master"
-
-struct sentinel_address {
-    char host[SENTINEL_HOST_LEN]; /* a name or an address */
-    int port;
-};
 
 /* A status, an error, an integer, a bulk string, or an array of them. */
 struct sentinel_reply {
@@ -35,11 +30,10 @@ struct sentinel_reply {
 ssize_t sentinel_reply_read(struct str data, struct sentinel_reply *out) MUST_CHECK;
 /* The reply to SENTINEL GET-MASTER-ADDR-BY-NAME. False: *problem is static text, or the Sentinel's
  * own (borrowed from the reply, without a NUL). */
-bool sentinel_reply_address(const struct sentinel_reply *reply, struct sentinel_address *out,
+bool sentinel_reply_address(const struct sentinel_reply *reply, struct redis_address *out,
                             struct str *problem) MUST_CHECK;
 /* Whether it says that `master` is at another address now, which is set then. */
 bool sentinel_reply_switch(const struct sentinel_reply *reply, const char *master,
-                           struct sentinel_address *out) MUST_CHECK;
-bool sentinel_address_eq(const struct sentinel_address *a, const struct sentinel_address *b);
+                           struct redis_address *out) MUST_CHECK;
 
 #endif

@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct str rest = {(const char *)data, size};
-    struct sentinel_address address;
+    struct redis_address address;
     struct sentinel_reply reply;
     struct str problem;
     ssize_t len;

@@ -292,15 +292,18 @@ static void closed_port_fails_at_once(void **state) {
     close(fd);
 }
 
-static void unsupported_configurations_say_so(void **state) {
+static void a_link_without_a_node_of_the_cluster_stays_down(void **state) {
     struct fixture *f = *state;
-
+    struct answer answer = {0};
     char *nodes[] = {(char *)(uintptr_t) "127.0.0.1:6379"};
 
     f->config.redis.cluster_nodes = (struct config_strings){nodes, 1, true};
     connect_link(f);
-    RUN_UNTIL(&f->loop, f->seen.failed == 1);
-    assert_non_null(strstr(f->seen.reason, "cluster"));
+    ask(f, &answer, 1000, "PING");
+    RUN_UNTIL(&f->loop, answer.count == 1);
+    assert_int_equal(answer.status, REDIS_UNSENT);
+    assert_string_equal(redis_link_target(f->link), "cluster 127.0.0.1:6379");
+    assert_int_equal(f->seen.failed, 0);
 }
 
 #define LIBRARY(body) "#!lua name=test\nredis.register_function('run', function(KEYS) " body " end)"
@@ -509,7 +512,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_link_that_is_away_tries_often, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stall_of_ours_is_no_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(closed_port_fails_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(unsupported_configurations_say_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_link_without_a_node_of_the_cluster_stays_down, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_missing_function_is_loaded_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_script_that_cannot_be_loaded_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failing_script_is_an_unknown_outcome, setup, teardown),

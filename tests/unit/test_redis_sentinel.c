@@ -108,7 +108,7 @@ static void its_length_is_bounded(void **state) {
     assert_int_equal(read_bytes(text, SENTINEL_REPLY_MAX_BYTES + 1, &r), -1);
 }
 
-static bool address_of(const char *reply, struct sentinel_address *out, struct str *problem) {
+static bool address_of(const char *reply, struct redis_address *out, struct str *problem) {
     struct sentinel_reply r;
 
     assert_int_equal(read_text(reply, &r), strlen(reply));
@@ -131,7 +131,7 @@ static void an_address_is_checked(void **state) {
         "*2\r\n$5\r\na b\nc\r\n$4\r\n6379\r\n",
         "*2\r\n$8\r\n/tmp/a.s\r\n$4\r\n6379\r\n",
     };
-    struct sentinel_address a;
+    struct redis_address a;
     struct str problem;
     char text[400];
 
@@ -155,7 +155,7 @@ static void an_address_is_checked(void **state) {
     assert_true(str_eqz(problem, "IDONTKNOW No such master"));
 }
 
-static bool switch_of(const char *payload, struct sentinel_address *out) {
+static bool switch_of(const char *payload, struct redis_address *out) {
     char text[400];
     struct sentinel_reply r;
 
@@ -174,15 +174,15 @@ static void a_switch_names_the_new_address(void **state) {
         "wslock",
         "",
     };
-    const struct sentinel_address same = {"10.0.0.2", 6380}, host = {"10.0.0.3", 6380},
-                                  port = {"10.0.0.2", 6379};
-    struct sentinel_address a;
+    const struct redis_address same = {"10.0.0.2", 6380}, host = {"10.0.0.3", 6380},
+                               port = {"10.0.0.2", 6379};
+    struct redis_address a;
     struct sentinel_reply r;
 
     (void)state;
     assert_true(switch_of("wslock 10.0.0.1 6379 10.0.0.2 6380", &a));
-    assert_true(sentinel_address_eq(&a, &same));
-    assert_false(sentinel_address_eq(&a, &host) || sentinel_address_eq(&a, &port));
+    assert_true(redis_address_eq(&a, &same));
+    assert_false(redis_address_eq(&a, &host) || redis_address_eq(&a, &port));
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         assert_false(switch_of(wrong[i], &a));
     }

@@ -16,6 +16,7 @@
 #include "wslock/base/macros.h"
 #include "wslock/base/str.h"
 #include "wslock/config/config.h"
+#include "wslock/redis/address.h"
 
 typedef struct uv_loop_s uv_loop_t;
 
@@ -51,9 +52,13 @@ struct redis_link_callbacks {
 bool redis_link_check(const struct config *config, config_finding_cb on_problem,
                       void *ctx) MUST_CHECK;
 /* config is kept (reference). name appears in CLIENT SETNAME and the log. Connecting starts at
- * once. */
+ * once. With redis.cluster the link has no address and never connects. */
 struct redis_link *redis_link_create(uv_loop_t *loop, const struct config *config, const char *name,
                                      const struct redis_link_callbacks *callbacks);
+/* To a node of a Cluster. User, password and TLS are those of the configuration. */
+struct redis_link *redis_link_create_at(uv_loop_t *loop, const struct config *config,
+                                        const struct redis_address *address, const char *name,
+                                        const struct redis_link_callbacks *callbacks);
 /* Another connection to the same server, also where Sentinels tell which one that is. */
 struct redis_link *redis_link_create_beside(const struct redis_link *other, const char *name,
                                             const struct redis_link_callbacks *callbacks);
