@@ -15,14 +15,8 @@ void store_set_problem(const struct lock_node *node, const char *problem) {
     store->problem = mem_printf("%s: %s", redis_link_target(node->link), problem);
 }
 
-void store_mark_away(struct lock_node *node, const char *reason) {
-    struct lock_store *store = node->store;
-
-    store_set_problem(node, reason);
+static void go_away(struct lock_store *store) {
     reconcile_stop(store);
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        shard_away(&store->shards[i]);
-    }
     if (store->up) {
         store->up = false;
         store->down_since_ms = clock_boot_ms();
@@ -31,13 +25,22 @@ void store_mark_away(struct lock_node *node, const char *reason) {
     if (store->been_up) { /* also if not every shard was served since the last time */
         store->callbacks.on_degraded(store->callbacks.ctx);
     }
-    store_open(store);
+}
+
+void node_mark_away(struct lock_node *node, const char *reason) {
+    store_set_problem(node, reason);
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        shard_away(node->shards[i]);
+    }
+    node->up = false;
+    go_away(node->store);
+    store_open(node->store);
 }
 
 /* Changes reach clients only as events: without events nothing is served. */
-static bool can_open(const struct lock_node *node) {
-    return redis_link_is_up(node->link) && node->fits &&
-           (node->events_away_ms == 0 || !node_is_positioned(node));
+static bool can_open(const struct shard *s) {
+    return redis_link_is_up(s->node->link) && s->node->fits &&
+           (s->feed->away_ms == 0 || !feed_is_positioned(s->feed));
 }
 
 void store_open(struct lock_store *store) {
@@ -47,29 +50,30 @@ void store_open(struct lock_store *store) {
     for (unsigned i = 0; i < store->shard_count; i++) {
         struct shard *s = &store->shards[i];
 
-        if (s->state == SHARD_AWAY && can_open(s->node)) {
+        if (s->state == SHARD_AWAY && can_open(s)) {
             s->node->opened_ms = clock_boot_ms();
             shard_open(s);
         }
     }
 }
 
-static bool serves_all(const struct lock_store *store) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        if (!store->nodes[i].fits || store->nodes[i].events_away_ms != 0) {
+static bool serves_all(const struct lock_node *node) {
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        if (node->shards[i]->state != SHARD_SERVING || node->shards[i]->feed->away_ms != 0) {
             return false;
         }
     }
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        if (store->shards[i].state != SHARD_SERVING) {
-            return false;
-        }
-    }
-    return true;
+    return node->fits;
 }
 
 void store_check_recovered(struct lock_store *store) {
-    if (store->up || !serves_all(store)) {
+    bool up = true;
+
+    LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &store->nodes) {
+        node->up = node->up || serves_all(node);
+        up = up && node->up;
+    }
+    if (store->up || !up) {
         return;
     }
     store->up = store->been_up = true;
@@ -99,9 +103,11 @@ void node_unusable(struct lock_node *node, const char *problem) {
 }
 
 void lock_store_check_lease(struct lock_store *store) {
-    for (unsigned i = 0; store->up && i < store->shard_count; i++) {
-        if (!shard_is_leased(&store->shards[i])) {
-            store_mark_away(store->shards[i].node, "the lease has lapsed");
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        const struct shard *s = &store->shards[i];
+
+        if ((s->node->up || s->state == SHARD_SERVING) && !shard_is_leased(s)) {
+            node_mark_away(s->node, "the lease has lapsed");
         }
     }
 }

@@ -1,7 +1,8 @@
 /*
- * The store as a whole: up or away. It is up when every shard is served and the events of every
- * node are read. It goes away when the connection to a node is lost, or when watch.c finds that
- * something has not succeeded for two intervals of lease renewal.
+ * A node is up when each of its shards is served and its events are read. It goes away when the
+ * connection to it is lost, or when watch.c finds that something has not succeeded for two
+ * intervals of lease renewal. The store is up when every node is: clients know only one state. The
+ * shards of the other nodes are served all the time.
  */
 #ifndef WSLOCK_SRC_LOCK_AVAILABILITY_H
 #define WSLOCK_SRC_LOCK_AVAILABILITY_H
@@ -10,8 +11,8 @@
 
 /* Why the store is not up; the text begins with the node's address. */
 void store_set_problem(const struct lock_node *node, const char *problem);
-/* Nothing can be served, because of this node. Shards are opened again where that is possible. */
-void store_mark_away(struct lock_node *node, const char *reason);
+/* No shard of the node is served. They are opened again as soon as that is possible. */
+void node_mark_away(struct lock_node *node, const char *reason);
 /* Opens the shards that are away, where the server is usable and events can be read. */
 void store_open(struct lock_store *store);
 /* Up if every shard is served and the events are read. */

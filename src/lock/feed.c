@@ -1,9 +1,9 @@
 /*
- * The event feed: one XREAD over the streams of all shards of a node, on a connection of its own
- * because it blocks. Every event names the one before it (`prev`). If that is not the last event
- * taken, events were missed (trimmed, or the stream was lost), and the shard is resynchronised.
- * Events of our own replies are taken from the reply if they come next; their copies in the stream
- * are skipped.
+ * The event feed: XREAD over the streams of all shards of a server, or of one shard in a Cluster,
+ * which refuses to read several slots at once. It has a connection of its own because it blocks.
+ * Every event names the one before it (`prev`). If that is not the last event taken, events were
+ * missed (trimmed, or the stream was lost), and the shard is resynchronised. Events of our own
+ * replies are taken from the reply if they come next; their copies in the stream are skipped.
  */
 #include "feed.h"
 
@@ -28,17 +28,6 @@
 #define HEAD_ARGS 6
 #define BLOCK_ARG 4
 
-struct feed {
-    struct lock_node *node;
-    struct redis_link *link;
-    bool reading;
-    bool from_reply; /* the event being passed on comes from a reply */
-    struct wheel_timer retry_timer;
-    struct str *argv; /* of XREAD; the ids change each time */
-    char (*ids)[24];
-    char block[16]; /* how long a read waits for events, ms */
-};
-
 /* ---- entries ---- */
 
 static void log_malformed(const struct shard *s) {
@@ -61,17 +50,17 @@ static void apply(struct shard *s, const struct lock_event *event) {
 void feed_take_reply(struct shard *s, const struct lock_result *result) {
     bool next = s->positioned && result->event_count > 0 && result->events[0].prev == s->cursor;
 
-    s->node->feed->from_reply = true;
+    s->from_reply = true;
     for (size_t i = 0; next && i < result->event_count && !s->store->closing; i++) {
         apply(s, &result->events[i]);
     }
-    s->node->feed->from_reply = false;
+    s->from_reply = false;
 }
 
 void lock_note_ending(struct lock_store *store, const struct lock_event *event) {
     struct shard *s = store_shard(store, event->resource);
 
-    if (!s->node->feed->from_reply) { /* endings in replies were noted in before_done (store.c) */
+    if (!s->from_reply) { /* endings in replies were noted in before_done (store.c) */
         endings_note(s, event);
     }
 }
@@ -134,8 +123,7 @@ static void note_lag(const struct shard *s) {
 
 /* A reply has the streams in the order of the command, without those that have no new entries.
  * False: malformed. */
-static bool take_streams(const struct lock_node *node, const struct redis_reply *reply,
-                         size_t *news) {
+static bool take_streams(const struct feed *feed, const struct redis_reply *reply, size_t *news) {
     size_t count = redis_reply_count(reply);
     unsigned at = 0;
 
@@ -146,51 +134,51 @@ static bool take_streams(const struct lock_node *node, const struct redis_reply 
         if (!redis_reply_str(redis_reply_at(stream, 0), &key)) {
             return false;
         }
-        while (at < node->shard_count && !str_eq(node->shards[at]->keys.events, key)) {
+        while (at < feed->shard_count && !str_eq(feed->shards[at]->keys.events, key)) {
             at++;
         }
-        if (at == node->shard_count) {
+        if (at == feed->shard_count) {
             return false;
         }
-        take_stream(node->shards[at], redis_reply_at(stream, 1), news);
-        note_lag(node->shards[at]);
+        take_stream(feed->shards[at], redis_reply_at(stream, 1), news);
+        note_lag(feed->shards[at]);
     }
     return true;
 }
 
 /* ---- away ---- */
 
-static void note_away(const struct lock_node *node) {
-    if (node->events_away_ms != 0) {
-        metrics_set(METRIC_FEED_LAG, (double)(clock_boot_ms() - node->events_away_ms) / 1000, NULL,
-                    NULL);
+static void note_away(const struct feed *feed) {
+    if (feed->away_ms != 0) {
+        metrics_set(METRIC_FEED_LAG, (double)(clock_boot_ms() - feed->away_ms) / 1000, NULL, NULL);
     }
 }
 
-static void away(struct lock_node *node) {
-    if (node->events_away_ms == 0) {
-        node->events_away_ms = clock_boot_ms();
+static void away(struct feed *feed) {
+    if (feed->away_ms == 0) {
+        feed->away_ms = clock_boot_ms();
     }
 }
 
 /* A read succeeded. */
-static void back(struct lock_node *node) {
-    bool was_away = node->events_away_ms != 0;
+static void back(struct feed *feed) {
+    struct lock_store *store = feed->node->store;
+    bool was_away = feed->away_ms != 0;
 
-    note_away(node);
-    node->events_away_ms = 0;
-    node->events_read_ms = clock_boot_ms();
-    node->events_problem[0] = '\0';
+    note_away(feed);
+    feed->away_ms = 0;
+    feed->read_ms = clock_boot_ms();
+    feed->problem[0] = '\0';
     if (was_away) {
-        store_open(node->store);
-        store_check_recovered(node->store);
+        store_open(store);
+        store_check_recovered(store);
     }
 }
 
 /* An empty read also shows that events can be read, so reads return as often as leases are renewed.
  */
-static uint64_t at_most(const struct lock_node *node, uint64_t ms) {
-    uint64_t interval_ms = store_renewal_ms(node->store);
+static uint64_t at_most(const struct feed *feed, uint64_t ms) {
+    uint64_t interval_ms = store_renewal_ms(feed->node->store);
 
     return interval_ms < ms ? interval_ms : ms;
 }
@@ -198,75 +186,80 @@ static uint64_t at_most(const struct lock_node *node, uint64_t ms) {
 /* ---- reading ---- */
 
 static void on_retry(struct wheel_timer *timer) {
-    feed_read(CONTAINER_OF(timer, struct feed, retry_timer)->node);
+    feed_read(CONTAINER_OF(timer, struct feed, retry_timer));
+}
+
+static void refused(struct feed *feed, const char *error) {
+    static struct log_limit limit;
+
+    feed->reading = false;
+    if (log_limit_pass(&limit, 10)) {
+        log_warn("feed_refused", LF("error", error));
+    }
+    script_keep_problem(feed->problem, error);
+    away(feed);
+    note_away(feed);
+    wheel_set(feed->node->store->wheel, &feed->retry_timer, at_most(feed, RETRY_MAX_MS), on_retry);
 }
 
 static void on_read(void *arg, enum redis_status status, const struct redis_reply *reply,
                     const char *error) {
-    struct lock_node *node = arg;
-    struct feed *feed = node->feed;
-    static struct log_limit limit;
+    struct feed *feed = arg;
+    struct lock_store *store = feed->node->store;
     bool empty = status != REDIS_OK || redis_reply_is_nil(reply);
     size_t news = 0;
 
-    if (node->store->closing) {
+    if (store->closing || feed->link == NULL) {
         return;
     }
     if (status == REDIS_REFUSED) {
-        feed->reading = false;
-        if (log_limit_pass(&limit, 10)) {
-            log_warn("feed_refused", LF("error", error));
-        }
-        script_keep_problem(node->events_problem, error);
-        away(node);
-        note_away(node);
-        wheel_set(node->store->wheel, &feed->retry_timer, at_most(node, RETRY_MAX_MS), on_retry);
+        refused(feed, error);
         return;
     }
     /* feed->reading stays set: a call of feed_read from below would read these entries again. */
     if (!empty) {
-        redis_link_catch_up(node->link); /* replies before the events that they caused */
-        if (node->store->closing) {
+        redis_link_catch_up(feed->node->link); /* replies before the events that they caused */
+        if (store->closing) {
             return;
         }
-        if (!take_streams(node, reply, &news)) {
+        if (!take_streams(feed, reply, &news)) {
             feed->reading = false;
             redis_link_reset(feed->link, "malformed reply");
             return;
         }
     }
     if (status == REDIS_OK) {
-        back(node);
+        back(feed);
     }
     feed->reading = false;
     if (empty || news > 0) {
-        feed_read(node);
+        feed_read(feed);
     } else { /* all from our own replies: more of them are read in one batch */
-        wheel_set(node->store->wheel, &feed->retry_timer, GATHER_MS, on_retry);
+        wheel_set(store->wheel, &feed->retry_timer, GATHER_MS, on_retry);
     }
 }
 
-void feed_read(struct lock_node *node) {
-    struct feed *feed = node->feed;
-    struct str *ids = feed->argv + HEAD_ARGS + node->shard_count;
-    bool probe = node->events_away_ms != 0;
+void feed_read(struct feed *feed) {
+    const struct lock_store *store = feed->node->store;
+    struct str *ids = feed->argv + HEAD_ARGS + feed->shard_count;
+    bool probe = feed->away_ms != 0;
 
-    if (feed->reading || node->store->closing || !node_is_positioned(node) ||
+    if (feed->reading || store->closing || !feed_is_positioned(feed) ||
         !redis_link_is_up(feed->link)) {
         return;
     }
     feed->argv[BLOCK_ARG] = str_of(probe ? PROBE_TEXT : feed->block);
-    for (unsigned i = 0; i < node->shard_count; i++) {
-        struct shard *s = node->shards[i];
+    for (unsigned i = 0; i < feed->shard_count; i++) {
+        struct shard *s = feed->shards[i];
         int len = snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)s->cursor);
 
         s->asked = s->cursor;
         ids[i] = (struct str){feed->ids[i], (size_t)len};
     }
     feed->reading = true;
-    redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * node->shard_count), feed->argv,
-                       store_timeout_ms(node->store) + (probe ? 0 : at_most(node, BLOCK_MAX_MS)),
-                       on_read, node);
+    redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * feed->shard_count), feed->argv,
+                       store_timeout_ms(store) + (probe ? 0 : at_most(feed, BLOCK_MAX_MS)), on_read,
+                       feed);
 }
 
 /* ---- the link ---- */
@@ -276,54 +269,66 @@ static void on_up(void *ctx) {
 }
 
 static void on_down(void *ctx, const char *reason) {
-    struct lock_node *node = ctx;
+    struct feed *feed = ctx;
 
     log_info("feed_lost", LF("reason", reason));
-    script_keep_problem(node->events_problem, reason);
-    away(node);
+    script_keep_problem(feed->problem, reason);
+    away(feed);
 }
 
 static void on_fail(void *ctx, const char *reason) {
-    struct lock_node *node = ctx;
+    struct feed *feed = ctx;
 
     log_debug("feed_connect_failed", LF("reason", reason));
-    script_keep_problem(node->events_problem, reason);
-    note_away(node);
+    script_keep_problem(feed->problem, reason);
+    note_away(feed);
 }
 
-void feed_init(struct lock_node *node, const char *name) {
+static void connect(struct feed *feed) {
+    const struct redis_link_callbacks callbacks = {on_up, on_down, on_fail, feed};
+    char *name = node_link_name(feed->node, ":feed");
+
+    feed->link = redis_link_create_beside(feed->node->link, name, &callbacks);
+    mem_free(name);
+}
+
+void feed_create(struct lock_node *node, struct shard *const *shards, unsigned count) {
     static const char *const head[HEAD_ARGS] = {"XREAD", "COUNT",    COUNT_TEXT,
                                                 "BLOCK", PROBE_TEXT, "STREAMS"};
-    const struct redis_link_callbacks callbacks = {on_up, on_down, on_fail, node};
     struct feed *feed = mem_zalloc(sizeof *feed);
 
-    node->feed = feed;
     feed->node = node;
-    feed->argv = mem_calloc(HEAD_ARGS + 2 * (size_t)node->shard_count, sizeof *feed->argv);
-    feed->ids = mem_calloc(node->shard_count, sizeof *feed->ids);
+    feed->shards = mem_calloc(count, sizeof(struct shard *));
+    feed->shard_count = count;
+    feed->argv = mem_calloc(HEAD_ARGS + 2 * (size_t)count, sizeof *feed->argv);
+    feed->ids = mem_calloc(count, sizeof *feed->ids);
     for (size_t i = 0; i < HEAD_ARGS; i++) {
         feed->argv[i] = str_of(head[i]);
     }
-    for (unsigned i = 0; i < node->shard_count; i++) {
-        feed->argv[HEAD_ARGS + i] = node->shards[i]->keys.events;
+    for (unsigned i = 0; i < count; i++) {
+        feed->shards[i] = shards[i];
+        shards[i]->feed = feed;
+        feed->argv[HEAD_ARGS + i] = shards[i]->keys.events;
     }
     wheel_timer_init(&feed->retry_timer);
     snprintf(feed->block, sizeof feed->block, "%llu",
-             (unsigned long long)at_most(node, BLOCK_MAX_MS));
-    node->events_away_ms = clock_boot_ms();
-    feed->link = redis_link_create_beside(node->link, name, &callbacks);
+             (unsigned long long)at_most(feed, BLOCK_MAX_MS));
+    feed->away_ms = clock_boot_ms();
+    connect(feed);
 }
 
-void feed_fini(struct lock_node *node) {
-    struct feed *feed = node->feed;
-
+void feed_destroy(struct feed *feed) {
     wheel_cancel(&feed->retry_timer);
     redis_link_destroy(&feed->link);
+    for (unsigned i = 0; i < feed->shard_count; i++) {
+        feed->shards[i]->feed = NULL;
+    }
+    mem_free(feed->shards);
     mem_free(feed->argv);
     mem_free(feed->ids);
     mem_free(feed);
 }
 
-void feed_reset(struct lock_node *node, const char *reason) {
-    redis_link_reset(node->feed->link, reason);
+void feed_reset(struct feed *feed, const char *reason) {
+    redis_link_reset(feed->link, reason);
 }

@@ -4,9 +4,9 @@
 
 #include "state.h"
 
-/* Connects. The node has its shards already. */
-void node_init(struct lock_node *node);
+/* Connects to the configured server, which has all shards. */
+void node_create(struct lock_store *store);
 /* Calls that are under way end here. */
-void node_fini(struct lock_node *node);
+void node_destroy(struct lock_node *node);
 
 #endif

@@ -40,12 +40,8 @@ static void make_keys(struct shard *s, const char *prefix) {
     }
 }
 
-void shard_init(struct shard *s, struct lock_node *node, unsigned index) {
-    struct lock_store *store = node->store;
-
+void shard_init(struct shard *s, struct lock_store *store, unsigned index) {
     s->store = store;
-    s->node = node;
-    node->shards[node->shard_count++] = s;
     s->index = index;
     s->state = SHARD_AWAY;
     make_keys(s, store->config->redis.key_prefix);
@@ -272,16 +268,13 @@ bool shard_serves(struct shard *s) {
     return false;
 }
 
-/* Counted by our own clock from when the oldest renewal was sent, then given as store time. */
-int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t expires_ms,
-                                      const struct config_policy *policy) {
-    uint64_t sent = UINT64_MAX;
-    int64_t since_sent, until;
+/* Counted by our own clock from when the last renewal was sent, then given as store time. */
+int64_t lock_store_confirmed_until_ms(const struct lock_store *store, struct str resource,
+                                      int64_t expires_ms, const struct config_policy *policy) {
+    const struct shard *s = store_shard(store, resource);
+    int64_t since_sent = (int64_t)(clock_boot_ms() - s->lease_sent_ms);
+    int64_t until;
 
-    for (unsigned i = 0; i < store->shard_count; i++) {
-        sent = store->shards[i].lease_sent_ms < sent ? store->shards[i].lease_sent_ms : sent;
-    }
-    since_sent = (int64_t)(clock_boot_ms() - sent);
     until = lock_store_now_ms(store) - since_sent + store->config->redis.lease_ms - 1000;
     if (policy->disconnect == CONFIG_DISCONNECT_GRACE) {
         until += policy->grace_period_ms;

@@ -12,8 +12,8 @@ struct shard_hooks {
     void (*on_unusable)(struct shard *s, const char *problem);
 };
 
-/* Adds it to the shards of the node. */
-void shard_init(struct shard *s, struct lock_node *node, unsigned index);
+/* A node has to take it (node.h) before it is opened. */
+void shard_init(struct shard *s, struct lock_store *store, unsigned index);
 void shard_fini(struct shard *s);
 void shard_open(struct shard *s);
 void shard_away(struct shard *s);

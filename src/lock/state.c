@@ -3,6 +3,8 @@
 
 #include "crc16.h"
 
+#include "wslock/base/mem.h"
+
 unsigned lock_store_shard(const struct lock_store *store, struct str resource) {
     return crc16(args_document(resource)) % store->shard_count;
 }
@@ -20,18 +22,22 @@ int64_t lock_store_fed(const struct lock_store *store, struct str resource) {
 }
 
 void lock_store_send(struct lock_store *store) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        redis_link_send(store->nodes[i].link);
+    LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &store->nodes) {
+        redis_link_send(node->link);
     }
 }
 
 bool lock_store_is_busy(const struct lock_store *store) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        if (redis_link_is_busy(store->nodes[i].link)) {
+    LIST_FOREACH_ENTRY(const struct lock_node, node, of_store, &store->nodes) {
+        if (redis_link_is_busy(node->link)) {
             return true;
         }
     }
     return false;
+}
+
+bool lock_store_serves(const struct lock_store *store, struct str resource) {
+    return store_shard(store, resource)->state == SHARD_SERVING;
 }
 
 bool lock_store_window_open(const struct lock_store *store) {
@@ -43,13 +49,19 @@ bool lock_store_window_open(const struct lock_store *store) {
     return false;
 }
 
-bool node_is_positioned(const struct lock_node *node) {
-    for (unsigned i = 0; i < node->shard_count; i++) {
-        if (!node->shards[i]->positioned) {
+bool feed_is_positioned(const struct feed *feed) {
+    for (unsigned i = 0; i < feed->shard_count; i++) {
+        if (!feed->shards[i]->positioned) {
             return false;
         }
     }
     return true;
+}
+
+char *node_link_name(const struct lock_node *node, const char *tail) {
+    const char *instance = node->store->config->instance;
+
+    return mem_printf("wslockd:%s%s", instance != NULL ? instance : "", tail);
 }
 
 uint64_t store_renewal_ms(const struct lock_store *store) {

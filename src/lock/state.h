@@ -12,7 +12,8 @@
  *       │                                               └───┴── gap, window, unknown outcome ┘
  *       └── the store went away (from any state)
  *
- * The store as a whole is up when every shard is served and the events are read (availability.h).
+ * A node is up when each of its shards is served and the events are read, the store when every node
+ * is up (availability.h).
  */
 #ifndef WSLOCK_SRC_LOCK_STATE_H
 #define WSLOCK_SRC_LOCK_STATE_H
@@ -35,6 +36,7 @@ enum shard_state { SHARD_AWAY, SHARD_OPENING, SHARD_SYNCING, SHARD_SERVING };
 struct shard {
     struct lock_store *store;
     struct lock_node *node;
+    struct feed *feed; /* reads its events */
     unsigned index;
     enum shard_state state; /* set by shard.c only */
     struct shard_keys keys;
@@ -44,6 +46,7 @@ struct shard {
     int64_t cursor;     /* the last event taken, from the stream or from a reply */
     int64_t asked;      /* cursor when the stream was last read */
     bool positioned;    /* cursor is set */
+    bool from_reply;    /* the event that is being passed on comes from a reply */
     int64_t window;     /* of the last reply */
     int64_t reported;   /* the window of the last complete report */
     int64_t contact_ms; /* store time of the last answer outside a window */
@@ -79,9 +82,28 @@ struct clock_reading {
     uint64_t asked_ms, at_ms; /* boot times when the call was sent and the reply came */
 };
 
+/* Reads the event streams of some shards of a node, on a connection of its own (feed.c). */
+struct feed {
+    struct lock_node *node;
+    struct shard **shards;
+    unsigned shard_count;
+    uint64_t away_ms;               /* boot time since when events cannot be read; 0: they can */
+    uint64_t read_ms;               /* boot time of the last successful read */
+    char problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
+
+    struct redis_link *link;
+    bool reading;
+    struct wheel_timer retry_timer;
+    struct str *argv; /* of XREAD; the ids change each time */
+    char (*ids)[24];
+    char block[16]; /* how long a read waits for events, ms */
+};
+
 /* A server, with the shards that it has and the connections to it. */
 struct lock_node {
+    struct list of_store;
     struct lock_store *store;
+    bool up; /* see availability.h */
     struct shard **shards;
     unsigned shard_count;
 
@@ -93,11 +115,6 @@ struct lock_node {
     bool fits;                /* the server is usable and no right is missing */
     uint64_t opened_ms;       /* boot time when shards were last opened after they were away */
     struct watch *watch;
-
-    struct feed *feed;
-    uint64_t events_away_ms; /* boot time since when events cannot be read; 0: they can */
-    uint64_t events_read_ms; /* boot time of the last successful read */
-    char events_problem[LOCK_PROBLEM_LEN]; /* the last error since then; empty: none */
 };
 
 struct lock_store {
@@ -114,8 +131,7 @@ struct lock_store {
     struct shard *shards;
     unsigned shard_count;
 
-    struct lock_node *nodes;
-    unsigned node_count;
+    struct list nodes; /* struct lock_node, each with a shard at least */
 
     bool up;      /* see availability.h */
     bool been_up; /* since the start */
@@ -135,7 +151,9 @@ struct lock_store {
 
 struct shard *store_shard(const struct lock_store *store, struct str resource);
 /* The position in the stream of each of its shards is known; without it events cannot be read. */
-bool node_is_positioned(const struct lock_node *node);
+bool feed_is_positioned(const struct feed *feed);
+/* For CLIENT SETNAME: heap. */
+char *node_link_name(const struct lock_node *node, const char *tail) MUST_CHECK;
 /* Between two lease renewals. */
 uint64_t store_renewal_ms(const struct lock_store *store);
 /* For one command. */

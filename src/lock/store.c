@@ -87,7 +87,7 @@ static const struct script_hooks script_hooks = {before_done, after_done};
 
 static void on_serving(struct shard *s) {
     sweep_schedule(s);
-    feed_read(s->node);
+    feed_read(s->feed);
     store_check_recovered(s->store);
     if (s->sync_window != 0) {
         reconcile_begin(s->store);
@@ -105,14 +105,8 @@ static const struct shard_hooks shard_hooks = {on_serving, on_unusable};
 static void init_shards(struct lock_store *store) {
     store->shard_count = (unsigned)store->config->redis.shards;
     store->shards = mem_calloc(store->shard_count, sizeof *store->shards);
-    store->node_count = 1; /* the configuration has one server */
-    store->nodes = mem_calloc(store->node_count, sizeof *store->nodes);
-    for (unsigned i = 0; i < store->node_count; i++) {
-        store->nodes[i].store = store;
-        store->nodes[i].shards = mem_calloc(store->shard_count, sizeof(struct shard *));
-    }
     for (unsigned i = 0; i < store->shard_count; i++) {
-        shard_init(&store->shards[i], &store->nodes[i % store->node_count], i);
+        shard_init(&store->shards[i], store, i);
         sweep_init(&store->shards[i]);
         endings_init(&store->shards[i]);
     }
@@ -126,10 +120,6 @@ static void fini_shards(struct lock_store *store) {
         sweep_fini(&store->shards[i]);
         shard_fini(&store->shards[i]);
     }
-    for (unsigned i = 0; i < store->node_count; i++) {
-        mem_free(store->nodes[i].shards);
-    }
-    mem_free(store->nodes);
     mem_free(store->shards);
 }
 
@@ -145,14 +135,13 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
     store->script_hooks = &script_hooks;
     store->shard_hooks = &shard_hooks;
     store->down_since_ms = clock_boot_ms();
+    list_init(&store->nodes);
     rand_id(store->incarnation);
     instances_init(store);
     reconcile_init(store);
     listings_init(store);
     init_shards(store);
-    for (unsigned i = 0; i < store->node_count; i++) {
-        node_init(&store->nodes[i]);
-    }
+    node_create(store);
     metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
     return store;
 }
@@ -179,8 +168,8 @@ void lock_store_destroy(struct lock_store **storep) {
     }
     *storep = NULL;
     lock_store_give_up_leases(store);
-    for (unsigned i = 0; i < store->node_count; i++) {
-        node_fini(&store->nodes[i]);
+    LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &store->nodes) {
+        node_destroy(node);
     }
     listings_fini(store);
     reconcile_fini(store);

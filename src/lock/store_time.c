@@ -50,12 +50,12 @@ int64_t node_now_ms(const struct lock_node *node) {
 int64_t lock_store_now_ms(const struct lock_store *store) {
     int64_t least = INT64_MAX;
 
-    for (unsigned i = 0; i < store->node_count; i++) {
-        int64_t now_ms = node_now_ms(&store->nodes[i]);
+    LIST_FOREACH_ENTRY(const struct lock_node, node, of_store, &store->nodes) {
+        int64_t now_ms = node_time_known(node) ? node_now_ms(node) : INT64_MAX;
 
         least = now_ms < least ? now_ms : least;
     }
-    return least;
+    return least < INT64_MAX ? least : clock_wall_ms();
 }
 
 void args_not_after(struct script_args *a, const struct lock_node *node) {

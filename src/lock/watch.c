@@ -1,12 +1,10 @@
 /*
- * Decides when the store goes away. For each node a timer looks when leases were last renewed,
- * shards served, events read and rights complete. If one of them has not succeeded for two
- * intervals of lease renewal, the store is away. The error is reported, but does not matter for
- * that.
+ * Decides when a node goes away. For each node a timer looks when leases were last renewed, shards
+ * served, events read and rights complete. If one of them has not succeeded for two intervals of
+ * lease renewal, the node is away. The error is reported, but does not matter for that.
  *
- * The store has one state: a single shard that is not served makes it away for every client, since
- * `confirmedUntil` depends on the oldest lease of all shards. The other shards are then opened
- * again, and serve their rooms while that one is retried.
+ * A node has one state: a single shard that is not served makes it away for every client. The other
+ * shards are then opened again, and serve their rooms while that one is retried.
  */
 #include "watch.h"
 
@@ -58,7 +56,7 @@ static void fit_changed(struct lock_node *node) {
         w->problem[0] = '\0';
         store_open(node->store);
         store_check_recovered(node->store);
-    } else if (!node->store->up && w->problem[0] != '\0') {
+    } else if (!node->up && w->problem[0] != '\0') {
         store_set_problem(node, w->problem);
     }
 }
@@ -138,7 +136,8 @@ static void on_rights(void *arg, enum redis_status status, const struct redis_re
         return;
     }
     w->asking = false;
-    if (status == REDIS_UNSENT || w->server_unfit || !redis_link_is_up(node->link)) {
+    if (status == REDIS_UNSENT || w->server_unfit || node->link == NULL ||
+        !redis_link_is_up(node->link)) {
         return;
     }
     w->rights_fit = status == REDIS_OK && redis_reply_count(reply) == 0;
@@ -204,7 +203,7 @@ static const struct shard *find_unserved(const struct lock_node *node) {
     for (unsigned i = 0; i < node->shard_count; i++) {
         const struct shard *s = node->shards[i];
 
-        if (node->store->up ? is_stale(node, s->served_ms) : s->state != SHARD_SERVING) {
+        if (node->up ? is_stale(node, s->served_ms) : s->state != SHARD_SERVING) {
             found = s;
         }
         if (found == s && s->problem[0] != '\0') {
@@ -214,25 +213,39 @@ static const struct shard *find_unserved(const struct lock_node *node) {
     return found;
 }
 
-/* True: something has not succeeded for too long, or the store is away and something still fails.
- */
+/* NULL: the events of every shard are read. */
+static const struct feed *find_unread(const struct lock_node *node) {
+    const struct feed *before = NULL;
+
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        const struct feed *f = node->shards[i]->feed;
+
+        if (f != before &&
+            (node->up ? is_stale(node, f->read_ms) : f->away_ms != 0 && feed_is_positioned(f))) {
+            return f;
+        }
+        before = f;
+    }
+    return NULL;
+}
+
+/* True: something has not succeeded for too long, or the node is away and something still fails. */
 static bool find_cause(const struct lock_node *node, char out[LOCK_PROBLEM_LEN]) {
     const struct watch *w = node->watch;
     const struct shard *s = find_unserved(node);
-    bool rights = node->store->up ? is_stale(node, w->rights_ms) : !node->fits;
-    bool events = node->store->up ? is_stale(node, node->events_read_ms)
-                                  : node_is_positioned(node) && node->events_away_ms != 0;
+    bool rights = node->up ? is_stale(node, w->rights_ms) : !node->fits;
+    const struct feed *unread = find_unread(node);
 
-    if ((rights || events || s != NULL) && w->problem[0] != '\0') {
+    if ((rights || unread != NULL || s != NULL) && w->problem[0] != '\0') {
         script_keep_problem(out, w->problem);
     } else if (s != NULL && s->problem[0] != '\0') { /* before the feed, which fails with it */
         snprintf(out, LOCK_PROBLEM_LEN, "shard %u is not served: %.200s", s->index, s->problem);
-    } else if (events) {
+    } else if (unread != NULL) {
         snprintf(out, LOCK_PROBLEM_LEN, "its events cannot be read: %.200s",
-                 node->events_problem[0] != '\0' ? node->events_problem : "no answer");
-    } else if (s != NULL && node->store->up) {
+                 unread->problem[0] != '\0' ? unread->problem : "no answer");
+    } else if (s != NULL && node->up) {
         snprintf(out, LOCK_PROBLEM_LEN, "shard %u is not served: no answer", s->index);
-    } else if (rights && node->store->up) {
+    } else if (rights && node->up) {
         snprintf(out, LOCK_PROBLEM_LEN, "no answer");
     } else {
         return false;
@@ -243,14 +256,14 @@ static bool find_cause(const struct lock_node *node, char out[LOCK_PROBLEM_LEN])
 /* After enough time it still leads to no usable server; a new connection may. */
 static bool is_connection_useless(const struct lock_node *node) {
     return (!node->fits || none_leased(node)) && is_stale(node, node->counted_from_ms) &&
-           (node->store->up || is_over(node->counted_from_ms, store_timeout_ms(node->store)));
+           (node->up || is_over(node->counted_from_ms, store_timeout_ms(node->store)));
 }
 
 static void look(struct lock_node *node) {
     char cause[LOCK_PROBLEM_LEN] = "no answer";
     bool wrong = find_cause(node, cause);
 
-    if (node->store->up && !wrong) {
+    if (node->up && !wrong) {
         return;
     }
     if (wrong) {
@@ -258,8 +271,8 @@ static void look(struct lock_node *node) {
     }
     if (is_connection_useless(node)) {
         redis_link_reset(node->link, cause);
-    } else if (node->store->up) {
-        store_mark_away(node, cause);
+    } else if (node->up) {
+        node_mark_away(node, cause);
     }
 }
 

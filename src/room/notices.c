@@ -28,10 +28,11 @@ static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
 int64_t room_confirmed_until_ms(const struct room_sub *sub) {
     const struct room *room = sub->room;
     struct lock_report_member m;
-    if (room == NULL || room_assumed_holder(room, &m) != sub) {
+    if (room == NULL || !room->degraded || room_assumed_holder(room, &m) != sub) {
         return 0;
     }
-    return lock_store_confirmed_until_ms(room->rooms->store, m.expires_ms, room->type->policy);
+    return lock_store_confirmed_until_ms(room->rooms->store, room_resource(room), m.expires_ms,
+                                         room->type->policy);
 }
 
 static int64_t next_notice_at(const struct room *room, struct room_sub *holder) {

@@ -236,15 +236,17 @@ void room_lock(const struct room_sub *sub, struct lock_view *out) {
 }
 
 static void set_degraded(void *ctx, struct str key, void *value) {
-    (void)ctx;
-    (void)key;
+    const struct rooms *r = ctx;
     struct room *room = value;
+    if (lock_store_serves(r->store, key)) {
+        return;
+    }
     room->degraded = true;
     room_holder_rearm(room);
 }
 
 void rooms_on_degraded(struct rooms *r) {
-    map_each(r->by_resource, set_degraded, NULL);
+    map_each(r->by_resource, set_degraded, r);
 }
 
 static void move(int64_t *deadline_ms, int64_t step_ms) {

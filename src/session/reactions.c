@@ -115,7 +115,7 @@ static void send_degraded(void *ctx, struct str id, void *value) {
 
 static void on_degraded(void *ctx) {
     struct gateway *g = ctx;
-    rooms_on_degraded(g->rooms); /* also the rooms that are served again already */
+    rooms_on_degraded(g->rooms);
     if (g->degraded) {
         return;
     }

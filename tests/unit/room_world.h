@@ -29,8 +29,14 @@ bool lock_store_window_open(const struct lock_store *store) {
     return store->window;
 }
 
-int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t expires_ms,
-                                      const struct config_policy *policy) {
+bool lock_store_serves(const struct lock_store *store, struct str resource) {
+    (void)resource;
+    return store->serves;
+}
+
+int64_t lock_store_confirmed_until_ms(const struct lock_store *store, struct str resource,
+                                      int64_t expires_ms, const struct config_policy *policy) {
+    (void)resource;
     (void)policy;
     return expires_ms < store->confirmed_until_ms ? expires_ms : store->confirmed_until_ms;
 }

@@ -365,12 +365,16 @@ static void belief_ends_before_the_store_may_give_away(void **state) {
     release = h->config.default_policy;
     release.disconnect = CONFIG_DISCONNECT_RELEASE;
     now = lock_store_now_ms(h->a.store);
-    until = lock_store_confirmed_until_ms(h->a.store, now + 600000, &h->config.default_policy);
+    until = lock_store_confirmed_until_ms(h->a.store, str_of("document:1:main"), now + 600000,
+                                          &h->config.default_policy);
     /* The lease was renewed a moment ago: 3 s, the grace of 5 s, less one second. */
     assert_in_range(until - now, 5500, 7001);
-    until = lock_store_confirmed_until_ms(h->a.store, now + 600000, &release);
+    until = lock_store_confirmed_until_ms(h->a.store, str_of("document:1:main"), now + 600000,
+                                          &release);
     assert_in_range(until - now, 500, 2001);
-    assert_int_equal(lock_store_confirmed_until_ms(h->a.store, now + 10, &release), now + 10);
+    assert_int_equal(
+        lock_store_confirmed_until_ms(h->a.store, str_of("document:1:main"), now + 10, &release),
+        now + 10);
 }
 
 static void another_layout_is_fatal_at_start(void **state) {

@@ -344,9 +344,9 @@ static void a_lock_that_cannot_be_certain_any_more_is_told_lost_once(void **stat
     struct person *p = w->people;
     takes_it(w, &p[ANN]);
     w->store.confirmed_until_ms = w->store.now_ms + 8000;
+    rooms_on_degraded(w->rooms);
     assert_int_equal(room_confirmed_until_ms(&p[ANN].sub), w->store.confirmed_until_ms);
     assert_int_equal(room_confirmed_until_ms(&p[BOB].sub), 0);
-    rooms_on_degraded(w->rooms);
     after_ms(w, 7900);
     assert_told(&p[ANN], "presence:diff @1010 1 ~ann");
     after_ms(w, 200);
@@ -365,6 +365,21 @@ static void a_lock_that_cannot_be_certain_any_more_is_told_lost_once(void **stat
         NULL);
     feed_all(w);
     assert_told(&p[ANN], "lock:state @1020 free STORE_LOST", "lock:released @1020 STORE_LOST ann");
+}
+
+static void a_room_whose_shard_is_served_goes_on(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    takes_it(w, &p[ANN]);
+    w->store.confirmed_until_ms = w->store.now_ms + 8000;
+    w->store.serves = true;
+    rooms_on_degraded(w->rooms);
+    assert_int_equal(room_confirmed_until_ms(&p[ANN].sub), 0);
+    do_renew(w);
+    feed_all(w);
+    assert_told(&p[BOB], "lock:state @1020 held ann RENEWED");
+    after_ms(w, 8100);
+    assert_told(&p[ANN], "lock:state @1020 held ann RENEWED", "presence:diff @1020 1 ~ann");
 }
 
 static void a_session_that_a_report_shows_superseded_is_named(void **state) {
@@ -601,6 +616,7 @@ int main(void) {
         CASE(a_diff_of_a_large_room_names_the_newest),
         CASE(while_the_store_is_away_events_wait_for_the_report),
         CASE(a_lock_that_cannot_be_certain_any_more_is_told_lost_once),
+        CASE(a_room_whose_shard_is_served_goes_on),
         CASE(a_session_that_a_report_shows_superseded_is_named),
         CASE(no_rev_is_above_that_of_what_is_held_back),
         CASE(who_has_left_with_a_lock_is_reported),

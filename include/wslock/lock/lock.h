@@ -105,8 +105,10 @@ int64_t lock_store_rev(const struct lock_store *store, struct str resource);
 int64_t lock_store_fed(const struct lock_store *store, struct str resource);
 /* Until this time (store ms) a lock with this expires_ms and policy, held through this instance,
  * can have been given only to an administrator, an operator or the same user's other tab. */
-int64_t lock_store_confirmed_until_ms(const struct lock_store *store, int64_t expires_ms,
-                                      const struct config_policy *policy);
+int64_t lock_store_confirmed_until_ms(const struct lock_store *store, struct str resource,
+                                      int64_t expires_ms, const struct config_policy *policy);
+/* The resource's shard is served: what the room has is what the store has. */
+bool lock_store_serves(const struct lock_store *store, struct str resource);
 /* Call it before a client is answered, because the client takes any answer as a sign that it keeps
  * its locks. If the lease lapsed unnoticed (this process stood still), the store goes away. */
 void lock_store_check_lease(struct lock_store *store);

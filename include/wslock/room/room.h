@@ -132,9 +132,11 @@ void rooms_rewind(struct rooms *r, unsigned shard);
 /* The store's clock was set forward, or back (< 0). Deadlines move by the same step until the store
  * reports them. */
 void rooms_on_clock_step(struct rooms *r, int64_t step_ms);
-/* The store is away: each local holder gets lock:lost STORE_LOST at its confirmedUntil. */
+/* The store is away: each local holder in a shard that is not served gets lock:lost STORE_LOST at
+ * its confirmedUntil. */
 void rooms_on_degraded(struct rooms *r);
-/* Store time until which this subscriber's lock is confirmed; 0: it holds none. */
+/* Store time until which this subscriber's lock is confirmed while its shard is not served; 0: it
+ * holds none, or the shard is served. */
 int64_t room_confirmed_until_ms(const struct room_sub *sub);
 
 /* wslock_locks{type,state} and wslock_waiters{type}. Many rooms are counted over several turns of
