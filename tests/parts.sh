@@ -28,7 +28,7 @@ declare -A parts=(
     [redis]="hiredis_api address lookup adapter sentinel_reply sentinel_conn sentinel link_private link_state call connect link embedded_child embedded reply
         version cluster_reply cluster"
     [lock]="crc16 types msgpack event args script_reply scripts state store_time script audit_recovery endings
-        instances shard sweep calls list report reconcile availability feed watch node
+        instances shard sweep calls list report reconcile availability feed watch node placement
         store"
 )
 

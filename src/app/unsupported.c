@@ -18,9 +18,6 @@ static void refuse(const struct search *s, const char *key) {
 }
 
 static void search_redis(const struct search *s) {
-    if (s->config->redis.cluster_nodes.count > 0) {
-        refuse(s, "redis.cluster");
-    }
     if (s->config->redis.wait_replicas > 0) {
         refuse(s, "redis.waitReplicas");
     }

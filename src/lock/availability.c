@@ -37,6 +37,21 @@ void node_mark_away(struct lock_node *node, const char *reason) {
     store_open(node->store);
 }
 
+void store_check_moved(struct lock_store *store) {
+    const struct shard *away = NULL;
+
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        if (!store->shards[i].node->up && store->shards[i].state == SHARD_AWAY) {
+            away = &store->shards[i];
+        }
+    }
+    if (away != NULL) {
+        store_set_problem(away->node, "shards have moved here");
+        go_away(store);
+        store_open(store);
+    }
+}
+
 /* Changes reach clients only as events: without events nothing is served. */
 static bool can_open(const struct shard *s) {
     return redis_link_is_up(s->node->link) && s->node->fits &&

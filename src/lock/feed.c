@@ -199,6 +199,7 @@ static void refused(struct feed *feed, const char *error) {
     script_keep_problem(feed->problem, error);
     away(feed);
     note_away(feed);
+    feed->node->store->shard_hooks->on_refused(feed->shards[0], error);
     wheel_set(feed->node->store->wheel, &feed->retry_timer, at_most(feed, RETRY_MAX_MS), on_retry);
 }
 
@@ -254,6 +255,7 @@ void feed_read(struct feed *feed) {
         int len = snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)s->cursor);
 
         s->asked = s->cursor;
+        feed->argv[HEAD_ARGS + i] = s->keys.events;
         ids[i] = (struct str){feed->ids[i], (size_t)len};
     }
     feed->reading = true;
@@ -308,7 +310,6 @@ void feed_create(struct lock_node *node, struct shard *const *shards, unsigned c
     for (unsigned i = 0; i < count; i++) {
         feed->shards[i] = shards[i];
         shards[i]->feed = feed;
-        feed->argv[HEAD_ARGS + i] = shards[i]->keys.events;
     }
     wheel_timer_init(&feed->retry_timer);
     snprintf(feed->block, sizeof feed->block, "%llu",
@@ -317,12 +318,20 @@ void feed_create(struct lock_node *node, struct shard *const *shards, unsigned c
     connect(feed);
 }
 
-void feed_destroy(struct feed *feed) {
+void feed_drop(struct shard *s) {
+    struct feed *feed = s->feed;
+    unsigned at = 0;
+
+    while (feed->shards[at] != s) {
+        at++;
+    }
+    s->feed = NULL;
+    feed->shards[at] = feed->shards[--feed->shard_count];
+    if (feed->shard_count > 0) {
+        return;
+    }
     wheel_cancel(&feed->retry_timer);
     redis_link_destroy(&feed->link);
-    for (unsigned i = 0; i < feed->shard_count; i++) {
-        feed->shards[i]->feed = NULL;
-    }
     mem_free(feed->shards);
     mem_free(feed->argv);
     mem_free(feed->ids);

@@ -6,8 +6,8 @@
 
 /* Reads the events of these shards of the node, which get it as their feed. */
 void feed_create(struct lock_node *node, struct shard *const *shards, unsigned count);
-/* Its shards have no feed afterwards. */
-void feed_destroy(struct feed *feed);
+/* Its feed reads this shard no more. The last shard ends the feed. */
+void feed_drop(struct shard *s);
 /* Starts the next read if possible: connected, every shard positioned, no read under way. */
 void feed_read(struct feed *feed);
 /* Call it after the reply was handled. Takes the events of the reply if the first of them follows

@@ -3,6 +3,7 @@
 
 #include "availability.h"
 #include "feed.h"
+#include "shard.h"
 #include "watch.h"
 
 #include "wslock/base/log.h"
@@ -25,6 +26,7 @@ static void on_down(void *ctx, const char *reason) {
     watch_link_down(node);
     node_mark_away(node, reason);
     reset_feeds(node);
+    node->store->shard_hooks->on_node_away(node);
 }
 
 static void on_fail(void *ctx, const char *reason) {
@@ -36,36 +38,66 @@ static void on_fail(void *ctx, const char *reason) {
 
 static void connect(struct lock_node *node) {
     const struct redis_link_callbacks callbacks = {on_up, on_down, on_fail, node};
+    const struct lock_store *store = node->store;
     char *name = node_link_name(node, "");
 
-    node->link = redis_link_create(node->store->loop, node->store->config, name, &callbacks);
+    node->link =
+        node->address.port == 0
+            ? redis_link_create(store->loop, store->config, name, &callbacks)
+            : redis_link_create_at(store->loop, store->config, &node->address, name, &callbacks);
     mem_free(name);
 }
 
-void node_create(struct lock_store *store) {
+struct lock_node *node_create_at(struct lock_store *store, const struct redis_address *address) {
     struct lock_node *node = mem_zalloc(sizeof *node);
 
     node->store = store;
+    node->address = *address;
     list_push_back(&store->nodes, &node->of_store);
     node->shards = mem_calloc(store->shard_count, sizeof(struct shard *));
+    connect(node);
+    watch_init(node);
+    return node;
+}
+
+static void give(struct shard *s) {
+    struct lock_node *node = s->node;
+    unsigned at = 0;
+
+    while (node->shards[at] != s) {
+        at++;
+    }
+    node->shards[at] = node->shards[--node->shard_count];
+    feed_drop(s);
+    shard_away(s);
+}
+
+void node_take(struct lock_node *node, struct shard *s) {
+    give(s);
+    s->node = node;
+    node->shards[node->shard_count++] = s;
+    node->up = false;
+    feed_create(node, &s, 1);
+}
+
+void node_create(struct lock_store *store) {
+    static const struct redis_address configured;
+    struct lock_node *node = node_create_at(store, &configured);
+
     for (unsigned i = 0; i < store->shard_count; i++) {
         node->shards[node->shard_count++] = &store->shards[i];
         store->shards[i].node = node;
     }
-    connect(node);
-    watch_init(node);
     feed_create(node, node->shards, node->shard_count);
 }
 
 void node_destroy(struct lock_node *node) {
+    list_remove(&node->of_store);
     for (unsigned i = 0; i < node->shard_count; i++) {
-        if (node->shards[i]->feed != NULL) {
-            feed_destroy(node->shards[i]->feed);
-        }
+        feed_drop(node->shards[i]);
     }
     redis_link_destroy(&node->link);
     watch_fini(node);
-    list_remove(&node->of_store);
     mem_free(node->shards);
     mem_free(node);
 }

@@ -57,6 +57,12 @@ static void on_reply(void *arg, enum redis_status status, const struct redis_rep
     bool changes = call->changes;
 
     count_call(call, status);
+    if (call->node != s->node) { /* what it knew may be lost there */
+        status = status == REDIS_OK        ? REDIS_UNKNOWN
+                 : status == REDIS_REFUSED ? REDIS_UNSENT
+                                           : status;
+        error = "the shard has moved";
+    }
     if (status == REDIS_OK && !read_reply(store, answer, &reply)) {
         status = REDIS_UNKNOWN;
         error = "malformed reply";
@@ -86,6 +92,7 @@ static struct script_call *make_call(struct shard *s, const char *label, bool ch
 
     s->calls_open += changes;
     *call = (struct script_call){.shard = s,
+                                 .node = s->node,
                                  .changes = changes,
                                  .done = done,
                                  .cb = cb,

@@ -30,6 +30,7 @@ struct script_cb {
 
 struct script_call {
     struct shard *shard;
+    const struct lock_node *node; /* that it was sent to */
     script_done done;
     bool changes; /* it may make events */
     struct script_cb cb;

@@ -10,6 +10,12 @@ struct shard_hooks {
     void (*on_serving)(struct shard *s);
     /* The store has another layout than this instance needs. */
     void (*on_unusable)(struct shard *s, const char *problem);
+    /* The shard's server has refused a call, or to read events. */
+    void (*on_refused)(struct shard *s, const char *error);
+    /* The configured server is a node of a Cluster. */
+    void (*on_cluster)(struct lock_store *store);
+    /* Called again and again while a node is not up. */
+    void (*on_node_away)(struct lock_node *node);
 };
 
 /* A node has to take it (node.h) before it is opened. */

@@ -103,7 +103,9 @@ struct feed {
 struct lock_node {
     struct list of_store;
     struct lock_store *store;
-    bool up; /* see availability.h */
+    struct redis_address
+        address; /* in a Cluster; port 0: that of the configuration, if it has one */
+    bool up;     /* see availability.h */
     struct shard **shards;
     unsigned shard_count;
 
@@ -131,7 +133,8 @@ struct lock_store {
     struct shard *shards;
     unsigned shard_count;
 
-    struct list nodes; /* struct lock_node, each with a shard at least */
+    struct list nodes;           /* struct lock_node, each with a shard at least */
+    struct placement *placement; /* NULL: no Cluster */
 
     bool up;      /* see availability.h */
     bool been_up; /* since the start */

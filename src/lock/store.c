@@ -6,6 +6,7 @@
 #include "instances.h"
 #include "list.h"
 #include "node.h"
+#include "placement.h"
 #include "reconcile.h"
 #include "shard.h"
 #include "store_time.h"
@@ -64,13 +65,18 @@ static void log_unknown(const struct shard *s, const char *error) {
     }
 }
 
+static void on_refused(struct shard *s, const char *error) {
+    if (is_no_master(error)) {
+        node_leave_server(s->node, error);
+    }
+    placement_note_refused(s, error);
+}
+
 static void after_done(struct shard *s, enum redis_status status, bool changes,
                        const struct lock_result *result) {
     feed_take_reply(s, result);
     if (status == REDIS_REFUSED) {
-        if (is_no_master(result->error)) {
-            node_leave_server(s->node, result->error);
-        }
+        on_refused(s, result->error);
     } else if (status == REDIS_UNKNOWN && redis_link_is_up(s->node->link)) {
         log_unknown(s, result->error);
         if (changes) {
@@ -98,7 +104,12 @@ static void on_unusable(struct shard *s, const char *problem) {
     node_unusable(s->node, problem);
 }
 
-static const struct shard_hooks shard_hooks = {on_serving, on_unusable};
+static void on_node_away(struct lock_node *node) {
+    placement_doubt(node->store);
+}
+
+static const struct shard_hooks shard_hooks = {on_serving, on_unusable, on_refused, placement_begin,
+                                               on_node_away};
 
 /* ---- life ---- */
 
@@ -142,6 +153,7 @@ struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
     listings_init(store);
     init_shards(store);
     node_create(store);
+    placement_init(store);
     metrics_set(METRIC_STORE_UP, 0, NULL, NULL);
     return store;
 }
@@ -168,6 +180,7 @@ void lock_store_destroy(struct lock_store **storep) {
     }
     *storep = NULL;
     lock_store_give_up_leases(store);
+    placement_fini(store);
     LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &store->nodes) {
         node_destroy(node);
     }

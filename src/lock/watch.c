@@ -12,6 +12,7 @@
 
 #include "availability.h"
 #include "script.h"
+#include "shard.h"
 
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
@@ -88,6 +89,15 @@ static void check_memory_policy(struct str info) {
     }
 }
 
+/* redis.url leads to a node of a Cluster. */
+static bool is_cluster(const struct lock_node *node, const struct redis_reply *reply) {
+    static const char wanted[] = "\ncluster_enabled:1";
+    struct str info;
+
+    return node->address.port == 0 && redis_reply_str(reply, &info) &&
+           memmem(info.p, info.len, wanted, sizeof wanted - 1) != NULL;
+}
+
 static void on_info(void *arg, enum redis_status status, const struct redis_reply *reply,
                     const char *error) {
     struct lock_node *node = arg;
@@ -98,7 +108,10 @@ static void on_info(void *arg, enum redis_status status, const struct redis_repl
         w->server_fits) {
         return;
     }
-    if (status == REDIS_REFUSED || !redis_reply_str(reply, &info)) {
+    if (status == REDIS_OK && is_cluster(node, reply)) {
+        script_keep_problem(w->problem, "the masters of the Cluster are not known yet");
+        node->store->shard_hooks->on_cluster(node->store);
+    } else if (status == REDIS_REFUSED || !redis_reply_str(reply, &info)) {
         script_keep_problem(w->problem, error);
     } else if (redis_version_fits(info, w->problem, sizeof w->problem)) {
         w->server_fits = true;
@@ -147,6 +160,7 @@ static void on_rights(void *arg, enum redis_status status, const struct redis_re
         name_missing(node, reply);
     } else {
         script_keep_problem(w->problem, error);
+        node->store->shard_hooks->on_refused(node->shards[0], error);
     }
     fit_changed(node);
 }
@@ -159,7 +173,7 @@ static void ask(struct lock_node *node) {
     if (!w->server_fits) {
         node_command(node, ARRAY_LEN(info), info, on_info, node);
     }
-    if (!w->asking) {
+    if (!w->asking && node->shard_count > 0) {
         w->asking = true;
         redis_link_call(node->link, &lock_script_rights, 1, &node->shards[0]->keys.meta, 0, NULL,
                         store_timeout_ms(node->store), on_rights, node);
@@ -294,6 +308,9 @@ static void on_timer(struct wheel_timer *timer) {
     }
     if (redis_link_is_up(node->link) && is_over(w->asked_ms, pause)) {
         ask(node);
+    }
+    if (!node->up) {
+        node->store->shard_hooks->on_node_away(node);
     }
     wheel_set(node->store->wheel, timer, period, on_timer);
 }

@@ -22,6 +22,7 @@ module.exports = {
   ...require('./harness/belief'),
   ...require('./harness/browser'),
   ...require('./harness/client'),
+  ...require('./harness/cluster'),
   ...require('./harness/daemon'),
   ...require('./harness/demo'),
   ...require('./harness/editors'),
@@ -39,5 +40,6 @@ module.exports = {
   ...require('./harness/socketio'),
   ...require('./harness/strict'),
   ...require('./harness/tokens'),
+  ...require('./harness/traffic'),
   ...require('./harness/wslock_client'),
 };

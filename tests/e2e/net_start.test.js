@@ -99,7 +99,6 @@ test('--check-config and --print-config on a good one', async (t) => {
 test('what this version cannot honour: --check-config exits with 1, and the daemon refuses it', async (t) => {
   const cases = [
     [{ redis: { waitReplicas: 1 } }, 'redis.waitReplicas'],
-    [{ redis: { cluster: { nodes: ['127.0.0.1:6379'] } } }, 'redis.cluster'],
   ];
   for (const [config, key] of cases) {
     const d = await h.newDaemon(t, { redis: null, config });

@@ -39,80 +39,6 @@ async function unreachable(t, sentinel, pattern, more) {
   assert.match(d.log.find((line) => line.startsWith('store_unreachable ')) || d.tail(), pattern);
 }
 
-/* ---- traffic ---- */
-
-/* Holders renew their own locks; contenders acquire and release one that they share. */
-async function traffic(t, daemons) {
-  const run = { going: true, grants: [], intervals: [], holders: [], jobs: [], everyone: [] };
-  for (const [i, d] of daemons.entries()) {
-    for (const n of [1, 2]) {
-      const client = await h.person(d, `holder-${i}-${n}`);
-      const resourceId = `document:own-${i}-${n}:main`;
-      run.holders.push({ client, resourceId, token: (await h.take(client, resourceId)).token });
-      const contender = await h.person(d, `contender-${i}-${n}`);
-      await h.view(contender, 'document:shared');
-      run.everyone.push(client, contender);
-      run.jobs.push(renew(run, run.holders.at(-1)), contend(run, contender));
-    }
-  }
-  run.granted = (count) => {
-    const wanted = run.grants.length + count;
-    return h.eventually(() => run.grants.length >= wanted, `${count} more grants`);
-  };
-  run.end = () => {
-    run.going = false;
-    return Promise.all(run.jobs);
-  };
-  h.cleanup(t, () => { run.going = false; });
-  await run.granted(5);
-  return run;
-}
-
-async function renew(run, { client, resourceId, token }) {
-  for (; run.going; await pause(200)) {
-    const reply = await client.request('lock:heartbeat', { resourceId, token });
-    assert.ok(reply.event === 'lock:renewed' || reply.data.code === 'BACKEND_UNAVAILABLE', JSON.stringify(reply));
-  }
-}
-
-async function contend(run, client) {
-  const resourceId = 'document:shared';
-  for (; run.going; await pause(120)) {
-    const { event, data } = await client.request('lock:acquire', { resourceId });
-    if (event !== 'lock:acquired') continue;
-    const interval = { token: data.token, from: performance.now() };
-    run.grants.push(interval.from);
-    run.intervals.push(interval);
-    await pause(20);
-    interval.to = performance.now(); // from here on it does not believe any more
-    await h.settled(client, 'lock:release', { resourceId, token: data.token });
-  }
-}
-
-/* What must hold of it all; gives the longest time without a grant. */
-async function judge(run, daemons) {
-  await run.end();
-  for (const client of run.everyone) {
-    assert.strictEqual(client.received('system:degraded').length, client.received('system:recovered').length);
-    assert.ok(client.received('system:degraded').length >= 1);
-  }
-  for (const { client, resourceId, token } of run.holders) {
-    const beat = await h.settled(client, 'lock:heartbeat', { resourceId, token });
-    assert.deepStrictEqual([beat.event, beat.data.token], ['lock:renewed', token], 'the lock is still there');
-    assert.strictEqual(client.received('lock:lost').length, 0);
-  }
-  let longest = 0;
-  run.intervals.sort((a, b) => a.from - b.from).forEach((interval, i) => {
-    if (i === 0) return;
-    const before = run.intervals[i - 1];
-    assert.ok(interval.token > before.token, `token ${interval.token} after ${before.token}`);
-    assert.ok(interval.from >= before.to, 'two holders at once');
-    longest = Math.max(longest, interval.from - before.from);
-  });
-  await h.checkAll(...daemons);
-  return Math.round(longest);
-}
-
 /* ---- real Sentinels ---- */
 
 test('a failover', { concurrency: 2 }, async (t) => {
@@ -121,12 +47,12 @@ test('a failover', { concurrency: 2 }, async (t) => {
       const group = await h.sentinelGroup(st);
       const daemons = [await start(st, group.config, { instance: 'one' }), await start(st, group.config, { instance: 'two' })];
       const old = await group.master();
-      const run = await traffic(st, daemons);
+      const run = await h.traffic(st, daemons);
       await old.kill();
       const next = await group.switched(old);
       await Promise.all(run.everyone.map((client) => client.waitFor('system:recovered')));
       await run.granted(5);
-      st.diagnostic(`kill -9: ${await judge(run, daemons)} ms without grants, down-after ${h.DOWN_AFTER} ms`);
+      st.diagnostic(`kill -9: ${await h.judgeTraffic(run, daemons)} ms without grants, down-after ${h.DOWN_AFTER} ms`);
       for (const d of daemons) {
         await d.waitForLog(new RegExp(`master_found master=wslock host=127.0.0.1 port=${next.port}`));
         assert.ok(await d.metric('wslock_store_master_switches_total') >= 1);
@@ -156,12 +82,12 @@ test('a failover', { concurrency: 2 }, async (t) => {
       const sentinel = { ...group.config, username: 'wslockd', passwordFile: file('sentinel', 'of-sentinel\n') };
       const daemons = [await start(st, sentinel, { instance: 'one', redis }), await start(st, sentinel, { instance: 'two', redis })];
       const old = await group.master();
-      const run = await traffic(st, daemons);
+      const run = await h.traffic(st, daemons);
       await group.sentinels[1].command('SENTINEL', 'FAILOVER', 'wslock');
       const next = await group.switched(old);
       await Promise.all(run.everyone.map((client) => client.waitFor('system:recovered')));
       await run.granted(5);
-      st.diagnostic(`SENTINEL FAILOVER: ${await judge(run, daemons)} ms without grants`);
+      st.diagnostic(`SENTINEL FAILOVER: ${await h.judgeTraffic(run, daemons)} ms without grants`);
       await h.eventually(async () => await old.info('role') === 'slave', 'it is a replica');
       await unused(old);
       await used(next);

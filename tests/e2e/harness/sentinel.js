@@ -10,7 +10,8 @@ const DOWN_AFTER = 1000 * SLOW;
 
 /* Kept over a restart: its port, its data and its configuration file, which Sentinels have rewritten. */
 class Server {
-  constructor(t, kind, lines) {
+  constructor(t, kind, lines, port) {
+    this.port = port;
     this.dir = tempDir(t);
     this.kind = kind;
     this.lines = lines;
@@ -18,8 +19,8 @@ class Server {
     cleanup(t, () => this.kill());
   }
   async start() {
-    if (!this.port) {
-      this.port = await freePort();
+    if (!fs.existsSync(this.file)) {
+      this.port ||= await freePort();
       fs.writeFileSync(this.file, [`port ${this.port}`, 'bind 127.0.0.1', 'save ""', `dir ${this.dir}`, ...this.lines, ''].join('\n'));
     }
     this.child = start(PROGRAM, [this.file, ...(this.kind === 'sentinel' ? ['--sentinel'] : [])]);
@@ -106,4 +107,4 @@ async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentine
   return group;
 }
 
-module.exports = { DOWN_AFTER, sentinelGroup };
+module.exports = { DOWN_AFTER, Server, sentinelGroup };

@@ -1,0 +1,215 @@
+/*
+ * In a Redis Cluster all keys of a shard are in one slot. The shard belongs to the node that has
+ * this slot, and moves to another node when the old one refuses its calls, or does not serve it
+ * while the Cluster says that the slot is elsewhere. A shard that is served is not moved: the node
+ * that serves it knows better than the one that was asked. A shard without a master stays where it
+ * was. After a move it is away until it was opened and resynchronised at the new node.
+ *
+ * A link must not be destroyed by its own callback, so a timer moves the shards.
+ */
+#include "placement.h"
+
+#include <stdio.h>
+
+#include "availability.h"
+#include "crc16.h"
+#include "node.h"
+#include "shard.h"
+
+#include "wslock/base/clock.h"
+#include "wslock/base/log.h"
+#include "wslock/base/mem.h"
+#include "wslock/metrics/metrics.h"
+#include "wslock/redis/cluster.h"
+
+#define MOVE_PAUSE_MS                                                                              \
+    100 /* before a refusal moves a shard again: nodes may disagree for a while                    \
+         */
+
+struct target {
+    struct redis_address to;
+    bool due;          /* the shard is to be moved there */
+    bool doubted;      /* its node has refused a call */
+    uint64_t moved_ms; /* boot time of the last move */
+};
+
+struct placement {
+    struct lock_store *store;
+    struct redis_cluster *cluster;
+    struct target *targets; /* by shard */
+    struct wheel_timer timer;
+};
+
+/* Of the hash tag, which is the text between the braces. */
+static unsigned slot_of(const struct shard *s) {
+    const char *end = memchr(s->keys.tag.p, '}', s->keys.tag.len);
+    struct str tag = {s->keys.tag.p + 1, (size_t)(end - s->keys.tag.p - 1)};
+
+    return crc16(tag) % REDIS_SLOTS;
+}
+
+/* ---- moves ---- */
+
+static struct lock_node *find_node(const struct lock_store *store,
+                                   const struct redis_address *address) {
+    LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &store->nodes) {
+        if (redis_address_eq(&node->address, address)) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+static void move(struct shard *s, struct target *t) {
+    struct lock_node *node = find_node(s->store, &t->to);
+
+    t->due = t->doubted = false;
+    if (node == s->node) {
+        return;
+    }
+    if (node == NULL) {
+        node = node_create_at(s->store, &t->to);
+    }
+    log_info("shard_moved", LFI("shard", s->index), LF("host", t->to.host),
+             LFI("port", t->to.port));
+    if (s->node->address.port != 0) {
+        metrics_add(METRIC_SHARD_MOVES, 1, NULL, NULL);
+    }
+    t->moved_ms = clock_boot_ms();
+    node_take(node, s);
+}
+
+static void end_empty_nodes(struct lock_store *store) {
+    LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &store->nodes) {
+        if (node->shard_count == 0) {
+            node_destroy(node);
+        }
+    }
+}
+
+static void on_timer(struct wheel_timer *timer) {
+    struct placement *p = CONTAINER_OF(timer, struct placement, timer);
+    struct lock_store *store = p->store;
+
+    if (store->closing) {
+        return;
+    }
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        if (p->targets[i].due) {
+            move(&store->shards[i], &p->targets[i]);
+        }
+    }
+    store_check_moved(store);
+    end_empty_nodes(store);
+}
+
+static void want(struct placement *p, const struct shard *s, const struct redis_address *to) {
+    struct target *t = &p->targets[s->index];
+
+    t->to = *to;
+    t->due = true;
+    wheel_set(p->store->wheel, &p->timer, 1, on_timer);
+}
+
+/* ---- what nodes say ---- */
+
+static void on_map(void *ctx, const struct redis_cluster_map *map) {
+    struct placement *p = ctx;
+
+    for (unsigned i = 0; i < p->store->shard_count; i++) {
+        const struct shard *s = &p->store->shards[i];
+        const struct redis_address *master = redis_cluster_master(map, slot_of(s));
+        struct target *t = &p->targets[i];
+
+        if (master == NULL) {
+            continue;
+        }
+        if (redis_address_eq(master, &s->node->address)) {
+            t->doubted = false;
+        } else if (s->state != SHARD_SERVING || t->doubted) {
+            want(p, s, master);
+        }
+    }
+}
+
+/* A node that has been found tells its own problems. */
+static void on_fail(void *ctx, const char *reason) {
+    const struct placement *p = ctx;
+
+    LIST_FOREACH_ENTRY(const struct lock_node, node, of_store, &p->store->nodes) {
+        if (node->address.port == 0) {
+            store_set_problem(node, reason);
+        }
+    }
+}
+
+static bool is_elsewhere(const char *error) {
+    static const char *const codes[] = {"MOVED ", "CLUSTERDOWN ", "READONLY ", "MASTERDOWN "};
+
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        if (strncmp(error, codes[i], strlen(codes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void placement_note_refused(struct shard *s, const char *error) {
+    struct placement *p = s->store->placement;
+    struct redis_address to;
+
+    if (p == NULL || error == NULL || !is_elsewhere(error)) {
+        return;
+    }
+    p->targets[s->index].doubted = true;
+    if (redis_cluster_moved(error, &s->node->address, &to) &&
+        clock_boot_ms() - p->targets[s->index].moved_ms >= MOVE_PAUSE_MS) {
+        want(p, s, &to);
+    }
+    redis_cluster_doubt(p->cluster);
+}
+
+void placement_doubt(struct lock_store *store) {
+    if (store->placement != NULL && !store->closing) {
+        redis_cluster_doubt(store->placement->cluster);
+    }
+}
+
+/* ---- life ---- */
+
+void placement_begin(struct lock_store *store) {
+    struct placement *p = store->placement;
+    struct redis_cluster_callbacks callbacks = {on_map, on_fail, NULL};
+    const char *instance = store->config->instance;
+    char *name;
+
+    if (p != NULL) {
+        return;
+    }
+    name = mem_printf("wslockd:%s:slots", instance != NULL ? instance : "");
+    callbacks.ctx = store->placement = p = mem_zalloc(sizeof *p);
+    p->store = store;
+    p->targets = mem_calloc(store->shard_count, sizeof *p->targets);
+    wheel_timer_init(&p->timer);
+    p->cluster = redis_cluster_create(store->loop, store->config, name, &callbacks);
+    mem_free(name);
+}
+
+void placement_init(struct lock_store *store) {
+    if (store->config->redis.cluster_nodes.count > 0) {
+        placement_begin(store);
+    }
+}
+
+void placement_fini(struct lock_store *store) {
+    struct placement *p = store->placement;
+
+    if (p == NULL) {
+        return;
+    }
+    redis_cluster_destroy(&p->cluster);
+    wheel_cancel(&p->timer);
+    mem_free(p->targets);
+    mem_free(p);
+    store->placement = NULL;
+}

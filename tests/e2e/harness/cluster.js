@@ -1,0 +1,134 @@
+'use strict';
+/* A Redis Cluster on loopback: masters that share the slots, and a replica for each. */
+const net = require('node:net');
+const { SLOW, eventually } = require('./basics');
+const { Server } = require('./sentinel');
+
+const NODE_TIMEOUT = 2000 * SLOW;
+const SLOTS = 16384;
+
+const isFree = (port) => new Promise((resolve) => {
+  const server = net.createServer();
+  server.on('error', () => resolve(false));
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+});
+
+/* The bus is at the port + 10000, and both must be below the ports that the system gives out. */
+async function clusterPort() {
+  return eventually(async () => {
+    const port = 10_000 + Math.floor(Math.random() * 12_000);
+    return await isFree(port) && await isFree(port + 10_000) && port;
+  }, 'a port whose bus port is free too');
+}
+
+/* CRC-16/XMODEM. */
+function crc16(text) {
+  let crc = 0;
+  for (const byte of Buffer.from(text)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff;
+  }
+  return crc;
+}
+
+/* Where the keys of a shard are, and the shard of a resource's document. */
+const slotOf = (shard, keyPrefix = 'wslock') => crc16(`${keyPrefix}:${shard}`) % SLOTS;
+const shardOf = (resourceId, shards = 16) => crc16(resourceId.split(':').slice(0, 2).join(':')) % shards;
+
+class Cluster {
+  constructor(masters, replicas) {
+    this.masters = masters; // at the start
+    this.replicas = replicas; // the replica of masters[i] is replicas[i]
+    this.servers = [...masters, ...replicas];
+  }
+  get nodes() {
+    return this.servers.map((s) => s.address);
+  }
+  get alive() {
+    return this.servers.filter((s) => s.child);
+  }
+  byPort(port) {
+    return this.servers.find((s) => s.port === Number(port));
+  }
+  /* The master of a slot, as this node sees it. */
+  async owner(slot, asked = this.alive[0]) {
+    for (const [first, last, [, port]] of await asked.command('CLUSTER', 'SLOTS')) {
+      if (first <= slot && slot <= last) return this.byPort(port);
+    }
+    return null;
+  }
+  /* When every node that is alive sees the slot at another master than this one, and its state is ok. */
+  switched(slot, from) {
+    return eventually(async () => {
+      let found;
+      for (const server of this.alive) {
+        found = await this.owner(slot, server);
+        if (!found || found === from || !/cluster_state:ok/.test(await server.command('CLUSTER', 'INFO'))) return false;
+      }
+      return found;
+    }, 'another master');
+  }
+  /* Every node knows all others, every replica has its master's data, no slot is missing. */
+  settled() {
+    return eventually(async () => {
+      for (const server of this.alive) {
+        const info = await server.command('CLUSTER', 'INFO');
+        if (!/cluster_state:ok/.test(info) || !new RegExp(`cluster_known_nodes:${this.servers.length}\r`).test(info)) return false;
+        if (await server.info('role') === 'slave' && await server.info('master_link_status') !== 'up') return false;
+      }
+      return true;
+    }, 'the cluster is settled');
+  }
+  /* Saves time: see layOut of redis.js. */
+  async layOut({ shards = 16, keyPrefix = 'wslock' } = {}) {
+    for (let n = 0; n < shards; n++) {
+      const master = await this.owner(slotOf(n, keyPrefix));
+      await master.command('HSET', `{${keyPrefix}:${n}}:meta`, 'replid', await master.info('master_replid'), 'valid', Date.now() + 20_000,
+        'window', 1, 'from', 1, 'to', 1);
+    }
+  }
+  /* Moves a slot with its keys, as `redis-cli --cluster reshard` does. */
+  async moveSlot(slot, to) {
+    const from = await this.owner(slot);
+    const [fromId, toId] = [await from.command('CLUSTER', 'MYID'), await to.command('CLUSTER', 'MYID')];
+    await to.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
+    await from.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
+    for (;;) {
+      const keys = await from.command('CLUSTER', 'GETKEYSINSLOT', slot, 100);
+      if (keys.length === 0) break;
+      await from.command('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys);
+    }
+    for (const server of [to, from]) await server.command('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
+    return from;
+  }
+}
+
+/* options: {masters (number), replicas (0 or 1 for each), password, lines (of each server's file)}. Settled when it is returned. */
+async function cluster(t, { masters = 3, replicas = 1, password, lines = [] } = {}) {
+  const servers = [];
+  for (let i = 0; i < masters * (1 + replicas); i++) {
+    const server = new Server(t, 'redis', ['cluster-enabled yes', `cluster-node-timeout ${NODE_TIMEOUT}`, 'cluster-require-full-coverage no',
+      'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'repl-backlog-ttl 0',
+      ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : []), ...lines], await clusterPort());
+    server.password = password;
+    servers.push(await server.start());
+  }
+  const group = new Cluster(servers.slice(0, masters), servers.slice(masters));
+  for (const [i, server] of servers.entries()) {
+    await server.command('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
+    if (i < masters) {
+      await server.command('CLUSTER', 'ADDSLOTSRANGE', Math.floor((i * SLOTS) / masters), Math.floor(((i + 1) * SLOTS) / masters) - 1);
+    }
+    if (i > 0) await server.command('CLUSTER', 'MEET', '127.0.0.1', servers[0].port);
+  }
+  await eventually(async () => (await Promise.all(servers.map((s) => s.command('CLUSTER', 'NODES'))))
+    .every((text) => text.trim().split('\n').length === servers.length && !/handshake/.test(text)), 'all have met');
+  for (const [i, replica] of group.replicas.entries()) {
+    await replica.command('CLUSTER', 'REPLICATE', await servers[i].command('CLUSTER', 'MYID'));
+  }
+  await group.settled();
+  await group.layOut();
+  return group;
+}
+
+module.exports = { NODE_TIMEOUT, cluster, shardOf, slotOf };
