@@ -68,3 +68,110 @@ test('found', { concurrency: 2 }, async (t) => {
     },
   });
 });
+
+/* ---- failures under traffic ---- */
+
+/* Traffic on a shard of this master and on one of another; holders on both. */
+async function trafficOn(t, group, daemons, master) {
+  const [here] = await shardsOf(group, master);
+  const [elsewhere] = await shardsOf(group, group.masters.find((m) => m !== master));
+  const run = await h.traffic(t, daemons, {
+    shared: [resourceIn(here, 'shared'), resourceIn(elsewhere, 'shared')],
+    own: (i, n) => resourceIn(n === 1 ? here : elsewhere, `own-${i}-${n}`),
+  });
+  return { run, slot: h.slotOf(here), here, elsewhere };
+}
+
+const recovered = (run, times = 1) => Promise.all(run.everyone.map((client) => h.eventually(
+  () => client.received('system:recovered').length >= times, 'the store is back')));
+
+test('a failover', { concurrency: 2 }, async (t) => {
+  await h.together(t, {
+    'kill -9 of a master under traffic: no lock is lost, the other shards are served all the time; it comes back as a replica': async (st) => {
+      const group = await h.cluster(st);
+      const daemons = [await start(st, seeds(group.masters[0]), { instance: 'one' }), await start(st, seeds(...group.servers), { instance: 'two' })];
+      const [old] = group.masters; // the first seed
+      const { run, slot } = await trafficOn(st, group, daemons, old);
+      await old.kill();
+      const next = await group.switched(slot, old);
+      await recovered(run);
+      await run.granted(5);
+      const [longest, elsewhere] = await h.judgeTraffic(run, daemons);
+      st.diagnostic(`kill -9: ${longest} ms without grants in its shards, ${elsewhere} ms in others, node timeout ${h.NODE_TIMEOUT} ms`);
+      assert.ok(elsewhere < 1000 * h.SLOW, `${elsewhere} ms without grants in other shards`);
+      for (const d of daemons) await d.waitForLog(new RegExp(`shard_moved shard=\\d+ host=127.0.0.1 port=${next.port}`));
+      await old.start();
+      await group.settled();
+      await everyShard(...daemons);
+      assert.ok(!/ name=wslockd:\w+(:feed)? /.test(await old.command('CLIENT', 'LIST')), 'the replica is not used');
+      await h.checkAll(...daemons);
+    },
+
+    'CLUSTER FAILOVER, which an operator asks for': async (st) => {
+      const group = await h.cluster(st);
+      const daemons = [await start(st, seeds(group.masters[0]), { instance: 'one' }), await start(st, seeds(group.masters[1]), { instance: 'two' })];
+      const [, old] = group.masters;
+      const { run, slot } = await trafficOn(st, group, daemons, old);
+      await group.replicas[1].command('CLUSTER', 'FAILOVER');
+      assert.strictEqual(await group.switched(slot, old), group.replicas[1]);
+      await recovered(run);
+      await run.granted(5);
+      const [longest, elsewhere] = await h.judgeTraffic(run, daemons);
+      st.diagnostic(`CLUSTER FAILOVER: ${longest} ms without grants in its shards, ${elsewhere} ms in others`);
+      assert.ok(elsewhere < 1000 * h.SLOW, `${elsewhere} ms without grants in other shards`);
+    },
+  });
+});
+
+test('a slot that moves, and nodes that are away', { concurrency: 2 }, async (t) => {
+  await h.together(t, {
+    'a slot moved under traffic: nobody is denied wrongly, no lock is lost, tokens rise': async (st) => {
+      const group = await h.cluster(st);
+      const daemons = [await start(st, seeds(group.masters[0]), { instance: 'one' }), await start(st, seeds(group.masters[1]), { instance: 'two' })];
+      const { run, slot, here } = await trafficOn(st, group, daemons, group.masters[0]);
+      await group.moveSlot(slot, group.masters[2]);
+      await recovered(run);
+      await run.granted(5);
+      await group.moveSlot(slot, group.masters[0]);
+      await recovered(run, 2);
+      await run.granted(5);
+      const [longest, elsewhere] = await h.judgeTraffic(run, daemons);
+      st.diagnostic(`SETSLOT: ${longest} ms without grants in its shard, ${elsewhere} ms in others`);
+      assert.ok(elsewhere < 1000 * h.SLOW, `${elsewhere} ms without grants in other shards`);
+      for (const d of daemons) {
+        assert.strictEqual(await d.metric('wslock_shard_moves_total'), 2);
+        assert.deepStrictEqual([...new Set(d.log.filter((line) => /^shard_moved .* port=/.test(line)).slice(16).map((line) => Number(/shard=(\d+)/.exec(line)[1])))], [here]);
+      }
+    },
+
+    'all nodes are down at the start: exit 3 after redis.startTimeout, and why; a plain Redis is no cluster': async (st) => {
+      const ports = [await h.freePort(), await h.freePort()];
+      const fails = async (nodes, pattern) => {
+        const d = await h.newDaemon(st, { redis: null, config: config({ cluster: { nodes }, startTimeout: '2s' }) });
+        const began = Date.now();
+        d.spawn();
+        assert.deepStrictEqual(await d.end(), { code: 3, signal: null }, d.tail());
+        assert.ok(Date.now() - began >= 2000, 'not before redis.startTimeout');
+        assert.match(d.log.find((line) => line.startsWith('store_unreachable ')) || d.tail(), pattern);
+      };
+      await fails(ports.map((port) => `127.0.0.1:${port}`),
+        new RegExp(`no node tells where the slots are: 127\\.0\\.0\\.1:${ports[0]}: Connection refused; 127\\.0\\.0\\.1:${ports[1]}: Connection refused`));
+      const redis = await h.redis(st, { tcp: true });
+      await fails([`127.0.0.1:${redis.port}`], /no node tells where the slots are: .*: ERR This instance has cluster support disabled/);
+    },
+
+    'all nodes go and come back: the store is away, and found again': async (st) => {
+      const group = await h.cluster(st, { replicas: 0, lines: ['appendonly yes'] });
+      const d = await start(st, seeds(...group.masters));
+      const ann = await h.person(d, 'ann');
+      const resourceId = resourceIn(3);
+      const { token } = await h.take(ann, resourceId);
+      await Promise.all(group.servers.map((s) => s.kill()));
+      await ann.waitFor('system:degraded');
+      for (const server of group.servers) await server.start();
+      await ann.waitFor('system:recovered');
+      assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId, token })).event, 'lock:renewed');
+      await h.checkAll(d);
+    },
+  });
+});
