@@ -77,6 +77,28 @@ test('what was saved is no draft any more; what was typed meanwhile stays one', 
   assert.deepStrictEqual((await open('ann', { session })).section.drafts(), []);
 });
 
+test('a lock that is lost and had again: no unsaved changes are claimed, and the draft is kept', async (t) => {
+  const { open } = await browserOf(t);
+  const ann = await open('ann');
+  const ben = await open('ben');
+  await ann.section.edit();
+  ann.section.keepDraft('unsaved', 'r1');
+  await h.eventually(() => ben.section.lock.dirty, 'others see it');
+  const other = await open('ann');
+  await other.section.edit({ takeOwn: true });
+  await h.eventually(() => ann.section.lastLoss, 'it is lost');
+  assert.strictEqual(ann.section.dirty, null);
+  ann.section.keepDraft('unsaved, and shown', 'r1'); // as an application may do when it is told
+  const beats = [];
+  ann.client.on('frame', ({ direction, text }) => direction === 'out' && text.includes('heartbeat') && beats.push(JSON.parse(text).data.dirty));
+  await ann.section.edit({ takeOwn: true });
+  assert.strictEqual(ann.section.dirty, null);
+  await ann.section.renew();
+  assert.deepStrictEqual(beats, [undefined]);
+  assert.strictEqual((await ben.section.status()).lock.dirty, false);
+  assert.deepStrictEqual(ann.section.drafts().map(({ text }) => text).sort(), ['unsaved', 'unsaved, and shown']);
+});
+
 test('a storage that is full, forbidden or spoiled', async (t) => {
   const d = await h.lockDaemon(t, {});
   const forbidden = () => { throw new Error('SecurityError'); };

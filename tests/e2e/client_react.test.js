@@ -75,5 +75,9 @@ test('components show a section, and leave it', async (t) => {
   await h.eventually(() => ben.section('ask:1').turn, 'nobody shows it any more: the lock ended');
   await act(() => setId(null));
   await h.eventually(() => !ann.section('ask:2').joined, 'it has left');
-  assert.throws(() => require('react-dom/server').renderToString(e(Status)), /WslockProvider/);
+  const { renderToString } = require('react-dom/server');
+  assert.throws(() => renderToString(e(Status)), /WslockProvider/);
+  const Countdown = ({ everyMs }) => e('b', null, useCountdown(ann.section('ask:1'), everyMs));
+  renderToString(e(Countdown, { everyMs: 2 ** 31 - 1 }));
+  for (const everyMs of [0, -1, NaN, 2 ** 31, 'x']) assert.throws(() => renderToString(e(Countdown, { everyMs })), /everyMs/);
 });

@@ -259,3 +259,80 @@ test('a slow answer does not shorten what later ones have confirmed', async (t) 
   assert.strictEqual((await refused).code, 'TAKEOVER_DISABLED');
   assert.deepStrictEqual([section.state, states], ['editing', []]);
 });
+
+/* joined(), and what answers a message of the section: answer(message, send). */
+async function sectionOf(t, answer) {
+  let say;
+  const { url } = await fakeServer(t, (message, send) => {
+    say = (event, data) => send(event, { ...about, ...data }, null);
+    if (message.event === 'auth') send('welcome', welcome());
+    if (message.event === 'session:ping') send('session:pong', { serverTime: Date.now() });
+    if (message.event === 'resource:join') send('resource:joined', { ...joined('viewer'), lock: { state: 'free' } });
+    answer(message, send);
+  });
+  const client = await h.wslockClient(t, { url, makeToken: () => 'x' });
+  const section = client.section(RESOURCE);
+  await section.view();
+  return { section, say: (...message) => say(...message) };
+}
+
+test('an event that is older than a reply does not undo it', async (t) => {
+  const { section, say } = await sectionOf(t, ({ event }, send) => {
+    const now = Date.now();
+    if (event === 'lock:acquire') {
+      send('lock:acquired', { ...about, rev: 10, token: 7, expiresAt: now + 60_000, serverTime: now, ttlMs: 60_000, heartbeatIntervalMs: 20_000 });
+    }
+    if (event === 'lock:status') send('lock:state', { ...about, rev: 20, lock: { state: 'held', holder: { userId: 'bob' }, expiresAt: now + 60_000 } });
+  });
+  const told = async (data) => {
+    const next = h.next(section, 'lock:state', ({ rev }) => rev === data.rev);
+    say('lock:state', data);
+    await next;
+    return [section.lock.state, section.lock.mine, section.lock.queueLength];
+  };
+  await section.edit();
+  assert.deepStrictEqual(await told({ rev: 8, lock: { state: 'free' } }), ['held', true, 0]);
+  const old = { state: 'held', holder: { userId: 'ann' }, expiresAt: Date.now() + 1000, queueLength: 2 };
+  assert.deepStrictEqual(await told({ rev: 9, lock: old, serverTime: Date.now() }), ['held', true, 2]);
+  assert.ok(section.countdown() > 50_000);
+  assert.deepStrictEqual(await told({ rev: 10, lock: { ...old, queueLength: 3 } }), ['held', true, 3], 'the same rev is no older');
+  assert.strictEqual((await section.status()).rev, 20);
+  assert.deepStrictEqual(await told({ rev: 19, lock: { state: 'free' } }), ['held', false, undefined]);
+  assert.deepStrictEqual(await told({ rev: 21, lock: { state: 'free' } }), ['free', false, undefined]);
+});
+
+test('a lock that turns out to be gone when it is renewed', async (t) => {
+  const { section } = await sectionOf(t, ({ event }, send) => {
+    const now = Date.now();
+    if (event === 'lock:acquire') {
+      send('lock:acquired', { ...about, token: 7, expiresAt: now + 60_000, serverTime: now, ttlMs: 60_000, heartbeatIntervalMs: 20_000 });
+    }
+    if (event === 'lock:heartbeat') send('lock:lost', { ...about, token: 7, reason: 'STALE_TOKEN' });
+  });
+  await section.edit();
+  const error = await h.rejection(section.renew());
+  assert.deepStrictEqual([error.name, error.code, section.fence, section.lastLoss.reason], ['WslockError', 'STALE_TOKEN', null, 'STALE_TOKEN']);
+});
+
+test('a pause that the server has asked for is not cut short by the page', { concurrency: 2 }, async (t) => {
+  await h.together(t, Object.fromEntries([4429, 1001].map((code) => [code, async (t) => {
+    const { server, url } = await fakeServer(t, ({ event }, send, socket) => {
+      if (event !== 'auth') return;
+      send('welcome', welcome());
+      if (server.opened.length > 1) return;
+      if (code === 1001) send('server:draining', { reconnectInMs: 3_000_000_000 }, undefined); // longer than a timer can be
+      socket.close(code);
+    });
+    const [window, document] = [new EventTarget(), Object.assign(new EventTarget(), { visibilityState: 'visible' })];
+    const client = await h.wslockClient(t, { url, makeToken: () => 'x', platform: { window, document, random: () => 0.5 } });
+    await client.connect();
+    await h.eventually(() => client.state === 'waiting', 'it waits');
+    const told = client.states.length;
+    document.dispatchEvent(new Event('visibilitychange'));
+    for (const event of ['focus', 'online']) window.dispatchEvent(new Event(event));
+    client.check();
+    assert.deepStrictEqual([client.state, client.states.length, server.opened.length], ['waiting', told, 1]);
+    await client.connect();
+    assert.strictEqual(client.state, 'connected', 'the application may');
+  }])));
+});

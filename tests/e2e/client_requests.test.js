@@ -4,6 +4,9 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
 const { before, test } = require('node:test');
+const { setFlagsFromString } = require('node:v8');
+const { runInNewContext } = require('node:vm');
+const WebSocket = require('ws');
 const h = require('./harness');
 
 let WslockClient, WslockError;
@@ -225,6 +228,7 @@ test('bad input is refused before anything is sent', async (t) => {
     undefined, null, 3, {}, { url, getToken: 'token' }, { url: 'ftp://x/', getToken }, { url: 'not an address', getToken },
     { url: '/ws', getToken }, { url: 'wss://x/ws?token=1', getToken }, { url, getToken, clientid: 'x' }, { url, getToken, activity: 'no' },
     { url, getToken, timeoutMs: 0 }, { url, getToken, timeoutMs: '5' }, { url, getToken, idleAfterMs: NaN }, { url, getToken, storageKey: '' },
+    { url, getToken, timeoutMs: 2 ** 31 }, { url, getToken, idleAfterMs: 2 ** 31 },
     { url, getToken, storage: { cookies: 1 } }, { url, getToken, presence: 'all' }, { url, getToken, platform: 5 },
   ]) assert.throws(make(options), TypeError, JSON.stringify(options));
 
@@ -238,7 +242,8 @@ test('bad input is refused before anything is sent', async (t) => {
   const s = ann.section('deny:1');
   const bad = {
     'edit(5)': () => s.edit(5), 'takeOwn': () => s.edit({ takeOwn: 'yes' }), 'unknown option': () => s.edit({ takeown: true }),
-    'timeoutMs': () => s.edit({ timeoutMs: -1 }), 'signal': () => s.view({ signal: {} }), 'revision': () => s.release({ revision: 5 }),
+    'timeoutMs': () => s.edit({ timeoutMs: -1 }), 'too long for a timer': () => s.edit({ timeoutMs: 2 ** 31 }),
+    'signal': () => s.view({ signal: {} }), 'revision': () => s.release({ revision: 5 }),
     'long revision': () => s.release({ revision: 'x'.repeat(129) }), 'message': () => s.request(5),
     'long message': () => s.request('x'.repeat(501)), 'surrogate': () => s.request('\ud800'), 'NUL': () => s.takeOver('a\0'),
     'no reason': () => s.takeOver(), 'empty reason': () => s.takeOver(''), 'urgent': () => s.takeOver('x', { urgent: 1 }),
@@ -274,6 +279,105 @@ test('a listener that throws stops nothing', async (t) => {
   await section.release();
   assert.deepStrictEqual(seen, ['editing']);
   assert.ok(ann.problems.some(({ message }) => message === 'the application'));
+});
+
+test('what nobody listens for is on the console', async (t) => {
+  const { d, open } = await hall(t);
+  const errors = t.mock.method(console, 'error', () => {});
+  const shown = () => errors.mock.calls.map(({ arguments: [error] }) => error.message);
+  const listened = await open('ann');
+  listened.on('connection', () => { throw new Error('to the listener'); });
+  await listened.connect();
+  assert.deepStrictEqual(shown(), []);
+
+  const storage = { session: new h.MemoryStorage(), local: new h.MemoryStorage() };
+  const client = new WslockClient({ url: d.url(), getToken: () => h.token(), storage, platform: { WebSocket } });
+  h.cleanup(t, () => client.close());
+  client.on('connection', () => { throw new Error('the application'); });
+  await client.connect();
+  assert.deepStrictEqual(new Set(shown()), new Set(['the application']));
+  client.on('problem', () => { throw new Error('the listener of problems'); });
+  await client.close();
+  assert.ok(shown().includes('the listener of problems'));
+});
+
+test('a ticket is renewed with the lock', async (t) => {
+  const signingKeyFile = path.join(h.tempDir(t), 'tickets.pem');
+  fs.writeFileSync(signingKeyFile, h.keyPair('ES256').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const { d, open } = await hall(t, { ...CONFIG, tickets: { signingKeyFile } });
+  const wire = await h.proxy(t, d.port);
+  const ann = await open('ann', { url: `ws://127.0.0.1:${wire.port}/ws`, activity: 'manual', idleAfterMs: 1 });
+  const section = ann.section('deny:1');
+  await code(section.renew(), 'NOT_HOLDER');
+  const { fence, ticket } = await section.edit();
+  const beats = [];
+  ann.on('frame', ({ direction, text }) => direction === 'out' && text.includes('heartbeat') && beats.push(JSON.parse(text).data.active));
+  const renewed = await section.renew();
+  assert.deepStrictEqual([renewed.outcome, renewed.fence, renewed.resumed], ['granted', fence, true]);
+  assert.ok(renewed.ticket && renewed.ticket !== ticket && renewed.ticket === section.ticket);
+  wire.refuse();
+  await h.eventually(() => ann.state === 'waiting', 'it is cut off');
+  await code(section.renew({ timeoutMs: 50 }), 'TIMEOUT');
+  const later = section.renew({ timeoutMs: 60_000 });
+  wire.refuse(false);
+  assert.strictEqual((await later).fence, fence, 'it waits for the connection');
+  await section.release();
+  await code(section.renew(), 'NOT_HOLDER');
+});
+
+/* There is no word to the server: what it does by itself. */
+test('leave() and close() without a connection', async (t) => {
+  const { d, open } = await hall(t, { default: { gracePeriod: h.ms(1500) } });
+  const ben = await d.client({ user: 'ben' });
+  for (const how of ['leave', 'close']) {
+    const resource = `document:${how}:main`;
+    const wire = await h.proxy(t, d.port);
+    const ann = await open(`ann-${how}`, { url: `ws://127.0.0.1:${wire.port}/ws` });
+    const section = ann.section(resource);
+    await section.edit();
+    section.keepDraft('unsaved', 'r1');
+    await h.view(ben, resource);
+    wire.refuse();
+    await h.eventually(() => ann.state === 'waiting', 'it is cut off');
+    if (how === 'leave') await section.leave();
+    else await ann.close();
+    assert.deepStrictEqual([section.state, section.fence, section.joined, section.lock.state], ['reading', null, false, 'unknown']);
+    assert.strictEqual(section.drafts().length, 1);
+    wire.refuse(false);
+    await ben.waitFor('lock:state', ({ resourceId, lock }) => resourceId === resource && lock.state === 'grace');
+    if (how === 'leave') await h.eventually(() => ann.state === 'connected', 'the client is there again');
+    else assert.strictEqual(ann.state, 'closed');
+    await ben.waitFor('lock:state', ({ resourceId, cause }) => resourceId === resource && cause === 'GRACE_PERIOD_EXPIRED');
+    assert.strictEqual(section.joined, false);
+  }
+});
+
+test('sections that nobody uses are forgotten', async (t) => {
+  const { open } = await hall(t);
+  const ann = await open('ann');
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  const use = async (id) => {
+    const section = ann.section(id);
+    await section.view();
+    return new WeakRef(section);
+  };
+  const [left, watched] = [await use('deny:left'), await use('deny:watched')];
+  const reused = ann.section('deny:reused');
+  await reused.view();
+  await reused.leave();
+  assert.strictEqual(ann.section('deny:reused'), reused);
+  await reused.edit();
+  assert.deepStrictEqual([reused.state, ann.section('deny:reused') === reused], ['editing', true]);
+  await ann.section('deny:left').leave();
+  await h.eventually(() => {
+    collect();
+    return left.deref() === undefined;
+  }, 'it is forgotten');
+  const again = watched.deref();
+  assert.strictEqual(ann.section('deny:watched'), again);
+  assert.ok(again?.joined, 'one that is joined stays');
+  assert.strictEqual(ann.section('deny:left').joined, false);
 });
 
 test('frames for developers have no secrets', async (t) => {

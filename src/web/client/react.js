@@ -88,6 +88,7 @@ function snapshot(section) {
 
 // section.countdown(), read again every `everyMs`.
 export function useCountdown(section, everyMs = 1000) {
+  if (!(everyMs > 0 && everyMs < 2 ** 31)) throw new TypeError("wslock/react: everyMs must be milliseconds above 0 and below 2^31");
   const [left, setLeft] = useState(() => section.countdown());
   useEffect(() => {
     const read = () => setLeft(section.countdown());

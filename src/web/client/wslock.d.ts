@@ -17,7 +17,7 @@ export type ServerErrorCode =
   | "MAX_TAB_LOCKS_EXCEEDED" | "MAX_VIEWERS_EXCEEDED" | "TOO_MANY_ROOMS" | "BACKEND_UNAVAILABLE" | "AUDIT_UNAVAILABLE" | "INTERNAL";
 /** Codes of the library itself. CONNECTION_LOST: the request may or may not have been carried out. */
 export type ClientErrorCode = "TIMEOUT" | "CONNECTION_LOST" | "CLOSED" | "NO_REQUEST" | "NO_USER" | "TOKEN_UNAVAILABLE";
-export type ErrorCode = ServerErrorCode | DenyReason | ClientErrorCode;
+export type ErrorCode = ServerErrorCode | DenyReason | LockReason | ClientErrorCode;
 
 export interface Person { userId: string; username?: string }
 export interface Lock {
@@ -173,7 +173,7 @@ export interface WslockOptions {
   storageKey?: string;
   /** input: pointer, key and touch events of the page count (default); manual: only touch(); always: as long as the client lives. */
   activity?: "input" | "manual" | "always";
-  /** How long after the last activity the user still counts as active. Default 60 s. */
+  /** How long after the last activity the user still counts as active. Default 60 s. All times are below 2^31 ms. */
   idleAfterMs?: number;
   /** Time limit of requests; default 10 s. */
   timeoutMs?: number;
@@ -197,7 +197,7 @@ export type ConnectionState = "idle" | "connecting" | "connected" | "waiting" | 
 export interface ClientEvents extends ServerEvents {
   /** The connection's state. code, reason: of the WebSocket's close; retryInMs: when waiting. */
   "connection": { state: ConnectionState; code?: number; reason?: string; retryInMs?: number };
-  /** Something failed that nobody awaits: getToken, a save callback, a listener, the storage. */
+  /** Something failed that nobody awaits: getToken, a save callback, a listener. Without a listener it goes to console.error. */
   "problem": { error: Error };
   /** Each frame, for developers. Access tokens and tickets are left out of `text`. */
   "frame": { direction: "in" | "out"; text: string; at: number };
@@ -220,7 +220,8 @@ export class WslockClient {
   section(id: string): Section;
   /** Connects, or after the client was closed connects again. Resolves when the token was accepted. Sections do it by themselves. */
   connect(options?: RequestOptions): Promise<void>;
-  /** Leaves on purpose: locks and places end. Drafts stay. */
+  /** Leaves on purpose: locks and places end. Drafts stay. Without a connection nothing can be told to the server: it keeps a lock until
+   *  its grace period or its time is over, and nobody here has it any more. */
   close(): Promise<void>;
   /** Drops the connection as if the network had: locks get their grace. Connects again only with connect(). */
   disconnect(): void;
@@ -347,7 +348,7 @@ export class Section {
   /** To answer: answerTakeover(). */
   readonly takeover: IncomingTakeover | null;
   readonly takingOver: OutgoingTakeover | null;
-  /** null: the application has never said. */
+  /** null: the application has not said since the lock came. */
   dirty: boolean | null;
 
   /** Joins the room to watch. A lock that this tab had before a reload is resumed. */
@@ -357,6 +358,9 @@ export class Section {
   /** revision: names the text saved last, up to 128 characters. Declines where it is this tab's turn. */
   release(options?: RequestOptions & { revision?: string }): Promise<void>;
   claim(options?: RequestOptions): Promise<Granted>;
+  /** Renews the lock that this page has, and its ticket: `section.ticket` is the new one. Does not count as activity. WslockError:
+   *  NOT_HOLDER: this page has none; a LockReason: the server says that it is gone. */
+  renew(options?: RequestOptions): Promise<Granted>;
   leaveQueue(options?: RequestOptions): Promise<void>;
   /** Asks the holder; up to 500 characters. */
   request(message?: string, options?: RequestOptions): Promise<OutgoingRequest>;
@@ -366,7 +370,8 @@ export class Section {
   takeOver(reason: string, options?: RequestOptions & { urgent?: boolean }): Promise<Granted | TakeoverPending>;
   cancelTakeover(options?: RequestOptions): Promise<void>;
   answerTakeover(requestId: string, action: TakeoverAction, options?: RequestOptions & { revision?: string }): Promise<void>;
-  /** Leaves the room: lock, place and requests end. */
+  /** Leaves the room: lock, place and requests end. Without a connection it is done at once, and nothing is told to the server: it keeps
+   *  a lock until its grace period or its time is over. */
   leave(options?: RequestOptions): Promise<void>;
   /** What the server says now, also without having joined. */
   status(options?: RequestOptions): Promise<ServerEvents["lock:state"]>;

@@ -10,7 +10,8 @@ const TIMEOUT_MS = 10_000;
 
 export class WslockClient {
   #core;
-  #sections = new Map();
+  #sections = new Map(); // id → WeakRef: the core has those that are in use
+  #unused = new FinalizationRegistry((id) => this.#sections.get(id)?.deref() ?? this.#sections.delete(id));
 
   constructor(options) {
     this.#core = new Core(checked(options));
@@ -24,8 +25,12 @@ export class WslockClient {
 
   section(id) {
     const whole = resourceId(id);
-    if (!this.#sections.has(whole)) this.#sections.set(whole, new Section(this, this.#core, whole));
-    return this.#sections.get(whole);
+    const known = this.#sections.get(whole)?.deref();
+    if (known) return known;
+    const section = new Section(this, this.#core, whole);
+    this.#sections.set(whole, new WeakRef(section));
+    this.#unused.register(section, whole);
+    return section;
   }
 
   async connect(options) {

@@ -22,4 +22,9 @@ export class Clock {
     }
     return ticks + this.#slept;
   }
+
+  // How long it is until then; null stays null.
+  left(until) {
+    return until === null ? null : Math.max(0, Math.round(until - this.now()));
+  }
 }

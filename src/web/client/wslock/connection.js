@@ -1,7 +1,7 @@
 // One WebSocket to wslockd: authentication, replies by id, the watch for silence, reconnecting.
 
 import { backoff } from "./backoff.js";
-import { WslockError } from "./error.js";
+import { WslockError, serverError } from "./error.js";
 import { FINAL_CLOSES } from "./events.js";
 
 const ANSWER_MS = 5000; // what has had no answer by then: the connection is gone
@@ -18,7 +18,8 @@ export class Connection {
   #sent = new Map(); // id → {at, event, …}, without an answer yet
   #attempt = 0;
   #connectedAt = null;
-  #drainMs = null;
+  #drainMs; // where the server is going away
+  #isAsked = false; // the server has asked for the pause
   #retry;
   #retryAt = Infinity; // by a clock that goes on while the computer sleeps
   state = "idle";
@@ -26,9 +27,8 @@ export class Connection {
   lastSent = 0;
   serverClock = null; // {at, serverTime}
 
-  // Calls of the core: token() and identity() before a connection, with promises; connectionChanged({state, …}); welcome(data); heard(at): a
-  // message that was sent then was answered; message({event, data, entry}); refused(): 4401; lost(); check(): look at the clocks;
-  // emit("frame", {…}); problem(error).
+  // Calls of the core, beside its tokens and its tab: connectionChanged({state, …}); welcome(data); heard(at): a message that was sent then
+  // was answered; message({event, data, entry}); lost(); check(): look at the clocks; emit("frame", {…}); problem(error).
   constructor(core) {
     this.#core = core;
   }
@@ -56,11 +56,11 @@ export class Connection {
     if (this.state === "waiting" && this.#retryAt <= this.#core.clock.now()) this.#open();
   }
 
-  // As start(), but only for who is waiting; with `spread`, for many may have the same reason.
+  // As start(), but only for who is waiting, and not as long as the server has asked for; with `spread`, for many may have the same reason.
   hurry(spread) {
-    if (this.state !== "waiting") return;
+    if (this.state !== "waiting" || this.#isAsked) return;
     this.#attempt = 0;
-    if (spread) this.#wait(backoff(this.#core.platform, 0));
+    if (spread) this.#wait({}, backoff(this.#core.platform, 0));
     else this.#open();
   }
 
@@ -123,9 +123,10 @@ export class Connection {
     const isOld = () => generation !== this.#generation;
     this.#core.platform.clearTimeout(this.#retry);
     this.#set("connecting");
-    let token, identity;
+    const { pageId, tab, tokens } = this.#core;
+    let token, clientId;
     try {
-      [token, identity] = await Promise.all([this.#core.token(), this.#core.identity()]);
+      [token, clientId] = await Promise.all([tokens.get("connect"), tab.hold()]);
     } catch (error) {
       if (isOld()) return;
       this.#core.problem(error);
@@ -134,7 +135,7 @@ export class Connection {
     }
     if (isOld()) return;
     this.answered = null;
-    this.#connect({ token, ...identity });
+    this.#connect({ token, clientId, pageId });
   }
 
   #connect(auth) {
@@ -192,23 +193,25 @@ export class Connection {
     }
     if (event === "server:draining") this.#drainMs = data.reconnectInMs;
     this.#core.message({ event, data, entry });
-    if (event === "error") entry?.reject?.(new WslockError(data.code, data.message, data));
+    if (event === "error") entry?.reject?.(serverError(data));
     else entry?.resolve?.({ event, data });
   }
 
   #closed(socket, { code, reason }) {
     if (socket !== this.#socket || !socket) return;
-    this.state = FINAL_CLOSES.has(code) ? "closed" : "waiting";
+    const isFinal = FINAL_CLOSES.has(code);
+    this.state = isFinal ? "closed" : "waiting";
     if (this.#connectedAt !== null && this.#core.clock.now() - this.#connectedAt > STEADY_MS) this.#attempt = 0;
     this.#end();
-    if (code === 4401) this.#core.refused();
+    if (code === 4401) this.#core.tokens.rejected = true;
     if (code === 4429) this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
-    if (FINAL_CLOSES.has(code)) this.#set("closed", { code, reason });
-    else this.#wait(this.#drainMs ?? undefined, { code, reason });
+    if (isFinal) this.#set("closed", { code, reason });
+    else this.#wait({ code, reason }, this.#drainMs, this.#drainMs >= 0 || code === 4429);
   }
 
-  #wait(ms = backoff(this.#core.platform, this.#attempt++), more = {}) {
-    this.#drainMs = null;
+  #wait(more, ms = backoff(this.#core.platform, this.#attempt++), isAsked = false) {
+    this.#drainMs = undefined;
+    this.#isAsked = isAsked;
     this.#core.platform.clearTimeout(this.#retry);
     this.#retryAt = this.#core.clock.now() + ms;
     this.#retry = this.#core.platform.setTimeout(() => this.#open(), ms);

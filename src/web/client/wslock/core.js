@@ -6,14 +6,13 @@ import { Drafts } from "./drafts.js";
 import { Emitter } from "./emitter.js";
 import { WslockError } from "./error.js";
 import { CLIENT_EVENTS, SECTION_EVENTS } from "./events.js";
-import { limit } from "./limit.js";
+import { limit, settle } from "./limit.js";
 import { watchPage } from "./page.js";
 import { SafeStorage, makePlatform, randomId } from "./platform.js";
 import { Tab } from "./tab.js";
 import { Tokens } from "./tokens.js";
 
 const PING_MS = 25_000; // of a connection without locks: notices a link that swallows everything
-const LONGEST_TIMER_MS = 3_600_000;
 
 export class Core {
   #timer;
@@ -24,14 +23,17 @@ export class Core {
   user = null;
   degraded = false;
   asleep = false; // the page was put aside while it was connected
-  sections = new Map();
+  sections = new Map(); // id → Membership, of those that the server knows, or that want to be known
 
   constructor(options) {
     this.options = options;
     this.platform = makePlatform(options.platform);
-    this.clock = Object.assign(new Clock(this.platform), { toLocal: (time) => this.#toLocal(time) });
+    this.clock = new Clock(this.platform);
     this.pageId = randomId(this.platform);
-    this.problem = (error) => this.emit("problem", { error: error instanceof Error ? error : new Error(String(error)) });
+    this.problem = (error) => {
+      const told = this.emit("problem", { error: error instanceof Error ? error : new Error(String(error)) });
+      if (!told) console.error(error);
+    };
     this.emitter = new Emitter([...CLIENT_EVENTS, ...SECTION_EVENTS, "connection", "problem", "frame", "change"], this.problem);
     const { session, local } = options.storage ?? (options.storage === null ? { session: null, local: null } : {});
     this.key = options.storageKey;
@@ -74,7 +76,7 @@ export class Core {
   }
 
   close() {
-    for (const section of this.sections.values()) section.end();
+    this.sections.forEach((section) => section.end());
     this.connection.stop(1000);
     this.#endPage?.();
     this.#endPage = null;
@@ -115,7 +117,7 @@ export class Core {
 
   // Looks at the clocks: whether to stop, whether the connection answers, what has to be sent.
   check() {
-    for (const section of this.sections.values()) section.look();
+    this.sections.forEach((section) => section.look());
     if (this.connection.silent) this.connection.drop("no answer");
     this.connection.retryIfDue();
     if (this.connection.connected) this.#send();
@@ -124,9 +126,7 @@ export class Core {
 
   #send() {
     const now = this.clock.now();
-    for (const section of this.joined) {
-      if (section.nextBeat() <= now) section.ask();
-    }
+    for (const section of this.joined) if (section.nextBeat() <= now) section.ask();
     if (this.#nextPing() <= now) this.connection.send("session:ping", {});
   }
 
@@ -146,69 +146,58 @@ export class Core {
     const sends = connection.connected ? [this.#nextPing(), this.#nextBeat()] : [];
     const at = Math.min(...ends, ...sends, connection.silentAt);
     if (at === Infinity) return;
-    const ms = Math.min(LONGEST_TIMER_MS, Math.max(1, Math.ceil(at - this.clock.now())));
-    this.#timer = this.platform.setTimeout(() => this.check(), ms);
+    this.#timer = this.platform.setTimeout(() => this.check(), Math.max(1, Math.ceil(at - this.clock.now())));
   }
 
-  #toLocal(time) {
+  // The server's time by the clock here.
+  toLocal(time) {
     const known = this.connection.serverClock;
     return known ? known.at + (time - known.serverTime) : Infinity;
   }
 
   // ---- events ----
 
-  emit(event, data) {
-    this.emitter.emit(event, data);
-  }
+  emit(event, data) { return this.emitter.emit(event, data); }
 
   changed(section) { this.emit("change", { section }); }
 
   // ---- called by the connection ----
 
-  token() { return this.tokens.get("connect"); }
-  async identity() { return { clientId: await this.tab.hold(), pageId: this.pageId }; }
   heard(at) { this.joined.forEach(({ holding }) => holding.belief.hear(at)); }
-  refused() { this.tokens.rejected = true; }
 
   connectionChanged(data) {
-    if (data.state === "connected") this.#settle(({ resolve }) => resolve());
+    if (data.state === "connected") settle(this.#waiters, ({ resolve }) => resolve());
     if (data.state === "closed") this.#finished(data.code);
     this.emit("connection", data);
     this.changed(null);
     this.#schedule();
   }
 
-  #settle(how) {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    waiters.forEach(how);
-  }
-
   // Nobody here comes back by itself.
   #finished(code) {
     const error = closedError();
-    this.#settle(({ reject }) => reject(error));
-    for (const section of this.sections.values()) section.closed(error, code);
+    settle(this.#waiters, ({ reject }) => reject(error));
+    this.sections.forEach((section) => section.closed(error, code));
   }
 
   welcome(data) {
     const { userId, username, roles, admin } = data;
-    if (this.user && this.user.userId !== userId) for (const section of this.sections.values()) section.disown("NOT_HELD");
+    if (this.user && this.user.userId !== userId) this.sections.forEach((section) => section.disown());
     this.user = Object.freeze({ userId, username, roles, admin });
-    for (const section of this.sections.values()) section.welcome();
+    this.sections.forEach((section) => section.welcome());
   }
 
   lost() {
     this.tokens.stop();
     this.degraded = false;
-    for (const timer of this.#retries) this.platform.clearTimeout(timer);
+    this.#retries.forEach((timer) => this.platform.clearTimeout(timer));
     this.#retries.clear();
-    for (const section of this.sections.values()) section.disconnected();
+    this.sections.forEach((section) => section.disconnected());
   }
 
   message({ event, data, entry }) {
     if (event === "auth:expiring") this.#refresh(data.expiresAt);
-    if (event === "error" && entry?.event === "auth") this.refused();
+    if (event === "error" && entry?.event === "auth") this.tokens.rejected = true;
     if (event === "system:degraded") this.#degraded(data);
     if (event === "system:recovered") this.#recovered();
     const section = entry?.section ?? this.#sectionOf(data);
@@ -227,7 +216,7 @@ export class Core {
 
   #degraded({ confirmedUntil }) {
     this.degraded = true;
-    if (confirmedUntil !== null) for (const section of this.sections.values()) section.holding.belief.limit(this.#toLocal(confirmedUntil));
+    if (confirmedUntil !== null) this.sections.forEach((section) => section.holding.belief.limit(this.toLocal(confirmedUntil)));
     this.changed(null);
   }
 
@@ -246,7 +235,7 @@ export class Core {
   }
 
   leave() {
-    for (const section of this.sections.values()) section.unload();
+    this.sections.forEach((section) => section.unload());
   }
 
   hide() {

@@ -1,56 +1,58 @@
 // Text that was typed and not saved, with the revision that it was written on. By user, so that nobody else in this browser sees it
 // offered. Nothing here writes into the application's text.
 
-import { fail, string, text as checkText } from "./error.js";
+import { WslockError, string, text as checkText } from "./error.js";
 
 export class Drafts {
+  #core;
   #storage;
-  #platform;
-  #prefix;
-  #pageId;
   #left = 0; // how many drafts have ended with their lock
 
-  constructor({ platform, key, pageId }, storage) {
+  constructor(core, storage) {
+    this.#core = core;
     this.#storage = storage;
-    this.#platform = platform;
-    this.#prefix = `${key}:draft`;
-    this.#pageId = pageId;
   }
 
-  #all(userId, resourceId) { return `${this.#prefix}:${encodeURIComponent(userId)}:${resourceId}:`; }
-  #own(userId, resourceId) { return this.#all(userId, resourceId) + this.#pageId; }
+  #all(id) {
+    const { key, user } = this.#core;
+    if (!user) throw new WslockError("NO_USER", "connect first");
+    return `${key}:draft:${encodeURIComponent(user.userId)}:${id}:`;
+  }
+
+  #own(id) { return this.#all(id) + this.#core.pageId; }
 
   // The lock is gone: what was being written is offered from now on, and not written over.
-  leave(userId, resourceId) {
-    const own = this.#own(userId, resourceId);
+  leave(id) {
+    const own = this.#own(id);
     const draft = this.#storage.get(own);
     if (draft === null) return;
     this.#storage.set(own, null); // first: the storage may be full
     this.#storage.set(`${own}.${this.#left++}`, draft);
   }
 
-  keep(userId, resourceId, clientId, text, baseRevision) {
-    const draft = { text, baseRevision, writtenAt: this.#platform.Date.now(), clientId };
-    return this.#storage.set(this.#own(userId, resourceId), JSON.stringify(draft));
+  keep(id, text, baseRevision) {
+    const { platform, tab } = this.#core;
+    const draft = { text, baseRevision, writtenAt: platform.Date.now(), clientId: tab.id };
+    return this.#storage.set(this.#own(id), JSON.stringify(draft));
   }
 
   // What this page is writing: {text, baseRevision, …} or null.
-  current(userId, resourceId) { return this.#read(this.#own(userId, resourceId)); }
+  current(id) { return this.#read(this.#own(id)); }
 
-  end(userId, resourceId) { this.#storage.set(this.#own(userId, resourceId), null); }
+  end(id) { this.#storage.set(this.#own(id), null); }
 
-  list(userId, resourceId, clientId) {
+  list(id) {
     const drafts = [];
-    for (const key of this.#storage.keys(this.#all(userId, resourceId))) {
-      const found = key === this.#own(userId, resourceId) ? null : this.#read(key);
-      if (found) drafts.push(this.#make(key, found, clientId));
+    for (const key of this.#storage.keys(this.#all(id))) {
+      const found = key === this.#own(id) ? null : this.#read(key);
+      if (found) drafts.push(this.#make(key, found));
     }
     return drafts.sort((a, b) => b.writtenAt - a.writtenAt);
   }
 
-  #make(key, draft, clientId) {
+  #make(key, draft) {
     return Object.freeze({
-      ...draft, id: key, own: draft.clientId === clientId,
+      ...draft, id: key, own: draft.clientId === this.#core.tab.id,
       compare: (current) => compare(draft, current),
       discard: () => { this.#storage.set(key, null); },
     });
@@ -71,10 +73,9 @@ export function checkRevision(value) {
 }
 
 function compare(draft, current) {
-  if (current === null || typeof current !== "object") fail("compare() takes {revision, text}");
-  checkRevision(current.revision);
-  string("text", current.text);
-  const { revision, text } = current;
+  const { revision, text } = Object(current);
+  checkRevision(revision);
+  string("text", text);
   if (text === draft.text) return { outcome: "identical", text };
   if (revision === draft.baseRevision) return { outcome: "same-base", text: draft.text, revision };
   return { outcome: "conflict", draft, current: { text, revision } };

@@ -6,7 +6,7 @@ export class Emitter {
   #listeners;
   #problem;
 
-  // problem(error): told what a listener has thrown.
+  // problem(error): told what a listener of another event than `problem` has thrown.
   constructor(events, problem) {
     this.#listeners = new Map(events.map((event) => [event, new Set()]));
     this.#problem = problem;
@@ -22,14 +22,17 @@ export class Emitter {
     this.#listeners.get(event)?.delete(listener);
   }
 
-  // An event that is not known here is one of a newer protocol, and told to nobody.
+  // An event that is not known here is one of a newer protocol, and told to nobody. Returns whether it was told to somebody.
   emit(event, data) {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
+    const listeners = [...(this.#listeners.get(event) ?? [])];
+    for (const listener of listeners) {
       try {
         listener(data);
       } catch (error) {
-        if (event !== "problem") this.#problem(error);
+        if (event === "problem") console.error(error);
+        else this.#problem(error);
       }
     }
+    return listeners.length > 0;
   }
 }

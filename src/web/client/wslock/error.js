@@ -1,5 +1,7 @@
 // Errors, and the checks of what the application passes in.
 
+import { LONGEST_MS } from "./platform.js";
+
 const RESOURCE = /^([a-z][a-z0-9-]{0,63}:[A-Za-z0-9._~-]{1,128})(:[A-Za-z0-9._~-]{1,64})?$/;
 
 export class WslockError extends Error {
@@ -11,6 +13,9 @@ export class WslockError extends Error {
     this.retryAfterMs = data.retryAfterMs ?? null;
   }
 }
+
+// What the server answers with.
+export const serverError = (data) => new WslockError(data.code, data.message, data);
 
 export function fail(text) {
   throw new TypeError(`wslock: ${text}`);
@@ -58,7 +63,7 @@ export function callback(name, value) {
 
 export function duration(name, value, whenMissing) {
   if (value === undefined) return whenMissing;
-  if (!Number.isFinite(value) || value <= 0) fail(`${name} must be milliseconds above 0`);
+  if (!Number.isFinite(value) || value <= 0 || value > LONGEST_MS) fail(`${name} must be milliseconds above 0 and at most ${LONGEST_MS}`);
   return value;
 }
 

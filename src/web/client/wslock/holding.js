@@ -93,12 +93,13 @@ export class Holding {
     return Math.min(dirtyAt, isUsed ? this.#lastBeat + heartbeatIntervalMs : Infinity);
   }
 
-  beat(section) {
+  // context: of the connection's send().
+  beat(context) {
     const data = { resourceId: this.#id, token: this.fence, active: this.isUsed };
     this.#lastBeat = this.#askedAt = this.#core.clock.now();
     this.#dirtySent = this.dirty;
     if (this.dirty !== null) data.dirty = this.dirty;
-    this.#core.connection.send("lock:heartbeat", data, { section });
+    this.#core.connection.send("lock:heartbeat", data, context);
   }
 
   // A heartbeat was refused, with a time after which it makes sense again.
@@ -108,6 +109,7 @@ export class Holding {
   }
 
   #set(fence) {
+    if (fence !== this.fence) this.dirty = this.#dirtySent = null; // of another lock's text
     this.fence = fence;
     this.#core.saveFence(this.#id, fence);
   }

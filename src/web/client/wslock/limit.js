@@ -1,4 +1,4 @@
-// A wait with an end: a time limit, and the caller's AbortSignal.
+// Waits: with a time limit and the caller's AbortSignal, or with others for the same.
 
 import { WslockError } from "./error.js";
 
@@ -25,4 +25,11 @@ export function limit(platform, { signal, timeoutMs }, what, run) {
     timer = platform.setTimeout(() => giveUp(new WslockError("TIMEOUT", `${what}: no answer in ${timeoutMs} ms`)), timeoutMs);
     run(wait).finally(end).then(resolve, reject);
   });
+}
+
+// Ends all waits of a Set.
+export function settle(waiters, how) {
+  const all = [...waiters];
+  waiters.clear();
+  all.forEach(how);
 }

@@ -1,8 +1,9 @@
 // A section's side of the connection: joining, and what the server's messages do to the room and the lock.
 
 import { backoff } from "./backoff.js";
-import { WslockError } from "./error.js";
+import { WslockError, serverError } from "./error.js";
 import { Holding } from "./holding.js";
+import { settle } from "./limit.js";
 import { Room } from "./room.js";
 import { Saves } from "./saves.js";
 
@@ -32,7 +33,7 @@ export class Membership {
     this.#id = id;
     this.#emit = emit;
     this.#section = section;
-    this.room = new Room(core.clock);
+    this.room = new Room(core);
     this.holding = new Holding(core, id);
     this.saves = new Saves(core);
   }
@@ -42,6 +43,7 @@ export class Membership {
   // Resolves when joined.
   async join(wait) {
     this.#watching = true;
+    this.#core.sections.set(this.#id, this);
     if (this.joined) return;
     await this.#core.ready();
     if (this.joined || wait.abandoned) return;
@@ -131,10 +133,9 @@ export class Membership {
     this.#tell(null, null, code === 4409 && this.#lose({ reason: "MOVED" }));
   }
 
-  // The lock was another user's, or another tab's.
-  disown(reason) {
-    this.#tell(null, null, this.#lose({ reason }));
-    this.holding.end();
+  // The lock was another user's.
+  disown() {
+    this.#tell(null, null, this.#lose({ reason: "NOT_HELD" }));
   }
 
   look() {
@@ -146,7 +147,14 @@ export class Membership {
 
   // A heartbeat: whether the lock is still this page's.
   ask() {
-    if (this.joined && this.holding.fence !== null) this.holding.beat(this);
+    if (this.joined && this.holding.fence !== null) this.holding.beat({ section: this });
+  }
+
+  // The same for who waits for the answer, {event, data}.
+  async renew(wait) {
+    await this.join(wait);
+    if (this.holding.fence === null) throw new WslockError("NOT_HOLDER", "no lock");
+    return new Promise((resolve, reject) => this.holding.beat({ section: this, wait, resolve, reject }));
   }
 
   unload() {
@@ -168,12 +176,13 @@ export class Membership {
 
   // ---- joining ----
 
+  get #isEditWanted() { return [...this.#editWaiters].some(({ wait }) => !wait.abandoned); }
+
   #join() {
     const { connection, options } = this.#core;
     this.holding.load();
     const { fence, isOver } = this.holding;
-    const wantsEdit = [...this.#editWaiters].some(({ wait }) => !wait.abandoned);
-    const mode = wantsEdit || (fence !== null && !isOver) ? "editor" : "viewer";
+    const mode = this.#isEditWanted || (fence !== null && !isOver) ? "editor" : "viewer";
     const data = { resourceId: this.#id, mode, presence: options.presence };
     if (fence !== null) data.token = fence;
     this.#joining = true;
@@ -187,14 +196,14 @@ export class Membership {
     this.#joinAttempt = 0;
     this.#followUp = mode === "editor";
     this.holding.confirmJoined(data, at, this.room.policy);
-    this.#settle(this.#waiters, ({ resolve }) => resolve());
+    settle(this.#waiters, ({ resolve }) => resolve());
     if (data.lost) return this.#lose(data.lost);
     if (mode === "viewer") this.ask(); // a viewer resumes nothing, a heartbeat does
     return undefined;
   }
 
   #joinRefused(data) {
-    const error = new WslockError(data.code, data.message, data);
+    const error = serverError(data);
     const isAwaited = this.#waiters.size + this.#editWaiters.size > 0;
     this.#joining = false;
     this.#reject(error);
@@ -209,22 +218,17 @@ export class Membership {
     this.#core.later(ms + backoff(this.#core.platform, this.#joinAttempt++), () => {
       this.#joining = false;
       if (this.#watching) this.#join();
+      else this.#tell();
     });
   }
 
   // True: nobody asked for it, for the page has only come back for a lock that it had. What it got instead is given back.
   #takeFollowUp(event, data) {
     this.#followUp = false;
-    const waiters = [...this.#editWaiters].filter(({ wait }) => !wait.abandoned);
-    this.#editWaiters.clear();
-    if (event === "error") {
-      const error = new WslockError(data.code, data.message, data);
-      waiters.forEach(({ reject }) => reject(error));
-    } else {
-      waiters.forEach(({ resolve }) => resolve({ event, data }));
-    }
+    const isAwaited = this.#isEditWanted;
+    settle(this.#editWaiters, ({ resolve, reject }) => (event === "error" ? reject(serverError(data)) : resolve({ event, data })));
     if (this.holding.fence !== null && (event === "error" || event === "lock:denied")) this.#notResumed(data);
-    return waiters.length === 0 && this.#giveBack(event, data);
+    return !isAwaited && this.#giveBack(event, data);
   }
 
   #notResumed({ reason, retryAfterMs }) {
@@ -310,7 +314,7 @@ export class Membership {
   }
 
   #leaveDraft() {
-    if (this.#core.user) this.#core.drafts.leave(this.#core.user.userId, this.#id);
+    if (this.#core.user) this.#core.drafts.leave(this.#id);
   }
 
   // ---- telling ----
@@ -325,6 +329,7 @@ export class Membership {
   }
 
   #tell(event, data, more) {
+    if (!this.#watching && !this.#joining && !this.joined) this.#core.sections.delete(this.#id);
     const { state } = this.holding;
     const previous = this.#toldState;
     this.#toldState = state;
@@ -335,14 +340,8 @@ export class Membership {
     this.#core.changed(this.#section);
   }
 
-  #settle(waiters, how) {
-    const all = [...waiters];
-    waiters.clear();
-    all.forEach(how);
-  }
-
   #reject(error) {
-    for (const waiters of [this.#waiters, this.#editWaiters]) this.#settle(waiters, ({ reject }) => reject(error));
+    for (const waiters of [this.#waiters, this.#editWaiters]) settle(waiters, ({ reject }) => reject(error));
   }
 }
 

@@ -1,19 +1,20 @@
 // What the library takes from its surroundings. A browser has all of it; the option `platform` replaces single parts.
 
+export const LONGEST_MS = 2 ** 31 - 1; // of a timer
+
 export function makePlatform(given) {
   return new Proxy(given, {
     get: (_, name) => {
-      if (name in given) return given[name];
-      const found = name === "random" ? Math.random : globalThis[name];
-      return /Timeout$/.test(name) ? found.bind(globalThis) : found; // browsers insist on it
+      const found = name in given ? given[name] : name === "random" ? Math.random : globalThis[name];
+      // Browsers insist on `this`, and run a timer with a longer time at once.
+      return /Timeout$/.test(name) ? (what, ms) => found.call(globalThis, what, Math.min(ms, LONGEST_MS)) : found;
     },
   });
 }
 
 // 128 random bits in the alphabet of clientId and pageId. randomUUID() needs a secure context, this does not.
 export function randomId(platform) {
-  const bytes = platform.crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return platform.crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
 // A Storage that may be missing, full or forbidden: what it does not take stays in memory.

@@ -1,17 +1,16 @@
-// What the server has told of one section: lock, people, queue, requests, takeovers. A message whose `rev` is below the highest that
-// was seen says nothing new of the room.
+// What the server has told of one section: lock, people, queue, requests, takeovers. A reply may come before older events: what a message
+// says of the lock is ignored if its `rev` is below the highest of those that have told of it, replies included.
 
 const UNKNOWN = Object.freeze({ state: "unknown", mine: false });
 const DENIED_LOCK = new Set(["held", "grace"]);
 
 export class Room {
-  #clock;
-  #rev = 0;
-  #endsAt = null;
+  #core;
+  #rev; // of what is known of the lock
 
-  // clock: {now(), toLocal(time)}
-  constructor(clock) {
-    this.#clock = clock;
+  // core: {clock, toLocal(time)}
+  constructor(core) {
+    this.#core = core;
     this.policy = null;
     this.reset();
   }
@@ -19,7 +18,7 @@ export class Room {
   // Nothing is known: before the first join, or after leaving.
   reset() {
     this.#rev = 0;
-    this.#endsAt = null;
+    this.endsAt = null;
     this.lock = UNKNOWN;
     this.users = new Map();
     this.viewers = 0;
@@ -29,16 +28,12 @@ export class Room {
   // The connection is gone: what was told of the room may be old.
   disconnect() {
     this.#rev = 0;
-    this.lock = { ...this.lock, mine: false };
+    this.disown();
   }
 
   forgetWaiting() {
     Object.assign(this, { queue: null, turnUntil: null, claimUntil: null, asked: null, takeover: null, takingOver: null });
     this.requests = new Map();
-  }
-
-  get countdown() {
-    return this.#endsAt === null ? null : Math.max(0, Math.round(this.#endsAt - this.#clock.now()));
   }
 
   has(requestId) {
@@ -48,10 +43,8 @@ export class Room {
 
   // at: when what is answered was sent; null: an event that the server started. holder: whether this page has the lock's token.
   take(event, data, { at, userId, holder }) {
-    const old = data.rev < this.#rev;
-    if ((at === null || event === "resource:joined") && data.rev > this.#rev) this.#rev = data.rev;
-    if (data.lock && !old) this.#setLock(data.lock, data, at, userId, holder);
-    REDUCERS[event]?.(this, data, (time) => this.#local(time, data, at), old);
+    if (data.lock) this.#setLock(data.lock, data, at, userId, holder);
+    REDUCERS[event]?.(this, data, (time) => this.#local(time, data, at));
   }
 
   // The reply that grants it may be older than what events have told.
@@ -60,7 +53,7 @@ export class Room {
     if (rev < this.#rev) return;
     const { userId, username } = user;
     const { dirty = false, queueLength = 0, since = serverTime } = this.lock.mine ? this.lock : {};
-    this.#setLock({ state: "held", holder: { userId, username }, since, dirty, queueLength, expiresAt, mine: true }, { serverTime }, at, userId, true);
+    this.#setLock({ state: "held", holder: { userId, username }, since, dirty, queueLength, expiresAt, mine: true }, { serverTime, rev }, at, userId);
   }
 
   disown() {
@@ -69,14 +62,19 @@ export class Room {
 
   #local(time, { serverTime }, at) {
     if (time === null || time === undefined) return null;
-    const byMessage = Number.isSafeInteger(serverTime) ? (at ?? this.#clock.now()) + (time - serverTime) : Infinity;
-    return Math.min(byMessage, this.#clock.toLocal(time));
+    const byMessage = Number.isSafeInteger(serverTime) ? (at ?? this.#core.clock.now()) + (time - serverTime) : Infinity;
+    return Math.min(byMessage, this.#core.toLocal(time));
   }
 
   #setLock(lock, data, at, userId, holder) {
+    if (data.rev < this.#rev) {
+      if (this.lock.mine) this.lock = { ...this.lock, queueLength: lock.queueLength ?? 0 }; // no reply that grants tells it
+      return;
+    }
+    this.#rev = data.rev;
     const mine = lock.mine ?? (DENIED_LOCK.has(lock.state) && lock.holder?.userId === userId && holder);
-    this.lock = Object.freeze({ ...lock, mine });
-    this.#endsAt = this.#local(lock.graceUntil ?? lock.reservedUntil ?? lock.expiresAt, data, at);
+    this.lock = { ...lock, mine };
+    this.endsAt = this.#local(lock.graceUntil ?? lock.reservedUntil ?? lock.expiresAt, data, at);
     if (lock.state !== "grace") this.claimUntil = null;
     if (lock.state !== "reserved" || lock.reservedFor?.userId !== userId) this.turnUntil = null;
     if (this.asked && this.asked.holderState !== lock.state) this.asked = { ...this.asked, holderState: lock.state };
@@ -122,8 +120,8 @@ const REDUCERS = {
     room.requests.clear();
     room.takeover = room.turnUntil = null;
   },
-  "lock:queued": (room, data, local, old) => {
-    if (!old || !room.queue) room.queue = data;
+  "lock:queued": (room, data) => {
+    if (room.turnUntil === null && !(data.rev < room.queue?.rev)) room.queue = data;
   },
   "lock:your_turn": startTurn,
   "lock:available": startTurn,

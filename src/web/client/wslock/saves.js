@@ -18,11 +18,11 @@ export class Saves {
     if (!this.handler || this.#open.has(occasion)) return;
     const { clock, platform } = this.#core;
     const end = new AbortController();
-    const remainingMs = () => Math.max(0, until - clock.now());
-    const timer = platform.setTimeout(() => this.#end(occasion), Math.min(remainingMs(), 2 ** 31 - 1));
+    const remainingMs = () => clock.left(until);
+    const timer = platform.setTimeout(() => this.#end(occasion), remainingMs());
     this.#open.set(occasion, { end, timer });
     this.#call({
-      cause, requestId, ...lock, remainingMs, deadline: Math.round(platform.Date.now() + remainingMs()), signal: end.signal,
+      cause, requestId, ...lock, remainingMs, deadline: platform.Date.now() + remainingMs(), signal: end.signal,
     });
   }
 

@@ -21,7 +21,6 @@ export class Section {
     this.#core = core;
     this.#emitter = new Emitter([...SECTION_EVENTS, "state", "granted", "lost", "change"], core.problem);
     this.#member = new Membership(core, id, this, (event, data) => this.#emitter.emit(event, data));
-    core.sections.set(id, this.#member);
   }
 
   get state() { return this.#member.holding.state; }
@@ -51,9 +50,7 @@ export class Section {
 
   countdown() {
     const { room, holding } = this.#member;
-    if (this.state === "unconfirmed") return this.#left(holding.belief.until);
-    if (room.turnUntil !== null) return this.#left(room.turnUntil);
-    return room.countdown;
+    return this.#core.clock.left(this.state === "unconfirmed" ? holding.belief.until : room.turnUntil ?? room.endsAt);
   }
 
   // ---- the room ----
@@ -84,6 +81,10 @@ export class Section {
       ? (wait) => this.#member.request("lock:acquire", { takeOwn }, wait)
       : (wait) => this.#member.joinAsEditor(wait);
     return this.#outcome(await this.#core.limit(given, "edit()", run));
+  }
+
+  async renew(options) {
+    return this.#outcome(await this.#core.limit(requestOptions(options), "renew()", (wait) => this.#member.renew(wait)));
   }
 
   async claim(options) {
@@ -154,26 +155,25 @@ export class Section {
     string("text", draft);
     checkRevision(baseRevision);
     this.#setDirty(true);
-    return this.#core.drafts.keep(this.#userId(), this.id, this.client.clientId, draft, baseRevision);
+    return this.#core.drafts.keep(this.id, draft, baseRevision);
   }
 
   saved(options) {
-    const { revision, text: written } = options;
+    const { revision, text: written } = Object(options);
     checkRevision(revision);
     string("text", written);
     const { drafts } = this.#core;
-    const draft = drafts.current(this.#userId(), this.id);
+    const draft = drafts.current(this.id);
     if (draft && draft.text !== written) {
-      drafts.keep(this.#userId(), this.id, this.client.clientId, draft.text, revision);
+      drafts.keep(this.id, draft.text, revision);
       return;
     }
-    drafts.end(this.#userId(), this.id);
+    drafts.end(this.id);
     this.#setDirty(false);
   }
 
   drafts() {
-    const { user } = this.client;
-    return user ? this.#core.drafts.list(user.userId, this.id, this.client.clientId) : [];
+    return this.#core.user ? this.#core.drafts.list(this.id) : [];
   }
 
   on(event, listener) { return this.#emitter.on(event, listener); }
@@ -181,24 +181,15 @@ export class Section {
 
   // ---- inside ----
 
-  #userId() {
-    if (!this.client.user) throw new WslockError("NO_USER", "connect first");
-    return this.client.user.userId;
-  }
-
   #setDirty(dirty) {
     this.#member.holding.dirty = dirty;
     this.#core.touch();
   }
 
-  #left(until) {
-    return until === null ? null : Math.max(0, Math.round(until - this.#core.clock.now()));
-  }
-
   #withTime(open) {
     if (!open) return null;
     const { until, ...rest } = open;
-    return { ...rest, remainingMs: () => this.#left(until) };
+    return { ...rest, remainingMs: () => this.#core.clock.left(until) };
   }
 
   #ask(event, data, given) {
@@ -221,8 +212,8 @@ export class Section {
   }
 
   #outcome({ event, data }) {
-    if (event === "lock:denied") throw new WslockError(data.reason, `denied: ${data.reason}`, data);
-    if (event === "lock:acquired") return this.#member.lastGrant;
+    if (data.reason) throw new WslockError(data.reason, `${event}: ${data.reason}`, data); // lock:denied and lock:lost
+    if (data.token) return this.#member.lastGrant; // lock:acquired and lock:renewed
     return { outcome: event === "lock:queued" ? "queued" : "pending", ...data };
   }
 }

@@ -63,6 +63,7 @@ export class Editor {
 
   async save(request?: SaveRequest): Promise<void> {
     const text = this.field.value;
+    if (this.#section.ticket === null) console.info((await this.#section.renew({ timeoutMs: 5000 })).ticket);
     const answer = await fetch("/text", {
       method: "PUT", body: text, keepalive: request?.cause === "unload", signal: request?.signal ?? null,
       headers: { "X-Fence": String(this.#section.fence), "If-Match": this.#revision },
