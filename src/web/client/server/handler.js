@@ -36,10 +36,13 @@ function answerToResult(result) {
   return refusal(409, ...REFUSALS[outcome], more);
 }
 
-/* The application's own refusal: an error with a status from 400 to 499, as http-errors makes them. */
+/*
+ * The application's own refusal: an error with a status from 400 to 499 and `expose: true`, as http-errors makes them. The status
+ * alone may be what a database has answered over HTTP.
+ */
 function ownStatus(error) {
   const status = error?.status ?? error?.statusCode;
-  return status >= 400 && status < 500 ? status : undefined;
+  return error?.expose === true && status >= 400 && status < 500 ? status : undefined;
 }
 
 async function check(req, { tickets, resourceId, userId, ticket }) {
@@ -70,7 +73,7 @@ function checkOptions({ tickets, resourceId, userId, ticket, onError }, action) 
 /**
  * (req, res, next?) => Promise. action(lock, req) is called for a valid ticket and returns {outcome, ...}: "saved" and
  * "opened" are answered with 200, "stale" and "conflict" with 409. What it throws is 503, but for errors with a status
- * from 400 to 499: those go to `next`, or are answered with that status where there is none.
+ * from 400 to 499 and `expose: true`: those go to `next`, or are answered with that status where there is none.
  */
 export function lockHandler(options, action) {
   const all = { ticket: (req) => req.headers['wslock-ticket'], onError: (error) => console.error(error), ...options };

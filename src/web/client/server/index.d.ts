@@ -25,9 +25,12 @@ export interface TicketVerifierOptions {
   refreshMs?: number;
   /** The age from which on keys are not used. Default 3,600,000. */
   maxAgeMs?: number;
-  /** The least time between two requests that an unknown `kid` or a failed request causes. Default 5,000. */
+  /**
+   * The least time between two requests that an unknown `kid` or a failed request causes. Default 5,000. An unknown `kid` is an
+   * `UnavailableError` until the keys were requested after its ticket came.
+   */
   cooldownMs?: number;
-  /** The limit for one request. Default 5,000. */
+  /** The limit for one request. Default 5,000. Every option is below 2^31. */
   timeoutMs?: number;
   /** The limit for one reply. Default 65,536. */
   maxBytes?: number;
@@ -84,8 +87,8 @@ export interface ActionResult {
 
 /**
  * A handler for Express and for `node:http`. `action` is called for a valid ticket. Errors that it throws are answered
- * with 503 and `Retry-After`, except those with a `status` from 400 to 499: they go to `next`, or are answered with that
- * status where there is no `next`.
+ * with 503 and `Retry-After`, except those with a `status` from 400 to 499 and `expose: true`, as http-errors makes them:
+ * they go to `next`, or are answered with that status where there is no `next`.
  */
 export function lockHandler<Request extends IncomingMessage = IncomingMessage>(
   options: LockHandlerOptions<Request>,

@@ -3,7 +3,8 @@
  *
  * At most one request runs at a time. Keys older than refreshMs are used while newer ones are fetched; keys older than
  * maxAgeMs are not used. After an unknown kid or a failed request the next request begins cooldownMs after the last one
- * began, or later.
+ * began, or later. Only keys that were requested after a ticket came say that its kid is unknown: older ones may lack a key
+ * that has been published since.
  */
 import { createPublicKey } from 'node:crypto';
 import http from 'node:http';
@@ -82,11 +83,13 @@ export class KeySet {
 
   /* The key of this kid. Fails with TicketError if there is none, with UnavailableError if that is unknown. */
   async find(kid) {
+    const cameAt = performance.now();
     if (this.#age() >= this.#options.refreshMs) await this.#refresh();
-    if (!this.#keys.has(kid) && !this.#cooling()) await this.fetch();
+    // Twice at most: the request that runs may have begun before.
+    while (!this.#keys.has(kid) && this.#fetchedAt < cameAt && !this.#cooling()) await this.fetch();
     const key = this.#keys.get(kid);
     if (key !== undefined) return key;
-    if (this.#failure !== null) throw this.#unavailable();
+    if (this.#fetchedAt < cameAt) throw this.#unavailable();
     throw new TicketError('TICKET_INVALID', 'the ticket is signed with an unknown key');
   }
 
@@ -134,7 +137,7 @@ export class KeySet {
 
   #unavailable() {
     const pauseMs = this.#askedAt + this.#options.cooldownMs - performance.now();
-    return new UnavailableError("the lock server's public keys cannot be fetched", Math.max(0, Math.ceil(pauseMs)),
-      this.#failure);
+    const why = this.#failure === null ? 'are too old to say that a key is unknown' : 'cannot be fetched';
+    return new UnavailableError(`the lock server's public keys ${why}`, Math.max(0, Math.ceil(pauseMs)), this.#failure);
   }
 }

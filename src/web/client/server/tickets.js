@@ -72,7 +72,7 @@ function checkOptions(options) {
   const { keysUrl, onError, agent, ...numbers } = options;
   for (const [name, value] of Object.entries(numbers)) {
     if (!Object.hasOwn(DEFAULTS, name)) throw new TypeError(`there is no option ${name}`);
-    if (!(Number.isFinite(value) && value >= 0)) throw new TypeError(`${name} must be a number, 0 or more`);
+    if (!(Number.isFinite(value) && value >= 0 && value < 2 ** 31)) throw new TypeError(`${name} must be from 0 to 2^31 - 1`);
   }
   if (numbers.maxAgeMs < numbers.refreshMs) throw new TypeError('maxAgeMs must not be less than refreshMs');
   if (typeof onError !== 'function') throw new TypeError('onError must be a function');
