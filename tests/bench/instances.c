@@ -1,8 +1,9 @@
 /*
- * Several daemons on one Redis. Each has sessions of its own that acquire and release the locks of
- * rooms of their own, driven by a process of its own. Once the rooms of each daemon are in all
- * shards, so that every daemon reads the events of all; once they are in shards of its own, as a
- * load balancer that chooses by document would have it. And: the memory that Redis needs for locks.
+ * Several daemons on one Redis, and on a Redis Cluster of three masters. Each has sessions of its
+ * own that acquire and release the locks of rooms of their own, driven by a process of its own.
+ * Once the rooms of each daemon are in all shards, so that every daemon reads the events of all;
+ * once they are in shards of its own, as a load balancer that chooses by document would have it.
+ * And: the memory that Redis needs for locks.
  */
 #include <hiredis.h>
 #include <stdio.h>
@@ -116,13 +117,13 @@ static bool measure(const struct stack *s, const struct driver *drivers, struct 
         return false;
     }
     usleep(CYCLE_WARM_UP_MS * 1000);
-    uint64_t cpu = daemons_cpu_ns(s), redis = process_cpu_ns(s->redis);
+    uint64_t cpu = daemons_cpu_ns(s), redis = stack_redis_cpu_ns(s);
     if (!take_answers(s, drivers, &operations)) {
         return false;
     }
     double each = 1000 * (double)(operations > 0 ? operations : 1);
     cost->us = (double)(daemons_cpu_ns(s) - cpu) / each;
-    cost->redis_us = (double)(process_cpu_ns(s->redis) - redis) / each;
+    cost->redis_us = (double)(stack_redis_cpu_ns(s) - redis) / each;
     return true;
 }
 
@@ -154,11 +155,13 @@ static bool one_round(const struct bench *b, const struct stack *s, bool own_sha
 
 static void report(const struct stack *s, bool own_shards, struct samples *us,
                    struct samples *redis_us) {
+    const char *store = s->redis > 0 ? "one Redis" : "a Cluster of 3";
     char what[112];
 
-    snprintf(what, sizeof what, "%u instance%s, rooms %s: CPU an operation", s->daemon_count,
-             s->daemon_count > 1 ? "s" : "", own_shards ? "in shards of its own" : "in all shards");
-    report_row(what, "", "wslockd %.1f µs (all together), Redis %.1f µs", samples_quantile(us, 0.5),
+    snprintf(what, sizeof what, "%s, %u instance%s, rooms in %s: CPU an operation", store,
+             s->daemon_count, s->daemon_count > 1 ? "s" : "",
+             own_shards ? "shards of its own" : "all shards");
+    report_row(what, "", "wslockd %.1f µs, Redis %.1f µs", samples_quantile(us, 0.5),
                samples_quantile(redis_us, 0.5));
 }
 
@@ -222,6 +225,23 @@ static bool memory(const struct bench *b, const struct stack *s) {
     return ok;
 }
 
+/* With one daemon, then two, then four. */
+static bool all_layouts(const struct bench *b, struct stack *s) {
+    for (;;) {
+        if (!one_layout(b, s, false) || (s->daemon_count > 1 && !one_layout(b, s, true))) {
+            return false;
+        }
+        if (s->daemon_count == STACK_DAEMONS) {
+            return true;
+        }
+        for (unsigned more = s->daemon_count; more > 0; more--) {
+            if (!stack_add_daemon(s, b)) {
+                return false;
+            }
+        }
+    }
+}
+
 bool run_instances(const struct bench *b) {
     struct stack s;
 
@@ -230,16 +250,12 @@ bool run_instances(const struct bench *b) {
     }
     bool ok = memory(b, &s);
     usleep(SETTLE_MS * 1000);
-    while (ok) {
-        ok = one_layout(b, &s, false) && (s.daemon_count == 1 || one_layout(b, &s, true));
-        for (unsigned i = 0, more = s.daemon_count; ok && i < more; i++) {
-            if (s.daemon_count == STACK_DAEMONS) {
-                stack_stop(&s);
-                return ok;
-            }
-            ok = stack_add_daemon(&s, b);
-        }
-    }
+    ok = ok && all_layouts(b, &s);
     stack_stop(&s);
-    return false;
+    if (!ok || !stack_start_cluster(&s, b)) {
+        return false;
+    }
+    ok = all_layouts(b, &s);
+    stack_stop(&s);
+    return ok;
 }

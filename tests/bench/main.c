@@ -53,7 +53,7 @@ static const struct scenario {
     {"peers-fanout", "one event to many receivers, other servers beside it", run_peers_fanout},
     {"rate", "heartbeats with few and with many connections", run_rate},
     {"join", "many sessions join one room", run_join},
-    {"instances", "several daemons on one Redis", run_instances},
+    {"instances", "several daemons on one Redis and on a Cluster", run_instances},
     {"storm", "all sessions reconnect at once", run_storm},
     {"idle", "memory and CPU of idle sessions", run_idle},
     {"idle-tls", "the same over TLS 1.3", run_idle_tls},

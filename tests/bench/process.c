@@ -151,18 +151,39 @@ void process_unthrottle(pid_t *throttle, pid_t pid) {
     kill(pid, SIGCONT);
 }
 
-uint16_t process_free_port(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+/* Whether nobody listens on it; 0: any. *port is which. */
+static bool port_is_free(uint16_t *port) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(*port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
-        address.sin_port = 0;
-    }
+    bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0 &&
+              getsockname(fd, (struct sockaddr *)&address, &len) == 0;
     if (fd >= 0) {
         close(fd);
     }
-    return ntohs(address.sin_port);
+    *port = ntohs(address.sin_port);
+    return ok;
+}
+
+uint16_t process_free_port(void) {
+    uint16_t port = 0;
+    return port_is_free(&port) ? port : 0;
+}
+
+uint16_t process_free_cluster_port(void) {
+    static uint16_t next;
+    if (next == 0) {
+        next = (uint16_t)(12000 + getpid() % 9000);
+    }
+    for (unsigned tries = 0; tries < 1000; tries++) {
+        uint16_t port = next++, bus = (uint16_t)(port + 10000);
+        next = next < 22000 ? next : 12000;
+        if (port_is_free(&port) && port_is_free(&bus)) {
+            return port;
+        }
+    }
+    return 0;
 }
 
 unsigned process_raise_descriptors(void) {

@@ -33,6 +33,9 @@ void process_unthrottle(pid_t *throttle, pid_t pid);
 int process_connect(uint16_t port);
 /* A port of 127.0.0.1 that nobody listens on now. */
 uint16_t process_free_port(void);
+/* The same for a node of a Redis Cluster, whose bus has the port 10,000 above; 0 if there is none.
+ */
+uint16_t process_free_cluster_port(void);
 /* Raises this process' limit of descriptors, which children inherit; what it is then. */
 unsigned process_raise_descriptors(void);
 /* One line about this machine. Static. */

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static const char CONFIG[] = "listen:\n"
                              "  keys:\n"
                              "    - {kid: hs, alg: HS256, secretFile: %s/hs256}\n"
                              "    - {kid: es, alg: ES256, publicKeyFile: %s/es256.pem}\n"
-                             "redis: {url: \"unix:%s\"}\n"
+                             "redis: {%s}\n"
                              "instance: bench-%u\n"
                              "limits:\n"
                              "  handshakesPerSecond: 1000000\n"
@@ -45,8 +46,14 @@ static bool write_config(const struct stack *s, const struct stack_daemon *d, bo
     if (file == NULL) {
         return false;
     }
+    char store[128];
+    if (s->redis_socket[0] != '\0') {
+        snprintf(store, sizeof store, "url: \"unix:%s\"", s->redis_socket);
+    } else {
+        snprintf(store, sizeof store, "cluster: {nodes: [\"127.0.0.1:%u\"]}", s->master_ports[0]);
+    }
     bool ok = fprintf(file, CONFIG, d->port, listener, d->ops_port, s->folder, index, s->folder,
-                      s->folder, s->redis_socket, index, s->folder, index) > 0;
+                      s->folder, store, index, s->folder, index) > 0;
     return fclose(file) == 0 && ok;
 }
 
@@ -136,10 +143,17 @@ static bool start_daemon(struct stack *s, const struct bench *b, bool tls) {
     return false;
 }
 
-bool stack_start(struct stack *s, const struct bench *b, bool tls) {
+static bool open_folder(struct stack *s, const struct bench *b) {
     *s = (struct stack){.folder = "/tmp/wslock-bench-XXXXXX", .keep = b->keep};
     if (mkdtemp(s->folder) == NULL) {
         complain("cannot make a folder in /tmp");
+        return false;
+    }
+    return true;
+}
+
+bool stack_start(struct stack *s, const struct bench *b, bool tls) {
+    if (!open_folder(s, b)) {
         return false;
     }
     snprintf(s->redis_socket, sizeof s->redis_socket, "%s/redis.sock", s->folder);
@@ -148,6 +162,105 @@ bool stack_start(struct stack *s, const struct bench *b, bool tls) {
     }
     stack_stop(s);
     return false;
+}
+
+/* ---- a Cluster ---- */
+
+/* To the log of the run, if the reply is an error. */
+static bool ask(redisContext *c, const char *command) {
+    redisReply *reply = c != NULL && c->err == 0 ? redisCommand(c, command) : NULL;
+    bool ok = reply != NULL && reply->type != REDIS_REPLY_ERROR;
+    if (!ok) {
+        complain("%s: %s", command, reply != NULL ? reply->str : "no answer");
+    }
+    if (reply != NULL) {
+        freeReplyObject(reply);
+    }
+    return ok;
+}
+
+/* Gives the master its part of the 16,384 slots, and shows it the first one. */
+static bool join_cluster(const struct stack *s, unsigned index) {
+    redisContext *c = redisConnect("127.0.0.1", s->master_ports[index]);
+    char slots[64], meet[64];
+    snprintf(slots, sizeof slots, "CLUSTER ADDSLOTSRANGE %u %u", 16384 * index / STACK_MASTERS,
+             16384 * (index + 1) / STACK_MASTERS - 1);
+    snprintf(meet, sizeof meet, "CLUSTER MEET 127.0.0.1 %u", s->master_ports[0]);
+    bool ok = ask(c, slots) && (index == 0 || ask(c, meet));
+    if (c != NULL) {
+        redisFree(c);
+    }
+    return ok;
+}
+
+static bool cluster_is_up(const void *of) {
+    const struct stack *s = of;
+    unsigned up = 0;
+    for (unsigned i = 0; i < STACK_MASTERS; i++) {
+        redisContext *c = redisConnect("127.0.0.1", s->master_ports[i]);
+        redisReply *reply = c != NULL && c->err == 0 ? redisCommand(c, "CLUSTER INFO") : NULL;
+        up += reply != NULL && reply->type == REDIS_REPLY_STRING &&
+              strstr(reply->str, "cluster_state:ok") != NULL;
+        if (reply != NULL) {
+            freeReplyObject(reply);
+        }
+        if (c != NULL) {
+            redisFree(c);
+        }
+    }
+    return up == STACK_MASTERS;
+}
+
+static bool start_master(struct stack *s, unsigned index) {
+    char log[128], port[8], nodes[32];
+    const char *other = getenv("WSLOCK_TEST_REDIS");
+    const char *const argv[] = {other != NULL ? other : "redis-server",
+                                "--port",
+                                port,
+                                "--bind",
+                                "127.0.0.1",
+                                "--cluster-enabled",
+                                "yes",
+                                "--cluster-config-file",
+                                nodes,
+                                "--save",
+                                "",
+                                "--appendonly",
+                                "no",
+                                "--dir",
+                                s->folder,
+                                "--maxmemory-policy",
+                                "noeviction",
+                                NULL};
+    s->master_ports[index] = process_free_cluster_port();
+    snprintf(port, sizeof port, "%u", s->master_ports[index]);
+    snprintf(nodes, sizeof nodes, "nodes-%u.conf", index);
+    snprintf(log, sizeof log, "%s/redis-%u.log", s->folder, index);
+    s->masters[index] = process_spawn(argv, log);
+    return process_wait_port(s->masters[index], s->master_ports[index], log);
+}
+
+bool stack_start_cluster(struct stack *s, const struct bench *b) {
+    bool ok = open_folder(s, b) && keys_make(&s->keys, s->folder);
+    for (unsigned i = 0; ok && i < STACK_MASTERS; i++) {
+        ok = start_master(s, i);
+    }
+    for (unsigned i = 0; ok && i < STACK_MASTERS; i++) {
+        ok = join_cluster(s, i);
+    }
+    if (ok && wait_until(s->masters[0], cluster_is_up, s) && start_daemon(s, b, false)) {
+        return true;
+    }
+    stack_stop(s);
+    return false;
+}
+
+uint64_t stack_redis_cpu_ns(const struct stack *s) {
+    uint64_t sum = s->redis > 0 ? process_cpu_ns(s->redis) : 0;
+    for (unsigned i = 0; i < STACK_MASTERS; i++) {
+        sum += s->masters[i] > 0 ? process_cpu_ns(s->masters[i]) : 0;
+    }
+    return sum;
 }
 
 bool stack_add_daemon(struct stack *s, const struct bench *b) {
@@ -173,6 +286,9 @@ void stack_stop(struct stack *s) {
         process_stop(&s->daemons[i].pid);
     }
     process_stop(&s->redis);
+    for (unsigned i = 0; i < STACK_MASTERS; i++) {
+        process_stop(&s->masters[i]);
+    }
     keys_fini(&s->keys);
     if (s->keep) {
         complain("kept: %s", s->folder);

@@ -1,6 +1,6 @@
 /*
- * What is measured: a Redis of its own on a Unix socket and one daemon or several in front of it,
- * in a folder that is removed at the end.
+ * What is measured: a Redis of its own on a Unix socket, or a Redis Cluster of masters, and one
+ * daemon or several in front of it, in a folder that is removed at the end.
  */
 #ifndef WSLOCK_BENCH_STACK_H
 #define WSLOCK_BENCH_STACK_H
@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #define STACK_DAEMONS 4
+#define STACK_MASTERS 3
 
 struct stack_daemon {
     pid_t pid;
@@ -18,8 +19,9 @@ struct stack_daemon {
 
 struct stack {
     char folder[64];
-    char redis_socket[96];
-    pid_t redis;
+    char redis_socket[96]; /* empty: a Cluster */
+    pid_t redis, masters[STACK_MASTERS];
+    uint16_t master_ports[STACK_MASTERS];
     struct stack_daemon daemons[STACK_DAEMONS];
     unsigned daemon_count;
     struct keys keys;
@@ -29,6 +31,10 @@ struct stack {
 /* Returns when the daemon can grant locks. False: nothing runs, and what went wrong was told.
  */
 bool stack_start(struct stack *s, const struct bench *b, bool tls) MUST_CHECK;
+/* The same on a Redis Cluster of STACK_MASTERS masters. */
+bool stack_start_cluster(struct stack *s, const struct bench *b) MUST_CHECK;
+/* CPU time of all servers of the store. */
+uint64_t stack_redis_cpu_ns(const struct stack *s);
 /* Another daemon, at most STACK_DAEMONS in all. */
 bool stack_add_daemon(struct stack *s, const struct bench *b) MUST_CHECK;
 void stack_stop(struct stack *s);
