@@ -84,6 +84,27 @@ test('a listener takes the socket that systemd passes', async (t) => {
   assert.strictEqual(record.address, '127.0.0.1');
 });
 
+test('two daemons on one port, a core each: clients are spread, and those of one that is killed come to the other', async (t) => {
+  const port = await h.freePort();
+  const shared = (instance, redis) => h.daemon(t, { ...h.passing('public', 'listening', port), redis, config: { ...LISTEN, instance } });
+  const one = await shared('one');
+  const two = await shared('two', one.redis);
+  const people = Array.from({ length: 24 }, (_, i) => ({ user: `user-${i}`, clientId: h.tab() }));
+  const clients = new Map(await Promise.all(people.map(async (person) => [person.user, await one.client(person)])));
+  const opened = (d) => new Set(d.audit().filter((r) => r.action === 'SESSION_OPENED').map((r) => r.user.id));
+  await h.eventually(() => opened(one).size + opened(two).size === people.length, 'all are recorded');
+  assert.ok(opened(one).size > 0 && opened(two).size > 0, `${opened(one).size} and ${opened(two).size}`);
+
+  const [ann, bob] = [one, two].map((d) => [...opened(d)][0]);
+  const { token } = await h.take(clients.get(ann), 'document:1:a');
+  await h.view(clients.get(bob), 'document:1:a');
+  assert.strictEqual((await h.status(clients.get(bob), 'document:1:a')).holder.userId, ann, 'they share the locks');
+  await one.kill();
+  const back = await two.client(people.find(({ user }) => user === ann)); // the port is the same
+  assert.strictEqual((await h.take(back, 'document:1:a', { token })).token, token);
+  await h.eventually(() => opened(two).has(ann));
+});
+
 test('a socket that cannot serve: exit 3, and why', async (t) => {
   for (const [names, kind, problem] of [
     ['other', 'listening', 'systemd has passed no socket of this name'],

@@ -12,13 +12,14 @@ const { SECRET, token } = require('./tokens');
 
 const SANITIZER = /(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:|ERROR SUMMARY: [1-9]/;
 
-// Binds a socket for each name and passes it as systemd does.
+// Binds a socket for each name and passes it as systemd does; on a given port with ReusePort=yes.
 const PASS = `
 import os, socket, sys
-names, kind, program = sys.argv[1].split(":"), sys.argv[2], sys.argv[3:]
+names, kind, port, program = sys.argv[1].split(":"), sys.argv[2], sys.argv[3], sys.argv[4:]
 sockets = [socket.socket() for _ in names]
 for s in sockets:
-    s.bind(("127.0.0.1", 0))
+    if port: s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    s.bind(("127.0.0.1", int(port or 0)))
     if kind == "listening": s.listen()
 copies = [os.dup2(s.fileno(), 200 + i) for i, s in enumerate(sockets)]
 for i, fd in enumerate(copies): os.dup2(fd, 3 + i, inheritable=True)
@@ -26,7 +27,7 @@ os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(names)), LISTE
 os.execvp(program[0], program)
 `;
 /* The option `launcher` of a daemon that systemd passes sockets. */
-const passing = (names, kind = 'listening') => ({ launcher: ['python3', '-c', PASS, names, kind] });
+const passing = (names, kind = 'listening', port = '') => ({ launcher: ['python3', '-c', PASS, names, kind, String(port)] });
 
 function merge(base, over) {
   const result = { ...base };
