@@ -68,15 +68,19 @@ class Cluster {
       return found;
     }, 'another master');
   }
-  /* Every node knows all others, every replica has its master's data, no slot is missing. */
+  /* Every node sees all others in the same roles, every replica has its master's data, no slot is missing. */
   settled() {
     return eventually(async () => {
+      const views = new Set();
       for (const server of this.alive) {
         const info = await server.command('CLUSTER', 'INFO');
-        if (!/cluster_state:ok/.test(info) || !new RegExp(`cluster_known_nodes:${this.servers.length}\r`).test(info)) return false;
+        if (!/cluster_state:ok/.test(info) || !/cluster_slots_ok:16384/.test(info)) return false;
         if (await server.info('role') === 'slave' && await server.info('master_link_status') !== 'up') return false;
+        const lines = (await server.command('CLUSTER', 'NODES')).trim().split('\n').map((line) => line.split(' '));
+        // id, flags, master, slots
+        views.add(lines.map((l) => [l[0], l[2].replace('myself,', ''), l[3], ...l.slice(8)].join(' ')).sort().join('\n'));
       }
-      return true;
+      return views.size === 1 && [...views][0].split('\n').length === this.servers.length && !/fail|handshake|noaddr/.test([...views][0]);
     }, 'the cluster is settled');
   }
   /* Saves time: see layOut of redis.js. */
