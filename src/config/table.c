@@ -283,7 +283,8 @@ static const struct config_row ROOT_ROWS[] = {
      .doc = "A Redis Cluster."},
     {STRINGS(ROOT, "redis.cluster.nodes", redis.cluster_nodes), .required = true,
      .check = config_check_node, .shape = "`host:port`", RESTART,
-     .doc = "Some of its nodes. The daemon finds the others."},
+     .doc = "Some of its nodes. The daemon finds the others. `url` may also lead to one node; its "
+            "database must be 0 then."},
     {SECRET_FILE(ROOT, "redis.passwordFile", redis.password_file), .null_means = "none", RESTART,
      .doc = "The password, if it is not in `url`."},
     {SECTION("redis.tls"), PRESENT(ROOT, redis.use_tls), .fallback = "false",

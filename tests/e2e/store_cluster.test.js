@@ -1,6 +1,8 @@
 'use strict';
 /* The store is a Redis Cluster: found through one node, failed over, slots moved. */
 const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
 const h = require('./harness');
 
@@ -59,9 +61,13 @@ test('found', { concurrency: 2 }, async (t) => {
       await h.checkAll(...daemons);
     },
 
-    'by a redis.url that leads to one of its nodes; with a password': async (st) => {
+    'by a redis.url that leads to one of its nodes, as a user with the rights that docs/operations.md names': async (st) => {
       const group = await h.cluster(st, { password: 'of-redis' });
-      const url = (server) => ({ url: `redis://:of-redis@127.0.0.1:${server.port}/0` });
+      const text = fs.readFileSync(path.join(h.ROOT, 'docs/operations.md'), 'utf8');
+      const rights = /^ACL SETUSER wslock on >PASSWORD (.*)$/m.exec(text)[1].split(' ');
+      assert.match(text, /`\+cluster\|slots`/);
+      for (const server of group.servers) await server.command('ACL', 'SETUSER', 'wslock', 'on', '>of-wslock', ...rights, '+cluster|slots');
+      const url = (server) => ({ url: `redis://wslock:of-wslock@127.0.0.1:${server.port}/0` });
       const daemons = [await start(st, url(group.masters[2]), { instance: 'one' }), await start(st, url(group.replicas[0]), { instance: 'two' })];
       await everyShard(...daemons);
       await h.checkAll(...daemons);
