@@ -96,10 +96,10 @@ test('the listed rights are enough for every flow, and what scripts and daemon r
 test('what the scripts and the daemon name in their text is listed, and asked for', () => {
   const folder = path.join(h.ROOT, 'src/lock/lua');
   const text = fs.readdirSync(folder).filter((f) => f.endsWith('.lua')).map((f) => fs.readFileSync(path.join(folder, f), 'utf8')).join('\n');
-  const called = new Set([...text.matchAll(/\bp?call\('([A-Za-z]+)'/g)].map((m) => m[1].toLowerCase()));
+  const called = new Set([...text.matchAll(/\b(?:p?call|try)\('([A-Za-z]+)'/g)].map((m) => m[1].toLowerCase()));
   assert.ok(called.size > 25);
   for (const name of called) assert.ok(NEEDED.includes(name), `${name} is in no list`);
-  const rights = fs.readFileSync(path.join(folder, 'rights.lua'), 'utf8');
+  const rights = ['rights.lua', 'need.lua'].map((file) => fs.readFileSync(path.join(folder, file), 'utf8')).join('\n');
   const asked = [...rights.matchAll(/\{'([a-z]+)'(?:, '(load)')?/g)].map((m) => (m[2] ? `${m[1]}|${m[2]}` : m[1]))
     .concat([...rights.matchAll(/\[\[([^\]]+)\]\]/g)].flatMap((m) => m[1].trim().split(/\s+/)));
   assert.deepStrictEqual(asked.sort(), NEEDED.filter((name) => !OPTIONAL.includes(name)).sort());
@@ -134,6 +134,36 @@ test('each right withdrawn while it runs: told away with the cause, and recovere
     assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId: 'document:rights', token })).event, 'lock:renewed');
   }
   await h.checkAll(d);
+});
+
+/* One command is forbidden while people work, and allowed again before the next look at the rights. */
+test('no change without event and audit record, whichever right is withdrawn in between', async (t) => {
+  const redis = await server(t);
+  const own = { redis: { lease: '30s' }, auth: { adminRoles: ['lock-admin'] }, default: { upgrade: 'queue', gracePeriod: '2m', lockTtl: '10m', heartbeatInterval: '1m', maxConcurrentTabLocksPerUser: 200 } };
+  const d = await h.lockDaemon(t, { redis, config: config(redis, own) });
+  await h.granting(d);
+  const ann = await h.person(d, 'ann');
+  const bob = await h.person(d, 'bob');
+  for (const name of NEEDED.filter((n) => !OPTIONAL.includes(n))) {
+    const r = `document:${name.replace('|', '-')}:main`;
+    await h.view(ann, r);
+    await h.view(bob, r);
+    const { token } = await ann.expect('lock:acquire', { resourceId: r }, 'lock:acquired');
+    const steps = [[ann, 'lock:heartbeat', { token, dirty: true }], [bob, 'lock:acquire', {}], [bob, 'lock:queue_leave', {}], [ann, 'lock:release', {}], [bob, 'lock:acquire', {}], [bob, 'resource:leave', {}]];
+    for (const [who, event, data] of steps) {
+      await redis.command('ACL', 'SETUSER', 'wslock', `-${name}`);
+      const { event: answer } = await who.request(event, { resourceId: r, ...data });
+      await redis.command('ACL', 'SETUSER', 'wslock', `+${name}`);
+      if (answer === 'error') await h.settled(who, event, { resourceId: r, ...data });
+    }
+  }
+  await h.checkAll(d);
+  const tokens = new Set([ann, bob].flatMap((who) => who.received('lock:acquired')).map((m) => m.data.token));
+  const lacking = () => {
+    const granted = new Set(d.audit().filter((record) => record.action === 'LOCK_ACQUIRED').map((record) => record.fence));
+    return [...tokens].filter((token) => !granted.has(token));
+  };
+  await h.eventually(() => lacking().length === 0, 'each grant is in the audit').catch(() => assert.deepStrictEqual(lacking(), []));
 });
 
 test('all rights that are missing are told at once', async (t) => {

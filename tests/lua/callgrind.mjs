@@ -14,7 +14,7 @@ if v[1] then return v end
 local t = redis.call('INCR', KEYS[2])
 redis.call('HSET', KEYS[1], 'user', ARGV[1], 'client', ARGV[2], 'name', ARGV[3], 'token', t, 'expires', ARGV[4])
 return t`;
-const BUDGETS = { acquire: 3.8, heartbeat: 2.3, release: 3.6 };
+const BUDGETS = { acquire: 3.8, heartbeat: 2.3, release: 3.8 };
 
 function dump(redis) {
     execFileSync('callgrind_control', ['-d', String(redis.child.pid)], { stdio: 'ignore' });

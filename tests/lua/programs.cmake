@@ -1,6 +1,6 @@
 # The script tests: a real redis-server each, in Node's own runner.
 find_program(NODE node REQUIRED)
-foreach(what states pages recovery failover waiters transfers walk verify inspect)
+foreach(what states pages recovery failover waiters transfers walk verify inspect rights)
   add_test(NAME lua_${what} COMMAND ${NODE} --test ${CMAKE_CURRENT_LIST_DIR}/${what}.test.mjs)
 endforeach()
 if(NOT WSLOCK_TEST_ALL)

@@ -17,6 +17,7 @@ local joined = member and sub(member, 1, #session + 1) == session .. ' '
 page = page_of(member)
 if joined and not l[LOCK.PACKED] and window == 0 and (limit < 0 or call('HLEN', KEYS[KEY.HELD]) < limit) then
   -- The common case.
+  need(may_grant)
   return answer('GRANTED', 0, l, {previous = take(l, 'ACQUIRED', true)})
 end
 settle(resource, l)
@@ -24,9 +25,13 @@ if not joined then
   return answer('NOT_JOINED', 0, l)
 end
 local verdict, names = judge(l, limit, true, how, most)
+if applies[verdict] or verdict == 'TAB_LIMIT' then
+  need_for(l, may_change)
+end
 if verdict == 'TAB_LIMIT' then
   pass_turn(l)
 elseif verdict == 'QUEUED' then
+  need_all()
   local outcome, place = queue(l, most)
   return answer(outcome, 0, l, {place = place})
 end

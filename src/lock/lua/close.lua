@@ -22,6 +22,9 @@ end
 local function confirm_tokens()
   local key = tag .. 'seen'
   local some = call('HRANDFIELD', key, SEEN_AT_ONCE, 'WITHVALUES')
+  if #some > 0 then
+    need_all()
+  end
   for i = 1, #some, 2 do
     call('HDEL', key, some[i])
     local ok, problem = pcall(confirm_token, some[i], some[i + 1] + 0)

@@ -40,6 +40,7 @@ end
 
 local _, highest = unpack(arg, 1, 2)
 local last = window > 0 and #arg or 0
+need_all()
 for i = 3, last, 2 do -- no later grant may get such a token
   highest = math.max(highest, unpack_values(arg[i + 1])[ENDING.TOKEN])
 end

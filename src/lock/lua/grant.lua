@@ -15,9 +15,9 @@ end
 -- lock was free.
 local function take(l, cause, fresh, ending)
   local previous
-  if l[LOCK.STATE] == 'free' then
+  local was_free = l[LOCK.STATE] == 'free'
+  if was_free then
     previous = call('LINDEX', KEYS[KEY.ENDED], '0')
-    call('HSET', KEYS[KEY.HELD], match(resource, '^.*:(.*)$'), '')
   end
   if fresh then
     l[LOCK.TOKEN], l[LOCK.SINCE] = us > tick and us or tick + 1, now
@@ -28,8 +28,12 @@ local function take(l, cause, fresh, ending)
   if cause then
     l[LOCK.LAST_EVENT] = now
   end
+  -- First: without the lock, the sweep removes it. (Redis prints a number with %.17g, which costs as much as a check.)
+  call('ZADD', shard.due, format('%d', deadline(l)), 'r:' .. resource)
+  if was_free then
+    call('HSET', KEYS[KEY.HELD], match(resource, '^.*:(.*)$'), '')
+  end
   write_lock(KEYS[KEY.LOCK], l)
-  call('ZADD', shard.due, deadline(l), 'r:' .. resource)
   if cause then
     publish(ending and EVENT_LOCK.ENDED or EVENT_LOCK.LOCK, KIND.LOCK, resource, session, cause,
       ARRAY.LOCK, l[LOCK.PACKED], ending)

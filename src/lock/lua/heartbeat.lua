@@ -29,6 +29,12 @@ if joined and right and l[LOCK.STATE] == 'held' and (window > 0 or at > now) and
   if told then
     l[LOCK.LAST_EVENT] = now
   end
+  if told then
+    need(may_renew)
+  end
+  if deadline(l) < at then -- before the lock: no entry is later than the lock's deadline
+    call('ZADD', shard.due, deadline(l), 'r:' .. resource)
+  end
   if l[LOCK.POLICY] == policy then -- only items of a fixed length have changed
     l[LOCK.PACKED] = struct_pack('>c18BI8BI8BI8BI8Bc0', l[LOCK.PACKED], 207, l[LOCK.EXPIRES],
       207, l[LOCK.IDLE], 207, l[LOCK.UNTIL], 207, l[LOCK.LAST_EVENT], l[LOCK.DIRTY], sub(l[LOCK.PACKED], 56))
@@ -36,9 +42,6 @@ if joined and right and l[LOCK.STATE] == 'held' and (window > 0 or at > now) and
   else
     l[LOCK.POLICY] = policy
     write_lock(KEYS[KEY.LOCK], l)
-  end
-  if deadline(l) < at then
-    call('ZADD', shard.due, deadline(l), 'r:' .. resource)
   end
   if told then
     publish(EVENT_LOCK.LOCK, KIND.LOCK, resource, session, 'RENEWED', ARRAY.LOCK, l[LOCK.PACKED])
@@ -55,7 +58,9 @@ elseif l[LOCK.STATE] == 'reserved' or l[LOCK.USER] ~= user or l[LOCK.CLIENT] ~= 
   return answer('LOST', 0, l, {lost = forgotten(token, 'NOT_HELD')})
 elseif token ~= 0 and token ~= l[LOCK.TOKEN] then
   return answer('LOST', 0, l, {lost = forgotten(token, 'STALE_TOKEN')})
-elseif l[LOCK.STATE] == 'held' then
+end
+need_for(l, may_change)
+if l[LOCK.STATE] == 'held' then
   -- Something else was due, for example a waiter's deadline.
   if active == 0 and idle > 0 and l[LOCK.IDLE] > 0 then
     idle = l[LOCK.IDLE] - now

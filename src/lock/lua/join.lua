@@ -31,6 +31,13 @@ local lost
 if token ~= 0 and window == 0 and not (mine and token == l[LOCK.TOKEN]) then
   lost = recall(user, token) or forgotten(token, 'NOT_HELD')
 end
+if verdict == 'QUEUED' then
+  need_all()
+elseif (applies[verdict] and verdict ~= 'grant') or (own_tab and not again) then
+  need_for(l, may_change)
+elseif verdict == 'grant' or not again then
+  need_for(l, verdict == 'grant' and may_enter_and_take or may_enter)
+end
 if not again then
   enter(resource, id, session, ARGV[2], now, page, name, session, member)
 end

@@ -11,6 +11,7 @@ local function held_elsewhere()
       if l[LOCK.USER] == user and l[LOCK.STATE] ~= 'reserved' then
         names[#names + 1] = other
       else
+        need_all()
         call('HDEL', KEYS[KEY.HELD], child)
       end
     end

@@ -15,6 +15,9 @@ local shards_found, last_window, renewed = unpack(call('HMGET', shard.meta, 'sha
 if shards_found and shards_found + 0 ~= shards then
   return refuse('SHARDS', shards_found + 0)
 end
+if lease == 0 then
+  need_all()
+end
 call('HSET', shard.meta, 'shards', shards)
 if written > 0 then
   call('HSET', shard.written, incarnation, written)

@@ -28,6 +28,7 @@ end
 local function depart(resource, l, id, value, how, actor, ago)
   local client, user = match(id, '^([^:]*):(.*)$')
   local reason = ({LEAVE = 'RELEASED', LEFT = 'DISCONNECT', TERMINATED = 'SESSION_TERMINATED'})[how]
+  need_for(l, l[LOCK.USER] == user and l[LOCK.CLIENT] == client and may_change or may_leave)
   if l[LOCK.QUEUED] > 0 or l[LOCK.TAKEOVER] ~= '' or l[LOCK.STATE] == 'reserved' then
     waiters_of(resource, l).depart(id, reason ~= nil, actor, how == 'TERMINATED' and reason)
   end

@@ -13,6 +13,7 @@ if window > 0 then
 elseif what == 'RELEASE' and l[LOCK.STATE] == 'free' then
   return answer('NOT_HOLDER', 0, l)
 end
+need_all()
 local waiters, ending = waiters_of(resource, l), nil
 
 local function end_it(cause)

@@ -7,10 +7,11 @@
 -- long one is made once, not from parts that are put together one by one.
 
 -- While a library is loaded, it sees no function of Lua or Redis. The first call sets these.
-local call, pack, unpack_values, unpack_one, struct_pack, find, sub, match
+local call, try, may, pack, unpack_values, unpack_one, struct_pack, find, sub, match, format
 
 -- Of the call that runs.
 local KEYS, ARGV
+local call_number = 0
 local shard, tag -- the names of the shard's keys, and what they begin with
 local clock, us, now -- the store's time: the reply of TIME, µs, ms
 local tick -- the shard's clock: the id of its last event
@@ -37,13 +38,15 @@ local function name_keys(meta)
 end
 
 --@include window.lua
+--@include need.lua
 
 -- Reads the clock and `meta`, refuses a late call, and opens a recovery window if the store's past is in doubt. Returns
 -- the reply to a call that is refused, else nil.
 local function begin()
   if not call then
-    call, pack, unpack_values, unpack_one = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_one
-    struct_pack, find, sub, match = struct.pack, string.find, string.sub, string.match
+    call, try, may = redis.call, redis.pcall, redis.acl_check_cmd
+    pack, unpack_values, unpack_one = cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_one
+    struct_pack, find, sub, match, format = struct.pack, string.find, string.sub, string.match, string.format
   end
   shard = shards[KEYS[KEY.META]]
   if not shard then
@@ -51,6 +54,7 @@ local function begin()
     shards[shard.meta] = shard
   end
   tag = shard.tag
+  call_number = call_number + 1
   clock = call('TIME')
   us = clock[1] * 1000000 + clock[2]
   now = (us - us % 1000) / 1000
@@ -75,7 +79,7 @@ local function begin()
 end
 
 -- Adds a script to the library. The server checks its own conditions before a script runs (memory, the right to write,
--- replicas), so a refused script has changed nothing. Lua does not roll back.
+-- replicas), so a refused script has changed nothing. The rights of the user are checked by need.lua.
 local function register(name, script)
   redis.register_function('wslock_DIGEST_' .. name, function(keys, args)
     KEYS, ARGV = keys, args

@@ -4,6 +4,7 @@
 -- Reply: NONE.
 -- Events: none.
 local _, recorded = unpack_values(ARGV[1])
+need_all()
 if call('ZREM', shard.due, 'a:' .. recorded) == 1 then
   call('HDEL', shard.written, recorded)
 end

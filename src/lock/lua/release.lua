@@ -6,6 +6,7 @@
 -- Events: what was due; RELEASED, STORE_LOST or TAKEN_BY_ADMIN; LEFT and RESERVATION_EXPIRED.
 local _, resource, session, user, client, token, revision, why = unpack_values(ARGV[1])
 --@include in_room.lua
+need_for(l, may_release)
 local mine = l[LOCK.USER] == user and l[LOCK.CLIENT] == client
 local turn = l[LOCK.STATE] == 'reserved' and (mine or (l[LOCK.USER] == user and l[LOCK.CLIENT] == ''))
 if turn and why == 'RELEASED' then

@@ -21,6 +21,7 @@ local r = {
   token = token, user = user, name = name, client = client, made = made, since = since, expires = expires,
   grace = until_ms, dirty = dirty, page = page,
 }
+need_all()
 if not raise_clock(math.max(highest, seen, r.token)) then
   return refuse('AHEAD', tick)
 end

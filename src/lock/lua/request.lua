@@ -7,6 +7,7 @@
 -- Events: what was due; REQUESTED; RESERVED if the lock is free.
 local _, resource, session, user, client, name, made, policy, request, message, length, most = unpack_values(ARGV[1])
 --@include in_room.lua
+need_all()
 if l[LOCK.STATE] ~= 'free' and l[LOCK.USER] == user then
   return answer('OWN', 0, l)
 end

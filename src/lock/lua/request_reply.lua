@@ -10,6 +10,7 @@ local _, request, action, revision, what
 _, resource, session, user, client, name, made, policy, ttl, idle, request, action, revision, what =
   unpack_values(ARGV[1])
 --@include in_room.lua
+need_all()
 page = page_of(member)
 local waiters, target, w, t = waiters_of(resource, l), nil, nil, nil
 if what == 'TAKEOVER' then

@@ -7,16 +7,8 @@
 local needed = {
   {'ping'}, {'info'}, {'time'}, {'function', 'load', ''}, {'fcall', '', 1, KEYS[1]}, {'xread', 'streams', KEYS[1], 0},
 }
--- By the number of arguments after the key: newer servers refuse to check a command that lacks some.
-for more, names in ipairs({
-  [[del exists get hgetall hkeys hlen hrandfield hvals srandmember zcard]],
-  [[hdel hexists hget hmget lindex lpush pexpire rpush sadd set srem sscan zmscore zrank zrem zscan zscore]],
-  [[hset hsetnx lrange ltrim xrange xtrim zadd zrange zrangebyscore zrevrange]],
-  [[linsert xadd]],
-}) do
-  for name in string.gmatch(names, '%a+') do
-    table.insert(needed, {name, KEYS[1], unpack({'0', '0', '0'}, 1, more - 1)})
-  end
+for _, check in pairs(checks_on(KEYS[1])) do
+  table.insert(needed, check)
 end
 local missing = {}
 for _, command in ipairs(needed) do

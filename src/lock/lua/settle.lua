@@ -40,7 +40,7 @@ local function store(resource, l)
   if at > 0 then
     call('ZADD', shard.due, at, 'r:' .. resource)
   else
-    call('ZREM', shard.due, 'r:' .. resource)
+    try('ZREM', shard.due, 'r:' .. resource) -- without the right the sweep does it
   end
 end
 
@@ -53,13 +53,14 @@ end
 -- Stores how the grant in `l` ended; returns the packed ENDING. `request`: the id of the request or takeover for which
 -- it was given up.
 local function end_grant(resource, l, reason, revision, by, request)
-  local ending = pack({
-    l[LOCK.USER], l[LOCK.NAME], l[LOCK.CLIENT], l[LOCK.TOKEN], reason, l[LOCK.DIRTY], revision or false, l[LOCK.SINCE],
-    now, by or '', request or '',
-  })
+  local user, name, client = l[LOCK.USER], l[LOCK.NAME], l[LOCK.CLIENT]
+  by, request = by or '', request or ''
+  local ending = struct_pack('>BBI2c0BI2c0BI2c0BI8BI2c0Bc0BI8BI8BI2c0BI2c0', 155, 218, #user, user, 218, #name, name,
+    218, #client, client, 207, l[LOCK.TOKEN], 218, #reason, reason, l[LOCK.DIRTY],
+    revision and pack(revision) or '\194', 207, l[LOCK.SINCE], 207, now, 218, #by, by, 218, #request, request)
   local key = tag .. 'ended:' .. resource
   if call('LPUSH', key, ending) > 16 then
-    call('LTRIM', key, '0', '15')
+    try('LTRIM', key, '0', '15') -- without the right, the next ending does it
   end
   call('PEXPIRE', key, '86400000')
   return ending
@@ -106,6 +107,7 @@ end
 local function settle(resource, l)
   local at = deadline(l)
   while window == 0 and at > 0 and at <= now do
+    need_all()
     if at == l[LOCK.OTHER] then
       waiters_of(resource, l).settle(at)
     else

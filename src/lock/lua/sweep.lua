@@ -137,6 +137,7 @@ end
 -- may be lost that nobody had recorded.
 local function trim_audit()
   local first
+  need(may_trim)
   for _, written in ipairs(call('HVALS', shard.written)) do
     first = math.min(written + 0, first or tick)
   end
@@ -152,6 +153,9 @@ end
 local more, dead = false, nil
 if window == 0 then
   local due = call('ZRANGEBYSCORE', shard.due, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+  if #due > 0 or back then
+    need_all()
+  end
   more = pull_in_some() or #due == most * 2
   local reaped = false
   for i = 1, #due, 2 do

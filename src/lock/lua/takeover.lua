@@ -9,6 +9,7 @@ local _, tell_after, request, reason, length, urgent, origin
 _, resource, session, user, client, name, made, policy, ttl, idle, tell_after, request, reason, length, urgent, origin =
   unpack_values(ARGV[1])
 --@include in_room.lua
+need_all()
 page = page_of(member)
 local has = l[LOCK.STATE] == 'held' or l[LOCK.STATE] == 'grace'
 if l[LOCK.STATE] == 'free' or l[LOCK.USER] == user then

@@ -5,6 +5,7 @@
 -- Events: what was due; LEFT, CANCELLED; RESERVATION_EXPIRED if it had the turn.
 local _, resource, session, user, client, what, request = unpack_values(ARGV[1])
 --@include in_room.lua
+need_all()
 local waiters = waiters_of(resource, l)
 if what == 'QUEUE' then
   return answer(waiters.withdraw(id, WAITS.QUEUE, 'LEFT', session) and 'WITHDRAWN' or 'NOT_QUEUED', 0, l)
