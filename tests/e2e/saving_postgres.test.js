@@ -49,7 +49,7 @@ test('saved, stale and conflict', async (t) => {
   const s = await stage(t);
   await h.outcomesAreDistinct(s);
   assert.strictEqual(server.psql(`SELECT * FROM save_section('${h.RESOURCE}', 1, 4, 'psql', 'x')`), 'stale|4', 'from any language');
-  const ben = await h.openPage(s, 'ben', { lock: await h.take(await s.d.client({ user: 'ben' }), 'document:report:other') }).catch((e) => e);
+  const ben = await h.openPage(s, 'ben', { resource: 'document:report:other' });
   assert.strictEqual(ben.opened.code, 'OTHER_RESOURCE');
 });
 
@@ -105,7 +105,7 @@ test('a writer that is paused for too long: 503, and nothing is lost', async (t)
   const ann = await h.openPage(s, 'ann');
   const paused = await writer(t);
   await paused.open(1);
-  const answer = await h.request(s, 'ann', ann.lock.ticket, { base: 0, body: 'text' });
+  const answer = await h.request(s, 'ann', ann.section.ticket, { base: 0, body: 'text' });
   assert.deepStrictEqual([answer.status, answer.code], [503, 'UNAVAILABLE']);
   await paused.rollback();
   assert.deepStrictEqual(await ann.saver.save('text'), { outcome: 'saved', revision: 1 });
@@ -119,7 +119,8 @@ test('the database does not answer: 503, also where it has written the text', as
   const wire = await h.proxy(t, server.port);
   const s = await stage(t, { port: wire.port });
   await t.test('nothing arrives', async () => {
-    await h.release(await h.outageIsNoRefusal(s, () => wire.hold(), () => wire.release()));
+    const ann = await h.outageIsNoRefusal(s, () => wire.hold(), () => wire.release());
+    await ann.section.release();
   });
   await t.test('its answer is lost', async () => {
     const ben = await h.openPage(s, 'ben');

@@ -84,3 +84,15 @@ test('a writer that is stopped in its transaction: 503, and the page saves when 
 test('an answer that does not reach the page', async (t) => {
   await h.lostAnswerIsRepeated(t, await stage(t));
 });
+
+test('a ticket that has expired is renewed', async (t) => {
+  await h.expiredTicketIsRenewed(t, await stage(t));
+});
+
+test('what is typed while the page is told of a save is saved', async (t) => {
+  await h.savesAgainWhileShowing(await stage(t));
+});
+
+test('the editor, from the first key to the next holder', async (t) => {
+  await h.editorWorks(await stage(t));
+});

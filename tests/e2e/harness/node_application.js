@@ -13,10 +13,7 @@ const INSTALLED = path.join(__dirname, '../node_modules');
 function applicationFolder(t, files = {}, packages = ['express']) {
   const dir = tempDir(t);
   const modules = path.join(dir, 'node_modules');
-  const wslock = path.join(modules, 'wslock');
-  fs.cpSync(path.join(ROOT, 'src/web/client/server'), path.join(wslock, 'server'), { recursive: true });
-  fs.writeFileSync(path.join(wslock, 'package.json'),
-    JSON.stringify({ name: 'wslock', type: 'module', exports: { './server': './server/index.js' } }));
+  fs.cpSync(path.join(ROOT, 'src/web/client'), path.join(modules, 'wslock'), { recursive: true });
   for (const name of packages) fs.symlinkSync(path.join(INSTALLED, name), path.join(modules, name));
   for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(dir, name), text);
   return dir;

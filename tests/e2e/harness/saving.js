@@ -6,36 +6,41 @@ const path = require('node:path');
 const express = require('express');
 const { applicationFolder, codeOf, importFrom, serve } = require('./node_application');
 const { Inbox, SLOW, cleanup, eventually, start } = require('./basics');
-const { lockDaemon, ms, take, view } = require('./flows');
+const { lockDaemon, ms, view } = require('./flows');
 const { proxy } = require('./proxy');
 const { keyPair } = require('./tokens');
+const { MemoryStorage, wslockClient } = require('./wslock_client');
 
 const RESOURCE = 'document:report:findings';
 
 /* A page in a process of its own: it opens the section with the lock, and saves each line of its input. */
 const PAGE = `
+import { webcrypto } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import WebSocket from 'ws';
-import { Saver } from './saver.mjs';
+import { WslockClient } from 'wslock';
+import { editor } from './editor.mjs';
 const { SOCKET, TOKEN, SECTION, RESOURCE } = process.env;
 const say = (what) => console.log(JSON.stringify(what));
-const drafts = new Map();
-let ticket;
-const saver = new Saver({
-  url: SECTION, ticket: async () => ticket, show: (state, code) => say({ [state]: code ?? true }), pauseMs: 50,
-  drafts: { getItem: (key) => drafts.get(key) ?? null, setItem: (key, value) => drafts.set(key, value), removeItem: (key) => drafts.delete(key) },
+const kept = new Map(); // of drafts
+const local = {
+  get length() { return kept.size; }, key: (index) => [...kept.keys()][index] ?? null,
+  getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key),
+};
+const client = new WslockClient({
+  url: SOCKET, getToken: () => TOKEN, storage: { session: null, local }, activity: 'always',
+  platform: { WebSocket, BroadcastChannel: undefined, crypto: webcrypto },
 });
-const socket = new WebSocket(SOCKET, 'wslock.v1');
-socket.on('open', () => socket.send(JSON.stringify({ event: 'auth', data: { token: TOKEN } })));
-socket.on('message', async (text) => {
-  const { event, data } = JSON.parse(text);
-  if (event === 'welcome') socket.send(JSON.stringify({ event: 'resource:join', data: { resourceId: RESOURCE, mode: 'editor' } }));
-  if (event === 'lock:acquired') {
-    ticket = data.ticket;
-    say({ opened: await saver.open(), token: data.token });
-  }
+const section = client.section(RESOURCE);
+const field = Object.assign(new EventTarget(), { value: '', readOnly: true });
+const { saver } = editor({
+  section, url: SECTION, field, show: (state, code) => say({ [state]: code ?? true }), pauseMs: 50,
+  offer: (drafts) => say({ opened: { revision: saver.base, body: field.value, drafts }, token: section.fence }),
 });
-createInterface({ input: process.stdin }).on('line', async (body) => say({ done: await saver.save(body), drafts: [...drafts.values()] }));
+createInterface({ input: process.stdin }).on('line', async (body) => {
+  say({ done: await saver.save(body), drafts: [...kept.values()].map((draft) => JSON.parse(draft)) });
+});
+section.edit();
 `;
 
 /* Opens ROUNDS times, each time with a fence of its own, and then saves twice; what fails is repeated. */
@@ -61,13 +66,6 @@ console.log(JSON.stringify({ grants, failures }));
 await documents.close();
 `;
 
-function storage() {
-  const kept = new Map();
-  return {
-    kept, getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key),
-  };
-}
-
 /* store: 'postgres' or 'sqlite'; env: what its module reads. */
 async function savingApplication(t, store, env, policy) {
   const code = codeOf('saving-safely.md');
@@ -81,8 +79,14 @@ async function savingApplication(t, store, env, policy) {
   cleanup(t, () => documents.close());
   const { application } = await importFrom(dir, 'application.mjs');
   const { Saver } = await importFrom(dir, 'saver.mjs');
-  /* Signed in is whom the path names. */
+  const { editor } = await importFrom(dir, 'editor.mjs');
+  /* Signed in is whom the path names. Tickets may be said to have expired. */
   const app = express();
+  const expired = new Set();
+  app.use((req, res, next) => {
+    if (expired.has(req.headers['wslock-ticket'])) res.status(401).json({ error: { code: 'TICKET_EXPIRED', message: 'it has expired' } });
+    else next();
+  });
   app.use('/as/:user', (req, res, next) => {
     req.user = { id: req.params.user };
     next();
@@ -90,32 +94,38 @@ async function savingApplication(t, store, env, policy) {
     documents, keysUrl: d.url('/.well-known/wslock-jwks.json').replace(/^ws/, 'http'), signIn: (req, res, next) => next(),
   }));
   app.use((error, req, res, next) => res.status(error.status ?? 500).json({ error: { code: 'OWN', message: error.message } }, next));
-  return { d, dir, env: { ...env, RESOURCE }, documents, Saver, base: await serve(t, app) };
+  return { t, d, dir, env: { ...env, RESOURCE }, documents, Saver, editor, expired, base: await serve(t, app) };
 }
 
 const section = (base, user) => `${base}/as/${user}/documents/report/findings`;
 
-/* A page of this process: {saver, shown, drafts, client, lock}. */
-async function openPage(s, user, { base = s.base, client, lock, drafts = storage(), ...limits } = {}) {
-  const page = { shown: [], drafts, client: client ?? await s.d.client({ user }) };
-  page.lock = lock ?? await take(page.client, RESOURCE);
-  let { ticket } = page.lock;
+/* A client of this process, as in a browser of its own; its drafts are in client.drafts. wire: a proxy that it connects through. */
+async function pageClient(s, user, wire) {
+  const drafts = new MemoryStorage();
+  const client = await wslockClient(s.t, {
+    url: wire ? `ws://127.0.0.1:${wire.port}/ws` : s.d.url(), makeToken: () => s.d.token({ user }), storage: { session: null, local: drafts },
+  });
+  return Object.assign(client, { drafts });
+}
+
+/* A page of this process that has the lock: {saver, shown, client, section, until(state)}. onShow(state): is told too. */
+async function openPage(s, user, { base = s.base, client, resource = RESOURCE, onShow = () => {}, ...limits } = {}) {
+  const page = { shown: [], client: client ?? await pageClient(s, user) };
+  page.section = page.client.section(resource);
   page.saver = new s.Saver({
-    url: section(base, user), drafts, pauseMs: 20, ...limits,
-    show: (state, code) => page.shown.push(code ?? state),
-    ticket: async (renew) => {
-      if (renew) ({ ticket = ticket } = (await page.client.request('lock:heartbeat', { resourceId: RESOURCE })).data);
-      return ticket;
+    section: page.section, url: section(base, user), pauseMs: 20, ...limits,
+    show: (state, code) => {
+      page.shown.push(code ?? state);
+      onShow(state, page);
     },
   });
   page.until = (state) => eventually(() => page.shown.includes(state), `${user}'s page shows ${state}`);
-  page.opened = await page.saver.open();
+  page.opened = await page.saver.open(await page.section.edit());
   return page;
 }
 
-function release(page) {
-  return page.client.expect('lock:release', { resourceId: RESOURCE }, 'lock:released');
-}
+/* What a page has not saved: [text, revision that it was written on]. */
+const draftsOf = ({ client }) => [...client.drafts.values()].map((draft) => JSON.parse(draft)).map(({ text, baseRevision }) => [text, baseRevision]);
 
 /* One request, as it is: {status, code, outcome, revision, headers}. */
 async function request(s, user, ticket, data) {
@@ -162,20 +172,19 @@ async function startPage(t, s, user) {
 /* A page that was stopped while its lock went to another. s: with SLEEP as policy. */
 const SLEEP = { lockTtl: ms(2000), heartbeatInterval: ms(1000), gracePeriod: ms(1000) };
 async function stoppedPageIsRefused(t, s) {
-  const ben = await s.d.client({ user: 'ben' });
+  const ben = await s.d.client({ user: 'onlooker' });
   await view(ben, RESOURCE);
   const ann = await startPage(t, s, 'ann');
   const first = await ann.next('opened');
-  assert.deepStrictEqual(first.opened, { outcome: 'opened', revision: 0, body: '', draft: null });
+  assert.deepStrictEqual(first.opened, { revision: 0, body: '', drafts: [] });
   const text = "Ann's first ' \"; DROP TABLE section; -- \u2603";
   ann.save(text);
   assert.deepStrictEqual(await ann.next('done'), { done: { outcome: 'saved', revision: 1 }, drafts: [] });
   ann.child.kill('SIGSTOP');
 
   await ben.waitFor('lock:released', (data) => data.reason === 'EXPIRED' && data.previousHolder === 'ann');
-  const lock = await ben.expect('lock:acquire', { resourceId: RESOURCE }, 'lock:acquired');
-  assert.ok(lock.token > first.token);
-  const page = await openPage(s, 'ben', { client: ben, lock });
+  const page = await openPage(s, 'ben');
+  assert.ok(page.section.fence > first.token);
   assert.deepStrictEqual([page.opened.revision, page.opened.body], [1, text]);
 
   // Before Ben has saved anything: his fence is known since he opened the section.
@@ -183,13 +192,13 @@ async function stoppedPageIsRefused(t, s) {
   ann.child.kill('SIGCONT');
   const { done, drafts } = await ann.next('done');
   assert.deepStrictEqual(done, { outcome: 'refused', code: 'STALE_FENCE' });
-  assert.deepStrictEqual(drafts.map((kept) => JSON.parse(kept)), [{ base: 1, body: 'what Ann had in her editor' }], 'her text is kept');
+  assert.deepStrictEqual(drafts.map(({ text, baseRevision }) => [text, baseRevision]), [['what Ann had in her editor', '1']], 'her text is kept');
 
   assert.deepStrictEqual(await page.saver.save("Ben's"), { outcome: 'saved', revision: 2 });
   ann.save('and again');
   assert.strictEqual((await ann.next('done')).done.code, 'STALE_FENCE');
   assert.deepStrictEqual(await page.saver.save("Ben's, more"), { outcome: 'saved', revision: 3 }, 'the same fence saves again');
-  assert.strictEqual((await page.saver.open()).body, "Ben's, more");
+  assert.strictEqual((await page.saver.open(page.section)).body, "Ben's, more");
 }
 
 /* Four processes open and save at the same time: nobody saves what an older holder has once a newer one has opened. */
@@ -217,7 +226,7 @@ async function newestOfManyWritersRemains(s) {
 /* Saved, stale and conflict are told apart, over HTTP. */
 async function outcomesAreDistinct(s) {
   const ann = await openPage(s, 'ann');
-  const { ticket } = ann.lock;
+  const { ticket } = ann.section;
   const put = (base, body, more) => request(s, more?.user ?? 'ann', more?.ticket ?? ticket, { base, body });
   const short = ({ status, code, outcome, revision }) => [status, code ?? outcome, revision];
   assert.deepStrictEqual(short(await put(0, 'one')), [200, 'saved', 1]);
@@ -233,20 +242,22 @@ async function outcomesAreDistinct(s) {
   assert.deepStrictEqual(short(await put(2, 'x', { ticket: `${ticket}x` })), [401, 'TICKET_INVALID', undefined]);
 
   const lost = 'unsaved, on revision 2';
-  ann.drafts.setItem(ann.saver.url, JSON.stringify({ base: 2, body: lost }));
-  await release(ann);
+  ann.section.keepDraft(lost, '2');
+  await ann.section.release();
   const ben = await openPage(s, 'ben');
   assert.deepStrictEqual(short(await put(2, lost)), [409, 'STALE_FENCE', 2], 'Ben has opened it');
   assert.deepStrictEqual(short(await request(s, 'ann', ticket)), [409, 'STALE_FENCE', 2], 'opening is refused as well');
   assert.deepStrictEqual(await ben.saver.save('of Ben'), { outcome: 'saved', revision: 3 });
-  await release(ben);
+  await ben.section.release();
 
   // Her fence is the newest again, her text is old: it is offered for comparison, and not written by itself.
-  const lock = await ann.client.expect('lock:acquire', { resourceId: RESOURCE }, 'lock:acquired');
-  const again = await openPage(s, 'ann', { client: ann.client, lock, drafts: ann.drafts });
-  assert.deepStrictEqual(again.opened, { outcome: 'opened', revision: 3, body: 'of Ben', draft: { base: 2, body: lost } });
-  assert.deepStrictEqual(short(await put(2, lost, { ticket: again.lock.ticket })), [409, 'CONFLICT', 3]);
+  const again = await openPage(s, 'ann', { client: ann.client });
+  const { drafts: [found, ...more], ...opened } = again.opened;
+  assert.deepStrictEqual([opened, more], [{ outcome: 'opened', revision: 3, body: 'of Ben' }, []]);
+  assert.deepStrictEqual([found.outcome, found.draft.text, found.draft.baseRevision], ['conflict', lost, '2']);
+  assert.deepStrictEqual(short(await put(2, lost, { ticket: again.section.ticket })), [409, 'CONFLICT', 3]);
   assert.deepStrictEqual(await again.saver.save(`of Ben, ${lost}`), { outcome: 'saved', revision: 4 });
+  assert.deepStrictEqual(draftsOf(again), [[lost, '2']], 'until its user has decided');
 }
 
 /* down() and up(): the database is away, and there again. The page tells an outage, keeps the text, and saves it once.
@@ -255,18 +266,18 @@ async function outageIsNoRefusal(s, down, up) {
   const ann = await openPage(s, 'ann');
   assert.deepStrictEqual(await ann.saver.save('before'), { outcome: 'saved', revision: 1 });
   await down();
-  const answer = await request(s, 'ann', ann.lock.ticket, { base: 1, body: 'during' });
+  const answer = await request(s, 'ann', ann.section.ticket, { base: 1, body: 'during' });
   assert.deepStrictEqual([answer.status, answer.code], [503, 'UNAVAILABLE']);
   assert.ok(Number(answer.retryAfter) >= 1);
   const saving = ann.saver.save('during');
   await ann.until('waiting');
   assert.strictEqual(ann.saver.save('and more'), saving, 'newer text waits for the outcome');
-  assert.deepStrictEqual(JSON.parse(ann.drafts.getItem(ann.saver.url)), { base: 1, body: 'and more' });
+  assert.deepStrictEqual(draftsOf(ann), [['and more', '1']]);
   await up();
   assert.deepStrictEqual(await saving, { outcome: 'saved', revision: 3 });
   assert.deepStrictEqual(ann.shown.filter((state) => !['saving', 'waiting', 'saved'].includes(state)), [], 'no refusal');
-  assert.strictEqual(ann.drafts.kept.size, 0);
-  assert.strictEqual((await ann.saver.open()).body, 'and more');
+  assert.deepStrictEqual([draftsOf(ann), ann.section.dirty], [[], false]);
+  assert.strictEqual((await ann.saver.open(ann.section)).body, 'and more');
   return ann;
 }
 
@@ -287,7 +298,84 @@ async function lostAnswerIsRepeated(t, s) {
   assert.deepStrictEqual(new Set(ann.shown), new Set(['saving', 'waiting', 'saved']));
 }
 
+/* A ticket that has expired: the page renews it, waits for a connection if need be, and stops where the lock is gone. */
+async function expiredTicketIsRenewed(t, s) {
+  const wire = await proxy(t, s.d.port);
+  const ann = await openPage(s, 'ann', { client: await pageClient(s, 'ann', wire) });
+  const expire = () => {
+    s.expired.add(ann.section.ticket);
+    return ann.section.ticket;
+  };
+  const first = expire();
+  assert.deepStrictEqual(await ann.saver.save('one'), { outcome: 'saved', revision: 1 });
+  assert.notStrictEqual(ann.section.ticket, first);
+  expire();
+  wire.refuse();
+  await eventually(() => ann.client.state === 'waiting', 'no connection');
+  const saving = ann.saver.save('two');
+  await ann.until('waiting');
+  wire.refuse(false);
+  assert.deepStrictEqual(await saving, { outcome: 'saved', revision: 2 });
+  expire();
+  await ann.section.release();
+  assert.deepStrictEqual(await ann.saver.save('three'), { outcome: 'refused', code: 'TICKET_EXPIRED' });
+  assert.deepStrictEqual(draftsOf(ann), [['three', '2']]);
+}
+
+/* What is typed while the page shows something, or has just been told, is saved as well. */
+async function savesAgainWhileShowing(s) {
+  const rest = { saving: ['two'], saved: ['three', 'four'] };
+  const inner = [];
+  const onShow = (state, page) => {
+    const text = page.saver.stopped === null && rest[state]?.shift();
+    if (text) inner.push(page.saver.save(text));
+  };
+  const ann = await openPage(s, 'ann', { onShow });
+  const last = ann.saver.save('one').then(() => ann.saver.save('five'));
+  assert.deepStrictEqual(await last, { outcome: 'saved', revision: 5 });
+  assert.deepStrictEqual((await Promise.all(inner)).map(({ outcome }) => outcome), ['saved', 'saved', 'saved']);
+  assert.deepStrictEqual([(await ann.saver.open(ann.section)).body, draftsOf(ann)], ['five', []]);
+}
+
+/* The page as it is printed: typed, saved, given up with its revision, taken by the next; unsaved text is offered. */
+async function editorWorks(s) {
+  const open = async (user) => {
+    const page = { client: await pageClient(s, user), offers: [], shown: [] };
+    page.section = page.client.section(RESOURCE);
+    page.field = Object.assign(new EventTarget(), { value: '', readOnly: false });
+    Object.assign(page, s.editor({
+      section: page.section, url: section(s.base, user), field: page.field, pauseMs: 20,
+      offer: (drafts) => page.offers.push(drafts.map(({ outcome, draft }) => [outcome, draft.text])), show: (state, code) => page.shown.push(code ?? state),
+    }));
+    page.type = (text) => {
+      if (!page.field.dispatchEvent(new Event('beforeinput', { cancelable: true }))) return false;
+      page.field.value = text;
+      return page.field.dispatchEvent(new Event('input'));
+    };
+    page.edit = async () => {
+      const { previous } = await page.section.edit();
+      await eventually(() => !page.field.readOnly, `${user} may type`);
+      return previous;
+    };
+    return page;
+  };
+  const [ann, ben] = [await open('ann'), await open('ben')];
+  assert.deepStrictEqual([ann.field.readOnly, ann.type('x'), ann.field.value], [true, false, '']);
+  await ann.edit();
+  assert.strictEqual(ann.type('Ann'), true);
+  assert.strictEqual(ann.section.dirty, true);
+  await ann.release();
+  assert.deepStrictEqual([ann.field.readOnly, ann.section.fence, ann.shown], [true, null, ['saving', 'saved']]);
+  assert.strictEqual((await ben.edit()).revision, '1');
+  assert.strictEqual(ben.field.value, 'Ann');
+  ben.type('Ann and Ben');
+  await ben.release();
+  ann.section.keepDraft('Ann, unsaved', '1'); // without the lock
+  await ann.edit();
+  assert.deepStrictEqual([ann.field.value, ann.offers], ['Ann and Ben', [[], [['conflict', 'Ann, unsaved']]]]);
+}
+
 module.exports = {
-  RESOURCE, SLEEP, lostAnswerIsRepeated, newestOfManyWritersRemains, openPage, outageIsNoRefusal, outcomesAreDistinct, release, request, savingApplication,
+  RESOURCE, SLEEP, editorWorks, expiredTicketIsRenewed, savesAgainWhileShowing, lostAnswerIsRepeated, newestOfManyWritersRemains, openPage, outageIsNoRefusal, outcomesAreDistinct, request, savingApplication,
   section, stoppedPageIsRefused,
 };
