@@ -188,11 +188,15 @@ const LIFE = {
   'back and forth, from the browser’s cache': async ({ open }) => {
     const [ann, bob] = await scenery(open, 'patient:cache');
     const fence = await ann.fence();
+    const names = () => ann.get(() => [app.client.pageId, app.client.clientId]);
+    const before = await names();
     await ann.save();
     await ann.type('More. ');
     await ann.away(() => bob.until(() => app.section.lock.state === 'grace', 'she is away'));
-    assert.strictEqual((await ann.event('pageshow', { persisted: true })).persisted, true);
+    await ann.event('pageshow', { persisted: true });
+    await ann.event('connection', { state: 'closed', code: 1005 }); // by the library, before the page was put aside
     await wentOn(ann, fence, `${ANN}More. `);
+    assert.deepStrictEqual(await names(), before, 'the same page under the same name');
     assert.strictEqual(await grants(ann), 1);
   },
 

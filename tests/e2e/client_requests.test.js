@@ -363,6 +363,8 @@ test('sections that nobody uses are forgotten', async (t) => {
     return new WeakRef(section);
   };
   const [left, watched] = [await use('deny:left'), await use('deny:watched')];
+  const seen = [];
+  const off = ann.section('deny:listened').on('state', ({ state }) => seen.push(state)); // kept by its listener alone
   const reused = ann.section('deny:reused');
   await reused.view();
   await reused.leave();
@@ -378,6 +380,16 @@ test('sections that nobody uses are forgotten', async (t) => {
   assert.strictEqual(ann.section('deny:watched'), again);
   assert.ok(again?.joined, 'one that is joined stays');
   assert.strictEqual(ann.section('deny:left').joined, false);
+  await ann.section('deny:listened').edit();
+  await ann.section('deny:listened').leave();
+  assert.deepStrictEqual(seen, ['editing', 'reading']);
+  off();
+  const listened = await use('deny:listened');
+  await ann.section('deny:listened').leave();
+  await h.eventually(() => {
+    collect();
+    return listened.deref() === undefined;
+  }, 'nobody listens any more');
 });
 
 test('frames for developers have no secrets', async (t) => {

@@ -216,7 +216,8 @@ export class WslockClient {
   readonly pageId: string;
   /** Its store is away: nothing is granted until it is back. */
   readonly degraded: boolean;
-  /** The same object for the same id, which is `type:id` or `type:id:child`. TypeError: it is none. */
+  /** The same object for the same id, which is `type:id` or `type:id:child`, while anybody keeps it, listens to it or is in its room.
+   *  TypeError: it is none. */
   section(id: string): Section;
   /** Connects, or after the client was closed connects again. Resolves when the token was accepted. Sections do it by themselves. */
   connect(options?: RequestOptions): Promise<void>;

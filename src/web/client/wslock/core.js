@@ -23,7 +23,7 @@ export class Core {
   user = null;
   degraded = false;
   asleep = false; // the page was put aside while it was connected
-  sections = new Map(); // id → Membership, of those that the server knows, or that want to be known
+  sections = new Map(); // id → Membership, of those that are in use
 
   constructor(options) {
     this.options = options;

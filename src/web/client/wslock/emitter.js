@@ -18,6 +18,8 @@ export class Emitter {
     return () => this.off(event, listener);
   }
 
+  get isUsed() { return [...this.#listeners.values()].some(({ size }) => size); }
+
   off(event, listener) {
     this.#listeners.get(event)?.delete(listener);
   }

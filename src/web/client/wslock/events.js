@@ -3,16 +3,15 @@
 
 const of = (prefix, names) => names.split(" ").map((name) => prefix + name);
 
-export const CLIENT_EVENTS = [
-  "welcome", ...of("auth:", "expiring refreshed"), ...of("session:", "pong closed"), "server:draining",
-  ...of("system:", "degraded recovered"),
-];
+export const CLIENT_EVENTS = of("", "welcome auth:expiring auth:refreshed session:pong session:closed server:draining system:degraded " +
+  "system:recovered");
 
 export const SECTION_EVENTS = [
-  "error", ...of("resource:", "joined left policy"), ...of("presence:", "diff update"),
-  ...of("lock:", "state acquired denied renewed released lost expiring queued your_turn available queue_left requested"),
-  ...of("lock:request_", "received replied timeout cancelled closed"), "lock:holder_disconnected",
-  ...of("lock:takeover_", "pending requested replied denied closed cancelled"), "lock:taken_by_admin",
+  ...of("", "error resource:joined resource:left resource:policy presence:diff presence:update"),
+  ...of("lock:", "state acquired denied renewed released lost expiring queued your_turn available queue_left requested " +
+    "holder_disconnected taken_by_admin"),
+  ...of("lock:request_", "received replied timeout cancelled closed"),
+  ...of("lock:takeover_", "pending requested replied denied closed cancelled"),
 ];
 
 export const FINAL_CLOSES = new Set([1002, 1003, 1007, 1009, 4400, 4403, 4409]);

@@ -15,7 +15,7 @@ const FINAL = /^(INVALID_|UNKNOWN_|FORBIDDEN|MAX_|TOO_)/;
 export class Membership {
   #core;
   #id;
-  #emit;
+  #emitter;
   #section;
   #watching = false; // joins on each connection
   #joining = false;
@@ -28,10 +28,10 @@ export class Membership {
   lastLoss = null;
   lastGrant = null;
 
-  constructor(core, id, section, emit) {
+  constructor(core, id, section, emitter) {
     this.#core = core;
     this.#id = id;
-    this.#emit = emit;
+    this.#emitter = emitter;
     this.#section = section;
     this.room = new Room(core);
     this.holding = new Holding(core, id);
@@ -40,10 +40,13 @@ export class Membership {
 
   // ---- asked by the section ----
 
+  // Until nobody listens and nothing is to be done any more.
+  use() { this.#core.sections.set(this.#id, this); }
+
   // Resolves when joined.
   async join(wait) {
     this.#watching = true;
-    this.#core.sections.set(this.#id, this);
+    this.use();
     if (this.joined) return;
     await this.#core.ready();
     if (this.joined || wait.abandoned) return;
@@ -329,14 +332,15 @@ export class Membership {
   }
 
   #tell(event, data, more) {
-    if (!this.#watching && !this.#joining && !this.joined) this.#core.sections.delete(this.#id);
+    const isUsed = this.#watching || this.#joining || this.joined || this.saves.handler || this.#emitter.isUsed;
+    if (!isUsed) this.#core.sections.delete(this.#id);
     const { state } = this.holding;
     const previous = this.#toldState;
     this.#toldState = state;
-    if (state !== previous) this.#emit("state", { state, previous });
-    if (event) this.#emit(event, data);
-    for (const [name, detail] of Object.entries(more || {})) this.#emit(name, detail);
-    this.#emit("change", {});
+    if (state !== previous) this.#emitter.emit("state", { state, previous });
+    if (event) this.#emitter.emit(event, data);
+    for (const [name, detail] of Object.entries(more || {})) this.#emitter.emit(name, detail);
+    this.#emitter.emit("change", {});
     this.#core.changed(this.#section);
   }
 

@@ -20,7 +20,7 @@ export class Section {
     this.client = client;
     this.#core = core;
     this.#emitter = new Emitter([...SECTION_EVENTS, "state", "granted", "lost", "change"], core.problem);
-    this.#member = new Membership(core, id, this, (event, data) => this.#emitter.emit(event, data));
+    this.#member = new Membership(core, id, this, this.#emitter);
   }
 
   get state() { return this.#member.holding.state; }
@@ -145,6 +145,7 @@ export class Section {
 
   onSave(handler) {
     const { saves } = this.#member;
+    this.#member.use();
     saves.handler = callback("the save handler", handler);
     return () => {
       if (saves.handler === handler) saves.handler = null;
@@ -176,7 +177,11 @@ export class Section {
     return this.#core.user ? this.#core.drafts.list(this.id) : [];
   }
 
-  on(event, listener) { return this.#emitter.on(event, listener); }
+  on(event, listener) {
+    this.#member.use();
+    return this.#emitter.on(event, listener);
+  }
+
   off(event, listener) { this.#emitter.off(event, listener); }
 
   // ---- inside ----
