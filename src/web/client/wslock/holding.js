@@ -93,13 +93,13 @@ export class Holding {
     return Math.min(dirtyAt, isUsed ? this.#lastBeat + heartbeatIntervalMs : Infinity);
   }
 
-  // context: of the connection's send().
-  beat(context) {
+  // The data of a heartbeat that is sent now.
+  beat() {
     const data = { resourceId: this.#id, token: this.fence, active: this.isUsed };
     this.#lastBeat = this.#askedAt = this.#core.clock.now();
     this.#dirtySent = this.dirty;
     if (this.dirty !== null) data.dirty = this.dirty;
-    this.#core.connection.send("lock:heartbeat", data, context);
+    return data;
   }
 
   // A heartbeat was refused, with a time after which it makes sense again.

@@ -150,14 +150,15 @@ export class Membership {
 
   // A heartbeat: whether the lock is still this page's.
   ask() {
-    if (this.joined && this.holding.fence !== null) this.holding.beat({ section: this });
+    const { connection } = this.#core;
+    if (this.joined && this.holding.fence !== null) connection.send("lock:heartbeat", this.holding.beat(), { section: this });
   }
 
   // The same for who waits for the answer, {event, data}.
   async renew(wait) {
     await this.join(wait);
     if (this.holding.fence === null) throw new WslockError("NOT_HOLDER", "no lock");
-    return new Promise((resolve, reject) => this.holding.beat({ section: this, wait, resolve, reject }));
+    return this.#send("lock:heartbeat", this.holding.beat(), wait);
   }
 
   unload() {
