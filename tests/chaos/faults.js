@@ -1,113 +1,102 @@
 'use strict';
 /*
- * What goes wrong: {name: async (world, rnd) => heal}. `heal` undoes it. `loses`: locks may rightly be lost by it alone or together with
- * another one of its kind.
+ * What goes wrong with instances, links and clients: {name: async (world, rnd, on) => heal}. `heal` undoes it. `on`: the number of
+ * the instance; undefined: any. What goes wrong with the store stands with the store (store_*.js).
  */
 
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
-const any = (world, rnd) => rnd.pick(world.daemons);
+const nothing = () => {};
 
-/* A connection on which bytes come one by one. */
-function split(proxy) {
-  const pieces = (bytes, { near, far }, to) => {
-    for (const byte of bytes) to(near, far).write(Buffer.from([byte]));
+/* Bytes come one by one. */
+function split(wire) {
+  const pieces = (bytes, pair, to) => {
+    for (const byte of bytes) to(pair).write(Buffer.from([byte]));
     return Buffer.alloc(0);
   };
-  proxy.rewrite = { request: (bytes, pair) => pieces(bytes, pair, (near, far) => far), reply: (bytes, pair) => pieces(bytes, pair, (near) => near) };
-  return () => { proxy.rewrite = {}; };
+  wire.rewrite({ request: (bytes, pair) => pieces(bytes, pair, ({ far }) => far), reply: (bytes, pair) => pieces(bytes, pair, ({ near }) => near) });
+  return () => wire.rewrite({});
 }
 
-function wires(kind) {
-  const of = (world, rnd) => any(world, rnd)[kind];
-  return {
-    cut: async (world, rnd) => {
-      of(world, rnd).cut();
-      return () => {};
+/* Each next reply is lost, and its connection with it; what was asked has been done. */
+function loseReplies(wire) {
+  wire.rewrite({
+    reply: (bytes, { near, far }) => {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
+      return Buffer.alloc(0);
     },
-    delay: async (world, rnd) => {
-      const wire = of(world, rnd);
-      wire.delay(rnd.between(50, 300));
-      return () => wire.delay(0);
-    },
-    hold: async (world, rnd) => {
-      const wire = of(world, rnd);
-      wire.hold();
-      return () => wire.release();
-    },
-    'swallow up': async (world, rnd) => {
-      const wire = of(world, rnd);
-      wire.swallow('up');
-      return () => {
-        wire.swallow('none');
-        wire.cut();
-      };
-    },
-    'swallow down': async (world, rnd) => {
-      const wire = of(world, rnd);
-      wire.swallow('down');
-      return () => {
-        wire.swallow('none');
-        wire.cut();
-      };
-    },
-    refuse: async (world, rnd) => {
-      const wire = of(world, rnd);
-      wire.refuse();
-      return () => wire.refuse(false);
-    },
-    split: async (world, rnd) => split(of(world, rnd)),
+  });
+  return () => wire.rewrite({});
+}
+
+function swallowed(way) {
+  return (wire) => {
+    wire.swallow(way);
+    return () => {
+      wire.swallow('none');
+      wire.cut();
+    };
   };
 }
 
-const named = (prefix, faults) => Object.fromEntries(Object.entries(faults).map(([name, run]) => [`${prefix} ${name}`, run]));
+const LINKS = {
+  cut: (wire) => {
+    wire.cut();
+    return nothing;
+  },
+  delayed: (wire, rnd) => {
+    wire.delay(rnd.between(50, 300));
+    return () => wire.delay(0);
+  },
+  blackholed: (wire) => {
+    wire.hold();
+    return () => wire.release();
+  },
+  'half-open up': swallowed('up'),
+  'half-open down': swallowed('down'),
+  refused: (wire) => {
+    wire.refuse();
+    return () => wire.refuse(false);
+  },
+  'byte-split': split,
+  'replies lost': loseReplies,
+};
 
-const FAULTS = {
-  ...named('client link', wires('wire')),
-  ...named('store link', wires('store')),
-  'instance killed': async (world, rnd) => {
-    const { daemon } = any(world, rnd);
-    if (!daemon.running) return () => {};
+/* kind: `wire` (before an instance) or `store` (between an instance and the store). */
+function links(prefix, kind) {
+  return Object.fromEntries(Object.entries(LINKS).map(([name, run]) => [
+    `${prefix} ${name}`, async (world, rnd, on) => run(world.instance(rnd, on)[kind], rnd),
+  ]));
+}
+
+const INSTANCES = {
+  'instance killed': async (world, rnd, on) => {
+    const { daemon } = world.instance(rnd, on);
+    if (!daemon.running) return nothing;
     await daemon.kill();
     return () => daemon.start();
   },
-  'instance stopped': async (world, rnd) => {
-    const { daemon } = any(world, rnd);
+  'instance stopped': async (world, rnd, on) => {
+    const { daemon } = world.instance(rnd, on);
     if (daemon.running) daemon.signal('SIGSTOP');
     return () => daemon.running && daemon.signal('SIGCONT');
   },
-  'instance restarted': async (world, rnd) => {
-    const { daemon } = any(world, rnd);
+  'instance restarted': async (world, rnd, on) => {
+    const { daemon } = world.instance(rnd, on);
     if (daemon.running) await daemon.restart();
-    return () => {};
+    return nothing;
   },
-  'store stopped': async (world) => {
-    world.redis.pause();
-    return () => world.redis.resume();
+  'all instances killed': async (world) => {
+    const dead = world.daemons.filter(({ daemon }) => daemon.running);
+    await Promise.all(dead.map(({ daemon }) => daemon.kill()));
+    return () => Promise.all(dead.map(({ daemon }) => daemon.start()));
   },
-  'store killed': async (world) => {
-    if (world.redis.child) await world.redis.stop('SIGKILL');
-    return () => world.redis.child ?? world.redis.start();
-  },
-  'store emptied': async (world) => {
-    await world.redis.command('FLUSHALL');
-    return () => {};
-  },
-  'scripts forgotten': async (world) => {
-    await world.redis.command('FUNCTION', 'FLUSH');
-    return () => {};
-  },
-  'store out of memory': async (world) => {
-    await world.redis.command('CONFIG', 'SET', 'maxmemory', '1');
-    return () => world.redis.command('CONFIG', 'SET', 'maxmemory', '0');
-  },
-  'right withdrawn': async (world, rnd) => {
-    await world.redis.command('ACL', 'SETUSER', 'default', `-${rnd.pick(['xadd', 'hset', 'zadd', 'xread', 'fcall'])}`);
-    return () => world.redis.command('ACL', 'SETUSER', 'default', '+@all');
-  },
-  'store clock': async (world, rnd) => {
-    world.redis.setClock(rnd.pick([-30_000, -2000, 3000, 60_000]));
-    return () => {};
-  },
+};
+
+/* Tabs of an instance; all if none is named. */
+const tabsOf = (world, on) => world.tabs.filter((tab) => on === undefined || tab.instance === on);
+
+const CLIENTS = {
   'clients frozen': async (world, rnd) => {
     const frozen = world.tabs.filter(() => rnd.chance(0.3));
     for (const tab of frozen) tab.freeze(true);
@@ -115,46 +104,34 @@ const FAULTS = {
   },
   'clients come at once': async (world) => {
     for (const tab of world.tabs) tab.leave();
-    return () => {};
+    return nothing;
   },
 };
 
-/* Some faults at a time. Resolves when all are healed. */
-async function strike(world, rnd, count) {
-  const names = Object.keys(FAULTS);
-  await Promise.all(Array.from({ length: count }, async () => {
-    await sleep(rnd.between(0, 1500));
-    const name = rnd.pick(names);
-    const entry = world.history.add('fault', { name, from: performance.now(), to: Infinity });
-    // Where another fault stands in the way of this one, that is no failure.
-    const heal = await FAULTS[name](world, rnd).catch((error) => {
-      entry.failed = error.message;
-      return () => {};
-    });
-    await sleep(rnd.between(100, 5000));
-    await heal();
-    entry.to = performance.now();
-  }));
-}
-
-/* After strike(): what a fault has undone that another one was to heal. */
-async function healAll(world) {
-  if (!world.redis.child) await world.redis.start();
-  world.redis.resume();
-  await world.redis.command('CONFIG', 'SET', 'maxmemory', '0');
-  await world.redis.command('ACL', 'SETUSER', 'default', '+@all');
-  for (const { daemon, store, wire } of world.daemons) {
-    if (!daemon.running) await daemon.start();
-    daemon.signal('SIGCONT');
-    for (const proxy of [store, wire]) {
-      proxy.delay(0);
-      proxy.release();
-      proxy.swallow('none');
-      proxy.refuse(false);
-      proxy.rewrite = {};
+/* Only in scenarios: what users do, not what fails. */
+const DEEDS = {
+  'clients away': async (world, rnd, on) => {
+    const away = tabsOf(world, on);
+    for (const tab of away) tab.stayAway(true);
+    return () => away.forEach((tab) => tab.stayAway(false));
+  },
+  'clients move': async (world, rnd, on) => {
+    for (const tab of tabsOf(world, on)) {
+      tab.leave();
+      tab.instance = (on + 1 + world.rnd.below(world.instances - 1)) % world.instances;
     }
-  }
-  for (const tab of world.tabs) tab.freeze(false);
-}
+    return nothing;
+  },
+  'holders give up': async (world) => {
+    for (const tab of world.tabs) tab.giveUp();
+    return nothing;
+  },
+  'clients only hold': async (world) => {
+    for (const tab of world.tabs) tab.quiet = true;
+    return () => world.tabs.forEach((tab) => { tab.quiet = false; });
+  },
+};
 
-module.exports = { FAULTS, healAll, strike };
+const FAULTS = { ...links('client link', 'wire'), ...links('store link', 'store'), ...INSTANCES, ...CLIENTS };
+
+module.exports = { DEEDS, FAULTS, nothing, sleep };

@@ -4,6 +4,8 @@
  * which something was sent or heard are those of the clients, so a rule never asks for more order than they could see.
  */
 
+const { audited, deniedMeansNot, endsOnce, grantsGrow } = require('./judge_store');
+
 /* A lock's end that others cause, or the type's rules do: whoever comes back in time may find it. */
 const CAUSED = new Set(['TAKEN_BY_ADMIN', 'TRANSFERRED', 'CLAIMED', 'MOVED', 'ADMIN_RELEASED', 'SESSION_TERMINATED', 'RELEASED']);
 
@@ -56,6 +58,8 @@ function overIsOver(history, find) {
     } else if ((entry.kind === 'granted' || entry.kind === 'renewed') && entry.sentAt !== null) {
       const end = over.get(key);
       if (end && entry.sentAt > end.at) find(`${entry.resourceId}: ${name(entry)} goes on ${ms(entry.sentAt - end.at)} after ${end.kind} ${end.reason ?? ''}`);
+      const named = entry.request !== 'resource:join' && over.get(`${entry.resourceId} ${entry.named}`);
+      if (named && entry.sentAt > named.at) find(`${entry.resourceId}: ${name(entry)} was confirmed to who named ${entry.named}, which is over`);
     }
   }
 }
@@ -109,7 +113,7 @@ function inTime(history, find, { graceMs, doubtful }) {
   }
 }
 
-/* Nobody's token ends without a word: what a tab had is what it has, or it was told. */
+/* Nobody's token ends without a word: what a tab had is what it has, or it was told. Who is connected is told without asking. */
 function lossesTold(history, find) {
   for (const [tab, entries] of group(told(history), (e) => e.tab)) {
     const tokens = [...new Set(entries.map(({ token }) => token))].sort((a, b) => a - b);
@@ -123,9 +127,26 @@ function lossesTold(history, find) {
     const token = tokens.at(-1);
     if (final && final.token !== token && !ended(tab, token)) find(`${tab}: nobody said how ${token} ended`);
   }
+  for (const [key, [first]] of group(history.of('lost'), (e) => `${e.tab} with ${e.token}`)) {
+    if (first.asked === 'lock:heartbeat' && first.sawAt !== null && first.sentAt > first.sawAt) {
+      find(`${key} saw its lock go, and was told ${first.reason} only when it asked ${ms(first.sentAt - first.sawAt)} later`);
+    }
+  }
   function ended(tab, token) {
     return history.entries.some((e) => e.tab === tab && (
       ((e.kind === 'lost' || e.kind === 'released') && e.token === token) || (e.kind === 'gone' && e.how === 1000 && e.token === token)));
+  }
+}
+
+/* Who comes back with a token that has ended is told so at once, or that the store cannot say yet. */
+function toldAtJoin(history, find) {
+  const own = group(history.entries, (e) => e.tab);
+  for (const back of history.of('back')) {
+    if (back.kept || back.lost !== null) continue;
+    const after = own.get(back.tab);
+    const next = after.slice(after.indexOf(back) + 1).find((e) => ['lost', 'denied', 'error', 'gone', 'granted', 'renewed', 'back', 'final'].includes(e.kind));
+    if (next?.kind !== 'lost' || next.asked !== 'lock:heartbeat') continue;
+    find(`${back.resourceId}: ${name(back)} joined, and heard nothing of it before its heartbeat: ${next.reason}`);
   }
 }
 
@@ -135,41 +156,17 @@ function group(entries, key) {
   return map;
 }
 
-/* Every token that was granted has one beginning in the merged audit, and no transition stands in it twice. */
-function audited(history, find) {
-  const BEGINS = new Set(['LOCK_ACQUIRED', 'LOCK_CLAIMED', 'LOCK_TAKEOVER', 'LOCK_MOVED', 'LOCK_RESUMED', 'LOCK_RECOVERED']);
-  const ENDS = new Set(['LOCK_RELEASED', 'LOCK_EXPIRED', 'LOCK_GRACE_EXPIRED', 'LOCK_ADMIN_RELEASED']);
-  const begun = new Set();
-  const ids = new Map(); // "eventId action" → record
-  const ends = new Map();
-  for (const { record } of history.of('audit')) {
-    const key = `${record.resourceId} ${record.fence}`;
-    const id = `${record.eventId} ${record.action}`;
-    // What an instance may not have written, another one writes as well, and says so.
-    const twin = record.eventId === undefined ? undefined : ids.get(id);
-    if (twin && !twin.recovered && !record.recovered) find(`${key}: ${record.action} ${record.eventId} stands twice`);
-    if (record.eventId !== undefined) ids.set(id, record);
-    if (twin || record.outcome === 'failure' || !record.fence) continue;
-    if (BEGINS.has(record.action)) begun.add(key);
-    if (ENDS.has(record.action)) {
-      if (ends.has(key)) find(`${key} ended twice: ${ends.get(key)} and ${record.action}`);
-      ends.set(key, record.action);
-    }
-  }
-  if (ids.size === 0) return; // no audit was read
-  for (const { resourceId, token, tab } of history.of('granted')) {
-    if (!begun.has(`${resourceId} ${token}`)) find(`${resourceId}: the grant of ${token} to ${tab} is in no audit`);
-  }
-}
-
 /* In the end every member sees what the store has, and who has a lock lives. */
 function viewsEqual(history, find) {
   for (const { text } of history.of('unsettled')) find(text);
 }
 
-const RULES = { oneTabForAToken, tokensGrow, overIsOver, oneBelieves, savesInOrder, inTime, lossesTold, audited, viewsEqual };
+const RULES = {
+  oneTabForAToken, tokensGrow, grantsGrow, overIsOver, endsOnce, oneBelieves, savesInOrder, inTime, lossesTold, toldAtJoin, deniedMeansNot, audited, viewsEqual,
+};
 
-/* options: {graceMs: within it a tab is back in time; doubtful(from, to): whether what happened then may have cost a lock}. */
+/* options: {graceMs: within it a tab is back in time; doubtful(from, to): whether what happened then may have cost a lock;
+ * storeLost(from, to): whether the store may have lost then what it had; clockBack: the store's clock was set back}. */
 function judge(history, options) {
   const found = [];
   for (const [rule, look] of Object.entries(RULES)) {

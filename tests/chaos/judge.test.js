@@ -6,19 +6,24 @@ const { RULES, judge } = require('./judge');
 const { History } = require('./history');
 
 const R = 'deny:a:main';
-const OPTIONS = { graceMs: 3000, doubtful: () => false };
+const OPTIONS = { graceMs: 3000, doubtful: () => false, storeLost: () => false, clockBack: false };
 
 /* entries: [kind, tab, {…}], one each 100 ms. The user of a tab is its name without digits. */
 function look(...entries) {
   const history = new History();
   entries.forEach(([kind, tab, more], i) => history.add(kind, {
-    at: i * 100, tab, user: tab?.replace(/\d/g, ''), resourceId: R, sentAt: i * 100 - 50, request: 'lock:acquire', resumed: false, previous: null, ...more,
+    at: i * 100, tab, user: tab?.replace(/\d/g, ''), resourceId: R, sentAt: i * 100 - 50, request: 'lock:acquire', resumed: false, previous: null,
+    named: null, asked: null, sawAt: null, ...more,
   }));
   return judge(history, OPTIONS).map(({ rule }) => rule);
 }
 
 const granted = (tab, token, more) => ['granted', tab, { token, ...more }];
 const belief = (tab, token, from, to) => ['belief', tab, { token, from, to }];
+const stored = (cause, token, tab, more) => ['store', null, {
+  event: 'lock', cause, tick: token, actor: 's', lock: { state: 'held', token, user: tab, client: `chaos-${tab}` }, ...more,
+}];
+const ended = (reason, token, tick) => ['store', null, { event: 'lock', cause: reason, tick, actor: 's', lock: { state: 'free' }, ended: { token, reason } }];
 const audit = (action, fence, eventId, more) => ['audit', null, { record: { action, fence, eventId, resourceId: R, outcome: 'success', ...more } }];
 
 const WRONG = {
@@ -31,6 +36,11 @@ const WRONG = {
     ['back', 'ann', { token: 1, kept: false, lost: 'NOT_HELD', type: 'deny' }], ['lost', 'ann', { token: 1, reason: 'NOT_HELD' }]],
   lossesTold: [granted('ann', 1), ['final', 'ann', { token: null }]],
   audited: [granted('ann', 1), ['released', 'ann', { token: 1 }], audit('LOCK_RELEASED', 1, '2-0')],
+  grantsGrow: [stored('ACQUIRED', 5, 'ann'), stored('ACQUIRED', 4, 'bob')],
+  endsOnce: [ended('RELEASED', 1, 5), ended('GRACE_PERIOD_EXPIRED', 1, 9)],
+  toldAtJoin: [granted('ann', 1), ['back', 'ann', { token: 1, kept: false, lost: null, type: 'release' }],
+    ['lost', 'ann', { token: 1, reason: 'NOT_HELD', asked: 'lock:heartbeat' }]],
+  deniedMeansNot: [stored('ACQUIRED', 3, 'ann'), ['denied', 'ann', { reason: 'HELD', alone: true, sentAt: -1 }]],
   viewsEqual: [['unsettled', null, { text: 'ann sees another lock' }]],
 };
 
@@ -40,6 +50,15 @@ test('every rule has a history that breaks it', () => {
 
 for (const [rule, entries] of Object.entries(WRONG)) {
   test(`broken: ${rule}`, () => assert.deepStrictEqual(look(...entries), [rule]));
+}
+
+const MORE_WRONG = {
+  'a token that is over is confirmed': ['overIsOver', [['lost', 'ann', { token: 1, reason: 'MOVED' }], granted('ann', 2), ['renewed', 'ann', { token: 2, named: 1 }]]],
+  'a loss is told only to who asks': ['lossesTold', [granted('ann', 1), ['lost', 'ann', { token: 1, reason: 'NOT_HELD', asked: 'lock:heartbeat', sawAt: 30, sentAt: 60 }]]],
+  'a change is in no audit': ['audited', [stored('ACQUIRED', 1, 'ann'), ended('RELEASED', 1, 2), audit('LOCK_ACQUIRED', 1, '1-0')]],
+};
+for (const [what, [rule, entries]] of Object.entries(MORE_WRONG)) {
+  test(`broken: ${what}`, () => assert.deepStrictEqual(look(...entries), [rule]));
 }
 
 test('a change that two instances claim to have written first, and one that was recovered', () => {

@@ -1,77 +1,152 @@
 'use strict';
-/* Random faults on three instances; see run.sh. */
+/* Rounds of faults on three instances; see run.sh. */
 const fs = require('node:fs');
+const { fork } = require('node:child_process');
 const { parseArgs } = require('node:util');
 const h = require('../e2e/harness');
-const { healAll, strike } = require('./faults');
+const { outages } = require('./probe');
+const { healAll, play, strike } = require('./strike');
 const { judge } = require('./judge');
+const scenarios = require('./scenarios');
+const { SentinelStore } = require('./store_sentinel');
+const { SingleStore } = require('./store_single');
 const { GRACE_MS, LEASE_MS, World } = require('./world');
 
+const STORES = { single: SingleStore, sentinel: SentinelStore };
 const TABS = 48;
+const BEFORE_MS = 2000;
 const SETTLE_MS = 60_000;
+const AUDIT_MS = 10_000;
 /* In time: a tab that was silent for so long must find its lock. The rest is what an instance takes to notice. */
 const IN_TIME_MS = GRACE_MS - 1000;
 /* Together with another fault they may cost a lock: nobody is left who knows of it. */
-const FORGETS = /^(store (killed|emptied|stopped|clock)|right withdrawn|store out of memory)/;
-const DELAYS = /^(instance|store link|clients frozen|client link)/;
+const FORGETS = /^(store (killed|emptied|stopped|clock)|right withdrawn|store out of memory|master|split master|lossy)/;
+/* What the store had may be gone. */
+const LOSES = /^(store (killed|emptied)|master|split master|lossy)/;
+const DELAYS = /^(instance|all instances|store link|clients frozen|client link)/;
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '30' }, seed: { type: 'string' }, store: { type: 'string', default: 'single' },
-    calm: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false },
+    scenario: { type: 'string' }, jobs: { type: 'string', default: '1' }, until: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false }, worker: { type: 'boolean', default: false },
   },
 });
 
-function doubtful(history) {
+/* What the judge must know of the faults. */
+function circumstances(history) {
   const faults = history.of('fault');
-  return (from, to) => {
-    const near = faults.filter((f) => f.from < to && f.to > from - LEASE_MS - 5000).map((f) => f.name);
-    return near.some((n) => FORGETS.test(n)) || near.filter((n) => DELAYS.test(n)).length > 1;
+  const near = (from, to) => faults.filter((f) => f.from < to && f.to > from - LEASE_MS - 5000).map((f) => f.name);
+  return {
+    graceMs: IN_TIME_MS,
+    doubtful: (from, to) => {
+      const names = near(from, to);
+      return names.some((n) => FORGETS.test(n)) || names.filter((n) => DELAYS.test(n)).length > 1;
+    },
+    storeLost: (from, to) => near(from, to).some((n) => LOSES.test(n)),
+    clockBack: faults.some(({ name }) => name === 'store clock stepped'),
   };
 }
 
-/* {found: what the judge found, history}. One world a round: a seed repeats it. */
+const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+/* Everything that goes wrong in a round, and what is left after it. Resolves to how long it took to settle, ms. */
+async function run(world) {
+  await world.start(TABS);
+  await sleep(BEFORE_MS);
+  if (values.scenario) await play(world, scenarios[values.scenario]);
+  else await strike(world, world.rnd.between(1, 4));
+  await healAll(world);
+  await sleep(500);
+  const settledMs = await world.settle(SETTLE_MS);
+  await world.empty(SETTLE_MS);
+  await world.readAudit(AUDIT_MS);
+  for (const { daemon } of world.daemons) if (daemon.running) await daemon.stop();
+  await world.observer.end();
+  await world.readAudit(0);
+  return settledMs;
+}
+
+/* {seed, line, found, file, outages}. One world a round: a seed repeats it. */
 async function round(seed) {
   const t = h.scope();
-  const world = new World(t, seed);
+  const world = new World(t, seed, new STORES[values.store](t));
+  const { history } = world;
   try {
-    await world.start(TABS);
-    await new Promise((resolve) => { setTimeout(resolve, 2000); });
-    if (!values.calm) await strike(world, world.rnd, world.rnd.between(1, 4));
-    else await new Promise((resolve) => { setTimeout(resolve, 4000); });
-    await healAll(world);
-    await new Promise((resolve) => { setTimeout(resolve, 500); });
-    const settledMs = await world.settle(SETTLE_MS);
-    await world.empty(SETTLE_MS);
-    for (const { daemon } of world.daemons) if (daemon.running) await daemon.stop();
-    world.readAudit();
-    return { world, settledMs, found: judge(world.history, { graceMs: IN_TIME_MS, doubtful: doubtful(world.history) }) };
+    const settledMs = await run(world);
+    const found = judge(history, circumstances(history));
+    const lost = outages(history);
+    const faults = lost.map(({ name, ms }) => `${name} → ${ms} ms`).join(', ');
+    const line = `--seed ${seed}: ${faults || 'calm'}; ${history.of('granted').length} grants, ${history.of('saved').length} saves, `
+      + `settled in ${Math.round(settledMs)} ms${found.length ? '' : ', clean'}`;
+    return { line, found, outages: lost, file: (found.length > 0 || values.keep) && keep(history, seed) };
   } finally {
-    for (const tab of world.tabs) tab.end();
+    for (const tab of [...world.tabs, ...world.probes]) tab.end();
     await t.end();
   }
 }
 
-async function main() {
-  if (values.store !== 'single') throw new Error(`--store ${values.store}: only single`);
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
-  const rounds = Number(values.rounds);
-  let bad = 0;
-  for (let n = 0; n < rounds; n++) {
-    const { world, found, settledMs } = await round(seed + n);
-    const { history } = world;
-    const faults = history.of('fault').map(({ name, failed }) => name + (failed ? ' (not possible)' : '')).join(', ');
-    console.log(`round ${n}, --seed ${seed + n} --rounds 1: ${faults || 'calm'}; ${history.of('granted').length} grants, `
-      + `${history.of('saved').length} saves, settled in ${Math.round(settledMs)} ms${found.length ? '' : ', clean'}`);
-    if (found.length === 0) continue;
-    bad++;
-    for (const { rule, text } of found) console.log(`  ${rule}: ${text}`);
-    const file = `${process.env.TMPDIR ?? '/tmp'}/wslock-chaos-${seed + n}.jsonl`;
-    fs.writeFileSync(file, history.entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
-    console.log(`  its history: ${file}`);
+function keep(history, seed) {
+  const file = `${process.env.TMPDIR ?? '/tmp'}/wslock-chaos-${seed}.jsonl`;
+  fs.writeFileSync(file, history.entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  return file;
+}
+
+/* The round of a seed, in a process of its own. */
+function apart(seed) {
+  return new Promise((resolve) => {
+    const child = fork(__filename, [...process.argv.slice(2), '--worker', '--seed', String(seed)]);
+    let result = { line: `--seed ${seed}: no result`, found: [], outages: [] };
+    child.on('message', (message) => { result = message; });
+    child.on('exit', (code) => resolve(code === 0 ? result : { ...result, found: [{ rule: 'round', text: `ended with ${code}` }, ...result.found] }));
+  });
+}
+
+function report(n, { line, found, file }) {
+  console.log(`round ${n}, ${line}`);
+  for (const { rule, text } of found) console.log(`  ${rule}: ${text}`);
+  if (file) console.log(`  its history: ${file}`);
+}
+
+/* For each fault, how long nobody could acquire: of the rounds in which it was alone, and of the others. */
+function summarize(all) {
+  const names = [...new Set(all.map(({ name }) => name))].sort();
+  const show = (list) => {
+    const sorted = list.map(({ ms }) => ms).sort((a, b) => a - b);
+    return sorted.length ? `median ${sorted[Math.floor(sorted.length / 2)]}, most ${sorted.at(-1)} (${sorted.length})` : '-';
+  };
+  if (names.length > 0) console.log('nobody could acquire, ms (times): alone; with other faults');
+  for (const name of names) {
+    const of = all.filter((o) => o.name === name);
+    console.log(`  ${name}: ${show(of.filter(({ alone }) => alone))}; ${show(of.filter(({ alone }) => !alone))}`);
   }
-  console.log(`${rounds} rounds, ${bad} with findings`);
+}
+
+async function main() {
+  if (!STORES[values.store]) throw new Error(`--store ${values.store}: ${Object.keys(STORES).join(', ')}`);
+  if (values.scenario && !scenarios[values.scenario]) throw new Error(`--scenario: ${Object.keys(scenarios).join(', ')}`);
+  const first = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+  const rounds = Number(values.rounds);
+  let [next, bad] = [0, 0];
+  const all = [];
+  const work = async () => {
+    while (next < rounds && !(values.until && bad > 0)) {
+      const n = next++;
+      const result = await apart(first + n);
+      report(n, result);
+      bad += result.found.length > 0 ? 1 : 0;
+      all.push(...result.outages);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(values.jobs) }, work));
+  summarize(all);
+  console.log(`${next} rounds, ${bad} with findings`);
   process.exitCode = bad ? 1 : 0;
 }
 
-main();
+async function worker() {
+  const result = await round(Number(values.seed));
+  await new Promise((resolve) => { process.send(result, resolve); });
+  process.disconnect();
+}
+
+(values.worker ? worker : main)();

@@ -5,25 +5,27 @@
  */
 const h = require('../e2e/harness');
 
-const { WebSocket } = h;
+const { ANSWER_MS, TICK_MS, WebSocket } = h;
 
-const ANSWER_MS = 5000;
-const TICK_MS = 25;
 const AGAIN_MS = 150;
 const MAY_ASK = new Set(['lock:acquire', 'lock:request']);
+/* What may bring the lock. */
+const ASKS = new Set(['resource:join', 'lock:acquire', 'lock:claim', 'lock:takeover', 'lock:request', 'lock:heartbeat']);
 
-class Tab {
+class Tab extends h.Believer {
   /* world: {history, documents, url(instance), instances}; options: {name, user, admin, resourceId, rnd}. */
   constructor(world, options) {
+    super();
     Object.assign(this, options, { world });
     this.clientId = `chaos-${this.name}`;
     this.pageId = `page-${this.name}`;
     this.token = null; // that it believes to have, or will ask for when it is back
-    this.held = null; // {answered, expires, confirmed, here}
+    this.past = null; // the last token of which it was told that it is over
     this.believing = null; // the open interval
     this.lock = null; // its view of the lock, by rev
     this.frozen = false;
     this.quiet = false; // keeps what it has, and starts nothing
+    this.away = false; // does not connect
     this.instance = this.rnd.below(world.instances);
     this.timer = setInterval(() => this.tick(), TICK_MS);
     this.nextAct = 0;
@@ -38,10 +40,6 @@ class Tab {
 
   // ---- what it believes ----
 
-  get until() {
-    if (!this.held) return 0;
-    return Math.min(this.held.answered + this.policy.gracePeriodMs, this.held.expires, this.held.confirmed);
-  }
   look(now = performance.now()) {
     const { until } = this;
     if (now < until) {
@@ -61,25 +59,20 @@ class Tab {
     this.believing.to = Math.min(this.believing.to, now);
     this.believing = null;
   }
-  confirm(at, data) {
-    this.lastBeat ??= at;
-    this.held = { answered: at, expires: at + (data.expiresAt - data.serverTime), confirmed: Infinity, here: true };
-  }
   forget() {
-    this.held = null;
+    super.forget();
     this.token = null;
-    this.lastBeat = undefined;
+    this.sawAt = null;
   }
 
   // ---- the connection ----
 
   async connect() {
-    if (this.socket || this.ended) return;
+    if (this.socket || this.ended || this.away) return;
     const socket = new WebSocket(this.world.url(this.instance), 'wslock.v1', { handshakeTimeout: ANSWER_MS, perMessageDeflate: false });
-    this.socket = socket;
-    this.sent = new Map();
-    this.answered = null;
+    this.opened(socket);
     this.joined = false;
+    this.sawAt = null; // when this connection said that somebody else has the lock, or nobody
     this.rev = -1;
     this.position = this.turn = false;
     this.asked = null;
@@ -101,8 +94,7 @@ class Tab {
   }
   gone(how) {
     this.note('gone', { how, token: this.token, answered: this.answered });
-    if (this.held) this.held.here = false;
-    if (this.held && this.policy.disconnect !== 'grace') this.held = null;
+    this.unconfirmed();
     this.socket = null;
     this.joined = false;
     if (how === 1000) this.forget();
@@ -125,6 +117,17 @@ class Tab {
     if (on) this.socket?._socket?.pause();
     else this.socket?._socket?.resume();
   }
+  /* Is gone, and comes back by another instance. */
+  stayAway(on) {
+    if (this.away === on) return;
+    this.away = on;
+    if (on) {
+      this.leave();
+      return;
+    }
+    this.instance = (this.instance + 1) % this.world.instances;
+    this.connect();
+  }
   end() {
     this.ended = true;
     clearInterval(this.timer);
@@ -134,10 +137,10 @@ class Tab {
   // ---- sending ----
 
   send(event, data) {
-    const id = this.nextId = (this.nextId ?? 0) + 1;
-    this.lastSent = performance.now();
-    this.sent.set(id, { at: this.lastSent, event, token: data?.token });
-    this.socket.send(JSON.stringify({ event, id, data }));
+    const open = [...this.sent.values()].filter((request) => ASKS.has(request.event));
+    super.send(event, data);
+    if (!ASKS.has(event) || open.length === 0) return;
+    for (const request of [this.sent.get(this.nextId), ...open]) request.crowded = true;
   }
   /* Who gives the lock up has stopped editing. */
   stopFor(event, data) {
@@ -145,8 +148,8 @@ class Tab {
     this.held = null;
     this.send(event, data);
   }
-  about(event, more) {
-    this.send(event, { resourceId: this.resourceId, ...more });
+  giveUp() {
+    if (this.live && this.token) this.stopFor('lock:release', { resourceId: this.resourceId, revision: 'r' });
   }
   join() {
     this.about('resource:join', { mode: this.token ? 'editor' : 'viewer', ...(this.token && { token: this.token }) });
@@ -160,11 +163,9 @@ class Tab {
     const now = performance.now();
     this.look(now);
     if (this.socket?.readyState !== WebSocket.OPEN) return;
-    for (const { at, event } of this.sent.values()) {
-      if (now - at > ANSWER_MS && event !== 'lock:takeover') {
-        this.leave();
-        return;
-      }
+    if (this.isUnanswered(now)) {
+      this.leave();
+      return;
     }
     if (!this.joined) return;
     if (this.token) this.keepAlive(now);
@@ -173,14 +174,8 @@ class Tab {
       this.act();
     }
   }
-  keepAlive(now) {
-    const live = this.policy.livenessMs - 2 * TICK_MS;
-    if (now - (this.lastBeat ?? 0) >= (this.held ? this.policy.heartbeatIntervalMs : live)) this.beat();
-    else if (now - this.lastSent >= live) this.send('session:ping', {});
-  }
   beat() {
-    this.lastBeat = performance.now();
-    this.about('lock:heartbeat', { token: this.token, dirty: this.rnd.chance(0.5) });
+    super.beat({ dirty: this.rnd.chance(0.5) });
   }
 
   // ---- what a user does ----
@@ -189,6 +184,8 @@ class Tab {
     if (this.look()) this.edit();
     else if (this.turn) this.about('lock:claim');
     else if (!this.quiet && !this.token) this.want();
+    // A page that was restored from before names a token that is over.
+    if (!this.quiet && this.past && this.rnd.chance(0.2)) this.about('lock:heartbeat', { token: this.past });
     if (!this.quiet && this.rnd.chance(0.03)) this.leave(this.rnd.pick([1000, undefined, undefined]));
   }
   edit() {
@@ -202,7 +199,7 @@ class Tab {
       this.stopFor('lock:request_reply', { requestId: this.question, action: this.rnd.pick(['APPROVE', 'DENY', 'IGNORE']) });
       this.question = null;
     } else if (this.rnd.chance(0.12)) {
-      this.stopFor('lock:release', { resourceId: this.resourceId, revision: 'r' });
+      this.giveUp();
     }
   }
   want() {
@@ -216,14 +213,9 @@ class Tab {
 
   // ---- hearing ----
 
-  receive({ event, id, data }) {
-    const request = this.sent.get(id);
-    this.sent.delete(id);
-    if (request) {
-      this.answered = request.at;
-      if (this.held?.here) this.held.answered = request.at;
-      if (data.serverTime) this.clock = { at: request.at, serverTime: data.serverTime };
-    }
+  receive(message) {
+    const { event, data } = message;
+    const request = this.take(message);
     this.see(event, data);
     this.handle(event, data, request);
   }
@@ -232,6 +224,8 @@ class Tab {
     if (data.resourceId !== this.resourceId || !(data.rev >= this.rev)) return;
     if (event === 'resource:joined' || event === 'lock:state') this.lock = data.lock;
     if (event !== 'error') this.rev = data.rev;
+    const owner = data.lock?.holder?.userId;
+    if (event === 'lock:state' && this.token && data.rev > this.token && owner !== this.user) this.sawAt ??= performance.now();
   }
   handle(event, data, request) {
     const at = request?.at ?? this.answered;
@@ -251,6 +245,7 @@ class Tab {
       case 'lock:released':
         if (request?.event !== 'lock:release') return undefined;
         this.note('released', { token: this.token });
+        this.past = this.token;
         return this.forget();
       case 'lock:denied':
         return this.onDenied(data, request);
@@ -276,10 +271,7 @@ class Tab {
       case 'lock:holder_disconnected':
         return !this.quiet && this.rnd.chance(0.5) ? this.about('lock:claim') : undefined;
       case 'system:degraded':
-        if (this.held && this.clock && data.confirmedUntil !== null) {
-          this.held.confirmed = this.clock.at + (data.confirmedUntil - this.clock.serverTime);
-        }
-        return undefined;
+        return this.degraded(data);
       case 'system:recovered':
         return this.token && this.joined ? this.beat() : undefined;
       case 'error':
@@ -304,30 +296,35 @@ class Tab {
     if (event === 'lock:acquired' || isNew) {
       this.note('granted', {
         token: data.token, sentAt: request?.at ?? null, request: request?.event ?? null, resumed: data.resumed === true,
-        previous: data.previous?.reason ?? null,
+        previous: data.previous?.reason ?? null, named: request?.token ?? null,
       });
     } else {
-      this.note('renewed', { token: data.token, sentAt: request?.at ?? null });
+      this.note('renewed', { token: data.token, sentAt: request?.at ?? null, named: request?.token ?? null });
     }
     this.token = data.token;
+    this.sawAt = null;
     this.turn = this.position = false;
     if (isNew) this.world.documents.register(this.resourceId, data.token);
     this.confirm(at, data);
   }
-  onLost(token, reason) {
-    this.note('lost', { token, reason });
-    if (this.token && token >= this.token) this.forget();
+  onLost(token, reason, request) {
+    this.note('lost', { token, reason, asked: request?.event ?? null, sentAt: request?.at ?? null, sawAt: this.sawAt });
+    if (!this.token || token < this.token) return;
+    this.past = token;
+    this.forget();
   }
   onDenied({ reason }, request) {
+    this.note('denied', { reason, token: this.token, request: request?.event ?? null, sentAt: request?.at ?? null, alone: request && !request.crowded });
     if (request) return;
     if (reason === 'RECOVERING' && this.token) {
       this.later(() => this.join());
       return;
     }
-    if (this.token) this.note('lost', { token: this.token, reason: `DENIED ${reason}` });
+    if (this.token) this.note('lost', { token: this.token, reason: `DENIED ${reason}`, asked: 'resource:join', sentAt: null, sawAt: null });
     this.forget();
   }
   onError({ code }, request) {
+    this.note('error', { code, request: request?.event ?? null, sentAt: request?.at ?? null });
     if (request?.event === 'resource:join') this.later(() => this.join());
     else if (!request && this.token) this.later(() => this.join()); // a join's second answer
     else if (code === 'UNKNOWN_REQUEST') this.asked = null;

@@ -1,8 +1,12 @@
 'use strict';
-/* Three instances on one store, a proxy before each instance and before each one's store, and tabs. */
+/* Three instances on a store, a proxy before each instance and between it and the store, tabs, probes, and an observer of the store. */
 const fs = require('node:fs');
 const h = require('../e2e/harness');
 const { Documents, History } = require('./history');
+const { unaudited } = require('./judge_store');
+const { Link } = require('./link');
+const { Observer } = require('./observer');
+const { Probe } = require('./probe');
 const { Tab } = require('./tab');
 
 const INSTANCES = 3;
@@ -28,43 +32,46 @@ const CONFIG = {
 };
 
 class World {
-  constructor(t, seed) {
-    this.t = t;
-    this.rnd = h.random(seed);
-    this.history = new History();
+  /* store: of store_*.js. */
+  constructor(t, seed, store) {
+    Object.assign(this, { t, store, rnd: h.random(seed), history: new History(), instances: INSTANCES, tabs: [], probes: [], daemons: [] });
     this.documents = new Documents(this.history);
-    this.instances = INSTANCES;
-    this.tabs = [];
   }
   async start(tabs) {
-    this.redis = await h.redis(this.t, { tcp: true, steppable: true });
-    await h.layOut(this.redis);
-    this.daemons = [];
-    for (let i = 0; i < INSTANCES; i++) {
-      const store = await h.proxy(this.t, this.redis.port);
-      const daemon = await h.newDaemon(this.t, {
-        redis: null,
-        config: { ...CONFIG, instance: `chaos-${i}`, redis: { ...CONFIG.redis, url: `redis://127.0.0.1:${store.port}/0` } },
-      });
-      await daemon.start();
-      // Started again it listens where it did.
-      daemon.config.listen[0].port = daemon.port;
-      daemon.config.ops.port = daemon.ops.port;
-      daemon.writeConfig();
-      this.daemons.push({ daemon, store, wire: await h.proxy(this.t, daemon.port) });
-    }
-    await Promise.all(this.daemons.map(({ daemon }) => h.granting(daemon)));
+    await this.store.start();
+    this.observer = new Observer(this.history, () => this.store.where());
+    h.cleanup(this.t, () => this.observer.end());
+    await Promise.all(Array.from({ length: INSTANCES }, (_, i) => this.startInstance(i)));
+    for (let i = 0; i < INSTANCES; i++) this.probes.push(new Probe(this.history, () => this.url(i), `acquirer-${i}`));
+    for (let i = 0; i < tabs; i++) this.addTab(i);
+  }
+  async startInstance(i) {
+    const { config, link } = await this.store.connect();
+    const daemon = await h.newDaemon(this.t, {
+      redis: null, config: { ...CONFIG, instance: `chaos-${i}`, redis: { ...CONFIG.redis, ...config } },
+    });
+    await daemon.start();
+    // Started again it listens where it did.
+    daemon.config.listen[0].port = daemon.port;
+    daemon.config.ops.port = daemon.ops.port;
+    daemon.writeConfig();
+    this.daemons[i] = { daemon, store: link, wire: new Link([await h.proxy(this.t, daemon.port)]) };
+    await h.granting(daemon);
+  }
+  addTab(i) {
     const types = Object.keys(TYPES);
-    for (let i = 0; i < tabs; i++) {
-      const type = types[i % types.length];
-      const resourceId = `${type}:chaos${Math.floor(i / types.length) % 2}:main`;
-      // One in six is an administrator, one in five the second tab of somebody.
-      const user = i % 5 === 4 && i >= 10 ? this.tabs[i - 10].user : `user-${i}`;
-      this.tabs.push(new Tab(this, { name: `tab-${i}`, type, user, admin: i % 6 === 5, resourceId, rnd: h.random(this.rnd.below(1e9)) }));
-    }
+    const type = types[i % types.length];
+    const resourceId = `${type}:chaos${Math.floor(i / types.length) % 2}:main`;
+    // One in six is an administrator, one in five the second tab of somebody.
+    const user = i % 5 === 4 && i >= 10 ? this.tabs[i - 10].user : `user-${i}`;
+    this.tabs.push(new Tab(this, { name: `tab-${i}`, type, user, admin: i % 6 === 5, resourceId, rnd: h.random(this.rnd.below(1e9)) }));
+  }
+  /* That of this number; without one any. */
+  instance(rnd, on) {
+    return on === undefined ? rnd.pick(this.daemons) : this.daemons[on];
   }
   url(instance) {
-    return `ws://127.0.0.1:${this.daemons[instance].wire.port}/ws`;
+    return `ws://127.0.0.1:${this.daemons[instance].wire.proxies[0].port}/ws`;
   }
   get resources() {
     return [...new Set(this.tabs.map(({ resourceId }) => resourceId))];
@@ -112,17 +119,23 @@ class World {
     if (holders.length === 1 && holders[0].user === lock.holder.userId) return null;
     return `${resourceId} is held by ${lock.holder.userId}; ${holders.map((tab) => tab.name).join(', ') || 'nobody'} believes in it`;
   }
-  readAudit() {
-    for (const { daemon } of this.daemons) {
-      for (const line of fs.readFileSync(daemon.auditFile, 'utf8').split('\n')) {
-        if (line.endsWith('}')) this.history.add('audit', { record: JSON.parse(line) });
+  /* The records of all instances, as soon as no change lacks one; at the latest after timeoutMs. */
+  async readAudit(timeoutMs) {
+    const read = () => {
+      this.history.entries = this.history.entries.filter(({ kind }) => kind !== 'audit');
+      for (const { daemon } of this.daemons) {
+        for (const line of fs.readFileSync(daemon.auditFile, 'utf8').split('\n')) {
+          if (line.endsWith('}')) this.history.add('audit', { record: JSON.parse(line) });
+        }
       }
-    }
+      return unaudited(this.history).length === 0;
+    };
+    await h.eventually(read, 'a whole audit', timeoutMs, 250).catch(() => {});
   }
   /* Everybody leaves; what is left of a lock or a member in the store then. */
   async empty(timeoutMs) {
-    for (const tab of this.tabs) tab.end();
-    const left = async () => (await this.redis.keys('*')).filter((key) => /\}:(lock|member|room|held|queue|waiter):/.test(key));
+    for (const tab of [...this.tabs, ...this.probes]) tab.end();
+    const left = async () => (await this.store.keys()).filter((key) => /\}:(lock|member|room|held|queue|waiter):/.test(key));
     await h.eventually(async () => (await left()).length === 0, 'no key is left behind', timeoutMs)
       .catch(async () => this.history.add('unsettled', { text: `left behind: ${(await left()).join(' ')}` }));
   }

@@ -20,6 +20,7 @@ module.exports = {
   ...require('./harness/audit'),
   ...require('./harness/basics'),
   ...require('./harness/belief'),
+  ...require('./harness/believer'),
   ...require('./harness/browser'),
   ...require('./harness/client'),
   ...require('./harness/cluster'),

@@ -5,9 +5,11 @@ const net = require('node:net');
 const path = require('node:path');
 const { ROOT, cleanup, deadline, eventually, freePort, start, tempDir } = require('./basics');
 
-/* The few lines of RESP2 that tests need to look into a store. Errors of Redis reject. */
+/* The few lines of RESP2 that tests need to look into a store. Errors of Redis reject. encoding: of texts, 'latin1' for
+ * binary values. */
 class RedisClient {
-  constructor(where) {
+  constructor(where, encoding = 'utf8') {
+    this.encoding = encoding;
     this.waiting = [];
     this.buffer = Buffer.alloc(0);
     this.socket = net.connect(where);
@@ -57,7 +59,7 @@ class RedisClient {
         const length = Number(line);
         if (length < 0) return { value: null, end };
         if (this.buffer.length < end + length + 2) return null;
-        return { value: this.buffer.toString('utf8', end, end + length), end: end + length + 2 };
+        return { value: this.buffer.toString(this.encoding, end, end + length), end: end + length + 2 };
       }
       case 0x2a: { // *
         if (Number(line) < 0) return { value: null, end };

@@ -5,9 +5,7 @@
  */
 const WebSocket = require('ws');
 const { cleanup } = require('./basics');
-
-const ANSWER_MS = 5000;
-const TICK_MS = 25;
+const { ANSWER_MS, Believer, TICK_MS } = require('./believer');
 
 /* When something was believed: intervals {from, to}, as long as they can have been. `belief()` gives until when it
    would be believed as things stand, or 0. */
@@ -35,22 +33,17 @@ class Record {
   }
 }
 
-class StrictClient {
+class StrictClient extends Believer {
   /* options: {url, resourceId, clientId, makeToken, again}; again: tries for the lock until it has it, and after a
      loss too. */
   constructor(options) {
+    super();
     Object.assign(this, options);
-    this.held = null; // {answered, expires, confirmed}
     this.told = []; // reasons why not
     this.record = new Record(() => this.until, () => { this.held = null; });
     this.wanted = true;
     this.timer = setInterval(() => this.tick(), TICK_MS);
     this.connect();
-  }
-  /* Until when it believes, by what it knows now. */
-  get until() {
-    if (!this.held) return 0;
-    return Math.min(this.held.answered + this.policy.gracePeriodMs, this.held.expires, this.held.confirmed);
   }
   get believes() {
     return this.record.look();
@@ -67,9 +60,7 @@ class StrictClient {
   }
   connect() {
     const socket = new WebSocket(this.url, 'wslock.v1', { handshakeTimeout: ANSWER_MS });
-    this.socket = socket;
-    this.sent = new Map(); // id → {at, event}
-    this.answered = null; // when the last message was sent that has been answered on this connection
+    this.opened(socket);
     this.ready = false;
     const mine = (fn) => (...args) => {
       if (this.socket !== socket) return;
@@ -90,19 +81,6 @@ class StrictClient {
     this.socket = null;
     if (this.wanted) setTimeout(() => this.wanted && this.connect(), 100);
   }
-  unconfirmed() {
-    if (this.held) this.held.here = false;
-    if (this.held && this.policy.disconnect !== 'grace') this.held = null;
-  }
-  send(event, data) {
-    const id = this.nextId = (this.nextId ?? 0) + 1;
-    this.lastSent = performance.now();
-    this.sent.set(id, { at: this.lastSent, event });
-    this.socket.send(JSON.stringify({ event, id, data }));
-  }
-  about(event, more) {
-    this.send(event, { resourceId: this.resourceId, ...more });
-  }
   join() {
     const editor = this.again || this.token;
     this.about('resource:join', { mode: editor ? 'editor' : 'viewer', ...(this.token && { token: this.token }) });
@@ -111,27 +89,13 @@ class StrictClient {
     const now = performance.now();
     this.record.look(now);
     if (!this.socket || this.socket.readyState !== WebSocket.OPEN) return;
-    for (const { at } of this.sent.values()) {
-      if (now - at < ANSWER_MS) continue;
+    if (this.isUnanswered(now)) {
       const { socket } = this;
       this.closed();
       socket.terminate();
-      return;
+    } else if (this.ready && this.token) {
+      this.keepAlive(now);
     }
-    if (!this.ready || !this.token) return;
-    const live = this.policy.livenessMs - 2 * TICK_MS;
-    // What has stopped is started again by the server's word about the lock alone.
-    if (now - this.lastBeat >= (this.held ? this.policy.heartbeatIntervalMs : live)) this.beat();
-    else if (now - this.lastSent >= live) this.send('session:ping', {});
-  }
-  beat() {
-    this.lastBeat = performance.now();
-    this.about('lock:heartbeat', { token: this.token });
-  }
-  /* The lock is known to be this tab's, by an answer to what was sent at `at`. */
-  confirm(at, data) {
-    this.lastBeat ??= at;
-    this.held = { answered: at, expires: at + (data.expiresAt - data.serverTime), confirmed: Infinity, here: true };
   }
   /* Tries again, if it is still to have the lock. */
   later(fn) {
@@ -140,20 +104,12 @@ class StrictClient {
   }
   lose(reason) {
     this.told.push(reason);
-    this.held = null;
-    this.token = undefined;
-    this.lastBeat = undefined;
+    this.forget();
     this.later(() => this.about('lock:acquire'));
   }
-  receive({ event, id, data }) {
-    const request = this.sent.get(id);
-    this.sent.delete(id);
-    if (request) {
-      this.answered = request.at;
-      // Only where this connection has been told that it has the lock: a new one may have been too late for it.
-      if (this.held?.here) this.held.answered = request.at;
-      if (data.serverTime) this.clock = { at: request.at, serverTime: data.serverTime };
-    }
+  receive(message) {
+    const { event, data } = message;
+    const request = this.take(message);
     const at = request?.at ?? this.answered;
     switch (event) {
       case 'welcome':
@@ -180,9 +136,7 @@ class StrictClient {
       case 'lock:holder_disconnected':
         return this.again && this.about('lock:claim');
       case 'system:degraded':
-        if (!this.held || data.confirmedUntil === null) return undefined;
-        this.held.confirmed = this.clock.at + (data.confirmedUntil - this.clock.serverTime);
-        return undefined;
+        return this.degraded(data);
       case 'system:recovered':
         return this.token && this.ready && this.beat();
       case 'error':

@@ -1,0 +1,66 @@
+#!/bin/bash
+# Plants bugs in a copy of the sources, one at a time, and says which rule of the judge finds each.
+#
+#   tests/chaos/bugs.sh [NAME...]
+#
+# A bug is bugs/NAME.patch. The lines before its first hunk say what is wrong with it, and with `scenario: NAME` which faults make it show
+# (scenarios.js). WSLOCK_BUILD_DIR, or build/, has the preloaded clock. Fails if a bug was not found within ROUNDS rounds (6), or if a
+# patch does not apply any more.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+root=$PWD
+export WSLOCK_BUILD_DIR=${WSLOCK_BUILD_DIR:-$root/build}
+rounds=${ROUNDS:-6}
+jobs=${JOBS:-2}
+
+names=("$@")
+if [ $# -eq 0 ]; then
+    for patch in tests/chaos/bugs/*.patch; do
+        names+=("$(basename "$patch" .patch)")
+    done
+fi
+
+# A fixed place, so that ccache knows what it compiles.
+work=$WSLOCK_BUILD_DIR/chaos-bugs
+rm -rf "$work/source" "$work/tmp"
+mkdir -p "$work/source" "$work/tmp"
+export TMPDIR=$work/tmp
+cp -r CMakeLists.txt src include config docs LICENSE README.md "$work/source"
+cmake -G Ninja -S "$work/source" -B "$work/build" -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 -DWSLOCK_TESTS=OFF >"$work/log"
+
+build() {
+    cmake --build "$work/build" -j "$jobs" --target wslockd >"$work/log" 2>&1 || {
+        tail -20 "$work/log" >&2
+        return 1
+    }
+}
+
+missed=0
+try() { # name
+    local name=$1 patch=$root/tests/chaos/bugs/$1.patch scenario out rules
+    scenario=$(sed -n 's/^scenario: //p' "$patch")
+    if ! patch -d "$work/source" -p1 --batch --forward --reject-file=- <"$patch" >"$work/log"; then
+        cat "$work/log"
+        echo "$name: the patch does not apply"
+        exit 1
+    fi
+    build
+    out=$work/out
+    WSLOCKD=$work/build/wslockd node tests/chaos/main.js --until --rounds "$rounds" --jobs "$jobs" --seed 1 --scenario "$scenario" \
+        >"$out" || true
+    rules=$(sed -n 's/^  \([a-zA-Z]*\): .*/\1/p' "$out" | sort | uniq -c | sort -rn | awk '{print $2 " (" $1 ")"}' | paste -sd, | sed 's/,/, /g')
+    if [ -n "$rules" ]; then
+        echo "$name: $rules in $(tail -1 "$out")"
+    else
+        echo "$name: NOT FOUND in $rounds rounds of \"$scenario\""
+        tail -5 "$out"
+        missed=$((missed + 1))
+    fi
+    patch -d "$work/source" -p1 --batch --reverse <"$patch" >"$work/log"
+}
+
+for name in "${names[@]}"; do
+    try "$name"
+done
+echo "${#names[@]} bugs, $missed not found"
+[ "$missed" -eq 0 ]

@@ -1,0 +1,95 @@
+'use strict';
+/* The rules that compare what clients and audits say with what the store itself says that has changed (entries `store`). */
+
+/* An instance that loses a reply reads what it has missed when the call can no longer be under way. */
+const LATE_MS = 8000;
+const GRANTS = new Set(['ACQUIRED', 'CLAIMED', 'MOVED', 'TAKEN_BY_ADMIN']);
+const LOCK_ACTIONS = new Set(['ACQUIRED', 'RELEASED', 'DISCONNECT', 'SESSION_TERMINATED', 'STORE_LOST', 'EXPIRED', 'GRACE_STARTED',
+  'GRACE_PERIOD_EXPIRED', 'RESUMED', 'MOVED', 'RECOVERED', 'CLAIMED', 'TRANSFERRED']);
+const WAITER_ACTIONS = new Set(['QUEUED', 'REQUESTED', 'DENIED', 'TIMEOUT', 'CANCELLED', 'LEFT', 'GONE', 'CLAIM_EXPIRED', 'ADMIN_RELEASED']);
+
+const isOwned = ({ state }) => state === 'held' || state === 'grace';
+const isGrant = (e) => e.event === 'lock' && GRANTS.has(e.cause) && isOwned(e.lock);
+
+/* Whether a change has a record of its own (docs/audit.md). */
+function hasRecord(e) {
+  switch (e.event) {
+    case 'lock':
+      if (e.taken || (e.lock.state === 'reserved' && e.cause !== 'RECOVERED')) return true;
+      return LOCK_ACTIONS.has(e.cause) && Boolean(isOwned(e.lock) || e.ended);
+    case 'join':
+      return e.actor !== ''; // else it is restored by a report
+    case 'waiter':
+      return WAITER_ACTIONS.has(e.cause);
+    case 'takeover':
+      return e.cause !== 'RECOVERED';
+    default:
+      return true;
+  }
+}
+
+const idOf = (e) => `${e.resourceId} ${e.tick}-0`;
+
+/* The changes without a record in any audit. */
+function unaudited(history) {
+  const ids = new Set(history.of('audit').map(({ record }) => `${record.resourceId} ${record.eventId}`));
+  return history.of('store').filter((e) => hasRecord(e) && !ids.has(idOf(e)));
+}
+
+/* Every change, and every grant that was told, stands in the merged audits, and none stands there twice. */
+function audited(history, find, { storeLost }) {
+  const BEGINS = new Set(['LOCK_ACQUIRED', 'LOCK_CLAIMED', 'LOCK_TAKEOVER', 'LOCK_MOVED', 'LOCK_RESUMED', 'LOCK_RECOVERED']);
+  const begun = new Set();
+  const ids = new Map(); // "eventId action" → record
+  for (const { record } of history.of('audit')) {
+    const id = `${record.resourceId} ${record.eventId} ${record.action} ${record.outcome}`;
+    // What an instance may not have written, another one writes as well, and says so.
+    const twin = record.eventId === undefined ? undefined : ids.get(id);
+    if (twin && !twin.recovered && !record.recovered) find(`${record.resourceId}: ${record.action} ${record.eventId} stands twice`);
+    if (record.eventId !== undefined) ids.set(id, record);
+    if (record.outcome !== 'failure' && record.fence && BEGINS.has(record.action)) begun.add(`${record.resourceId} ${record.fence}`);
+  }
+  if (ids.size === 0) return; // no audit was read
+  for (const { resourceId, token, tab } of history.of('granted')) {
+    if (!begun.has(`${resourceId} ${token}`)) find(`${resourceId}: the grant of ${token} to ${tab} is in no audit`);
+  }
+  for (const e of unaudited(history)) {
+    if (!storeLost(e.at, e.at + LATE_MS)) find(`${e.resourceId}: ${e.event} ${e.cause} ${e.tick} is in no audit`);
+  }
+}
+
+/* In the order of the store each grant of a resource has a higher token than all before. */
+function grantsGrow(history, find, { clockBack }) {
+  if (clockBack) return; // promised only while clocks do not step back by more than an outage lasts
+  const highest = new Map();
+  for (const e of history.of('store').filter((entry) => entry.event === 'lock' && isOwned(entry.lock))) {
+    const before = highest.get(e.resourceId) ?? 0;
+    if (isGrant(e) && e.lock.token <= before) find(`${e.resourceId}: ${e.cause} under ${e.lock.token}, after ${before}`);
+    highest.set(e.resourceId, Math.max(before, e.lock.token));
+  }
+}
+
+/* A token ends once: it does not come back to end in another way. Of STORE_LOST its tab may have known nothing. */
+function endsOnce(history, find) {
+  const ends = new Map();
+  for (const { resourceId, ended } of history.of('store')) {
+    if (!ended || ended.reason === 'STORE_LOST') continue;
+    const key = `${resourceId} ${ended.token}`;
+    const before = ends.get(key);
+    if (before && before !== ended.reason) find(`${key} ended twice: ${before} and ${ended.reason}`);
+    ends.set(key, ended.reason);
+  }
+}
+
+/* Who is told that it does not get the lock has not been granted it by what it asked for. */
+function deniedMeansNot(history, find) {
+  const grants = history.of('store').filter(isGrant);
+  for (const denied of history.of('denied')) {
+    if (!denied.alone) continue;
+    const grant = grants.find((e) => e.resourceId === denied.resourceId && e.lock.client === `chaos-${denied.tab}`
+      && e.lock.user === denied.user && e.actor !== '' && e.at > denied.sentAt && e.at <= denied.at);
+    if (grant) find(`${denied.resourceId}: ${denied.tab} was denied (${denied.reason}) what the store has granted under ${grant.lock.token}`);
+  }
+}
+
+module.exports = { audited, deniedMeansNot, endsOnce, grantsGrow, unaudited };

@@ -1,0 +1,41 @@
+'use strict';
+/*
+ * Faults at fixed times, for what random rounds meet too seldom: {name: [[at ms, fault, lasts ms, on instance]]}. The times count from
+ * 2 s after the start.
+ */
+module.exports = {
+  calm: [[4000, 'clients come at once']],
+  /* Its editors come back by another instance, later than its lease, within the grace. */
+  'an instance dies': [
+    [0, 'instance killed', 4500, 0], [0, 'clients away', 2600, 0], [5500, 'instance killed', 3000, 1], [5500, 'clients away', 2600, 1],
+  ],
+  'all die': [[1500, 'store killed', 700], [1500, 'all instances killed', 900]],
+  emptied: [[500, 'store emptied'], [4500, 'store emptied'], [8500, 'store emptied']],
+  /* What one instance has not seen end, it reports as going on. */
+  'given up behind a cut link': [
+    [0, 'clients only hold', 4000], [200, 'store link blackholed', 3000, 0], [400, 'clients move', 0, 0], [1400, 'holders give up'],
+    [2200, 'store emptied'],
+  ],
+  'emptied while an instance is stopped': [[0, 'instance stopped', 5000, 0], [700, 'store emptied']],
+  'killed while an instance is stopped': [[0, 'instance stopped', 6000, 0], [700, 'store killed', 800]],
+  'emptied while an instance is cut off': [[0, 'store link blackholed', 5000, 0], [700, 'store emptied'], [900, 'store link half-open down', 3000, 1]],
+  'emptied around cut links': [
+    [0, 'client link half-open up', 3000, 0], [200, 'store link cut', 0, 1], [400, 'store emptied'], [600, 'client link cut', 0, 1],
+    [1500, 'store link half-open up', 2500, 2], [2500, 'client link cut', 0, 2], [3800, 'store emptied'], [4200, 'client link half-open down', 2500, 1],
+  ],
+  'memory limit and killed instances': [
+    [0, 'store out of memory', 2500], [300, 'instance killed', 1500, 0], [2200, 'instance killed', 2500, 1],
+    [5000, 'store out of memory', 1200], [5600, 'instance killed', 1000, 2],
+  ],
+  'replies lost': [
+    [0, 'store link replies lost', 150, 0], [700, 'store link replies lost', 150, 1], [1400, 'store link replies lost', 150, 2],
+    [2100, 'store link replies lost', 150, 0], [2800, 'store link replies lost', 150, 1], [3500, 'store link replies lost', 150, 2],
+    [4200, 'store link half-open down', 1500, 0],
+  ],
+  'replies lost, then killed': [
+    [0, 'store link half-open down', 900, 0], [850, 'instance killed', 3500, 0], [5000, 'store link half-open down', 900, 1],
+    [5850, 'instance killed', 3500, 1],
+  ],
+  'cut off from the store': [[0, 'store link refused', 7500, 0]],
+  'store refuses, clients leave': [[0, 'store link refused', 1500], [300, 'client link cut', 0, 0], [400, 'client link cut', 0, 1], [500, 'client link cut', 0, 2]],
+};
