@@ -4,7 +4,7 @@
 #   tests/chaos/bugs.sh [NAME...]
 #
 # A bug is bugs/NAME.patch. The lines before its first hunk say what is wrong with it, and with `scenario: NAME` which faults make it show
-# (scenarios.js). WSLOCK_BUILD_DIR, or build/, has the preloaded clock. Fails if a bug was not found within ROUNDS rounds (6), or if a
+# (scenarios.js), maybe with `store: KIND` on which store. WSLOCK_BUILD_DIR, or build/, has the preloaded clock. Fails if a bug was not found within ROUNDS rounds (6), or if a
 # patch does not apply any more.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -37,8 +37,9 @@ build() {
 
 missed=0
 try() { # name
-    local name=$1 patch=$root/tests/chaos/bugs/$1.patch scenario out rules
+    local name=$1 patch=$root/tests/chaos/bugs/$1.patch scenario store out rules
     scenario=$(sed -n 's/^scenario: //p' "$patch")
+    store=$(sed -n 's/^store: //p' "$patch")
     if ! patch -d "$work/source" -p1 --batch --forward --reject-file=- <"$patch" >"$work/log"; then
         cat "$work/log"
         echo "$name: the patch does not apply"
@@ -47,7 +48,7 @@ try() { # name
     build
     out=$work/out
     WSLOCKD=$work/build/wslockd node tests/chaos/main.js --until --rounds "$rounds" --jobs "$jobs" --seed 1 --scenario "$scenario" \
-        >"$out" || true
+        --store "${store:-single}" >"$out" || true
     rules=$(sed -n 's/^  \([a-zA-Z]*\): .*/\1/p' "$out" | sort | uniq -c | sort -rn | awk '{print $2 " (" $1 ")"}' | paste -sd, | sed 's/,/, /g')
     if [ -n "$rules" ]; then
         echo "$name: $rules in $(tail -1 "$out")"

@@ -14,7 +14,8 @@ const { GRACE_MS, LEASE_MS, World } = require('./world');
 
 const STORES = { single: SingleStore, sentinel: SentinelStore };
 const TABS = 48;
-const BEFORE_MS = 2000;
+/* Grants before the first fault. */
+const BEFORE = 15;
 const SETTLE_MS = 60_000;
 const AUDIT_MS = 10_000;
 /* In time: a tab that was silent for so long must find its lock. The rest is what an instance takes to notice. */
@@ -52,7 +53,7 @@ const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 /* Everything that goes wrong in a round, and what is left after it. Resolves to how long it took to settle, ms. */
 async function run(world) {
   await world.start(TABS);
-  await sleep(BEFORE_MS);
+  await h.eventually(() => world.isBusy(BEFORE), 'the clients work', SETTLE_MS);
   if (values.scenario) await play(world, scenarios[values.scenario]);
   else await strike(world, world.rnd.between(1, 4));
   await healAll(world);
@@ -91,13 +92,15 @@ function keep(history, seed) {
   return file;
 }
 
-/* The round of a seed, in a process of its own. */
+/* The round of a seed, in a process of its own. It is killed once it has said all: Node may never end after connections were reset. */
 function apart(seed) {
   return new Promise((resolve) => {
     const child = fork(__filename, [...process.argv.slice(2), '--worker', '--seed', String(seed)]);
-    let result = { line: `--seed ${seed}: no result`, found: [], outages: [] };
-    child.on('message', (message) => { result = message; });
-    child.on('exit', (code) => resolve(code === 0 ? result : { ...result, found: [{ rule: 'round', text: `ended with ${code}` }, ...result.found] }));
+    child.on('message', (result) => {
+      resolve(result);
+      child.kill('SIGKILL');
+    });
+    child.on('exit', (code) => resolve({ line: `--seed ${seed}: no result`, outages: [], found: [{ rule: 'round', text: `it ended with ${code}` }] }));
   });
 }
 
@@ -144,9 +147,7 @@ async function main() {
 }
 
 async function worker() {
-  const result = await round(Number(values.seed));
-  await new Promise((resolve) => { process.send(result, resolve); });
-  process.disconnect();
+  process.send(await round(Number(values.seed)));
 }
 
 (values.worker ? worker : main)();

@@ -59,10 +59,13 @@ class Probe {
   }
 }
 
+/* When the clients were told to end. */
+const last = (history) => history.of('final').at(-1)?.at ?? Infinity;
+
 /* For each fault of a history: {name, ms: the longest time without a success that overlaps it, alone: no other fault was there}. */
 function outages(history) {
   const faults = history.of('fault');
-  const successes = history.of('probed').map(({ at }) => at);
+  const successes = [...history.of('probed').map(({ at }) => at), last(history)];
   return faults.map((fault) => {
     let [longest, end] = [0, fault.to];
     for (let i = 1; i < successes.length; i++) {

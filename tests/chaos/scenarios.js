@@ -1,7 +1,7 @@
 'use strict';
 /*
  * Faults at fixed times, for what random rounds meet too seldom: {name: [[at ms, fault, lasts ms, on instance]]}. The times count from
- * 2 s after the start.
+ * when all clients work.
  */
 module.exports = {
   calm: [[4000, 'clients come at once']],

@@ -77,6 +77,11 @@ class World {
     return [...new Set(this.tabs.map(({ resourceId }) => resourceId))];
   }
 
+  /* Locks are granted, and each instance has granted one. */
+  isBusy(grants) {
+    return this.history.of('granted').length >= grants && new Set(this.history.of('probed').map(({ name }) => name)).size === INSTANCES;
+  }
+
   /* ---- after the faults ---- */
 
   /* Everybody keeps what he has. Waits until all views are the store's; notes what is still different then. */
