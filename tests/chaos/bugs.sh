@@ -24,7 +24,6 @@ fi
 work=$WSLOCK_BUILD_DIR/chaos-bugs
 rm -rf "$work/source" "$work/tmp"
 mkdir -p "$work/source" "$work/tmp"
-export TMPDIR=$work/tmp
 cp -r CMakeLists.txt src include config docs LICENSE README.md "$work/source"
 cmake -G Ninja -S "$work/source" -B "$work/build" -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 -DWSLOCK_TESTS=OFF >"$work/log"
 
@@ -47,6 +46,8 @@ try() { # name
     fi
     build
     out=$work/out
+    export TMPDIR=$work/tmp/$name
+    mkdir -p "$TMPDIR"
     WSLOCKD=$work/build/wslockd node tests/chaos/main.js --until --rounds "$rounds" --jobs "$jobs" --seed 1 --scenario "$scenario" \
         --store "${store:-single}" >"$out" || true
     rules=$(sed -n 's/^  \([a-zA-Z]*\): .*/\1/p' "$out" | sort | uniq -c | sort -rn | awk '{print $2 " (" $1 ")"}' | paste -sd, | sed 's/,/, /g')

@@ -132,6 +132,6 @@ const DEEDS = {
   },
 };
 
-const FAULTS = { ...links('client link', 'wire'), ...links('store link', 'store'), ...INSTANCES, ...CLIENTS };
+const GROUPS = [links('client link', 'wire'), links('store link', 'store'), INSTANCES, CLIENTS];
 
-module.exports = { DEEDS, FAULTS, nothing, sleep };
+module.exports = { DEEDS, GROUPS, nothing, sleep };

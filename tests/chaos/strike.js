@@ -1,14 +1,13 @@
 'use strict';
 /* Random faults, or those of a scenario, and healing them. */
-const { DEEDS, FAULTS, nothing, sleep } = require('./faults');
+const { DEEDS, GROUPS, nothing, sleep } = require('./faults');
 
-function faultsOf(world) {
-  return { ...FAULTS, ...world.store.faults };
-}
+/* A group is as often struck as another, and the store twice as often. */
+const groupsOf = (world) => [...GROUPS, world.store.faults, world.store.faults];
 
 /* One fault for `lasts` ms. Where another one stands in its way, that is no failure. */
 async function inflict(world, name, lasts, on) {
-  const run = faultsOf(world)[name] ?? DEEDS[name];
+  const run = Object.assign({}, DEEDS, ...groupsOf(world))[name];
   if (!run) throw new Error(`no fault "${name}"`);
   const entry = world.history.add(DEEDS[name] ? 'deed' : 'fault', { name, on, from: performance.now(), to: Infinity });
   const heal = await run(world, world.rnd, on).catch((error) => {
@@ -23,8 +22,8 @@ async function inflict(world, name, lasts, on) {
 /* `count` random faults that overlap. */
 async function strike(world, count) {
   const { rnd } = world;
-  const names = Object.keys(faultsOf(world));
-  const plan = Array.from({ length: count }, () => [rnd.between(0, 1500), rnd.pick(names), rnd.between(100, 5000)]);
+  const pick = () => rnd.pick(Object.keys(rnd.pick(groupsOf(world))));
+  const plan = Array.from({ length: count }, () => [rnd.between(0, 1500), pick(), rnd.between(100, 5000)]);
   await Promise.all(plan.map(async ([at, name, lasts]) => {
     await sleep(at);
     await inflict(world, name, lasts);
@@ -59,4 +58,4 @@ async function healAll(world) {
   }
 }
 
-module.exports = { faultsOf, healAll, play, strike };
+module.exports = { healAll, play, strike };
