@@ -66,9 +66,11 @@ function overIsOver(history, find) {
 
 /* Two who rightly believe that they may edit: never at once, but for administrators and one's own tabs. */
 function oneBelieves(history, find) {
-  // What comes without having been asked for is a takeover, too, that waited for the holder.
-  const takeovers = byResource(history.of('granted').filter(
-    (g) => g.request === 'lock:takeover' || g.previous === 'TAKEN_BY_ADMIN' || (g.request === null && !g.resumed)));
+  // What comes without having been asked for is a takeover, too, that waited for the holder. Some are over before they are told.
+  const takeovers = byResource([
+    ...history.of('granted').filter((g) => g.request === 'lock:takeover' || g.previous === 'TAKEN_BY_ADMIN' || (g.request === null && !g.resumed)),
+    ...history.of('store').filter((e) => e.cause === 'TAKEN_BY_ADMIN').map(({ resourceId, lock }) => ({ resourceId, token: lock.token })),
+  ]);
   for (const [resourceId, beliefs] of byResource(history.of('belief'))) {
     const open = [...beliefs].sort((a, b) => a.from - b.from);
     open.forEach((later, i) => {

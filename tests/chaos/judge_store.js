@@ -2,7 +2,7 @@
 /* The rules that compare what clients and audits say with what the store itself says that has changed (entries `store`). */
 
 /* An instance that loses a reply reads what it has missed when the call can no longer be under way. */
-const LATE_MS = 8000;
+const LATE_MS = 15_000;
 const GRANTS = new Set(['ACQUIRED', 'CLAIMED', 'MOVED', 'TAKEN_BY_ADMIN']);
 const LOCK_ACTIONS = new Set(['ACQUIRED', 'RELEASED', 'DISCONNECT', 'SESSION_TERMINATED', 'STORE_LOST', 'EXPIRED', 'GRACE_STARTED',
   'GRACE_PERIOD_EXPIRED', 'RESUMED', 'MOVED', 'RECOVERED', 'CLAIMED', 'TRANSFERRED']);
@@ -30,10 +30,10 @@ function hasRecord(e) {
 
 const idOf = (e) => `${e.resourceId} ${e.tick}-0`;
 
-/* The changes without a record in any audit. */
-function unaudited(history) {
+/* The changes up to `until` without a record in any audit. */
+function unaudited(history, until = Infinity) {
   const ids = new Set(history.of('audit').map(({ record }) => `${record.resourceId} ${record.eventId}`));
-  return history.of('store').filter((e) => hasRecord(e) && !ids.has(idOf(e)));
+  return history.of('store').filter((e) => e.at <= until && hasRecord(e) && !ids.has(idOf(e)));
 }
 
 /* Every change, and every grant that was told, stands in the merged audits, and none stands there twice. */

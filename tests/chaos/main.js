@@ -29,7 +29,7 @@ const DELAYS = /^(instance|all instances|store link|clients frozen|client link)/
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '30' }, seed: { type: 'string' }, store: { type: 'string', default: 'single' },
-    scenario: { type: 'string' }, jobs: { type: 'string', default: '1' }, until: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false }, worker: { type: 'boolean', default: false },
+    scenario: { type: 'string' }, jobs: { type: 'string', default: '1' }, until: { type: 'string' }, keep: { type: 'boolean', default: false }, worker: { type: 'boolean', default: false },
   },
 });
 
@@ -54,6 +54,7 @@ const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 async function run(world) {
   await world.start(TABS);
   await h.eventually(() => world.isBusy(BEFORE), 'the clients work', SETTLE_MS);
+  await world.readAudit(SETTLE_MS);
   if (values.scenario) await play(world, scenarios[values.scenario]);
   else await strike(world, world.rnd.between(1, 4));
   await healAll(world);
@@ -129,14 +130,16 @@ async function main() {
   if (values.scenario && !scenarios[values.scenario]) throw new Error(`--scenario: ${Object.keys(scenarios).join(', ')}`);
   const first = Number(values.seed ?? Math.floor(Math.random() * 1e9));
   const rounds = Number(values.rounds);
-  let [next, bad] = [0, 0];
+  const wanted = values.until?.split(',');
+  let [next, bad, hit] = [0, 0, false];
   const all = [];
   const work = async () => {
-    while (next < rounds && !(values.until && bad > 0)) {
+    while (next < rounds && !hit) {
       const n = next++;
       const result = await apart(first + n);
       report(n, result);
       bad += result.found.length > 0 ? 1 : 0;
+      hit ||= result.found.some(({ rule }) => wanted?.includes(rule));
       all.push(...result.outages);
     }
   };

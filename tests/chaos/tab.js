@@ -22,6 +22,7 @@ class Tab extends h.Believer {
     this.token = null; // that it believes to have, or will ask for when it is back
     this.past = null; // the last token of which it was told that it is over
     this.believing = null; // the open interval
+    this.stopped = 0; // when it last offered to give its lock up
     this.lock = null; // its view of the lock, by rev
     this.frozen = false;
     this.quiet = false; // keeps what it has, and starts nothing
@@ -62,6 +63,7 @@ class Tab extends h.Believer {
   forget() {
     super.forget();
     this.token = null;
+    this.here = false;
     this.sawAt = null;
   }
 
@@ -72,7 +74,8 @@ class Tab extends h.Believer {
     const socket = new WebSocket(this.world.url(this.instance), 'wslock.v1', { handshakeTimeout: ANSWER_MS, perMessageDeflate: false });
     this.opened(socket);
     this.joined = false;
-    this.sawAt = null; // when this connection said that somebody else has the lock, or nobody
+    this.here = false; // this connection has said that the lock is this tab's ...
+    this.sawAt = null; // ... and then, at this time, that somebody else has it, or nobody
     this.rev = -1;
     this.position = this.turn = false;
     this.asked = null;
@@ -142,11 +145,15 @@ class Tab extends h.Believer {
     if (!ASKS.has(event) || open.length === 0) return;
     for (const request of [this.sent.get(this.nextId), ...open]) request.crowded = true;
   }
-  /* Who gives the lock up has stopped editing. */
+  /* Who gives the lock up has stopped editing, whatever answers an earlier request. */
   stopFor(event, data) {
-    this.endBelief(performance.now());
+    this.stopped = performance.now();
+    this.endBelief(this.stopped);
     this.held = null;
     this.send(event, data);
+  }
+  confirm(at, data) {
+    if (at >= this.stopped) super.confirm(at, data);
   }
   giveUp() {
     if (this.live && this.token) this.stopFor('lock:release', { resourceId: this.resourceId, revision: 'r' });
@@ -225,7 +232,7 @@ class Tab extends h.Believer {
     if (event === 'resource:joined' || event === 'lock:state') this.lock = data.lock;
     if (event !== 'error') this.rev = data.rev;
     const owner = data.lock?.holder?.userId;
-    if (event === 'lock:state' && this.token && data.rev > this.token && owner !== this.user) this.sawAt ??= performance.now();
+    if (event === 'lock:state' && this.here && this.token && data.rev > this.token && owner !== this.user) this.sawAt ??= performance.now();
   }
   handle(event, data, request) {
     const at = request?.at ?? this.answered;
@@ -288,6 +295,7 @@ class Tab extends h.Believer {
       const kept = data.lock.mine === true;
       this.note('back', { token, sentAt: request.at, kept, lost: data.lost?.reason ?? null, lock: data.lock, type: this.type });
     }
+    this.here = data.lock.mine === true;
     if (data.lock.mine && data.lock.state === 'held') this.confirm(request.at, { ...data.lock, serverTime: data.serverTime });
     if (data.lost) this.onLost(data.lost.token, data.lost.reason, request);
   }
@@ -302,6 +310,7 @@ class Tab extends h.Believer {
       this.note('renewed', { token: data.token, sentAt: request?.at ?? null, named: request?.token ?? null });
     }
     this.token = data.token;
+    this.here = true;
     this.sawAt = null;
     this.turn = this.position = false;
     if (isNew) this.world.documents.register(this.resourceId, data.token);

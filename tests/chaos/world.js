@@ -124,8 +124,9 @@ class World {
     if (holders.length === 1 && holders[0].user === lock.holder.userId) return null;
     return `${resourceId} is held by ${lock.holder.userId}; ${holders.map((tab) => tab.name).join(', ') || 'nobody'} believes in it`;
   }
-  /* The records of all instances, as soon as no change lacks one; at the latest after timeoutMs. */
+  /* The records of all instances, as soon as no change up to now lacks one; at the latest after timeoutMs. */
   async readAudit(timeoutMs) {
+    const now = performance.now();
     const read = () => {
       this.history.entries = this.history.entries.filter(({ kind }) => kind !== 'audit');
       for (const { daemon } of this.daemons) {
@@ -133,7 +134,7 @@ class World {
           if (line.endsWith('}')) this.history.add('audit', { record: JSON.parse(line) });
         }
       }
-      return unaudited(this.history).length === 0;
+      return unaudited(this.history, now).length === 0;
     };
     await h.eventually(read, 'a whole audit', timeoutMs, 250).catch(() => {});
   }
