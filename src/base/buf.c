@@ -62,14 +62,24 @@ void buf_append_char(struct buf *b, char c) {
     b->data[b->len++] = c;
 }
 
+/* "00" to "99" */
+static const char PAIRS[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
 size_t buf_i64(char *out, int64_t value) {
     char digits[BUF_I64_MAX];
     size_t at = sizeof digits;
     uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
+    while (rest >= 10) {
+        at -= 2;
+        memcpy(digits + at, PAIRS + rest % 100 * 2, 2);
+        rest /= 100;
+    }
+    if (rest > 0 || at == sizeof digits) {
+        digits[--at] = (char)('0' + rest);
+    }
     if (value < 0) {
         digits[--at] = '-';
     }

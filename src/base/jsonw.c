@@ -124,11 +124,10 @@ void jsonw_array_close(struct jsonw *w) {
     close_with(w, ']');
 }
 
-void jsonw_key(struct jsonw *w, const char *key) {
-    size_t len = strlen(key);
-    char *p = begin(w, len + 3);
+void jsonw_key_str(struct jsonw *w, struct str key) {
+    char *p = begin(w, key.len + 3);
     *p++ = '"';
-    p = copy(p, key, len);
+    p = copy(p, key.p, key.len);
     *p++ = '"';
     *p++ = ':';
     end(w, p);
@@ -176,24 +175,4 @@ void jsonw_bool(struct jsonw *w, bool value) {
 
 void jsonw_null(struct jsonw *w) {
     put(w, "null", 4);
-}
-
-void jsonw_kstr(struct jsonw *w, const char *key, struct str value) {
-    jsonw_key(w, key);
-    jsonw_str(w, value);
-}
-
-void jsonw_kcstr(struct jsonw *w, const char *key, const char *value) {
-    jsonw_key(w, key);
-    jsonw_cstr(w, value);
-}
-
-void jsonw_ki64(struct jsonw *w, const char *key, int64_t value) {
-    jsonw_key(w, key);
-    jsonw_i64(w, value);
-}
-
-void jsonw_kbool(struct jsonw *w, const char *key, bool value) {
-    jsonw_key(w, key);
-    jsonw_bool(w, value);
 }

@@ -118,10 +118,12 @@ void node_unusable(struct lock_node *node, const char *problem) {
 }
 
 void lock_store_check_lease(struct lock_store *store) {
+    uint64_t now_ms = clock_boot_ms();
+
     for (unsigned i = 0; i < store->shard_count; i++) {
         const struct shard *s = &store->shards[i];
 
-        if ((s->node->up || s->state == SHARD_SERVING) && !shard_is_leased(s)) {
+        if ((s->node->up || s->state == SHARD_SERVING) && !shard_is_leased(s, now_ms)) {
             node_mark_away(s->node, "the lease has lapsed");
         }
     }

@@ -72,9 +72,9 @@ void shard_note(struct shard *s, const struct script_reply *reply) {
     }
 }
 
-bool shard_is_leased(const struct shard *s) {
+bool shard_is_leased(const struct shard *s, uint64_t now_ms) {
     return s->lease_sent_ms != 0 &&
-           clock_boot_ms() - s->lease_sent_ms < (uint64_t)s->store->config->redis.lease_ms;
+           now_ms - s->lease_sent_ms < (uint64_t)s->store->config->redis.lease_ms;
 }
 
 static void note_served(struct shard *s) {
@@ -202,7 +202,7 @@ static void on_renewed(struct script_call *call, const struct script_reply *repl
     }
     wheel_set(s->store->wheel, &s->lease_timer, renewal_pause_ms(s, renewed), on_lease_timer);
     if (s->state == SHARD_OPENING) {
-        if (renewed && shard_is_leased(s)) {
+        if (renewed && shard_is_leased(s, clock_boot_ms())) {
             begin_sync(s);
         } else {
             retry_later(s);
@@ -259,7 +259,7 @@ bool shard_serves(struct shard *s) {
     if (s->state != SHARD_SERVING) {
         return false;
     }
-    if (shard_is_leased(s)) {
+    if (shard_is_leased(s, clock_boot_ms())) {
         return true;
     }
     log_warn("shard_lease_lapsed", LFI("shard", s->index));

@@ -23,7 +23,8 @@ void shard_init(struct shard *s, struct lock_store *store, unsigned index);
 void shard_fini(struct shard *s);
 void shard_open(struct shard *s);
 void shard_away(struct shard *s);
-bool shard_is_leased(const struct shard *s);
+/* now_ms: boot time. */
+bool shard_is_leased(const struct shard *s, uint64_t now_ms);
 /* Whether requests may be sent now. If the lease has lapsed, renews it. */
 bool shard_serves(struct shard *s);
 /* Ends the lease of this instance. */
