@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "unsupported.h"
 #include "wslock/audit/audit.h"
 #include "wslock/auth/auth.h"
 #include "wslock/auth/ticket.h"
@@ -24,12 +23,6 @@ struct check {
 static void tell(void *ctx, const char *finding) {
     const struct check *c = ctx;
     config_complain(c->config, finding, c->on_problem, NULL);
-}
-
-static void on_unsupported(void *ctx, const char *finding) {
-    struct check *c = ctx;
-    c->failed = true;
-    tell(c, finding);
 }
 
 /* Whether the first start with --dev creates the file. */
@@ -103,7 +96,6 @@ bool check_config(const struct config *config, const struct options *options,
                   config_problem_cb on_problem) {
     struct check c = {config, on_problem, false};
     config_warn(config, on_problem, NULL);
-    unsupported_each(config, on_unsupported, &c);
     if (!check_state_dir(&c, options)) {
         return false;
     }

@@ -11,7 +11,6 @@
 #include "reload.h"
 #include "status_line.h"
 #include "systemd.h"
-#include "unsupported.h"
 #include "wslock/audit/audit.h"
 #include "wslock/auth/auth.h"
 #include "wslock/auth/ticket.h"
@@ -371,10 +370,6 @@ static bool create_net(struct daemon *d, char **problem) {
 }
 
 static bool start_modules(struct daemon *d, char **problem) {
-    *problem = unsupported_problem(d->config);
-    if (*problem != NULL) {
-        return false;
-    }
     if (!create_net(d, problem)) {
         return false;
     }

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "unsupported.h"
 #include "wslock/base/file.h"
 #include "wslock/base/mem.h"
 
@@ -87,7 +86,6 @@ static bool prepare(const struct reload_target *t, struct prepared *p, struct re
     }
     r->next = p->config;
     config_warn(p->config, on_problem, r);
-    unsupported_each(p->config, on_finding, r);
     bool ok = config_may_reload(t->config, p->config, on_problem, r);
     p->net = net_prepare(t->net, p->config, on_finding, r);
     p->auth = auth_prepare(t->auth, p->config, on_finding, r);

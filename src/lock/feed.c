@@ -12,6 +12,7 @@
 #include "availability.h"
 #include "endings.h"
 #include "event.h"
+#include "replicas.h"
 #include "shard.h"
 #include "store_time.h"
 
@@ -85,13 +86,18 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
         return true;
     }
     (*news)++;
-    s->cursor = tick;
     s->tick = tick > s->tick ? tick : s->tick;
     if (!redis_reply_str(redis_reply_at(fields, 1), &packed) ||
         !lock_event_decode(packed, &event) || event.rev != tick) {
+        s->cursor = tick;
         log_malformed(s);
         return false;
     }
+    if (replicas_lack_event(s, &event)) {
+        s->feed->lacked = true;
+        return true;
+    }
+    s->cursor = tick;
     apply(s, &event);
     if (event.prev != expected) { /* prev below expected: the stream was replaced */
         *missed = event.prev > expected ? event.prev : event.rev;
@@ -100,13 +106,17 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
 }
 
 static void take_stream(struct shard *s, const struct redis_reply *entries, size_t *news) {
+    struct feed *feed = s->feed;
+    bool others_lacked = feed->lacked;
     size_t count = redis_reply_count(entries);
     bool whole = true;
     int64_t missed = 0, last = s->asked;
 
-    for (size_t i = 0; i < count; i++) {
+    feed->lacked = false;
+    for (size_t i = 0; i < count && !feed->lacked; i++) {
         whole = take_entry(s, redis_reply_at(entries, i), &last, &missed, news) && whole;
     }
+    feed->lacked = feed->lacked || others_lacked;
     if (!whole) {
         shard_resync(s, "malformed event");
     }
@@ -203,6 +213,25 @@ static void refused(struct feed *feed, const char *error) {
     wheel_set(feed->node->store->wheel, &feed->retry_timer, at_most(feed, RETRY_MAX_MS), on_retry);
 }
 
+/* The rest is read again when the replicas have it. */
+static void on_replicated(struct replicas_wait *wait, bool ok) {
+    struct feed *feed = CONTAINER_OF(wait, struct feed, wait);
+
+    if (feed->node->store->closing) {
+        return;
+    }
+    if (!ok) {
+        script_keep_problem(feed->problem, "too few replicas have the last ones");
+        away(feed);
+        note_away(feed);
+        replicas_await(feed->node, &feed->wait);
+        return;
+    }
+    back(feed);
+    feed->reading = false;
+    feed_read(feed);
+}
+
 static void on_read(void *arg, enum redis_status status, const struct redis_reply *reply,
                     const char *error) {
     struct feed *feed = arg;
@@ -213,6 +242,7 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
     if (store->closing || feed->link == NULL) {
         return;
     }
+    feed->lacked = false;
     if (status == REDIS_REFUSED) {
         refused(feed, error);
         return;
@@ -228,6 +258,10 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
             redis_link_reset(feed->link, "malformed reply");
             return;
         }
+    }
+    if (feed->lacked) {
+        replicas_await(feed->node, &feed->wait);
+        return;
     }
     if (status == REDIS_OK) {
         back(feed);
@@ -311,6 +345,8 @@ void feed_create(struct lock_node *node, struct shard *const *shards, unsigned c
         feed->shards[i] = shards[i];
         shards[i]->feed = feed;
     }
+    list_init(&feed->wait.node);
+    feed->wait.done = on_replicated;
     wheel_timer_init(&feed->retry_timer);
     snprintf(feed->block, sizeof feed->block, "%llu",
              (unsigned long long)at_most(feed, BLOCK_MAX_MS));
@@ -330,6 +366,7 @@ void feed_drop(struct shard *s) {
     if (feed->shard_count > 0) {
         return;
     }
+    list_remove(&feed->wait.node);
     wheel_cancel(&feed->retry_timer);
     redis_link_destroy(&feed->link);
     mem_free(feed->shards);

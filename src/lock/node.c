@@ -3,6 +3,7 @@
 
 #include "availability.h"
 #include "feed.h"
+#include "replicas.h"
 #include "shard.h"
 #include "watch.h"
 
@@ -24,6 +25,7 @@ static void on_down(void *ctx, const char *reason) {
     struct lock_node *node = ctx;
 
     watch_link_down(node);
+    replicas_reset(node, "the other connection was lost");
     node_mark_away(node, reason);
     reset_feeds(node);
     node->store->shard_hooks->on_node_away(node);
@@ -56,6 +58,7 @@ struct lock_node *node_create_at(struct lock_store *store, const struct redis_ad
     list_push_back(&store->nodes, &node->of_store);
     node->shards = mem_calloc(store->shard_count, sizeof(struct shard *));
     connect(node);
+    replicas_init(node);
     watch_init(node);
     return node;
 }
@@ -68,6 +71,7 @@ static void give(struct shard *s) {
         at++;
     }
     node->shards[at] = node->shards[--node->shard_count];
+    s->replicated = s->replicating = 0;
     feed_drop(s);
     shard_away(s);
 }
@@ -96,6 +100,7 @@ void node_destroy(struct lock_node *node) {
     for (unsigned i = 0; i < node->shard_count; i++) {
         feed_drop(node->shards[i]);
     }
+    replicas_fini(node);
     redis_link_destroy(&node->link);
     watch_fini(node);
     mem_free(node->shards);

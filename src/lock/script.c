@@ -1,7 +1,10 @@
-/* Sends script calls and decodes their replies. */
+/* Sends script calls and decodes their replies. With redis.waitReplicas, a reply that shows a grant
+ * is held until the replicas have it, and later replies of the shard wait behind it. */
 #include "script.h"
 
 #include <stdio.h>
+
+#include "replicas.h"
 
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
@@ -14,15 +17,13 @@ void script_keep_problem(char out[LOCK_PROBLEM_LEN], const char *error) {
     snprintf(out, LOCK_PROBLEM_LEN, "%.*s", len, error != NULL ? error : "no answer");
 }
 
-static bool read_reply(struct lock_store *store, const struct redis_reply *answer,
-                       struct script_reply *reply) {
+static bool read_reply(struct lock_store *store, struct str packed, struct script_reply *reply) {
     static const char *const errors[] = {[SCRIPT_LATE] = "arrived too late",
                                          [SCRIPT_SHARDS] = "laid out for other shards",
                                          [SCRIPT_SCHEMA] = "laid out under another schema",
                                          [SCRIPT_AHEAD] = "reported tick too far ahead"};
-    struct str packed;
 
-    if (!redis_reply_str(answer, &packed) || !script_reply_decode(packed, &store->scratch, reply)) {
+    if (!script_reply_decode(packed, &store->scratch, reply)) {
         return false;
     }
     if (reply->status != SCRIPT_OK) {
@@ -48,9 +49,8 @@ static void count_call(const struct script_call *call, enum redis_status status)
     }
 }
 
-static void on_reply(void *arg, enum redis_status status, const struct redis_reply *answer,
+static void complete(struct script_call *call, enum redis_status status, struct str packed,
                      const char *error) {
-    struct script_call *call = arg;
     struct shard *s = call->shard;
     struct lock_store *store = s->store;
     struct script_reply reply;
@@ -63,7 +63,7 @@ static void on_reply(void *arg, enum redis_status status, const struct redis_rep
                                            : status;
         error = "the shard has moved";
     }
-    if (status == REDIS_OK && !read_reply(store, answer, &reply)) {
+    if (status == REDIS_OK && !read_reply(store, packed, &reply)) {
         status = REDIS_UNKNOWN;
         error = "malformed reply";
     }
@@ -77,12 +77,111 @@ static void on_reply(void *arg, enum redis_status status, const struct redis_rep
     if (reply.common.status != LOCK_OK && status != REDIS_UNSENT) {
         script_keep_problem(s->problem, reply.common.error);
     }
+    if (!call->arrived && status == REDIS_OK) {
+        store->script_hooks->arrived(call, &reply);
+    }
     store->script_hooks->before_done(call, &reply);
     s->calls_open -= changes;
     call->done(call, &reply);
     mem_free(call);
     if (!store->closing) {
         store->script_hooks->after_done(s, status, changes, &reply.common);
+    }
+}
+
+/* ---- held replies ---- */
+
+/* The caller is told nothing of a grant that a failover may lose: its outcome is unknown. */
+#define NOT_REPLICATED "too few replicas have it"
+
+struct held_reply {
+    struct list node;
+    struct replicas_wait wait;
+    struct script_call *call;
+    enum redis_status status;
+    bool waits; /* for the replicas; else only for those before it */
+    struct str packed, error;
+};
+
+static void release_held(struct shard *s) {
+    while (!list_empty(&s->held)) {
+        struct held_reply *held = CONTAINER_OF(s->held.next, struct held_reply, node);
+
+        if (held->waits) {
+            return;
+        }
+        list_remove(&held->node);
+        complete(held->call, held->status, held->packed, held->error.p);
+        mem_free((void *)(uintptr_t)held->packed.p);
+        mem_free((void *)(uintptr_t)held->error.p);
+        mem_free(held);
+    }
+}
+
+static void on_replicated(struct replicas_wait *wait, bool ok) {
+    struct held_reply *held = CONTAINER_OF(wait, struct held_reply, wait);
+
+    held->waits = false;
+    if (!ok) {
+        held->status = REDIS_UNKNOWN;
+        held->error = (struct str){mem_strdup(NOT_REPLICATED), sizeof NOT_REPLICATED - 1};
+    }
+    release_held(held->call->shard);
+}
+
+static void hold(struct script_call *call, enum redis_status status, struct str packed,
+                 const char *error, bool waits) {
+    struct held_reply *held = mem_zalloc(sizeof *held);
+
+    held->call = call;
+    held->status = status;
+    held->waits = waits;
+    held->wait.done = on_replicated;
+    if (packed.len > 0) {
+        char *copy = mem_alloc(packed.len);
+
+        memcpy(copy, packed.p, packed.len);
+        held->packed = (struct str){copy, packed.len};
+    }
+    if (error != NULL) {
+        held->error = (struct str){mem_strdup(error), strlen(error)};
+    }
+    list_push_back(&call->shard->held, &held->node);
+    if (waits) {
+        replicas_await(call->shard->node, &held->wait);
+    }
+}
+
+/* ---- replies ---- */
+
+/* Whether the reply shows a grant that the replicas may lack. It is noted as arrived. */
+static bool must_be_held(struct script_call *call, struct str packed) {
+    struct shard *s = call->shard;
+    struct script_reply reply;
+
+    if (s->store->closing || call->node != s->node || !read_reply(s->store, packed, &reply)) {
+        return false;
+    }
+    s->store->script_hooks->arrived(call, &reply);
+    call->arrived = true;
+    return reply.common.status == LOCK_OK && replicas_lack_result(s, &reply.common);
+}
+
+static void on_reply(void *arg, enum redis_status status, const struct redis_reply *answer,
+                     const char *error) {
+    struct script_call *call = arg;
+    struct shard *s = call->shard;
+    struct str packed = {NULL, 0};
+
+    if (status == REDIS_OK && !redis_reply_str(answer, &packed)) {
+        packed.len = 0;
+    }
+    bool waits = status == REDIS_OK && s->store->config->redis.wait_replicas > 0 &&
+                 must_be_held(call, packed);
+    if (waits || !list_empty(&s->held)) {
+        hold(call, status, packed, error, waits);
+    } else {
+        complete(call, status, packed, error);
     }
 }
 

@@ -37,10 +37,13 @@ struct script_call {
     uint64_t begin_us; /* boot time */
     const char *label; /* of the script, for metrics; NULL: nothing is sent */
     unsigned round;    /* shard->round when the call was sent */
+    bool arrived;      /* its reply was noted */
 };
 
 /* Set once, by store.c. */
 struct script_hooks {
+    /* A reply has arrived; `done` may follow later. */
+    void (*arrived)(const struct script_call *call, const struct script_reply *reply);
     /* Before `done`. */
     void (*before_done)(const struct script_call *call, const struct script_reply *reply);
     /* After `done`, unless the store is closing. status: REDIS_UNKNOWN also for a malformed reply.

@@ -44,6 +44,7 @@ void shard_init(struct shard *s, struct lock_store *store, unsigned index) {
     s->store = store;
     s->index = index;
     s->state = SHARD_AWAY;
+    list_init(&s->held);
     make_keys(s, store->config->redis.key_prefix);
     wheel_timer_init(&s->lease_timer);
     wheel_timer_init(&s->retry_timer);

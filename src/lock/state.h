@@ -51,6 +51,10 @@ struct shard {
     int64_t reported;   /* the window of the last complete report */
     int64_t contact_ms; /* store time of the last answer outside a window */
 
+    int64_t replicated;  /* enough replicas have everything up to this tick */
+    int64_t replicating; /* the same, if the round under way succeeds */
+    struct list held;    /* script.c: replies that wait for the replicas, and those behind them */
+
     uint64_t lease_sent_ms; /* boot time when the last successful renewal was sent; 0: none */
     bool renewing;
     int64_t step_ms;                /* of the store's clock, to be sent with the next renewal */
@@ -83,6 +87,13 @@ struct clock_reading {
 };
 
 /* Reads the event streams of some shards of a node, on a connection of its own (feed.c). */
+/* See replicas.h. */
+struct replicas_wait {
+    struct list node;
+    /* Once, not from within replicas_await. False: not within half of the command timeout. */
+    void (*done)(struct replicas_wait *wait, bool ok);
+};
+
 struct feed {
     struct lock_node *node;
     struct shard **shards;
@@ -93,6 +104,8 @@ struct feed {
 
     struct redis_link *link;
     bool reading;
+    bool lacked; /* this read ended at an event that the replicas may lack */
+    struct replicas_wait wait;
     struct wheel_timer retry_timer;
     struct str *argv; /* of XREAD; the ids change each time */
     char (*ids)[24];
@@ -117,6 +130,8 @@ struct lock_node {
     bool fits;                /* the server is usable and no right is missing */
     uint64_t opened_ms;       /* boot time when shards were last opened after they were away */
     struct watch *watch;
+
+    struct replicas *replicas; /* NULL: redis.waitReplicas is 0 */
 };
 
 struct lock_store {

@@ -34,13 +34,21 @@ static void note_clock(struct lock_node *node, uint64_t asked_ms, int64_t now_ms
     callbacks->on_clock_step(callbacks->ctx, step_ms);
 }
 
+static void arrived(const struct script_call *call, const struct script_reply *reply) {
+    struct shard *s = call->shard;
+
+    note_clock(s->node, call->begin_us / 1000, reply->common.now_ms);
+    if (reply->status == SCRIPT_OK && reply->common.rev > s->tick) {
+        s->tick = reply->common.rev;
+    }
+}
+
 static void before_done(const struct script_call *call, const struct script_reply *reply) {
     struct shard *s = call->shard;
 
     if (reply->status != SCRIPT_NO_REPLY) {
         shard_note(s, reply);
         sweep_note(s, reply);
-        note_clock(s->node, call->begin_us / 1000, reply->common.now_ms);
         audit_recovery_note(s, reply);
     }
     if (reply->common.status == LOCK_UNKNOWN && call->changes) {
@@ -87,7 +95,7 @@ static void after_done(struct shard *s, enum redis_status status, bool changes,
     }
 }
 
-static const struct script_hooks script_hooks = {before_done, after_done};
+static const struct script_hooks script_hooks = {arrived, before_done, after_done};
 
 /* ---- hooks of shards ---- */
 

@@ -167,6 +167,7 @@ static void on_rights(void *arg, enum redis_status status, const struct redis_re
 
 static void ask(struct lock_node *node) {
     static const struct str info[] = {{"INFO", 4}};
+    static const struct str wait = {"wait", 4};
     struct watch *w = node->watch;
 
     w->asked_ms = clock_boot_ms();
@@ -175,8 +176,9 @@ static void ask(struct lock_node *node) {
     }
     if (!w->asking && node->shard_count > 0) {
         w->asking = true;
-        redis_link_call(node->link, &lock_script_rights, 1, &node->shards[0]->keys.meta, 0, NULL,
-                        store_timeout_ms(node->store), on_rights, node);
+        redis_link_call(node->link, &lock_script_rights, 1, &node->shards[0]->keys.meta,
+                        node->replicas != NULL, &wait, store_timeout_ms(node->store), on_rights,
+                        node);
     }
 }
 

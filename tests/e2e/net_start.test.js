@@ -96,23 +96,6 @@ test('--check-config and --print-config on a good one', async (t) => {
   assert.ok(!printed.stdout.includes('hidden-word'), 'secrets are masked');
 });
 
-test('what this version cannot honour: --check-config exits with 1, and the daemon refuses it', async (t) => {
-  const cases = [
-    [{ redis: { waitReplicas: 1 } }, 'redis.waitReplicas'],
-  ];
-  for (const [config, key] of cases) {
-    const d = await h.newDaemon(t, { redis: null, config });
-    const checked = await h.run(['--check-config', '--config', d.configFile]);
-    assert.deepStrictEqual([checked.code, checked.stdout], [1, ''], checked.stderr);
-    const [, line, text] = /^\S+wslockd\.yaml:(\d+): (.*)\n$/.exec(checked.stderr) || assert.fail(checked.stderr);
-    assert.ok(text.startsWith(`${key}: not supported by this version`), text);
-    assert.ok(fs.readFileSync(d.configFile, 'utf8').split('\n')[line - 1].includes(`"${key.split('.').at(-1)}"`), `line ${line} for ${key}`);
-    d.spawn();
-    assert.deepStrictEqual(await d.end(), { code: 3, signal: null });
-    assert.ok(d.tail().includes(`start_failed problem="${text}"`), d.tail());
-  }
-});
-
 test('a taken port: exit 3, and which', async (t) => {
   const server = await listen(t, { port: 0, host: '127.0.0.1' });
   const { port } = server.address();
@@ -190,17 +173,6 @@ test('an unreachable Redis: exit 3 past redis.startTimeout, and what was tried',
   const d = await endsWith(t, { config: { redis: { url: `redis://127.0.0.1:${port}/0`, startTimeout: '1500ms' } } }, 3, new RegExp(`127\\.0\\.0\\.1:${port}`));
   assert.ok(Date.now() - started >= 1500);
   assert.strictEqual(d.listeners.length, 0, 'nobody was served');
-});
-
-test('what this version cannot honour: exit 3 and which, or said in the log', async (t) => {
-  for (const [redis, key] of [
-    [{ waitReplicas: 1 }, /redis\.waitReplicas/],
-    [{ cluster: { nodes: ['127.0.0.1:6379'] } }, /redis\.cluster/],
-  ]) {
-    const started = Date.now();
-    await endsWith(t, { config: { redis } }, 3, key);
-    assert.ok(Date.now() - started < 8000 * h.SLOW, 'at once, not after redis.startTimeout');
-  }
 });
 
 test('healthy but not ready before the store is there', async (t) => {

@@ -9,7 +9,8 @@ const h = require('./harness');
 const PASSWORD = 'rights-secret';
 const LINE = /^ACL SETUSER wslock .*$/m.exec(fs.readFileSync(path.join(h.ROOT, 'docs/operations.md'), 'utf8'))[0].split(' ');
 const NEEDED = LINE.filter((word) => word.startsWith('+')).map((word) => word.slice(1));
-const OPTIONAL = ['client|setname'];
+const WAIT = 'wait'; // only with redis.waitReplicas
+const OPTIONAL = ['client|setname', WAIT];
 
 /* A server with exactly that user beside the test's own, and where a daemon finds it. */
 async function server(t, options) {
@@ -89,7 +90,7 @@ test('the listed rights are enough for every flow, and what scripts and daemon r
   // Each that is listed was run, and no other; the test's own are no command of a lock.
   const own2 = new Set(['config|resetstat', 'flushall', 'client|kill', 'function|flush', 'acl|log', 'auth']);
   const seen = (await ran()).filter((name) => !own2.has(name)).sort();
-  assert.deepStrictEqual(seen, [...NEEDED].sort());
+  assert.deepStrictEqual(seen, NEEDED.filter((name) => name !== WAIT).sort());
   await h.checkAll(two);
 });
 
@@ -164,6 +165,15 @@ test('no change without event and audit record, whichever right is withdrawn in 
     return [...tokens].filter((token) => !granted.has(token));
   };
   await h.eventually(() => lacking().length === 0, 'each grant is in the audit').catch(() => assert.deepStrictEqual(lacking(), []));
+});
+
+test('WAIT is needed with redis.waitReplicas, and only then', async (t) => {
+  const redis = await server(t);
+  await redis.command('ACL', 'SETUSER', 'wslock', `-${WAIT}`);
+  const d = await h.newDaemon(t, { redis: null, config: config(redis, { redis: { waitReplicas: 1, startTimeout: h.ms(3000) } }) });
+  d.spawn();
+  assert.deepStrictEqual(await d.end(), { code: 3, signal: null }, d.tail());
+  assert.match(d.tail(), /store_unreachable problem=".*no right to wait"/);
 });
 
 test('all rights that are missing are told at once', async (t) => {

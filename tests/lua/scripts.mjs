@@ -26,7 +26,7 @@ function library(withTestClock) {
     let text = parts.join(withTestClock ? "call('HMGET', 'clock', 's', 'us')" : "call('TIME')");
     for (const file of Object.keys(bodies).filter((name) => !included.has(name))) {
         const alone = bodies[file].startsWith('--@alone\n');
-        text += `\n${alone ? 'register_alone' : 'register'}('${file.slice(0, -4)}', function(${alone ? 'KEYS' : ''})\n${bodies[file]}end)\n`;
+        text += `\n${alone ? 'register_alone' : 'register'}('${file.slice(0, -4)}', function(${alone ? 'KEYS, ARGV' : ''})\n${bodies[file]}end)\n`;
     }
     const digest = createHash('sha1').update(text).digest('hex').slice(0, 16);
     return { name: `wslock_${digest}`, text: text.replaceAll('DIGEST', digest) };

@@ -45,6 +45,13 @@ class Server {
   async info(field) {
     return new RegExp(`\r\n${field}:(.*)\r\n`).exec(await this.command('INFO', 'replication'))?.[1];
   }
+  /* SIGSTOP and SIGCONT: alive but silent. */
+  pause() {
+    this.child.kill('SIGSTOP');
+  }
+  resume() {
+    this.child.kill('SIGCONT');
+  }
   async kill(signal = 'SIGKILL') {
     if (!this.child) return;
     const { child } = this;
@@ -55,11 +62,8 @@ class Server {
   }
 }
 
-/*
- * options: {replicas, sentinels (numbers), password (of the servers), sentinelLines (for each Sentinel's file)}. Ready
- * for a failover when it is returned. redis-sentinel is redis-server with `--sentinel`.
- */
-async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentinelLines = [] } = {}) {
+/* A master, which comes first, and its replicas. */
+async function replicated(t, { replicas = 1, password } = {}) {
   const common = ['repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'repl-backlog-ttl 0',
     ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : [])];
   const servers = [];
@@ -69,6 +73,16 @@ async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentine
     servers.push(await server.start());
   }
   await layOut({ command: (...args) => servers[0].command(...args) });
+  await eventually(async () => (await servers[0].command('INFO', 'replication')).split(',state=online,').length === servers.length, 'copies');
+  return servers;
+}
+
+/*
+ * options: {replicas, sentinels (numbers), password (of the servers), sentinelLines (for each Sentinel's file)}. Ready
+ * for a failover when it is returned. redis-sentinel is redis-server with `--sentinel`.
+ */
+async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentinelLines = [] } = {}) {
+  const servers = await replicated(t, { replicas, password });
   const group = { name: 'wslock', servers, sentinels: [] };
   for (let i = 0; i < sentinels; i++) {
     group.sentinels.push(new Server(t, 'sentinel', [
@@ -107,4 +121,4 @@ async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentine
   return group;
 }
 
-module.exports = { DOWN_AFTER, Server, sentinelGroup };
+module.exports = { DOWN_AFTER, Server, replicated, sentinelGroup };
