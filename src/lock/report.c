@@ -1,7 +1,7 @@
 /*
- * Resynchronising a shard: reports everything that this instance has in the shard. Each room is
- * reported with calls of its own. Then lock_report_done sends the endings of grants, and the round
- * of reports is complete.
+ * Resynchronising a shard: reports everything that this instance has in the shard. In a recovery
+ * window the endings of grants come first. Each room is reported with calls of its own. After
+ * lock_report_done the round of reports is complete.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -110,6 +110,54 @@ static void add_reported_lock(struct script_args *a, const struct lock_report_me
     args_flag(a, m->dirty);
 }
 
+/* ---- the beginning of a round ---- */
+
+/* The grant ended like that before the store lost it; the audit has that change. */
+static bool is_repeated_ending(const struct lock_event *event) {
+    return event->kind == LOCK_EVENT_LOCK && event->ended.present &&
+           event->cause == event->ended.reason;
+}
+
+static void on_endings_reported(struct script_call *call, const struct script_reply *reply) {
+    struct shard *s = call->shard;
+    const struct lock_store_callbacks *callbacks = &s->store->callbacks;
+    bool rewound = shard_report_ended(call, reply);
+
+    for (size_t i = 0; i < reply->common.event_count && !s->store->closing; i++) {
+        const struct lock_event *event = &reply->common.events[i];
+
+        if (!is_repeated_ending(event)) {
+            callbacks->on_unasked(callbacks->ctx, event, false);
+        }
+    }
+    if (rewound) {
+        tell_rewound(s);
+    }
+}
+
+/* Once in a round, before the rooms: a lock that the store has again ends as it has ended, not as
+ * one that its owner does not know. Also without endings, since the call reports the shard's tick.
+ */
+static void report_endings(struct shard *s) {
+    struct list *next = NULL;
+    struct script_args a;
+    bool more;
+
+    if (s->window == 0 || s->endings_round == s->round) {
+        return;
+    }
+    s->endings_round = s->round;
+    do {
+        args_init(&a, &s->store->packed);
+        args_keys_shard(&a, &s->keys);
+        args_not_after(&a, s->node);
+        args_int(&a, s->tick);
+        more = endings_add(s, &a, &next);
+        s->reports_open++;
+        script_send(s, &lock_script_endings, &a, on_endings_reported, (struct script_cb){0});
+    } while (more);
+}
+
 void lock_report(struct lock_store *store, struct str resource, const struct config_policy *policy,
                  const struct lock_report_member *members, size_t count,
                  const struct lock_report_waiting *waiting, int64_t seen_token, int64_t known,
@@ -124,6 +172,9 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
         if (members[i].token != 0 && !is_ahead(s, members[i].token)) {
             owner = &members[i];
         }
+    }
+    if (s->state == SHARD_SYNCING) {
+        report_endings(s);
     }
     args_init(&a, &store->packed);
     args_keys_room(&a, &s->keys, resource, owner != NULL ? owner->user_id : (struct str){NULL, 0});
@@ -162,33 +213,6 @@ void lock_report(struct lock_store *store, struct str resource, const struct con
 
 /* ---- the end of a round ---- */
 
-static void on_endings_reported(struct script_call *call, const struct script_reply *reply) {
-    struct shard *s = call->shard;
-    bool rewound = shard_report_ended(call, reply);
-
-    store_tell_unasked(s->store, &reply->common);
-    if (rewound) {
-        tell_rewound(s);
-    }
-}
-
-/* Also without endings, since the call reports the shard's tick. */
-static void report_endings(struct shard *s) {
-    struct list *next = NULL;
-    struct script_args a;
-    bool more;
-
-    do {
-        args_init(&a, &s->store->packed);
-        args_keys_shard(&a, &s->keys);
-        args_not_after(&a, s->node);
-        args_int(&a, s->tick);
-        more = endings_add(s, &a, &next);
-        s->reports_open++;
-        script_send(s, &lock_script_endings, &a, on_endings_reported, (struct script_cb){0});
-    } while (more);
-}
-
 static void on_reported(struct script_call *call, const struct script_reply *reply) {
     store_tell_unasked(call->shard->store, &reply->common); /* a window that closes may end locks */
     shard_sync_ended(call->shard, call->round, reply->common.status == LOCK_OK);
@@ -205,9 +229,7 @@ void lock_report_done(struct lock_store *store, unsigned shard) {
         shard_sync_ended(s, s->round, false);
         return;
     }
-    if (s->window != 0) {
-        report_endings(s);
-    }
+    report_endings(s);
     args_init(&a, &store->packed);
     args_keys_shard(&a, &s->keys);
     args_not_after(&a, s->node);

@@ -76,7 +76,8 @@ struct shard {
     uint64_t opened_ms; /* boot time when `open` was last sent */
     struct sweep *sweep;
     struct audit_recovery *audit_recovery;
-    struct list endings; /* endings.c, oldest first */
+    struct list endings;    /* endings.c, oldest first */
+    unsigned endings_round; /* the last one in which they were reported */
     size_t ending_count;
 };
 

@@ -37,6 +37,7 @@ module.exports = {
   ...require('./harness/raw'),
   ...require('./harness/redis'),
   ...require('./harness/saving'),
+  ...require('./harness/lagging'),
   ...require('./harness/sentinel'),
   ...require('./harness/socketio'),
   ...require('./harness/strict'),
