@@ -21,8 +21,10 @@ struct bench {
     unsigned calls;   /* at low load, a round */
     unsigned idle_ms; /* how long idle sessions are watched */
     unsigned in_flight;
-    const char *json; /* where the run's data goes; NULL: nowhere */
-    bool keep;        /* the folders with logs and configuration */
+    const char *json;  /* where the run's data goes; NULL: nowhere */
+    unsigned replicas; /* of Redis */
+    bool wait;         /* for all of them: redis.waitReplicas */
+    bool keep;         /* the folders with logs and configuration */
 };
 
 /* One scenario. False, with a line on standard error, when it could not be carried out. */

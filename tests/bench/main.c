@@ -11,6 +11,7 @@
 #include "bench.h"
 #include "process.h"
 #include "report.h"
+#include "stack.h"
 
 static const struct bench FULL = {
     .connections = 15000,
@@ -66,6 +67,8 @@ enum {
     OPTION_CONNECTIONS,
     OPTION_JSON,
     OPTION_KEEP,
+    OPTION_REPLICAS,
+    OPTION_WAIT,
     OPTION_HELP
 };
 static const struct option OPTIONS[] = {
@@ -75,6 +78,8 @@ static const struct option OPTIONS[] = {
     {"connections", required_argument, NULL, OPTION_CONNECTIONS},
     {"json", required_argument, NULL, OPTION_JSON},
     {"keep", no_argument, NULL, OPTION_KEEP},
+    {"replicas", required_argument, NULL, OPTION_REPLICAS},
+    {"wait", no_argument, NULL, OPTION_WAIT},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -88,6 +93,8 @@ static void print_help(void) {
          "  --smoke            as small as can be: whether it works, not how fast\n"
          "  --connections N    of the scenarios with many connections\n"
          "  --json FILE        write the run's data there\n"
+         "  --replicas N       Redis has so many, at most 3\n"
+         "  --wait             redis.waitReplicas is their number\n"
          "  --keep             leave the folders with logs and configuration\n"
          "\n"
          "Scenarios:\n"
@@ -129,7 +136,8 @@ static void fit_descriptors(struct bench *b) {
 static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code) {
     const char *wslockd = default_wslockd(), *json = NULL;
     unsigned connections = 0;
-    bool keep = false;
+    unsigned replicas = 0;
+    bool keep = false, wait = false;
     int option;
     *b = FULL;
     while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
@@ -152,6 +160,12 @@ static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code
         case OPTION_KEEP:
             keep = true;
             break;
+        case OPTION_REPLICAS:
+            replicas = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case OPTION_WAIT:
+            wait = true;
+            break;
         case OPTION_HELP:
             print_help();
             *exit_code = 0;
@@ -164,6 +178,8 @@ static bool parse_options(int argc, char **argv, struct bench *b, int *exit_code
     b->wslockd = wslockd;
     b->json = json;
     b->keep = keep;
+    b->replicas = replicas < STACK_REPLICAS_MAX ? replicas : STACK_REPLICAS_MAX;
+    b->wait = wait;
     if (connections >= 100) {
         b->connections = connections;
     }

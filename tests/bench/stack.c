@@ -15,6 +15,7 @@
 
 #define START_MS 30000
 #define POLL_US 5000
+#define REPLICA_START_US 2000000
 
 static const char CONFIG[] = "listen:\n"
                              "  - {address: 127.0.0.1, port: %u, %s}\n"
@@ -32,8 +33,8 @@ static const char CONFIG[] = "listen:\n"
                              "  messageBurst: 1000000\n"
                              "audit: {file: %s/audit-%u.jsonl}\n";
 
-static bool write_config(const struct stack *s, const struct stack_daemon *d, bool tls,
-                         const char *path) {
+static bool write_config(const struct stack *s, const struct stack_daemon *d, const struct bench *b,
+                         bool tls, const char *path) {
     unsigned index = (unsigned)(d - s->daemons);
 
     char listener[256] = "plaintext: true";
@@ -48,7 +49,8 @@ static bool write_config(const struct stack *s, const struct stack_daemon *d, bo
     }
     char store[128];
     if (s->redis_socket[0] != '\0') {
-        snprintf(store, sizeof store, "url: \"unix:%s\"", s->redis_socket);
+        snprintf(store, sizeof store, "url: \"unix:%s\", waitReplicas: %u", s->redis_socket,
+                 b->wait ? b->replicas : 0);
     } else {
         snprintf(store, sizeof store, "cluster: {nodes: [\"127.0.0.1:%u\"]}", s->master_ports[0]);
     }
@@ -95,11 +97,35 @@ static bool wait_until(pid_t pid, bool (*is_ready)(const void *of), const void *
     return false;
 }
 
-static bool start_redis(struct stack *s) {
-    char log[128];
+static bool start_replica(struct stack *s, unsigned index, const char *master_port) {
+    char log[128], socket_path[128];
     const char *other = getenv("WSLOCK_TEST_REDIS");
     const char *const argv[] = {other != NULL ? other : "redis-server",
                                 "--port",
+                                "0",
+                                "--unixsocket",
+                                socket_path,
+                                "--save",
+                                "",
+                                "--replicaof",
+                                "127.0.0.1",
+                                master_port,
+                                "--dir",
+                                s->folder,
+                                NULL};
+    snprintf(log, sizeof log, "%s/replica%u.log", s->folder, index);
+    snprintf(socket_path, sizeof socket_path, "%s/replica%u.sock", s->folder, index);
+    s->replicas[index] = process_spawn(argv, log);
+    return s->replicas[index] > 0;
+}
+
+static bool start_redis(struct stack *s, const struct bench *b) {
+    char log[128], port[16] = "0";
+    const char *other = getenv("WSLOCK_TEST_REDIS");
+    const char *const argv[] = {other != NULL ? other : "redis-server",
+                                "--port",
+                                port,
+                                "--repl-diskless-sync-delay",
                                 "0",
                                 "--unixsocket",
                                 s->redis_socket,
@@ -113,13 +139,23 @@ static bool start_redis(struct stack *s) {
                                 "noeviction",
                                 NULL};
     snprintf(log, sizeof log, "%s/redis.log", s->folder);
-    s->redis = process_spawn(argv, log);
-    if (wait_until(s->redis, redis_answers, s)) {
-        return true;
+    if (b->replicas > 0) {
+        snprintf(port, sizeof port, "%u", process_free_port());
     }
-    complain("redis-server did not start:");
-    process_show_log(log);
-    return false;
+    s->redis = process_spawn(argv, log);
+    if (!wait_until(s->redis, redis_answers, s)) {
+        complain("redis-server did not start:");
+        process_show_log(log);
+        return false;
+    }
+    for (unsigned i = 0; i < b->replicas; i++) {
+        if (!start_replica(s, i, port)) {
+            complain("a replica did not start");
+            return false;
+        }
+    }
+    usleep(b->replicas * REPLICA_START_US); /* they are copied, and have said so */
+    return true;
 }
 
 static bool start_daemon(struct stack *s, const struct bench *b, bool tls) {
@@ -130,7 +166,7 @@ static bool start_daemon(struct stack *s, const struct bench *b, bool tls) {
     snprintf(config, sizeof config, "%s/wslockd-%u.yaml", s->folder, s->daemon_count);
     d->port = process_free_port();
     d->ops_port = process_free_port();
-    if (!write_config(s, d, tls, config)) {
+    if (!write_config(s, d, b, tls, config)) {
         return false;
     }
     d->pid = process_spawn(argv, log);
@@ -157,7 +193,7 @@ bool stack_start(struct stack *s, const struct bench *b, bool tls) {
         return false;
     }
     snprintf(s->redis_socket, sizeof s->redis_socket, "%s/redis.sock", s->folder);
-    if (keys_make(&s->keys, s->folder) && start_redis(s) && start_daemon(s, b, tls)) {
+    if (keys_make(&s->keys, s->folder) && start_redis(s, b) && start_daemon(s, b, tls)) {
         return true;
     }
     stack_stop(s);
@@ -284,6 +320,9 @@ static void remove_folder(const char *folder) {
 void stack_stop(struct stack *s) {
     for (unsigned i = 0; i < s->daemon_count; i++) {
         process_stop(&s->daemons[i].pid);
+    }
+    for (unsigned i = 0; i < STACK_REPLICAS_MAX; i++) {
+        process_stop(&s->replicas[i]);
     }
     process_stop(&s->redis);
     for (unsigned i = 0; i < STACK_MASTERS; i++) {

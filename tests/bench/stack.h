@@ -11,6 +11,7 @@
 
 #define STACK_DAEMONS 4
 #define STACK_MASTERS 3
+#define STACK_REPLICAS_MAX 3
 
 struct stack_daemon {
     pid_t pid;
@@ -20,7 +21,7 @@ struct stack_daemon {
 struct stack {
     char folder[64];
     char redis_socket[96]; /* empty: a Cluster */
-    pid_t redis, masters[STACK_MASTERS];
+    pid_t redis, masters[STACK_MASTERS], replicas[STACK_REPLICAS_MAX];
     uint16_t master_ports[STACK_MASTERS];
     struct stack_daemon daemons[STACK_DAEMONS];
     unsigned daemon_count;
