@@ -311,9 +311,10 @@ static const struct config_row ROOT_ROWS[] = {
             "of it. The store is away when renewals, or reading its events, have failed for two "
             "thirds of it."},
     {INT(ROOT, "redis.waitReplicas", redis.wait_replicas), .fallback = "0", .max = 16, RESTART,
-     .doc = "Number of replicas that must have a grant, a turn or a takeover before clients are told "
-            "of it. If they have not after `commandTimeout`, the outcome is unknown. See "
-            "[operations.md](operations.md#replicas)."},
+     .doc =
+         "Number of replicas that must have a grant, a turn or a takeover before clients are told "
+         "of it. If they have not after `commandTimeout`, the outcome is unknown. See "
+         "[operations.md](operations.md#replicas)."},
 
     {.path = "default",
      .type = CONFIG_TYPE_STRUCT,
