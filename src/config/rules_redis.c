@@ -158,4 +158,7 @@ void config_check_redis(const struct config_rules *r) {
     check_tls(r);
     check_nodes(r, "redis.sentinel.nodes", &c->redis.sentinel_nodes);
     check_nodes(r, "redis.cluster.nodes", &c->redis.cluster_nodes);
+    if (c->redis.embedded && c->redis.wait_replicas > 0) {
+        config_rules_complain(r, "redis.waitReplicas", "the embedded server has no replicas");
+    }
 }

@@ -68,8 +68,8 @@ struct lock_store_callbacks {
     void *ctx;
 };
 
-/* Connects (two links: commands and feed), opens every shard, then on_recovered is called for the
- * first time. config is kept. */
+/* Connects (commands, feed and, with redis.waitReplicas, a third link), opens every shard, then
+ * on_recovered is called for the first time. config is kept. */
 struct lock_store *lock_store_create(uv_loop_t *loop, struct wheel *wheel,
                                      const struct config *config,
                                      const struct lock_store_callbacks *callbacks);

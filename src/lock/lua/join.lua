@@ -35,8 +35,8 @@ if verdict == 'QUEUED' then
   need_all()
 elseif (applies[verdict] and verdict ~= 'grant') or (own_tab and not again) then
   need_for(l, may_change)
-elseif verdict == 'grant' or not again then
-  need_for(l, verdict == 'grant' and may_enter_and_take or may_enter)
+else
+  need_for(l, verdict == 'grant' and may_enter_and_take or not again and may_enter or may_nothing)
 end
 if not again then
   enter(resource, id, session, ARGV[2], now, page, name, session, member)

@@ -74,6 +74,10 @@ local function may_change(key) -- any change of a lock and a member
     and may('zrem', key, '0') and may_enter_and_take(key)
 end
 
+local function may_nothing()
+  return true
+end
+
 local function may_trim(key) -- after XTRIM
   return may('xrange', key, '0', '0') and may('hset', key, '0', '0')
 end
