@@ -21,7 +21,7 @@ struct instance {
 };
 
 struct adding {
-    struct lock_store *store;
+    const struct shard *shard;
     struct script_args *a;
 };
 
@@ -52,10 +52,10 @@ static void forget_if_over(void *ctx, struct str name, void *value) {
     }
 }
 
-/* The lease of an instance ends at `at_ms`, store time. */
-static void note(struct lock_store *store, struct str name, int64_t at_ms) {
-    int64_t left_ms = at_ms - node_now_ms(store->shards[0].node),
-            lease_ms = store->config->redis.lease_ms;
+/* The lease of an instance in a shard ends at `at_ms`, store time. */
+static void note(const struct shard *s, struct str name, int64_t at_ms) {
+    struct lock_store *store = s->store;
+    int64_t left_ms = at_ms - node_now_ms(s->node), lease_ms = store->config->redis.lease_ms;
     uint64_t end_ms = clock_boot_ms();
     struct instance *instance = map_get(store->instances, name);
 
@@ -72,15 +72,13 @@ static void note(struct lock_store *store, struct str name, int64_t at_ms) {
 }
 
 /* A store in a window may know less than this instance. */
-static bool can_learn(const struct lock_store *store, enum redis_status status) {
-    const struct shard *s = &store->shards[0];
-
+static bool can_learn(const struct shard *s, enum redis_status status) {
     return status == REDIS_OK && s->state == SHARD_SERVING && s->window == 0;
 }
 
 /* A query for the ends of these leases. */
 struct lease_query {
-    struct lock_store *store;
+    struct shard *shard;
     size_t count;
     char names[][LOCK_INCARNATION_MAX + 1];
 };
@@ -88,86 +86,87 @@ struct lease_query {
 static void on_leases(void *arg, enum redis_status status, const struct redis_reply *reply,
                       const char *error) {
     struct lease_query *q = arg;
+    struct lock_store *store = q->shard->store;
 
     (void)error;
-    if (!q->store->closing && can_learn(q->store, status)) {
+    if (!store->closing && can_learn(q->shard, status)) {
         for (size_t i = 0; i < q->count; i++) {
             int64_t at_ms;
 
             if (redis_reply_int(redis_reply_at(reply, i), &at_ms)) {
-                note(q->store, str_of(q->names[i]), at_ms);
+                note(q->shard, str_of(q->names[i]), at_ms);
             }
         }
-        map_each(q->store->instances, forget_if_over, q->store);
+        map_each(store->instances, forget_if_over, store);
     }
     mem_free(q);
 }
 
-static void ask_leases(struct lock_store *store, struct lease_query *q) {
+static void ask_leases(struct lease_query *q) {
     struct str *argv = mem_calloc(q->count + 2, sizeof *argv);
     char(*members)[LOCK_INCARNATION_MAX + 3] = mem_calloc(q->count, sizeof *members);
 
     argv[0] = str_of("ZMSCORE");
-    argv[1] = store->shards[0].keys.due;
+    argv[1] = q->shard->keys.due;
     for (size_t i = 0; i < q->count; i++) {
         snprintf(members[i], sizeof members[i], "i:%s", q->names[i]);
         argv[i + 2] = str_of(members[i]);
     }
-    node_command(store->shards[0].node, (int)q->count + 2, argv, on_leases, q);
+    node_command(q->shard->node, (int)q->count + 2, argv, on_leases, q);
     mem_free(members);
     mem_free(argv);
 }
 
 static void on_instances(void *arg, enum redis_status status, const struct redis_reply *reply,
                          const char *error) {
-    struct lock_store *store = arg;
+    struct shard *s = arg;
     size_t count = redis_reply_count(reply);
     struct lease_query *q;
 
     (void)error;
-    if (store->closing || !can_learn(store, status) || count == 0) {
+    if (s->store->closing || !can_learn(s, status) || count == 0) {
         return;
     }
     count = count < INSTANCES_MAX ? count : INSTANCES_MAX;
     q = mem_zalloc(sizeof *q + count * sizeof q->names[0]);
-    q->store = store;
+    q->shard = s;
     for (size_t i = 0; i < count; i++) {
         struct str name;
 
         if (redis_reply_str(redis_reply_at(reply, i), &name) && name.len > 0 &&
-            name.len <= LOCK_INCARNATION_MAX && !str_eqz(name, store->incarnation)) {
+            name.len <= LOCK_INCARNATION_MAX && !str_eqz(name, s->store->incarnation)) {
             memcpy(q->names[q->count++], name.p, name.len);
         }
     }
     if (q->count > 0) {
-        ask_leases(store, q);
+        ask_leases(q);
     } else {
         mem_free(q);
     }
 }
 
-void instances_refresh(struct lock_store *store) {
-    const struct str argv[] = {str_of("HKEYS"), store->shards[0].keys.instances};
+void instances_refresh(struct shard *s) {
+    const struct str argv[] = {str_of("HKEYS"), s->keys.instances};
 
-    node_command(store->shards[0].node, ARRAY_LEN(argv), argv, on_instances, store);
+    node_command(s->node, ARRAY_LEN(argv), argv, on_instances, s);
 }
 
 static void add(void *ctx, struct str name, void *value) {
     const struct adding *adding = ctx;
     const struct instance *instance = value;
-    struct lock_store *store = adding->store;
+    struct lock_store *store = adding->shard->store;
     int64_t left_ms = (int64_t)instance->lease_end_ms - (int64_t)clock_boot_ms();
 
     if (!is_over(store, instance)) {
         args_str(adding->a, name);
         /* It may have renewed the lease once more since then. */
         args_int(adding->a,
-                 node_now_ms(store->shards[0].node) + left_ms + (int64_t)store_renewal_ms(store));
+                 node_now_ms(adding->shard->node) + left_ms + (int64_t)store_renewal_ms(store));
     }
 }
 
-void instances_add(struct lock_store *store, struct script_args *a) {
-    struct adding adding = {store, a};
+void instances_add(const struct shard *s, struct script_args *a) {
+    struct adding adding = {s, a};
 
-    map_each(store->instances, add, &adding);
+    map_each(s->store->instances, add, &adding);
 }

@@ -238,7 +238,7 @@ void lock_report_done(struct lock_store *store, unsigned shard) {
     args_int(&a, store_longest_grace_ms(store));
     args_int(&a, s->sync_window);
     args_int(&a, s->contact_ms);
-    instances_add(store, &a);
+    instances_add(s, &a);
     script_send(s, &lock_script_report_done, &a, on_reported, (struct script_cb){0});
 }
 

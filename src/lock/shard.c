@@ -211,8 +211,8 @@ static void on_renewed(struct script_call *call, const struct script_reply *repl
     } else if (renewed && reply->late) {
         shard_resync(s, "the lease had lapsed");
     }
-    if (s->index == 0 && renewed) {
-        instances_refresh(s->store);
+    if (renewed && s == store_any_shard(s->store)) {
+        instances_refresh(s);
         audit_recovery_flush(s->store);
     }
 }
@@ -276,7 +276,7 @@ int64_t lock_store_confirmed_until_ms(const struct lock_store *store, struct str
     int64_t since_sent = (int64_t)(clock_boot_ms() - s->lease_sent_ms);
     int64_t until;
 
-    until = lock_store_now_ms(store) - since_sent + store->config->redis.lease_ms - 1000;
+    until = node_now_ms(s->node) - since_sent + store->config->redis.lease_ms - 1000;
     if (policy->disconnect == CONFIG_DISCONNECT_GRACE) {
         until += policy->grace_period_ms;
     }

@@ -13,6 +13,15 @@ struct shard *store_shard(const struct lock_store *store, struct str resource) {
     return &store->shards[lock_store_shard(store, resource)];
 }
 
+struct shard *store_any_shard(const struct lock_store *store) {
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        if (store->shards[i].state == SHARD_SERVING) {
+            return &store->shards[i];
+        }
+    }
+    return &store->shards[0];
+}
+
 int64_t lock_store_rev(const struct lock_store *store, struct str resource) {
     return store_shard(store, resource)->tick;
 }

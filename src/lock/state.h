@@ -169,6 +169,8 @@ struct lock_store {
 };
 
 struct shard *store_shard(const struct lock_store *store, struct str resource);
+/* The first shard that is served, or else the first: for what any of them can answer. */
+struct shard *store_any_shard(const struct lock_store *store);
 /* The position in the stream of each of its shards is known; without it events cannot be read. */
 bool feed_is_positioned(const struct feed *feed);
 /* For CLIENT SETNAME: heap. */

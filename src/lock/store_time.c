@@ -58,6 +58,10 @@ int64_t lock_store_now_ms(const struct lock_store *store) {
     return least < INT64_MAX ? least : clock_wall_ms();
 }
 
+int64_t lock_store_now_at_ms(const struct lock_store *store, struct str resource) {
+    return node_now_ms(store_shard(store, resource)->node);
+}
+
 void args_not_after(struct script_args *a, const struct lock_node *node) {
     int64_t timeout_ms = node->store->config->redis.command_timeout_ms;
 

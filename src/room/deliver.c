@@ -17,7 +17,8 @@ struct wire_to room_to(const struct room *room) {
 }
 
 struct wire_at room_at(const struct room *room, int64_t rev) {
-    struct wire_at at = {room_resource(room), rev, lock_store_now_ms(room->rooms->store)};
+    struct wire_at at = {room_resource(room), rev,
+                         lock_store_now_at_ms(room->rooms->store, room_resource(room))};
     return at;
 }
 

@@ -45,7 +45,7 @@ bool room_departed_describe(const struct room *room, struct lock_report_member *
         return false;
     }
     *out = room->departed->member;
-    out->grace_until_ms = lock_store_now_ms(room->rooms->store) +
+    out->grace_until_ms = lock_store_now_at_ms(room->rooms->store, room_resource(room)) +
                           room->type->policy->grace_period_ms -
                           (int64_t)(clock_boot_ms() - room->departed->departed_ms);
     return true;

@@ -70,7 +70,8 @@ static void on_timer(struct wheel_timer *timer) {
     if (holder == NULL) {
         return;
     }
-    if (next_notice_at(room, holder) <= lock_store_now_ms(room->rooms->store)) {
+    if (next_notice_at(room, holder) <=
+        lock_store_now_at_ms(room->rooms->store, room_resource(room))) {
         if (room->degraded) {
             tell_store_lost(room, holder, m.token);
         } else {
@@ -91,7 +92,7 @@ void room_holder_rearm(struct room *room) {
     if (at == INT64_MAX) {
         return;
     }
-    int64_t wait = at - lock_store_now_ms(room->rooms->store);
+    int64_t wait = at - lock_store_now_at_ms(room->rooms->store, room_resource(room));
     wheel_set(room->rooms->wheel, &room->holder_timer, wait > 0 ? (uint64_t)wait : 1, on_timer);
 }
 

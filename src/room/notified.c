@@ -12,7 +12,8 @@ bool room_is_users_turn(const struct lock_view *v, const struct room_sub *sub) {
 
 int64_t room_wait_ms(const struct room *room, const struct room_waiters *waiters,
                      int64_t position) {
-    int64_t now_ms = lock_store_now_ms(room->rooms->store), first = -1, each;
+    int64_t now_ms = lock_store_now_at_ms(room->rooms->store, room_resource(room)), first = -1,
+            each;
     if (waiters->median_ms >= 0) {
         each = waiters->median_ms;
         first = waiters->lock->since_ms > 0 ? each - (now_ms - waiters->lock->since_ms) : each;

@@ -52,7 +52,7 @@ void membership_caller(const struct membership *m, struct lock_caller *out) {
 struct wire_at membership_at(const struct membership *m) {
     struct lock_store *store = m->session->gateway->store;
     struct str resource = wire_resource_str(&m->resource);
-    return (struct wire_at){resource, room_rev(&m->sub), lock_store_now_ms(store)};
+    return (struct wire_at){resource, room_rev(&m->sub), lock_store_now_at_ms(store, resource)};
 }
 
 bool membership_may_edit(const struct membership *m) {

@@ -97,6 +97,8 @@ uint64_t lock_store_down_since_boot_ms(const struct lock_store *store); /* 0 whi
 /* A lower bound of the store's time now: TIME of the last reply, plus the time since by our clock.
  */
 int64_t lock_store_now_ms(const struct lock_store *store);
+/* The same of the server that has the resource: in a Cluster each master has a clock. */
+int64_t lock_store_now_at_ms(const struct lock_store *store, struct str resource);
 unsigned lock_store_shard(const struct lock_store *store, struct str resource);
 /* The highest tick known of the resource's shard, for the `rev` of answers without a change; 0
  * before the store has answered. */
