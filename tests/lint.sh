@@ -71,7 +71,7 @@ lua_lines() { # folder, scripts
             for (i = 1; i <= count; i++) {
                 alone = (getline line <(folder "/" script[i])) > 0 && line == "--@alone"
                 close(folder "/" script[i])
-                print script[i] ":0\tregister" (alone ? "_alone" : "") "(nil, function(" (alone ? "KEYS, ARGV" : "") ")"
+                print script[i] ":0\tregister" (alone ? "_alone" : "") "(nil, function(" (alone ? "_, ARGV" : "") ")"
                 emit(script[i])
                 print script[i] ":0\tend)"
             }

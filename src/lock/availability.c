@@ -27,14 +27,18 @@ static void go_away(struct lock_store *store) {
     }
 }
 
-void node_mark_away(struct lock_node *node, const char *reason) {
+void node_note_away(struct lock_node *node, const char *reason) {
     store_set_problem(node, reason);
-    for (unsigned i = 0; i < node->shard_count; i++) {
-        shard_away(node->shards[i]);
-    }
     node->up = false;
     go_away(node->store);
     store_open(node->store);
+}
+
+void node_mark_away(struct lock_node *node, const char *reason) {
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        shard_away(node->shards[i]);
+    }
+    node_note_away(node, reason);
 }
 
 void store_check_moved(struct lock_store *store) {

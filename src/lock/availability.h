@@ -13,6 +13,8 @@
 void store_set_problem(const struct lock_node *node, const char *problem);
 /* No shard of the node is served. They are opened again as soon as that is possible. */
 void node_mark_away(struct lock_node *node, const char *reason);
+/* Shards of the node were made away. */
+void node_note_away(struct lock_node *node, const char *reason);
 /* Shards may have moved to other nodes, which have not opened them yet. */
 void store_check_moved(struct lock_store *store);
 /* Opens the shards that are away, where the server is usable and events can be read. */

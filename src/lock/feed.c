@@ -350,7 +350,7 @@ void feed_create(struct lock_node *node, struct shard *const *shards, unsigned c
     wheel_timer_init(&feed->retry_timer);
     snprintf(feed->block, sizeof feed->block, "%llu",
              (unsigned long long)at_most(feed, BLOCK_MAX_MS));
-    feed->away_ms = clock_boot_ms();
+    feed->away_ms = feed->read_ms = clock_boot_ms(); /* no success is expected before */
     connect(feed);
 }
 

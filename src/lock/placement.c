@@ -113,6 +113,16 @@ static void want(struct placement *p, const struct shard *s, const struct redis_
 
 /* ---- what nodes say ---- */
 
+/* A node that it was at tells the problem itself. */
+static void note_no_master(const struct shard *s) {
+    char problem[64];
+
+    if (s->node->address.port == 0) {
+        snprintf(problem, sizeof problem, "the slot of shard %u has no master", s->index);
+        store_set_problem(s->node, problem);
+    }
+}
+
 static void on_map(void *ctx, const struct redis_cluster_map *map) {
     struct placement *p = ctx;
 
@@ -122,9 +132,8 @@ static void on_map(void *ctx, const struct redis_cluster_map *map) {
         struct target *t = &p->targets[i];
 
         if (master == NULL) {
-            continue;
-        }
-        if (redis_address_eq(master, &s->node->address)) {
+            note_no_master(s);
+        } else if (redis_address_eq(master, &s->node->address)) {
             t->doubted = false;
         } else if (s->state != SHARD_SERVING || t->doubted) {
             want(p, s, master);

@@ -3,8 +3,9 @@
  * served, events read and rights complete. If one of them has not succeeded for two intervals of
  * lease renewal, the node is away. The error is reported, but does not matter for that.
  *
- * A node has one state: a single shard that is not served makes it away for every client. The other
- * shards are then opened again, and serve their rooms while that one is retried.
+ * A server has one state: a single shard that is not served makes it away for every client. The
+ * other shards are then opened again, and serve their rooms while that one is retried. In a Cluster
+ * only the shard goes away.
  */
 #include "watch.h"
 
@@ -167,7 +168,6 @@ static void on_rights(void *arg, enum redis_status status, const struct redis_re
 
 static void ask(struct lock_node *node) {
     static const struct str info[] = {{"INFO", 4}};
-    static const struct str wait = {"wait", 4};
     struct watch *w = node->watch;
 
     w->asked_ms = clock_boot_ms();
@@ -176,9 +176,10 @@ static void ask(struct lock_node *node) {
     }
     if (!w->asking && node->shard_count > 0) {
         w->asking = true;
-        redis_link_call(node->link, &lock_script_rights, 1, &node->shards[0]->keys.meta,
-                        node->replicas != NULL, &wait, store_timeout_ms(node->store), on_rights,
-                        node);
+        const struct str args[] = {node->shards[0]->keys.meta, str_of("wait")};
+
+        redis_link_call(node->link, &lock_script_rights, 0, NULL, node->replicas != NULL ? 2 : 1,
+                        args, store_timeout_ms(node->store), on_rights, node);
     }
 }
 
@@ -275,9 +276,28 @@ static bool is_connection_useless(const struct lock_node *node) {
            (node->up || is_over(node->counted_from_ms, store_timeout_ms(node->store)));
 }
 
+/* In a Cluster each shard has a slot and a feed of its own, and goes away alone. */
+static void mark_shards_away(struct lock_node *node, const char *cause) {
+    bool found = false;
+
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        struct shard *s = node->shards[i];
+        bool expected = node->up ? s->state != SHARD_AWAY : s->state == SHARD_SERVING;
+
+        if (expected && (is_stale(node, s->served_ms) || is_stale(node, s->feed->read_ms))) {
+            shard_away(s);
+            found = true;
+        }
+    }
+    if (found) {
+        node_note_away(node, cause);
+    }
+}
+
 static void look(struct lock_node *node) {
     char cause[LOCK_PROBLEM_LEN] = "no answer";
     bool wrong = find_cause(node, cause);
+    bool answers = node->fits && !is_stale(node, node->watch->rights_ms);
 
     if (node->up && !wrong) {
         return;
@@ -287,6 +307,8 @@ static void look(struct lock_node *node) {
     }
     if (is_connection_useless(node)) {
         redis_link_reset(node->link, cause);
+    } else if (node->address.port != 0 && answers) {
+        mark_shards_away(node, cause);
     } else if (node->up) {
         node_mark_away(node, cause);
     }

@@ -224,13 +224,13 @@ static void on_closed(uv_handle_t *handle) {
     mem_free(c);
 }
 
-void redis_cluster_destroy(struct redis_cluster **cp) {
-    struct redis_cluster *c = *cp;
+void redis_cluster_destroy(struct redis_cluster **clusterp) {
+    struct redis_cluster *c = *clusterp;
 
     if (c == NULL) {
         return;
     }
-    *cp = NULL;
+    *clusterp = NULL;
     disconnect(c);
     uv_close((uv_handle_t *)&c->timer, on_closed);
 }

@@ -166,6 +166,27 @@ test('a slot that moves, and nodes that are away', { concurrency: 2 }, async (t)
       await fails([`127.0.0.1:${redis.port}`], /no node tells where the slots are: .*: ERR This instance has cluster support disabled/);
     },
 
+    'a slot without a master: its shard is away, also at a start; the others are served': async (st) => {
+      const group = await h.cluster(st, { replicas: 0 });
+      const d = await start(st, seeds(group.masters[0]));
+      const [ann, bob] = [await h.person(d, 'ann'), await h.person(d, 'bob')];
+      const [shard, next] = await shardsOf(group, group.masters[1]);
+      const slot = h.slotOf(shard);
+      const { token } = await h.take(ann, resourceIn(shard));
+      for (const server of group.servers) await server.command('CLUSTER', 'DELSLOTS', slot);
+      await ann.waitFor('system:degraded');
+      for (const each of [next, (await shardsOf(group, group.masters[2]))[0]]) await h.take(bob, resourceIn(each));
+      const other = await h.newDaemon(st, { redis: null, config: config({ ...seeds(group.masters[0]), startTimeout: '2s' }, { instance: 'other' }) });
+      other.spawn();
+      assert.deepStrictEqual(await other.end(), { code: 3, signal: null }, other.tail());
+      assert.match(other.log.find((line) => line.startsWith('store_unreachable ')), new RegExp(`the slot of shard ${shard} has no master`));
+      await group.masters[1].command('CLUSTER', 'ADDSLOTS', slot);
+      await ann.waitFor('system:recovered');
+      const beat = await h.settled(ann, 'lock:heartbeat', { resourceId: resourceIn(shard), token });
+      assert.deepStrictEqual([beat.event, beat.data.token], ['lock:renewed', token]);
+      await h.checkAll(d);
+    },
+
     'all nodes go and come back: the store is away, and found again': async (st) => {
       const group = await h.cluster(st, { replicas: 0, lines: ['appendonly yes'] });
       const d = await start(st, seeds(...group.masters));
