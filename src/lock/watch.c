@@ -169,16 +169,19 @@ static void on_rights(void *arg, enum redis_status status, const struct redis_re
 static void ask(struct lock_node *node) {
     static const struct str info[] = {{"INFO", 4}};
     struct watch *w = node->watch;
+    bool in_cluster = node->address.port != 0; /* the slot of one shard does not matter */
 
     w->asked_ms = clock_boot_ms();
     if (!w->server_fits) {
         node_command(node, ARRAY_LEN(info), info, on_info, node);
     }
     if (!w->asking && node->shard_count > 0) {
-        w->asking = true;
-        const struct str args[] = {node->shards[0]->keys.meta, str_of("wait")};
+        const struct str *key = &node->shards[0]->keys.meta;
 
-        redis_link_call(node->link, &lock_script_rights, 0, NULL, node->replicas != NULL ? 2 : 1,
+        const struct str args[] = {*key, str_of(node->replicas != NULL ? "wait" : "")};
+
+        w->asking = true;
+        redis_link_call(node->link, &lock_script_rights, in_cluster ? 0 : 1, key, ARRAY_LEN(args),
                         args, store_timeout_ms(node->store), on_rights, node);
     }
 }
