@@ -68,11 +68,12 @@ static void move(struct shard *s, struct target *t) {
         return;
     }
     if (node == NULL) {
+        log_info("node_found", LF("host", t->to.host), LFI("port", t->to.port));
         node = node_create_at(s->store, &t->to);
     }
-    log_info("shard_moved", LFI("shard", s->index), LF("host", t->to.host),
-             LFI("port", t->to.port));
-    if (s->node->address.port != 0) {
+    if (s->node->address.port != 0) { /* else it was nowhere */
+        log_info("shard_moved", LFI("shard", s->index), LF("host", t->to.host),
+                 LFI("port", t->to.port));
         metrics_add(METRIC_SHARD_MOVES, 1, NULL, NULL);
     }
     t->moved_ms = clock_boot_ms();

@@ -45,7 +45,7 @@ class Cluster {
     return this.servers.map((s) => s.address);
   }
   get alive() {
-    return this.servers.filter((s) => s.child);
+    return this.servers.filter((s) => s.child && !s.paused);
   }
   byPort(port) {
     return this.servers.find((s) => s.port === Number(port));

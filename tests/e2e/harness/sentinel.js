@@ -45,11 +45,13 @@ class Server {
   async info(field) {
     return new RegExp(`\r\n${field}:(.*)\r\n`).exec(await this.command('INFO', 'replication'))?.[1];
   }
-  /* SIGSTOP and SIGCONT: alive but silent. */
+  /* Alive but silent. */
   pause() {
+    this.paused = true;
     this.child.kill('SIGSTOP');
   }
   resume() {
+    this.paused = false;
     this.child.kill('SIGCONT');
   }
   async kill(signal = 'SIGKILL') {
