@@ -112,11 +112,11 @@ static void anything_else_is_refused(void **state) {
 }
 
 static void more_masters_than_a_cluster_has_are_refused(void **state) {
-    char *text = malloc(200000), *end = text;
+    char *text = malloc(200000);
 
     (void)state;
     for (int count = 1000; count <= 1001; count++) {
-        end = text + sprintf(text, "*%d\r\n", count);
+        char *end = text + sprintf(text, "*%d\r\n", count);
         for (int i = 0; i < count; i++) {
             end += sprintf(end, "*3\r\n:%d\r\n:%d\r\n" NODE(HOST, "%d"), i, i, 7000 + i);
         }
