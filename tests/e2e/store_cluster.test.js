@@ -19,6 +19,16 @@ function config(redis, more = {}) {
 const start = (t, redis, more) => h.lockDaemon(t, { redis: null, config: config(redis, more) });
 const seeds = (...servers) => ({ cluster: { nodes: servers.map((s) => s.address) } });
 
+/* The daemon does not become ready, ends with exit 3, and says why. */
+async function unreachable(t, redis, pattern) {
+  const d = await h.newDaemon(t, { redis: null, config: config({ ...redis, startTimeout: '2s' }) });
+  const began = Date.now();
+  d.spawn();
+  assert.deepStrictEqual(await d.end(), { code: 3, signal: null }, d.tail());
+  assert.ok(Date.now() - began >= 2000, 'not before redis.startTimeout');
+  assert.match(d.log.find((line) => line.startsWith('store_unreachable ')) || d.tail(), pattern);
+}
+
 /* A resource of this shard, under a name of its own. */
 function resourceIn(shard, name = 'in') {
   for (let i = 0; ; i++) {
@@ -71,6 +81,8 @@ test('found', { concurrency: 2 }, async (t) => {
       const daemons = [await start(st, url(group.masters[2]), { instance: 'one' }), await start(st, url(group.replicas[0]), { instance: 'two' })];
       await everyShard(...daemons);
       await h.checkAll(...daemons);
+      await unreachable(st, { url: `redis://wslock:of-wslock@127.0.0.1:${group.masters[0].port}/3` }, /SELECT: (NOPERM|ERR SELECT is not allowed in cluster mode)/);
+      await unreachable(st, { url: `redis://:of-redis@127.0.0.1:${group.masters[0].port}/3` }, /SELECT: ERR SELECT is not allowed in cluster mode/);
     },
   });
 });
@@ -172,18 +184,10 @@ test('a slot that moves, and nodes that are away', { concurrency: 2 }, async (t)
 
     'all nodes are down at the start: exit 3 after redis.startTimeout, and why; a plain Redis is no cluster': async (st) => {
       const ports = [await h.freePort(), await h.freePort()];
-      const fails = async (nodes, pattern) => {
-        const d = await h.newDaemon(st, { redis: null, config: config({ cluster: { nodes }, startTimeout: '2s' }) });
-        const began = Date.now();
-        d.spawn();
-        assert.deepStrictEqual(await d.end(), { code: 3, signal: null }, d.tail());
-        assert.ok(Date.now() - began >= 2000, 'not before redis.startTimeout');
-        assert.match(d.log.find((line) => line.startsWith('store_unreachable ')) || d.tail(), pattern);
-      };
-      await fails(ports.map((port) => `127.0.0.1:${port}`),
+      await unreachable(st, seeds(...ports.map((port) => ({ address: `127.0.0.1:${port}` }))),
         new RegExp(`no node tells where the slots are: 127\\.0\\.0\\.1:${ports[0]}: Connection refused; 127\\.0\\.0\\.1:${ports[1]}: Connection refused`));
       const redis = await h.redis(st, { tcp: true });
-      await fails([`127.0.0.1:${redis.port}`], /no node tells where the slots are: .*: ERR This instance has cluster support disabled/);
+      await unreachable(st, seeds({ address: `127.0.0.1:${redis.port}` }), /no node tells where the slots are: .*: ERR This instance has cluster support disabled/);
     },
 
     'a slot without a master: its shard is away, also at a start; the others are served': async (st) => {
@@ -196,10 +200,7 @@ test('a slot that moves, and nodes that are away', { concurrency: 2 }, async (t)
       for (const server of group.servers) await server.command('CLUSTER', 'DELSLOTS', slot);
       await ann.waitFor('system:degraded');
       for (const each of [next, (await shardsOf(group, group.masters[2]))[0]]) await h.take(bob, resourceIn(each));
-      const other = await h.newDaemon(st, { redis: null, config: config({ ...seeds(group.masters[0]), startTimeout: '2s' }, { instance: 'other' }) });
-      other.spawn();
-      assert.deepStrictEqual(await other.end(), { code: 3, signal: null }, other.tail());
-      assert.match(other.log.find((line) => line.startsWith('store_unreachable ')), new RegExp(`the slot of shard ${shard} has no master`));
+      await unreachable(st, seeds(group.masters[0]), new RegExp(`the slot of shard ${shard} has no master`));
       await group.masters[1].command('CLUSTER', 'ADDSLOTS', slot);
       await ann.waitFor('system:recovered');
       const beat = await h.settled(ann, 'lock:heartbeat', { resourceId: resourceIn(shard), token });
