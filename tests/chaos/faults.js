@@ -102,6 +102,13 @@ const CLIENTS = {
     for (const tab of frozen) tab.freeze(true);
     return () => frozen.forEach((tab) => tab.freeze(false));
   },
+  /* One in ten, holders first, is never seen again. */
+  'clients die': async (world) => {
+    const dead = [...world.tabs].sort((a, b) => Boolean(b.token) - Boolean(a.token)).slice(0, world.tabs.length / 10);
+    world.tabs = world.tabs.filter((tab) => !dead.includes(tab));
+    for (const tab of dead) tab.die();
+    return nothing;
+  },
   'clients come at once': async (world) => {
     for (const tab of world.tabs) tab.leave();
     return nothing;

@@ -69,15 +69,20 @@ function grantsGrow(history, find, { clockBack }) {
   }
 }
 
-/* A token ends once: it does not come back to end in another way. Of STORE_LOST its tab may have known nothing. */
-function endsOnce(history, find) {
+/* A token ends once: it does not come back to end in another way, unless the store has lost its end and its tab knew nothing of it. Of
+ * STORE_LOST the store may have known nothing. */
+function endsOnce(history, find, { storeLost }) {
   const ends = new Map();
-  for (const { resourceId, ended } of history.of('store')) {
-    if (!ended || ended.reason === 'STORE_LOST') continue;
-    const key = `${resourceId} ${ended.token}`;
+  const over = new Set();
+  for (const e of history.entries) {
+    if (e.kind === 'lost' || e.kind === 'released') over.add(`${e.resourceId} ${e.token}`);
+    if (e.kind !== 'store' || !e.ended || e.ended.reason === 'STORE_LOST') continue;
+    const key = `${e.resourceId} ${e.ended.token}`;
     const before = ends.get(key);
-    if (before && before !== ended.reason) find(`${key} ended twice: ${before} and ${ended.reason}`);
-    ends.set(key, ended.reason);
+    if (before && before.ended.reason !== e.ended.reason && (over.has(key) || !storeLost(before.at, e.at))) {
+      find(`${key} ended twice: ${before.ended.reason} and ${e.ended.reason}`);
+    }
+    ends.set(key, e);
   }
 }
 

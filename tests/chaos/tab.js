@@ -131,10 +131,14 @@ class Tab extends h.Believer {
     this.instance = (this.instance + 1) % this.world.instances;
     this.connect();
   }
-  end() {
+  end(code = 1000) {
     this.ended = true;
     clearInterval(this.timer);
-    this.leave(1000);
+    this.leave(code);
+  }
+  die() {
+    this.look();
+    this.end(null);
   }
 
   // ---- sending ----
