@@ -68,6 +68,17 @@ test('a change that two instances claim to have written first, and one that was 
   assert.deepStrictEqual(look(...twice, ['final', 'ann', { token: 1 }]), []);
 });
 
+test('the store has lost an end: its tab must not have been told', () => {
+  const history = new History();
+  const add = (kind, at, more) => history.add(kind, { at, tab: 'ann', resourceId: R, ...more });
+  add('store', 1, { event: 'lock', cause: 'RELEASED', actor: 's', lock: { state: 'free' }, ended: { token: 1, reason: 'RELEASED' } });
+  add('store', 9, { event: 'lock', cause: 'EXPIRED', actor: 's', lock: { state: 'free' }, ended: { token: 1, reason: 'EXPIRED' } });
+  const rules = () => judge(history, { ...OPTIONS, storeLost: () => true }).map(({ rule }) => rule);
+  assert.deepStrictEqual(rules(), []);
+  history.entries.splice(1, 0, { kind: 'released', at: 2, tab: 'ann', resourceId: R, token: 1 });
+  assert.deepStrictEqual(rules(), ['endsOnce']);
+});
+
 test('what is right: a release, one\'s own tabs, an administrator, a return in time, and too late', () => {
   assert.deepStrictEqual(look(
     granted('ann', 1), belief('ann', 1, 100, 300), ['released', 'ann', { token: 1 }], granted('bob', 2), belief('bob', 2, 400, 800),

@@ -73,13 +73,13 @@ function grantsGrow(history, find, { clockBack }) {
  * STORE_LOST the store may have known nothing. */
 function endsOnce(history, find, { storeLost }) {
   const ends = new Map();
-  const over = new Set();
+  const told = new Set();
   for (const e of history.entries) {
-    if (e.kind === 'lost' || e.kind === 'released') over.add(`${e.resourceId} ${e.token}`);
+    if (e.kind === 'lost' || e.kind === 'released') told.add(`${e.resourceId} ${e.token} ${e.reason ?? 'RELEASED'}`);
     if (e.kind !== 'store' || !e.ended || e.ended.reason === 'STORE_LOST') continue;
     const key = `${e.resourceId} ${e.ended.token}`;
     const before = ends.get(key);
-    if (before && before.ended.reason !== e.ended.reason && (over.has(key) || !storeLost(before.at, e.at))) {
+    if (before && before.ended.reason !== e.ended.reason && (told.has(`${key} ${before.ended.reason}`) || !storeLost(before.at, e.at))) {
       find(`${key} ended twice: ${before.ended.reason} and ${e.ended.reason}`);
     }
     ends.set(key, e);
