@@ -4,8 +4,8 @@
 #   tests/chaos/bugs.sh [NAME...]
 #
 # A bug is bugs/NAME.patch. The lines before its first hunk say what is wrong with it, and with `scenario: NAME` which faults make it show
-# (scenarios.js), with `rules: NAME ...` which of the judge's rules are to find it, one of them at least, and maybe with `store: KIND` on
-# which store. WSLOCK_BUILD_DIR, or build/, has the preloaded clock. Fails if a bug was not found within ROUNDS rounds (6), or if a
+# (scenarios.js), with `rules: NAME ...` which of the judge's rules are to find it, one of them at least, and maybe with
+# `options: ...` what else run.sh is to be given. WSLOCK_BUILD_DIR, or build/, has the preloaded clock. Fails if a bug was not found within ROUNDS rounds (6), or if a
 # patch does not apply any more.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -37,9 +37,9 @@ build() {
 
 missed=0
 try() { # name
-    local name=$1 patch=$root/tests/chaos/bugs/$1.patch out=$work/out scenario store rules found
+    local name=$1 patch=$root/tests/chaos/bugs/$1.patch out=$work/out scenario options rules found
     scenario=$(sed -n 's/^scenario: //p' "$patch")
-    store=$(sed -n 's/^store: //p' "$patch")
+    read -ra options <<<"$(sed -n 's/^options: //p' "$patch")"
     rules=$(sed -n 's/^rules: //p' "$patch" | tr ' ' ',')
     if ! patch -d "$work/source" -p1 --batch --forward --reject-file=- <"$patch" >"$work/log"; then
         cat "$work/log"
@@ -50,7 +50,7 @@ try() { # name
     export TMPDIR=$work/tmp/$name
     mkdir -p "$TMPDIR"
     WSLOCKD=$work/build/wslockd node tests/chaos/main.js --until "$rules" --rounds "$rounds" --jobs "$jobs" --seed 1 \
-        --scenario "$scenario" --store "${store:-single}" >"$out" || true
+        --scenario "$scenario" "${options[@]}" >"$out" || true
     found=$(sed -n 's/^  \([a-zA-Z]*\): .*/\1/p' "$out" | sort | uniq -c | sort -rn | awk '{print $2 " (" $1 ")"}' | paste -sd, | sed 's/,/, /g')
     if grep -qE "^  (${rules//,/|}): " "$out"; then
         echo "$name: $found in $(tail -1 "$out")"

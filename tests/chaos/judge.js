@@ -4,7 +4,7 @@
  * which something was sent or heard are those of the clients, so a rule never asks for more order than they could see.
  */
 
-const { audited, deniedMeansNot, endsOnce, grantsGrow } = require('./judge_store');
+const { audited, deniedMeansNot, endsOnce, grantsGrow, replicasHaveIt } = require('./judge_store');
 
 /* A lock's end that others cause, or the type's rules do: whoever comes back in time may find it. */
 const CAUSED = new Set(['TAKEN_BY_ADMIN', 'TRANSFERRED', 'CLAIMED', 'MOVED', 'ADMIN_RELEASED', 'SESSION_TERMINATED', 'RELEASED']);
@@ -164,11 +164,13 @@ function viewsEqual(history, find) {
 }
 
 const RULES = {
-  oneTabForAToken, tokensGrow, grantsGrow, overIsOver, endsOnce, oneBelieves, savesInOrder, inTime, lossesTold, toldAtJoin, deniedMeansNot, audited, viewsEqual,
+  oneTabForAToken, tokensGrow, grantsGrow, overIsOver, endsOnce, oneBelieves, savesInOrder, inTime, lossesTold, toldAtJoin, deniedMeansNot, replicasHaveIt,
+  audited, viewsEqual,
 };
 
 /* options: {graceMs: within it a tab is back in time; doubtful(from, to): whether what happened then may have cost a lock;
- * storeLost(from, to): whether the store may have lost then what it had; clockBack: the store's clock was set back}. */
+ * storeLost(from, to): whether the store may have lost then what it had; clockBack: the store's clock was set;
+ * waits: redis.waitReplicas is set}. */
 function judge(history, options) {
   const found = [];
   for (const [rule, look] of Object.entries(RULES)) {

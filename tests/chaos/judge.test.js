@@ -6,7 +6,7 @@ const { RULES, judge } = require('./judge');
 const { History } = require('./history');
 
 const R = 'deny:a:main';
-const OPTIONS = { graceMs: 3000, doubtful: () => false, storeLost: () => false, clockBack: false };
+const OPTIONS = { graceMs: 3000, doubtful: () => false, storeLost: () => false, clockBack: false, waits: true };
 
 /* entries: [kind, tab, {…}], one each 100 ms. The user of a tab is its name without digits. */
 function look(...entries) {
@@ -41,6 +41,7 @@ const WRONG = {
   toldAtJoin: [granted('ann', 1), ['back', 'ann', { token: 1, kept: false, lost: null, type: 'release' }],
     ['lost', 'ann', { token: 1, reason: 'NOT_HELD', asked: 'lock:heartbeat' }]],
   deniedMeansNot: [stored('ACQUIRED', 3, 'ann'), ['denied', 'ann', { reason: 'HELD', alone: true, sentAt: -1 }]],
+  replicasHaveIt: [['fault', null, { name: 'replicas stopped', from: -100, to: 500 }], granted('ann', 1)],
   viewsEqual: [['unsettled', null, { text: 'ann sees another lock' }]],
 };
 

@@ -3,6 +3,8 @@
 
 /* An instance that loses a reply reads what it has missed when the call can no longer be under way. */
 const LATE_MS = 15_000;
+/* What was on its way when a replica was stopped may still be acknowledged. */
+const STOPPED_MS = 50;
 const GRANTS = new Set(['ACQUIRED', 'CLAIMED', 'MOVED', 'TAKEN_BY_ADMIN']);
 const LOCK_ACTIONS = new Set(['ACQUIRED', 'RELEASED', 'DISCONNECT', 'SESSION_TERMINATED', 'STORE_LOST', 'EXPIRED', 'GRACE_STARTED',
   'GRACE_PERIOD_EXPIRED', 'RESUMED', 'MOVED', 'RECOVERED', 'CLAIMED', 'TRANSFERRED']);
@@ -97,4 +99,14 @@ function deniedMeansNot(history, find) {
   }
 }
 
-module.exports = { audited, deniedMeansNot, endsOnce, grantsGrow, unaudited };
+/* With redis.waitReplicas nobody is told of a grant that was asked for and answered while no replica could have it. */
+function replicasHaveIt(history, find, { waits }) {
+  const stops = waits ? history.of('fault').filter(({ name }) => name === 'replicas stopped') : [];
+  for (const { from, to } of stops) {
+    for (const g of history.of('granted').filter((e) => !e.resumed && e.sentAt > from + STOPPED_MS && e.at < to)) {
+      find(`${g.resourceId}: ${g.token} was granted to ${g.tab} while no replica could have it`);
+    }
+  }
+}
+
+module.exports = { audited, deniedMeansNot, endsOnce, grantsGrow, replicasHaveIt, unaudited };

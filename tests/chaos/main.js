@@ -33,6 +33,8 @@ const { values } = parseArgs({
   },
 });
 
+const WAIT_REPLICAS = Number(values['wait-replicas']);
+
 /* What the judge must know of the faults. */
 function circumstances(history) {
   const faults = history.of('fault');
@@ -44,6 +46,7 @@ function circumstances(history) {
       return names.some((n) => FORGETS.test(n)) || names.filter((n) => DELAYS.test(n)).length > 1;
     },
     storeLost: (from, to) => near(from, to).some((n) => LOSES.test(n)),
+    waits: WAIT_REPLICAS > 0,
     clockBack: faults.some(({ name }) => name === 'store clock stepped'),
   };
 }
@@ -71,7 +74,7 @@ async function run(world) {
 /* {seed, line, found, file, outages}. One world a round: a seed repeats it. */
 async function round(seed) {
   const t = h.scope();
-  const world = new World(t, seed, new STORES[values.store](t));
+  const world = new World(t, seed, new STORES[values.store](t, { waitReplicas: WAIT_REPLICAS }));
   const { history } = world;
   try {
     const settledMs = await run(world);

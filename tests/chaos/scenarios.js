@@ -10,6 +10,8 @@ module.exports = {
     [0, 'instance killed', 4500, 0], [0, 'clients away', 2600, 0], [5500, 'instance killed', 3000, 1], [5500, 'clients away', 2600, 1],
   ],
   'all die': [[1500, 'store killed', 700], [1500, 'all instances killed', 900]],
+  /* With --store sentinel. */
+  'replicas stopped': [[0, 'replicas stopped', 3000], [4500, 'replicas stopped', 3000]],
   'clients die': [[0, 'clients die'], [2000, 'clients die'], [4000, 'clients come at once']],
   emptied: [[500, 'store emptied'], [4500, 'store emptied'], [8500, 'store emptied']],
   /* What one instance has not seen end, it reports as going on. */

@@ -83,8 +83,9 @@ const FAULTS = {
 };
 
 class SentinelStore {
-  constructor(t) {
-    Object.assign(this, { t, faults: FAULTS, parts: [], master: null });
+  /* waitReplicas: redis.waitReplicas of the instances, 0: it is not set. */
+  constructor(t, { waitReplicas }) {
+    Object.assign(this, { t, faults: FAULTS, parts: [], master: null, more: waitReplicas > 0 ? { waitReplicas } : {} });
   }
   async start() {
     this.group = await h.sentinelGroup(this.t, { sentinelLines: SENTINEL });
@@ -104,7 +105,7 @@ class SentinelStore {
     const part = { servers: new Link(ofServers), sentinels: new Link(ofSentinels) };
     this.parts.push(part);
     const nodes = ofSentinels.map(({ port }) => `127.0.0.1:${port}`);
-    return { config: { sentinel: { master: config.master, nodes } }, link: part.servers };
+    return { config: { ...this.more, sentinel: { master: config.master, nodes } }, link: part.servers };
   }
   translate(bytes, proxies) {
     let text = bytes.toString('latin1');
