@@ -1,6 +1,7 @@
 /*
  * A client that got STORE_LOST has stopped editing. When the store is back, its lock is released,
- * with retries, unless its tab asks for the lock again first.
+ * with retries, unless its tab asks for the lock again first. A request that is under way is waited
+ * for: it may confirm the lock.
  */
 #include "store_lost.h"
 
@@ -9,6 +10,7 @@
 #include "wslock/base/mem.h"
 
 #define RETRY_MS 500
+#define ASKING_MS 20
 
 struct release {
     struct rooms *rooms;
@@ -46,6 +48,10 @@ static void release_lock(struct wheel_timer *timer) {
     }
     struct lock_report_member m = {0};
     if (!holder->ops->describe(holder, &m)) {
+        return;
+    }
+    if (holder->ops->is_asking(holder)) { /* sent now, the release would follow what it asked */
+        room_release_store_lost(room, ASKING_MS);
         return;
     }
     struct lock_caller caller = {

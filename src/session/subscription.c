@@ -51,6 +51,10 @@ static bool describe(struct room_sub *sub, struct lock_report_member *out) {
     return m->joined_ms != 0;
 }
 
+static bool is_asking(struct room_sub *sub) {
+    return of_sub(sub)->session->calls_open > 0;
+}
+
 /* No message if the session's own request got the lock, since that is answered; nor if a reply has
  * told of a later grant, or of the end of this one. */
 static struct wire_message *granted(struct room_sub *sub, const struct wire_at *at,
@@ -74,7 +78,8 @@ static const struct room_sub_ops ops = {.deliver = deliver,
                                         .on_lost = on_lost,
                                         .granted = granted,
                                         .lifted = lifted,
-                                        .describe = describe};
+                                        .describe = describe,
+                                        .is_asking = is_asking};
 
 struct membership *membership_create(struct session *s, const struct wire_resource *resource,
                                      const struct config_resource_type *type,

@@ -54,6 +54,7 @@ struct person {
     bool deaf;   /* what it is told is not kept */
     int64_t token, lost_token, lost_rev, joined_ms, since_ms, expires_ms;
     enum lock_cause lost_reason;
+    bool asking;              /* a request has no answer yet */
     char told[TOLD_MAX][192]; /* since the last look */
     size_t told_count;
     struct frame *last; /* of the last message */

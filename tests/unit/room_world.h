@@ -208,6 +208,10 @@ static inline bool person_describe(struct room_sub *sub, struct lock_report_memb
     return p->joined_ms != 0;
 }
 
+static inline bool person_is_asking(struct room_sub *sub) {
+    return person_of(sub)->asking;
+}
+
 static inline struct wire_message *person_take(struct person *p, const struct wire_at *at,
                                                const struct lock_view *lock, bool resumed) {
     struct wire_to to = {0};
@@ -243,7 +247,8 @@ static const struct room_sub_ops person_ops = {.deliver = person_deliver,
                                                .on_lost = person_on_lost,
                                                .granted = person_granted,
                                                .lifted = person_lifted,
-                                               .describe = person_describe};
+                                               .describe = person_describe,
+                                               .is_asking = person_is_asking};
 
 /* ---- the program around the rooms ---- */
 

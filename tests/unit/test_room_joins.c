@@ -382,6 +382,28 @@ static void a_room_whose_shard_is_served_goes_on(void **state) {
     assert_told(&p[ANN], "lock:state @1020 held ann RENEWED", "presence:diff @1020 1 ~ann");
 }
 
+static void a_lost_lock_that_its_tab_asks_for_is_not_given_up(void **state) {
+    struct world *w = *state;
+    struct person *p = w->people;
+    takes_it(w, &p[ANN]);
+    w->store.confirmed_until_ms = w->store.now_ms + 100;
+    rooms_on_degraded(w->rooms);
+    after_ms(w, 200);
+    assert_told(&p[ANN], "presence:diff @1010 1 ~ann", "lock:lost @1010 STORE_LOST 1010");
+    rooms_resync(w->rooms, 0);
+    answer_reports(w);
+    p[ANN].asking = true;
+    after_ms(w, 1000);
+    assert_int_equal(w->store.report_count, 0);
+    struct lock_view lock;
+    room_lock(&p[ANN].sub, &lock);
+    p[ANN].asking = false; /* the answer: the lock is hers */
+    p[ANN].token = lock.token;
+    room_note_lock(&p[ANN].sub, &lock);
+    after_ms(w, 1000);
+    assert_int_equal(w->store.report_count, 0);
+}
+
 static void a_session_that_a_report_shows_superseded_is_named(void **state) {
     struct world *w = *state;
     struct str session = str_of("a1-0");
@@ -617,6 +639,7 @@ int main(void) {
         CASE(while_the_store_is_away_events_wait_for_the_report),
         CASE(a_lock_that_cannot_be_certain_any_more_is_told_lost_once),
         CASE(a_room_whose_shard_is_served_goes_on),
+        CASE(a_lost_lock_that_its_tab_asks_for_is_not_given_up),
         CASE(a_session_that_a_report_shows_superseded_is_named),
         CASE(no_rev_is_above_that_of_what_is_held_back),
         CASE(who_has_left_with_a_lock_is_reported),

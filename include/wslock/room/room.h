@@ -43,6 +43,8 @@ struct room_sub_ops {
                                    const struct lock_view *lock);
     /* The report of this member when a shard is resynchronised. False: it is not in the room. */
     bool (*describe)(struct room_sub *sub, struct lock_report_member *out);
+    /* A request of its session, which may confirm its lock, has no answer yet. */
+    bool (*is_asking)(struct room_sub *sub);
 };
 
 /* Embedded in the session's membership. The owner sets the first block before rooms_subscribe and
