@@ -139,6 +139,19 @@ const DEEDS = {
   },
 };
 
-const GROUPS = [links('client link', 'wire'), links('store link', 'store'), INSTANCES, CLIENTS];
+/* Replies come, events do not; for less than the time after which the store counts as away. */
+const EVENTS_LATE = {
+  'events late': async (world, rnd, on) => {
+    const { store } = world.instance(rnd, on);
+    store.hold(':feed');
+    const timer = setTimeout(() => store.release(), 500);
+    return () => {
+      clearTimeout(timer);
+      store.release();
+    };
+  },
+};
+
+const GROUPS = [links('client link', 'wire'), { ...links('store link', 'store'), ...EVENTS_LATE }, INSTANCES, CLIENTS];
 
 module.exports = { DEEDS, GROUPS, nothing, sleep };

@@ -4,20 +4,12 @@
  * which something was sent or heard are those of the clients, so a rule never asks for more order than they could see.
  */
 
-const { audited, deniedMeansNot, endsOnce, grantsGrow, replicasHaveIt } = require('./judge_store');
+const { audited, deniedMeansNot, endsOnce, grantsGrow, group, nothingMissed, replicasHaveIt } = require('./judge_store');
 
 /* A lock's end that others cause, or the type's rules do: whoever comes back in time may find it. */
 const CAUSED = new Set(['TAKEN_BY_ADMIN', 'TRANSFERRED', 'CLAIMED', 'MOVED', 'ADMIN_RELEASED', 'SESSION_TERMINATED', 'RELEASED']);
 
-function byResource(entries) {
-  const map = new Map();
-  for (const entry of entries) {
-    if (!map.has(entry.resourceId)) map.set(entry.resourceId, []);
-    map.get(entry.resourceId).push(entry);
-  }
-  return map;
-}
-
+const byResource = (entries) => group(entries, ({ resourceId }) => resourceId);
 const told = (history) => history.entries.filter(({ kind }) => kind === 'granted' || kind === 'renewed');
 const name = ({ tab, token }) => `${tab} with ${token}`;
 
@@ -152,12 +144,6 @@ function toldAtJoin(history, find) {
   }
 }
 
-function group(entries, key) {
-  const map = new Map();
-  for (const entry of entries) map.set(key(entry), [...(map.get(key(entry)) ?? []), entry]);
-  return map;
-}
-
 /* In the end every member sees what the store has, and who has a lock lives. */
 function viewsEqual(history, find) {
   for (const { text } of history.of('unsettled')) find(text);
@@ -165,12 +151,12 @@ function viewsEqual(history, find) {
 
 const RULES = {
   oneTabForAToken, tokensGrow, grantsGrow, overIsOver, endsOnce, oneBelieves, savesInOrder, inTime, lossesTold, toldAtJoin, deniedMeansNot, replicasHaveIt,
-  audited, viewsEqual,
+  nothingMissed, audited, viewsEqual,
 };
 
 /* options: {graceMs: within it a tab is back in time; doubtful(from, to): whether what happened then may have cost a lock;
  * storeLost(from, to): whether the store may have lost then what it had; clockBack: the store's clock was set;
- * waits: redis.waitReplicas is set}. */
+ * waits: redis.waitReplicas is set; calm(from, to): no fault was near that may keep an instance from the store}. */
 function judge(history, options) {
   const found = [];
   for (const [rule, look] of Object.entries(RULES)) {

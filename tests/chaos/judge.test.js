@@ -6,7 +6,7 @@ const { RULES, judge } = require('./judge');
 const { History } = require('./history');
 
 const R = 'deny:a:main';
-const OPTIONS = { graceMs: 3000, doubtful: () => false, storeLost: () => false, clockBack: false, waits: true };
+const OPTIONS = { graceMs: 3000, doubtful: () => false, storeLost: () => false, clockBack: false, waits: true, calm: () => true };
 
 /* entries: [kind, tab, {…}], one each 100 ms. The user of a tab is its name without digits. */
 function look(...entries) {
@@ -42,6 +42,7 @@ const WRONG = {
     ['lost', 'ann', { token: 1, reason: 'NOT_HELD', asked: 'lock:heartbeat' }]],
   deniedMeansNot: [stored('ACQUIRED', 3, 'ann'), ['denied', 'ann', { reason: 'HELD', alone: true, sentAt: -1 }]],
   replicasHaveIt: [['fault', null, { name: 'replicas stopped', from: -100, to: 500 }], granted('ann', 1)],
+  nothingMissed: [['joined', 'ann', { rev: 1 }], stored('RENEWED', 2, 'ann'), stored('RENEWED', 3, 'ann'), ['heard', 'ann', { rev: 3 }]],
   viewsEqual: [['unsettled', null, { text: 'ann sees another lock' }]],
 };
 

@@ -99,6 +99,34 @@ function deniedMeansNot(history, find) {
   }
 }
 
+/* Who is in a room hears of each change of its lock, in their order. Not where the store or an instance's leases were away, after which
+ * its state is told instead. */
+function nothingMissed(history, find, { calm }) {
+  const changes = group(history.of('store').filter((e) => e.event === 'lock'), (e) => e.resourceId);
+  const restored = history.of('store').filter(({ cause }) => cause === 'RECOVERED');
+  const last = new Map(); // tab → what it heard last on this connection
+  for (const e of history.entries) {
+    if (e.kind === 'gone') last.delete(e.tab);
+    if (e.kind !== 'heard' && e.kind !== 'joined') continue;
+    const before = last.get(e.tab);
+    last.set(e.tab, e);
+    if (!before || e.kind === 'joined' || e.rev <= before.rev) continue;
+    const missed = (changes.get(e.resourceId) ?? []).find(({ tick }) => tick > before.rev && tick < e.rev);
+    if (!missed || !calm(before.at, e.at)) continue;
+    if (restored.some(({ shard, at }) => shard === missed.shard && at > before.at - LATE_MS && at < e.at + LATE_MS)) continue;
+    find(`${e.resourceId}: ${e.tab} heard ${e.rev} after ${before.rev}, without ${missed.cause} ${missed.tick} between them`);
+  }
+}
+
+function group(entries, key) {
+  const map = new Map();
+  for (const entry of entries) {
+    if (!map.has(key(entry))) map.set(key(entry), []);
+    map.get(key(entry)).push(entry);
+  }
+  return map;
+}
+
 /* With redis.waitReplicas nobody is told of a grant that was asked for and answered while no replica could have it. */
 function replicasHaveIt(history, find, { waits }) {
   const stops = waits ? history.of('fault').filter(({ name }) => name === 'replicas stopped') : [];
@@ -109,4 +137,4 @@ function replicasHaveIt(history, find, { waits }) {
   }
 }
 
-module.exports = { audited, deniedMeansNot, endsOnce, grantsGrow, replicasHaveIt, unaudited };
+module.exports = { audited, deniedMeansNot, endsOnce, grantsGrow, group, nothingMissed, replicasHaveIt, unaudited };

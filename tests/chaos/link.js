@@ -10,7 +10,7 @@ class Link {
   }
   cut() { this.each('cut'); }
   delay(ms) { this.each('delay', ms); }
-  hold() { this.each('hold'); }
+  hold(name) { this.each('hold', name); }
   release() { this.each('release'); }
   swallow(way) { this.each('swallow', way); }
   refuse(on) { this.each('refuse', on); }

@@ -24,6 +24,8 @@ const IN_TIME_MS = GRACE_MS - 1000;
 const FORGETS = /^(store (killed|emptied|stopped|clock)|right withdrawn|store out of memory|master|split master|lossy)/;
 /* What the store had may be gone. */
 const LOSES = /^(store (killed|emptied)|master|split master|lossy)/;
+/* Instances go on without a gap. */
+const HARMLESS = /^(client|events late)/;
 const DELAYS = /^(instance|all instances|store link|clients frozen|client link)/;
 
 const { values } = parseArgs({
@@ -47,6 +49,7 @@ function circumstances(history) {
     },
     storeLost: (from, to) => near(from, to).some((n) => LOSES.test(n)),
     waits: WAIT_REPLICAS > 0,
+    calm: (from, to) => near(from, to).every((n) => HARMLESS.test(n)),
     clockBack: faults.some(({ name }) => name === 'store clock stepped'),
   };
 }

@@ -39,6 +39,7 @@ module.exports = {
     [0, 'store link half-open down', 900, 0], [850, 'instance killed', 3500, 0], [5000, 'store link half-open down', 900, 1],
     [5850, 'instance killed', 3500, 1],
   ],
+  'events late': [0, 1, 2, 0, 1, 2, 0, 1, 2].map((on, i) => [700 * i, 'events late', 500, on]),
   'cut off from the store': [[0, 'store link refused', 7500, 0]],
   'store refuses, clients leave': [[0, 'store link refused', 1500], [300, 'client link cut', 0, 0], [400, 'client link cut', 0, 1], [500, 'client link cut', 0, 2]],
 };

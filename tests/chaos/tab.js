@@ -232,6 +232,7 @@ class Tab extends h.Believer {
   }
   /* The rule of rev. */
   see(event, data) {
+    if (event === 'lock:state') this.note('heard', { rev: data.rev });
     if (data.resourceId !== this.resourceId || !(data.rev >= this.rev)) return;
     if (event === 'resource:joined' || event === 'lock:state') this.lock = data.lock;
     if (event !== 'error') this.rev = data.rev;
@@ -294,6 +295,7 @@ class Tab extends h.Believer {
   onJoined(data, request) {
     this.policy = data.policy;
     this.joined = true;
+    this.note('joined', { rev: data.rev });
     const { token } = request;
     if (token) {
       const kept = data.lock.mine === true;
