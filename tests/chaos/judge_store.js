@@ -99,22 +99,22 @@ function deniedMeansNot(history, find) {
   }
 }
 
-/* Who is in a room hears of each change of its lock, in their order. Not where the store or an instance's leases were away, after which
- * its state is told instead. */
+/* Who is in a room hears of each change of its lock, in their order. Not where an instance was away from the store, even for a moment:
+ * after that it tells the state, at the rev of whatever came last. */
 function nothingMissed(history, find, { calm }) {
   const changes = group(history.of('store').filter((e) => e.event === 'lock'), (e) => e.resourceId);
-  const restored = history.of('store').filter(({ cause }) => cause === 'RECOVERED');
+  const away = [...history.of('store').filter(({ cause }) => cause === 'RECOVERED'), ...history.of('error').filter(({ code }) => code === 'BACKEND_UNAVAILABLE')];
+  const served = (from, to) => calm(from, to) && !away.some(({ at }) => at > from - LATE_MS && at < to + LATE_MS);
   const last = new Map(); // tab → what it heard last on this connection
   for (const e of history.entries) {
     if (e.kind === 'gone') last.delete(e.tab);
     if (e.kind !== 'heard' && e.kind !== 'joined') continue;
     const before = last.get(e.tab);
     last.set(e.tab, e);
-    if (!before || e.kind === 'joined' || e.rev <= before.rev) continue;
-    const missed = (changes.get(e.resourceId) ?? []).find(({ tick }) => tick > before.rev && tick < e.rev);
-    if (!missed || !calm(before.at, e.at)) continue;
-    if (restored.some(({ shard, at }) => shard === missed.shard && at > before.at - LATE_MS && at < e.at + LATE_MS)) continue;
-    find(`${e.resourceId}: ${e.tab} heard ${e.rev} after ${before.rev}, without ${missed.cause} ${missed.tick} between them`);
+    const list = changes.get(e.resourceId) ?? [];
+    if (!before || e.kind === 'joined' || !list.some(({ tick }) => tick === e.rev)) continue;
+    const missed = list.find(({ tick }) => tick > before.rev && tick < e.rev);
+    if (missed && served(before.at, e.at)) find(`${e.resourceId}: ${e.tab} heard ${e.rev} after ${before.rev}, without ${missed.cause} ${missed.tick} between them`);
   }
 }
 
