@@ -61,9 +61,11 @@ function eventOf(packed) {
   return event;
 }
 
+const isSame = (a, b) => a && a.port === b.port && a.path === b.path;
+
 class Observer {
-  /* where(): {port, host, user} of the server that is the store now, or null while there is none. */
-  constructor(history, where, keyPrefix = 'wslock') {
+  /* where(): {port, host} or {path}, and user, of the server that is the store now, or null while there is none. */
+  constructor(history, where, keyPrefix) {
     Object.assign(this, { history, where });
     this.keys = Array.from({ length: SHARDS }, (_, n) => `{${keyPrefix}:${n}}:audit`);
     this.last = this.keys.map(() => '0-0');
@@ -76,7 +78,7 @@ class Observer {
       this.client = client;
       try {
         if (where?.user) await client.command('AUTH', where.user, '');
-        while (client && !this.ended && this.where()?.port === where.port) await this.read(client);
+        while (client && !this.ended && isSame(this.where(), where)) await this.read(client);
       } catch (error) {
         this.problem = error.message;
       }

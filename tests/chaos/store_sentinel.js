@@ -87,9 +87,10 @@ class SentinelStore {
   constructor(t, { waitReplicas }) {
     Object.assign(this, { t, faults: FAULTS, parts: [], master: null, more: waitReplicas > 0 ? { waitReplicas } : {} });
   }
-  async start() {
+  async start(keyPrefix) {
     this.group = await h.sentinelGroup(this.t, { sentinelLines: SENTINEL });
     this.master = await this.group.master();
+    await h.layOut(this.master, { keyPrefix });
     const timer = setInterval(async () => {
       this.master = await this.group.master().catch(() => this.master);
     }, LOOK_MS);

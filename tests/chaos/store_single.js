@@ -1,5 +1,5 @@
 'use strict';
-/* One redis-server as the store. */
+/* One redis-server as the store. It listens on a socket of the file system: while it is dead nobody else can get its place. */
 const h = require('../e2e/harness');
 const { nothing } = require('./faults');
 const { Link } = require('./link');
@@ -51,18 +51,18 @@ class SingleStore {
     this.t = t;
     this.faults = FAULTS;
   }
-  async start() {
-    this.redis = await h.redis(this.t, { tcp: true, steppable: true, args: OBSERVER });
-    await h.layOut(this.redis);
+  async start(keyPrefix) {
+    this.redis = await h.redis(this.t, { steppable: true, args: OBSERVER });
+    await h.layOut(this.redis, { keyPrefix });
   }
   /* For one instance: {config: of `redis`, link}. */
   async connect() {
-    const proxy = await h.proxy(this.t, this.redis.port);
+    const proxy = await h.proxy(this.t, { path: this.redis.socket });
     return { config: { url: `redis://127.0.0.1:${proxy.port}/0` }, link: new Link([proxy]) };
   }
   /* Where the observer reads; null: nowhere now. */
   where() {
-    return this.redis.child ? { port: this.redis.port, host: '127.0.0.1', user: 'observer' } : null;
+    return this.redis.child ? { path: this.redis.socket, user: 'observer' } : null;
   }
   async heal() {
     if (!this.redis.child) await this.redis.start();

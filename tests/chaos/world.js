@@ -36,10 +36,11 @@ class World {
   constructor(t, seed, store) {
     Object.assign(this, { t, store, rnd: h.random(seed), history: new History(), instances: INSTANCES, tabs: [], probes: [], daemons: [] });
     this.documents = new Documents(this.history);
+    this.keyPrefix = `chaos-${seed}`; // if an instance reaches another round's store, it changes nothing there
   }
   async start(tabs) {
-    await this.store.start();
-    this.observer = new Observer(this.history, () => this.store.where());
+    await this.store.start(this.keyPrefix);
+    this.observer = new Observer(this.history, () => this.store.where(), this.keyPrefix);
     h.cleanup(this.t, () => this.observer.end());
     await Promise.all(Array.from({ length: INSTANCES }, (_, i) => this.startInstance(i)));
     for (let i = 0; i < INSTANCES; i++) this.probes.push(new Probe(this.history, () => this.url(i), `acquirer-${i}`));
@@ -48,7 +49,7 @@ class World {
   async startInstance(i) {
     const { config, link } = await this.store.connect();
     const daemon = await h.newDaemon(this.t, {
-      redis: null, config: { ...CONFIG, instance: `chaos-${i}`, redis: { ...CONFIG.redis, ...config } },
+      redis: null, config: { ...CONFIG, instance: `chaos-${i}`, redis: { ...CONFIG.redis, keyPrefix: this.keyPrefix, ...config } },
     });
     await daemon.start();
     // Started again it listens where it did.
