@@ -238,6 +238,8 @@ static const struct bad CASES[] = {
     {LISTEN KEYS "redis: {url: \"unix:/r?x=1\"}\n", {"3 redis.url: behind the path"}},
     {LISTEN KEYS "redis: {url: \"unix:/r?db=\"}\n", {"3 redis.url: behind the path"}},
     {LISTEN KEYS "redis: {url: null}\n", {"3 redis.url: null, and no embedded"}},
+    {LISTEN KEYS "redis: {embedded: true, waitReplicas: 1}\n",
+     {"3 redis.waitReplicas: the embedded server has no replicas"}},
     {LISTEN KEYS "redis:\n  url: redis://h\n  embedded: true\n",
      {"5 redis.embedded: excludes redis.url"}},
     {LISTEN KEYS
