@@ -2,9 +2,8 @@
 #include "replicas.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-#include "wslock/base/clock.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 
