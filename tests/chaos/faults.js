@@ -22,7 +22,7 @@ function loseReplies(wire) {
   wire.rewrite({
     reply: (bytes, { near, far }) => {
       near.resetAndDestroy();
-      far.resetAndDestroy();
+      far.destroy();
       return Buffer.alloc(0);
     },
   });

@@ -92,13 +92,15 @@ function savesInOrder(history, find) {
 
 /* Who is back within the grace, with the right token and page, has the lock, unless the history shows why not. */
 function inTime(history, find, { graceMs, doubtful }) {
+  const ends = history.of('store').filter(({ ended }) => ended && CAUSED.has(ended.reason));
   for (const back of history.of('back')) {
     if (back.kept || back.type === 'release') continue;
     const gone = last(history.entries, (e) => e.kind === 'gone' && e.tab === back.tab && e.at < back.at);
     const heard = last(history.entries, (e) => e.tab === back.tab && e.token === back.token && (e.kind === 'granted' || e.kind === 'renewed') && e.at < back.at);
     if (!gone || !heard || back.sentAt - (gone.answered ?? 0) > graceMs) continue;
     const other = history.entries.find((e) => e.kind === 'granted' && e.resourceId === back.resourceId && e.token > back.token);
-    const cause = CAUSED.has(back.lost) || other !== undefined || history.entries.some((e) => (
+    const ended = ends.some((e) => e.resourceId === back.resourceId && e.ended.token === back.token);
+    const cause = CAUSED.has(back.lost) || ended || other !== undefined || history.entries.some((e) => (
       (e.kind === 'lost' || e.kind === 'released') && e.tab === back.tab && e.token === back.token && e.at < back.at));
     if (cause || doubtful(gone.answered ?? gone.at, back.at)) continue;
     // A store that puts its locks together again says so, and the tab asks again.

@@ -91,8 +91,13 @@ class Proxy {
   cut() {
     for (const { near, far, kept } of this.pairs) {
       near.resetAndDestroy();
-      if (!kept) far.resetAndDestroy();
+      if (!kept) this.resetFar(far);
     }
+  }
+  /* Sockets of the file system know no RST. */
+  resetFar(far) {
+    if (this.target.path) far.destroy();
+    else far.resetAndDestroy();
   }
   refuse(on = true) {
     this.refusing = on;
