@@ -1,6 +1,8 @@
 /* The store as a whole: up or away. */
 #include "availability.h"
 
+#include <string.h>
+
 #include "reconcile.h"
 #include "shard.h"
 
@@ -8,11 +10,14 @@
 #include "wslock/base/mem.h"
 #include "wslock/metrics/metrics.h"
 
-void store_set_problem(const struct lock_node *node, const char *problem) {
+bool store_set_problem(const struct lock_node *node, const char *problem) {
     struct lock_store *store = node->store;
+    char *text = mem_printf("%s: %s", redis_link_target(node->link), problem);
+    bool another = store->problem == NULL || strcmp(store->problem, text) != 0;
 
     mem_free(store->problem);
-    store->problem = mem_printf("%s: %s", redis_link_target(node->link), problem);
+    store->problem = text;
+    return another;
 }
 
 static void go_away(struct lock_store *store) {

@@ -9,8 +9,9 @@
 
 #include "state.h"
 
-/* Why the store is not up; the text begins with the node's address. */
-void store_set_problem(const struct lock_node *node, const char *problem);
+/* Why the store is not up; the text begins with the node's address. True: it is not
+ * what it was before. */
+bool store_set_problem(const struct lock_node *node, const char *problem);
 /* No shard of the node is served. They are opened again as soon as that is possible. */
 void node_mark_away(struct lock_node *node, const char *reason);
 /* Shards of the node were made away. */

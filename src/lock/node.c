@@ -32,10 +32,14 @@ static void on_down(void *ctx, const char *reason) {
 }
 
 static void on_fail(void *ctx, const char *reason) {
+    static struct log_limit limit;
     const struct lock_node *node = ctx;
 
-    store_set_problem(node, reason);
-    log_debug("store_connect_failed", LF("problem", node->store->problem));
+    if (store_set_problem(node, reason) && log_limit_pass(&limit, 10)) {
+        log_warn("store_connect_failed", LF("problem", node->store->problem));
+    } else {
+        log_debug("store_connect_failed", LF("problem", node->store->problem));
+    }
 }
 
 static void connect(struct lock_node *node) {

@@ -3,6 +3,7 @@
 
 #include <sys/ioctl.h>
 
+#include "tls/tls.h"
 #include "wslock/base/mem.h"
 
 #define READS_MAX 16 /* a turn of the loop */
@@ -125,6 +126,7 @@ static bool has_more(const struct redis_adapter *a) {
  * for further turns of the loop. */
 void redis_adapter_read(struct redis_adapter *a) {
     for (int i = 0; i < READS_MAX && a->ac != NULL && (i == 0 || has_more(a)); i++) {
+        redis_tls_clear_errors();
         redisAsyncHandleRead(a->ac);
     }
 }
@@ -133,12 +135,14 @@ void redis_adapter_send(struct redis_adapter *a) {
     int done = 0;
 
     if (a->ac != NULL && a->connected && !a->flushing) {
+        redis_tls_clear_errors();
         (void)redisBufferWrite(&a->ac->c, &done);
     }
 }
 
 void redis_adapter_flush(struct redis_adapter *a) {
     a->flushing = true;
+    redis_tls_clear_errors();
     redisAsyncHandleWrite(a->ac);
     a->flushing = false;
 }

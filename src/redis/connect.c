@@ -162,11 +162,14 @@ static void on_dirty(void *ctx) {
 static void on_gone(void *ctx, const char *reason) {
     struct redis_link *link = ctx;
 
-    if (link->tls != NULL && redis_tls_problem(link->tls)[0]) {
-        reason = redis_tls_problem(link->tls);
-    }
+    char text[LINK_REASON_LEN];
+
     if (reason[0]) {
         snprintf(link->reason, sizeof link->reason, "%s", reason);
+    }
+    if (link->tls != NULL && link->ac != NULL) {
+        snprintf(text, sizeof text, "%s", link->reason);
+        redis_tls_explain(link->tls, &link->ac->c, text, link->reason, sizeof link->reason);
     }
     link->ac = NULL;
     link->adapter = NULL;

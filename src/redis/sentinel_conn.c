@@ -97,10 +97,11 @@ static void end(struct sentinel_conn *conn, const char *reason) {
 static void lose(struct sentinel_conn *conn, const char *reason) {
     char copy[REASON_LEN];
 
-    if (conn->tls != NULL && redis_tls_problem(conn->tls)[0]) {
-        reason = redis_tls_problem(conn->tls);
+    if (conn->tls != NULL && conn->c != NULL) {
+        redis_tls_explain(conn->tls, conn->c, reason, copy, sizeof copy);
+    } else {
+        snprintf(copy, sizeof copy, "%s", reason);
     }
-    snprintf(copy, sizeof copy, "%s", reason);
     disconnect(conn);
     if (conn->step <= STEP_ADDRESS && conn->address_next < conn->addresses.count) {
         connect_next(conn);
@@ -194,6 +195,7 @@ static void take_all(struct sentinel_conn *conn) {
 static bool read_some(struct sentinel_conn *conn) {
     size_t len;
 
+    redis_tls_clear_errors();
     if (redisBufferRead(conn->c) != REDIS_OK) {
         return false;
     }
@@ -210,6 +212,7 @@ static bool read_some(struct sentinel_conn *conn) {
 static bool write_some(struct sentinel_conn *conn) {
     int done = 0, events = UV_READABLE;
 
+    redis_tls_clear_errors();
     if (redisBufferWrite(conn->c, &done) != REDIS_OK) {
         return false;
     }

@@ -1,6 +1,8 @@
 /* TLS to Redis in a build without hiredis_ssl: always refused. */
 #include "tls.h"
 
+#include <stdio.h>
+
 #include "wslock/base/mem.h"
 
 struct redis_tls *redis_tls_create(const struct config *config, char **problem) {
@@ -22,7 +24,12 @@ bool redis_tls_start(struct redis_tls *tls, redisContext *c, const char *host,
     return false;
 }
 
-const char *redis_tls_problem(const struct redis_tls *tls) {
+void redis_tls_clear_errors(void) {
+}
+
+void redis_tls_explain(struct redis_tls *tls, const redisContext *c, const char *reason, char *out,
+                       size_t size) {
     (void)tls;
-    return "";
+    (void)c;
+    snprintf(out, size, "%s", reason);
 }

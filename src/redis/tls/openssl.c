@@ -16,7 +16,10 @@
 
 struct redis_tls {
     SSL_CTX *ctx;
-    char problem[128]; /* of the newest handshake */
+    char problem[128]; /* of a handshake; "" once it was told */
+    /* The newest. */
+    const redisContext *context;
+    SSL *ssl; /* belongs to the context */
 };
 
 static char *last_problem(const char *what, const char *path) {
@@ -69,6 +72,12 @@ static bool load_files(SSL_CTX *ctx, const struct config *c, char **problem) {
 
 /* hiredis 1.2 says "Success" of most handshakes that fail, so what was wrong is noted here. */
 
+/* OpenSSL has no text for the alerts of TLS 1.3. */
+static const char *alert_name(int value) {
+    return (value & 0xff) == SSL_AD_CERTIFICATE_REQUIRED ? "certificate required"
+                                                         : SSL_alert_desc_string_long(value);
+}
+
 static int on_verified(int ok, X509_STORE_CTX *store) {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct redis_tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
@@ -83,9 +92,9 @@ static int on_verified(int ok, X509_STORE_CTX *store) {
 static void on_info(const SSL *ssl, int where, int value) {
     struct redis_tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 
-    if ((where & SSL_CB_ALERT) && (value & 0xff) != SSL_AD_CLOSE_NOTIFY && !tls->problem[0]) {
+    if (where == SSL_CB_READ_ALERT && (value & 0xff) != SSL_AD_CLOSE_NOTIFY && !tls->problem[0]) {
         snprintf(tls->problem, sizeof tls->problem, "TLS alert %d (%s)", value & 0xff,
-                 SSL_alert_desc_string_long(value));
+                 alert_name(value));
     }
 }
 
@@ -129,6 +138,7 @@ bool redis_tls_start(struct redis_tls *tls, redisContext *c, const char *host,
                      const char **problem) {
     SSL *ssl = SSL_new(tls->ctx);
 
+    redis_tls_clear_errors();
     tls->problem[0] = '\0';
     if (ssl == NULL || (host != NULL && !expect_host(ssl, host))) {
         SSL_free(ssl);
@@ -138,11 +148,76 @@ bool redis_tls_start(struct redis_tls *tls, redisContext *c, const char *host,
     if (redisInitiateSSL(c, ssl) != REDIS_OK) { /* else the context has it */
         SSL_free(ssl);
         *problem = c->errstr[0] ? c->errstr : "TLS failed";
+        if (tls->problem[0]) {
+            *problem = tls->problem;
+        }
+        ERR_clear_error();
         return false;
     }
+    tls->context = c;
+    tls->ssl = ssl;
     return true;
 }
 
-const char *redis_tls_problem(const struct redis_tls *tls) {
-    return tls->problem;
+void redis_tls_clear_errors(void) {
+    ERR_clear_error();
+}
+
+/* A write that failed may have hidden the server's alert, which is still to be read. */
+static void look_for_alert(struct redis_tls *tls) {
+    char byte;
+
+    if (!tls->problem[0]) {
+        ERR_clear_error();
+        (void)SSL_read(tls->ssl, &byte, 1);
+    }
+}
+
+/* hiredis takes errno for the reason, which OpenSSL's own errors do not set. */
+static const char *reason_of(unsigned long error, const char *otherwise) {
+    if (error == 0) {
+        return otherwise;
+    }
+    if (ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+        return "Server closed the connection";
+    }
+    return ERR_reason_error_string(error) != NULL ? ERR_reason_error_string(error) : otherwise;
+}
+
+/* Else there was no connection that TLS could begin on. */
+static bool has_begun(const SSL *ssl) {
+    return BIO_number_written(SSL_get_wbio(ssl)) > 0;
+}
+
+/* In TLS 1.3 a server checks the client's certificate after the client has finished the handshake.
+ * Its tickets show that it has accepted it. */
+static bool may_be_refused(const SSL *ssl) {
+    return SSL_is_init_finished(ssl) && SSL_version(ssl) == TLS1_3_VERSION &&
+           !SSL_SESSION_is_resumable(SSL_get_session(ssl));
+}
+
+void redis_tls_explain(struct redis_tls *tls, const redisContext *c, const char *reason, char *out,
+                       size_t size) {
+    bool newest = tls->context == c;
+
+    if (c->err) {
+        reason = reason_of(ERR_peek_last_error(), reason);
+    }
+    if (newest && c->err && has_begun(tls->ssl)) {
+        look_for_alert(tls);
+    }
+    if (newest && tls->problem[0]) {
+        snprintf(out, size, "%s", tls->problem);
+    } else if (newest && has_begun(tls->ssl) && !SSL_is_init_finished(tls->ssl)) {
+        snprintf(out, size, "TLS handshake: %s", reason);
+    } else if (newest && c->err && may_be_refused(tls->ssl)) {
+        snprintf(out, size, "%s; the server may have refused redis.tls.certificate", reason);
+    } else {
+        snprintf(out, size, "%s", reason);
+    }
+    ERR_clear_error();
+    if (newest) {
+        tls->context = NULL;
+        tls->problem[0] = '\0';
+    }
 }

@@ -11,13 +11,16 @@ struct redis_tls;
 struct redis_tls *redis_tls_create(const struct config *config, char **problem) MUST_CHECK;
 void redis_tls_destroy(struct redis_tls **tls);
 /* Puts TLS on a context that has just begun to connect. host: who must be named in the server's
- * certificate; NULL: a unix socket, where there is no name to check. False: *problem is static
- * text.
- */
+ * certificate; NULL: a unix socket, where there is no name to check. False: *problem is valid
+ * until the next start. */
 bool redis_tls_start(struct redis_tls *tls, redisContext *c, const char *host,
                      const char **problem) MUST_CHECK;
-/* What was wrong with the newest connection's certificate or handshake; "" if nothing was. Valid
- * until the next start. */
-const char *redis_tls_problem(const struct redis_tls *tls);
+/* Before each read or write of a context that may have TLS: OpenSSL takes an error in its queue for
+ * one of this connection, though another connection has left it there. */
+void redis_tls_clear_errors(void);
+/* Writes why a started context has failed, or is given up, to out: what was wrong with the
+ * certificate or in the handshake, or else the reason, which may be "". Once for each context. */
+void redis_tls_explain(struct redis_tls *tls, const redisContext *c, const char *reason, char *out,
+                       size_t size);
 
 #endif

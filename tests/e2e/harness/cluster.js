@@ -107,13 +107,15 @@ class Cluster {
   }
 }
 
-/* options: {masters (number), replicas (0 or 1 for each), password, lines (of each server's file)}. Settled when it is returned. */
-async function cluster(t, { masters = 3, replicas = 1, password, lines = [] } = {}) {
+/* options: {masters (number), replicas (0 or 1 for each), password, lines (of each server's file), tls (of serverTls)}. Settled
+ * when it is returned. */
+async function cluster(t, { masters = 3, replicas = 1, password, lines = [], tls } = {}) {
   const servers = [];
   for (let i = 0; i < masters * (1 + replicas); i++) {
     const server = new Server(t, 'redis', ['cluster-enabled yes', `cluster-node-timeout ${NODE_TIMEOUT}`, 'cluster-require-full-coverage no',
       'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'repl-backlog-ttl 0',
-      ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : []), ...lines], await clusterPort());
+      ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : []), ...(tls ? ['tls-cluster yes'] : []), ...lines],
+    { port: await clusterPort(), tls });
     server.password = password;
     servers.push(await server.start());
   }

@@ -3,16 +3,17 @@
 const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
+const tls = require('node:tls');
 const { ROOT, cleanup, deadline, eventually, freePort, start, tempDir } = require('./basics');
 
-/* The few lines of RESP2 that tests need to look into a store. Errors of Redis reject. encoding: of texts, 'latin1' for
- * binary values. */
+/* The few lines of RESP2 that tests need to look into a store. Errors of Redis reject. where: as of net.connect, with a
+ * certificate as of tls.connect. encoding: of texts, 'latin1' for binary values. */
 class RedisClient {
   constructor(where, encoding = 'utf8') {
     this.encoding = encoding;
     this.waiting = [];
     this.buffer = Buffer.alloc(0);
-    this.socket = net.connect(where);
+    this.socket = where.cert ? tls.connect(where) : net.connect(where);
     this.socket.on('data', (data) => this.feed(data));
     const fail = (error) => {
       for (const { reject } of this.waiting.splice(0)) reject(error);
@@ -177,4 +178,17 @@ async function layOut(server, { shards = 16, keyPrefix = 'wslock' } = {}) {
   }
 }
 
-module.exports = { RedisClient, layOut, redis };
+/*
+ * TLS for servers of a test, all with one certificate of the authority's: {lines(port) for a configuration file, client (as of
+ * RedisClient)}. options: {files (of the servers), authClients: false if clients need no certificate}.
+ */
+function serverTls(authority, { files = authority.sign('server'), authClients = true } = {}) {
+  const own = authority.sign('look');
+  return {
+    lines: (port) => ['port 0', `tls-port ${port}`, `tls-cert-file ${files.certificate}`, `tls-key-file ${files.key}`,
+      `tls-ca-cert-file ${authority.ca}`, `tls-auth-clients ${authClients ? 'yes' : 'no'}`, 'tls-replication yes'],
+    client: { rejectUnauthorized: false, cert: fs.readFileSync(own.certificate), key: fs.readFileSync(own.key) },
+  };
+}
+
+module.exports = { RedisClient, layOut, redis, serverTls };

@@ -8,10 +8,11 @@ const { RedisClient, layOut } = require('./redis');
 const PROGRAM = process.env.WSLOCK_TEST_REDIS || 'redis-server';
 const DOWN_AFTER = 1000 * SLOW;
 
-/* Kept over a restart: its port, its data and its configuration file, which Sentinels have rewritten. */
+/* Kept over a restart: its port, its data and its configuration file, which Sentinels have rewritten. tls: of serverTls. */
 class Server {
-  constructor(t, kind, lines, port) {
+  constructor(t, kind, lines, { port, tls } = {}) {
     this.port = port;
+    this.tls = tls;
     this.dir = tempDir(t);
     this.kind = kind;
     this.lines = lines;
@@ -21,7 +22,8 @@ class Server {
   async start() {
     if (!fs.existsSync(this.file)) {
       this.port ||= await freePort();
-      fs.writeFileSync(this.file, [`port ${this.port}`, 'bind 127.0.0.1', 'save ""', `dir ${this.dir}`, ...this.lines, ''].join('\n'));
+      const ports = this.tls ? this.tls.lines(this.port) : [`port ${this.port}`];
+      fs.writeFileSync(this.file, [...ports, 'bind 127.0.0.1', 'save ""', `dir ${this.dir}`, ...this.lines, ''].join('\n'));
     }
     this.child = start(PROGRAM, [this.file, ...(this.kind === 'sentinel' ? ['--sentinel'] : [])]);
     this.child.stdout.resume();
@@ -34,7 +36,7 @@ class Server {
   }
   /* On a connection of its own: the server may have been restarted, and Sentinels close connections. */
   async command(...args) {
-    const client = new RedisClient({ port: this.port, host: '127.0.0.1' });
+    const client = new RedisClient({ port: this.port, host: '127.0.0.1', ...this.tls?.client });
     try {
       if (this.password) await client.command('AUTH', this.password);
       return await client.command(...args);
@@ -64,13 +66,13 @@ class Server {
   }
 }
 
-/* A master, which comes first, and its replicas. */
-async function replicated(t, { replicas = 1, password } = {}) {
+/* A master, which comes first, and its replicas. tls: of serverTls. */
+async function replicated(t, { replicas = 1, password, tls } = {}) {
   const common = ['repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'repl-backlog-ttl 0',
     ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : [])];
   const servers = [];
   for (let i = 0; i <= replicas; i++) {
-    const server = new Server(t, 'redis', i === 0 ? common : [...common, `replicaof 127.0.0.1 ${servers[0].port}`]);
+    const server = new Server(t, 'redis', i === 0 ? common : [...common, `replicaof 127.0.0.1 ${servers[0].port}`], { tls });
     server.password = password;
     servers.push(await server.start());
   }
@@ -80,11 +82,11 @@ async function replicated(t, { replicas = 1, password } = {}) {
 }
 
 /*
- * options: {replicas, sentinels (numbers), password (of the servers), sentinelLines (for each Sentinel's file)}. Ready
- * for a failover when it is returned. redis-sentinel is redis-server with `--sentinel`.
+ * options: {replicas, sentinels (numbers), password (of the servers), sentinelLines (for each Sentinel's file), tls (of
+ * serverTls, for all)}. Ready for a failover when it is returned. redis-sentinel is redis-server with `--sentinel`.
  */
-async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentinelLines = [] } = {}) {
-  const servers = await replicated(t, { replicas, password });
+async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentinelLines = [], tls } = {}) {
+  const servers = await replicated(t, { replicas, password, tls });
   const group = { name: 'wslock', servers, sentinels: [] };
   for (let i = 0; i < sentinels; i++) {
     group.sentinels.push(new Server(t, 'sentinel', [
@@ -93,7 +95,7 @@ async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentine
       `sentinel failover-timeout wslock ${10_000 * SLOW}`,
       ...(password ? [`sentinel auth-pass wslock ${password}`] : []),
       ...sentinelLines,
-    ]));
+    ], { tls }));
   }
   for (const sentinel of group.sentinels) await sentinel.start();
   group.config = { master: 'wslock', nodes: group.sentinels.map((s) => s.address) };

@@ -63,4 +63,19 @@ function certificate(dir, options = {}) {
   return files;
 }
 
-module.exports = { SECRET, certificate, keyPair, token };
+/* A certificate authority: {ca (file name), sign}. sign(name, {days, cn, san}) gives {certificate, key} file names. */
+function authority(dir, name = 'authority') {
+  const own = { certificate: path.join(dir, `${name}.crt`), key: path.join(dir, `${name}.key`) };
+  const openssl = (...args) => execFileSync('openssl', args, { stdio: 'ignore' });
+  openssl('req', '-x509', ...KEY_TYPES.ec, '-nodes', '-days', '2', '-keyout', own.key, '-out', own.certificate, '-subj', `/CN=${name}`);
+  const sign = (what, { days = 2, cn = what, san = 'DNS:localhost,IP:127.0.0.1' } = {}) => {
+    const files = { certificate: path.join(dir, `${what}.crt`), key: path.join(dir, `${what}.key`) };
+    openssl('req', ...KEY_TYPES.ec, '-nodes', '-keyout', files.key, '-out', `${files.key}.csr`, '-subj', `/CN=${cn}`, '-addext', `subjectAltName=${san}`);
+    openssl('x509', '-req', '-in', `${files.key}.csr`, '-CA', own.certificate, '-CAkey', own.key, '-CAcreateserial', ...validity(days),
+      '-copy_extensions', 'copy', '-out', files.certificate);
+    return files;
+  };
+  return { ca: own.certificate, sign };
+}
+
+module.exports = { SECRET, authority, certificate, keyPair, token };
