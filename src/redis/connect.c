@@ -161,7 +161,6 @@ static void on_dirty(void *ctx) {
 
 static void on_gone(void *ctx, const char *reason) {
     struct redis_link *link = ctx;
-
     char text[LINK_REASON_LEN];
 
     if (reason[0]) {

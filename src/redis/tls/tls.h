@@ -15,8 +15,8 @@ void redis_tls_destroy(struct redis_tls **tls);
  * until the next start. */
 bool redis_tls_start(struct redis_tls *tls, redisContext *c, const char *host,
                      const char **problem) MUST_CHECK;
-/* Before each read or write of a context that may have TLS: OpenSSL takes an error in its queue for
- * one of this connection, though another connection has left it there. */
+/* Before each read or write of a context that may have TLS: OpenSSL asks for an empty queue of
+ * errors, for it tells by the queue how the call went. */
 void redis_tls_clear_errors(void);
 /* Writes why a started context has failed, or is given up, to out: what was wrong with the
  * certificate or in the handshake, or else the reason, which may be "". Once for each context. */
