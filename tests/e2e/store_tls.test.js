@@ -46,7 +46,7 @@ async function keepsItsLock(ann, resourceId, token) {
 async function refused(t, redis, pattern) {
   const d = await h.newDaemon(t, { redis: null, config: config(redis) });
   d.spawn();
-  assert.deepStrictEqual(await d.end(), { code: 2, signal: null }, d.tail());
+  assert.deepStrictEqual(await d.end(), { code: 1, signal: null }, d.tail());
   assert.match(d.log.join('\n'), pattern);
 }
 
