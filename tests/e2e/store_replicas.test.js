@@ -96,7 +96,7 @@ async function shardOf(server, resourceId) {
 
 test('the master dies under grants, moves and takeovers: none that was told is lost', async (t) => {
   const group = await h.sentinelGroup(t, { replicas: 1, sentinels: 1 });
-  const more = { redis: { waitReplicas: 1 }, limits: { messagesPerSecond: 1000, messageBurst: 2000, maxRoomsPerConnection: 1000 } };
+  const more = { redis: { waitReplicas: 1 }, default: { gracePeriod: '60s' }, limits: { messagesPerSecond: 1000, messageBurst: 2000, maxRoomsPerConnection: 1000 } };
   const daemons = [await start(t, { sentinel: group.config }, { instance: 'one', ...more }), await start(t, { sentinel: group.config }, { instance: 'two', ...more })];
   const [ann, bob] = [await h.person(daemons[0], 'ann'), await h.person(daemons[1], 'bob')];
   const root = await h.person(daemons[1], 'root', { roles: ['lock-admin'] });

@@ -77,7 +77,9 @@ async function replicated(t, { replicas = 1, password, tls } = {}) {
     servers.push(await server.start());
   }
   await layOut({ command: (...args) => servers[0].command(...args) });
-  await eventually(async () => (await servers[0].command('INFO', 'replication')).split(',state=online,').length === servers.length, 'copies');
+  /* Online, and each has said how much it has: before that WAIT does not count it. */
+  await eventually(async () => (await servers[0].command('INFO', 'replication')).match(/,state=online,offset=[1-9]/g)?.length === replicas
+    || replicas === 0, 'copies');
   return servers;
 }
 
