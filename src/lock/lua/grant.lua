@@ -28,15 +28,16 @@ local function take(l, cause, fresh, ending)
   if cause then
     l[LOCK.LAST_EVENT] = now
   end
+  pack_lock(l)
   -- First: without the lock, the sweep removes it. (Redis prints a number with %.17g, which costs as much as a check.)
   call('ZADD', shard.due, format('%d', deadline(l)), 'r:' .. resource)
-  if was_free then
-    call('HSET', KEYS[KEY.HELD], match(resource, '^.*:(.*)$'), '')
-  end
-  write_lock(KEYS[KEY.LOCK], l)
-  if cause then
+  if cause then -- before the lock: its rights are then known
     publish(ending and EVENT_LOCK.ENDED or EVENT_LOCK.LOCK, KIND.LOCK, resource, session, cause,
       ARRAY.LOCK, l[LOCK.PACKED], ending)
   end
+  if was_free then
+    call('HSET', KEYS[KEY.HELD], match(resource, '^.*:(.*)$'), '')
+  end
+  call('SET', KEYS[KEY.LOCK], l[LOCK.PACKED])
   return previous
 end

@@ -42,8 +42,8 @@ end
 
 -- What may follow the first write of a call if nobody waits for the lock and nothing is due. A command that is left out
 -- is the first write, or was run before it.
-local function may_grant(key) -- after ZADD and HSET
-  return may('set', key, '0') and may('xadd', key, '0', '0', '0')
+local function may_grant(key) -- after ZADD, HSET of the tick, and XADD
+  return may('set', key, '0')
 end
 
 local function may_renew(key) -- after SET

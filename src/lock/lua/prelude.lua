@@ -110,13 +110,17 @@ local function read_lock(key)
 end
 
 -- The items up to QUEUED take 59 bytes, each always at the same place: heartbeat.lua relies on it.
-local function write_lock(key, l)
+local function pack_lock(l)
   l[LOCK.PACKED] = struct_pack('>BI8BI8BI8BI8BI8BI8BBBI2BI2c0BI2c0BI2c0BI2c0BI2c0BI2c0BI8BBI2c0',
     207, l[LOCK.TOKEN], 207, l[LOCK.SINCE], 207, l[LOCK.EXPIRES], 207, l[LOCK.IDLE], 207, l[LOCK.UNTIL],
     207, l[LOCK.LAST_EVENT], l[LOCK.DIRTY], l[LOCK.MADE], 205, l[LOCK.QUEUED], 218, #l[LOCK.STATE], l[LOCK.STATE],
     218, #l[LOCK.USER], l[LOCK.USER], 218, #l[LOCK.NAME], l[LOCK.NAME], 218, #l[LOCK.CLIENT], l[LOCK.CLIENT],
     218, #l[LOCK.POLICY], l[LOCK.POLICY], 218, #l[LOCK.TAKEOVER], l[LOCK.TAKEOVER], 207, l[LOCK.OTHER],
     l[LOCK.PROMPT], 218, #l[LOCK.PAGE], l[LOCK.PAGE])
+end
+
+local function write_lock(key, l)
+  pack_lock(l)
   call('SET', key, l[LOCK.PACKED])
 end
 
