@@ -2,8 +2,8 @@
 # Installs what is missing, builds, and runs every test; the last lines are ctest's summary.
 #
 #   tests/run.sh          about a quarter of an hour on two cores
-#   tests/run.sh --all    and all of clang-tidy, longer walks, every end-to-end test with the sanitizers
-#                         and under valgrind
+#   tests/run.sh --all    and all of clang-tidy, longer walks, faults behind Sentinels, all planted bugs, every
+#                         end-to-end test with the sanitizers and under valgrind
 #
 # With WSLOCK_TEST_REDIS=valkey-server against Valkey in place of Redis.
 #
