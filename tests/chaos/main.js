@@ -67,6 +67,7 @@ async function run(world) {
   await sleep(500);
   const settledMs = await world.settle(SETTLE_MS);
   await world.empty(SETTLE_MS);
+  await h.deadline(world.observer.caughtUp(), 'nothing changes any more', SETTLE_MS);
   await world.readAudit(AUDIT_MS);
   for (const { daemon } of world.daemons) if (daemon.running) await daemon.stop();
   await world.observer.end();

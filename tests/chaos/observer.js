@@ -69,6 +69,7 @@ class Observer {
     Object.assign(this, { history, where });
     this.keys = Array.from({ length: SHARDS }, (_, n) => `{${keyPrefix}:${n}}:audit`);
     this.last = this.keys.map(() => '0-0');
+    this.waiting = []; // for a read that brings nothing
     this.done = this.run();
   }
   async run() {
@@ -88,6 +89,7 @@ class Observer {
   }
   async read(client) {
     const streams = await client.command('XREAD', 'COUNT', 1000, 'BLOCK', BLOCK_MS, 'STREAMS', ...this.keys, ...this.last);
+    if (!streams) for (const resolve of this.waiting.splice(0)) resolve();
     for (const [key, entries] of streams ?? []) {
       const shard = this.keys.indexOf(key);
       for (const [id, fields] of entries) {
@@ -95,6 +97,10 @@ class Observer {
         this.history.add('store', { shard, by: fields[3], ...eventOf(fields[1]) });
       }
     }
+  }
+  /* Resolves when it has read all. */
+  caughtUp() {
+    return new Promise((resolve) => { this.waiting.push(resolve); });
   }
   end() {
     this.ended = true;
