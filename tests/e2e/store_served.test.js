@@ -105,7 +105,7 @@ const CAUSES = {
   'the right to INFO is withdrawn': (r) => [() => r.command('ACL', 'SETUSER', 'default', '-info'),
     () => r.command('ACL', 'SETUSER', 'default', '+info'), /"default" has no right to info$/],
   'rights withdrawn by category': (r) => [() => r.command('ACL', 'SETUSER', 'default', '-@stream', '-@sortedset'),
-    () => r.command('ACL', 'SETUSER', 'default', '+@all'), /no right to xread, zcard, (?=.*\bzscore, )(?=.*\bxrange, )(?=.*\bxadd$)/],
+    () => r.command('ACL', 'SETUSER', 'default', '+@all'), /no right to xadd, xrange, xread, xtrim, zadd, .*, zscore$/],
   'out of memory': (r) => [() => r.command('CONFIG', 'SET', 'maxmemory', 1), () => r.command('CONFIG', 'SET', 'maxmemory', 0), /OOM/],
   'without enough replicas': (r) => [() => r.command('CONFIG', 'SET', 'min-replicas-to-write', 1),
     () => r.command('CONFIG', 'SET', 'min-replicas-to-write', 0), /NOREPLICAS/],

@@ -3,7 +3,7 @@
 -- those that it sends itself. Runs none of them, and so has no prelude.
 -- KEYS: 1 a key of any shard; in a Cluster none, so that any node answers. Arguments: 1 that key, 2 'wait' if the
 -- caller waits for replicas, else ''.
--- Reply: an array of the names of the missing ones.
+-- Reply: an array of the names of the missing ones, sorted.
 -- Events: none.
 local key = ARGV[1]
 local needed = {
@@ -22,4 +22,5 @@ for _, command in ipairs(needed) do
     table.insert(missing, command[1] == 'function' and 'function|load' or command[1])
   end
 end
+table.sort(missing)
 return missing
