@@ -188,6 +188,7 @@ test('time limits and AbortSignal', async (t) => {
   stop.abort(new Error('changed my mind'));
   assert.strictEqual((await h.rejection(section.edit({ signal: stop.signal }))).message, 'changed my mind');
   assert.strictEqual(section.lock.state, 'free', 'nothing was sent');
+  assert.strictEqual((await section.status({ timeoutMs: undefined, signal: undefined })).lock.state, 'free', 'the default limit');
 
   wire.hold();
   const late = new AbortController();

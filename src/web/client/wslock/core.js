@@ -88,7 +88,7 @@ export class Core {
   }
 
   limit(options, what, run) {
-    return limit(this.platform, { timeoutMs: this.options.timeoutMs, ...options }, what, run);
+    return limit(this.platform, { ...options, timeoutMs: options.timeoutMs ?? this.options.timeoutMs }, what, run);
   }
 
   // Later, unless the connection ends before.
