@@ -80,9 +80,19 @@ async function savingApplication(t, store, env, policy) {
   const { application } = await importFrom(dir, 'application.mjs');
   const { Saver } = await importFrom(dir, 'saver.mjs');
   const { editor } = await importFrom(dir, 'editor.mjs');
-  /* Signed in is whom the path names. Tickets may be said to have expired. */
+  /* Signed in is whom the path names. Tickets may be said to have expired. The next opening waits for gate.before, and its answer for
+     gate.after. */
   const app = express();
   const expired = new Set();
+  const gate = {};
+  app.use(async (req, res, next) => {
+    const { before, after } = req.path.endsWith('/open') ? gate : {};
+    const { end } = res;
+    if (after) res.end = (...last) => after.then(() => end.apply(res, last));
+    if (before || after) gate.before = gate.after = null;
+    await before;
+    next();
+  });
   app.use((req, res, next) => {
     if (expired.has(req.headers['wslock-ticket'])) res.status(401).json({ error: { code: 'TICKET_EXPIRED', message: 'it has expired' } });
     else next();
@@ -94,7 +104,7 @@ async function savingApplication(t, store, env, policy) {
     documents, keysUrl: d.url('/.well-known/wslock-jwks.json').replace(/^ws/, 'http'), signIn: (req, res, next) => next(),
   }));
   app.use((error, req, res, next) => res.status(error.status ?? 500).json({ error: { code: 'OWN', message: error.message } }, next));
-  return { t, d, dir, env: { ...env, RESOURCE }, documents, Saver, editor, expired, base: await serve(t, app) };
+  return { t, d, dir, env: { ...env, RESOURCE }, documents, Saver, editor, expired, gate, base: await serve(t, app) };
 }
 
 const section = (base, user) => `${base}/as/${user}/documents/report/findings`;
@@ -352,6 +362,12 @@ async function editorWorks(s) {
       page.field.value = text;
       return page.field.dispatchEvent(new Event('input'));
     };
+    const opening = page.saver.open.bind(page.saver);
+    page.opened = [];
+    page.saver.open = (lock) => {
+      page.opened.push(opening(lock));
+      return page.opened.at(-1);
+    };
     page.edit = async () => {
       const { previous } = await page.section.edit();
       await eventually(() => !page.field.readOnly, `${user} may type`);
@@ -373,6 +389,26 @@ async function editorWorks(s) {
   ann.section.keepDraft('Ann, unsaved', '1'); // without the lock
   await ann.edit();
   assert.deepStrictEqual([ann.field.value, ann.offers], ['Ann and Ben', [[], [['conflict', 'Ann, unsaved']]]]);
+  await ann.release();
+
+  // The opening for a lock that has gone is refused or answered late: the newer lock's text and saves stay as they are.
+  for (const late of ['before', 'after']) {
+    let go;
+    s.gate[late] = new Promise((resolve) => { go = resolve; });
+    ben.opened = [];
+    await ben.section.edit();
+    await eventually(() => !s.gate[late], 'the first opening is on its way');
+    await ben.section.release();
+    await ben.edit();
+    ben.type(`Ben, ${late}`);
+    const saved = await ben.saver.running;
+    go();
+    assert.strictEqual((await ben.opened[0]).outcome, 'superseded');
+    assert.deepStrictEqual([ben.field.value, ben.field.readOnly, ben.saver.base], [`Ben, ${late}`, false, saved.revision]);
+    ben.type(`Ben, ${late}, and more`);
+    assert.deepStrictEqual(await ben.saver.running, { outcome: 'saved', revision: saved.revision + 1 });
+    await ben.release();
+  }
 }
 
 module.exports = {
