@@ -221,6 +221,81 @@ test('time limits and AbortSignal', async (t) => {
   assert.strictEqual((await section.edit()).outcome, 'granted', 'connect() opens it again');
 });
 
+/* Everything takes a while, also the answers. */
+test('what comes for an earlier request is kept where the same is asked again', { concurrency: 3 }, async (t) => {
+  const { d, open } = await hall(t);
+  const slow = async (t, user) => {
+    const wire = await h.proxy(t, d.port);
+    const client = await open(user, { url: `ws://127.0.0.1:${wire.port}/ws` });
+    await client.connect();
+    wire.delay(150);
+    return client;
+  };
+  /* Asked, given up, asked again before the first answer. */
+  const twice = async (client, event, ask) => {
+    const end = new AbortController();
+    const sent = h.next(client, 'frame', ({ text }) => text.includes(event));
+    const first = h.rejection(ask({ signal: end.signal }));
+    await sent;
+    end.abort();
+    assert.strictEqual((await first).name, 'AbortError');
+    return ask({});
+  };
+  await h.together(t, {
+    'edit() as a lock': async (t) => {
+      const ann = await slow(t, 'la');
+      const section = ann.section('deny:again');
+      await section.view();
+      const lost = [];
+      section.on('lost', (loss) => lost.push(loss));
+      const { fence } = await twice(ann, 'lock:acquire', (options) => section.edit(options));
+      assert.strictEqual((await section.status()).lock.state, 'held');
+      assert.deepStrictEqual([section.state, section.fence, lost], ['editing', fence, []]);
+    },
+    'edit() as a place in the queue': async (t) => {
+      await (await open('qx')).section('queue:again').edit();
+      const ben = await slow(t, 'qy');
+      const section = ben.section('queue:again');
+      await section.view();
+      assert.strictEqual((await twice(ben, 'lock:acquire', (options) => section.edit(options))).position, 1);
+      assert.strictEqual((await section.status()).lock.queueLength, 1);
+      assert.strictEqual(section.position, 1);
+    },
+    'request()': async (t) => {
+      const holder = (await open('rx')).section('ask:again');
+      await holder.edit();
+      const ben = await slow(t, 'ry');
+      const section = ben.section('ask:again');
+      await section.view();
+      await twice(ben, 'lock:request', (options) => section.request('please', options)).catch(() => {});
+      await section.status();
+      assert.deepStrictEqual([holder.requests.length, section.asked?.requestId], [1, holder.requests[0]?.requestId]);
+    },
+  });
+});
+
+test('leave() without an answer: the next connection does not join again', async (t) => {
+  const { d, open } = await hall(t, { default: { gracePeriod: '20s' } });
+  const wire = await h.proxy(t, d.port);
+  const ann = await open('ann', { url: `ws://127.0.0.1:${wire.port}/ws` });
+  for (const how of ['lost', 'given up']) {
+    const section = ann.section(`document:${how.replace(' ', '-')}`);
+    await section.edit();
+    wire.swallow('up');
+    const sent = h.next(ann, 'frame', ({ text }) => text.includes('resource:leave'));
+    const left = h.rejection(section.leave({ timeoutMs: how === 'lost' ? 60_000 : 50 }));
+    await sent;
+    if (how === 'given up') assert.strictEqual((await left).code, 'TIMEOUT');
+    wire.swallow('none');
+    wire.cut();
+    if (how === 'lost') assert.strictEqual((await left).code, 'CONNECTION_LOST');
+    const again = h.next(ann, 'connection', ({ state }) => state === 'connected');
+    await again;
+    assert.strictEqual((await section.status()).lock.state, 'grace');
+    assert.deepStrictEqual([section.joined, section.fence, section.resuming, section.state], [false, null, false, 'reading']);
+  }
+});
+
 test('bad input is refused before anything is sent', async (t) => {
   const getToken = () => 'x';
   const make = (options) => () => new WslockClient(options);

@@ -66,6 +66,6 @@ export class Belief {
   }
 
   end() {
-    Object.assign(this, { held: false, here: false, policy: null, answered: 0, expires: 0, bound: Infinity, stopped: false, givenAt: -Infinity });
+    Object.assign(this, { held: false, here: false, policy: null, expires: 0, stopped: false, givenAt: -Infinity });
   }
 }

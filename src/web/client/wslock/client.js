@@ -5,8 +5,6 @@ import { callback, duration, fail, oneOf, options as checkOptions, requestOption
 import { Section } from "./section.js";
 
 const OPTIONS = ["url", "getToken", "storage", "storageKey", "activity", "idleAfterMs", "timeoutMs", "presence", "platform"];
-const IDLE_MS = 60_000;
-const TIMEOUT_MS = 10_000;
 
 export class WslockClient {
   #core;
@@ -40,7 +38,7 @@ export class WslockClient {
   }
 
   async close() { this.#core.close(); }
-  disconnect() { this.#core.disconnect(); }
+  disconnect() { this.#core.connection.stop(); }
   touch() { this.#core.touch(); }
   check() { this.#core.check(); }
 
@@ -65,8 +63,8 @@ function checked(given) {
     url: address(url, platform.location ?? globalThis.location),
     activity: oneOf("activity", options.activity ?? "input", ["input", "manual", "always"]),
     presence: oneOf("presence", options.presence ?? "diff", ["diff", "none"]),
-    idleAfterMs: duration("idleAfterMs", options.idleAfterMs, IDLE_MS),
-    timeoutMs: duration("timeoutMs", options.timeoutMs, TIMEOUT_MS),
+    idleAfterMs: duration("idleAfterMs", options.idleAfterMs, 60_000),
+    timeoutMs: duration("timeoutMs", options.timeoutMs, 10_000),
   };
 }
 

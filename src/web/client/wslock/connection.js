@@ -5,7 +5,7 @@ import { WslockError, serverError } from "./error.js";
 import { FINAL_CLOSES } from "./events.js";
 
 const ANSWER_MS = 5000; // what has had no answer by then: the connection is gone
-const SLOW = new Set(["lock:takeover"]); // answered when the audit is on disk
+const SLOW = "lock:takeover"; // answered when the audit is on disk
 const LATER_ATTEMPT = 4; // 4429: the first pause is up to 16 s
 const STEADY_MS = 10_000; // a connection that has lived so long was no failed attempt
 const redact = (text) => text.replace(/"(token|ticket)":\s*"[^"]*"/g, '"$1":"…"');
@@ -39,9 +39,7 @@ export class Connection {
   get silent() { return this.silentAt <= this.#core.clock.now(); }
 
   get silentAt() {
-    let oldest = Infinity;
-    for (const { at, event } of this.#sent.values()) if (!SLOW.has(event)) oldest = Math.min(oldest, at);
-    return oldest + ANSWER_MS;
+    return ANSWER_MS + Math.min(...[...this.#sent.values()].map(({ at, event }) => (event === SLOW ? Infinity : at)));
   }
 
   // Once more at once, where it was waiting or had ended.
@@ -148,6 +146,7 @@ export class Connection {
       return;
     }
     this.#socket = socket;
+    this.#drainMs = undefined;
     this.#sent.set("open", { at: this.#core.clock.now(), event: "open" });
     this.#core.check();
     socket.onopen = () => {
@@ -176,7 +175,7 @@ export class Connection {
 
   #heard(entry, data) {
     this.answered = Math.max(this.answered ?? entry.at, entry.at); // a slow reply may come behind later ones
-    if (Number.isSafeInteger(data.serverTime) && !SLOW.has(entry.event)) this.serverClock = { at: entry.at, serverTime: data.serverTime };
+    if (Number.isSafeInteger(data.serverTime) && entry.event !== SLOW) this.serverClock = { at: entry.at, serverTime: data.serverTime };
     this.#core.heard(this.answered);
   }
 
@@ -202,15 +201,16 @@ export class Connection {
     const isFinal = FINAL_CLOSES.has(code);
     this.state = isFinal ? "closed" : "waiting";
     if (this.#connectedAt !== null && this.#core.clock.now() - this.#connectedAt > STEADY_MS) this.#attempt = 0;
+    const ended = this.#generation + 1;
     this.#end();
     if (code === 4401) this.#core.tokens.rejected = true;
     if (code === 4429) this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
+    if (ended !== this.#generation) return; // a listener has called start()
     if (isFinal) this.#set("closed", { code, reason });
     else this.#wait({ code, reason }, this.#drainMs, this.#drainMs >= 0 || code === 4429);
   }
 
   #wait(more, ms = backoff(this.#core.platform, this.#attempt++), isAsked = false) {
-    this.#drainMs = undefined;
     this.#isAsked = isAsked;
     this.#core.platform.clearTimeout(this.#retry);
     this.#retryAt = this.#core.clock.now() + ms;

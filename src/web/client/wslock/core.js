@@ -4,7 +4,7 @@ import { Clock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Drafts } from "./drafts.js";
 import { Emitter } from "./emitter.js";
-import { WslockError } from "./error.js";
+import { closedError } from "./error.js";
 import { CLIENT_EVENTS, SECTION_EVENTS } from "./events.js";
 import { limit, settle } from "./limit.js";
 import { watchPage } from "./page.js";
@@ -83,10 +83,6 @@ export class Core {
     this.tab.release();
   }
 
-  disconnect() {
-    this.connection.stop();
-  }
-
   limit(options, what, run) {
     return limit(this.platform, { ...options, timeoutMs: options.timeoutMs ?? this.options.timeoutMs }, what, run);
   }
@@ -110,7 +106,7 @@ export class Core {
   }
 
   saveFence(id, fence) {
-    this.session.set(this.#fenceKey(id), fence === null ? null : String(fence));
+    this.session.set(this.#fenceKey(id), fence && String(fence));
   }
 
   // ---- clocks ----
@@ -131,12 +127,11 @@ export class Core {
   }
 
   #nextPing() {
-    const liveness = this.joined.map((section) => section.livenessMs ?? PING_MS);
-    return liveness.length ? this.connection.lastSent + Math.min(PING_MS, ...liveness) * 0.9 : Infinity;
+    return this.connection.lastSent + Math.min(...this.joined.map((section) => Math.min(PING_MS, section.livenessMs))) * 0.9;
   }
 
   #nextBeat() {
-    return Math.min(Infinity, ...this.joined.map((section) => section.nextBeat()));
+    return Math.min(...this.joined.map((section) => section.nextBeat()));
   }
 
   #schedule() {
@@ -251,8 +246,4 @@ export class Core {
     if (this.asleep) this.connection.start();
     this.asleep = false;
   }
-}
-
-function closedError() {
-  return new WslockError("CLOSED", "the client is closed");
 }

@@ -25,9 +25,8 @@ export class Drafts {
   leave(id) {
     const own = this.#own(id);
     const draft = this.#storage.get(own);
-    if (draft === null) return;
     this.#storage.set(own, null); // first: the storage may be full
-    this.#storage.set(`${own}.${this.#left++}`, draft);
+    if (draft !== null) this.#storage.set(`${own}.${this.#left++}`, draft);
   }
 
   keep(id, text, baseRevision) {

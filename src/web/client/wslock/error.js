@@ -7,15 +7,14 @@ const RESOURCE = /^([a-z][a-z0-9-]{0,63}:[A-Za-z0-9._~-]{1,128})(:[A-Za-z0-9._~-
 export class WslockError extends Error {
   constructor(code, message, data = {}) {
     super(message);
-    this.name = "WslockError";
-    this.code = code;
-    this.data = data;
-    this.retryAfterMs = data.retryAfterMs ?? null;
+    Object.assign(this, { name: "WslockError", code, data, retryAfterMs: data.retryAfterMs ?? null });
   }
 }
 
 // What the server answers with.
 export const serverError = (data) => new WslockError(data.code, data.message, data);
+
+export const closedError = () => new WslockError("CLOSED", "closed or left");
 
 export function fail(text) {
   throw new TypeError(`wslock: ${text}`);
@@ -37,7 +36,7 @@ export function string(name, value) {
 export function text(name, value, min, max) {
   const { length } = [...string(name, value)];
   if (length < min || length > max) fail(`${name} must have ${min} to ${max} characters`);
-  if (/[\ud800-\udfff]/u.test(value) || value.includes("\0")) fail(`${name} has an invalid character`);
+  if (/[\ud800-\udfff]/u.test(value) || value.includes("\0")) fail(`${name}: invalid character`);
   return value;
 }
 
@@ -63,7 +62,7 @@ export function callback(name, value) {
 
 export function duration(name, value, whenMissing) {
   if (value === undefined) return whenMissing;
-  if (!Number.isFinite(value) || value <= 0 || value > LONGEST_MS) fail(`${name} must be milliseconds above 0 and at most ${LONGEST_MS}`);
+  if (!Number.isFinite(value) || value <= 0 || value > LONGEST_MS) fail(`${name} must be above 0 and at most ${LONGEST_MS} ms`);
   return value;
 }
 

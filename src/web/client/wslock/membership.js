@@ -1,7 +1,7 @@
 // A section's side of the connection: joining, and what the server's messages do to the room and the lock.
 
 import { backoff } from "./backoff.js";
-import { WslockError, serverError } from "./error.js";
+import { WslockError, closedError, serverError } from "./error.js";
 import { Holding } from "./holding.js";
 import { settle } from "./limit.js";
 import { Room } from "./room.js";
@@ -23,6 +23,7 @@ export class Membership {
   #followUp = false; // what a join as editor brought is still to come
   #waiters = new Set();
   #editWaiters = new Set();
+  #newest = {}; // request → the wait of the last one: where it goes on, what comes for an earlier one is wanted after all
   #toldState = "reading";
   joined = false;
   lastLoss = null;
@@ -45,18 +46,22 @@ export class Membership {
 
   // Resolves when joined.
   async join(wait) {
+    const wasWatching = this.#watching;
     this.#watching = true;
     this.use();
     if (this.joined) return;
-    await this.#core.ready();
+    await this.#core.ready().catch((error) => {
+      this.#watching = wasWatching;
+      throw error;
+    });
     if (this.joined || wait.abandoned) return;
-    if (!this.#watching) throw left();
+    if (!this.#watching) throw closedError();
     const joined = new Promise((resolve, reject) => this.#waiters.add({ resolve, reject }));
     if (!this.#joining) this.#join();
     await joined;
   }
 
-  // {event, data}: what lock:acquire would have brought.
+  // {event, data}: what lock:acquire brings, or would have brought.
   async joinAsEditor(wait) {
     const waiter = { wait };
     const answer = new Promise((resolve, reject) => Object.assign(waiter, { resolve, reject }));
@@ -65,7 +70,7 @@ export class Membership {
     try {
       await this.join(wait);
       if (!this.#editWaiters.has(waiter) || this.#followUp) return await answer;
-      return await this.request("lock:acquire", {}, wait); // a join as viewer was under way
+      return await this.request("lock:acquire", {}, wait); // it was joined, or a join as viewer was under way
     } finally {
       this.#editWaiters.delete(waiter);
     }
@@ -85,6 +90,8 @@ export class Membership {
     if (wait.abandoned) return new Promise(() => {}); // its caller has been told
     const { connection } = this.#core;
     if (!connection.connected) throw new WslockError("CONNECTION_LOST", "connection lost");
+    this.#newest[event] = wait;
+    if (event === "resource:leave") this.#watching = false; // also where no answer comes
     const reply = connection.request(event, data, { section: this, wait });
     return GIVES.has(event) || data.action === "APPROVE" ? this.#giveAway(reply) : reply;
   }
@@ -94,6 +101,7 @@ export class Membership {
     this.holding.belief.giveAway();
     this.#tell();
     return reply.catch((error) => {
+      this.#watching ||= this.joined;
       this.ask();
       throw error;
     });
@@ -110,7 +118,7 @@ export class Membership {
 
   end() {
     this.#watching = this.joined = false;
-    this.#reject(left());
+    this.#reject(closedError());
     this.room.reset();
     this.letGo();
   }
@@ -122,6 +130,7 @@ export class Membership {
   }
 
   disconnected() {
+    if (this.joined && !this.#watching) this.end(); // it was leaving
     this.joined = this.#joining = this.#followUp = false;
     this.room.disconnect();
     this.holding.belief.doubt();
@@ -158,7 +167,7 @@ export class Membership {
   async renew(wait) {
     await this.join(wait);
     if (this.holding.fence === null) throw new WslockError("NOT_HOLDER", "no lock");
-    return this.#send("lock:heartbeat", this.holding.beat(), wait);
+    return this.#send("lock:heartbeat", this.joined && !wait.abandoned && this.holding.beat(), wait);
   }
 
   unload() {
@@ -167,12 +176,12 @@ export class Membership {
 
   get livenessMs() {
     const { held, stopped, policy } = this.holding.belief;
-    return held || stopped ? policy.livenessMs : null;
+    return held || stopped ? policy.livenessMs : Infinity;
   }
 
   // entry: of the request that this answers; undefined: an event that the server started.
   receive(event, data, entry) {
-    if (entry?.wait?.abandoned && this.#undo(event, data)) return;
+    if (entry?.wait?.abandoned && this.#newest[entry.event].abandoned && this.#undo(event, data)) return;
     if (!entry && this.#followUp && FOLLOW_UPS.has(event) && this.#takeFollowUp(event, data)) return;
     const more = this.#apply(event, data, entry);
     this.#tell(event, data, more);
@@ -208,7 +217,7 @@ export class Membership {
 
   #joinRefused(data) {
     const error = serverError(data);
-    const isAwaited = this.#waiters.size + this.#editWaiters.size > 0;
+    const isAwaited = this.#waiters.size + this.#editWaiters.size;
     this.#joining = false;
     this.#reject(error);
     if (!isAwaited) this.#core.problem(error);
@@ -237,7 +246,7 @@ export class Membership {
 
   #notResumed({ reason, retryAfterMs }) {
     if (reason === "RECOVERING" || retryAfterMs !== undefined) this.#joinLater(retryAfterMs);
-    else this.#tell(null, null, this.#lose({ reason: "NOT_HELD" }));
+    else this.disown();
   }
 
   #giveBack(event, data) {
@@ -256,7 +265,7 @@ export class Membership {
       "lock:requested": this.room.asked === null && ["lock:request_cancel", { requestId }],
       "lock:takeover_pending": ["lock:takeover_cancel", { requestId }],
     }[event] || [];
-    if (undoing) this.#send(undoing, about, {}).catch(() => {});
+    if (undoing) this.#send(undoing, about, { reason: "RELEASED" }).catch(() => {});
     return Boolean(undoing);
   }
 
@@ -277,7 +286,7 @@ export class Membership {
     "resource:policy": (data) => this.holding.belief.adopt(data.policy),
     "lock:acquired": (data, entry) => this.#granted(data, entry),
     "lock:renewed": (data, entry) => this.#granted(data, entry),
-    "lock:released": (data, entry) => entry && this.letGo(),
+    "lock:released": (data, entry) => entry && (entry.wait.reason ? this.#lose(entry.wait) : this.letGo()),
     "lock:expiring": () => {
       this.holding.expiring = true;
       if (!this.holding.isUsed) this.#askSave("expiry", this.holding.belief.expires);
@@ -348,8 +357,4 @@ export class Membership {
   #reject(error) {
     for (const waiters of [this.#waiters, this.#editWaiters]) settle(waiters, ({ reject }) => reject(error));
   }
-}
-
-function left() {
-  return new WslockError("CLOSED", "left");
 }

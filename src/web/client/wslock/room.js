@@ -109,7 +109,7 @@ const REDUCERS = {
     room.viewers = data.viewers;
   },
   "lock:acquired": (room) => {
-    Object.assign(room, { queue: null, turnUntil: null, claimUntil: null, asked: null, takingOver: null });
+    room.queue = room.turnUntil = room.claimUntil = room.asked = room.takingOver = null;
   },
   "lock:lost": (room) => {
     room.requests.clear();

@@ -77,7 +77,7 @@ export class Section {
     const { takeOwn, ...given } = requestOptions(options, "takeOwn");
     flag("takeOwn", takeOwn);
     this.#core.touch();
-    const run = takeOwn || this.joined
+    const run = takeOwn
       ? (wait) => this.#member.request("lock:acquire", { takeOwn }, wait)
       : (wait) => this.#member.joinAsEditor(wait);
     return this.#outcome(await this.#core.limit(given, "edit()", run));
@@ -155,6 +155,7 @@ export class Section {
   keepDraft(draft, baseRevision) {
     string("text", draft);
     checkRevision(baseRevision);
+    this.#core.touch();
     this.#setDirty(true);
     return this.#core.drafts.keep(this.id, draft, baseRevision);
   }
@@ -165,12 +166,11 @@ export class Section {
     string("text", written);
     const { drafts } = this.#core;
     const draft = drafts.current(this.id);
-    if (draft && draft.text !== written) {
-      drafts.keep(this.id, draft.text, revision);
-      return;
+    if (draft && draft.text !== written) drafts.keep(this.id, draft.text, revision);
+    else {
+      drafts.end(this.id);
+      this.#setDirty(false);
     }
-    drafts.end(this.id);
-    this.#setDirty(false);
   }
 
   drafts() {
@@ -188,7 +188,7 @@ export class Section {
 
   #setDirty(dirty) {
     this.#member.holding.dirty = dirty;
-    this.#core.touch();
+    this.#core.check();
   }
 
   #withTime(open) {

@@ -36,7 +36,7 @@ export class Tokens {
         const token = await this.get("expiring");
         if (run !== this.#refreshing) return;
         if ((await send(token)).tokenExpiresAt > expiresAt) break;
-        throw new WslockError("TOKEN_UNAVAILABLE", "the token is no newer");
+        throw new WslockError("TOKEN_UNAVAILABLE", "no newer token");
       } catch (error) {
         if (run !== this.#refreshing) return;
         if (/^TOKEN_(EXPIRED|INVALID)$/.test(error.code)) this.rejected = true;
