@@ -105,6 +105,18 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
     return true;
 }
 
+/* The server has all entries that were read: the next round covers them too. */
+static void note_last(struct shard *s, const struct redis_reply *entries) {
+    const struct redis_reply *last = redis_reply_at(entries, redis_reply_count(entries) - 1);
+    struct str id;
+    int64_t tick;
+
+    if (redis_reply_str(redis_reply_at(last, 0), &id) && stream_id_read(id, &tick) &&
+        tick > s->tick) {
+        s->tick = tick;
+    }
+}
+
 static void take_stream(struct shard *s, const struct redis_reply *entries, size_t *news) {
     struct feed *feed = s->feed;
     bool others_lacked = feed->lacked;
@@ -115,6 +127,9 @@ static void take_stream(struct shard *s, const struct redis_reply *entries, size
     feed->lacked = false;
     for (size_t i = 0; i < count && !feed->lacked; i++) {
         whole = take_entry(s, redis_reply_at(entries, i), &last, &missed, news) && whole;
+    }
+    if (feed->lacked) {
+        note_last(s, entries);
     }
     feed->lacked = feed->lacked || others_lacked;
     if (!whole) {
@@ -224,7 +239,9 @@ static void on_replicated(struct replicas_wait *wait, bool ok) {
         script_keep_problem(feed->problem, "too few replicas have the last ones");
         away(feed);
         note_away(feed);
-        replicas_await(feed->node, &feed->wait);
+        feed->reading = false; /* read again after a pause: a round may fail at once */
+        wheel_set(feed->node->store->wheel, &feed->retry_timer, at_most(feed, RETRY_MAX_MS),
+                  on_retry);
         return;
     }
     back(feed);

@@ -86,6 +86,7 @@ void node_take(struct lock_node *node, struct shard *s) {
     node->shards[node->shard_count++] = s;
     node->up = false;
     feed_create(node, &s, 1);
+    script_drop_held(s);
 }
 
 void node_create(struct lock_store *store) {

@@ -136,7 +136,7 @@ static void on_map(void *ctx, const struct redis_cluster_map *map) {
             note_no_master(s);
         } else if (redis_address_eq(master, &s->node->address)) {
             t->doubted = false;
-        } else if (s->state != SHARD_SERVING || t->doubted) {
+        } else if (s->state == SHARD_AWAY || t->doubted) {
             want(p, s, master);
         }
     }

@@ -77,12 +77,22 @@ static void on_waited(void *arg, enum redis_status status, const struct redis_re
     for (unsigned i = 0; ok && i < r->node->shard_count; i++) {
         r->node->shards[i]->replicated = r->node->shards[i]->replicating;
     }
-    if (!ok && !r->node->store->closing && log_limit_pass(&limit, 10)) {
+    if (!ok && r->link != NULL && !r->node->store->closing && log_limit_pass(&limit, 10)) {
         log_warn("store_not_replicated", LFI("replicas", count), LFI("wanted", wanted),
                  LF("error", error));
     }
     end_all(&r->asked, ok);
     begin_round(r);
+}
+
+/* A shard whose slot is here: in a Cluster another one may be moving. */
+static const struct shard *written_to(const struct lock_node *node) {
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        if (node->shards[i]->state == SHARD_SERVING) {
+            return node->shards[i];
+        }
+    }
+    return node->shards[0];
 }
 
 /* Earlier writes of the same connection are what WAIT waits for, so one is made. The reply to it
@@ -109,7 +119,7 @@ static void begin_round(struct replicas *r) {
     for (unsigned i = 0; i < r->node->shard_count; i++) {
         r->node->shards[i]->replicating = r->node->shards[i]->tick;
     }
-    const struct str write[] = {str_of("HSET"), r->node->shards[0]->keys.meta, str_of("replicas"),
+    const struct str write[] = {str_of("HSET"), written_to(r->node)->keys.meta, str_of("replicas"),
                                 str_of(r->wanted)};
     const struct str wait[] = {str_of("WAIT"), str_of(r->wanted), str_of(r->wait_ms)};
     r->running = true;
@@ -134,11 +144,14 @@ bool replicas_lack_event(const struct shard *s, const struct lock_event *event) 
         return false;
     }
     return lacks(s, &event->lock) ||
-           (event->lock.state == LOCK_STATE_RESERVED && event->rev > s->replicated);
+           ((event->lock.state == LOCK_STATE_RESERVED || event->cause == LOCK_CAUSE_RECOVERED) &&
+            event->rev > s->replicated);
 }
 
 bool replicas_lack_result(const struct shard *s, const struct lock_result *result) {
-    bool lack = is_wanted(s->node) && lacks(s, &result->lock);
+    bool lack = is_wanted(s->node) &&
+                (lacks(s, &result->lock) ||
+                 (result->lock.state == LOCK_STATE_RESERVED && result->rev > s->replicated));
 
     for (size_t i = 0; !lack && i < result->event_count; i++) {
         lack = replicas_lack_event(s, &result->events[i]);
@@ -187,7 +200,7 @@ static void on_look(struct wheel_timer *timer) {
     static const struct str info[] = {{"INFO", 4}, {"replication", 11}};
     struct replicas *r = CONTAINER_OF(timer, struct replicas, look);
 
-    if (redis_link_is_up(r->link) && !r->running) {
+    if (redis_link_is_up(r->link)) {
         redis_link_command(r->link, ARRAY_LEN(info), info, store_timeout_ms(r->node->store),
                            on_info, r);
     }

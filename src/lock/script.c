@@ -93,6 +93,7 @@ static void complete(struct script_call *call, enum redis_status status, struct 
 
 /* The caller is told nothing of a grant that a failover may lose: its outcome is unknown. */
 #define NOT_REPLICATED "too few replicas have it"
+#define HELD_MAX 65536 /* of a shard; as many calls may wait to be sent */
 
 struct held_reply {
     struct list node;
@@ -111,6 +112,7 @@ static void release_held(struct shard *s) {
             return;
         }
         list_remove(&held->node);
+        s->held_count--;
         complete(held->call, held->status, held->packed, held->error.p);
         mem_free((void *)(uintptr_t)held->packed.p);
         mem_free((void *)(uintptr_t)held->error.p);
@@ -137,6 +139,7 @@ static void hold(struct script_call *call, enum redis_status status, struct str 
     held->status = status;
     held->waits = waits;
     held->wait.done = on_replicated;
+    list_init(&held->wait.node);
     if (packed.len > 0) {
         char *copy = mem_alloc(packed.len);
 
@@ -147,9 +150,18 @@ static void hold(struct script_call *call, enum redis_status status, struct str 
         held->error = (struct str){mem_strdup(error), strlen(error)};
     }
     list_push_back(&call->shard->held, &held->node);
+    call->shard->held_count++;
     if (waits) {
         replicas_await(call->shard->node, &held->wait);
     }
+}
+
+void script_drop_held(struct shard *s) {
+    LIST_FOREACH_ENTRY(struct held_reply, held, node, &s->held) {
+        list_remove(&held->wait.node);
+        held->waits = false;
+    }
+    release_held(s);
 }
 
 /* ---- replies ---- */
@@ -211,6 +223,10 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
     bool changes = !makes_no_events && (!closes || s->window != 0);
     struct script_call *call = make_call(s, script->label, changes, done, cb);
 
+    if (s->held_count >= HELD_MAX) {
+        redis_link_decline(s->node->link, "too many replies wait for the replicas", on_reply, call);
+        return;
+    }
     redis_link_call(s->node->link, script, a->key_count, a->keys, ARRAY_LEN(argv), argv,
                     store_timeout_ms(s->store), on_reply, call);
 }

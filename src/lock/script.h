@@ -56,6 +56,8 @@ void script_send(struct shard *s, const struct redis_script *script, struct scri
                  script_done done, struct script_cb cb);
 /* Sends nothing. `done` is called with LOCK_UNAVAILABLE in a later turn of the loop. */
 void script_decline(struct shard *s, const char *why, script_done done, struct script_cb cb);
+/* The shard has moved to another node: the replies that are held count as unknown outcomes. */
+void script_drop_held(struct shard *s);
 /* Copies an error without the position in the script. error may be NULL. */
 void script_keep_problem(char out[LOCK_PROBLEM_LEN], const char *error);
 

@@ -264,8 +264,12 @@ bool shard_serves(struct shard *s) {
         return true;
     }
     log_warn("shard_lease_lapsed", LFI("shard", s->index));
-    s->state = SHARD_OPENING;
-    renew(s);
+    if (s->node->up) { /* lock_store_check_lease looks at it */
+        s->state = SHARD_OPENING;
+        renew(s);
+    } else {
+        s->store->shard_hooks->on_lapsed(s);
+    }
     return false;
 }
 
@@ -341,6 +345,7 @@ static bool forget_refused_tick(struct shard *s, const struct script_reply *repl
     log_error("shard_tick_too_far_ahead", LFI("shard", s->index), LFI("own_tick", s->tick),
               LFI("store_tick", reply->common.rev));
     s->tick = s->cursor = reply->common.rev;
+    s->replicated = s->replicating = 0;
     audit_recovery_rewind(s, reply->common.rev);
     endings_forget(s);
     return true;

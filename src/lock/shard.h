@@ -14,6 +14,8 @@ struct shard_hooks {
     void (*on_refused)(struct shard *s, const char *error);
     /* The configured server is a node of a Cluster. */
     void (*on_cluster)(struct lock_store *store);
+    /* The lease has lapsed, at a node that is not up. */
+    void (*on_lapsed)(struct shard *s);
     /* Called again and again while a node is not up. */
     void (*on_node_away)(struct lock_node *node);
 };

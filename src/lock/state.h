@@ -54,6 +54,7 @@ struct shard {
     int64_t replicated;  /* enough replicas have everything up to this tick */
     int64_t replicating; /* the same, if the round under way succeeds */
     struct list held;    /* script.c: replies that wait for the replicas, and those behind them */
+    size_t held_count;
 
     uint64_t lease_sent_ms; /* boot time when the last successful renewal was sent; 0: none */
     bool renewing;
@@ -87,7 +88,6 @@ struct clock_reading {
     uint64_t asked_ms, at_ms; /* boot times when the call was sent and the reply came */
 };
 
-/* Reads the event streams of some shards of a node, on a connection of its own (feed.c). */
 /* See replicas.h. */
 struct replicas_wait {
     struct list node;
@@ -95,6 +95,7 @@ struct replicas_wait {
     void (*done)(struct replicas_wait *wait, bool ok);
 };
 
+/* Reads the event streams of some shards of a node, on a connection of its own (feed.c). */
 struct feed {
     struct lock_node *node;
     struct shard **shards;

@@ -112,12 +112,16 @@ static void on_unusable(struct shard *s, const char *problem) {
     node_unusable(s->node, problem);
 }
 
+static void on_lapsed(struct shard *s) {
+    node_mark_away(s->node, "the lease has lapsed");
+}
+
 static void on_node_away(struct lock_node *node) {
     placement_doubt(node->store);
 }
 
-static const struct shard_hooks shard_hooks = {on_serving, on_unusable, on_refused, placement_begin,
-                                               on_node_away};
+static const struct shard_hooks shard_hooks = {on_serving,      on_unusable, on_refused,
+                                               placement_begin, on_lapsed,   on_node_away};
 
 /* ---- life ---- */
 

@@ -31,12 +31,18 @@ static int64_t confirmed_until_ms(const struct session *s) {
     return earliest;
 }
 
+bool session_is_unconfirmed(const struct session *s) {
+    return !s->told_until && confirmed_until_ms(s) != 0;
+}
+
 void session_send_degraded(struct session *s) {
     if (s->state != SESSION_READY) {
         return;
     }
     struct wire_to to = session_to(NULL, NULL);
-    session_send(s, wire_degraded(&to, confirmed_until_ms(s)));
+    int64_t until_ms = confirmed_until_ms(s);
+    s->told_until = until_ms != 0;
+    session_send(s, wire_degraded(&to, until_ms));
 }
 
 static void send_welcome(struct session *s, const struct wire_ref *ref) {

@@ -113,10 +113,19 @@ static void send_degraded(void *ctx, struct str id, void *value) {
     session_send_degraded(value);
 }
 
+static void send_degraded_again(void *ctx, struct str id, void *value) {
+    (void)ctx;
+    (void)id;
+    if (session_is_unconfirmed(value)) {
+        session_send_degraded(value);
+    }
+}
+
 static void on_degraded(void *ctx) {
     struct gateway *g = ctx;
     rooms_on_degraded(g->rooms);
-    if (g->degraded) {
+    if (g->degraded) { /* more of the store: these holders were told no time yet */
+        map_each(g->sessions, send_degraded_again, NULL);
         return;
     }
     g->degraded = true;

@@ -42,6 +42,7 @@ struct session {
     bool names_settled;                     /* client_id and page_id do not change any more */
 
     struct list memberships; /* membership.h */
+    bool told_until;         /* the last system:degraded had a time */
     size_t membership_count, leaving_count;
 
     struct list queue; /* queue.c */

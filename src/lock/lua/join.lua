@@ -28,8 +28,8 @@ if not applies[verdict] and not member and not mine and limit >= 0
   return answer('VIEWERS_FULL', 0, l, {limit = limit})
 end
 local lost
-if token ~= 0 and window == 0 and not (mine and token == l[LOCK.TOKEN]) then
-  lost = recall(user, token) or forgotten(token, 'NOT_HELD')
+if token ~= 0 and not (mine and token == l[LOCK.TOKEN]) then
+  lost = recall(user, token) or window == 0 and forgotten(token, 'NOT_HELD') or nil
 end
 if verdict == 'QUEUED' then
   need_all()
