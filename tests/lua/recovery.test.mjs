@@ -180,6 +180,18 @@ test('inside a window nothing is granted or settled; what is one’s own goes on
     has(await w.s.leave(DOC, viewing), { outcome: 'NONE', lock: { state: 'free' } });
 });
 
+test('an end that is known is told to whoever joins inside a window, one that is not is told afterwards', async () => {
+    const w = await shared();
+    const { ann, token } = await w.given('held');
+    await w.s.release(DOC, ann);
+    await replaced(w);
+    const back = w.again(ann);
+    const joined = await w.s.join(DOC, back, { token });
+    assert.notEqual(joined.window, 0);
+    has(joined, { outcome: 'NONE', joined: true, lost: { token, reason: 'RELEASED' } });
+    has(await w.s.join(DOC, w.again(ann), { token: token + 1 }), { lost: null });
+});
+
 test('a heartbeat under a token that the store has lost is not told that the lock is lost before all have reported', async () => {
     const w = await shared();
     const { ann, bob } = await w.given('held');
