@@ -31,7 +31,7 @@ const DELAYS = /^(instance|all instances|store link|clients frozen|client link)/
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '30' }, seed: { type: 'string' }, store: { type: 'string', default: 'single' },
-    scenario: { type: 'string' }, jobs: { type: 'string', default: '1' }, until: { type: 'string' }, keep: { type: 'boolean', default: false }, worker: { type: 'boolean', default: false },
+    scenario: { type: 'string' }, 'wait-replicas': { type: 'string', default: '0' }, jobs: { type: 'string', default: '1' }, until: { type: 'string' }, keep: { type: 'boolean', default: false }, worker: { type: 'boolean', default: false },
   },
 });
 
