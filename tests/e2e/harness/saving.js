@@ -391,9 +391,31 @@ async function editorWorks(s) {
   assert.deepStrictEqual([ann.field.value, ann.offers], ['Ann and Ben', [[], [['conflict', 'Ann, unsaved']]]]);
   await ann.release();
 
+  // Done while it opens: no revision is named, and nothing is waited for.
+  let go;
+  s.gate.before = new Promise((resolve) => { go = resolve; });
+  ben.opened = [];
+  await ben.section.edit();
+  await eventually(() => !s.gate.before, 'it is opened');
+  await ben.release();
+  go();
+  assert.strictEqual((await ben.opened[0]).outcome, 'superseded');
+  assert.deepStrictEqual([ben.section.fence, ben.field.readOnly], [null, true]);
+  assert.strictEqual((await ben.edit()).revision, undefined);
+
+  // A refusal ends the typing at once. The next lock offers what was typed.
+  const conflict = await request(s, 'ben', ben.section.ticket, { base: ben.saver.base, body: 'from elsewhere' });
+  assert.strictEqual(conflict.status, 200);
+  ben.type('not saved');
+  assert.strictEqual((await ben.saver.running).code, 'CONFLICT');
+  assert.deepStrictEqual([ben.field.readOnly, ben.shown.at(-1)], [true, 'CONFLICT']);
+  await ben.release();
+  await ben.edit();
+  assert.deepStrictEqual([ben.field.value, ben.offers.at(-1)], ['from elsewhere', [['conflict', 'not saved']]]);
+  await ben.release();
+
   // The opening for a lock that has gone is refused or answered late: the newer lock's text and saves stay as they are.
   for (const late of ['before', 'after']) {
-    let go;
     s.gate[late] = new Promise((resolve) => { go = resolve; });
     ben.opened = [];
     await ben.section.edit();
