@@ -8,9 +8,15 @@ export function messagesOf(tab) {
   const { connected } = tab;
   return [
     ...connection(tab), ...saving(tab),
-    ...(connected ? [...takeover(tab), ...requests(tab), ...turn(tab), ...waiting(tab), ...takingOver(tab), ...attempt(tab), ...loss(tab)] : []),
+    ...(connected ? [...ofOthers(tab), ...attempt(tab), ...loss(tab)] : []),
     ...draftMessages(tab),
   ];
+}
+
+// Without its store the server would refuse every answer.
+function ofOthers(tab) {
+  const messages = [...takeover(tab), ...requests(tab), ...turn(tab), ...waiting(tab), ...takingOver(tab)];
+  return tab.client.degraded ? messages.map((message) => ({ ...message, actions: undefined })) : messages;
 }
 
 // ---- the connection ----

@@ -171,6 +171,7 @@ export class Pane extends EventTarget {
     for (const name of ["edit", "queue", "move", "save", "release", "request", "takeover"]) this.$(`.${name}`).hidden = !names.has(name);
     for (const name of ["request", "takeover"]) if (!names.has(name)) this.#openForm(name, false);
     this.$(".urgent-choice").hidden = this.tab.section.policy?.takeover !== "request"; // else there is nothing to wait for
+    if (this.tab.section.lock.state === "free") this.wantsTakeover = false; // nobody is left to take it from
     if (this.wantsTakeover && names.has("takeover")) {
       this.wantsTakeover = false;
       this.#openForm("takeover", true);

@@ -12,7 +12,7 @@ function waiting({ queueLength }) {
   return queueLength ? ` ${queueLength} waiting.` : "";
 }
 
-// {look, text, until}: look: mine, doubt, other, free or away; until: ms that are left of it, or null.
+// {look, text, left?}: look: mine, doubt, other, free or away; left(): ms that are left of it.
 export function standing(tab) {
   const { section } = tab;
   if (tab.closed) return { look: "away", text: "This tab is closed." };
@@ -40,7 +40,7 @@ export function offered(tab) {
   const names = new Set();
   if (tab.closed) return names;
   if (section.mayEdit) names.add("save");
-  if (section.state === "editing" && tab.connected) names.add("release");
+  if (section.state === "editing" && tab.connected && !client.degraded) names.add("release");
   if (section.mayEdit || !tab.connected || client.degraded || section.resuming) return names;
   addWays(tab, names);
   return names;

@@ -5,6 +5,7 @@ import { Network } from "./faults.js";
 
 const TOUCH_MS = 2000;
 const IDLE_MS = 5000;
+const DOCUMENT_EVENTS = ["visibilitychange", "resume", "freeze"];
 const WINDOW_EVENTS = ["pagehide", "pageshow", "beforeunload", "focus", "online"];
 
 // The browser's sessionStorage, as a tab of its own would have it.
@@ -58,12 +59,14 @@ export class Tab extends EventTarget {
   #open() {
     this.window = new EventTarget();
     for (const type of WINDOW_EVENTS) this.#listen(window, type, (event) => this.#pass(type, event.persisted));
+    this.document = Object.defineProperty(new EventTarget(), "visibilityState", { get: () => document.visibilityState });
+    for (const type of DOCUMENT_EVENTS) this.#listen(document, type, () => this.document.dispatchEvent(new Event(type)));
     this.client = new WslockClient({
       getToken: ({ signal }) => fetchToken(this.person, this.network, signal),
       storageKey: "wslock-demo",
       storage: { session: sessionOf(`wslock-demo:${this.kind.type}:${this.person.id}:${this.number}`) },
       activity: "manual", idleAfterMs: IDLE_MS,
-      platform: { WebSocket: this.network.WebSocket, window: this.window },
+      platform: { WebSocket: this.network.WebSocket, window: this.window, document: this.document },
     });
     this.section = this.client.section(this.kind.resourceId);
     this.closedBy = null; // the close code that ended the connection for good
