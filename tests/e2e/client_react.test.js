@@ -75,6 +75,28 @@ test('components show a section, and leave it', async (t) => {
   await h.eventually(() => ben.section('ask:1').turn, 'nobody shows it any more: the lock ended');
   await act(() => setId(null));
   await h.eventually(() => !ann.section('ask:2').joined, 'it has left');
+  /* Of two that save, the newer one goes first: the other is asked, and in the end nobody. */
+  const watched = ann.section('ask:3');
+  let handler = null;
+  watched.onSave = (given) => {
+    handler = given;
+    return () => { if (handler === given) handler = null; };
+  };
+  const Saving = ({ name }) => e('s', null, useSection('ask:3', { onSave: () => saved.push(name) }).state);
+  let setNames;
+  function Two() {
+    const [names, set] = useState(['older', 'newer']);
+    setNames = set;
+    return e(WslockProvider, { client: ann }, names.map((name) => e(Saving, { key: name, name })));
+  }
+  await act(() => root.render(e(Two)));
+  for (const names of [['older'], []]) {
+    saved.length = 0;
+    handler({ cause: 'expiry' });
+    assert.deepStrictEqual(saved, [names.length ? 'newer' : 'older']);
+    await act(() => setNames(names));
+  }
+  assert.strictEqual(handler, null);
   const { renderToString } = require('react-dom/server');
   assert.throws(() => renderToString(e(Status)), /WslockProvider/);
   const Countdown = ({ everyMs }) => e('b', null, useCountdown(ann.section('ask:1'), everyMs));

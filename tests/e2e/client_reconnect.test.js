@@ -58,6 +58,36 @@ test('50 clients that are cut off together come back one by one', async (t) => {
   }
 });
 
+test('connect() in a listener of the loss connects once', async (t) => {
+  const d = await h.lockDaemon(t, { config: { default: { gracePeriod: '20s' } } });
+  const wire = await h.proxy(t, d.port);
+  const client = await h.wslockClient(t, { url: `ws://127.0.0.1:${wire.port}/ws`, makeToken: () => h.token() });
+  const section = client.section('document:loss');
+  await section.edit();
+  client.states.length = 0;
+  section.on('state', ({ state }) => state === 'unconfirmed' && client.connect());
+  wire.cut();
+  await h.next(section, 'state', ({ state }) => state === 'editing');
+  assert.deepStrictEqual(client.states.map(({ state }) => state), ['connecting', 'connected']);
+});
+
+test('the pause of a server that was going away is not that of the next connection', async (t) => {
+  const { server, url } = await fakeServer(t, ({ event }, send) => {
+    if (event !== 'auth') return;
+    send('welcome', welcome());
+    if (server.opened.length === 1) send('server:draining', { reconnectInMs: 60_000 }, undefined);
+  });
+  const client = await h.wslockClient(t, { url, makeToken: () => 'x' });
+  const draining = h.next(client, 'server:draining');
+  await client.connect();
+  await draining;
+  client.disconnect();
+  await client.connect();
+  const waiting = h.next(client, 'connection', ({ state }) => state === 'waiting');
+  for (const socket of server.clients) socket.terminate();
+  assert.ok((await waiting).retryInMs <= 1000);
+});
+
 test('pauses grow to 30 s, each with full jitter', async () => {
   const { backoff } = await h.wslockModule('wslock/backoff.js');
   const of = (attempt, random) => backoff({ random: () => random }, attempt);

@@ -219,6 +219,7 @@ test('time limits and AbortSignal', async (t) => {
   await code(ann.section('deny:9').view(), 'CLOSED');
   await ann.connect();
   assert.strictEqual((await section.edit()).outcome, 'granted', 'connect() opens it again');
+  assert.strictEqual(ann.section('deny:9').joined, false, 'what was refused is not joined later');
 });
 
 /* Everything takes a while, also the answers. */
@@ -399,6 +400,22 @@ test('a ticket is renewed with the lock', async (t) => {
   assert.strictEqual((await later).fence, fence, 'it waits for the connection');
   await section.release();
   await code(section.renew(), 'NOT_HOLDER');
+});
+
+test('renew() after its caller gave up tells nothing', async (t) => {
+  const { d, open } = await hall(t, { default: { gracePeriod: '20s', heartbeatInterval: '60s', lockTtl: '5m' } });
+  const wire = await h.proxy(t, d.port);
+  const [ann, ben] = [await open('ann', { url: `ws://127.0.0.1:${wire.port}/ws` }), await open('ben')];
+  const [mine, theirs] = [ann, ben].map((client) => client.section('document:renewed'));
+  await mine.edit();
+  await theirs.view();
+  wire.refuse();
+  await h.eventually(() => ann.state === 'waiting', 'it is cut off');
+  mine.dirty = true;
+  await code(mine.renew({ timeoutMs: 50 }), 'TIMEOUT');
+  wire.refuse(false);
+  await h.editing(mine);
+  await h.eventually(() => theirs.lock.dirty === true, 'the unsaved changes are told');
 });
 
 /* There is no word to the server: what it does by itself. */

@@ -210,6 +210,22 @@ test('activity: input counts, and nothing else', async (t) => {
   assert.strictEqual(saves.length, 2);
 });
 
+test('activity: what is typed counts, what is saved by itself does not', async (t) => {
+  const d = await h.lockDaemon(t, { config: { default: { lockTtl: '60s', heartbeatInterval: h.ms(1000), gracePeriod: '20s' } } });
+  const client = await h.wslockClient(t, { url: d.url(), makeToken: () => h.token(), activity: 'manual', idleAfterMs: 1 });
+  const section = client.section(ROOM);
+  await section.edit();
+  const beat = async (change) => {
+    const sent = h.next(client, 'frame', ({ direction, text }) => direction === 'out' && text.includes('lock:heartbeat'));
+    change();
+    const { active, dirty } = JSON.parse((await sent).text).data;
+    return [active, dirty];
+  };
+  assert.deepStrictEqual(await beat(() => section.keepDraft('text', 'r1')), [true, true]);
+  assert.deepStrictEqual(await beat(() => section.saved({ revision: 'r2', text: 'text' })), [false, false]);
+  assert.deepStrictEqual(await beat(() => { section.dirty = true; }), [false, true]);
+});
+
 test('activity: one key since the last heartbeat is enough for the next', async (t) => {
   const page = makePage();
   const d = await h.lockDaemon(t, { config: { default: { lockTtl: '60s', heartbeatInterval: h.ms(1000), gracePeriod: '20s' } } });

@@ -4,7 +4,7 @@ import { createContext, createElement, useCallback, useContext, useEffect, useMe
 
 const Client = createContext(null);
 const viewers = new WeakMap(); // section → how many mounted hooks watch it
-const handlers = new WeakMap(); // section → a Set of save handlers, the newest last
+const handlers = new WeakMap(); // section → {all, off}: all: a Set of save handlers, the newest last; off(): the section asks them no more
 const leaving = new WeakMap(); // section → its leave() on the way
 
 export function WslockProvider({ client, children }) {
@@ -51,12 +51,17 @@ export function useSection(id, { onSave, leave = true } = {}) {
 
 // The newest component that saves is asked; when it goes, the one before it.
 function handleSaves(section, handler) {
-  const all = handlers.get(section) ?? new Set();
-  handlers.set(section, all.add(handler));
-  const off = section.onSave((request) => [...all].at(-1)?.(request));
+  if (!handlers.has(section)) {
+    const all = new Set();
+    handlers.set(section, { all, off: section.onSave((request) => [...all].at(-1)(request)) });
+  }
+  const { all, off } = handlers.get(section);
+  all.add(handler);
   return () => {
     all.delete(handler);
-    if (all.size === 0) off();
+    if (all.size > 0) return;
+    handlers.delete(section);
+    off();
   };
 }
 

@@ -171,7 +171,7 @@ export interface WslockOptions {
   storage?: { session?: StorageLike | null; local?: StorageLike | null } | null;
   /** Separates several clients of one page in the storage. Default "wslock". */
   storageKey?: string;
-  /** input: pointer, key and touch events of the page count (default); manual: only touch(); always: as long as the client lives. */
+  /** input: pointer, key and touch events of the page count (default); manual: only touch(), edit(), claim() and keepDraft(), which count always; always: as long as the client lives. */
   activity?: "input" | "manual" | "always";
   /** How long after the last activity the user still counts as active. Default 60 s. All times are below 2^31 ms. */
   idleAfterMs?: number;
