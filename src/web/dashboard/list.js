@@ -98,6 +98,7 @@ export class List {
     this.table.fill([], this.key);
     this.element('filter').reset();
     for (const name of ['none', 'range']) say(this.element(name), '');
+    for (const name of ['first', 'previous', 'next']) this.enable(name, false);
     this.refresher.forget();
   }
 }

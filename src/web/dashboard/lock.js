@@ -127,10 +127,11 @@ function release() {
 }
 
 function take() {
-  const { state, dirty, holder } = lock;
+  const { state, dirty, holder, reservedFor } = lock;
+  const turn = reservedFor ? `${user(reservedFor)} loses the turn.` : '';
   act({
     title: `${state === 'free' ? 'Reserve' : 'Take over'} ${printable(resource)}`,
-    text: holder ? `${user(holder)} loses the lock at once${dirty ? ', and has unsaved changes' : ''}.` : '',
+    text: holder ? `${user(holder)} loses the lock at once${dirty ? ', and has unsaved changes' : ''}.` : turn,
     label: state === 'free' ? 'Reserve' : 'Take over',
     user: true,
     send: (body) => api.change('POST', `${api.lockPath(resource)}/takeover`, body),
