@@ -78,12 +78,13 @@ bool room_knows_request(const struct room_sub *sub, struct str request_id) {
             return true;
         }
     }
-    for (size_t i = 0; i < ARRAY_LEN(room->closed); i++) {
-        if (room->closed[i][0] != '\0' && str_eqz(request_id, room->closed[i])) {
-            return true;
-        }
+    return room_was_closed(room, request_id);
+}
+
+void room_note_answered(struct room_sub *sub, struct str request_id) {
+    if (sub->room != NULL) {
+        room_remember_closed(sub->room, request_id);
     }
-    return false;
 }
 
 /* ---- `pending` in replies ---- */

@@ -341,5 +341,7 @@ size_t room_joined_users(struct room_sub *sub, const struct lock_snapshot *snaps
         return users_of_snapshot(snapshot, out);
     }
     sub->presence_behind = room_events_known(room) < snapshot->before_rev;
+    /* The list may have users whom no presence message has named yet. */
+    room->snapshot_rev = room->rev > room->snapshot_rev ? room->rev : room->snapshot_rev;
     return users_of_copy(room, &snapshot->lock, self, out);
 }

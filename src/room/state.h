@@ -97,7 +97,7 @@ struct room {
     bool presence_news; /* users or the number of viewers may have changed */
     int64_t notified_viewers;
     int64_t notified_rev; /* of the room when presence was last sent */
-    int64_t snapshot_rev; /* the highest of all joins' snapshots */
+    int64_t snapshot_rev; /* the highest of what joins were told */
     struct wheel_timer presence_timer;
 
     struct wheel_timer holder_timer; /* lock:expiring, STORE_LOST */

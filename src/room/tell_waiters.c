@@ -62,8 +62,8 @@ static void tell_own(struct telling *t, struct room_waiter *rw, int64_t position
 }
 
 static void tell_received(struct telling *t, struct room_waiter *rw) {
-    if (rw->notified_sub == t->sub->seq) {
-        return;
+    if (rw->notified_sub == t->sub->seq || room_was_closed(t->room, rw->w.request_id)) {
+        return; /* closed: the feed has yet to bring the end of what its holder has answered */
     }
     rw->notified_sub = t->sub->seq;
     struct wire_to to = room_to(t->room);

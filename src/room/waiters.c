@@ -40,6 +40,15 @@ void room_remember_closed(struct room *room, struct str request_id) {
     slot[request_id.len] = '\0';
 }
 
+bool room_was_closed(const struct room *room, struct str request_id) {
+    for (size_t i = 0; i < ARRAY_LEN(room->closed); i++) {
+        if (room->closed[i][0] != '\0' && str_eqz(request_id, room->closed[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Inserts a copy by `order` and removes the tab's previous record, which is returned (or NULL). The
  * copy keeps notified_sub for the same request; keep_turn: also turn and approved. */
 static struct room_waiter *put(struct list *waiters, const struct lock_waiter *w, bool keep_turn) {

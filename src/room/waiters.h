@@ -34,6 +34,8 @@ void room_retake_waiters(struct room *room, const struct lock_snapshot *s, struc
                          struct list *replaced);
 
 void room_remember_closed(struct room *room, struct str request_id);
+/* Whether it was closed lately. */
+bool room_was_closed(const struct room *room, struct str request_id);
 /* Copies the view's takeover into the room. Returns the memory of the previous one (mem_free). */
 char *room_keep_takeover(struct room *room, struct lock_takeover *view);
 

@@ -18,6 +18,9 @@ static const char *answer(struct session *s, struct membership *m, struct call *
         return session_other_answer(s, call, &result->common);
     }
     bool takeover = call->kind == WIRE_REQ_TAKEOVER_REPLY;
+    if (!takeover && call->action != WIRE_ACTION_IGNORE) {
+        room_note_answered(&m->sub, str_of(call->request_id));
+    }
     struct wire_to to = session_to(&call->ref, m->type->policy);
     session_send(s, wire_answered(&to, takeover ? "lock:takeover_replied" : "lock:request_replied",
                                   str_of(call->request_id), wire_action_name(call->action)));

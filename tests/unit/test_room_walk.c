@@ -252,6 +252,7 @@ static void step_request(struct person *p, struct client *c) {
         char id[24];
         snprintf(id, sizeof id, "%.*s", (int)mine->request_id.len, mine->request_id.p);
         forget_id(&client_of(holder)->received, id);
+        room_note_answered(&holder->sub, str_of(id));
         if (chance(50)) {
             do_approve(p, holder->session);
         } else {

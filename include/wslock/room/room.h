@@ -126,6 +126,8 @@ void room_note_position(struct room_sub *sub, int64_t position, int64_t rev);
 int64_t room_estimated_wait_ms(const struct room_sub *sub, int64_t position, int64_t median_ms);
 /* A request or takeover of this room, open or closed lately. */
 bool room_knows_request(const struct room_sub *sub, struct str request_id);
+/* The holder has approved or denied it: it is not sent to a holder again. */
+void room_note_answered(struct room_sub *sub, struct str request_id);
 
 /* Reports every room of the shard, then calls lock_report_done. */
 void rooms_resync(struct rooms *r, unsigned shard);
