@@ -703,7 +703,7 @@ async function keyboard(t, launched) {
   await page.keyboard.press('Escape');
   await h.eventually(async () => !(await b.dialog.isVisible()));
   await b.says('There is no lock.');
-  assert.strictEqual(await page.evaluate(() => document.activeElement !== document.body), true, 'the focus is not lost with the row');
+  await h.eventually(() => page.evaluate(() => document.activeElement !== document.body), 'the focus is not lost with the row');
   await enter(page.getByRole('link', { name: 'Audit' }));
   await focused(page.getByRole('heading', { name: 'Audit of this instance' }));
   await tabTo(page.locator('#audit-records summary').first());
