@@ -1,13 +1,16 @@
 /*
- * The event feed: XREAD over the streams of all shards of a server, or of one shard in a Cluster,
- * which refuses to read several slots at once. It has a connection of its own because it blocks.
- * Every event names the one before it (`prev`). If that is not the last event taken, events were
- * missed (trimmed, or the stream was lost), and the shard is resynchronised. Events of our own
- * replies are taken from the reply if they come next; their copies in the stream are skipped.
+ * The event feed: XREAD over the streams of the shards of a server in which this instance has
+ * rooms. In a Cluster each shard has a feed: Redis refuses to read several slots at once. A feed
+ * has a connection of its own because it blocks. If a first room is opened in another shard
+ * meanwhile, the connection is made again: nothing else ends the read without more rights. Every
+ * event names the one before it (`prev`). If that is not the last event taken, events were missed
+ * (trimmed, or the stream was lost), and the shard is resynchronised. Events of our own replies are
+ * taken from the reply if they come next; their copies in the stream are skipped.
  */
 #include "feed.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "availability.h"
 #include "endings.h"
@@ -27,7 +30,52 @@
 #define RETRY_MAX_MS 1000
 #define GATHER_MS 5 /* between two reads if the first brought nothing new */
 #define HEAD_ARGS 6
+#define RESTART "another shard is read too" /* why the connection is made again */
 #define BLOCK_ARG 4
+
+static void on_retry(struct wheel_timer *timer);
+
+/* ---- which shards ---- */
+
+/* If it was not in the last read, its earlier events are skipped: no room here has missed them. */
+void lock_store_follow(struct lock_store *store, struct str resource) {
+    struct shard *s = store_shard(store, resource);
+    struct feed *feed = s->feed;
+
+    if (store->closing) {
+        return;
+    }
+    if (!feed_has_rooms(feed)) {
+        feed->read_ms = clock_boot_ms();
+        feed->away_ms = redis_link_is_up(feed->link) ? 0 : feed->read_ms;
+    }
+    if (s->room_count++ > 0) {
+        return;
+    }
+    if (!s->in_read && s->tick > s->cursor) {
+        s->cursor = s->tick;
+        s->skipped = true;
+    }
+    wheel_set(store->wheel, &feed->retry_timer, 0, on_retry);
+}
+
+void lock_store_unfollow(struct lock_store *store, struct str resource) {
+    struct shard *s = store_shard(store, resource);
+
+    if (!store->closing && --s->room_count == 0) {
+        wheel_set(store->wheel, &s->feed->retry_timer, 0, on_retry);
+    }
+}
+
+/* The read under way lacks a shard. */
+static bool lacks_shard(const struct feed *feed) {
+    for (unsigned i = 0; i < feed->shard_count; i++) {
+        if (feed->shards[i]->room_count > 0 && !feed->shards[i]->in_read) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* ---- entries ---- */
 
@@ -43,13 +91,20 @@ static void apply(struct shard *s, const struct lock_event *event) {
     const struct lock_store_callbacks *callbacks = &s->store->callbacks;
 
     s->cursor = event->rev;
+    s->skipped = false;
     s->tick = event->rev > s->tick ? event->rev : s->tick;
     metrics_add(METRIC_EVENTS, 1, NULL, NULL);
     callbacks->on_event(callbacks->ctx, event);
 }
 
+/* After a skip the position need not be the tick of an event. */
+static bool is_next(const struct shard *s, const struct lock_event *event) {
+    return event->prev == s->cursor ||
+           (s->skipped && event->prev < s->cursor && event->rev > s->cursor);
+}
+
 void feed_take_reply(struct shard *s, const struct lock_result *result) {
-    bool next = s->positioned && result->event_count > 0 && result->events[0].prev == s->cursor;
+    bool next = s->positioned && result->event_count > 0 && is_next(s, &result->events[0]);
 
     s->from_reply = true;
     for (size_t i = 0; next && i < result->event_count && !s->store->closing; i++) {
@@ -75,6 +130,7 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
     struct lock_event event;
     struct str id, packed;
     int64_t tick, expected = s->cursor;
+    bool next;
 
     if (!redis_reply_str(redis_reply_at(entry, 0), &id) || !stream_id_read(id, &tick) ||
         tick <= *last) {
@@ -97,9 +153,10 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
         s->feed->lacked = true;
         return true;
     }
+    next = is_next(s, &event);
     s->cursor = tick;
     apply(s, &event);
-    if (event.prev != expected) { /* prev below expected: the stream was replaced */
+    if (!next) { /* prev below expected: the stream was replaced */
         *missed = event.prev > expected ? event.prev : event.rev;
     }
     return true;
@@ -180,12 +237,12 @@ static void note_away(const struct feed *feed) {
 }
 
 static void away(struct feed *feed) {
-    if (feed->away_ms == 0) {
+    if (feed->away_ms == 0 && feed_has_rooms(feed)) {
         feed->away_ms = clock_boot_ms();
     }
 }
 
-/* A read succeeded. */
+/* A read succeeded, or there is nothing to read. */
 static void back(struct feed *feed) {
     struct lock_store *store = feed->node->store;
     bool was_away = feed->away_ms != 0;
@@ -211,7 +268,13 @@ static uint64_t at_most(const struct feed *feed, uint64_t ms) {
 /* ---- reading ---- */
 
 static void on_retry(struct wheel_timer *timer) {
-    feed_read(CONTAINER_OF(timer, struct feed, retry_timer));
+    struct feed *feed = CONTAINER_OF(timer, struct feed, retry_timer);
+
+    if (feed->reading && !feed->lacked && lacks_shard(feed)) {
+        feed_reset(feed, RESTART);
+    } else {
+        feed_read(feed);
+    }
 }
 
 static void refused(struct feed *feed, const char *error) {
@@ -291,26 +354,45 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
     }
 }
 
+/* Puts the shards' keys and positions into argv. Returns how many there are. */
+static unsigned put_streams(struct feed *feed) {
+    unsigned count = 0, at = 0;
+
+    for (unsigned i = 0; i < feed->shard_count; i++) {
+        feed->shards[i]->in_read = feed->shards[i]->room_count > 0;
+        count += feed->shards[i]->in_read ? 1 : 0;
+    }
+    for (unsigned i = 0; i < feed->shard_count; i++) {
+        struct shard *s = feed->shards[i];
+
+        if (s->in_read) {
+            int len = snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)s->cursor);
+
+            s->asked = s->cursor;
+            feed->argv[HEAD_ARGS + at] = s->keys.events;
+            feed->argv[HEAD_ARGS + count + at++] = (struct str){feed->ids[i], (size_t)len};
+        }
+    }
+    return count;
+}
+
 void feed_read(struct feed *feed) {
     const struct lock_store *store = feed->node->store;
-    struct str *ids = feed->argv + HEAD_ARGS + feed->shard_count;
     bool probe = feed->away_ms != 0;
 
-    if (feed->reading || store->closing || !feed_is_positioned(feed) ||
-        !redis_link_is_up(feed->link)) {
+    if (feed->reading || store->closing) {
+        return;
+    }
+    unsigned count = put_streams(feed);
+    if (count == 0 && probe) {
+        back(feed);
+    }
+    if (count == 0 || !feed_is_positioned(feed) || !redis_link_is_up(feed->link)) {
         return;
     }
     feed->argv[BLOCK_ARG] = str_of(probe ? PROBE_TEXT : feed->block);
-    for (unsigned i = 0; i < feed->shard_count; i++) {
-        struct shard *s = feed->shards[i];
-        int len = snprintf(feed->ids[i], sizeof feed->ids[i], "%lld", (long long)s->cursor);
-
-        s->asked = s->cursor;
-        feed->argv[HEAD_ARGS + i] = s->keys.events;
-        ids[i] = (struct str){feed->ids[i], (size_t)len};
-    }
     feed->reading = true;
-    redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * feed->shard_count), feed->argv,
+    redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * count), feed->argv,
                        store_timeout_ms(store) + (probe ? 0 : at_most(feed, BLOCK_MAX_MS)), on_read,
                        feed);
 }
@@ -324,7 +406,11 @@ static void on_up(void *ctx) {
 static void on_down(void *ctx, const char *reason) {
     struct feed *feed = ctx;
 
-    log_info("feed_lost", LF("reason", reason));
+    if (strcmp(reason, RESTART) == 0) {
+        log_debug("feed_restarted", LF("reason", reason));
+    } else {
+        log_info("feed_lost", LF("reason", reason));
+    }
     script_keep_problem(feed->problem, reason);
     away(feed);
 }
@@ -361,13 +447,15 @@ void feed_create(struct lock_node *node, struct shard *const *shards, unsigned c
     for (unsigned i = 0; i < count; i++) {
         feed->shards[i] = shards[i];
         shards[i]->feed = feed;
+        shards[i]->in_read = false;
     }
     list_init(&feed->wait.node);
     feed->wait.done = on_replicated;
     wheel_timer_init(&feed->retry_timer);
     snprintf(feed->block, sizeof feed->block, "%llu",
              (unsigned long long)at_most(feed, BLOCK_MAX_MS));
-    feed->away_ms = feed->read_ms = clock_boot_ms(); /* no success is expected before */
+    feed->read_ms = clock_boot_ms(); /* no success is expected before */
+    feed->away_ms = feed_has_rooms(feed) ? feed->read_ms : 0;
     connect(feed);
 }
 

@@ -42,9 +42,12 @@ struct shard {
     struct shard_keys keys;
     char *key_text;
 
-    int64_t tick;       /* the highest seen, in replies and events */
-    int64_t cursor;     /* the last event taken, from the stream or from a reply */
-    int64_t asked;      /* cursor when the stream was last read */
+    int64_t tick;   /* the highest seen, in replies and events */
+    int64_t cursor; /* the last event taken, from the stream or from a reply */
+    int64_t asked;  /* cursor when the stream was last read */
+    unsigned room_count;
+    bool in_read;       /* the feed's last read includes it */
+    bool skipped;       /* events before the cursor were skipped, and none was taken since */
     bool positioned;    /* cursor is set */
     bool from_reply;    /* the event that is being passed on comes from a reply */
     int64_t window;     /* of the last reply */
@@ -174,6 +177,8 @@ struct shard *store_shard(const struct lock_store *store, struct str resource);
 struct shard *store_any_shard(const struct lock_store *store);
 /* The position in the stream of each of its shards is known; without it events cannot be read. */
 bool feed_is_positioned(const struct feed *feed);
+/* One of its shards has rooms here: it is read. */
+bool feed_has_rooms(const struct feed *feed);
 /* For CLIENT SETNAME: heap. */
 char *node_link_name(const struct lock_node *node, const char *tail) MUST_CHECK;
 /* Between two lease renewals. */

@@ -233,14 +233,14 @@ static const struct shard *find_unserved(const struct lock_node *node) {
     return found;
 }
 
-/* NULL: the events of every shard are read. */
+/* NULL: the events of every shard with rooms are read. */
 static const struct feed *find_unread(const struct lock_node *node) {
     const struct feed *before = NULL;
 
     for (unsigned i = 0; i < node->shard_count; i++) {
         const struct feed *f = node->shards[i]->feed;
 
-        if (f != before &&
+        if (f != before && feed_has_rooms(f) &&
             (node->up ? is_stale(node, f->read_ms) : f->away_ms != 0 && feed_is_positioned(f))) {
             return f;
         }
@@ -287,7 +287,8 @@ static void mark_shards_away(struct lock_node *node, const char *cause) {
         struct shard *s = node->shards[i];
         bool expected = node->up ? s->state != SHARD_AWAY : s->state == SHARD_SERVING;
 
-        if (expected && (is_stale(node, s->served_ms) || is_stale(node, s->feed->read_ms))) {
+        if (expected && (is_stale(node, s->served_ms) ||
+                         (s->room_count > 0 && is_stale(node, s->feed->read_ms)))) {
             shard_away(s);
             found = true;
         }

@@ -62,6 +62,7 @@ void room_drop_if_done(struct room *room) {
     bool kept =
         room->synced && ((lock_is_owned(v) && v->token == room->ours) || room->departed != NULL);
     if (room->sub_count == 0 && !kept) {
+        lock_store_unfollow(room->rooms->store, room_resource(room));
         room_destroy(room);
     }
 }
@@ -96,6 +97,7 @@ static struct room *room_create(struct rooms *r, struct str resource,
     wheel_timer_init(&room->holder_timer);
     wheel_timer_init(&room->store_lost_timer);
     map_set(r->by_resource, resource, room);
+    lock_store_follow(r->store, resource);
     return room;
 }
 

@@ -71,6 +71,7 @@ struct harness {
     uv_timer_t tick;
     struct wheel *wheel;
     struct config config;
+    bool no_rooms; /* an instance follows no shard when it is opened */
     struct instance a, b;
 };
 
@@ -213,6 +214,21 @@ static inline void harness_on_fatal(void *ctx, const char *problem) {
     snprintf(i->problem, sizeof i->problem, "%s", problem);
 }
 
+/* As if it had a room in each shard. */
+static inline void harness_follow_all(struct instance *i) {
+    unsigned shards = (unsigned)i->world->config.redis.shards, found = 0;
+
+    for (unsigned n = 0; found < (1u << shards) - 1; n++) {
+        char resource[64];
+
+        snprintf(resource, sizeof resource, "followed:%u:main", n);
+        if ((found & 1u << lock_store_shard(i->store, str_of(resource))) == 0) {
+            found |= 1u << lock_store_shard(i->store, str_of(resource));
+            lock_store_follow(i->store, str_of(resource));
+        }
+    }
+}
+
 static inline void harness_open(struct harness *h, struct instance *i) {
     const struct lock_store_callbacks callbacks = {.on_event = harness_on_event,
                                                    .on_unasked = harness_on_unasked,
@@ -232,6 +248,9 @@ static inline void harness_open(struct harness *h, struct instance *i) {
     memset(i, 0, sizeof *i);
     i->world = h;
     i->store = lock_store_create(&h->loop, h->wheel, &h->config, &callbacks);
+    if (!h->no_rooms) {
+        harness_follow_all(i);
+    }
 }
 
 static inline void harness_on_tick(uv_timer_t *tick) {

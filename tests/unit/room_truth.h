@@ -66,6 +66,7 @@ struct lock_store { /* the store, and what its library knows */
     bool window;
     struct report reports[REPORTS_MAX];
     size_t report_count, done;
+    int followed; /* rooms */
 };
 
 struct world {

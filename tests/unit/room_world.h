@@ -30,6 +30,16 @@ int64_t lock_store_fed(const struct lock_store *store, struct str resource) {
     return store->fed;
 }
 
+void lock_store_follow(struct lock_store *store, struct str resource) {
+    (void)resource;
+    store->followed++;
+}
+
+void lock_store_unfollow(struct lock_store *store, struct str resource) {
+    (void)resource;
+    assert_true(store->followed-- > 0);
+}
+
 bool lock_store_window_open(const struct lock_store *store) {
     return store->window;
 }
@@ -312,6 +322,7 @@ static inline void world_destroy(struct world *w) {
         struct report r = w->store.reports[--w->store.report_count];
         report_answer(&r, &unknown);
     }
+    assert_int_equal(w->store.followed, rooms_type(w->rooms, str_of(R)) != NULL);
     rooms_destroy(&w->rooms);
     wheel_destroy(&w->wheel);
     for (size_t i = 0; i < w->kept_count; i++) {

@@ -2,6 +2,7 @@
 #include "lock_harness.h"
 
 #define R "contract:7:main"
+#define OTHER "contract:8:main"
 
 static int setup(void **state) {
     *state = harness_create();
@@ -112,6 +113,76 @@ static void a_replys_own_events_are_taken_with_it(void **state) {
     CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
     assert_int_equal(h->a.event_count, 3);
     assert_int_equal(h->a.events[2].rev, r.result.rev);
+}
+
+static bool is_xread_used(const struct harness *h) {
+    static char text[65536];
+
+    assert_true(redis_server_ask(&h->server, "INFO commandstats", text, sizeof text));
+    return strstr(text, "cmdstat_xread:") != NULL;
+}
+
+static bool is_last_event(const struct instance *i, const char *session) {
+    return i->event_count > 0 && strcmp(i->events[i->event_count - 1].session, session) == 0;
+}
+
+static size_t events_of(const struct instance *i, const char *resource) {
+    size_t count = 0;
+
+    for (size_t n = 0; n < i->event_count; n++) {
+        count += strcmp(i->events[n].resource, resource) == 0 ? 1 : 0;
+    }
+    return count;
+}
+
+/* It joins at A, and B gets the event. */
+static void join_seen_by_b(struct harness *h, const char *session, const char *resource) {
+    struct lock_caller caller = harness_caller(h, session, session, resource);
+    struct seen_result r;
+
+    CALL(h, &r, lock_join(h->a.store, &caller, false, 0, true, JOIN_CB, &r));
+    RUN_UNTIL(&h->loop, is_last_event(&h->b, session));
+}
+
+static void streams_of_shards_with_rooms_are_read(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann;
+
+    h->no_rooms = true;
+    h->config.redis.lease_ms = 30000; /* a read waits for 5 s */
+    harness_start(h);
+    harness_open(h, &h->b);
+    RUN_UNTIL(&h->loop, h->b.recovered == 1);
+    assert_int_not_equal(lock_store_shard(h->b.store, str_of(R)),
+                         lock_store_shard(h->b.store, str_of(OTHER)));
+    ann = harness_caller(h, "ann", "s1", OTHER);
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
+    assert_false(is_xread_used(h));
+    lock_store_follow(h->b.store, str_of(R));
+    join_seen_by_b(h, "s2", R);
+    assert_true(is_xread_used(h));
+    CALL(h, &r, lock_release(h->a.store, &ann, 0, (struct str){NULL, 0}, CB, &r));
+    join_seen_by_b(h, "s3", R);
+    assert_int_equal(events_of(&h->b, OTHER), 0);
+
+    uint64_t begin_ms = clock_boot_ms();
+    lock_store_follow(h->b.store, str_of(OTHER));
+    join_seen_by_b(h, "s4", OTHER);
+    assert_true(clock_boot_ms() - begin_ms < 4000); /* the read that lacks the shard was ended */
+    join_seen_by_b(h, "s5", R);
+    lock_store_follow(h->b.store, str_of(OTHER));
+    lock_store_unfollow(h->b.store, str_of(OTHER));
+    join_seen_by_b(h, "s6", OTHER); /* one room is left */
+    lock_store_unfollow(h->b.store, str_of(OTHER));
+    join_seen_by_b(h, "s7", R); /* the read that includes the other shard ends */
+
+    size_t before = events_of(&h->b, OTHER);
+    CALL(h, &r, lock_leave(h->a.store, &ann, CB, &r));
+    join_seen_by_b(h, "s8", R);
+    assert_int_equal(events_of(&h->b, OTHER), before);
+    assert_int_equal(h->a.resyncs + h->b.resyncs, 8); /* the first ones alone */
+    assert_int_equal(h->b.degraded, 0);
 }
 
 /* Calls of two instances under way at once: where one's events come between two replies of the
@@ -465,6 +536,7 @@ int main(void) {
         T(a_lock_is_taken_kept_and_released),
         T(events_come_once_and_in_order),
         T(a_replys_own_events_are_taken_with_it),
+        T(streams_of_shards_with_rooms_are_read),
         T(events_of_two_instances_come_once_and_in_order),
         T(expiry_is_told_promptly),
         T(a_lost_connection_has_its_grace),

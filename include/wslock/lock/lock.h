@@ -27,7 +27,8 @@ struct lock_caller {
 };
 
 struct lock_store_callbacks {
-    /* Every change of a shard, once, in the order of rev; also those of our own replies. */
+    /* Every change of a shard with rooms here (lock_store_follow), once, in the order of rev; also
+     * those of our own replies. */
     void (*on_event)(void *ctx, const struct lock_event *event);
     /* A change that this instance must write to the audit because no caller gets it: a sweep made
      * it (expiries), or a call whose caller got LOCK_UNKNOWN. recovered: read back from the shard's
@@ -109,6 +110,11 @@ int64_t lock_store_fed(const struct lock_store *store, struct str resource);
  * can have been given only to an administrator, an operator or the same user's other tab. */
 int64_t lock_store_confirmed_until_ms(const struct lock_store *store, struct str resource,
                                       int64_t expires_ms, const struct config_policy *policy);
+/* This instance has a room of the resource: events of its shard are read, and passed to on_event.
+ * Call it once for each room, before the room's first call. */
+void lock_store_follow(struct lock_store *store, struct str resource);
+/* It has no such room any more. */
+void lock_store_unfollow(struct lock_store *store, struct str resource);
 /* The resource's shard is served: what the room has is what the store has. */
 bool lock_store_serves(const struct lock_store *store, struct str resource);
 /* Call it before a client is answered, because the client takes any answer as a sign that it keeps

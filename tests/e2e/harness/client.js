@@ -32,12 +32,13 @@ class Client {
         this.inbox.end(new Error(`connection closed with ${code}`));
       });
     });
-    this.opened = new Promise((resolve, reject) => {
+    const opened = new Promise((resolve, reject) => {
       this.ws.on('open', resolve);
       this.ws.on('error', reject);
       this.ws.on('unexpected-response', (request, response) => {
         const parts = [];
         response.on('data', (part) => parts.push(part));
+        response.on('close', () => reject(new Error(`an answer ${response.statusCode} that was cut off`)));
         response.on('end', () => {
           const error = new Error(`upgrade refused with ${response.statusCode}`);
           error.status = response.statusCode;
@@ -48,6 +49,7 @@ class Client {
         });
       });
     });
+    this.opened = deadline(opened, 'the WebSocket opens');
     this.opened.catch(() => {});
   }
   receive(data, binary) {
@@ -57,7 +59,7 @@ class Client {
     this.inbox.push(frame.message);
   }
   async open() {
-    await deadline(this.opened, 'the WebSocket opens');
+    await this.opened;
     return this;
   }
   /* Opens and authenticates: with the message `auth` unless the token went into a header. */
