@@ -1219,7 +1219,10 @@ export class Model {
         this.tick = Math.max(this.tick, highest, ...counted.map(([, ending]) => ending.token));
         for (const [resource, ending] of counted) {
             const room = this.room(resource);
-            if (!room.ended.some((e) => e.token === ending.token)) {
+            const same = room.ended.findIndex((e) => e.token === ending.token);
+            if (same >= 0 && room.ended[same].reason === 'STORE_LOST') {
+                room.ended[same] = { ...ending };
+            } else if (same < 0) {
                 const at = room.ended.findIndex((e) => e.token < ending.token);
                 room.ended.splice(at < 0 ? room.ended.length : at, 0, { ...ending });
                 room.ended.splice(16);

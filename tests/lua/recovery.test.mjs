@@ -1004,6 +1004,20 @@ test('whoever was told how a grant ended reports that, in any order: the lock en
     has(await w.s.acquire(DOC, bob), { outcome: 'GRANTED', previous: { user: 'bob', token: w.higher, reason: 'RELEASED' } });
 });
 
+test('a later grant was reported before how the earlier one ended: the reason is known afterwards', async () => {
+    const { w, ann, bob, ended } = await rolledBack();
+    const later = lockOf(bob, { token: w.higher, since: w.s.ms, expires: w.s.ms + 300000, until: 0, dirty: 0 });
+    has(await w.s.report(DOC, 'i1', [member(bob)], later, w.policy, { highest: w.known }), { lock: { state: 'held', user: 'bob', token: w.higher } });
+    const how = ended.find((e) => e.user === 'ann');
+    const asked = { edit: true, token: how.token };
+    has(await w.s.join(DOC, ann, asked), { lost: { token: how.token, reason: 'STORE_LOST' } });
+    has(await w.s.endings('i2', [[DOC, { ...how, reason: 'TRANSFERRED' }]], { highest: w.known }), { events: [] });
+    await w.s.endings('i1', [[DOC, { ...how, reason: 'STORE_LOST' }]], { highest: w.known });
+    has(await w.s.join(DOC, w.again(ann), asked), { lost: { token: how.token, reason: 'TRANSFERRED' } });
+    const list = await w.redis.command('LRANGE', w.s.key(`ended:${DOC}`), 0, -1);
+    assert.equal(list.length, 1);
+});
+
 test('a lock of which somebody has seen a higher token, and for which nobody stands, ends when the window closes', async () => {
     const { w, token } = await rolledBack();
     await w.redis.command('SET', w.s.key('lock:doc:bad:a'), 'garbage');

@@ -7,15 +7,23 @@
 -- Events: the reason of the ending, or RECOVERED if a lock has a new token.
 local arg = {unpack_values(ARGV[1])}
 
--- Inserts an ENDING into the resource's list, newest first, if it is not there yet.
-local function remember(resource, token, packed)
+-- Inserts an ENDING into the resource's list, newest first. Where the list has that grant as STORE_LOST, because a
+-- report of a later grant came first, its reason is known now.
+local function remember(resource, token, packed, reason)
   local key, older = tag .. 'ended:' .. resource, nil
-  for _, other in ipairs(call('LRANGE', key, '0', '15')) do
-    local known = unpack_values(other)[ENDING.TOKEN]
-    if known == token then
+  local list = call('LRANGE', key, '0', '15')
+  for i, other in ipairs(list) do
+    local known = unpack_values(other)
+    if known[ENDING.TOKEN] == token then
+      if known[ENDING.REASON] == 'STORE_LOST' and reason ~= 'STORE_LOST' then
+        list[i] = packed
+        call('DEL', key)
+        call('RPUSH', key, unpack(list))
+        call('PEXPIRE', key, '86400000')
+      end
       return
     end
-    older = older or (known < token and other)
+    older = older or (known[ENDING.TOKEN] < token and other)
   end
   if older then
     call('LINSERT', key, 'BEFORE', older, packed)
@@ -30,7 +38,7 @@ local function learn(resource, packed)
   local ending = unpack_values(packed)
   local token, reason = ending[ENDING.TOKEN], ending[ENDING.REASON]
   local l = read_lock(tag .. 'lock:' .. resource)
-  remember(resource, token, packed)
+  remember(resource, token, packed, reason)
   if is_owned(l) and l[LOCK.TOKEN] == token then
     call('HDEL', held_by(resource, l[LOCK.USER]))
     pass_on(resource, l, reason, '', packed)
