@@ -8,11 +8,12 @@ const { outages } = require('./probe');
 const { healAll, play, strike } = require('./strike');
 const { judge } = require('./judge');
 const scenarios = require('./scenarios');
+const { ClusterStore } = require('./store_cluster');
 const { SentinelStore } = require('./store_sentinel');
 const { SingleStore } = require('./store_single');
 const { GRACE_MS, LEASE_MS, World } = require('./world');
 
-const STORES = { single: SingleStore, sentinel: SentinelStore };
+const STORES = { single: SingleStore, sentinel: SentinelStore, cluster: ClusterStore };
 const TABS = 48;
 /* Grants before the first fault. */
 const BEFORE = 15;
@@ -21,9 +22,9 @@ const AUDIT_MS = 10_000;
 /* In time: a tab that was silent for so long must find its lock. The rest is what an instance takes to notice. */
 const IN_TIME_MS = GRACE_MS - 1000;
 /* Together with another fault they may cost a lock: nobody is left who knows of it. */
-const FORGETS = /^(store (killed|emptied|stopped|clock)|right withdrawn|store out of memory|master|split master|lossy)/;
+const FORGETS = /^(store (killed|emptied|stopped|clock)|right withdrawn|store out of memory|master|split master|lossy|forced)/;
 /* What the store had may be gone. */
-const LOSES = /^(store (killed|emptied)|master|split master|lossy)/;
+const LOSES = /^(store (killed|emptied)|master|split master|lossy|forced)/;
 /* Instances go on without a gap. */
 const HARMLESS = /^(client|events late)/;
 const DELAYS = /^(instance|all instances|store link|clients frozen|client link)/;

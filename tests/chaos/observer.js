@@ -1,7 +1,8 @@
 'use strict';
 /*
  * Reads what the store itself says that has changed: the stream `audit` of each shard has every change but renewals. Each
- * becomes an entry `store` of the history, in the order of its shard. It asks the server directly, not through a proxy.
+ * becomes an entry `store` of the history, in the order of its shard. It asks the servers directly, not through proxies. Each stream is
+ * read on a connection of its own: a Redis Cluster reads no two slots in one call.
  */
 const h = require('../e2e/harness');
 
@@ -63,50 +64,58 @@ function eventOf(packed) {
 
 const isSame = (a, b) => a && a.port === b.port && a.path === b.path;
 
-class Observer {
-  /* where(): {port, host} or {path}, and user, of the server that is the store now, or null while there is none. */
-  constructor(history, where, keyPrefix) {
-    Object.assign(this, { history, where });
-    this.keys = Array.from({ length: SHARDS }, (_, n) => `{${keyPrefix}:${n}}:audit`);
-    this.last = this.keys.map(() => '0-0');
+/* Reads the stream of one shard, at whichever server has it. */
+class Reader {
+  constructor(observer, shard) {
+    Object.assign(this, { observer, shard, key: `{${observer.keyPrefix}:${shard}}:audit`, last: '0-0' });
     this.waiting = []; // for a read that brings nothing
     this.done = this.run();
   }
+  where() {
+    return this.observer.where(this.shard);
+  }
   async run() {
-    while (!this.ended) {
+    while (!this.observer.ended) {
       const where = this.where();
       const client = where && new h.RedisClient(where, 'latin1');
       this.client = client;
       try {
         if (where?.user) await client.command('AUTH', where.user, '');
-        while (client && !this.ended && isSame(this.where(), where)) await this.read(client);
+        while (client && !this.observer.ended && isSame(this.where(), where)) await this.read(client);
       } catch (error) {
         this.problem = error.message;
       }
       client?.close();
-      if (!this.ended) await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });
+      if (!this.observer.ended) await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });
     }
   }
   async read(client) {
-    const streams = await client.command('XREAD', 'COUNT', 1000, 'BLOCK', BLOCK_MS, 'STREAMS', ...this.keys, ...this.last);
+    const streams = await client.command('XREAD', 'COUNT', 1000, 'BLOCK', BLOCK_MS, 'STREAMS', this.key, this.last);
     if (!streams) for (const resolve of this.waiting.splice(0)) resolve();
-    for (const [key, entries] of streams ?? []) {
-      const shard = this.keys.indexOf(key);
+    for (const [, entries] of streams ?? []) {
       for (const [id, fields] of entries) {
-        this.last[shard] = id;
-        this.history.add('store', { shard, by: fields[3], ...eventOf(fields[1]) });
+        this.last = id;
+        this.observer.history.add('store', { shard: this.shard, by: fields[3], ...eventOf(fields[1]) });
       }
     }
   }
+}
+
+class Observer {
+  /* where(shard): {port, host} or {path}, and user, of the server that has the shard now, or null while none has. */
+  constructor(history, where, keyPrefix) {
+    Object.assign(this, { history, where, keyPrefix });
+    this.readers = Array.from({ length: SHARDS }, (_, shard) => new Reader(this, shard));
+  }
   /* Resolves when it has read all. */
   caughtUp() {
-    return new Promise((resolve) => { this.waiting.push(resolve); });
+    return Promise.all(this.readers.map((reader) => new Promise((resolve) => { reader.waiting.push(resolve); })));
   }
   end() {
     this.ended = true;
-    this.client?.close();
-    return this.done;
+    for (const reader of this.readers) reader.client?.close();
+    return Promise.all(this.readers.map((reader) => reader.done));
   }
 }
 
-module.exports = { Observer, decode };
+module.exports = { Observer, SHARDS, decode };

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Faults on three instances of a build, with clients in all types of policies, and a judge of what they saw.
 #
-#   tests/chaos/run.sh [--rounds N] [--seed S] [--store single|sentinel] [--scenario NAME] [--jobs N] [--wait-replicas N]
+#   tests/chaos/run.sh [--rounds N] [--seed S] [--store single|sentinel|cluster] [--scenario NAME] [--jobs N] [--wait-replicas N]
 #       [--until RULE,...] [--keep]
 #
 # Without --scenario the faults are random; --scenario plays those of scenarios.js. --jobs: so many rounds at a time. --wait-replicas: sets

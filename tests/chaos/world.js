@@ -40,7 +40,7 @@ class World {
   }
   async start(tabs) {
     await this.store.start(this.keyPrefix);
-    this.observer = new Observer(this.history, () => this.store.where(), this.keyPrefix);
+    this.observer = new Observer(this.history, (shard) => this.store.where(shard), this.keyPrefix);
     h.cleanup(this.t, () => this.observer.end());
     await Promise.all(Array.from({ length: INSTANCES }, (_, i) => this.startInstance(i)));
     for (let i = 0; i < INSTANCES; i++) this.probes.push(new Probe(this.history, () => this.url(i), `acquirer-${i}`));

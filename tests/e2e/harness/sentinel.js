@@ -60,6 +60,7 @@ class Server {
     if (!this.child) return;
     const { child } = this;
     this.child = null;
+    this.paused = false;
     child.kill('SIGCONT');
     child.kill(signal);
     await deadline(child.ended, `${this.kind} ends`);
