@@ -67,6 +67,11 @@ const promotion = (...how) => on(async (store, rnd) => {
   await replica.command('CLUSTER', 'FAILOVER', ...how);
   return nothing;
 });
+/* That of a shard with locks. */
+function moveSlot({ store, resources }, rnd, midway) {
+  const shard = h.shardOf(rnd.pick(resources));
+  return store.move(shard, rnd.pick(store.serving.filter((server) => server !== store.masters[shard])), midway);
+}
 /* Of one instance to one master. */
 const oneLink = (run) => async (world, rnd, instance) => run(world.instance(rnd, instance).store.to(world.store.master(rnd)));
 
@@ -98,10 +103,19 @@ const FAULTS = {
     for (const replica of replicas) replica.pause();
     return resume(replicas);
   }),
-  'slot moved': async ({ store, resources }, rnd) => {
-    const shard = h.shardOf(rnd.pick(resources));
-    await store.move(shard, rnd.pick(store.serving.filter((server) => server !== store.masters[shard])));
+  'slot moved': async (world, rnd) => {
+    await moveSlot(world, rnd);
     return nothing;
+  },
+  /* Until then its keys are at two masters. */
+  'slot between masters': async (world, rnd) => {
+    let finish;
+    const moved = moveSlot(world, rnd, new Promise((resolve) => { finish = resolve; }))
+      .catch((error) => world.history.add('detail', { text: `slot between masters: ${error.message}` }));
+    return () => {
+      finish();
+      return moved;
+    };
   },
   'store emptied': on(async (store) => {
     await Promise.all(store.serving.map((master) => master.command('FLUSHALL')));
@@ -152,10 +166,10 @@ class ClusterStore {
     }
     throw new Error('no replica');
   }
-  async move(shard, to) {
+  async move(shard, to, midway) {
     const slot = this.slots[shard];
     this.open.add(slot);
-    await this.group.moveSlot(slot, to);
+    await this.group.moveSlot(slot, to, { isFirst: (key, i) => i % 2 === 0, midway });
     this.open.delete(slot);
   }
   /* For one instance: {config: of `redis`, link}. */

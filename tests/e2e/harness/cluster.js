@@ -91,17 +91,23 @@ class Cluster {
         'window', 1, 'from', 1, 'to', 1);
     }
   }
-  /* Moves a slot with its keys, as `redis-cli --cluster reshard` does. */
-  async moveSlot(slot, to) {
+  /* Moves a slot with its keys, as `redis-cli --cluster reshard` does. midway: waited for when the keys are there for which isFirst(key, i) is
+   true. */
+  async moveSlot(slot, to, { isFirst, midway } = {}) {
     const from = await this.owner(slot);
     const [fromId, toId] = [await from.command('CLUSTER', 'MYID'), await to.command('CLUSTER', 'MYID')];
+    const move = async (isMeant = () => true) => {
+      const keys = (await from.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).filter(isMeant);
+      if (keys.length > 0) await from.command('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys);
+      return keys.length;
+    };
     await to.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
     await from.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
-    for (;;) {
-      const keys = await from.command('CLUSTER', 'GETKEYSINSLOT', slot, 100);
-      if (keys.length === 0) break;
-      await from.command('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys);
+    if (midway) {
+      await move(isFirst);
+      await midway;
     }
+    while (await move() > 0);
     for (const server of [to, from]) await server.command('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
     return from;
   }
