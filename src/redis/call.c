@@ -89,10 +89,10 @@ static bool lacks_function(const redisReply *reply) {
     return strcmp(reply->str, "ERR Function not found") == 0;
 }
 
-/* Redis, and the scripts themselves (NORIGHT), check these before the first write, so they are
- * refusals even in a running script. */
-static const char *const before_first_write[] = {"OOM", "READONLY", "NOREPLICAS", "MISCONF",
-                                                 "NORIGHT"};
+/* Redis, and the scripts themselves (NORIGHT, MOVING), check these before the first write, so they
+ * are refusals even in a running script. */
+static const char *const before_first_write[] = {"OOM",     "READONLY", "NOREPLICAS",
+                                                 "MISCONF", "NORIGHT",  "MOVING"};
 /* Refusals if the script has not begun. */
 static const char *const before_begin[] = {
     "LOADING", "BUSY", "MASTERDOWN", "NOAUTH",    "NOPERM",

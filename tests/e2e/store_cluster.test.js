@@ -182,6 +182,33 @@ test('a slot that moves, and nodes that are away', { concurrency: 2 }, async (t)
       }
     },
 
+    'a slot between two masters: no call does a half of what it should, and nothing is lost': async (st) => {
+      const group = await h.cluster(st);
+      const daemons = [await start(st, seeds(group.masters[0]), { instance: 'one' }), await start(st, seeds(group.masters[1]), { instance: 'two' })];
+      const [ann, bob] = [await h.person(daemons[0], 'ann'), await h.person(daemons[1], 'bob')];
+      const resourceId = resourceIn(3);
+      const lock = `{wslock:3}:lock:${resourceId}`;
+      await h.view(bob, resourceId);
+      const first = await h.take(ann, resourceId);
+      await h.settled(ann, 'lock:release', { resourceId, token: first.token });
+      const { token } = await h.take(ann, resourceId);
+      // All keys that a release names are still there, and what it writes last is not.
+      const from = await group.owner(h.slotOf(3));
+      let finish;
+      const moved = group.moveSlot(h.slotOf(3), group.masters.find((m) => m !== from), {
+        isFirst: (key) => /:(events|audit)$/.test(key), midway: new Promise((resolve) => { finish = resolve; }),
+      });
+      await h.eventually(async () => (await from.command('CLUSTER', 'GETKEYSINSLOT', h.slotOf(3), 100)).every((key) => !key.endsWith(':audit')));
+      await h.refused(ann, 'lock:release', { resourceId, token }, 'BACKEND_UNAVAILABLE');
+      assert.strictEqual(await from.command('EXISTS', lock), 1);
+      finish();
+      await moved;
+      assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId, token })).data.token, token);
+      assert.strictEqual((await h.settled(ann, 'lock:release', { resourceId, token })).event, 'lock:released');
+      await bob.waitFor('lock:released', (data) => data.rev > token);
+      await h.checkAll(...daemons);
+    },
+
     'all nodes are down at the start: exit 3 after redis.startTimeout, and why; a plain Redis is no cluster': async (st) => {
       const ports = [await h.freePort(), await h.freePort()];
       await unreachable(st, seeds(...ports.map((port) => ({ address: `127.0.0.1:${port}` }))),

@@ -26,6 +26,9 @@ local events, event_count -- made by this call, packed in a row
 local replid, asked = nil, 0
 local SAME_SERVER_MS = 100
 
+-- Whether the server is a node of a Cluster; nil: it was not asked yet.
+local in_cluster
+
 -- By the key of `meta`. A key that a caller sends costs more than one that is here.
 local shards = {}
 
@@ -33,12 +36,24 @@ local function name_keys(meta)
   local tag = sub(meta, 1, -5)
   return {
     tag = tag, meta = meta, due = tag .. 'due', events = tag .. 'events', audit = tag .. 'audit',
-    instances = tag .. 'instances', written = tag .. 'written',
+    instances = tag .. 'instances', written = tag .. 'written', absent = tag .. 'absent',
   }
 end
 
 --@include window.lua
 --@include need.lua
+
+-- Ends the call while the shard's slot is being moved to another node. The server checks only KEYS before a script runs;
+-- a key that is not here, since it was moved or never was, is an error in the midst of it. No key has this name.
+local function need_whole_slot()
+  if in_cluster == nil then
+    in_cluster = find(call('INFO', 'cluster'), 'cluster_enabled:1') ~= nil
+  end
+  local answer = in_cluster and try('EXISTS', shard.absent) or 0
+  if answer ~= 0 then
+    error({err = 'MOVING the slot may be between two nodes: ' .. answer.err})
+  end
+end
 
 -- Reads the clock and `meta`, refuses a late call, and opens a recovery window if the store's past is in doubt. Returns
 -- the reply to a call that is refused, else nil.
@@ -67,6 +82,7 @@ local function begin()
   if not_after > 0 and now > not_after then
     return pack({'LATE', 'NONE', tick, now, window})
   end
+  need_whole_slot()
   if meta[1] ~= replid or now >= asked + SAME_SERVER_MS or now < asked then
     replid, asked = match(call('INFO', 'replication'), 'master_replid:(%x+)'), now
   end
