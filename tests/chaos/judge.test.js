@@ -57,6 +57,7 @@ for (const [rule, entries] of Object.entries(WRONG)) {
 const MORE_WRONG = {
   'a token that is over is confirmed': ['overIsOver', [['lost', 'ann', { token: 1, reason: 'MOVED' }], granted('ann', 2), ['renewed', 'ann', { token: 2, named: 1 }]]],
   'a loss is told only to who asks': ['lossesTold', [granted('ann', 1), ['lost', 'ann', { token: 1, reason: 'NOT_HELD', asked: 'lock:heartbeat', sawAt: 30, sentAt: 60 }]]],
+  'a release is in no audit': ['audited', [granted('ann', 1), ['released', 'ann', { token: 1 }], audit('LOCK_ACQUIRED', 1, '1-0')]],
   'a change is in no audit': ['audited', [stored('ACQUIRED', 1, 'ann'), ended('RELEASED', 1, 2), audit('LOCK_ACQUIRED', 1, '1-0')]],
 };
 for (const [what, [rule, entries]] of Object.entries(MORE_WRONG)) {

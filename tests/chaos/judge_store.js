@@ -13,6 +13,9 @@ const WAITER_ACTIONS = new Set(['QUEUED', 'REQUESTED', 'DENIED', 'TIMEOUT', 'CAN
 const isOwned = ({ state }) => state === 'held' || state === 'grace';
 const isGrant = (e) => e.event === 'lock' && GRANTS.has(e.cause) && isOwned(e.lock);
 
+/* Whether its tab was told so. */
+const wasReleased = ({ kind, reason }) => kind === 'released' || (kind === 'lost' && reason === 'RELEASED');
+
 /* Whether a change has a record of its own (docs/audit.md). */
 function hasRecord(e) {
   switch (e.event) {
@@ -38,10 +41,11 @@ function unaudited(history, until = Infinity) {
   return history.of('store').filter((e) => e.at <= until && hasRecord(e) && !ids.has(idOf(e)));
 }
 
-/* Every change, and every grant that was told, stands in the merged audits, and none stands there twice. */
+/* Every change, and every grant and release that was told, stands in the merged audits, and none stands there twice. */
 function audited(history, find, { storeLost }) {
   const BEGINS = new Set(['LOCK_ACQUIRED', 'LOCK_CLAIMED', 'LOCK_TAKEOVER', 'LOCK_MOVED', 'LOCK_RESUMED', 'LOCK_RECOVERED']);
   const begun = new Set();
+  const released = new Set();
   const ids = new Map(); // "eventId action" → record
   for (const { record } of history.of('audit')) {
     const id = `${record.resourceId} ${record.eventId} ${record.action} ${record.outcome}`;
@@ -50,10 +54,14 @@ function audited(history, find, { storeLost }) {
     if (twin && !twin.recovered && !record.recovered) find(`${record.resourceId}: ${record.action} ${record.eventId} stands twice`);
     if (record.eventId !== undefined) ids.set(id, record);
     if (record.outcome !== 'failure' && record.fence && BEGINS.has(record.action)) begun.add(`${record.resourceId} ${record.fence}`);
+    if (record.action === 'LOCK_RELEASED') released.add(`${record.resourceId} ${record.fence}`);
   }
   if (ids.size === 0) return; // no audit was read
   for (const { resourceId, token, tab } of history.of('granted')) {
     if (!begun.has(`${resourceId} ${token}`)) find(`${resourceId}: the grant of ${token} to ${tab} is in no audit`);
+  }
+  for (const { resourceId, token, tab } of history.entries.filter(wasReleased)) {
+    if (token && !released.has(`${resourceId} ${token}`)) find(`${resourceId}: the release of ${token} by ${tab} is in no audit`);
   }
   for (const e of unaudited(history)) {
     if (!storeLost(e.at, e.at + LATE_MS)) find(`${e.resourceId}: ${e.event} ${e.cause} ${e.tick} is in no audit`);

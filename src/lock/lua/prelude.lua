@@ -43,8 +43,8 @@ end
 --@include window.lua
 --@include need.lua
 
--- Ends the call while the shard's slot is being moved to another node. The server checks only KEYS before a script runs;
--- a key that is not here, since it was moved or never was, is an error in the midst of it. No key has this name.
+-- Ends the call while the shard's slot is being moved to another node. The server checks only KEYS before a script
+-- runs; a key that is not here, since it was moved or never was, is an error in the midst of it. No key is `absent`.
 local function need_whole_slot()
   if in_cluster == nil then
     in_cluster = find(call('INFO', 'cluster'), 'cluster_enabled:1') ~= nil
