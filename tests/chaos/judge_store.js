@@ -55,13 +55,15 @@ function audited(history, find, { storeLost }) {
     if (record.eventId !== undefined) ids.set(id, record);
     if (record.outcome !== 'failure' && record.fence && BEGINS.has(record.action)) begun.add(`${record.resourceId} ${record.fence}`);
     if (record.action === 'LOCK_RELEASED') released.add(`${record.resourceId} ${record.fence}`);
+    // Who gives up what an administrator waits for.
+    if (record.action === 'LOCK_TAKEOVER') released.add(`${record.resourceId} ${record.previousHolder?.id}`);
   }
   if (ids.size === 0) return; // no audit was read
   for (const { resourceId, token, tab } of history.of('granted')) {
     if (!begun.has(`${resourceId} ${token}`)) find(`${resourceId}: the grant of ${token} to ${tab} is in no audit`);
   }
-  for (const { resourceId, token, tab } of history.entries.filter(wasReleased)) {
-    if (token && !released.has(`${resourceId} ${token}`)) find(`${resourceId}: the release of ${token} by ${tab} is in no audit`);
+  for (const { resourceId, token, tab, user } of history.entries.filter(wasReleased)) {
+    if (token && !released.has(`${resourceId} ${token}`) && !released.has(`${resourceId} ${user}`)) find(`${resourceId}: the release of ${token} by ${tab} is in no audit`);
   }
   for (const e of unaudited(history)) {
     if (!storeLost(e.at, e.at + LATE_MS)) find(`${e.resourceId}: ${e.event} ${e.cause} ${e.tick} is in no audit`);
