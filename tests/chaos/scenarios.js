@@ -19,10 +19,6 @@ module.exports = {
     [0, 'slot between masters', 1000], [1500, 'clients come at once'], [4500, 'slot between masters', 200], [6000, 'slot moved'],
     [9000, 'slot between masters', 3000], [10_000, 'instance killed', 1500, 0],
   ],
-  'slots move while masters die': [
-    [0, 'slot between masters', 1000], [500, 'master killed', 4500], [8000, 'slot between masters', 2500], [8500, 'clean promotion'],
-    [13_000, 'slot moved'], [13_000, 'lossy takeover'],
-  ],
   'clients die': [[0, 'clients die'], [2000, 'clients die'], [4000, 'clients come at once']],
   emptied: [[500, 'store emptied'], [4500, 'store emptied'], [8500, 'store emptied']],
   /* What one instance has not seen end, it reports as going on. */
