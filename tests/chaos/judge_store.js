@@ -98,13 +98,15 @@ function endsOnce(history, find, { storeLost }) {
   }
 }
 
-/* Who is told that it does not get the lock has not been granted it by what it asked for. */
+/* Who is told that it does not get the lock has not been granted it by what it asked for. The observer may see an earlier grant late. */
 function deniedMeansNot(history, find) {
   const grants = history.of('store').filter(isGrant);
+  const told = new Map(history.of('granted').map((e) => [`${e.tab} ${e.token}`, e.at]));
   for (const denied of history.of('denied')) {
     if (!denied.alone) continue;
     const grant = grants.find((e) => e.resourceId === denied.resourceId && e.lock.client === `chaos-${denied.tab}`
-      && e.lock.user === denied.user && e.actor !== '' && e.at > denied.sentAt && e.at <= denied.at);
+      && e.lock.user === denied.user && e.actor !== '' && e.at > denied.sentAt && e.at <= denied.at
+      && !(told.get(`${denied.tab} ${e.lock.token}`) < denied.sentAt));
     if (grant) find(`${denied.resourceId}: ${denied.tab} was denied (${denied.reason}) what the store has granted under ${grant.lock.token}`);
   }
 }
