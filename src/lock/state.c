@@ -45,8 +45,10 @@ bool lock_store_is_busy(const struct lock_store *store) {
     return false;
 }
 
-bool lock_store_serves(const struct lock_store *store, struct str resource) {
-    return store_shard(store, resource)->state == SHARD_SERVING;
+bool lock_store_is_away(const struct lock_store *store, struct str resource) {
+    enum shard_state state = store_shard(store, resource)->state;
+
+    return state == SHARD_AWAY || state == SHARD_OPENING;
 }
 
 bool lock_store_window_open(const struct lock_store *store) {

@@ -240,7 +240,8 @@ void room_lock(const struct room_sub *sub, struct lock_view *out) {
 static void set_degraded(void *ctx, struct str key, void *value) {
     const struct rooms *r = ctx;
     struct room *room = value;
-    if (lock_store_serves(r->store, key)) {
+    /* Rooms of a shard that is being resynchronised may have been reported already. */
+    if (!lock_store_is_away(r->store, key)) {
         return;
     }
     room->degraded = true;

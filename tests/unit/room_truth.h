@@ -62,7 +62,7 @@ struct person {
 
 struct lock_store { /* the store, and what its library knows */
     int64_t now_ms, fed, confirmed_until_ms;
-    bool serves; /* while it is away as a whole */
+    bool served; /* the rooms' shard, while the store is away as a whole */
     bool window;
     struct report reports[REPORTS_MAX];
     size_t report_count, done;

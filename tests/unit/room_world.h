@@ -44,9 +44,9 @@ bool lock_store_window_open(const struct lock_store *store) {
     return store->window;
 }
 
-bool lock_store_serves(const struct lock_store *store, struct str resource) {
+bool lock_store_is_away(const struct lock_store *store, struct str resource) {
     (void)resource;
-    return store->serves;
+    return !store->served;
 }
 
 int64_t lock_store_confirmed_until_ms(const struct lock_store *store, struct str resource,

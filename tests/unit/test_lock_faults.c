@@ -108,8 +108,10 @@ static void each_loss_is_told(void **state) {
     before = h->a.resyncs;
     redis_server_start(&h->server, NULL);
     RUN_UNTIL(&h->loop, h->a.resyncs > before);
+    RUN_UNTIL(&h->loop, !lock_store_is_away(h->a.store, str_of(R))); /* nobody reports it again */
     redis_server_kill(&h->server, SIGKILL);
     RUN_UNTIL(&h->loop, h->a.degraded == 2);
+    assert_true(lock_store_is_away(h->a.store, str_of(R)));
     h->a.hold_reports = false;
     redis_server_start(&h->server, NULL);
     RUN_UNTIL(&h->loop, h->a.recovered == 2);

@@ -372,7 +372,7 @@ static void a_room_whose_shard_is_served_goes_on(void **state) {
     struct person *p = w->people;
     takes_it(w, &p[ANN]);
     w->store.confirmed_until_ms = w->store.now_ms + 8000;
-    w->store.serves = true;
+    w->store.served = true;
     rooms_on_degraded(w->rooms);
     assert_int_equal(room_confirmed_until_ms(&p[ANN].sub), 0);
     do_renew(w);

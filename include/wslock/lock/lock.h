@@ -115,8 +115,10 @@ int64_t lock_store_confirmed_until_ms(const struct lock_store *store, struct str
 void lock_store_follow(struct lock_store *store, struct str resource);
 /* It has no such room any more. */
 void lock_store_unfollow(struct lock_store *store, struct str resource);
-/* The resource's shard is served: what the room has is what the store has. */
-bool lock_store_serves(const struct lock_store *store, struct str resource);
+/* The resource's shard was lost, or was never there: before it is served, on_resync is called for
+ * it.
+ */
+bool lock_store_is_away(const struct lock_store *store, struct str resource);
 /* Call it before a client is answered, because the client takes any answer as a sign that it keeps
  * its locks. If the lease lapsed unnoticed (this process stood still), the store goes away. */
 void lock_store_check_lease(struct lock_store *store);

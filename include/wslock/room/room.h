@@ -136,8 +136,8 @@ void rooms_rewind(struct rooms *r, unsigned shard);
 /* The store's clock was set forward, or back (< 0). Deadlines move by the same step until the store
  * reports them. */
 void rooms_on_clock_step(struct rooms *r, int64_t step_ms);
-/* The store is away: each local holder in a shard that is not served gets lock:lost STORE_LOST at
- * its confirmedUntil. */
+/* The store, or a part of it, is away: each local holder in a shard that is away gets lock:lost
+ * STORE_LOST at its confirmedUntil. */
 void rooms_on_degraded(struct rooms *r);
 /* Store time until which this subscriber's lock is confirmed while its shard is not served; 0: it
  * holds none, or the shard is served. */
