@@ -17,7 +17,7 @@ declare -A parts=(
     [net]="address admit frames http_head handshake tls web_files state descriptors conn output idle http
         http_call websocket upgrade native engine polling engineio page ops ops_query ops_locks ops_sessions ops_verify ops_operate ops_audit ops_drain ops_reload routes requests callbacks
         passed_sockets listener net"
-    [base]="mem buf clock file frame jsonr str jsonw log rand map rate wheel"
+    [base]="mem spare buf clock file frame jsonr str jsonw log rand map rate wheel"
     [config]="format problem table tree unit suggest tree_parse expand describe value value_print bind
         derived file redis_url rule rules_auth rules_net rules_policy rules_redis rules load dev print explain
         reference state_dir types warnings reload"

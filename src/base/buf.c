@@ -73,8 +73,9 @@ size_t buf_i64(char *out, int64_t value) {
     size_t at = sizeof digits;
     uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
     while (rest >= 10) {
-        at -= 2;
-        memcpy(digits + at, PAIRS + rest % 100 * 2, 2);
+        const char *pair = PAIRS + rest % 100 * 2;
+        digits[--at] = pair[1];
+        digits[--at] = pair[0];
         rest /= 100;
     }
     if (rest > 0 || at == sizeof digits) {

@@ -5,7 +5,11 @@
 #include <string.h>
 
 #include "wslock/base/macros.h"
-#include "wslock/base/mem.h"
+#include "wslock/base/spare.h"
+
+static size_t size_of(size_t len) {
+    return sizeof(struct frame) + FRAME_HEADROOM + len;
+}
 
 struct frame *frame_join(const struct str *parts, size_t count) {
     size_t len = 0;
@@ -13,7 +17,7 @@ struct frame *frame_join(const struct str *parts, size_t count) {
         len += parts[i].len;
     }
     assert(len <= UINT32_MAX);
-    struct frame *f = mem_alloc(sizeof *f + FRAME_HEADROOM + len);
+    struct frame *f = spare_alloc(size_of(len));
     f->refs = 1;
     f->len = (uint32_t)len;
     f->binary = false;
@@ -39,6 +43,6 @@ void frame_unref(struct frame *f) {
     }
     assert(f->refs > 0);
     if (--f->refs == 0) {
-        mem_free(f);
+        spare_free(f, size_of(f->len));
     }
 }

@@ -24,8 +24,17 @@ void *mem_alloc(size_t size_bytes) {
     return ptr;
 }
 
+/* glibc keeps freed chunks up to this size at hand for malloc (its tcache), but calloc takes none
+ * of them. */
+#define MALLOC_CACHED_MAX 1032
+
 void *mem_zalloc(size_t size_bytes) {
-    return mem_calloc(1, size_bytes);
+    if (size_bytes > MALLOC_CACHED_MAX) {
+        return mem_calloc(1, size_bytes);
+    }
+    void *ptr = mem_alloc(size_bytes);
+    memset(ptr, 0, size_bytes);
+    return ptr;
 }
 
 void *mem_calloc(size_t count, size_t size_bytes) {

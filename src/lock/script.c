@@ -8,6 +8,7 @@
 
 #include "wslock/base/clock.h"
 #include "wslock/base/mem.h"
+#include "wslock/base/spare.h"
 #include "wslock/metrics/metrics.h"
 
 void script_keep_problem(char out[LOCK_PROBLEM_LEN], const char *error) {
@@ -83,7 +84,7 @@ static void complete(struct script_call *call, enum redis_status status, struct 
     store->script_hooks->before_done(call, &reply);
     s->calls_open -= changes;
     call->done(call, &reply);
-    mem_free(call);
+    spare_free(call, sizeof *call);
     if (!store->closing) {
         store->script_hooks->after_done(s, status, changes, &reply.common);
     }
@@ -199,7 +200,7 @@ static void on_reply(void *arg, enum redis_status status, const struct redis_rep
 
 static struct script_call *make_call(struct shard *s, const char *label, bool changes,
                                      script_done done, struct script_cb cb) {
-    struct script_call *call = mem_alloc(sizeof *call);
+    struct script_call *call = spare_alloc(sizeof *call);
 
     s->calls_open += changes;
     *call = (struct script_call){.shard = s,

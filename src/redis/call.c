@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "wslock/base/mem.h"
+#include "wslock/base/buf.h"
+#include "wslock/base/spare.h"
 
 #define OVERDUE_RECHECK_MS 5
 #define MIN_SCAN_PAUSE_MS 10
@@ -32,7 +33,7 @@ static void finish(struct redis_call *call, enum redis_status status, const redi
                    const char *error) {
     list_remove(&call->node);
     call->cb(call->arg, status, (const struct redis_reply *)reply, error);
-    mem_free(call);
+    spare_free(call, sizeof *call + call->len);
 }
 
 static void decline(struct redis_call *call, const char *why) {
@@ -348,7 +349,7 @@ static struct redis_call *make_call(struct redis_link *link, const struct run *r
         count += runs[r].count;
     }
     size += 1 + digits(count) + 2;
-    call = mem_alloc(sizeof *call + size);
+    call = spare_alloc(sizeof *call + size);
     list_init(&call->node);
     call->link = link;
     call->cb = cb;
@@ -383,10 +384,9 @@ void redis_link_command(struct redis_link *link, int argc, const struct str *arg
 void redis_link_call(struct redis_link *link, const struct redis_script *script, int key_count,
                      const struct str *keys, int arg_count, const struct str *args,
                      uint64_t timeout_ms, redis_cb cb, void *arg) {
-    char number[16];
-    int number_len = snprintf(number, sizeof number, "%d", key_count);
+    char number[BUF_I64_MAX];
     const struct str head[] = {
-        {"FCALL", 5}, str_of(script->function), {number, (size_t)number_len}};
+        {"FCALL", 5}, str_of(script->function), {number, buf_i64(number, key_count)}};
     const struct run runs[] = {{head, 3}, {keys, (size_t)key_count}, {args, (size_t)arg_count}};
     struct redis_call *call = make_call(link, runs, 3, cb, arg);
 

@@ -1,11 +1,12 @@
 /* The audit of what scripts changed. */
 #include "audit_events.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "audit_record.h"
 #include "registry.h"
 #include "state.h"
+#include "wslock/base/buf.h"
 #include "wslock/metrics/metrics.h"
 
 #define ORIGIN_ROLES 16
@@ -171,7 +172,7 @@ static void put(struct gateway *g, const struct audit_record *record, const stru
                 bool recovered) {
     struct audit_record r = *record;
     char event_id[32];
-    snprintf(event_id, sizeof event_id, "%lld-0", (long long)e->rev);
+    memcpy(event_id + buf_i64(event_id, e->rev), "-0", sizeof "-0");
     r.resource_id = e->resource;
     r.rev = e->rev;
     r.event_id = str_of(event_id);

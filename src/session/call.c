@@ -6,12 +6,12 @@
 #include "audit_events.h"
 #include "registry.h"
 #include "wslock/base/clock.h"
-#include "wslock/base/mem.h"
+#include "wslock/base/spare.h"
 #include "wslock/metrics/metrics.h"
 
 struct call *call_begin(struct session *s, const struct wire_request *r, struct membership *m,
                         const struct config_resource_type *type) {
-    struct call *call = mem_alloc(sizeof *call);
+    struct call *call = spare_alloc(sizeof *call);
     call->gateway = s->gateway;
     memcpy(call->session_id, s->id, sizeof call->session_id);
     call->kind = r->kind;
@@ -65,5 +65,5 @@ void call_end(struct call *call, const char *outcome) {
     double seconds = (double)(clock_boot_us() - call->started_us) / 1e6;
     metrics_add(METRIC_REQUESTS, 1, event, outcome);
     metrics_observe(METRIC_REQUEST_SECONDS, seconds, event);
-    mem_free(call);
+    spare_free(call, sizeof *call);
 }

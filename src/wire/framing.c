@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "socketio.h"
-#include "wslock/base/mem.h"
+#include "wslock/base/spare.h"
 
 /* {"event":NAME,"id":REF,"data":{...}} */
 static void make_native(const struct wire_message *m, struct frame *out[WIRE_FRAMES_MAX]) {
@@ -29,12 +29,14 @@ static void (*const makers[])(const struct wire_message *m, struct frame *out[WI
 };
 
 struct wire_message *framing_message(const char *event, struct str ref, struct str data) {
-    struct wire_message *m = mem_zalloc(sizeof *m + ref.len + data.len);
+    struct wire_message *m = spare_alloc(sizeof *m + ref.len + data.len);
 
-    m->refs = 1;
-    m->event = event;
-    m->ref = (struct str){m->text, ref.len};
-    m->data = (struct str){m->text + ref.len, data.len};
+    *m = (struct wire_message){
+        .refs = 1,
+        .event = event,
+        .ref = {m->text, ref.len},
+        .data = {m->text + ref.len, data.len},
+    };
     if (ref.len > 0) {
         memcpy(m->text, ref.p, ref.len);
     }
@@ -64,5 +66,5 @@ void wire_message_unref(struct wire_message *m) {
             frame_unref(m->frames[i][j]);
         }
     }
-    mem_free(m);
+    spare_free(m, sizeof *m + m->ref.len + m->data.len);
 }
