@@ -25,7 +25,7 @@ declare -A parts=(
         sequence verify"
     [fetch]="lookup fetch"
     [auth]="b64 name claim_path claims alg roca checked key jwk compact keystore keyfiles jwks auth jws sign ticket"
-    [redis]="hiredis_api address lookup adapter sentinel_reply sentinel_conn sentinel link_private link_state call connect link embedded_child embedded reply
+    [redis]="hiredis_api address lookup reply_memory adapter sentinel_reply sentinel_conn sentinel link_private link_state call connect link embedded_child embedded reply
         version cluster_reply cluster"
     [lock]="crc16 types msgpack event args script_reply scripts state store_time replicas script audit_recovery endings
         instances shard sweep calls list report reconcile availability feed watch node placement

@@ -3,6 +3,7 @@
 
 #include <sys/ioctl.h>
 
+#include "reply_memory.h"
 #include "tls/tls.h"
 #include "wslock/base/mem.h"
 
@@ -12,6 +13,7 @@ struct redis_adapter {
     uv_poll_t poll;
     redisAsyncContext *ac; /* NULL once hiredis has freed it */
     struct redis_adapter_owner owner;
+    struct reply_memory replies;
     int wanted; /* UV_READABLE | UV_WRITABLE */
     int armed;  /* the events being polled */
     bool connected;
@@ -80,7 +82,10 @@ static void del_write(void *ctx) {
 }
 
 static void on_closed(uv_handle_t *handle) {
-    mem_free(handle->data);
+    struct redis_adapter *a = handle->data;
+
+    reply_memory_fini(&a->replies);
+    mem_free(a);
 }
 
 static void cleanup(void *ctx) {
@@ -103,6 +108,8 @@ struct redis_adapter *redis_adapter_attach(redisAsyncContext *ac, uv_loop_t *loo
     a->poll.data = a;
     a->ac = ac;
     a->owner = *owner;
+    reply_memory_init(&a->replies);
+    reply_memory_use(&a->replies, ac->c.reader);
     ac->ev.data = a;
     ac->ev.addRead = add_read;
     ac->ev.delRead = del_read;
