@@ -23,15 +23,31 @@ void room_change_fini(struct room_change *c) {
     }
 }
 
-/* old: keeps the previous text if it differs. */
-static void keep(char **mine, struct str *view, char **old) {
-    if (*mine != NULL && str_eq(str_of(*mine), *view)) {
-        *view = str_of(*mine);
-        return;
+/* Gives view strings of the room's own, in one piece of memory: those of before, if they are the
+ * same. old: the previous memory, if not. */
+static void keep_strings(struct room_lock_copy *mine, const struct lock_view *before, char **old) {
+    struct lock_view *v = &mine->view;
+    struct str *const now[] = {&v->user_id, &v->username, &v->client_id, &v->page_id};
+    const struct str was[] = {before->user_id, before->username, before->client_id,
+                              before->page_id};
+    bool same = mine->strings != NULL;
+    size_t len = 0;
+    for (size_t i = 0; i < ARRAY_LEN(now); i++) {
+        same = same && str_eq(*now[i], was[i]);
+        len += now[i]->len;
     }
-    *old = *mine;
-    *mine = str_dup(*view);
-    *view = str_of(*mine);
+    if (!same) {
+        *old = mine->strings;
+        mine->strings = mem_alloc(len);
+    }
+    char *at = mine->strings;
+    for (size_t i = 0; i < ARRAY_LEN(now); i++) {
+        if (!same && now[i]->len > 0) {
+            memcpy(at, now[i]->p, now[i]->len);
+        }
+        now[i]->p = at;
+        at += now[i]->len;
+    }
 }
 
 static bool same_holder(const struct lock_view *a, const struct lock_view *b) {
@@ -60,11 +76,8 @@ static void set_lock(struct room *room, const struct lock_view *lock, struct roo
     }
     mine->view = *lock;
     mine->view.policy = (struct str){NULL, 0}; /* rooms have no use for it */
-    keep(&mine->user_id, &mine->view.user_id, &out->old[0]);
-    keep(&mine->username, &mine->view.username, &out->old[1]);
-    keep(&mine->client_id, &mine->view.client_id, &out->old[2]);
-    keep(&mine->page_id, &mine->view.page_id, &out->old[3]);
-    out->old[4] = room_keep_takeover(room, &mine->view.takeover);
+    keep_strings(mine, &out->before, &out->old[0]);
+    out->old[1] = room_keep_takeover(room, &mine->view.takeover);
     room_mark_holder(room, true);
     if (!same) {
         room_holder_find(room);
@@ -120,7 +133,7 @@ static void apply_takeover(struct room *room, const struct lock_event *e, struct
         memset(mine, 0, sizeof *mine);
         room_remember_closed(room, e->takeover.request_id);
     }
-    out->old[4] = room_keep_takeover(room, mine);
+    out->old[1] = room_keep_takeover(room, mine);
 }
 
 bool room_apply_event(struct room *room, const struct lock_event *e, struct room_change *out) {

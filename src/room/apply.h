@@ -25,7 +25,7 @@ struct room_change {
     const struct room_waiter *turn;   /* settled: whose turn has begun, or NULL */
     struct list over;                 /* settled: room_waiter, ended by the lock's change */
     struct list gone, replaced;       /* snapshot: room_waiter, ended during the gap */
-    char *old[5];                     /* memory that `before` points into */
+    char *old[2];                     /* memory that `before` points into */
 };
 
 /* False: the room has it already. Call room_change_fini in both cases. */

@@ -20,7 +20,7 @@ static void copy(char **to, struct str *s) {
 void room_note_departed(struct room_sub *sub, bool prompt) {
     struct room *room = sub->room;
     struct lock_report_member m;
-    if (room == NULL || room_assumed_holder(room, &m) != sub) {
+    if (room == NULL || room_assumed_holder(room) != sub || !sub->ops->describe(sub, &m)) {
         return;
     }
     struct room_departed *departed = mem_alloc(sizeof *departed + m.user_id.len + m.username.len +

@@ -16,25 +16,23 @@ void room_holder_find(struct room *room) {
     }
 }
 
-static struct room_sub *holds(const struct room *room, struct room_sub *sub, int64_t token,
-                              struct lock_report_member *out) {
-    if (sub == NULL || token == room->store_lost_token || !sub->ops->describe(sub, out)) {
+static struct room_sub *holds(const struct room *room, struct room_sub *sub, int64_t token) {
+    if (sub == NULL || token == room->store_lost_token || !sub->ops->holds(sub, token)) {
         return NULL;
     }
-    return out->token == token ? sub : NULL;
+    return sub;
 }
 
-struct room_sub *room_assumed_holder(const struct room *room, struct lock_report_member *out) {
+struct room_sub *room_assumed_holder(const struct room *room) {
     if (room->ahead != NULL) {
-        return holds(room, room->ahead, room->ahead_token, out);
+        return holds(room, room->ahead, room->ahead_token);
     }
-    return holds(room, room->holder, room->lock.view.token, out);
+    return holds(room, room->holder, room->lock.view.token);
 }
 
 void room_candidates(const struct room *room, struct room_candidate out[2]) {
-    struct lock_report_member m;
     out[0] = (struct room_candidate){.token = room->lock.view.token};
     out[1] = (struct room_candidate){.token = room->ahead_token};
-    out[0].sub = holds(room, room->holder, out[0].token, &m);
-    out[1].sub = holds(room, room->ahead, out[1].token, &m);
+    out[0].sub = holds(room, room->holder, out[0].token);
+    out[1].sub = holds(room, room->ahead, out[1].token);
 }

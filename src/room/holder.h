@@ -6,9 +6,9 @@
 
 /* Sets room->holder. Call it after the owner or the subscribers have changed. */
 void room_holder_find(struct room *room);
-/* The subscriber whose tab acts as the holder, by the feed or by a reply that is ahead of it, with
- * its report; or NULL. */
-struct room_sub *room_assumed_holder(const struct room *room, struct lock_report_member *out);
+/* The subscriber whose tab acts as the holder, by the feed or by a reply that is ahead of it; or
+ * NULL. */
+struct room_sub *room_assumed_holder(const struct room *room);
 /* Up to two subscribers may believe that they hold the lock: the holder by the feed, and one whose
  * reply is ahead of the feed. */
 struct room_candidate {

@@ -25,10 +25,11 @@ static int64_t notice_at(const struct room *room, int64_t *ends_ms) {
     return *ends_ms == room->notified_end_ms ? INT64_MAX : *ends_ms - before;
 }
 
-int64_t room_confirmed_until_ms(const struct room_sub *sub) {
+int64_t room_confirmed_until_ms(struct room_sub *sub) {
     const struct room *room = sub->room;
     struct lock_report_member m;
-    if (room == NULL || !room->degraded || room_assumed_holder(room, &m) != sub) {
+    if (room == NULL || !room->degraded || room_assumed_holder(room) != sub ||
+        !sub->ops->describe(sub, &m)) {
         return 0;
     }
     return lock_store_confirmed_until_ms(room->rooms->store, room_resource(room), m.expires_ms,
@@ -65,15 +66,15 @@ static void tell_store_lost(struct room *room, struct room_sub *holder, int64_t 
 
 static void on_timer(struct wheel_timer *timer) {
     struct room *room = CONTAINER_OF(timer, struct room, holder_timer);
-    struct lock_report_member m;
-    struct room_sub *holder = room_assumed_holder(room, &m);
+    struct room_sub *holder = room_assumed_holder(room);
     if (holder == NULL) {
         return;
     }
     if (next_notice_at(room, holder) <=
         lock_store_now_at_ms(room->rooms->store, room_resource(room))) {
         if (room->degraded) {
-            tell_store_lost(room, holder, m.token);
+            tell_store_lost(room, holder,
+                            room->ahead != NULL ? room->ahead_token : room->lock.view.token);
         } else {
             tell_expiring(room, holder);
         }
@@ -83,8 +84,7 @@ static void on_timer(struct wheel_timer *timer) {
 
 void room_holder_rearm(struct room *room) {
     wheel_cancel(&room->holder_timer);
-    struct lock_report_member m;
-    struct room_sub *holder = room_assumed_holder(room, &m);
+    struct room_sub *holder = room_assumed_holder(room);
     if (holder == NULL) {
         return;
     }

@@ -224,10 +224,10 @@ static void report_room(void *ctx, struct str key, void *value) {
     if (lock_store_shard(rs->rooms->store, key) != rs->shard) {
         return;
     }
-    struct lock_report_member members[REPORT_MAX], had;
+    struct lock_report_member members[REPORT_MAX];
     struct lock_report_waiting waiting;
     struct lock_waiter *waiters;
-    const struct room_sub *believer = room_assumed_holder(room, &had);
+    const struct room_sub *believer = room_assumed_holder(room);
     size_t open = rs->open, n = room->ahead == NULL && describe_grace(room, &members[0]) ? 1 : 0;
     room_report_waiters(room, &waiting, &waiters);
     for (int first = 1; first >= 0; first--) { /* the first call includes the lock's owner */

@@ -42,10 +42,7 @@ static void room_destroy(struct room *room) {
     room_backlog_clear(room);
     room_members_clear(room);
     room_waiters_clear(room);
-    mem_free(room->lock.user_id);
-    mem_free(room->lock.username);
-    mem_free(room->lock.client_id);
-    mem_free(room->lock.page_id);
+    mem_free(room->lock.strings);
     mem_free(room->departed);
     mem_free(room->resource);
     mem_free(room);

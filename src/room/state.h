@@ -35,7 +35,7 @@ struct room_user {
 /* A lock_view with its own strings. */
 struct room_lock_copy {
     struct lock_view view;
-    char *user_id, *username, *client_id, *page_id;
+    char *strings;
 };
 
 /* A copy of a struct lock_waiter. */

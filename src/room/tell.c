@@ -45,8 +45,7 @@ static void tell_released(struct room *room, const struct lock_event *e) {
 /* True: the subscriber still has this grant as its own. Its newer snapshot shows only that it does
  * not have the lock, not that it lost it, nor why. */
 static bool is_owed(struct room_sub *sub, int64_t token) {
-    struct lock_report_member m;
-    return sub->ops->describe(sub, &m) && m.token == token;
+    return sub->ops->holds(sub, token);
 }
 
 void room_tell_lost(struct room *room, struct str user_id, struct str client_id, int64_t token,

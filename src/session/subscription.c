@@ -29,6 +29,11 @@ static bool on_lost(struct room_sub *sub, int64_t rev, int64_t token, enum lock_
     return true;
 }
 
+static bool holds(struct room_sub *sub, int64_t token) {
+    const struct membership *m = of_sub(sub);
+    return m->joined_ms != 0 && m->token == token;
+}
+
 static bool describe(struct room_sub *sub, struct lock_report_member *out) {
     struct membership *m = of_sub(sub);
     struct session *s = m->session;
@@ -78,6 +83,7 @@ static const struct room_sub_ops ops = {.deliver = deliver,
                                         .on_lost = on_lost,
                                         .granted = granted,
                                         .lifted = lifted,
+                                        .holds = holds,
                                         .describe = describe,
                                         .is_asking = is_asking};
 

@@ -218,6 +218,11 @@ static inline bool person_describe(struct room_sub *sub, struct lock_report_memb
     return p->joined_ms != 0;
 }
 
+static inline bool person_holds(struct room_sub *sub, int64_t token) {
+    const struct person *p = person_of(sub);
+    return p->joined_ms != 0 && p->token == token;
+}
+
 static inline bool person_is_asking(struct room_sub *sub) {
     return person_of(sub)->asking;
 }
@@ -257,6 +262,7 @@ static const struct room_sub_ops person_ops = {.deliver = person_deliver,
                                                .on_lost = person_on_lost,
                                                .granted = person_granted,
                                                .lifted = person_lifted,
+                                               .holds = person_holds,
                                                .describe = person_describe,
                                                .is_asking = person_is_asking};
 

@@ -41,6 +41,8 @@ struct room_sub_ops {
      * reference. */
     struct wire_message *(*lifted)(struct room_sub *sub, const struct wire_at *at,
                                    const struct lock_view *lock);
+    /* It has joined the room and has the lock of this token. */
+    bool (*holds)(struct room_sub *sub, int64_t token);
     /* The report of this member when a shard is resynchronised. False: it is not in the room. */
     bool (*describe)(struct room_sub *sub, struct lock_report_member *out);
     /* A request of its session, which may confirm its lock, has no answer yet. */
@@ -141,7 +143,7 @@ void rooms_on_clock_step(struct rooms *r, int64_t step_ms);
 void rooms_on_degraded(struct rooms *r);
 /* Store time until which this subscriber's lock is confirmed while its shard is not served; 0: it
  * holds none, or the shard is served. */
-int64_t room_confirmed_until_ms(const struct room_sub *sub);
+int64_t room_confirmed_until_ms(struct room_sub *sub);
 
 /* wslock_locks{type,state} and wslock_waiters{type}. Many rooms are counted over several turns of
  * the loop; the metrics have the count before until then. */
