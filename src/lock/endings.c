@@ -73,14 +73,14 @@ static void pack(struct buf *out, const struct lock_ending *e) {
 }
 
 void endings_note(struct shard *s, const struct lock_event *event) {
+    static struct buf packed; /* kept from call to call */
     struct ending *e;
-    struct buf packed;
     char *text;
 
     if (event->kind != LOCK_EVENT_LOCK || !event->ended.present) {
         return;
     }
-    buf_init(&packed);
+    buf_reset(&packed);
     pack(&packed, &event->ended);
     e = mem_alloc(sizeof *e + event->resource.len + packed.len);
     text = (char *)(e + 1);
@@ -89,7 +89,6 @@ void endings_note(struct shard *s, const struct lock_event *event) {
     e->seen_ms = clock_boot_ms();
     e->resource = (struct str){text, event->resource.len};
     e->packed = (struct str){text + event->resource.len, packed.len};
-    buf_fini(&packed);
     list_push_back(&s->endings, &e->node);
     s->ending_count++;
     drop_old(s);

@@ -36,38 +36,32 @@ static ssize_t write_tls(SSL *ssl, const char *bytes, size_t len) {
     return error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ ? 0 : -1;
 }
 
-static ssize_t write_plain(int fd, struct iovec *parts, size_t count) {
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-    ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-        return 0;
-    }
-    return n;
-}
-
 /* Returns how many bytes the socket took; -1: it has failed. */
 static ssize_t write_some(struct conn *c, const char *bytes, size_t len) {
     SSL *ssl = lws_get_ssl(c->wsi);
     if (ssl != NULL) {
         return write_tls(ssl, bytes, len);
     }
-    struct iovec part = {(char *)bytes, len};
-    return write_plain(lws_get_socket_fd(c->wsi), &part, 1);
+    ssize_t n = send(lws_get_socket_fd(c->wsi), bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+        return 0;
+    }
+    return n;
 }
 
-/* The same for several parts, at most GATHERED_BYTES. */
-static ssize_t write_parts(struct conn *c, struct iovec *parts, size_t count) {
-    static char record[GATHERED_BYTES]; /* there is one thread */
-    SSL *ssl = lws_get_ssl(c->wsi);
+/* The same for several parts, at most GATHERED_BYTES. A copy costs less than to pass the kernel a
+ * list of them. */
+static ssize_t write_parts(struct conn *c, const struct str *parts, size_t count) {
+    static char whole[GATHERED_BYTES]; /* there is one thread */
     size_t len = 0;
-    if (ssl == NULL) {
-        return write_plain(lws_get_socket_fd(c->wsi), parts, count);
+    if (count == 1) {
+        return write_some(c, parts[0].p, parts[0].len);
     }
     for (size_t i = 0; i < count; i++) {
-        memcpy(record + len, parts[i].iov_base, parts[i].iov_len);
-        len += parts[i].iov_len;
+        memcpy(whole + len, parts[i].p, parts[i].len);
+        len += parts[i].len;
     }
-    return write_tls(ssl, record, len);
+    return write_some(c, whole, len);
 }
 
 /* Adds what the socket took to *sent. False: the socket has failed. */
@@ -98,11 +92,11 @@ static void keep(struct conn *c, const char *bytes, size_t len) {
     lws_callback_on_writable(c->wsi);
 }
 
-static struct iovec whole_frame(struct frame *frame) {
+static struct str whole_frame(struct frame *frame) {
     unsigned char *payload = frame_payload(frame);
     size_t header =
         frames_put_header(payload, frame->binary ? FRAMES_BINARY : FRAMES_TEXT, frame->len);
-    return (struct iovec){payload - header, header + frame->len};
+    return (struct str){(char *)payload - header, header + frame->len};
 }
 
 void conn_forget_gathered(struct conn *c) {
@@ -115,7 +109,7 @@ void conn_forget_gathered(struct conn *c) {
 }
 
 bool conn_write_gathered(struct conn *c) {
-    struct iovec parts[GATHERED_FRAMES];
+    struct str parts[GATHERED_FRAMES];
     size_t count = c->gathered_count;
     if (count == 0) {
         return true;
@@ -126,8 +120,8 @@ bool conn_write_gathered(struct conn *c) {
     ssize_t n = write_parts(c, parts, count);
     size_t sent = n > 0 ? (size_t)n : 0;
     for (size_t i = 0; n >= 0 && i < count; i++) {
-        size_t done = sent < parts[i].iov_len ? sent : parts[i].iov_len;
-        keep(c, (char *)parts[i].iov_base + done, parts[i].iov_len - done);
+        size_t done = sent < parts[i].len ? sent : parts[i].len;
+        keep(c, parts[i].p + done, parts[i].len - done);
         sent -= done;
     }
     conn_forget_gathered(c);
@@ -153,8 +147,8 @@ bool conn_send_frame(struct conn *c, struct frame *frame) {
         return false;
     }
     if (size > GATHERED_BYTES || conn_is_busy(c)) {
-        struct iovec whole = whole_frame(frame);
-        return conn_write(c, whole.iov_base, whole.iov_len);
+        struct str whole = whole_frame(frame);
+        return conn_write(c, whole.p, whole.len);
     }
     if (c->gathered_count == 0) {
         list_push_back(&c->net->gathering, &c->gathering);
