@@ -9,6 +9,7 @@
 #include "wslock/base/list.h"
 #include "wslock/base/mem.h"
 #include "wslock/base/rate.h"
+#include "wslock/base/spare.h"
 
 static void test_rand(void **state) {
     (void)state;
@@ -171,12 +172,34 @@ static void test_mem(void **state) {
     mem_free(nothing);
 }
 
+/* No piece is given out twice, whatever is kept of which size. */
+static void test_spare(void **state) {
+    enum { PIECES = 600, ROUNDS = 3 };
+    static unsigned char *piece[PIECES];
+    static size_t size[PIECES];
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < PIECES; i++) {
+            size[i] = 1 + (i * 7 + round * 13) % 1200;
+            size[i] = i % 2 == 0 ? 300 : size[i];
+            piece[i] = spare_alloc(size[i]);
+            memset(piece[i], (int)(i + round) & 0xff, size[i]);
+        }
+        for (unsigned i = 0; i < PIECES; i++) {
+            for (size_t at = 0; at < size[i]; at++) {
+                assert_int_equal(piece[i][at], (i + round) & 0xff);
+            }
+            spare_free(piece[i], size[i]);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rand),       cmocka_unit_test(test_rate),
         cmocka_unit_test(test_frame),      cmocka_unit_test(test_clock),
         cmocka_unit_test(test_list),       cmocka_unit_test(test_mem),
-        cmocka_unit_test(test_exhaustion),
+        cmocka_unit_test(test_exhaustion), cmocka_unit_test(test_spare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
