@@ -188,9 +188,7 @@ class ClusterStore {
       resume([server])();
       await restart(server)();
     }
-    for (const slot of this.open) {
-      for (const server of group.servers) if (await server.info('role') === 'master') await server.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
-    }
+    for (const slot of this.open) await this.group.joinSlot(slot);
     await h.eventually(() => group.settled(), 'the cluster is settled', SETTLE_MS);
     await this.look();
   }

@@ -111,6 +111,19 @@ class Cluster {
     for (const server of [to, from]) await server.command('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
     return from;
   }
+  /* Brings what a broken-off move has left of a slot to its owner, as `redis-cli --cluster fix` does. */
+  async joinSlot(slot) {
+    const owner = await eventually(() => this.owner(slot), 'the slot has an owner');
+    const masters = [];
+    for (const server of this.alive) if (await server.info('role') === 'master') masters.push(server);
+    for (const server of masters.filter((s) => s !== owner)) {
+      await server.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await owner.command('CLUSTER', 'MYID'));
+      for (let keys; (keys = await server.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).length > 0;) {
+        await server.command('MIGRATE', '127.0.0.1', owner.port, '', 0, 5000, 'REPLACE', 'KEYS', ...keys);
+      }
+    }
+    for (const server of masters) await server.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
+  }
 }
 
 /* options: {masters (number), replicas (0 or 1 for each), password, lines (of each server's file), tls (of serverTls)}. Settled
