@@ -1,7 +1,7 @@
 // The administrator's view: every document of the demo and who has it, over the one connection of the administrator's tab.
 import { element, setText } from "./dom.js";
 import { KINDS } from "./kinds.js";
-import { nameOf } from "./situation.js";
+import { mayTakeOver, nameOf } from "./situation.js";
 
 const HELD = new Set(["held", "grace"]);
 
@@ -34,14 +34,13 @@ export class AdminView {
 
   #show(row, { label, resourceId }, tab) {
     const section = tab.client.section(resourceId);
-    const { lock, policy, joined } = section;
+    const { lock, joined } = section;
     const [, who, since, waiting, act] = row.children;
     setText(who, tab.connected && joined ? holderText(lock) : "unknown");
     setText(since, HELD.has(lock.state) && lock.since ? sinceText(tab.client.serverTime() - lock.since) : "–");
     setText(waiting, String(lock.queueLength ?? 0));
     const button = act.firstElementChild;
-    const mine = lock.holder?.userId === tab.person.id;
-    button.hidden = !(tab.connected && joined && lock.state !== "free" && !mine && policy.takeover !== "never" && !section.takingOver);
+    button.hidden = !mayTakeOver(tab, section);
     button.setAttribute("aria-label", `Take over: ${label}`);
   }
 }

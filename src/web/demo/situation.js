@@ -47,7 +47,7 @@ export function offered(tab) {
 }
 
 function addWays(tab, names) {
-  const { lock, policy, position, turn, asked, takingOver } = tab.section;
+  const { lock, policy, position, turn, asked } = tab.section;
   const isOthers = HELD.has(lock.state) || lock.state === "reserved";
   const isWaiting = position !== null || turn || asked !== null;
   const isOwnTurn = lock.state === "reserved" && lock.reservedFor.userId === tab.person.id && !turn; // in another tab
@@ -56,8 +56,15 @@ function addWays(tab, names) {
   else if (isOthers && !isWaiting && policy.upgrade === "queue") names.add("queue");
   const mayAsk = policy.requests || policy.upgrade === "request";
   if (isOthers && mayAsk && !tab.elsewhere && !turn && asked === null) names.add("request");
-  const mayTake = tab.client.user?.admin && policy.takeover !== "never";
-  if (isOthers && mayTake && !tab.elsewhere && takingOver === null && !turn) names.add("takeover");
+  if (mayTakeOver(tab, tab.section)) names.add("takeover");
+}
+
+// Of any section of the tab's client.
+export function mayTakeOver({ client, person, connected }, section) {
+  const { lock, policy, joined, turn, takingOver, mayEdit, resuming } = section;
+  if (!client.user?.admin || !connected || client.degraded || !joined || mayEdit || resuming) return false;
+  if (policy.takeover === "never" || takingOver !== null || turn) return false;
+  return HELD.has(lock.state) ? lock.holder.userId !== person.id : lock.state === "reserved";
 }
 
 // What the simulated fault is.

@@ -35,6 +35,17 @@ async function devDaemon(t, over = {}) {
   return d;
 }
 
+/* While fn runs, the store that `wslockd --dev` has started stands still. */
+async function withoutStore(d, fn) {
+  const store = Number(/pid=(\d+)/.exec(d.log.find((line) => line.startsWith('embedded_redis_started')))[1]);
+  process.kill(store, 'SIGSTOP');
+  try {
+    await fn();
+  } finally {
+    process.kill(store, 'SIGCONT');
+  }
+}
+
 /* A window of its own (storage and all) on the demo; problems: what its console complained of. */
 async function demoWindow(launched, d, options = {}) {
   const context = await launched.newContext({ viewport: { width: 1200, height: 900 }, ...options });
@@ -49,4 +60,4 @@ async function demoWindow(launched, d, options = {}) {
   return { context, page, problems };
 }
 
-module.exports = { browser, demoWindow, devDaemon };
+module.exports = { browser, demoWindow, devDaemon, withoutStore };
