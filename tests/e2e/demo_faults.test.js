@@ -41,8 +41,6 @@ async function silence(t, launched) {
     await anna.press('Stop editing');
   };
 
-  const store = () => Number(/pid=(\d+)/.exec(d.log.find((l) => l.startsWith('embedded_redis_started')))[1]);
-
   await t.test('the server stands still', async () => {
     const token = await edited('Written before the silence.');
     d.signal('SIGSTOP');
@@ -55,15 +53,12 @@ async function silence(t, launched) {
 
   await t.test('nor does its store', async () => {
     const token = await edited('Written before the store stood still.');
-    process.kill(store(), 'SIGSTOP');
-    try {
+    await h.withoutStore(d, async () => {
       await bruno.told('The server has lost its store.', 'warning');
       await bruno.offers();
       await anna.told('The server has lost its store.', 'warning');
       await anna.offers('Save');
-    } finally {
-      process.kill(store(), 'SIGCONT');
-    }
+    });
     await keptThrough(token, 'Written before the store stood still.');
     await bruno.gone('The server has lost its store.');
   });
@@ -100,12 +95,7 @@ async function silence(t, launched) {
     const answers = (pane, text) => pane.message(text).getByRole('button').count();
     const both = async () => [await answers(anna, 'The count of swabs'), await answers(bruno, 'You have asked')].join();
     assert.strictEqual(await both(), '3,1');
-    process.kill(store(), 'SIGSTOP');
-    try {
-      await h.eventually(async () => await both() === '0,0', 'nothing is offered that the server would refuse');
-    } finally {
-      process.kill(store(), 'SIGCONT');
-    }
+    await h.withoutStore(d, () => h.eventually(async () => await both() === '0,0', 'nothing is offered that the server would refuse'));
     await bruno.answer('You have asked', 'Withdraw');
     await bruno.press('Ask for it…');
     assert.strictEqual(await message.inputValue(), '', 'what was sent is not offered again');
@@ -258,8 +248,7 @@ async function duplicated(t, launched) {
 
 async function words(t, launched) {
   const d = await h.devDaemon(t);
-  const opened = await h.openDemo(launched, d);
-  const { page, context } = opened;
+  const { page, context } = await h.openDemo(launched, d);
   const types = fs.readFileSync(path.join(h.ROOT, 'src/web/client/wslock.d.ts'), 'utf8');
   const union = (name) => {
     const [, text] = new RegExp(`export type ${name} =([^;]*);`).exec(types);
@@ -281,19 +270,5 @@ async function words(t, launched) {
   same(tables.error, [...union('ServerErrorCode'), ...union('ClientErrorCode')], 'errors');
   same(tables.recorded, union('LockCause'), 'what is recorded');
   same(tables.close, tables.final, 'ends for good');
-
-  /* A simulated reload leaves nothing of the page before it. */
-  const { anna } = opened;
-  const debug = await context.newCDPSession(page);
-  const listeners = async () => {
-    const { result } = await debug.send('Runtime.evaluate', { expression: 'document' });
-    return (await debug.send('DOMDebugger.getEventListeners', { objectId: result.objectId })).listeners.length;
-  };
-  await anna.connected();
-  const before = await listeners();
-  assert.ok(before > 0);
-  await anna.press('Reload the tab');
-  await anna.connected();
-  assert.strictEqual(await listeners(), before);
   await context.close();
 }
