@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs every test; the last lines are ctest's summary.
 #
 #   tests/run.sh          about half an hour on two cores
-#   tests/run.sh --all    and all of clang-tidy, longer walks, faults behind Sentinels, all planted bugs, every
+#   tests/run.sh --all    and all of clang-tidy, longer walks, faults behind Sentinels and on a Cluster, all planted bugs, every
 #                         end-to-end test with the sanitizers and under valgrind, each build type
 #
 # With WSLOCK_TEST_REDIS=valkey-server against Valkey in place of Redis.

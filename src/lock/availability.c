@@ -132,7 +132,8 @@ void lock_store_check_lease(struct lock_store *store) {
     for (unsigned i = 0; i < store->shard_count; i++) {
         const struct shard *s = &store->shards[i];
 
-        if ((s->node->up || s->state == SHARD_SERVING) && !shard_is_leased(s, now_ms)) {
+        if ((s->node->up || s->state == SHARD_SERVING || s->state == SHARD_SYNCING) &&
+            !shard_is_leased(s, now_ms)) {
             node_mark_away(s->node, "the lease has lapsed");
         }
     }

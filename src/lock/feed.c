@@ -2,15 +2,15 @@
  * The event feed: XREAD over the streams of the shards of a server in which this instance has
  * rooms. In a Cluster each shard has a feed: Redis refuses to read several slots at once. A feed
  * has a connection of its own because it blocks. If a first room is opened in another shard
- * meanwhile, the connection is made again: nothing else ends the read without more rights. Every
- * event names the one before it (`prev`). If that is not the last event taken, events were missed
- * (trimmed, or the stream was lost), and the shard is resynchronised. Events of our own replies are
- * taken from the reply if they come next; their copies in the stream are skipped.
+ * meanwhile, another connection takes its place: nothing else ends the read without more rights.
+ * While there is nothing to read, the connection is only checked. Every event names the one before
+ * it (`prev`). If that is not the last event taken, events were missed (trimmed, or the stream was
+ * lost), and the shard is resynchronised. Events of our own replies are taken from the reply if
+ * they come next; their copies in the stream are skipped.
  */
 #include "feed.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "availability.h"
 #include "endings.h"
@@ -30,44 +30,35 @@
 #define RETRY_MAX_MS 1000
 #define GATHER_MS 5 /* between two reads if the first brought nothing new */
 #define HEAD_ARGS 6
-#define RESTART "another shard is read too" /* why the connection is made again */
 #define BLOCK_ARG 4
 
 static void on_retry(struct wheel_timer *timer);
+static void connect(struct feed *feed);
 
 /* ---- which shards ---- */
 
 /* If it was not in the last read, its earlier events are skipped: no room here has missed them. */
 void lock_store_follow(struct lock_store *store, struct str resource) {
     struct shard *s = store_shard(store, resource);
-    struct feed *feed = s->feed;
 
-    if (store->closing) {
-        return;
-    }
-    if (!feed_has_rooms(feed)) {
-        feed->read_ms = clock_boot_ms();
-        feed->away_ms = redis_link_is_up(feed->link) ? 0 : feed->read_ms;
-    }
-    if (s->room_count++ > 0) {
+    if (store->closing || s->room_count++ > 0) {
         return;
     }
     if (!s->in_read && s->tick > s->cursor) {
         s->cursor = s->tick;
         s->skipped = true;
     }
-    wheel_set(store->wheel, &feed->retry_timer, 0, on_retry);
+    wheel_set(store->wheel, &s->feed->retry_timer, 0, on_retry);
 }
 
 void lock_store_unfollow(struct lock_store *store, struct str resource) {
     struct shard *s = store_shard(store, resource);
 
-    if (!store->closing && --s->room_count == 0) {
-        wheel_set(store->wheel, &s->feed->retry_timer, 0, on_retry);
+    if (!store->closing) {
+        s->room_count--;
     }
 }
 
-/* The read under way lacks a shard. */
 static bool lacks_shard(const struct feed *feed) {
     for (unsigned i = 0; i < feed->shard_count; i++) {
         if (feed->shards[i]->room_count > 0 && !feed->shards[i]->in_read) {
@@ -237,12 +228,12 @@ static void note_away(const struct feed *feed) {
 }
 
 static void away(struct feed *feed) {
-    if (feed->away_ms == 0 && feed_has_rooms(feed)) {
+    if (feed->away_ms == 0) {
         feed->away_ms = clock_boot_ms();
     }
 }
 
-/* A read succeeded, or there is nothing to read. */
+/* A read succeeded. */
 static void back(struct feed *feed) {
     struct lock_store *store = feed->node->store;
     bool was_away = feed->away_ms != 0;
@@ -270,8 +261,10 @@ static uint64_t at_most(const struct feed *feed, uint64_t ms) {
 static void on_retry(struct wheel_timer *timer) {
     struct feed *feed = CONTAINER_OF(timer, struct feed, retry_timer);
 
-    if (feed->reading && !feed->lacked && lacks_shard(feed)) {
-        feed_reset(feed, RESTART);
+    if (feed->blocking && lacks_shard(feed)) {
+        redis_link_destroy(&feed->link); /* on_read does nothing then */
+        feed->reading = feed->blocking = false;
+        connect(feed);
     } else {
         feed_read(feed);
     }
@@ -322,7 +315,7 @@ static void on_read(void *arg, enum redis_status status, const struct redis_repl
     if (store->closing || feed->link == NULL) {
         return;
     }
-    feed->lacked = false;
+    feed->lacked = feed->blocking = false;
     if (status == REDIS_REFUSED) {
         refused(feed, error);
         return;
@@ -376,7 +369,30 @@ static unsigned put_streams(struct feed *feed) {
     return count;
 }
 
+/* There was nothing to read. */
+static void on_pong(void *arg, enum redis_status status, const struct redis_reply *reply,
+                    const char *error) {
+    struct feed *feed = arg;
+    struct lock_store *store = feed->node->store;
+
+    (void)reply;
+    if (store->closing || feed->link == NULL) {
+        return;
+    }
+    if (status == REDIS_REFUSED) {
+        refused(feed, error);
+        return;
+    }
+    if (status == REDIS_OK) {
+        back(feed);
+    }
+    feed->reading = false;
+    wheel_set(store->wheel, &feed->retry_timer, lacks_shard(feed) ? 0 : at_most(feed, BLOCK_MAX_MS),
+              on_retry);
+}
+
 void feed_read(struct feed *feed) {
+    static const struct str ping[] = {{"PING", 4}};
     const struct lock_store *store = feed->node->store;
     bool probe = feed->away_ms != 0;
 
@@ -384,14 +400,17 @@ void feed_read(struct feed *feed) {
         return;
     }
     unsigned count = put_streams(feed);
-    if (count == 0 && probe) {
-        back(feed);
-    }
-    if (count == 0 || !feed_is_positioned(feed) || !redis_link_is_up(feed->link)) {
+    if (!feed_is_positioned(feed) || !redis_link_is_up(feed->link)) {
         return;
     }
-    feed->argv[BLOCK_ARG] = str_of(probe ? PROBE_TEXT : feed->block);
     feed->reading = true;
+    if (count == 0) {
+        redis_link_command(feed->link, ARRAY_LEN(ping), ping, store_timeout_ms(store), on_pong,
+                           feed);
+        return;
+    }
+    feed->blocking = !probe;
+    feed->argv[BLOCK_ARG] = str_of(probe ? PROBE_TEXT : feed->block);
     redis_link_command(feed->link, (int)(HEAD_ARGS + 2 * count), feed->argv,
                        store_timeout_ms(store) + (probe ? 0 : at_most(feed, BLOCK_MAX_MS)), on_read,
                        feed);
@@ -406,11 +425,7 @@ static void on_up(void *ctx) {
 static void on_down(void *ctx, const char *reason) {
     struct feed *feed = ctx;
 
-    if (strcmp(reason, RESTART) == 0) {
-        log_debug("feed_restarted", LF("reason", reason));
-    } else {
-        log_info("feed_lost", LF("reason", reason));
-    }
+    log_info("feed_lost", LF("reason", reason));
     script_keep_problem(feed->problem, reason);
     away(feed);
 }
@@ -420,6 +435,7 @@ static void on_fail(void *ctx, const char *reason) {
 
     log_debug("feed_connect_failed", LF("reason", reason));
     script_keep_problem(feed->problem, reason);
+    away(feed);
     note_away(feed);
 }
 
@@ -454,8 +470,7 @@ void feed_create(struct lock_node *node, struct shard *const *shards, unsigned c
     wheel_timer_init(&feed->retry_timer);
     snprintf(feed->block, sizeof feed->block, "%llu",
              (unsigned long long)at_most(feed, BLOCK_MAX_MS));
-    feed->read_ms = clock_boot_ms(); /* no success is expected before */
-    feed->away_ms = feed_has_rooms(feed) ? feed->read_ms : 0;
+    feed->away_ms = feed->read_ms = clock_boot_ms(); /* no success is expected before */
     connect(feed);
 }
 

@@ -8,8 +8,7 @@
 void feed_create(struct lock_node *node, struct shard *const *shards, unsigned count);
 /* Its feed reads this shard no more. The last shard ends the feed. */
 void feed_drop(struct shard *s);
-/* Starts the next read if possible: a shard has rooms, connected, every shard positioned, no read
- * under way. */
+/* Starts the next read if possible: connected, every shard positioned, no read under way. */
 void feed_read(struct feed *feed);
 /* Call it after the reply was handled. Takes the events of the reply if the first of them follows
  * directly on the last event taken. Otherwise they are taken later, from the stream. */

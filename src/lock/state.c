@@ -69,15 +69,6 @@ bool feed_is_positioned(const struct feed *feed) {
     return true;
 }
 
-bool feed_has_rooms(const struct feed *feed) {
-    for (unsigned i = 0; i < feed->shard_count; i++) {
-        if (feed->shards[i]->room_count > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 char *node_link_name(const struct lock_node *node, const char *tail) {
     const char *instance = node->store->config->instance;
 

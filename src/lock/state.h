@@ -43,10 +43,10 @@ struct shard {
     char *key_text;
 
     int64_t tick;   /* the highest seen, in replies and events */
-    int64_t cursor; /* the last event taken, from the stream or from a reply */
+    int64_t cursor; /* the last event taken, from the stream or from a reply; or skipped up to it */
     int64_t asked;  /* cursor when the stream was last read */
     unsigned room_count;
-    bool in_read;       /* the feed's last read includes it */
+    bool in_read;       /* the feed's last read includes it, or the next one will */
     bool skipped;       /* events before the cursor were skipped, and none was taken since */
     bool positioned;    /* cursor is set */
     bool from_reply;    /* the event that is being passed on comes from a reply */
@@ -109,7 +109,8 @@ struct feed {
 
     struct redis_link *link;
     bool reading;
-    bool lacked; /* this read ended at an event that the replicas may lack */
+    bool blocking; /* the read under way waits for events */
+    bool lacked;   /* this read ended at an event that the replicas may lack */
     struct replicas_wait wait;
     struct wheel_timer retry_timer;
     struct str *argv; /* of XREAD; the ids change each time */
@@ -177,8 +178,6 @@ struct shard *store_shard(const struct lock_store *store, struct str resource);
 struct shard *store_any_shard(const struct lock_store *store);
 /* The position in the stream of each of its shards is known; without it events cannot be read. */
 bool feed_is_positioned(const struct feed *feed);
-/* One of its shards has rooms here: it is read. */
-bool feed_has_rooms(const struct feed *feed);
 /* For CLIENT SETNAME: heap. */
 char *node_link_name(const struct lock_node *node, const char *tail) MUST_CHECK;
 /* Between two lease renewals. */

@@ -233,14 +233,14 @@ static const struct shard *find_unserved(const struct lock_node *node) {
     return found;
 }
 
-/* NULL: the events of every shard with rooms are read. */
+/* NULL: the events of every shard are read. */
 static const struct feed *find_unread(const struct lock_node *node) {
     const struct feed *before = NULL;
 
     for (unsigned i = 0; i < node->shard_count; i++) {
         const struct feed *f = node->shards[i]->feed;
 
-        if (f != before && feed_has_rooms(f) &&
+        if (f != before &&
             (node->up ? is_stale(node, f->read_ms) : f->away_ms != 0 && feed_is_positioned(f))) {
             return f;
         }
@@ -279,16 +279,26 @@ static bool is_connection_useless(const struct lock_node *node) {
            (node->up || is_over(node->counted_from_ms, store_timeout_ms(node->store)));
 }
 
-/* In a Cluster each shard has a slot and a feed of its own, and goes away alone. */
+/* In a Cluster each shard has a slot and a feed of its own, and goes away alone. At a node that is
+ * not up, one that is being opened or resynchronised is not served yet; without a lease it never
+ * will be. */
+static bool is_lost(const struct lock_node *node, const struct shard *s) {
+    if (s->state == SHARD_AWAY || (!node->up && s->state == SHARD_OPENING)) {
+        return false;
+    }
+    if (!node->up && s->state == SHARD_SYNCING) {
+        return is_stale(node, s->lease_sent_ms);
+    }
+    return is_stale(node, s->served_ms) || is_stale(node, s->feed->read_ms);
+}
+
 static void mark_shards_away(struct lock_node *node, const char *cause) {
     bool found = false;
 
     for (unsigned i = 0; i < node->shard_count; i++) {
         struct shard *s = node->shards[i];
-        bool expected = node->up ? s->state != SHARD_AWAY : s->state == SHARD_SERVING;
 
-        if (expected && (is_stale(node, s->served_ms) ||
-                         (s->room_count > 0 && is_stale(node, s->feed->read_ms)))) {
+        if (is_lost(node, s)) {
             shard_away(s);
             found = true;
         }

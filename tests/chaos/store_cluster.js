@@ -188,7 +188,10 @@ class ClusterStore {
       resume([server])();
       await restart(server)();
     }
-    for (const slot of this.open) await this.group.joinSlot(slot);
+    for (const slot of this.open) {
+      await this.group.joinSlot(slot);
+      this.open.delete(slot);
+    }
     await h.eventually(() => group.settled(), 'the cluster is settled', SETTLE_MS);
     await this.look();
   }

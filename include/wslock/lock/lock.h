@@ -104,7 +104,8 @@ unsigned lock_store_shard(const struct lock_store *store, struct str resource);
 /* The highest tick known of the resource's shard, for the `rev` of answers without a change; 0
  * before the store has answered. */
 int64_t lock_store_rev(const struct lock_store *store, struct str resource);
-/* The tick of the last event of the resource's shard that was passed to on_event. */
+/* The tick of the last event of the resource's shard that was passed to on_event, or that was
+ * skipped because it was before the first room. */
 int64_t lock_store_fed(const struct lock_store *store, struct str resource);
 /* Until this time (store ms) a lock with this expires_ms and policy, held through this instance,
  * can have been given only to an administrator, an operator or the same user's other tab. */

@@ -49,8 +49,8 @@ local function need_whole_slot()
   if in_cluster == nil then
     in_cluster = find(call('INFO', 'cluster'), 'cluster_enabled:1') ~= nil
   end
-  local answer = in_cluster and try('EXISTS', shard.absent) or 0
-  if answer ~= 0 then
+  local answer = in_cluster and try('EXISTS', shard.absent)
+  if type(answer) == 'table' then
     error({err = 'MOVING the slot may be between two nodes: ' .. answer.err})
   end
 end
