@@ -1,5 +1,5 @@
 #!/bin/bash
-# Each header compiles alone. Usage: tests/headers.sh [compiler]
+# Each header compiles alone, and each source file begins with a comment. Usage: tests/headers.sh [compiler]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,4 +13,10 @@ while IFS= read -r header; do
         failed=1
     }
 done < <(find include/wslock src -name '*.h' | sort)
+while IFS= read -r source; do
+    [[ $(head -c 2 "$source") == '/*' ]] || {
+        echo "$source does not begin with a comment"
+        failed=1
+    }
+done < <(find src -name '*.c' | sort)
 exit $failed

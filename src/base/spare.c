@@ -1,3 +1,4 @@
+/* Free lists, one for each size in steps of 64 bytes. */
 #include "wslock/base/spare.h"
 
 #include <stdbool.h>

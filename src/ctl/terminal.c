@@ -1,3 +1,4 @@
+/* Asks the terminal for its width and colours. */
 #include "terminal.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* Blocks of memory, and the functions through which hiredis builds replies in them. */
 #include "reply_memory.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Sends messages to subscribers, or defers them until a join is answered. */
 #include "deliver.h"
 
 #include "backlog.h"

@@ -1,3 +1,4 @@
+/* Finds the subscriber that holds the lock. */
 #include "holder.h"
 
 void room_holder_find(struct room *room) {

@@ -1,3 +1,4 @@
+/* The copy of the members, and of the users that they belong to. */
 #include "members.h"
 
 #include <stdio.h>

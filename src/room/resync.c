@@ -227,7 +227,7 @@ static void report_room(void *ctx, struct str key, void *value) {
     struct lock_report_member members[REPORT_MAX];
     struct lock_report_waiting waiting;
     struct lock_waiter *waiters;
-    const struct room_sub *believer = room_assumed_holder(room);
+    const struct room_sub *assumed = room_assumed_holder(room);
     size_t open = rs->open, n = room->ahead == NULL && describe_grace(room, &members[0]) ? 1 : 0;
     room_report_waiters(room, &waiting, &waiters);
     for (int first = 1; first >= 0; first--) { /* the first call includes the lock's owner */
@@ -236,7 +236,7 @@ static void report_room(void *ctx, struct str key, void *value) {
                 !sub->ops->describe(sub, &members[n])) {
                 continue; /* the other round has it, or it is not joined */
             }
-            if (sub != believer) {
+            if (sub != assumed) {
                 members[n].token = 0;
             }
             if (++n == REPORT_MAX) {

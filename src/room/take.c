@@ -1,3 +1,4 @@
+/* Takes events and changes: applies them, then tells them. */
 #include "take.h"
 
 #include "backlog.h"

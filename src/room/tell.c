@@ -1,3 +1,4 @@
+/* Chooses who is told what of a change. */
 #include "tell.h"
 
 #include "deliver.h"

@@ -1,3 +1,4 @@
+/* The table of the requests' fields. */
 #include "fields.h"
 
 #include <stddef.h>

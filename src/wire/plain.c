@@ -1,3 +1,4 @@
+/* Reads the usual form of a message in one pass. */
 #include "plain.h"
 
 #include <string.h>

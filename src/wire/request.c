@@ -1,3 +1,4 @@
+/* Decodes requests: plain ones in one pass, all others with jansson. */
 #include "wslock/wire/request.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Checks resource ids, and takes them apart. */
 #include "wslock/wire/resource.h"
 
 #include <string.h>

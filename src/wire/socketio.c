@@ -1,3 +1,4 @@
+/* Reads and writes packets of Socket.IO. */
 #include "socketio.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Begins and ends messages, and writes the pieces that they share. */
 #include "writer.h"
 
 #include <string.h>
