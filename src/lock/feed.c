@@ -44,8 +44,8 @@ void lock_store_follow(struct lock_store *store, struct str resource) {
     if (store->closing || s->room_count++ > 0) {
         return;
     }
-    if (!s->in_read && s->tick > s->cursor) {
-        s->cursor = s->tick;
+    if (!s->in_read) {
+        s->cursor = s->tick > s->cursor ? s->tick : s->cursor;
         s->skipped = true;
     }
     wheel_set(store->wheel, &s->feed->retry_timer, 0, on_retry);
@@ -88,14 +88,14 @@ static void apply(struct shard *s, const struct lock_event *event) {
     callbacks->on_event(callbacks->ctx, event);
 }
 
-/* After a skip the position need not be the tick of an event. */
-static bool is_next(const struct shard *s, const struct lock_event *event) {
-    return event->prev == s->cursor ||
-           (s->skipped && event->prev < s->cursor && event->rev > s->cursor);
+/* After a skip the first reply with events gives the position: no room here has joined before it.
+ */
+static bool continues(const struct shard *s, const struct lock_event *first) {
+    return first->prev == s->cursor || (s->skipped && first->rev > s->cursor);
 }
 
 void feed_take_reply(struct shard *s, const struct lock_result *result) {
-    bool next = s->positioned && result->event_count > 0 && is_next(s, &result->events[0]);
+    bool next = s->positioned && result->event_count > 0 && continues(s, &result->events[0]);
 
     s->from_reply = true;
     for (size_t i = 0; next && i < result->event_count && !s->store->closing; i++) {
@@ -144,7 +144,8 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
         s->feed->lacked = true;
         return true;
     }
-    next = is_next(s, &event);
+    /* After a skip the position need not be the tick of an event. */
+    next = event.prev == expected || (s->skipped && event.prev < expected);
     s->cursor = tick;
     apply(s, &event);
     if (!next) { /* prev below expected: the stream was replaced */
