@@ -1,6 +1,9 @@
 'use strict';
 /* The judge finds each kind of fault in a history, and nothing in one that is right. */
 const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
+const { spawnSync } = require('node:child_process');
 const { test } = require('node:test');
 const { RULES, judge } = require('./judge');
 const { History } = require('./history');
@@ -95,4 +98,14 @@ test('what is right: a release, one\'s own tabs, an administrator, a return in t
     ['back', 'ann', { token: 1, kept: false, lost: 'GRACE_PERIOD_EXPIRED', type: 'deny', sentAt: 5000 }],
     ['lost', 'ann', { token: 1, reason: 'GRACE_PERIOD_EXPIRED' }],
   ), []);
+});
+
+test('every planted bug can be planted', () => {
+  const root = path.resolve(__dirname, '../..');
+  const folder = path.join(__dirname, 'bugs');
+  for (const name of fs.readdirSync(folder)) {
+    const { status, stdout } = spawnSync('patch', ['-p1', '--dry-run', '--batch', '--forward', '--reject-file=-'],
+      { cwd: root, input: fs.readFileSync(path.join(folder, name)), encoding: 'utf8' });
+    assert.strictEqual(status, 0, `${name}: ${stdout}`);
+  }
 });
