@@ -121,7 +121,6 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
     struct lock_event event;
     struct str id, packed;
     int64_t tick, expected = s->cursor;
-    bool next;
 
     if (!redis_reply_str(redis_reply_at(entry, 0), &id) || !stream_id_read(id, &tick) ||
         tick <= *last) {
@@ -145,7 +144,7 @@ static bool take_entry(struct shard *s, const struct redis_reply *entry, int64_t
         return true;
     }
     /* After a skip the position need not be the tick of an event. */
-    next = event.prev == expected || (s->skipped && event.prev < expected);
+    bool next = event.prev == expected || (s->skipped && event.prev < expected);
     s->cursor = tick;
     apply(s, &event);
     if (!next) { /* prev below expected: the stream was replaced */
