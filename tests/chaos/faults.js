@@ -9,11 +9,8 @@ const nothing = () => {};
 
 /* Bytes come one by one. */
 function split(wire) {
-  const pieces = (bytes, pair, to) => {
-    for (const byte of bytes) to(pair).write(Buffer.from([byte]));
-    return Buffer.alloc(0);
-  };
-  wire.rewrite({ request: (bytes, pair) => pieces(bytes, pair, ({ far }) => far), reply: (bytes, pair) => pieces(bytes, pair, ({ near }) => near) });
+  const pieces = (bytes) => [...bytes].map((byte) => Buffer.from([byte]));
+  wire.rewrite({ request: pieces, reply: pieces });
   return () => wire.rewrite({});
 }
 

@@ -3,6 +3,30 @@
 const net = require('node:net');
 const { cleanup } = require('./basics');
 
+/* One way of a connection: what is passed to it goes on after the delay of its moment, and never before what came earlier. */
+function line(from, to, delayMs) {
+  const waiting = []; // {at, data}
+  const write = (data) => {
+    if (!to.destroyed && !to.write(data)) {
+      from.pause();
+      to.once('drain', () => from.resume());
+    }
+  };
+  const flush = () => {
+    while (waiting.length > 0 && waiting[0].at <= performance.now()) write(waiting.shift().data);
+    if (waiting.length > 0) setTimeout(flush, waiting[0].at - performance.now());
+  };
+  return (data) => {
+    const delay = delayMs();
+    if (delay === 0 && waiting.length === 0) {
+      write(data);
+      return;
+    }
+    waiting.push({ at: performance.now() + delay, data });
+    if (waiting.length === 1) setTimeout(flush, delay);
+  };
+}
+
 class Proxy {
   constructor(target) {
     this.target = target; // {port} or {path}
@@ -13,7 +37,7 @@ class Proxy {
     this.refusing = false;
     this.swallowing = { up: false, down: false };
     this.kept = []; // pairs whose bytes wait for deliver()
-    this.rewrite = {}; // {request, reply}: (bytes, pair) => the bytes that go on instead
+    this.rewrite = {}; // {request, reply}: (bytes, pair) => the bytes that go on instead, or pieces of them
     this.server = net.createServer({ noDelay: true }, (near) => this.connect(near));
   }
   listen() {
@@ -45,19 +69,13 @@ class Proxy {
       };
       from.on('error', drop);
       from.on('close', drop);
+      const pass = line(from, to, () => this.delayMs);
       from.on('data', (bytes) => {
         if (pair.swallows[from === near ? 'up' : 'down']) return;
         const change = from === near ? this.rewrite.request : this.rewrite.reply;
-        const data = change ? change(bytes, pair) : bytes;
-        if (from === near && this.isKept(pair, data)) return;
-        const pass = () => {
-          if (!to.destroyed && !to.write(data)) {
-            from.pause();
-            to.once('drain', () => from.resume());
-          }
-        };
-        if (this.delayMs) setTimeout(pass, this.delayMs);
-        else pass();
+        const data = [change ? change(bytes, pair) : bytes].flat();
+        if (from === near && this.isKept(pair, Buffer.concat(data))) return;
+        for (const piece of data) pass(piece);
       });
       if (this.held) from.pause();
     }
