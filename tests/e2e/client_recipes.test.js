@@ -172,6 +172,28 @@ test('recipe 3: the lock expires, and the text is put back later', async (t) => 
   assert.deepStrictEqual([store.text, ann.section.drafts()], ['Begun. Not saved.', []]);
 });
 
+test('recipe 2: what was typed or saved after the offer is not replaced by the draft', async (t) => {
+  const d = await h.lockDaemon(t, { config: CONFIG });
+  const store = new Store('Begun. ');
+  const ann = await page(t, d, store, 'ann');
+  await ann.editButton.onclick();
+  await ann.edits();
+  ann.field.type('Not saved.');
+  await ann.section.release();
+  await ann.editButton.onclick();
+  const [offered] = await h.eventually(() => ann.offered.length && ann.offered, 'her text is offered');
+  await ann.edits();
+  assert.ok(ann.field.type('Newer.'));
+  for (const decide of [() => {}, () => ann.save()]) {
+    await decide();
+    offered.putBack();
+    assert.strictEqual(ann.field.value, 'Begun. Newer.');
+    const { draft, current } = ann.offered.pop();
+    assert.deepStrictEqual([draft.text, current.text], ['Begun. Not saved.', 'Begun. Newer.']);
+  }
+  assert.deepStrictEqual([store.text, ann.section.drafts().map(({ text }) => text)], ['Begun. Newer.', ['Begun. Not saved.']]);
+});
+
 test('recipe 3: the page goes, and what was typed is on its way', async (t) => {
   const d = await h.lockDaemon(t, { config: CONFIG });
   const store = new Store();

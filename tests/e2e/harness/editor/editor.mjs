@@ -101,12 +101,17 @@ function loaded(fence, stored) {
   show();
 }
 
-function offer({ text, base, draft }) {
+/* With what is stored now: a save changes it. */
+function outcomeOf({ text, base, draft }) {
   const stored = copy.base;
-  const outcome = draft ? draft.compare(stored).outcome
-    : text === stored.text ? 'identical' : base.revision === stored.revision ? 'same-base' : 'conflict';
-  if (outcome === 'identical') draft?.discard();
-  else offers.push({ text, base, outcome, draft });
+  if (draft) return draft.compare(stored).outcome;
+  return text === stored.text ? 'identical' : base.revision === stored.revision ? 'same-base' : 'conflict';
+}
+
+function offer(unsaved) {
+  const outcome = outcomeOf(unsaved);
+  if (outcome === 'identical') unsaved.draft?.discard();
+  else offers.push({ ...unsaved, outcome });
 }
 
 function showOffers() {
@@ -124,7 +129,7 @@ function putBack(chosen = offers[0]) {
   if (!chosen || !editable()) return false;
   const known = new Set(words(area.value));
   const missing = words(chosen.text).filter((word) => !known.has(word));
-  if (chosen.outcome === 'same-base' && !isDirty()) area.value = chosen.text;
+  if (outcomeOf(chosen) === 'same-base' && !isDirty()) area.value = chosen.text;
   else if (missing.length) area.value = `${area.value.trimEnd()} ${missing.join(' ')} `.trimStart();
   keep();
   decided(chosen);
