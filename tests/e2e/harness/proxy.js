@@ -7,7 +7,7 @@ const { cleanup } = require('./basics');
 function line(from, to, delayMs) {
   const waiting = []; // {at, data}
   const write = (data) => {
-    if (!to.destroyed && !to.write(data)) {
+    if (!to.destroyed && !to.write(data) && to.listenerCount('drain') === 0) {
       from.pause();
       to.once('drain', () => from.resume());
     }
