@@ -24,14 +24,14 @@ function oneTabForAToken(history, find) {
   }
 }
 
-/* What is asked for after a grant was told brings no lower token. */
-function tokensGrow(history, find) {
+/* What is asked for after a grant was told brings no lower token, but from the other one of two masters. */
+function tokensGrow(history, find, { split }) {
   for (const [resourceId, entries] of byResource(told(history))) {
     const points = entries.flatMap((entry) => [{ time: entry.at, entry, isEnd: true }, ...(entry.sentAt === null ? [] : [{ time: entry.sentAt, entry }])]);
     points.sort((a, b) => a.time - b.time);
     let highest = null; // that had been told
     for (const { entry, isEnd } of points) {
-      if (!isEnd && highest && entry.token < highest.token) {
+      if (!isEnd && highest && entry.token < highest.token && !split(highest.at, entry.at)) {
         find(`${resourceId}: ${name(entry)} was asked for ${ms(entry.sentAt - highest.at)} after ${name(highest)} was told`);
       }
       if (isEnd && (!highest || entry.token > highest.token)) highest = entry;
@@ -40,8 +40,8 @@ function tokensGrow(history, find) {
 }
 
 /* Nothing is granted or renewed under a token that its holder was told is over. STORE_LOST is over only once the store is back: until
-   then its tab may ask for it again (docs/protocol.md). */
-function overIsOver(history, find) {
+   then its tab may ask for it again (docs/protocol.md). The other one of two masters does not know what has ended. */
+function overIsOver(history, find, { split }) {
   const over = new Map(); // "resource token" → entry
   for (const entry of history.entries) {
     const key = `${entry.resourceId} ${entry.token}`;
@@ -49,15 +49,15 @@ function overIsOver(history, find) {
       if (entry.token && entry.reason !== 'STORE_LOST' && !over.has(key)) over.set(key, entry);
     } else if ((entry.kind === 'granted' || entry.kind === 'renewed') && entry.sentAt !== null) {
       const end = over.get(key);
-      if (end && entry.sentAt > end.at) find(`${entry.resourceId}: ${name(entry)} goes on ${ms(entry.sentAt - end.at)} after ${end.kind} ${end.reason ?? ''}`);
+      if (end && entry.sentAt > end.at && !split(end.at, entry.at)) find(`${entry.resourceId}: ${name(entry)} goes on ${ms(entry.sentAt - end.at)} after ${end.kind} ${end.reason ?? ''}`);
       const named = entry.request !== 'resource:join' && over.get(`${entry.resourceId} ${entry.named}`);
-      if (named && entry.sentAt > named.at) find(`${entry.resourceId}: ${name(entry)} was confirmed to who named ${entry.named}, which is over`);
+      if (named && entry.sentAt > named.at && !split(named.at, entry.at)) find(`${entry.resourceId}: ${name(entry)} was confirmed to who named ${entry.named}, which is over`);
     }
   }
 }
 
-/* Two who rightly believe that they may edit: never at once, but for administrators and one's own tabs. */
-function oneBelieves(history, find) {
+/* Two who rightly believe that they may edit: never at once, but for administrators and one's own tabs, and on two masters. */
+function oneBelieves(history, find, { split }) {
   // What comes without having been asked for is a takeover, too, that waited for the holder. Some are over before they are told.
   const takeovers = byResource([
     ...history.of('granted').filter((g) => g.request === 'lock:takeover' || g.previous === 'TAKEN_BY_ADMIN' || (g.request === null && !g.resumed)),
@@ -71,6 +71,7 @@ function oneBelieves(history, find) {
         const [lower, higher] = [earlier.token, later.token].sort((a, b) => a - b);
         // Whom an administrator has taken it from does not know yet.
         if (takeovers.get(resourceId)?.some(({ token }) => token > lower && token <= higher)) continue;
+        if (split(later.from, Math.min(earlier.to, later.to))) continue;
         find(`${resourceId}: ${name(earlier)} and ${name(later)} both for ${ms(Math.min(earlier.to, later.to) - later.from)}`);
       }
     });
@@ -157,7 +158,8 @@ const RULES = {
 };
 
 /* options: {graceMs: within it a tab is back in time; doubtful(from, to): whether what happened then may have cost a lock;
- * storeLost(from, to): whether the store may have lost then what it had; clockBack: the store's clock was set;
+ * storeLost(from, to): whether the store may have lost then what it had; split(from, to): whether it had two masters then;
+ * clockBack: the store's clock was set;
  * waits: redis.waitReplicas is set; calm(from, to): no fault was near that may keep an instance from the store}. */
 function judge(history, options) {
   const found = [];

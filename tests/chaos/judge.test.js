@@ -9,16 +9,18 @@ const { RULES, judge } = require('./judge');
 const { History } = require('./history');
 
 const R = 'deny:a:main';
-const OPTIONS = { graceMs: 3000, doubtful: () => false, storeLost: () => false, clockBack: false, waits: true, calm: () => true };
+const OPTIONS = { graceMs: 3000, doubtful: () => false, storeLost: () => false, split: () => false, clockBack: false, waits: true, calm: () => true };
 
 /* entries: [kind, tab, {…}], one each 100 ms. The user of a tab is its name without digits. */
-function look(...entries) {
+const look = (...entries) => lookWith({}, ...entries);
+
+function lookWith(options, ...entries) {
   const history = new History();
   entries.forEach(([kind, tab, more], i) => history.add(kind, {
     at: i * 100, tab, user: tab?.replace(/\d/g, ''), resourceId: R, sentAt: i * 100 - 50, request: 'lock:acquire', resumed: false, previous: null,
     named: null, asked: null, sawAt: null, ...more,
   }));
-  return judge(history, OPTIONS).map(({ rule }) => rule);
+  return judge(history, { ...OPTIONS, ...options }).map(({ rule }) => rule);
 }
 
 const granted = (tab, token, more) => ['granted', tab, { token, ...more }];
@@ -83,6 +85,27 @@ test('the store has lost an end: its tab must not have been told', () => {
   assert.deepStrictEqual(rules(), []);
   history.entries.splice(1, 0, { kind: 'released', at: 2, tab: 'ann', resourceId: R, token: 1 });
   assert.deepStrictEqual(rules(), ['endsOnce']);
+});
+
+test('a change that the store has forgotten needs no audit, one that it goes on from does', () => {
+  const after = (prev) => look(
+    stored('ACQUIRED', 4, 'ann', { shard: 1, prev: 3 }), stored('ACQUIRED', 9, 'bob', { shard: 1, prev }), audit('LOCK_ACQUIRED', 9, '9-0'),
+  );
+  assert.deepStrictEqual(after(4), ['audited']);
+  assert.deepStrictEqual(after(3), []);
+});
+
+test('a takeover that another one\'s end completes while its administrator is denied', () => {
+  const joined = (actor, tab) => ['store', null, { event: 'join', actor, cause: `chaos-${tab}:${tab}`, tick: 1 }];
+  const taken = stored('TAKEN_BY_ADMIN', 3, 'ann', { actor: 's1' });
+  const denied = ['denied', 'ann', { reason: 'HELD', alone: true, sentAt: -1 }];
+  const rest = [audit('RESOURCE_JOINED', 0, '1-0'), audit('LOCK_TAKEOVER', 3, '3-0')];
+  assert.deepStrictEqual(look(joined('s1', 'bob'), taken, denied, ...rest), []);
+  assert.deepStrictEqual(look(joined('s1', 'ann'), taken, denied, ...rest), ['deniedMeansNot']);
+});
+
+test('two masters at once: one may confirm what the other one has ended', () => {
+  for (const rule of ['tokensGrow', 'overIsOver', 'oneBelieves']) assert.deepStrictEqual(lookWith({ split: () => true }, ...WRONG[rule]), [], rule);
 });
 
 test('what is right: a release, one\'s own tabs, an administrator, a return in time, and too late', () => {

@@ -12,6 +12,7 @@ module.exports = {
   'all die': [[1500, 'store killed', 700], [1500, 'all instances killed', 900]],
   /* With --store sentinel. */
   'replicas stopped': [[0, 'replicas stopped', 3000], [4500, 'replicas stopped', 3000]],
+  'promotions by Sentinel': [[0, 'clean promotion'], [9000, 'forced promotion'], [18_000, 'clean promotion']],
   /* With --store cluster. */
   'masters die': [[0, 'master killed', 5000], [8000, 'master stopped', 5000], [16_000, 'lossy promotion', 3000]],
   promotions: [[0, 'clean promotion'], [4500, 'forced promotion'], [9000, 'lossy takeover'], [13_500, 'clean promotion']],

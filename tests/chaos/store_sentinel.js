@@ -8,6 +8,8 @@ const { nothing, sleep } = require('./faults');
 const { Link } = require('./link');
 
 const LOOK_MS = 100;
+/* Until the Sentinels have told everybody of the new master. */
+const PAUSE_MS = 4000;
 /* A second failover does not wait for so long as in a group of production. */
 const SENTINEL = ['sentinel failover-timeout wslock 3000', 'sentinel parallel-syncs wslock 2'];
 const SECRET = 'of-another-network';
@@ -48,11 +50,25 @@ const atMaster = (...command) => on(async (store) => {
   return nothing;
 });
 
+async function promote({ group }) {
+  await group.sentinels.find((s) => s.child).command('SENTINEL', 'FAILOVER', 'wslock');
+  return nothing;
+}
+
+const offset = async (server) => /\n(?:master|slave)_repl_offset:(\d+)/.exec(await server.command('INFO', 'replication'))[1];
+
 const FAULTS = {
-  'clean promotion': on(async ({ group }) => {
-    await group.sentinels.find((s) => s.child).command('SENTINEL', 'FAILOVER', 'wslock');
-    return nothing;
+  'clean promotion': on(async (store) => {
+    const master = await store.group.master();
+    await master.command('CLIENT', 'PAUSE', PAUSE_MS, 'WRITE');
+    await h.eventually(async () => {
+      const offsets = await Promise.all([master, ...others(store, master)].map(offset));
+      return new Set(offsets).size === 1;
+    }, 'the replicas have all writes', PAUSE_MS);
+    return promote(store);
   }),
+  /* The old master takes writes until its clients hear of the new one. Those are lost. */
+  'forced promotion': on(promote),
   'master killed': on(killMaster),
   'lossy promotion': on(async (store) => {
     const replicas = others(store, await store.group.master());

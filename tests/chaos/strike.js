@@ -5,17 +5,18 @@ const { DEEDS, GROUPS, nothing, sleep } = require('./faults');
 /* A group is as often struck as another, and the store twice as often. */
 const groupsOf = (world) => [...GROUPS, world.store.faults, world.store.faults];
 
-/* One fault for `lasts` ms. Where another one stands in its way, that is no failure. */
+/* One fault for `lasts` ms. Where another one stands in its way, or in that of its end, that is no failure. */
 async function inflict(world, name, lasts, on) {
   const run = Object.assign({}, DEEDS, ...groupsOf(world))[name];
   if (!run) throw new Error(`no fault "${name}"`);
   const entry = world.history.add(DEEDS[name] ? 'deed' : 'fault', { name, on, from: performance.now(), to: Infinity });
-  const heal = await run(world, world.rnd, on).catch((error) => {
+  const failed = (error) => {
     entry.failed = error.message;
     return nothing;
-  });
+  };
+  const heal = await run(world, world.rnd, on).catch(failed);
   await sleep(lasts);
-  await heal();
+  await (async () => heal())().catch(failed);
   entry.to = performance.now();
 }
 

@@ -227,15 +227,15 @@ class Tab extends h.Believer {
   receive(message) {
     const { event, data } = message;
     const request = this.take(message);
-    this.see(event, data);
+    this.see(event, data, request);
     this.handle(event, data, request);
   }
-  /* The rule of rev. */
-  see(event, data) {
+  /* The rule of rev: replies do not raise it, but for resource:joined. */
+  see(event, data, request) {
     if (event === 'lock:state') this.note('heard', { rev: data.rev });
     if (data.resourceId !== this.resourceId || !(data.rev >= this.rev)) return;
     if (event === 'resource:joined' || event === 'lock:state') this.lock = data.lock;
-    if (event !== 'error') this.rev = data.rev;
+    if (!request || event === 'resource:joined') this.rev = data.rev;
     const owner = data.lock?.holder?.userId;
     if (event === 'lock:state' && this.here && this.token && data.rev > this.token && owner !== this.user) this.sawAt ??= performance.now();
   }

@@ -31,6 +31,19 @@ const CONFIG = {
   log: { level: 'info' },
 };
 
+/* The lines that are new in a file. What a killed writer has left of one stays until it is whole. */
+class Tail {
+  constructor(file) {
+    Object.assign(this, { file, read: 0 });
+  }
+  lines() {
+    const bytes = fs.readFileSync(this.file).subarray(this.read);
+    const end = bytes.lastIndexOf('\n') + 1;
+    this.read += end;
+    return bytes.toString('utf8', 0, end).split('\n').filter((line) => line.endsWith('}'));
+  }
+}
+
 class World {
   /* store: of store_*.js. */
   constructor(t, seed, store) {
@@ -51,12 +64,11 @@ class World {
     const daemon = await h.newDaemon(this.t, {
       redis: null, config: { ...CONFIG, instance: `chaos-${i}`, redis: { ...CONFIG.redis, keyPrefix: this.keyPrefix, ...config } },
     });
-    await daemon.start();
-    // Started again it listens where it did.
-    daemon.config.listen[0].port = daemon.port;
-    daemon.config.ops.port = daemon.ops.port;
+    daemon.config.listen[0].port = await h.freePort(); // started again it listens where it did
+    daemon.config.ops.port = await h.freePort();
     daemon.writeConfig();
-    this.daemons[i] = { daemon, store: link, wire: new Link([await h.proxy(this.t, daemon.port)]) };
+    await daemon.start();
+    this.daemons[i] = { daemon, audit: new Tail(daemon.auditFile), store: link, wire: new Link([await h.proxy(this.t, daemon.port)]) };
     await h.granting(daemon);
   }
   addTab(i) {
@@ -129,12 +141,7 @@ class World {
   async readAudit(timeoutMs) {
     const now = performance.now();
     const read = () => {
-      this.history.entries = this.history.entries.filter(({ kind }) => kind !== 'audit');
-      for (const { daemon } of this.daemons) {
-        for (const line of fs.readFileSync(daemon.auditFile, 'utf8').split('\n')) {
-          if (line.endsWith('}')) this.history.add('audit', { record: JSON.parse(line) });
-        }
-      }
+      for (const { audit } of this.daemons) for (const line of audit.lines()) this.history.add('audit', { record: JSON.parse(line) });
       return unaudited(this.history, now).length === 0;
     };
     await h.eventually(read, 'a whole audit', timeoutMs, 250).catch(() => {});

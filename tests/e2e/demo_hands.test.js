@@ -12,7 +12,7 @@ test('how a lock changes hands on the demo page', { timeout: 300_000 * h.SLOW },
 
 /* The main window has Anna and Bruno, the second Carla, the third an administrator. */
 async function hands(t, launched) {
-  const d = await h.devDaemon(t, { default: { takeoverTimeout: h.ms(6000), claimWindow: h.ms(30_000) } });
+  const d = await h.devDaemon(t, { default: { takeoverTimeout: h.ms(15_000), claimWindow: h.ms(30_000) } });
   const main = await h.openDemo(launched, d);
   const { page, context, problems, anna, bruno } = main;
   const choose = (window, label) => window.getByRole('combobox', { name: 'What is edited' }).selectOption({ label });

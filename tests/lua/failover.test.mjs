@@ -3,28 +3,19 @@
 // clock (prelude.lua), and at once where Lua's state is new.
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import basics from '../e2e/harness/basics.js';
 import { Redis } from './redis.mjs';
 import { POLICY, Scripts } from './scripts.mjs';
 import { DOC, World } from './world.mjs';
 
 const SAME_SERVER_MS = 100;
 
-function freePort() {
-    return new Promise((resolve) => {
-        const server = createServer().listen(0, '127.0.0.1', () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
-        });
-    });
-}
-
 // A server on a port, in a folder that outlives it.
 async function start(t, dir, ...options) {
-    const port = await freePort();
+    const port = await basics.freePort();
     const redis = await Redis.start(['--port', port, '--bind', '127.0.0.1', '--dir', dir, '--enable-debug-command', 'yes',
         '--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1', ...options]);
     Object.assign(redis, { port, dir });

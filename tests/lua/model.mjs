@@ -576,7 +576,8 @@ export class Model {
         }
         let lost = null;
         if (token !== 0 && !(mine && lock.token === token)) {
-            lost = this.recall(resource, t.user, token) ?? (this.window === 0 ? this.forgotten(token, 'NOT_HELD') : null);
+            const over = this.window === 0 || token < lock.token;
+            lost = this.recall(resource, t.user, token) ?? (over ? this.forgotten(token, 'NOT_HELD') : null);
         }
         if (!again) {
             this.enter(resource, { ...t, joined: this.now }, t.session);

@@ -160,7 +160,7 @@ test('inside a window nothing is granted or settled; what is one’s own goes on
     await replaced(w);
     const { window } = await w.s.status(DOC);
     has(await w.s.acquire(DOC, bob), { outcome: 'RECOVERING' });
-    has(await w.s.join(DOC, w.tab('cy'), { edit: true, token: 7 }), { outcome: 'RECOVERING', joined: true, lost: null });
+    has(await w.s.join(DOC, w.tab('cy'), { edit: true, token: token + 7 }), { outcome: 'RECOVERING', joined: true, lost: null });
     has(await w.s.join('doc:2:main', w.tab('cy'), { edit: true }), { outcome: 'RECOVERING', joined: true });
     has(await w.s.join(DOC, w.tab('dan')), { outcome: 'NONE', joined: true });
     has(await w.s.release(DOC, ann), { outcome: 'RECOVERING' });
@@ -190,6 +190,17 @@ test('an end that is known is told to whoever joins inside a window, one that is
     assert.notEqual(joined.window, 0);
     has(joined, { outcome: 'NONE', joined: true, lost: { token, reason: 'RELEASED' } });
     has(await w.s.join(DOC, w.again(ann), { token: token + 1 }), { lost: null });
+});
+
+test('a token below that of the lock is over: whoever joins with it inside a window is told, also the owner of the later one', async () => {
+    const w = await shared();
+    const { ann, bob, token } = await w.given('held');
+    await replaced(w);
+    for (const tab of [w.again(ann), bob, w.tab('cy')]) {
+        const joined = await w.s.join(DOC, tab, { token: token - 1, edit: tab !== bob });
+        assert.notEqual(joined.window, 0);
+        has(joined, { joined: true, lost: { token: token - 1, reason: 'NOT_HELD' }, lock: { token } });
+    }
 });
 
 test('a heartbeat under a token that the store has lost is not told that the lock is lost before all have reported', async () => {

@@ -29,7 +29,9 @@ if not applies[verdict] and not member and not mine and limit >= 0
 end
 local lost
 if token ~= 0 and not (mine and token == l[LOCK.TOKEN]) then
-  lost = recall(user, token) or window == 0 and forgotten(token, 'NOT_HELD') or nil
+  -- Inside a window a token that the store does not know may still be reported, but not one below the store's own.
+  local over = window == 0 or token < l[LOCK.TOKEN]
+  lost = recall(user, token) or over and forgotten(token, 'NOT_HELD') or nil
 end
 if verdict == 'QUEUED' then
   need_all()

@@ -143,16 +143,19 @@ function start(command, args, options) {
   return child;
 }
 
-/* Node has no way to be given a free port without a moment's race; listeners of the daemon use port 0. */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
+const isFree = (port) => new Promise((resolve) => {
+  const server = net.createServer();
+  server.on('error', () => resolve(false));
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+});
+
+/* Below the ports that the system gives to connections: it is still free when its server is started again. `beside`: the port that is so
+ * much higher is free too. */
+async function freePort(beside = 0) {
+  return eventually(async () => {
+    const port = 10_000 + Math.floor(Math.random() * 12_000);
+    return await isFree(port) && await isFree(port + beside) && port;
+  }, 'a free port');
 }
 
 module.exports = {

@@ -1,25 +1,13 @@
 'use strict';
 /* A Redis Cluster on loopback: masters that share the slots, and a replica for each. */
-const net = require('node:net');
-const { SLOW, eventually } = require('./basics');
+const { SLOW, eventually, freePort } = require('./basics');
 const { Server } = require('./sentinel');
 
 const NODE_TIMEOUT = 2000 * SLOW;
 const SLOTS = 16384;
 
-const isFree = (port) => new Promise((resolve) => {
-  const server = net.createServer();
-  server.on('error', () => resolve(false));
-  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-});
-
-/* The bus is at the port + 10000, and both must be below the ports that the system gives out. */
-async function clusterPort() {
-  return eventually(async () => {
-    const port = 10_000 + Math.floor(Math.random() * 12_000);
-    return await isFree(port) && await isFree(port + 10_000) && port;
-  }, 'a port whose bus port is free too');
-}
+/* A server's bus is at its port + 10000. */
+const BUS = 10_000;
 
 /* CRC-16/XMODEM. */
 function crc16(text) {
@@ -134,7 +122,7 @@ async function cluster(t, { masters = 3, replicas = 1, password, lines = [], tls
     const server = new Server(t, 'redis', ['cluster-enabled yes', `cluster-node-timeout ${NODE_TIMEOUT}`, 'cluster-require-full-coverage no',
       'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', 'repl-backlog-ttl 0',
       ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : []), ...(tls ? ['tls-cluster yes'] : []), ...lines],
-    { port: await clusterPort(), tls });
+    { port: await freePort(BUS), tls });
     server.password = password;
     servers.push(await server.start());
   }

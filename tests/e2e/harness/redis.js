@@ -21,7 +21,8 @@ class RedisClient {
     this.socket.on('error', fail);
     this.socket.on('close', () => fail(new Error('redis connection closed')));
   }
-  command(...args) {
+  async command(...args) {
+    if (this.socket.destroyed) throw new Error('redis connection closed');
     const parts = args.map((arg) => Buffer.from(String(arg)));
     const out = [Buffer.from(`*${parts.length}\r\n`)];
     for (const part of parts) out.push(Buffer.from(`$${part.length}\r\n`), part, Buffer.from('\r\n'));
