@@ -83,11 +83,12 @@ test('a failover', { concurrency: 2 }, async (t) => {
       const daemons = [await start(st, sentinel, { instance: 'one', redis }), await start(st, sentinel, { instance: 'two', redis })];
       const old = await group.master();
       const run = await h.traffic(st, daemons);
+      await old.command('CLIENT', 'PAUSE', 5000, 'WRITE'); // as docs/operations.md says
       await group.sentinels[1].command('SENTINEL', 'FAILOVER', 'wslock');
       const next = await group.switched(old);
       await Promise.all(run.everyone.map((client) => client.waitFor('system:recovered')));
       await run.granted(5);
-      st.diagnostic(`SENTINEL FAILOVER: ${await h.judgeTraffic(run, daemons)} ms without grants`);
+      st.diagnostic(`SENTINEL FAILOVER after a pause: ${await h.judgeTraffic(run, daemons)} ms without grants`);
       await h.eventually(async () => await old.info('role') === 'slave', 'it is a replica');
       await unused(old);
       await used(next);
