@@ -84,23 +84,20 @@ async function round(seed) {
   const t = h.scope();
   const world = new World(t, seed, new STORES[values.store](t, { waitReplicas: WAIT_REPLICAS }));
   const { history } = world;
-  try {
-    let [settledMs, found] = [NaN, null];
-    try {
-      settledMs = await run(world);
-      found = judge(history, circumstances(history));
-    } catch (error) {
-      found = [{ rule: 'round', text: error.stack }];
-    }
-    const lost = outages(history);
-    const faults = lost.map(({ name, ms }) => `${name} → ${ms} ms`).join(', ');
-    const line = `--seed ${seed}: ${faults || 'calm'}; ${history.of('granted').length} grants, ${history.of('saved').length} saves, `
-      + `settled in ${Math.round(settledMs)} ms${found.length ? '' : ', clean'}`;
-    return { line, found, outages: lost, file: (found.length > 0 || values.keep) && keep(history, seed) };
-  } finally {
-    for (const tab of [...world.tabs, ...world.probes]) tab.end();
-    await t.end();
-  }
+  const found = [];
+  const attempt = (step) => step().catch((error) => found.push({ rule: 'round', text: error.stack }));
+  let settledMs = NaN;
+  await attempt(async () => {
+    settledMs = await run(world);
+    found.push(...judge(history, circumstances(history)));
+  });
+  for (const tab of [...world.tabs, ...world.probes]) tab.end();
+  await attempt(() => t.end());
+  const lost = outages(history);
+  const faults = lost.map(({ name, ms }) => `${name} → ${ms} ms`).join(', ');
+  const line = `--seed ${seed}: ${faults || 'calm'}; ${history.of('granted').length} grants, ${history.of('saved').length} saves, `
+    + `settled in ${Math.round(settledMs)} ms${found.length ? '' : ', clean'}`;
+  return { line, found, outages: lost, file: (found.length > 0 || values.keep) && keep(history, seed) };
 }
 
 function keep(history, seed) {
