@@ -158,7 +158,8 @@ const RULES = {
 };
 
 /* options: {graceMs: within it a tab is back in time; doubtful(from, to): whether what happened then may have cost a lock;
- * storeLost(from, to): whether the store may have lost then what it had; split(from, to): whether it had two masters then;
+ * storeLost(from, to): whether the store may have lost then what it had; auditLost(from, to): whether an instance died
+ * as well then; split(from, to): whether the store had two masters then;
  * clockBack: the store's clock was set;
  * waits: redis.waitReplicas is set; calm(from, to): no fault was near that may keep an instance from the store}. */
 function judge(history, options) {

@@ -9,7 +9,8 @@ const { RULES, judge } = require('./judge');
 const { History } = require('./history');
 
 const R = 'deny:a:main';
-const OPTIONS = { graceMs: 3000, doubtful: () => false, storeLost: () => false, split: () => false, clockBack: false, waits: true, calm: () => true };
+const OPTIONS = { graceMs: 3000, doubtful: () => false, storeLost: () => false, auditLost: () => false, split: () => false, clockBack: false, waits: true,
+  calm: () => true };
 
 /* entries: [kind, tab, {…}], one each 100 ms. The user of a tab is its name without digits. */
 const look = (...entries) => lookWith({}, ...entries);
@@ -102,6 +103,12 @@ test('a takeover that another one\'s end completes while its administrator is de
   const rest = [audit('RESOURCE_JOINED', 0, '1-0'), audit('LOCK_TAKEOVER', 3, '3-0')];
   assert.deepStrictEqual(look(joined('s1', 'bob'), taken, denied, ...rest), []);
   assert.deepStrictEqual(look(joined('s1', 'ann'), taken, denied, ...rest), ['deniedMeansNot']);
+});
+
+test('a grant that an instance had not written when it died, with a store that lost it', () => {
+  const entries = [granted('ann', 1), ['final', 'ann', { token: 1 }], audit('LOCK_ACQUIRED', 2, '2-0')];
+  assert.deepStrictEqual(lookWith({ storeLost: () => true }, ...entries), ['audited']);
+  assert.deepStrictEqual(lookWith({ storeLost: () => true, auditLost: () => true }, ...entries), []);
 });
 
 test('two masters at once: one may confirm what the other one has ended', () => {

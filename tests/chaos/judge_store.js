@@ -48,7 +48,7 @@ function forgetting(history) {
 }
 
 /* Every change, and every grant and release that was told, stands in the merged audits, and none stands there twice. */
-function audited(history, find, { storeLost }) {
+function audited(history, find, { storeLost, auditLost }) {
   const BEGINS = new Set(['LOCK_ACQUIRED', 'LOCK_CLAIMED', 'LOCK_TAKEOVER', 'LOCK_MOVED', 'LOCK_RESUMED', 'LOCK_RECOVERED']);
   const begun = new Set();
   const released = new Set();
@@ -65,11 +65,14 @@ function audited(history, find, { storeLost }) {
     if (record.action === 'LOCK_TAKEOVER') released.add(`${record.resourceId} ${record.previousHolder?.id}`);
   }
   if (ids.size === 0) return; // no audit was read
-  for (const { resourceId, token, tab } of history.of('granted')) {
-    if (!begun.has(`${resourceId} ${token}`)) find(`${resourceId}: the grant of ${token} to ${tab} is in no audit`);
+  const mayBeLost = ({ at }) => auditLost(at, at + LATE_MS);
+  for (const e of history.of('granted')) {
+    const { resourceId, token, tab } = e;
+    if (!begun.has(`${resourceId} ${token}`) && !mayBeLost(e)) find(`${resourceId}: the grant of ${token} to ${tab} is in no audit`);
   }
-  for (const { resourceId, token, tab, user } of history.entries.filter(wasReleased)) {
-    if (token && !released.has(`${resourceId} ${token}`) && !released.has(`${resourceId} ${user}`)) find(`${resourceId}: the release of ${token} by ${tab} is in no audit`);
+  for (const e of history.entries.filter(wasReleased)) {
+    const { resourceId, token, tab, user } = e;
+    if (token && !mayBeLost(e) && !released.has(`${resourceId} ${token}`) && !released.has(`${resourceId} ${user}`)) find(`${resourceId}: the release of ${token} by ${tab} is in no audit`);
   }
   const isForgotten = forgetting(history);
   for (const e of unaudited(history)) {

@@ -25,6 +25,8 @@ const IN_TIME_MS = GRACE_MS - 1000;
 const FORGETS = /^(store (killed|emptied|stopped|clock)|right withdrawn|store out of memory|master|split master|lossy|forced)/;
 /* What the store had may be gone. */
 const LOSES = /^(store (killed|emptied)|master|split master|lossy|forced)/;
+/* With the store's changes also what an instance had not written to its audit. */
+const KILLS = /instances? killed/;
 /* Two masters at once: docs/guarantees.md, fault 10, says what holds again after it. */
 const SPLITS = /^split master/;
 /* Instances go on without a gap. */
@@ -51,6 +53,7 @@ function circumstances(history) {
       return names.some((n) => FORGETS.test(n)) || names.filter((n) => DELAYS.test(n)).length > 1;
     },
     storeLost: (from, to) => near(from, to).some((n) => LOSES.test(n)),
+    auditLost: (from, to) => near(from, to).some((n) => LOSES.test(n)) && near(from, to).some((n) => KILLS.test(n)),
     split: (from, to) => near(from, to).some((n) => SPLITS.test(n)),
     waits: WAIT_REPLICAS > 0,
     calm: (from, to) => near(from, to).every((n) => HARMLESS.test(n)),

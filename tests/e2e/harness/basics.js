@@ -143,18 +143,31 @@ function start(command, args, options) {
   return child;
 }
 
-const isFree = (port) => new Promise((resolve) => {
-  const server = net.createServer();
+const listens = (server, ...where) => new Promise((resolve) => {
   server.on('error', () => resolve(false));
-  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  server.listen(...where, () => resolve(true));
 });
 
-/* Below the ports that the system gives to connections: it is still free when its server is started again. `beside`: the port that is so
- * much higher is free too. */
+/* For this process until its end: an abstract socket stands for the port, also while nobody listens there. */
+function reserve(port) {
+  return listens(net.createServer().unref(), `\0wslock-test-port-${port}`);
+}
+
+async function isFree(port) {
+  const server = net.createServer();
+  if (!await listens(server, port, '127.0.0.1')) return false;
+  await new Promise((resolve) => { server.close(resolve); });
+  return true;
+}
+
+/* A port that nobody else takes while its server is away: below those that the system gives to connections, and of no other test. `beside`:
+ * the port that is so much higher is free too. */
 async function freePort(beside = 0) {
   return eventually(async () => {
     const port = 10_000 + Math.floor(Math.random() * 12_000);
-    return await isFree(port) && await isFree(port + beside) && port;
+    const all = beside ? [port, port + beside] : [port];
+    for (const one of all) if (!await reserve(one) || !await isFree(one)) return false;
+    return port;
   }, 'a free port');
 }
 

@@ -104,6 +104,7 @@ class Cluster {
     const owner = await eventually(() => this.owner(slot), 'the slot has an owner');
     const masters = [];
     for (const server of this.alive) if (await server.info('role') === 'master') masters.push(server);
+    await owner.command('CLUSTER', 'SETSLOT', slot, 'STABLE'); // else it sends away what it does not have
     for (const server of masters.filter((s) => s !== owner)) {
       await server.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await owner.command('CLUSTER', 'MYID'));
       for (let keys; (keys = await server.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).length > 0;) {
