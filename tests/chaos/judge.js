@@ -31,7 +31,7 @@ function tokensGrow(history, find, { split }) {
     points.sort((a, b) => a.time - b.time);
     let highest = null; // that had been told
     for (const { entry, isEnd } of points) {
-      if (!isEnd && highest && entry.token < highest.token && !split(highest.at, entry.at)) {
+      if (!isEnd && highest && entry.token < highest.token && !split(highest.at) && !split(entry.sentAt)) {
         find(`${resourceId}: ${name(entry)} was asked for ${ms(entry.sentAt - highest.at)} after ${name(highest)} was told`);
       }
       if (isEnd && (!highest || entry.token > highest.token)) highest = entry;
@@ -49,9 +49,9 @@ function overIsOver(history, find, { split }) {
       if (entry.token && entry.reason !== 'STORE_LOST' && !over.has(key)) over.set(key, entry);
     } else if ((entry.kind === 'granted' || entry.kind === 'renewed') && entry.sentAt !== null) {
       const end = over.get(key);
-      if (end && entry.sentAt > end.at && !split(end.at, entry.at)) find(`${entry.resourceId}: ${name(entry)} goes on ${ms(entry.sentAt - end.at)} after ${end.kind} ${end.reason ?? ''}`);
+      if (end && entry.sentAt > end.at && !split(end.at) && !split(entry.sentAt)) find(`${entry.resourceId}: ${name(entry)} goes on ${ms(entry.sentAt - end.at)} after ${end.kind} ${end.reason ?? ''}`);
       const named = entry.request !== 'resource:join' && over.get(`${entry.resourceId} ${entry.named}`);
-      if (named && entry.sentAt > named.at && !split(named.at, entry.at)) find(`${entry.resourceId}: ${name(entry)} was confirmed to who named ${entry.named}, which is over`);
+      if (named && entry.sentAt > named.at && !split(named.at) && !split(entry.sentAt)) find(`${entry.resourceId}: ${name(entry)} was confirmed to who named ${entry.named}, which is over`);
     }
   }
 }
@@ -71,7 +71,7 @@ function oneBelieves(history, find, { split }) {
         const [lower, higher] = [earlier.token, later.token].sort((a, b) => a - b);
         // Whom an administrator has taken it from does not know yet.
         if (takeovers.get(resourceId)?.some(({ token }) => token > lower && token <= higher)) continue;
-        if (split(later.from, Math.min(earlier.to, later.to))) continue;
+        if (split(later.from)) continue;
         find(`${resourceId}: ${name(earlier)} and ${name(later)} both for ${ms(Math.min(earlier.to, later.to) - later.from)}`);
       }
     });
@@ -117,8 +117,9 @@ function lossesTold(history, find) {
     const final = last(history.entries, (e) => e.kind === 'final' && e.tab === tab);
     for (const token of tokens.slice(0, -1)) {
       const next = entries.find((e) => e.token > token);
-      // Its lock went on, or was moved, under a new token.
+      // Its lock went on, or was moved, under a new token; or it had asked again before it knew of the first grant.
       if (next.resumed || next.kind === 'renewed' || next.previous === 'MOVED') continue;
+      if (next.request && next.sentAt < entries.find((e) => e.token === token).at) continue;
       if (!ended(tab, token)) find(`${tab}: nobody said how ${token} ended, before ${next.token}`);
     }
     const token = tokens.at(-1);
@@ -159,7 +160,7 @@ const RULES = {
 
 /* options: {graceMs: within it a tab is back in time; doubtful(from, to): whether what happened then may have cost a lock;
  * storeLost(from, to): whether the store may have lost then what it had; auditLost(from, to): whether an instance died
- * as well then; split(from, to): whether the store had two masters then;
+ * as well then; split(at): whether the store had two masters then;
  * clockBack: the store's clock was set;
  * waits: redis.waitReplicas is set; calm(from, to): no fault was near that may keep an instance from the store}. */
 function judge(history, options) {

@@ -41,10 +41,10 @@ function unaudited(history, until = Infinity) {
   return history.of('store').filter((e) => e.at <= until && hasRecord(e) && !ids.has(idOf(e)));
 }
 
-/* Whether the store has forgotten a change: a later one of its shard was made on what came before it. */
+/* Whether the store has forgotten a change: one that came soon after it in its shard was made on what was before it. */
 function forgetting(history) {
   const shards = group(history.of('store'), ({ shard }) => shard);
-  return (e) => shards.get(e.shard).some(({ tick, prev }) => prev < e.tick && tick > e.tick);
+  return (e) => shards.get(e.shard).some(({ at, tick, prev }) => prev < e.tick && tick > e.tick && at < e.at + LATE_MS);
 }
 
 /* Every change, and every grant and release that was told, stands in the merged audits, and none stands there twice. */

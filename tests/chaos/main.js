@@ -54,7 +54,7 @@ function circumstances(history) {
     },
     storeLost: (from, to) => near(from, to).some((n) => LOSES.test(n)),
     auditLost: (from, to) => near(from, to).some((n) => LOSES.test(n)) && near(from, to).some((n) => KILLS.test(n)),
-    split: (from, to) => near(from, to).some((n) => SPLITS.test(n)),
+    split: (at) => near(at, at).some((n) => SPLITS.test(n)),
     waits: WAIT_REPLICAS > 0,
     calm: (from, to) => near(from, to).every((n) => HARMLESS.test(n)),
     clockBack: faults.some(({ name }) => name === 'store clock stepped'),
@@ -71,7 +71,7 @@ async function run(world) {
   if (values.scenario) await play(world, scenarios[values.scenario]);
   else await strike(world, world.rnd.between(1, 4));
   await healAll(world);
-  await sleep(500);
+  await Promise.all(world.daemons.map(({ daemon }) => h.granting(daemon, SETTLE_MS)));
   const settledMs = await world.settle(SETTLE_MS);
   await world.empty(SETTLE_MS);
   await h.deadline(world.observer.caughtUp(), 'nothing changes any more', SETTLE_MS);
@@ -99,7 +99,7 @@ async function round(seed) {
   const lost = outages(history);
   const faults = lost.map(({ name, ms }) => `${name} → ${ms} ms`).join(', ');
   const line = `--seed ${seed}: ${faults || 'calm'}; ${history.of('granted').length} grants, ${history.of('saved').length} saves, `
-    + `settled in ${Math.round(settledMs)} ms${found.length ? '' : ', clean'}`;
+    + `${Number.isNaN(settledMs) ? 'not settled' : `settled in ${Math.round(settledMs)} ms`}${found.length ? '' : ', clean'}`;
   return { line, found, outages: lost, file: (found.length > 0 || values.keep) && keep(history, seed) };
 }
 
@@ -121,10 +121,10 @@ function apart(seed) {
   });
 }
 
-function report(n, { line, found, file }) {
-  console.log(`round ${n}, ${line}`);
-  for (const { rule, text } of found) console.log(`  ${rule}: ${text}`);
-  if (file) console.log(`  its history: ${file}`);
+function report(n, { line, found, file }, indent = '') {
+  console.log(`${indent}round ${n}, ${line}`);
+  for (const { rule, text } of found) console.log(`${indent}  ${rule}: ${text}`);
+  if (file) console.log(`${indent}  its history: ${file}`);
 }
 
 /* For each fault, how long nobody could acquire: of the rounds in which it was alone, and of the others. */
@@ -161,7 +161,8 @@ async function main() {
   };
   await Promise.all(Array.from({ length: Number(values.jobs) }, work));
   summarize(all);
-  if (next > 1) for (const [n, result] of bad) report(n, result); // once more, where they are found: at the end of a long log
+  if (bad.length > 0) console.log('with findings:'); // once more, where they are found: at the end of a long log
+  for (const [n, result] of bad) report(n, result, '  ');
   console.log(`${next} rounds, ${bad.length} with findings`);
   process.exitCode = bad.length ? 1 : 0;
 }

@@ -61,10 +61,10 @@ const FAULTS = {
   'clean promotion': on(async (store) => {
     const master = await store.group.master();
     await master.command('CLIENT', 'PAUSE', PAUSE_MS, 'WRITE');
-    await h.eventually(async () => {
+    await h.eventually(async () => { // else the writes go on before the replica is promoted
       const offsets = await Promise.all([master, ...others(store, master)].map(offset));
       return new Set(offsets).size === 1;
-    }, 'the replicas have all writes', PAUSE_MS);
+    }, 'the replicas have all writes', PAUSE_MS / 4);
     return promote(store);
   }),
   /* The old master takes writes until its clients hear of the new one. Those are lost. */

@@ -31,16 +31,22 @@ const CONFIG = {
   log: { level: 'info' },
 };
 
-/* The lines that are new in a file. What a killed writer has left of one stays until it is whole. */
+/* The records that are new in an audit log. What a killed writer has left of a line is none. */
 class Tail {
   constructor(file) {
     Object.assign(this, { file, read: 0 });
   }
-  lines() {
+  records() {
     const bytes = fs.readFileSync(this.file).subarray(this.read);
     const end = bytes.lastIndexOf('\n') + 1;
     this.read += end;
-    return bytes.toString('utf8', 0, end).split('\n').filter((line) => line.endsWith('}'));
+    return bytes.toString('utf8', 0, end).split('\n').flatMap((line) => {
+      try {
+        return [JSON.parse(line)];
+      } catch {
+        return [];
+      }
+    });
   }
 }
 
@@ -141,7 +147,7 @@ class World {
   async readAudit(timeoutMs) {
     const now = performance.now();
     const read = () => {
-      for (const { audit } of this.daemons) for (const line of audit.lines()) this.history.add('audit', { record: JSON.parse(line) });
+      for (const { audit } of this.daemons) for (const record of audit.records()) this.history.add('audit', { record });
       return unaudited(this.history, now).length === 0;
     };
     await h.eventually(read, 'a whole audit', timeoutMs, 250).catch(() => {});

@@ -13,10 +13,15 @@ const RECIPES = [1, 2, 3].map((number) => new RegExp(`^### Recipe ${number}:.*?^
 /* What an application stores, behind the addresses that the recipes name. Saves as docs/saving-safely.md says. */
 class Store {
   constructor(text = '') {
-    Object.assign(this, { text, revision: 1, fence: 0, away: false, saves: [] });
+    Object.assign(this, { text, revision: 1, fence: 0, away: false, saves: [], late: null });
   }
-  /* fetch() for a page. Decides at once, as a request that has left the page does. */
-  async fetch(address, { method, headers, body, keepalive = false }) {
+  /* fetch() for a page. Decides at once, as a request that has left the page does; its answer may be late. */
+  async fetch(...asked) {
+    const [answer, { late }] = [this.answer(...asked), this];
+    await late;
+    return answer;
+  }
+  answer(address, { method, headers, body, keepalive = false }) {
     const fence = Number(headers['X-Fence']);
     if (this.away) return new Response('', { status: 503 });
     if (fence < this.fence) return new Response('', { status: 409 });
@@ -192,6 +197,55 @@ test('recipe 2: what was typed or saved after the offer is not replaced by the d
     assert.deepStrictEqual([draft.text, current.text], ['Begun. Not saved.', 'Begun. Newer.']);
   }
   assert.deepStrictEqual([store.text, ann.section.drafts().map(({ text }) => text)], ['Begun. Newer.', ['Begun. Not saved.']]);
+});
+
+test('recipe 2: a draft is not put back while the text of a new lock is loaded', async (t) => {
+  const d = await h.lockDaemon(t, { config: CONFIG });
+  const store = new Store('Begun. ');
+  const ann = await page(t, d, store, 'ann');
+  await ann.editButton.onclick();
+  await ann.edits();
+  ann.field.type('Not saved.');
+  await ann.section.release();
+  await ann.editButton.onclick();
+  const [offered] = await h.eventually(() => ann.offered.length && ann.offered.splice(0), 'her text is offered');
+  await ann.edits();
+  await ann.section.release();
+  let answer;
+  store.late = new Promise((resolve) => { answer = resolve; });
+  await ann.editButton.onclick();
+  offered.putBack();
+  answer();
+  await ann.edits();
+  assert.deepStrictEqual([ann.field.value, ann.offered.map(({ text }) => text)], ['Begun. ', ['Begun. Not saved.']]);
+  ann.offered[0].putBack();
+  assert.strictEqual(ann.field.value, 'Begun. Not saved.');
+});
+
+test('recipe 1: the answer to a save that comes under a newer lock is not about its text', async (t) => {
+  const d = await h.lockDaemon(t, { config: CONFIG });
+  const store = new Store('Begun. ');
+  const [ann, ben] = [await page(t, d, store, 'ann'), await page(t, d, store, 'ben')];
+  await ann.editButton.onclick();
+  await ann.edits();
+  ann.field.type('Hers. ');
+  let answer;
+  store.late = new Promise((resolve) => { answer = resolve; });
+  const saved = ann.save();
+  await h.eventually(() => store.saves.length, 'it has left the page');
+  store.late = null;
+  await ann.section.release();
+  await ben.editButton.onclick();
+  await ben.edits();
+  ben.field.type('His. ');
+  assert.strictEqual(await ben.save(), true);
+  await ben.section.release();
+  await ann.editButton.onclick();
+  await ann.edits();
+  answer();
+  assert.strictEqual(await saved, true);
+  assert.ok(ann.field.type('Hers again.'));
+  assert.deepStrictEqual([await ann.save(), store.text, ann.shown], [true, 'Begun. Hers. His. Hers again.', []]);
 });
 
 test('recipe 3: the page goes, and what was typed is on its way', async (t) => {

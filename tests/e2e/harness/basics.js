@@ -164,7 +164,7 @@ async function isFree(port) {
  * the port that is so much higher is free too. */
 async function freePort(beside = 0) {
   return eventually(async () => {
-    const port = 10_000 + Math.floor(Math.random() * 12_000);
+    const port = 10_100 + Math.floor(Math.random() * 11_900); // browsers refuse 10080
     const all = beside ? [port, port + beside] : [port];
     for (const one of all) if (!await reserve(one) || !await isFree(one)) return false;
     return port;

@@ -88,6 +88,7 @@ class Daemon {
       if (rest) this.line(rest);
       this.running = false;
       this.exit = end;
+      if (/SIG(SEGV|ABRT|BUS|FPE|ILL)/.test(end.signal || '')) this.crash = end; // also if it is started again
       this.lines.end(new Error(`wslockd ended with ${end.error || end.signal || end.code}:\n${this.tail()}`));
       return end;
     });
@@ -206,9 +207,7 @@ class Daemon {
     const report = this.log.findIndex((line) => SANITIZER.test(line));
     if (report >= 0) throw new Error(`sanitizer report:\n${this.log.slice(report, report + 60).join('\n')}`);
     if (end && end.code === 99) throw new Error(`the wrapper reports errors:\n${this.tail(80)}`);
-    if (end && /SIG(SEGV|ABRT|BUS|FPE|ILL)/.test(end.signal || '')) {
-      throw new Error(`wslockd died of ${end.signal}:\n${this.tail(80)}`);
-    }
+    if (this.crash) throw new Error(`wslockd died of ${this.crash.signal}:\n${this.tail(80)}`);
   }
 }
 

@@ -76,8 +76,8 @@ function watch(d) {
 }
 
 /* /readyz says that it can grant locks. */
-function granting(d) {
-  return eventually(async () => (await httpGet(d.opsUrl('/readyz'))).status === 200, 'the daemon grants locks');
+function granting(d, timeoutMs) {
+  return eventually(async () => (await httpGet(d.opsUrl('/readyz'))).status === 200, 'the daemon grants locks', timeoutMs);
 }
 
 /* A watched daemon (options of newDaemon) that can grant locks. */

@@ -4,12 +4,12 @@ const net = require('node:net');
 const { cleanup } = require('./basics');
 
 /* One way of a connection: what is passed to it goes on after the delay of its moment, and never before what came earlier. */
-function line(from, to, delayMs) {
+function line(from, to, pair, delayMs) {
   const waiting = []; // {at, data}
   const write = (data) => {
     if (!to.destroyed && !to.write(data) && to.listenerCount('drain') === 0) {
       from.pause();
-      to.once('drain', () => from.resume());
+      to.once('drain', () => pair.held || from.resume());
     }
   };
   const flush = () => {
@@ -52,7 +52,7 @@ class Proxy {
       return;
     }
     const far = net.connect({ ...this.target, noDelay: true });
-    const pair = { near, far, said: '', kept: null, swallows: { ...this.swallowing } };
+    const pair = { near, far, said: '', held: this.held, kept: null, swallows: { ...this.swallowing } };
     for (const socket of [near, far]) {
       this.sockets.add(socket);
       socket.on('close', () => this.sockets.delete(socket));
@@ -69,7 +69,8 @@ class Proxy {
       };
       from.on('error', drop);
       from.on('close', drop);
-      const pass = line(from, to, () => this.delayMs);
+      const pass = line(from, to, pair, () => this.delayMs);
+      if (from === near) pair.pass = pass;
       from.on('data', (bytes) => {
         if (pair.swallows[from === near ? 'up' : 'down']) return;
         const change = from === near ? this.rewrite.request : this.rewrite.reply;
@@ -77,7 +78,7 @@ class Proxy {
         if (from === near && this.isKept(pair, Buffer.concat(data))) return;
         for (const piece of data) pass(piece);
       });
-      if (this.held) from.pause();
+      if (pair.held) from.pause();
     }
   }
   isKept(pair, data) {
@@ -98,9 +99,9 @@ class Proxy {
   }
   /* Resolves when all of it was answered to nobody. */
   async deliver() {
-    for (const { far, kept } of this.kept.splice(0)) {
+    for (const { far, kept, pass } of this.kept.splice(0)) {
       const answered = new Promise((resolve) => far.once('data', resolve));
-      far.write(Buffer.concat(kept));
+      pass(Buffer.concat(kept));
       await answered;
       far.destroy();
     }
@@ -125,17 +126,19 @@ class Proxy {
    * somewhere, and of none that comes. */
   hold(name = '') {
     this.held = name === '';
-    for (const { near, far, said } of this.pairs) {
-      if (!said.includes(name)) continue;
-      near.pause();
-      far.pause();
+    for (const pair of this.pairs) {
+      if (!pair.said.includes(name)) continue;
+      pair.held = true;
+      pair.near.pause();
+      pair.far.pause();
     }
   }
   release() {
     this.held = false;
-    for (const { near, far } of this.pairs) {
-      near.resume();
-      far.resume();
+    for (const pair of this.pairs) {
+      pair.held = false;
+      pair.near.resume();
+      pair.far.resume();
     }
   }
   /* What was sent that way is gone for good, an end of the connection too: of those that are there and, until
