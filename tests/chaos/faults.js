@@ -66,12 +66,18 @@ function links(prefix, kind) {
   ]));
 }
 
+/* Faults overlap: another one may have started it. */
+async function up(instance) {
+  if (!instance.daemon.running) instance.starting = instance.daemon.start();
+  await instance.starting;
+}
+
 const INSTANCES = {
   'instance killed': async (world, rnd, on) => {
-    const { daemon } = world.instance(rnd, on);
-    if (!daemon.running) return nothing;
-    await daemon.kill();
-    return () => daemon.start();
+    const instance = world.instance(rnd, on);
+    if (!instance.daemon.running) return nothing;
+    await instance.daemon.kill();
+    return () => up(instance);
   },
   'instance stopped': async (world, rnd, on) => {
     const { daemon } = world.instance(rnd, on);
@@ -79,14 +85,16 @@ const INSTANCES = {
     return () => daemon.running && daemon.signal('SIGCONT');
   },
   'instance restarted': async (world, rnd, on) => {
-    const { daemon } = world.instance(rnd, on);
-    if (daemon.running) await daemon.restart();
+    const instance = world.instance(rnd, on);
+    if (!instance.daemon.running) return nothing;
+    await instance.daemon.stop();
+    await up(instance);
     return nothing;
   },
   'all instances killed': async (world) => {
     const dead = world.daemons.filter(({ daemon }) => daemon.running);
     await Promise.all(dead.map(({ daemon }) => daemon.kill()));
-    return () => Promise.all(dead.map(({ daemon }) => daemon.start()));
+    return () => Promise.all(dead.map(up));
   },
 };
 
@@ -151,4 +159,4 @@ const EVENTS_LATE = {
 
 const GROUPS = [links('client link', 'wire'), { ...links('store link', 'store'), ...EVENTS_LATE }, INSTANCES, CLIENTS];
 
-module.exports = { DEEDS, GROUPS, nothing, sleep };
+module.exports = { DEEDS, GROUPS, nothing, sleep, up };

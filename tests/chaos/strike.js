@@ -1,6 +1,6 @@
 'use strict';
 /* Random faults, or those of a scenario, and healing them. */
-const { DEEDS, GROUPS, nothing, sleep } = require('./faults');
+const { DEEDS, GROUPS, nothing, sleep, up } = require('./faults');
 
 /* A group is as often struck as another, and the store twice as often. */
 const groupsOf = (world) => [...GROUPS, world.store.faults, world.store.faults];
@@ -42,10 +42,10 @@ async function play(world, steps) {
 /* What a fault has undone that another one was to heal. */
 async function healAll(world) {
   await world.store.heal();
-  for (const { daemon, store, wire } of world.daemons) {
-    daemon.signal('SIGCONT');
-    if (!daemon.running) await daemon.start();
-    for (const link of [store, wire]) {
+  for (const instance of world.daemons) {
+    instance.daemon.signal('SIGCONT');
+    await up(instance);
+    for (const link of [instance.store, instance.wire]) {
       link.delay(0);
       link.release();
       link.swallow('none');
