@@ -20,6 +20,7 @@ const others = ({ group }, master) => group.servers.filter((server) => server.ch
 async function killMaster(store) {
   const master = await store.group.master();
   await master.kill();
+  master.password = undefined; // that of a split is in no file
   return () => master.child ?? master.start();
 }
 
