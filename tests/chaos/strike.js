@@ -42,10 +42,9 @@ async function play(world, steps) {
 /* What a fault has undone that another one was to heal. */
 async function healAll(world) {
   await world.store.heal();
-  for (const instance of world.daemons) {
-    instance.daemon.signal('SIGCONT');
-    await up(instance);
-    for (const link of [instance.store, instance.wire]) {
+  for (const { daemon, store, wire } of world.daemons) {
+    daemon.signal('SIGCONT');
+    for (const link of [store, wire]) {
       link.delay(0);
       link.release();
       link.swallow('none');
@@ -53,6 +52,8 @@ async function healAll(world) {
       link.rewrite({});
     }
   }
+  // One that was being started may have given up before its links were healed.
+  for (const instance of world.daemons) await up(instance).catch(() => up(instance));
   for (const tab of world.tabs) {
     tab.freeze(false);
     tab.stayAway(false);
