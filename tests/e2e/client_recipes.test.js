@@ -177,7 +177,8 @@ test('recipe 3: the lock expires, and the text is put back later', async (t) => 
   assert.deepStrictEqual([store.text, ann.section.drafts()], ['Begun. Not saved.', []]);
 });
 
-test('recipe 2: what was typed or saved after the offer is not replaced by the draft', async (t) => {
+/* Ann edits again, and is offered what she did not save under the lock before. */
+async function offeredAgain(t) {
   const d = await h.lockDaemon(t, { config: CONFIG });
   const store = new Store('Begun. ');
   const ann = await page(t, d, store, 'ann');
@@ -186,8 +187,13 @@ test('recipe 2: what was typed or saved after the offer is not replaced by the d
   ann.field.type('Not saved.');
   await ann.section.release();
   await ann.editButton.onclick();
-  const [offered] = await h.eventually(() => ann.offered.length && ann.offered, 'her text is offered');
+  const [offered] = await h.eventually(() => ann.offered.length && ann.offered.splice(0), 'her text is offered');
   await ann.edits();
+  return { store, ann, offered };
+}
+
+test('recipe 2: what was typed or saved after the offer is not replaced by the draft', async (t) => {
+  const { store, ann, offered } = await offeredAgain(t);
   assert.ok(ann.field.type('Newer.'));
   for (const decide of [() => {}, () => ann.save()]) {
     await decide();
@@ -200,16 +206,7 @@ test('recipe 2: what was typed or saved after the offer is not replaced by the d
 });
 
 test('recipe 2: a draft is not put back while the text of a new lock is loaded', async (t) => {
-  const d = await h.lockDaemon(t, { config: CONFIG });
-  const store = new Store('Begun. ');
-  const ann = await page(t, d, store, 'ann');
-  await ann.editButton.onclick();
-  await ann.edits();
-  ann.field.type('Not saved.');
-  await ann.section.release();
-  await ann.editButton.onclick();
-  const [offered] = await h.eventually(() => ann.offered.length && ann.offered.splice(0), 'her text is offered');
-  await ann.edits();
+  const { store, ann, offered } = await offeredAgain(t);
   await ann.section.release();
   let answer;
   store.late = new Promise((resolve) => { answer = resolve; });
