@@ -403,13 +403,25 @@ static void on_disconnect(struct script_call *call, const struct script_reply *r
     call->cb.pass(&call->cb, reply);
 }
 
-/* This call grants nothing, so it is sent even without a lease and while the shard is
- * resynchronised. It needs a notAfter only if the session continues and may join again. */
+/* Inside a recovery window the store may have a lock again whose end it has lost. It would end a
+ * second time, unless this instance has reported what has ended. */
+static bool may_depart(const struct shard *s) {
+    return s->state != SHARD_AWAY && s->state != SHARD_OPENING &&
+           (s->window == 0 || s->window == s->reported);
+}
+
+/* This call grants nothing, so it is sent even without a lease and while a shard is resynchronised
+ * that has lost nothing. It needs a notAfter only if the session continues and may join again. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
                      enum lock_disconnect kind, uint64_t ago_ms, lock_cb cb, void *arg) {
+    const struct script_cb to = {pass_common, .common = cb, .arg = arg};
     struct shard *s = store_shard(store, caller->resource);
     struct script_args a;
 
+    if (!may_depart(s)) {
+        script_decline(s, "the shard is not resynchronised", on_disconnect, to);
+        return;
+    }
     args_init(&a, &store->packed);
     args_keys_room(&a, &s->keys, caller->resource, caller->user_id);
     if (caller->lives_on) {
@@ -423,6 +435,5 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
     args_str(&a, caller->client_id);
     args_str(&a, kind_word(kind));
     args_int(&a, (int64_t)ago_ms);
-    script_send(s, &lock_script_disconnect, &a, on_disconnect,
-                (struct script_cb){pass_common, .common = cb, .arg = arg});
+    script_send(s, &lock_script_disconnect, &a, on_disconnect, to);
 }

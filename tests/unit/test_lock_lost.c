@@ -99,6 +99,42 @@ static void a_lease_says_what_is_on_disk(void **state) {
     assert_int_equal(h->a.read_back_count, 0);
 }
 
+/* The store has ann's lock again, and her page is closed before it was told that she released it.
+ */
+static void what_has_ended_does_not_end_again(void **state) {
+    struct harness *h = *state;
+    struct seen_result r;
+    struct lock_caller ann = harness_caller(h, "ann", "s1", R);
+    unsigned shard;
+    char command[160], answer[64];
+    int resyncs;
+
+    harness_start(h);
+    shard = lock_store_shard(h->a.store, str_of(R));
+    CALL(h, &r, lock_join(h->a.store, &ann, true, 0, true, JOIN_CB, &r));
+    snprintf(command, sizeof command, "lock:" R " {wslock:%u}:lost", shard);
+    ask_shard(h, "COPY", command, answer, sizeof answer);
+    CALL(h, &r, lock_release(h->a.store, &ann, r.result.lock.token, (struct str){NULL, 0}, CB, &r));
+    assert_int_equal(r.result.outcome, LOCK_OUT_RELEASED);
+
+    h->a.hold_reports = true;
+    resyncs = h->a.resyncs;
+    snprintf(command, sizeof command, "lost {wslock:%u}:lock:" R, shard);
+    ask_shard(h, "RENAME", command, answer, sizeof answer);
+    ask_shard(h, "HSET", "meta replid another", answer, sizeof answer);
+    RUN_UNTIL(&h->loop, h->a.resyncs > resyncs);
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LEFT, 0, CB, &r));
+    assert_int_equal(r.status, LOCK_UNAVAILABLE);
+
+    lock_report_done(h->a.store, shard);
+    do {
+        CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LEFT, 0, CB, &r));
+    } while (r.status != LOCK_OK);
+    assert_int_equal(r.result.event_count, 1); /* LEAVE */
+    assert_int_equal(r.result.lock.state, LOCK_STATE_FREE);
+    assert_true(answers(h, "EXISTS", "lock:" R, ":0"));
+}
+
 /* After a recovery the store's members are held against those who are here. */
 static void a_stray_member_is_taken_out(void **state) {
     struct harness *h = *state;
@@ -138,6 +174,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_no_reply_told_is_read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_dead_instance_did_is_read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lease_says_what_is_on_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_ended_does_not_end_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stray_member_is_taken_out, setup, teardown),
     };
 
