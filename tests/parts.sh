@@ -28,7 +28,7 @@ declare -A parts=(
     [redis]="hiredis_api address lookup reply_memory adapter sentinel_reply sentinel_conn sentinel link_private link_state call connect link embedded_child embedded reply
         version cluster_reply cluster"
     [lock]="crc16 types msgpack event args script_reply scripts state store_time replicas script audit_recovery endings
-        instances shard sweep calls list report reconcile availability feed watch node placement
+        instances shard sweep calls list report reconcile availability feed watch node slot_move placement
         store"
 )
 

@@ -89,6 +89,15 @@ void node_take(struct lock_node *node, struct shard *s) {
     script_drop_held(s);
 }
 
+void node_end_asking(struct lock_node *node) {
+    node->address.asking = false;
+    redis_link_end_asking(node->link);
+    replicas_end_asking(node);
+    for (unsigned i = 0; i < node->shard_count; i++) {
+        redis_link_end_asking(node->shards[i]->feed->link);
+    }
+}
+
 void node_create(struct lock_store *store) {
     static const struct redis_address configured;
     struct lock_node *node = node_create_at(store, &configured);

@@ -10,6 +10,8 @@ void node_create(struct lock_store *store);
 struct lock_node *node_create_at(struct lock_store *store, const struct redis_address *address);
 /* Takes a shard from its node. It is away, and its events are read on a connection of its own. */
 void node_take(struct lock_node *node, struct shard *s);
+/* Its slots have been moved here: ASKING is sent no more. */
+void node_end_asking(struct lock_node *node);
 /* Calls that are under way end here. */
 void node_destroy(struct lock_node *node);
 

@@ -3,7 +3,8 @@
  * this slot, and moves to another node when the old one refuses its calls, or does not serve it
  * while the Cluster says that the slot is elsewhere. A shard that is served is not moved: the node
  * that serves it knows better than the one that was asked. A shard without a master stays where it
- * was. After a move it is away until it was opened and resynchronised at the new node.
+ * was. A slot that is being moved is served at its new node once all of its keys are there (ASK).
+ * After a move the shard is away until it was opened and resynchronised at the new node.
  *
  * A link must not be destroyed by its own callback, so a timer moves the shards.
  */
@@ -15,6 +16,7 @@
 #include "crc16.h"
 #include "node.h"
 #include "shard.h"
+#include "slot_move.h"
 
 #include "wslock/base/clock.h"
 #include "wslock/base/log.h"
@@ -22,15 +24,20 @@
 #include "wslock/metrics/metrics.h"
 #include "wslock/redis/cluster.h"
 
-#define MOVE_PAUSE_MS                                                                              \
-    100 /* before a refusal moves a shard again: nodes may disagree for a while                    \
-         */
+/* Nodes may disagree for a while. So long a refusal moves a shard no more, or ASK is not followed.
+ */
+#define MOVE_PAUSE_MS 100
+#define FOLLOW_PAUSE_MS 1000
 
 struct target {
     struct redis_address to;
     bool due;          /* the shard is to be moved there */
     bool doubted;      /* its node has refused a call */
     uint64_t moved_ms; /* boot time of the last move */
+
+    struct slot_move *slot_move; /* its slot is being moved; NULL: not known */
+    bool slot_move_over;
+    uint64_t over_ms; /* boot time when the last one was over */
 };
 
 struct placement {
@@ -53,7 +60,7 @@ static unsigned slot_of(const struct shard *s) {
 static struct lock_node *find_node(const struct lock_store *store,
                                    const struct redis_address *address) {
     LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &store->nodes) {
-        if (redis_address_eq(&node->address, address)) {
+        if (redis_address_eq(&node->address, address) && node->address.asking == address->asking) {
             return node;
         }
     }
@@ -80,6 +87,20 @@ static void move(struct shard *s, struct target *t) {
     node_take(node, s);
 }
 
+/* A slot that has been moved to a node needs ASKING no more. */
+static void end_asking(struct placement *p) {
+    LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &p->store->nodes) {
+        bool moving = false;
+
+        for (unsigned i = 0; i < node->shard_count; i++) {
+            moving = moving || p->targets[node->shards[i]->index].slot_move != NULL;
+        }
+        if (node->address.asking && !moving) {
+            node_end_asking(node);
+        }
+    }
+}
+
 static void end_empty_nodes(struct lock_store *store) {
     LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &store->nodes) {
         if (node->shard_count == 0) {
@@ -96,12 +117,24 @@ static void on_timer(struct wheel_timer *timer) {
         return;
     }
     for (unsigned i = 0; i < store->shard_count; i++) {
-        if (p->targets[i].due) {
-            move(&store->shards[i], &p->targets[i]);
+        struct target *t = &p->targets[i];
+
+        if (t->slot_move_over) {
+            t->slot_move_over = false;
+            t->over_ms = clock_boot_ms();
+            slot_move_destroy(&t->slot_move);
+        }
+        if (t->due) {
+            move(&store->shards[i], t);
         }
     }
     store_check_moved(store);
     end_empty_nodes(store);
+    end_asking(p);
+}
+
+static void act(struct placement *p) {
+    wheel_set(p->store->wheel, &p->timer, 1, on_timer);
 }
 
 static void want(struct placement *p, const struct shard *s, const struct redis_address *to) {
@@ -109,7 +142,7 @@ static void want(struct placement *p, const struct shard *s, const struct redis_
 
     t->to = *to;
     t->due = true;
-    wheel_set(p->store->wheel, &p->timer, 1, on_timer);
+    act(p);
 }
 
 /* ---- what nodes say ---- */
@@ -136,7 +169,7 @@ static void on_map(void *ctx, const struct redis_cluster_map *map) {
             note_no_master(s);
         } else if (redis_address_eq(master, &s->node->address)) {
             t->doubted = false;
-        } else if (s->state == SHARD_AWAY || t->doubted) {
+        } else if (t->slot_move == NULL && (s->state == SHARD_AWAY || t->doubted)) {
             want(p, s, master);
         }
     }
@@ -153,6 +186,39 @@ static void on_fail(void *ctx, const char *reason) {
     }
 }
 
+/* ---- slots that are being moved ---- */
+
+static void on_emptied(struct shard *s, const struct redis_address *to) {
+    if (!redis_address_eq(to, &s->node->address)) {
+        want(s->store->placement, s, to);
+    }
+}
+
+static void on_over(struct shard *s, const struct redis_address *at) {
+    struct placement *p = s->store->placement;
+
+    p->targets[s->index].slot_move_over = true;
+    if (redis_address_eq(at, &s->node->address)) {
+        act(p);
+    } else {
+        want(p, s, at);
+    }
+}
+
+static void follow(struct placement *p, struct shard *s) {
+    static const struct slot_move_callbacks callbacks = {on_emptied, on_over};
+    struct target *t = &p->targets[s->index];
+
+    if (p->store->closing || s->node->address.port == 0) {
+        return;
+    }
+    if (t->slot_move == NULL && clock_boot_ms() - t->over_ms >= FOLLOW_PAUSE_MS) {
+        t->slot_move = slot_move_create(s, slot_of(s), &callbacks);
+    }
+}
+
+/* ---- refusals ---- */
+
 static bool is_elsewhere(const char *error) {
     static const char *const codes[] = {"MOVED ", "CLUSTERDOWN ", "READONLY ", "MASTERDOWN "};
 
@@ -166,14 +232,25 @@ static bool is_elsewhere(const char *error) {
 
 void placement_note_refused(struct shard *s, const char *error) {
     struct placement *p = s->store->placement;
+    struct target *t;
     struct redis_address to;
+    bool redirects;
 
-    if (p == NULL || error == NULL || !is_elsewhere(error)) {
+    if (p == NULL || error == NULL) {
         return;
     }
-    p->targets[s->index].doubted = true;
-    if (redis_cluster_moved(error, &s->node->address, &to) &&
-        clock_boot_ms() - p->targets[s->index].moved_ms >= MOVE_PAUSE_MS) {
+    t = &p->targets[s->index];
+    redirects = redis_cluster_redirect(error, &s->node->address, &to);
+    if (redirects && to.asking) {
+        follow(p, s);
+        return;
+    }
+    if (!is_elsewhere(error)) {
+        return;
+    }
+    t->doubted = true;
+    if (redirects && clock_boot_ms() - t->moved_ms >= MOVE_PAUSE_MS) {
+        t->slot_move_over = t->slot_move != NULL;
         want(p, s, &to);
     }
     redis_cluster_doubt(p->cluster);
@@ -218,6 +295,9 @@ void placement_fini(struct lock_store *store) {
         return;
     }
     redis_cluster_destroy(&p->cluster);
+    for (unsigned i = 0; i < store->shard_count; i++) {
+        slot_move_destroy(&p->targets[i].slot_move);
+    }
     wheel_cancel(&p->timer);
     mem_free(p->targets);
     mem_free(p);

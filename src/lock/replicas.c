@@ -275,3 +275,9 @@ void replicas_reset(struct lock_node *node, const char *reason) {
     redis_link_reset(r->link, reason);
     end_all(&r->next, false);
 }
+
+void replicas_end_asking(struct lock_node *node) {
+    if (node->replicas != NULL) {
+        redis_link_end_asking(node->replicas->link);
+    }
+}

@@ -21,4 +21,7 @@ bool replicas_lack_result(const struct shard *s, const struct lock_result *resul
 /* Waits for everything up to the ticks of the node's shards. The caller keeps `wait` until then. */
 void replicas_await(struct lock_node *node, struct replicas_wait *wait);
 
+/* See node_end_asking. */
+void replicas_end_asking(struct lock_node *node);
+
 #endif

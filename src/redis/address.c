@@ -12,6 +12,7 @@ bool redis_address_set(struct redis_address *a, struct str host, int64_t port) {
     memcpy(a->host, host.p, host.len);
     a->host[host.len] = '\0';
     a->port = (int)port;
+    a->asking = false;
     return strspn(a->host, HOST_CHARACTERS) == host.len;
 }
 

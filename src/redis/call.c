@@ -177,9 +177,19 @@ static void on_reply(redisAsyncContext *ac, void *reply_ptr, void *call_ptr) {
     link_pump(link);
 }
 
+/* For the next command only. An error shows in that command's reply. */
+static void send_asking(struct redis_link *link) {
+    static const char command[] = "*1\r\n$6\r\nASKING\r\n";
+
+    (void)redisAsyncFormattedCommand(link->ac, NULL, NULL, command, sizeof command - 1);
+}
+
 static void launch(struct redis_call *call) {
     struct redis_link *link = call->link;
 
+    if (link->address.asking) {
+        send_asking(link);
+    }
     if (redisAsyncFormattedCommand(link->ac, on_reply, call, call->bytes, call->len) != REDIS_OK) {
         decline(call, "connection lost before it was sent");
         return;
@@ -385,10 +395,12 @@ void redis_link_call(struct redis_link *link, const struct redis_script *script,
                      const struct str *keys, int arg_count, const struct str *args,
                      uint64_t timeout_ms, redis_cb cb, void *arg) {
     char number[BUF_I64_MAX];
+    size_t all = (size_t)key_count, named = link->address.asking && all > 1 ? 1 : all;
     const struct str head[] = {
-        {"FCALL", 5}, str_of(script->function), {number, buf_i64(number, key_count)}};
-    const struct run runs[] = {{head, 3}, {keys, (size_t)key_count}, {args, (size_t)arg_count}};
-    struct redis_call *call = make_call(link, runs, 3, cb, arg);
+        {"FCALL", 5}, str_of(script->function), {number, buf_i64(number, (int64_t)named)}};
+    const struct run runs[] = {
+        {head, 3}, {keys, named}, {args, (size_t)arg_count}, {keys + named, all - named}};
+    struct redis_call *call = make_call(link, runs, ARRAY_LEN(runs), cb, arg);
 
     call->script = script;
     submit(call, timeout_ms);

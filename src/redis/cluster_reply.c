@@ -84,19 +84,27 @@ bool cluster_reply_map(const struct redis_reply *reply, const char *host,
     return true;
 }
 
-bool redis_cluster_moved(const char *error, const struct redis_address *from,
-                         struct redis_address *out) {
-    struct str rest = str_of(error), word;
+static bool read_target(struct str text, const struct redis_address *from,
+                        struct redis_address *out) {
+    char same_host[REDIS_HOST_LEN + 8];
+    int len;
 
-    if (!str_cut(&rest, ' ', &word) || !str_eqz(word, "MOVED") || !str_cut(&rest, ' ', &word)) {
+    if (text.len == 0 || memrchr(text.p, ':', text.len) != text.p) {
+        return redis_address_parse(out, text);
+    }
+    len = snprintf(same_host, sizeof same_host, "%s%.*s", from->host, (int)text.len, text.p);
+    return len > 0 && (size_t)len < sizeof same_host &&
+           redis_address_parse(out, (struct str){same_host, (size_t)len});
+}
+
+bool redis_cluster_redirect(const char *error, const struct redis_address *from,
+                            struct redis_address *out) {
+    struct str rest = str_of(error), code, slot;
+
+    if (!str_cut(&rest, ' ', &code) || (!str_eqz(code, "MOVED") && !str_eqz(code, "ASK")) ||
+        !str_cut(&rest, ' ', &slot) || !read_target(rest, from, out)) {
         return false;
     }
-    if (rest.len > 0 && memrchr(rest.p, ':', rest.len) == rest.p) { /* the same host */
-        char text[REDIS_HOST_LEN + 8];
-        int len = snprintf(text, sizeof text, "%s%.*s", from->host, (int)rest.len, rest.p);
-
-        return len > 0 && (size_t)len < sizeof text &&
-               redis_address_parse(out, (struct str){text, (size_t)len});
-    }
-    return redis_address_parse(out, rest);
+    out->asking = str_eqz(code, "ASK");
+    return true;
 }

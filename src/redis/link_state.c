@@ -22,6 +22,10 @@ void redis_link_send(struct redis_link *link) {
     }
 }
 
+void redis_link_end_asking(struct redis_link *link) {
+    link->address.asking = false;
+}
+
 bool redis_link_is_up(const struct redis_link *link) {
     return link->state == LINK_UP && !link->gone && !link->drop;
 }

@@ -22,9 +22,9 @@ const AUDIT_MS = 10_000;
 /* In time: a tab that was silent for so long must find its lock. The rest is what an instance takes to notice. */
 const IN_TIME_MS = GRACE_MS - 1000;
 /* Together with another fault they may cost a lock: nobody is left who knows of it. */
-const FORGETS = /^(store (killed|emptied|stopped|clock)|right withdrawn|store out of memory|master|split master|lossy|forced)/;
+const FORGETS = /^(store (killed|emptied|stopped|clock)|right withdrawn|store out of memory|master|split master|lossy|forced|slot without keys, cancelled)/;
 /* What the store had may be gone. */
-const LOSES = /^(store (killed|emptied)|master|split master|lossy|forced)/;
+const LOSES = /^(store (killed|emptied)|master|split master|lossy|forced|slot without keys, cancelled)/;
 /* With the store's changes also what an instance had not written to its audit. */
 const KILLS = /instances? killed/;
 /* Two masters at once: docs/guarantees.md, fault 10, says what holds again after it. */
@@ -46,14 +46,19 @@ const WAIT_REPLICAS = Number(values['wait-replicas']);
 function circumstances(history) {
   const faults = history.of('fault');
   const near = (from, to) => faults.filter((f) => f.from < to && f.to > from - LEASE_MS - 5000).map((f) => f.name);
+  /* A replica does not know that its master's keys are being moved: promoted, it begins without them. */
+  const storeLost = (from, to) => {
+    const names = near(from, to);
+    return names.some((n) => LOSES.test(n)) || (names.some((n) => /^slot/.test(n)) && names.some((n) => /promotion$/.test(n)));
+  };
   return {
     graceMs: IN_TIME_MS,
     doubtful: (from, to) => {
       const names = near(from, to);
       return names.some((n) => FORGETS.test(n)) || names.filter((n) => DELAYS.test(n)).length > 1;
     },
-    storeLost: (from, to) => near(from, to).some((n) => LOSES.test(n)),
-    auditLost: (from, to) => near(from, to).some((n) => LOSES.test(n)) && near(from, to).some((n) => KILLS.test(n)),
+    storeLost,
+    auditLost: (from, to) => storeLost(from, to) && near(from, to).some((n) => KILLS.test(n)),
     split: (at) => near(at, at).some((n) => SPLITS.test(n)),
     waits: WAIT_REPLICAS > 0,
     calm: (from, to) => near(from, to).every((n) => HARMLESS.test(n)),

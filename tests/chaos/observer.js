@@ -62,7 +62,7 @@ function eventOf(packed) {
   return event;
 }
 
-const isSame = (a, b) => a && a.port === b.port && a.path === b.path;
+const isSame = (a, b) => a && a.port === b.port && a.path === b.path && a.asking === b.asking;
 
 /* Reads the stream of one shard, at whichever server has it. */
 class Reader {
@@ -81,7 +81,7 @@ class Reader {
       this.client = client;
       try {
         if (where?.user) await client.command('AUTH', where.user, '');
-        while (client && !this.observer.ended && isSame(this.where(), where)) await this.read(client);
+        while (client && !this.observer.ended && isSame(this.where(), where)) await this.read(client, where);
       } catch (error) {
         this.problem = error.message;
       }
@@ -89,7 +89,8 @@ class Reader {
       if (!this.observer.ended) await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });
     }
   }
-  async read(client) {
+  async read(client, { asking }) {
+    if (asking) await client.command('ASKING');
     const streams = await client.command('XREAD', 'COUNT', 1000, 'BLOCK', BLOCK_MS, 'STREAMS', this.key, this.last);
     if (!streams) for (const resolve of this.waiting.splice(0)) resolve();
     for (const [, entries] of streams ?? []) {
@@ -102,7 +103,8 @@ class Reader {
 }
 
 class Observer {
-  /* where(shard): {port, host} or {path}, and user, of the server that has the shard now, or null while none has. */
+  /* where(shard): {port, host} or {path}, user and asking (its slot is still being moved there), of the server that has the shard now, or null
+   * while none has. */
   constructor(history, where, keyPrefix) {
     Object.assign(this, { history, where, keyPrefix });
     this.readers = Array.from({ length: SHARDS }, (_, shard) => new Reader(this, shard));

@@ -20,6 +20,10 @@ module.exports = {
     [0, 'slot between masters', 1000], [1500, 'clients come at once'], [4500, 'slot between masters', 200], [6000, 'slot moved'],
     [9000, 'slot between masters', 3000], [10_000, 'instance killed', 1500, 0],
   ],
+  'slots without keys': [
+    [0, 'slot without keys', 2500], [6000, 'slot without keys', 4500], [7000, 'instance killed', 1500, 0], [13_000, 'slot without keys', 300],
+    [18_000, 'slot without keys, cancelled', 1500],
+  ],
   'clients die': [[0, 'clients die'], [2000, 'clients die'], [4000, 'clients come at once']],
   emptied: [[500, 'store emptied'], [4500, 'store emptied'], [8500, 'store emptied']],
   /* What one instance has not seen end, it reports as going on. */

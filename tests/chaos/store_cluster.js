@@ -1,7 +1,7 @@
 'use strict';
 /*
  * A Redis Cluster as the store: three masters with a replica each. Each instance has proxies of its own before all nodes; what names a
- * node, a CLUSTER SLOTS or a MOVED, names its proxy instead, whose port has as many digits.
+ * node, a CLUSTER SLOTS, a MOVED or an ASK, names its proxy instead, whose port has as many digits.
  */
 const h = require('../e2e/harness');
 const { nothing, sleep } = require('./faults');
@@ -13,8 +13,8 @@ const LOOK_MS = 100;
 const BEHIND_MS = 400;
 const SETTLE_MS = 60_000;
 const KEYS_MAX = 10_000; // in a slot
-/* The port of a node in a CLUSTER SLOTS, and in a MOVED. */
-const NODE = /(\$\d+\r\n[\d.]*\r\n:|-MOVED \d+ [\d.]*:)(\d+)(?=\r\n)/g;
+/* The port of a node in a CLUSTER SLOTS, and in a MOVED or ASK. */
+const NODE = /(\$\d+\r\n[\d.]*\r\n:|-(?:MOVED|ASK) \d+ [\d.]*:)(\d+)(?=\r\n)/g;
 
 /* The links of an instance. What is rewritten there, by a fault too, names proxies. */
 class NodesLink extends Link {
@@ -67,10 +67,22 @@ const promotion = (...how) => on(async (store, rnd) => {
   await replica.command('CLUSTER', 'FAILOVER', ...how);
   return nothing;
 });
-/* That of a shard with locks. */
-function moveSlot({ store, resources }, rnd, midway) {
-  const shard = h.shardOf(rnd.pick(resources));
-  return store.move(shard, rnd.pick(store.serving.filter((server) => server !== store.masters[shard])), midway);
+/* That of a shard with locks, which is not being moved. */
+function moveSlot({ store, resources }, rnd, more) {
+  const shard = h.shardOf(rnd.pick(resources.filter((resourceId) => !store.open.has(store.slots[h.shardOf(resourceId)]))));
+  return store.move(shard, rnd.pick(store.serving.filter((server) => server !== store.masters[shard])), more);
+}
+/* All keys of a slot are at another master, and the clients of Redis follow ASK, until the move is ended. */
+function withoutKeys(end) {
+  return async (world, rnd) => {
+    const { store } = world;
+    const { slot, from, to } = await moveSlot(world, rnd, { stays: true });
+    return async () => {
+      if (!await store.isLeaving(slot, from)) return; // a replica has taken its place: heal() brings the keys there
+      await end(store.group, slot, from, to);
+      store.open.delete(slot);
+    };
+  };
 }
 /* Of one instance to one master. */
 const oneLink = (run) => async (world, rnd, instance) => run(world.instance(rnd, instance).store.to(world.store.master(rnd)));
@@ -110,13 +122,16 @@ const FAULTS = {
   /* Until then its keys are at two masters. */
   'slot between masters': async (world, rnd) => {
     let finish;
-    const moved = moveSlot(world, rnd, new Promise((resolve) => { finish = resolve; }))
+    const midway = new Promise((resolve) => { finish = resolve; });
+    const moved = moveSlot(world, rnd, { midway })
       .catch((error) => world.history.add('detail', { text: `slot between masters: ${error.message}` }));
     return () => {
       finish();
       return moved;
     };
   },
+  'slot without keys': withoutKeys((group, ...move) => group.endMove(...move)),
+  'slot without keys, cancelled': withoutKeys((group, ...move) => group.cancelMove(...move)),
   'store emptied': on(async (store) => {
     await Promise.all(store.serving.map((master) => master.command('FLUSHALL')));
     return nothing;
@@ -135,7 +150,7 @@ const FAULTS = {
 class ClusterStore {
   /* waitReplicas: redis.waitReplicas of the instances, 0: it is not set. */
   constructor(t, { waitReplicas }) {
-    Object.assign(this, { t, faults: FAULTS, masters: [], open: new Set(), more: waitReplicas > 0 ? { waitReplicas } : {} });
+    Object.assign(this, { t, faults: FAULTS, masters: [], open: new Set(), asked: new Map(), more: waitReplicas > 0 ? { waitReplicas } : {} });
   }
   async start(keyPrefix) {
     this.slots = Array.from({ length: SHARDS }, (_, shard) => h.slotOf(shard, keyPrefix));
@@ -152,6 +167,9 @@ class ClusterStore {
       const range = ranges.find(([first, last]) => first <= slot && slot <= last);
       return range && this.group.byPort(range[2][1]);
     });
+    for (const [slot, { from }] of this.asked) {
+      if (!await this.isLeaving(slot, from)) this.asked.delete(slot);
+    }
   }
   get serving() {
     return this.group.alive.filter((server) => this.masters.includes(server));
@@ -166,11 +184,18 @@ class ClusterStore {
     }
     throw new Error('no replica');
   }
-  async move(shard, to, midway) {
+  /* more: of the cluster's moveSlot. */
+  async move(shard, to, more = {}) {
     const slot = this.slots[shard];
     this.open.add(slot);
-    await this.group.moveSlot(slot, to, { isFirst: (key, i) => i % 2 === 0, midway });
-    this.open.delete(slot);
+    const from = await this.group.moveSlot(slot, to, { isFirst: (key, i) => i % 2 === 0, ...more });
+    if (more.stays) this.asked.set(slot, { from, to });
+    else this.open.delete(slot);
+    return { slot, from, to };
+  }
+  /* Whether this node sends the slot's keys to another one. */
+  async isLeaving(slot, from) {
+    return Boolean(from.child) && !from.paused && (await from.command('CLUSTER', 'NODES')).includes(`[${slot}->-`);
   }
   /* For one instance: {config: of `redis`, link}. */
   async connect() {
@@ -179,8 +204,9 @@ class ClusterStore {
     return { config: { ...this.more, cluster: { nodes: link.proxies.map(({ port }) => `127.0.0.1:${port}`) } }, link };
   }
   where(shard) {
-    const master = this.masters[shard];
-    return master?.child ? { port: master.port, host: '127.0.0.1' } : null;
+    const asked = this.asked.get(this.slots[shard]);
+    const server = asked ? asked.to : this.masters[shard];
+    return server?.child ? { port: server.port, host: '127.0.0.1', asking: Boolean(asked) } : null;
   }
   async heal() {
     const { group } = this;

@@ -75,8 +75,8 @@ test('found', { concurrency: 2 }, async (t) => {
       const group = await h.cluster(st, { password: 'of-redis' });
       const text = fs.readFileSync(path.join(h.ROOT, 'docs/operations.md'), 'utf8');
       const rights = /^ACL SETUSER wslock on >PASSWORD (.*)$/m.exec(text)[1].split(' ');
-      assert.match(text, /`\+cluster\|slots`/);
-      for (const server of group.servers) await server.command('ACL', 'SETUSER', 'wslock', 'on', '>of-wslock', ...rights, '+cluster|slots');
+      assert.match(text, /`\+cluster\|slots` and `\+cluster\|countkeysinslot`/);
+      for (const server of group.servers) await server.command('ACL', 'SETUSER', 'wslock', 'on', '>of-wslock', ...rights, '+cluster|slots', '+cluster|countkeysinslot');
       const url = (server) => ({ url: `redis://wslock:of-wslock@127.0.0.1:${server.port}/0` });
       const daemons = [await start(st, url(group.masters[2]), { instance: 'one' }), await start(st, url(group.replicas[0]), { instance: 'two' })];
       await everyShard(...daemons);
@@ -206,6 +206,55 @@ test('a slot that moves, and nodes that are away', { concurrency: 2 }, async (t)
       assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId, token })).data.token, token);
       assert.strictEqual((await h.settled(ann, 'lock:release', { resourceId, token })).event, 'lock:released');
       await bob.waitFor('lock:released', (data) => data.rev > token);
+      await h.checkAll(...daemons);
+    },
+
+    'a slot whose move was broken off when all keys had gone: it is served where they are (ASK), also by who starts then; it is finished, or cancelled': async (st) => {
+      const group = await h.cluster(st);
+      const daemons = [await start(st, seeds(group.masters[0]), { instance: 'one' }), await start(st, seeds(group.masters[1]), { instance: 'two' })];
+      const [ann, bob] = [await h.person(daemons[0], 'ann'), await h.person(daemons[1], 'bob')];
+      const slot = h.slotOf(3);
+      const resourceId = resourceIn(3);
+      await h.view(bob, resourceId);
+      const { token } = await h.take(ann, resourceId);
+      const from = await group.owner(slot);
+      const to = group.masters.find((m) => m !== from);
+      /* Grants on both instances, their events on the other one, and the lock from the beginning. */
+      const works = async (...clients) => {
+        for (const [i, client] of clients.entries()) {
+          const another = resourceIn(3, `works-${Math.random().toString(36).slice(2, 8)}`);
+          const watcher = clients[(i + 1) % clients.length];
+          for (const viewer of [watcher, client]) assert.strictEqual((await h.settled(viewer, 'resource:join', { resourceId: another })).event, 'resource:joined');
+          await h.settled(client, 'lock:acquire', { resourceId: another });
+          await watcher.waitFor('lock:state', (data) => data.resourceId === another && data.lock.state === 'held');
+          await h.settled(client, 'lock:release', { resourceId: another });
+          await watcher.waitFor('lock:released', (data) => data.resourceId === another);
+        }
+        assert.strictEqual((await h.settled(ann, 'lock:heartbeat', { resourceId, token })).data.token, token);
+      };
+      const keys = (server) => server.command('CLUSTER', 'COUNTKEYSINSLOT', slot);
+      await group.moveSlot(slot, to, { stays: true });
+      await works(ann, bob);
+      daemons.push(await start(st, seeds(from), { instance: 'three' }));
+      await works(ann, bob, await h.person(daemons[2], 'carl'));
+      assert.strictEqual(await group.owner(slot), from, 'the slot was not given to the other master');
+      assert.deepStrictEqual([await keys(from), await keys(to) > 0], [0, true]);
+      for (const d of daemons.slice(0, 2)) await d.waitForLog(new RegExp(`shard_moved shard=3 host=127.0.0.1 port=${to.port}`));
+      const degraded = () => bob.received('system:degraded').length;
+      const before = degraded();
+      await group.endMove(slot, from, to);
+      const asked = async () => /cmdstat_asking:calls=(\d+)/.exec(await to.command('INFO', 'commandstats'))[1];
+      await h.eventually(async () => {
+        const first = await asked();
+        await works(ann, bob);
+        return await asked() === first;
+      }, 'ASKING is sent no more');
+      assert.strictEqual(degraded(), before, 'the end of the move disturbs nobody');
+      await group.moveSlot(slot, from, { stays: true });
+      await works(ann, bob);
+      await group.cancelMove(slot, to, from);
+      await works(ann, bob);
+      assert.deepStrictEqual([await group.owner(slot), await keys(from), await keys(to) > 0], [to, 0, true]);
       await h.checkAll(...daemons);
     },
 

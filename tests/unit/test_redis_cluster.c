@@ -125,8 +125,8 @@ static void more_masters_than_a_cluster_has_are_refused(void **state) {
     free(text);
 }
 
-static void moved_names_the_node(void **state) {
-    const struct redis_address from = {"10.0.0.1", 7000};
+static void a_redirection_names_the_node(void **state) {
+    const struct redis_address from = {.host = "10.0.0.1", .port = 7000};
     static const struct {
         const char *error, *host;
         int port;
@@ -139,7 +139,11 @@ static void moved_names_the_node(void **state) {
         {"MOVED 1 127.0.0.1:0", NULL, 0},
         {"MOVED 1 127.0.0.1", NULL, 0},
         {"MOVED 1", NULL, 0},
-        {"ASK 1 127.0.0.1:6381", NULL, 0},
+        {"ASK 1 127.0.0.1:6381", "127.0.0.1", 6381},
+        {"ASK 1 :6381", "10.0.0.1", 6381},
+        {"ASK 1 127.0.0.1", NULL, 0},
+        {"ASKING 1 127.0.0.1:6381", NULL, 0},
+        {"TRYAGAIN 1 127.0.0.1:6381", NULL, 0},
         {"MOVED", NULL, 0},
         {"", NULL, 0},
     };
@@ -147,10 +151,11 @@ static void moved_names_the_node(void **state) {
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        bool moved = redis_cluster_moved(cases[i].error, &from, &to);
+        bool found = redis_cluster_redirect(cases[i].error, &from, &to);
 
-        assert_int_equal(moved, cases[i].host != NULL);
-        if (moved) {
+        assert_int_equal(found, cases[i].host != NULL);
+        if (found) {
+            assert_int_equal(to.asking, strncmp(cases[i].error, "ASK ", 4) == 0);
             assert_string_equal(to.host, cases[i].host);
             assert_int_equal(to.port, cases[i].port);
         }
@@ -164,7 +169,7 @@ int main(void) {
         cmocka_unit_test(replicas_and_further_fields_mean_nothing),
         cmocka_unit_test(anything_else_is_refused),
         cmocka_unit_test(more_masters_than_a_cluster_has_are_refused),
-        cmocka_unit_test(moved_names_the_node),
+        cmocka_unit_test(a_redirection_names_the_node),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,8 +174,9 @@ static void a_switch_names_the_new_address(void **state) {
         "wslock",
         "",
     };
-    const struct redis_address same = {"10.0.0.2", 6380}, host = {"10.0.0.3", 6380},
-                               port = {"10.0.0.2", 6379};
+    const struct redis_address same = {.host = "10.0.0.2", .port = 6380},
+                               host = {.host = "10.0.0.3", .port = 6380},
+                               port = {.host = "10.0.0.2", .port = 6379};
     struct redis_address a;
     struct sentinel_reply r;
 

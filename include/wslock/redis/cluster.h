@@ -39,9 +39,10 @@ void redis_cluster_destroy(struct redis_cluster **cluster);
 /* What the last map said does not hold: another node is asked soon. */
 void redis_cluster_doubt(struct redis_cluster *cluster);
 
-/* Whether an error says that a slot is at another node ("MOVED <slot> <host>:<port>"), which is set
- * then. from: the node that sent it, for an answer without a host. */
-bool redis_cluster_moved(const char *error, const struct redis_address *from,
-                         struct redis_address *out) MUST_CHECK;
+/* Whether an error says that a slot is at another node ("MOVED <slot> <host>:<port>"), or is being
+ * moved there and some keys may be there already ("ASK …", sets `asking`). from: the node that sent
+ * it, for an answer without a host. */
+bool redis_cluster_redirect(const char *error, const struct redis_address *from,
+                            struct redis_address *out) MUST_CHECK;
 
 #endif

@@ -80,6 +80,9 @@ void redis_link_send(struct redis_link *link);
 /* Completes what has been answered already. Not from within a callback of this link. */
 void redis_link_catch_up(struct redis_link *link);
 
+/* The slot has been moved: ASKING is sent no more. */
+void redis_link_end_asking(struct redis_link *link);
+
 /* Drops the connection on purpose and connects again (a reply that cannot be right). */
 void redis_link_reset(struct redis_link *link, const char *reason);
 
@@ -105,7 +108,8 @@ struct redis_script {
 };
 
 /* FCALL; if the server does not have the function, FUNCTION LOAD and one more FCALL within the same
- * deadline. */
+ * deadline. With `asking`, only the first key is sent as a key, the others after the arguments: the
+ * server refuses several keys (TRYAGAIN) if one of them does not exist. */
 void redis_link_call(struct redis_link *link, const struct redis_script *script, int key_count,
                      const struct str *keys, int arg_count, const struct str *args,
                      uint64_t timeout_ms, redis_cb cb, void *arg);

@@ -95,9 +95,13 @@ local function begin()
 end
 
 -- Adds a script to the library. The server checks its own conditions before a script runs (memory, the right to write,
--- replicas), so a refused script has changed nothing. The rights of the user are checked by need.lua.
+-- replicas), so a refused script has changed nothing. The rights of the user are checked by need.lua. After the
+-- arguments may be the keys from the second on.
 local function register(name, script)
   redis.register_function('wslock_DIGEST_' .. name, function(keys, args)
+    for i = 3, #args do
+      keys[i - 1] = args[i]
+    end
     KEYS, ARGV = keys, args
     return begin() or script()
   end)

@@ -1,6 +1,7 @@
 'use strict';
 /* A Redis Cluster on loopback: masters that share the slots, and a replica for each. */
 const { SLOW, eventually, freePort } = require('./basics');
+const { RedisClient } = require('./redis');
 const { Server } = require('./sentinel');
 
 const NODE_TIMEOUT = 2000 * SLOW;
@@ -80,8 +81,8 @@ class Cluster {
     }
   }
   /* Moves a slot with its keys, as `redis-cli --cluster reshard` does. midway: waited for when the keys are there for which isFirst(key, i) is
-   true. */
-  async moveSlot(slot, to, { isFirst, midway } = {}) {
+   true. stays: the keys are moved, but the slot is not given to the other master. */
+  async moveSlot(slot, to, { isFirst, midway, stays = false } = {}) {
     const from = await this.owner(slot);
     const [fromId, toId] = [await from.command('CLUSTER', 'MYID'), await to.command('CLUSTER', 'MYID')];
     const move = async (isMeant = () => true) => {
@@ -96,8 +97,26 @@ class Cluster {
       await midway;
     }
     while (await move() > 0);
-    for (const server of [to, from]) await server.command('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
+    if (!stays) await this.endMove(slot, from, to);
     return from;
+  }
+  /* Gives a slot to another master that has its keys. */
+  async endMove(slot, from, to) {
+    const id = await to.command('CLUSTER', 'MYID');
+    for (const server of [to, from]) await server.command('CLUSTER', 'SETSLOT', slot, 'NODE', id);
+  }
+  /* Leaves a slot to its master, without the keys that another one has already. */
+  async cancelMove(slot, from, to) {
+    await from.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
+    const client = new RedisClient({ port: to.port, host: '127.0.0.1' });
+    try {
+      for (let keys; (keys = await client.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).length > 0;) {
+        for (const key of keys) await Promise.all([client.command('ASKING'), client.command('DEL', key)]);
+      }
+    } finally {
+      client.close();
+    }
+    await to.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
   }
   /* Brings what a broken-off move has left of a slot to its owner, as `redis-cli --cluster fix` does. */
   async joinSlot(slot) {
