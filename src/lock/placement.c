@@ -24,8 +24,8 @@
 #include "wslock/metrics/metrics.h"
 #include "wslock/redis/cluster.h"
 
-/* Nodes may disagree for a while. So long a refusal moves a shard no more, or ASK is not followed.
- */
+/* Nodes may disagree for a while. For so long a refusal does not move the shard again, and ASK is
+ * not followed again. */
 #define MOVE_PAUSE_MS 100
 #define FOLLOW_PAUSE_MS 1000
 
@@ -87,7 +87,8 @@ static void move(struct shard *s, struct target *t) {
     node_take(node, s);
 }
 
-/* A slot that has been moved to a node needs ASKING no more. */
+/* A slot that has been moved to a node needs ASKING no more. There may be another node for that
+ * server; a shard of this one moves there when it is away (on_map). */
 static void end_asking(struct placement *p) {
     LIST_FOREACH_ENTRY(struct lock_node, node, of_store, &p->store->nodes) {
         bool moving = false;
@@ -167,9 +168,13 @@ static void on_map(void *ctx, const struct redis_cluster_map *map) {
 
         if (master == NULL) {
             note_no_master(s);
-        } else if (redis_address_eq(master, &s->node->address)) {
+            continue;
+        }
+        if (redis_address_eq(master, &s->node->address)) {
             t->doubted = false;
-        } else if (t->slot_move == NULL && (s->state == SHARD_AWAY || t->doubted)) {
+        }
+        if (t->slot_move == NULL && find_node(p->store, master) != s->node &&
+            (s->state == SHARD_AWAY || t->doubted)) {
             want(p, s, master);
         }
     }
@@ -199,6 +204,7 @@ static void on_over(struct shard *s, const struct redis_address *at) {
 
     p->targets[s->index].slot_move_over = true;
     if (redis_address_eq(at, &s->node->address)) {
+        p->targets[s->index].due = false;
         act(p);
     } else {
         want(p, s, at);

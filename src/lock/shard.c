@@ -257,7 +257,8 @@ void shard_give_up_lease(struct shard *s) {
 }
 
 bool shard_serves(struct shard *s) {
-    if (s->state != SHARD_SERVING) {
+    if (s->state != SHARD_SERVING ||
+        (s->emptied_ms != 0 && clock_boot_ms() - s->emptied_ms > SHARD_EMPTIED_MS)) {
         return false;
     }
     if (shard_is_leased(s, clock_boot_ms())) {

@@ -3,18 +3,19 @@
  * how many keys of the slot are left. A key that has left cannot come back while the node answers
  * ASK. If it answers otherwise, the move was finished, or cancelled: then the node serves the slot
  * again, without the keys. Its recovery window is open for 3 s at least, and an instance that has
- * followed ASK is back in a second.
+ * followed ASK grants nothing at the other node after SHARD_EMPTIED_MS without an answer.
  */
 #include "slot_move.h"
 
 #include <stdio.h>
 
+#include "wslock/base/clock.h"
 #include "wslock/base/log.h"
 #include "wslock/base/mem.h"
 #include "wslock/redis/cluster.h"
 
 #define PERIOD_MS 200
-#define ANSWER_MS 500
+#define ANSWER_MS 1000
 
 struct slot_move {
     struct shard *s;
@@ -74,12 +75,16 @@ static void on_count(void *arg, enum redis_status status, const struct redis_rep
         return;
     }
     if (status != REDIS_OK || !redis_reply_int(reply, &count)) {
-        log_unknown(m, error);
+        log_unknown(m, error != NULL ? error : "malformed reply");
         end(m, &m->from);
         return;
     }
     if (count == 0) {
+        m->s->emptied_ms = clock_boot_ms();
         m->callbacks->on_emptied(m->s, &m->to);
+    } else if (m->s->node->address.asking) {
+        end(m, &m->from);
+        return;
     }
     wheel_set(m->s->store->wheel, &m->timer, PERIOD_MS, on_timer);
 }
@@ -129,6 +134,7 @@ void slot_move_destroy(struct slot_move **movep) {
     }
     *movep = NULL;
     m->over = true; /* for commands without an answer */
+    m->s->emptied_ms = 0;
     wheel_cancel(&m->timer);
     redis_link_destroy(&m->link);
     mem_free(m);

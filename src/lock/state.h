@@ -29,6 +29,7 @@
 #define LOCK_INCARNATION_MAX 64
 #define LOCK_RETRY_MS 500       /* after a refusal or a failed report */
 #define LOCK_PROBLEM_LEN 640    /* may name every command that the Redis user has no right to */
+#define SHARD_EMPTIED_MS 2000   /* so long that is trusted: less than a recovery window */
 #define LOCK_WINDOW_POLL_MS 500 /* between lease renewals in a recovery window, which close it */
 
 enum shard_state { SHARD_AWAY, SHARD_OPENING, SHARD_SYNCING, SHARD_SERVING };
@@ -59,6 +60,8 @@ struct shard {
     struct list held;    /* script.c: replies that wait for the replicas, and those behind them */
     size_t held_count;
 
+    uint64_t emptied_ms;    /* boot time when its slot's node was last known to have no key left
+                               and to answer ASK; 0: no such */
     uint64_t lease_sent_ms; /* boot time when the last successful renewal was sent; 0: none */
     bool renewing;
     int64_t step_ms;                /* of the store's clock, to be sent with the next renewal */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "wslock/base/buf.h"
+#include "wslock/base/log.h"
 #include "wslock/base/spare.h"
 
 #define OVERDUE_RECHECK_MS 5
@@ -177,11 +178,23 @@ static void on_reply(redisAsyncContext *ac, void *reply_ptr, void *call_ptr) {
     link_pump(link);
 }
 
-/* For the next command only. An error shows in that command's reply. */
+/* The command that follows is refused too, but with MOVED. */
+static void on_asking(redisAsyncContext *ac, void *reply_ptr, void *ignored) {
+    static struct log_limit limit;
+    const redisReply *reply = reply_ptr;
+
+    (void)ignored;
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR && log_limit_pass(&limit, 10)) {
+        log_warn("asking_refused", LF("node", redis_link_target(ac->data)),
+                 LF("problem", reply->str));
+    }
+}
+
+/* It counts for the next command only. */
 static void send_asking(struct redis_link *link) {
     static const char command[] = "*1\r\n$6\r\nASKING\r\n";
 
-    (void)redisAsyncFormattedCommand(link->ac, NULL, NULL, command, sizeof command - 1);
+    (void)redisAsyncFormattedCommand(link->ac, on_asking, NULL, command, sizeof command - 1);
 }
 
 static void launch(struct redis_call *call) {

@@ -72,6 +72,8 @@ function moveSlot({ store, resources }, rnd, more) {
   const shard = h.shardOf(rnd.pick(resources.filter((resourceId) => !store.open.has(store.slots[h.shardOf(resourceId)]))));
   return store.move(shard, rnd.pick(store.serving.filter((server) => server !== store.masters[shard])), more);
 }
+/* By then no instance follows ASK any more (docs/operations-reference.md). */
+const gone = () => sleep(3000);
 /* All keys of a slot are at another master, and the clients of Redis follow ASK, until the move is ended. */
 function withoutKeys(end) {
   return async (world, rnd) => {
@@ -131,7 +133,7 @@ const FAULTS = {
     };
   },
   'slot without keys': withoutKeys((group, ...move) => group.endMove(...move)),
-  'slot without keys, cancelled': withoutKeys((group, ...move) => group.cancelMove(...move)),
+  'slot without keys, cancelled': withoutKeys((group, ...move) => group.cancelMove(...move, gone)),
   'store emptied': on(async (store) => {
     await Promise.all(store.serving.map((master) => master.command('FLUSHALL')));
     return nothing;
@@ -215,7 +217,7 @@ class ClusterStore {
       await restart(server)();
     }
     for (const slot of this.open) {
-      await this.group.joinSlot(slot);
+      await this.group.joinSlot(slot, gone);
       this.open.delete(slot);
     }
     await h.eventually(() => group.settled(), 'the cluster is settled', SETTLE_MS);

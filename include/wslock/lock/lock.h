@@ -209,8 +209,9 @@ enum lock_disconnect {
     LOCK_DISCONNECT_STRAY,      /* this instance has no such session: its lock is not valid */
 };
 /* Ends the membership if it still belongs to this session. Repeat it until LOCK_OK. It is also sent
- * while the shard is not served, and has a notAfter only if the session continues. ago_ms: the time
- * since its connection ended, by which the grace period becomes shorter. */
+ * while the shard is resynchronised, but inside a recovery window only when this instance has
+ * reported. It has a notAfter only if the session continues. ago_ms: the time since its connection
+ * ended, by which the grace period becomes shorter. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
                      enum lock_disconnect kind, uint64_t ago_ms, lock_cb cb, void *arg);
 

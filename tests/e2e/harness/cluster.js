@@ -105,9 +105,10 @@ class Cluster {
     const id = await to.command('CLUSTER', 'MYID');
     for (const server of [to, from]) await server.command('CLUSTER', 'SETSLOT', slot, 'NODE', id);
   }
-  /* Leaves a slot to its master, without the keys that another one has already. */
-  async cancelMove(slot, from, to) {
+  /* Leaves a slot to its master, which has no keys. goBack: waits until the clients that have followed ASK are there. */
+  async cancelMove(slot, from, to, goBack) {
     await from.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
+    await goBack();
     const client = new RedisClient({ port: to.port, host: '127.0.0.1' });
     try {
       for (let keys; (keys = await client.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).length > 0;) {
@@ -118,12 +119,13 @@ class Cluster {
     }
     await to.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
   }
-  /* Brings what a broken-off move has left of a slot to its owner, as `redis-cli --cluster fix` does. */
-  async joinSlot(slot) {
+  /* Brings what a broken-off move has left of a slot to its owner, as `redis-cli --cluster fix` does. goBack: as above. */
+  async joinSlot(slot, goBack) {
     const owner = await eventually(() => this.owner(slot), 'the slot has an owner');
     const masters = [];
     for (const server of this.alive) if (await server.info('role') === 'master') masters.push(server);
     await owner.command('CLUSTER', 'SETSLOT', slot, 'STABLE'); // else it sends away what it does not have
+    await goBack();
     for (const server of masters.filter((s) => s !== owner)) {
       await server.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await owner.command('CLUSTER', 'MYID'));
       for (let keys; (keys = await server.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).length > 0;) {
