@@ -24,6 +24,7 @@ struct slot_move {
     struct redis_link *link; /* to `from` */
     struct wheel_timer timer;
     char slot[8];
+    uint64_t asked_ms; /* boot time */
     bool over;
 };
 
@@ -80,7 +81,7 @@ static void on_count(void *arg, enum redis_status status, const struct redis_rep
         return;
     }
     if (count == 0) {
-        m->s->emptied_ms = clock_boot_ms();
+        m->s->emptied_ms = m->asked_ms;
         m->callbacks->on_emptied(m->s, &m->to);
     } else if (m->s->node->address.asking) {
         end(m, &m->from);
@@ -93,6 +94,7 @@ static void ask(struct slot_move *m) {
     const struct str key[] = {{"EXISTS", 6}, m->s->keys.meta};
     const struct str count[] = {{"CLUSTER", 7}, {"COUNTKEYSINSLOT", 15}, str_of(m->slot)};
 
+    m->asked_ms = clock_boot_ms();
     redis_link_command(m->link, ARRAY_LEN(key), key, ANSWER_MS, on_key, m);
     redis_link_command(m->link, ARRAY_LEN(count), count, ANSWER_MS, on_count, m);
 }

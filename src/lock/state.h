@@ -29,7 +29,7 @@
 #define LOCK_INCARNATION_MAX 64
 #define LOCK_RETRY_MS 500       /* after a refusal or a failed report */
 #define LOCK_PROBLEM_LEN 640    /* may name every command that the Redis user has no right to */
-#define SHARD_EMPTIED_MS 2000   /* so long that is trusted: less than a recovery window */
+#define SHARD_EMPTIED_MS 2000   /* for how long emptied_ms counts: less than a recovery window */
 #define LOCK_WINDOW_POLL_MS 500 /* between lease renewals in a recovery window, which close it */
 
 enum shard_state { SHARD_AWAY, SHARD_OPENING, SHARD_SYNCING, SHARD_SERVING };
