@@ -121,11 +121,12 @@ class Cluster {
   }
   /* Brings what a broken-off move has left of a slot to its owner, as `redis-cli --cluster fix` does. goBack: as above. */
   async joinSlot(slot, goBack) {
-    const owner = await eventually(() => this.owner(slot), 'the slot has an owner');
+    const ownerOf = () => eventually(() => this.owner(slot), 'the slot has an owner');
+    await (await ownerOf()).command('CLUSTER', 'SETSLOT', slot, 'STABLE'); // else it sends away what it does not have
+    await goBack();
+    const owner = await ownerOf();
     const masters = [];
     for (const server of this.alive) if (await server.info('role') === 'master') masters.push(server);
-    await owner.command('CLUSTER', 'SETSLOT', slot, 'STABLE'); // else it sends away what it does not have
-    await goBack();
     for (const server of masters.filter((s) => s !== owner)) {
       await server.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await owner.command('CLUSTER', 'MYID'));
       for (let keys; (keys = await server.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).length > 0;) {
