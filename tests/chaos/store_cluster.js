@@ -80,7 +80,7 @@ function withoutKeys(end) {
     const { store } = world;
     const { slot, from, to } = await moveSlot(world, rnd, { stays: true });
     return async () => {
-      if (!await store.isLeaving(slot, from)) return; // a replica has taken its place: heal() brings the keys there
+      if (!await store.isLeaving(slot, from)) return; // a replica has taken its place: heal() drops the old keys
       await end(store.group, slot, from, to);
       store.open.delete(slot);
     };
@@ -197,7 +197,7 @@ class ClusterStore {
   }
   /* Whether this node sends the slot's keys to another one. */
   async isLeaving(slot, from) {
-    return Boolean(from.child) && !from.paused && (await from.command('CLUSTER', 'NODES')).includes(`[${slot}->-`);
+    return Boolean(from.child) && !from.paused && this.group.isLeaving(slot, from);
   }
   /* For one instance: {config: of `redis`, link}. */
   async connect() {
@@ -217,7 +217,7 @@ class ClusterStore {
       await restart(server)();
     }
     for (const slot of this.open) {
-      await this.group.joinSlot(slot, gone);
+      await this.group.repairSlot(slot, gone);
       this.open.delete(slot);
     }
     await h.eventually(() => group.settled(), 'the cluster is settled', SETTLE_MS);

@@ -82,8 +82,8 @@ class Cluster {
   }
   /* Moves a slot with its keys, as `redis-cli --cluster reshard` does. midway: waited for when the keys are there for which isFirst(key, i) is
    true. stays: the keys are moved, but the slot is not given to the other master. */
-  async moveSlot(slot, to, { isFirst, midway, stays = false } = {}) {
-    const from = await this.owner(slot);
+  async moveSlot(slot, to, { from, isFirst, midway, stays = false } = {}) {
+    from ??= await this.owner(slot);
     const [fromId, toId] = [await from.command('CLUSTER', 'MYID'), await to.command('CLUSTER', 'MYID')];
     const move = async (isMeant = () => true) => {
       const keys = (await from.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).filter(isMeant);
@@ -109,7 +109,44 @@ class Cluster {
   async cancelMove(slot, from, to, goBack) {
     await from.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
     await goBack();
-    const client = new RedisClient({ port: to.port, host: '127.0.0.1' });
+    await this.#drop(slot, to);
+  }
+  async mastersNow() {
+    const roles = await Promise.all(this.alive.map((server) => server.info('role')));
+    return this.alive.filter((server, i) => roles[i] === 'master');
+  }
+  async isLeaving(slot, from) {
+    return (await from.command('CLUSTER', 'NODES')).includes(`[${slot}->-`);
+  }
+  /* Ends a move that was broken off. A master that still sends keys away sends the rest; it has not served the slot since. If another
+   * master has taken its place, what other nodes have of the slot is old. goBack: as above. */
+  async repairSlot(slot, goBack) {
+    const masters = await this.mastersNow();
+    for (const from of masters) {
+      if (!await this.isLeaving(slot, from)) continue;
+      const others = masters.filter((server) => server !== from);
+      const counts = await Promise.all(others.map((server) => server.command('CLUSTER', 'COUNTKEYSINSLOT', slot)));
+      await this.moveSlot(slot, others[counts.indexOf(Math.max(...counts))], { from });
+      return;
+    }
+    await this.#dropOld(slot, goBack);
+  }
+  async #dropOld(slot, goBack) {
+    /* Else a node that has imported the slot does not learn of its new owner. */
+    for (const server of await this.mastersNow()) await server.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
+    await goBack();
+    const owner = await eventually(async () => {
+      const views = new Set(await Promise.all(this.alive.map((server) => this.owner(slot, server))));
+      return views.size === 1 && [...views][0];
+    }, 'the slot has an owner');
+    for (const server of (await this.mastersNow()).filter((other) => other !== owner)) {
+      await server.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await owner.command('CLUSTER', 'MYID'));
+      await this.#drop(slot, server);
+    }
+  }
+  /* Of a node that imports the slot. */
+  async #drop(slot, server) {
+    const client = new RedisClient({ port: server.port, host: '127.0.0.1' });
     try {
       for (let keys; (keys = await client.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).length > 0;) {
         for (const key of keys) await Promise.all([client.command('ASKING'), client.command('DEL', key)]);
@@ -117,23 +154,7 @@ class Cluster {
     } finally {
       client.close();
     }
-    await to.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
-  }
-  /* Brings what a broken-off move has left of a slot to its owner, as `redis-cli --cluster fix` does. goBack: as above. */
-  async joinSlot(slot, goBack) {
-    const ownerOf = () => eventually(() => this.owner(slot), 'the slot has an owner');
-    await (await ownerOf()).command('CLUSTER', 'SETSLOT', slot, 'STABLE'); // else it sends away what it does not have
-    await goBack();
-    const owner = await ownerOf();
-    const masters = [];
-    for (const server of this.alive) if (await server.info('role') === 'master') masters.push(server);
-    for (const server of masters.filter((s) => s !== owner)) {
-      await server.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await owner.command('CLUSTER', 'MYID'));
-      for (let keys; (keys = await server.command('CLUSTER', 'GETKEYSINSLOT', slot, 100)).length > 0;) {
-        await server.command('MIGRATE', '127.0.0.1', owner.port, '', 0, 5000, 'REPLACE', 'KEYS', ...keys);
-      }
-    }
-    for (const server of masters) await server.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
+    await server.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
   }
 }
 
