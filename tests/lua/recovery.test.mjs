@@ -1226,6 +1226,21 @@ test('a member that its own instance knows nothing of: its lock is not valid, bu
     has(r, { lock: { state: 'free' } });
 });
 
+test('a member of which the store has lost one key is none: the others join, are reported, and can be inspected', async () => {
+    const w = await shared();
+    const [ann, bob, eve] = [w.tab('ann'), w.tab('bob'), w.tab('eve')];
+    await w.s.join(DOC, ann, { edit: true });
+    await w.s.join(DOC, bob);
+    await w.redis.command('HDEL', w.s.key(`member:${DOC}`), `${bob.client}:${bob.user}`);
+    const joined = await w.s.join(DOC, eve);
+    assert.deepEqual([joined.members.map((m) => m.user), joined.count], [['eve', 'ann'], 2]);
+    // Of ann's, all but her lock and her place in the list.
+    await w.redis.command('HDEL', w.s.key(`member:${DOC}`), `${ann.client}:${ann.user}`);
+    const seen = await w.s.inspect(DOC, '', { ...w.policy, listed: 1 });
+    assert.deepEqual([seen.members.map((m) => m.user), seen.lock.state], [[], 'held']);
+    assert.deepEqual((await w.s.inspect(DOC, '', { ...w.policy, listed: 2 })).members.map((m) => m.user), ['eve']);
+});
+
 test('in a window nobody goes on under a token below one that somebody has seen', async () => {
     const { w, ann, token } = await rolledBack();
     const lock = { token, since: w.start, expires: w.start + 300000, until: 0, dirty: 0 };

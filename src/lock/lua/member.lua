@@ -49,7 +49,7 @@ local function depart(resource, l, id, value, how, actor, ago)
 end
 
 -- The members for a reply: the newest, newest first, with the holder among them (`listed` 0: none); and how many there
--- are in all.
+-- are in all. Where the store has lost one of the two keys of a member, it is no member.
 local function list_members(resource, l, listed)
   local room = tag .. 'room:' .. resource
   local count = call('ZCARD', room)
@@ -70,8 +70,13 @@ local function list_members(resource, l, listed)
   for first = 1, #ids, 1000 do -- more than 8,000 do not fit on the stack
     local values = call('HMGET', tag .. 'member:' .. resource, unpack(ids, first, math.min(first + 999, #ids)))
     for i = 1, #values do
-      list[#list + 1] = ids[first + i - 1]
-      list[#list + 1] = values[i]
+      local id = ids[first + i - 1]
+      if values[i] then
+        list[#list + 1] = id
+        list[#list + 1] = values[i]
+      else
+        count = count - call('ZREM', room, id)
+      end
     end
   end
   return list, count
