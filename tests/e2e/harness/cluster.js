@@ -127,6 +127,7 @@ class Cluster {
       const others = masters.filter((server) => server !== from);
       const counts = await Promise.all(others.map((server) => server.command('CLUSTER', 'COUNTKEYSINSLOT', slot)));
       await this.moveSlot(slot, others[counts.indexOf(Math.max(...counts))], { from });
+      for (const server of masters) await server.command('CLUSTER', 'SETSLOT', slot, 'STABLE');
       return;
     }
     await this.#dropOld(slot, goBack);
