@@ -411,8 +411,10 @@ void redis_link_call(struct redis_link *link, const struct redis_script *script,
     size_t all = (size_t)key_count, named = link->address.asking && all > 1 ? 1 : all;
     const struct str head[] = {
         {"FCALL", 5}, str_of(script->function), {number, buf_i64(number, (int64_t)named)}};
-    const struct run runs[] = {
-        {head, 3}, {keys, named}, {args, (size_t)arg_count}, {keys + named, all - named}};
+    const struct run runs[] = {{head, 3},
+                               {keys, named},
+                               {args, (size_t)arg_count},
+                               {all > named ? keys + named : NULL, all - named}};
     struct redis_call *call = make_call(link, runs, ARRAY_LEN(runs), cb, arg);
 
     call->script = script;
