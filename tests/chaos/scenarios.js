@@ -31,7 +31,9 @@ module.exports = {
     [0, 'clients only hold', 4000], [200, 'store link blackholed', 3000, 0], [400, 'clients move', 0, 0], [1400, 'holders give up'],
     [2200, 'store emptied'],
   ],
-  'emptied while an instance is stopped': [[0, 'instance stopped', 5000, 0], [700, 'store emptied']],
+  'emptied while an instance is stopped': [
+    [0, 'instance stopped', 5000, 0], [700, 'store emptied'], [7000, 'instance stopped', 5000, 1], [7700, 'store emptied'],
+  ],
   'killed while an instance is stopped': [[0, 'instance stopped', 6000, 0], [700, 'store killed', 800]],
   'emptied while an instance is cut off': [[0, 'store link blackholed', 5000, 0], [700, 'store emptied'], [900, 'store link half-open down', 3000, 1]],
   'emptied around cut links': [

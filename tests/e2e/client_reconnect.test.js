@@ -95,6 +95,40 @@ test('pauses grow to 30 s, each with full jitter', async () => {
   assert.deepStrictEqual([of(3, 0), of(3, 0.5)], [0, 4000]);
 });
 
+test('while the server keeps its lock a page pauses for a quarter of the grace at most', async (t) => {
+  const d = await h.lockDaemon(t, {
+    config: { default: { gracePeriod: '20s' }, resourceTypes: { ask: { disconnect: 'prompt' }, short: { disconnect: 'release' } } },
+  });
+  const wire = await h.proxy(t, d.port);
+  const pauses = async (resource) => {
+    const time = new h.TestTime();
+    const client = await h.wslockClient(t, {
+      url: `ws://127.0.0.1:${wire.port}/ws`, makeToken: () => h.token({ user: resource }), platform: { ...time.platform, random: () => 1 },
+    });
+    wire.refuse(false);
+    await client.section(resource).edit();
+    const waits = () => h.next(client, 'connection', ({ state }) => state === 'waiting');
+    const told = [];
+    let waiting = waits();
+    wire.refuse();
+    const take = async (count) => {
+      for (let i = 0; i < count; i++) {
+        told.push((await waiting).retryInMs);
+        waiting = waits();
+        time.wake();
+      }
+    };
+    await take(6);
+    time.sleep(20_000);
+    await take(2);
+    return told;
+  };
+  for (const resource of ['document:kept', 'ask:kept']) {
+    assert.deepStrictEqual(await pauses(resource), [1000, 2000, 4000, 5000, 5000, 5000, 30_000, 30_000], resource);
+  }
+  assert.deepStrictEqual(await pauses('short:gone'), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+});
+
 test('what each close code brings', { concurrency: 12 }, async (t) => {
   const cases = {
     1001: { state: 'waiting', ms: [700, 700], drain: 700 }, 1002: {}, 1003: {}, 1007: {}, 1009: {}, 4400: {}, 4403: {}, 4409: {},

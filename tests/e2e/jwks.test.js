@@ -219,7 +219,6 @@ test('the last good set is kept while the provider is down, until maxAge', async
     config: { auth: { authTimeout: '1s' } },
   })).start();
   await loaded(d);
-  const { port } = provider;
   provider.fail(500);
   const down = Date.now();
   await failed(d);
@@ -241,7 +240,7 @@ test('the last good set is kept while the provider is down, until maxAge', async
 
   provider.heal();
   provider.publish(old, next);
-  await provider.listen(port);
+  await provider.listen();
   await d.waitForLog(/jwks_fetched_again/);
   await d.client({ ...next, user: 'ann' });
   assert.strictEqual((await readiness(d)).status, 200);

@@ -9,7 +9,7 @@ const fs = require('node:fs');
 const https = require('node:https');
 const path = require('node:path');
 const jose = require('jose');
-const { ROOT, cleanup, tempDir } = require('./basics');
+const { ROOT, cleanup, freePort, tempDir } = require('./basics');
 const { certificate, token } = require('./tokens');
 
 const LIBRARY = path.join(ROOT, 'src/web/client');
@@ -155,7 +155,7 @@ async function application(t) {
   cleanup(t, () => app.close());
   await app.listen();
   const config = {
-    listen: [{ address: '127.0.0.1', port: 0, tls: files }], allowedOrigins: [app.origin], tickets: { signingKeyFile },
+    listen: [{ address: '127.0.0.1', port: await freePort(), tls: files }], allowedOrigins: [app.origin], tickets: { signingKeyFile },
   };
   return { app, config };
 }

@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const {
-  Inbox, PROGRAM, TIMEOUT, WRAPPER, cleanup, deadline, eventually, start, tempDir,
+  Inbox, PROGRAM, TIMEOUT, WRAPPER, cleanup, deadline, eventually, freePort, start, tempDir,
 } = require('./basics');
 const { Client } = require('./client');
 const { httpGet } = require('./raw');
@@ -175,13 +175,10 @@ class Daemon {
     this.signal('SIGKILL');
     return this.end();
   }
-  /* Starts again with the same configuration and the ports it had. */
+  /* Starts again with the configuration as it is now. */
   async restart() {
     if (this.running) await this.stop();
-    if (this.config) {
-      this.listeners.forEach((listener, i) => (this.config.listen[i].port = listener.port));
-      this.writeConfig();
-    }
+    if (this.config) this.writeConfig();
     await this.start();
   }
   get configText() {
@@ -231,7 +228,7 @@ async function newDaemon(t, options = {}) {
   const secretFile = path.join(d.dir, 'jwt.secret');
   fs.writeFileSync(secretFile, SECRET, { mode: 0o600 });
   d.config = merge({
-    listen: [{ address: '127.0.0.1', port: 0, plaintext: true }],
+    listen: [{ address: '127.0.0.1', port: await freePort(), plaintext: true }],
     ops: { address: '127.0.0.1', port: 0, socket: path.join(d.dir, 'ops.sock') },
     allowedOrigins: ['https://editor.example.org'],
     instance: 'test',

@@ -2,7 +2,7 @@
 /* An identity provider of the tests' own: signing keys, and a server of their public part that can misbehave. */
 const http = require('node:http');
 const https = require('node:https');
-const { cleanup, eventually } = require('./basics');
+const { cleanup, eventually, freePort } = require('./basics');
 const { keyPair } = require('./tokens');
 
 let made = 0;
@@ -48,13 +48,14 @@ class KeyServer {
   url(pathname = '/certs', host = this.host) {
     return `${this.scheme}://${host.includes(':') ? `[${host}]` : host}:${this.port}${pathname}`;
   }
-  async listen(port = 0) {
+  /* Once more at the port that it had. */
+  async listen() {
+    this.port ??= await freePort();
     await new Promise((resolve, reject) => {
-      this.server.on('error', reject).listen(port, this.host, resolve);
+      this.server.on('error', reject).listen(this.port, this.host, resolve);
     });
-    this.port = this.server.address().port;
   }
-  /* From here on connections are refused; listen(port) ends that. */
+  /* From here on connections are refused; listen() ends that. */
   async close() {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));

@@ -28,7 +28,8 @@ export class Connection {
   serverClock = null; // {at, serverTime}
 
   // Calls of the core, beside its tokens and its tab: connectionChanged({state, …}); welcome(data); heard(at): a message that was sent then
-  // was answered; message({event, data, entry}); lost(); check(): look at the clocks; emit("frame", {…}); problem(error).
+  // was answered; message({event, data, entry}); lost(); check(): look at the clocks; maxPauseMs: between two attempts; emit("frame", {…});
+  // problem(error).
   constructor(core) {
     this.#core = core;
   }
@@ -207,10 +208,11 @@ export class Connection {
     if (code === 4429) this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
     if (ended !== this.#generation) return; // a listener has called start()
     if (isFinal) this.#set("closed", { code, reason });
-    else this.#wait({ code, reason }, this.#drainMs, this.#drainMs >= 0 || code === 4429);
+    else if (code === 4429) this.#wait({ code, reason }, backoff(this.#core.platform, this.#attempt++), true);
+    else this.#wait({ code, reason }, this.#drainMs, this.#drainMs >= 0);
   }
 
-  #wait(more, ms = backoff(this.#core.platform, this.#attempt++), isAsked = false) {
+  #wait(more, ms = backoff(this.#core.platform, this.#attempt++, this.#core.maxPauseMs), isAsked = false) {
     this.#isAsked = isAsked;
     this.#core.platform.clearTimeout(this.#retry);
     this.#retryAt = this.#core.clock.now() + ms;

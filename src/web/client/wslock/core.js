@@ -158,6 +158,8 @@ export class Core {
 
   // ---- called by the connection ----
 
+  get maxPauseMs() { return Math.min(...[...this.sections.values()].map(({ holding }) => holding.maxPauseMs)); }
+
   heard(at) { this.joined.forEach(({ holding }) => holding.belief.hear(at)); }
 
   connectionChanged(data) {
