@@ -35,6 +35,13 @@ async function scenery(open, resource, options = {}, user = 'ann') {
   return [ann, bob];
 }
 
+/* From here on no save of her page arrives, however late it was sent; the function that is returned ends that. */
+async function saveNothing(ann, app) {
+  const page = await ann.get(() => globalThis.app.page);
+  app.away.add(page);
+  return () => app.away.delete(page);
+}
+
 /* He gets the lock when it is free, and writes. */
 async function takesOver(bob) {
   await bob.until(() => app.section.lock.state === 'free', 'the lock is free');
@@ -82,14 +89,14 @@ const LIFE = {
 
   'the network is cut, for too long': async ({ open, app }) => {
     const [ann, bob] = await scenery(open, 'document:cut');
-    app.away.add('document:cut:main');
+    const savesAgain = await saveNothing(ann, app);
     ann.wire.refuse();
     await bob.until(() => app.section.lock.state === 'free', 'the grace is over');
-    app.away.delete('document:cut:main');
     await takesOver(bob);
     await ann.reads(); // by herself
     ann.wire.refuse(false);
     await ann.event('lost');
+    savesAgain();
     await keptApart(ann, bob);
   },
 
@@ -105,14 +112,14 @@ const LIFE = {
 
   'a black hole, for too long': async ({ open, app }) => {
     const [ann, bob] = await scenery(open, 'document:hole');
-    app.away.add('document:hole:main'); // else the library has saved in time
+    const savesAgain = await saveNothing(ann, app); // else the library has saved in time
     ann.wire.swallow();
     await bob.until(() => app.section.lock.state === 'free', 'the lock is free');
-    app.away.delete('document:hole:main');
     await takesOver(bob);
     await ann.reads();
     ann.wire.swallow('none');
     await ann.event('lost');
+    savesAgain();
     await keptApart(ann, bob);
   },
 
@@ -129,13 +136,13 @@ const LIFE = {
 
   'a page is frozen, and woken too late': async ({ open, app }) => {
     const [ann, bob] = await scenery(open, 'brief:frozen', {}, 'flo');
-    app.away.add('brief:frozen:main'); // what it saves while it is being frozen does not arrive
+    const savesAgain = await saveNothing(ann, app); // what it saves while it is being frozen does not arrive
     await ann.freeze();
     await bob.until(() => app.section.lock.state === 'free', 'the lock has run out');
-    app.away.delete('brief:frozen:main');
     await takesOver(bob);
     await ann.wake();
     await ann.event('lost', { reason: 'EXPIRED' });
+    savesAgain();
     await keptApart(ann, bob);
   },
 
@@ -202,13 +209,11 @@ const LIFE = {
 
   'back from the cache, too late': async ({ open, app }) => {
     const [ann, bob] = await scenery(open, 'document:cache');
-    app.away.add('document:cache:main');
-    await ann.away(async () => {
-      app.away.delete('document:cache:main');
-      await takesOver(bob);
-    });
+    const savesAgain = await saveNothing(ann, app);
+    await ann.away(() => takesOver(bob));
     await ann.event('pageshow', { persisted: true });
     await ann.event('lost', { reason: 'GRACE_PERIOD_EXPIRED' });
+    savesAgain();
     await keptApart(ann, bob);
   },
 
@@ -223,9 +228,8 @@ const LIFE = {
 
   'a reload without an answer of the application: a draft': async ({ open, app }) => {
     const [ann] = await scenery(open, 'patient:draft');
-    app.away.add('patient:draft:main');
-    await ann.reload();
-    app.away.delete('patient:draft:main');
+    await saveNothing(ann, app);
+    await ann.reload(); // to a page with another name
     await ann.edits();
     assert.deepStrictEqual(await ann.get(() => app.offers.map(({ text, outcome, draft }) => [text, outcome, draft.own])), [[ANN, 'same-base', true]]);
     await ann.get(() => app.putBack());

@@ -51,7 +51,7 @@ class Application {
     this.tokenSeconds = new Map(); // user → how long a token is good for
     this.tokens = new Map(); // user → how many were given
     this.tokensAway = new Set(); // users
-    this.away = new Set(); // resources; '*': all
+    this.away = new Set(); // '*': for all; pages: their saves do not arrive
     this.daemonUrl = '';
     this.server = https.createServer({ cert: fs.readFileSync(files.certificate), key: fs.readFileSync(files.key) },
       (request, response) => this.answer(request, response));
@@ -96,7 +96,7 @@ class Application {
     if (pathname === '/token') return this.token(body.user);
     const run = { '/open': this.open, '/save': this.save, '/read': this.read }[pathname];
     if (!run) throw new Refused(404, 'NOT_FOUND');
-    if (this.away.has('*') || this.away.has(body.resource)) throw new Refused(503, 'AWAY');
+    if (this.away.has('*') || (pathname === '/save' && this.away.has(body.page))) throw new Refused(503, 'AWAY');
     const fence = pathname === '/read' ? 0 : await this.fenceOf(body);
     return run.call(this, { ...body, fence }, this.document(body.resource));
   }

@@ -3,6 +3,7 @@
 import { backoff } from "./backoff.js";
 import { WslockError, serverError } from "./error.js";
 import { FINAL_CLOSES } from "./events.js";
+import { settle } from "./limit.js";
 
 const ANSWER_MS = 5000; // what has had no answer by then: the connection is gone
 const SLOW = "lock:takeover"; // answered when the audit is on disk
@@ -18,8 +19,7 @@ export class Connection {
   #sent = new Map(); // id → {at, event, …}, without an answer yet
   #attempt = 0;
   #connectedAt = null;
-  #drainMs; // where the server is going away
-  #isAsked = false; // the server has asked for the pause
+  #askedMs; // the pause that the server has asked for
   #retry;
   #retryAt = Infinity; // by a clock that goes on while the computer sleeps
   state = "idle";
@@ -28,8 +28,8 @@ export class Connection {
   serverClock = null; // {at, serverTime}
 
   // Calls of the core, beside its tokens and its tab: connectionChanged({state, …}); welcome(data); heard(at): a message that was sent then
-  // was answered; message({event, data, entry}); lost(); check(): look at the clocks; maxPauseMs: between two attempts; emit("frame", {…});
-  // problem(error).
+  // was answered; message({event, data, entry}); lost(); check(): look at the clocks; pauseMs: the longest between two attempts;
+  // emit("frame", {…}); problem(error).
   constructor(core) {
     this.#core = core;
   }
@@ -57,9 +57,9 @@ export class Connection {
 
   // As start(), but only for who is waiting, and not as long as the server has asked for; with `spread`, for many may have the same reason.
   hurry(spread) {
-    if (this.state !== "waiting" || this.#isAsked) return;
+    if (this.state !== "waiting" || this.#askedMs >= 0) return;
     this.#attempt = 0;
-    if (spread) this.#wait({}, backoff(this.#core.platform, 0));
+    if (spread) this.#wait();
     else this.#open();
   }
 
@@ -109,18 +109,17 @@ export class Connection {
     this.#core.platform.clearTimeout(this.#retry);
     this.#socket = null; // of one that closes slowly nothing more is heard
     this.#connectedAt = null;
-    const unanswered = [...this.#sent.values()];
-    this.#sent.clear();
+    const unanswered = this.#sent;
+    this.#sent = new Map();
     this.#core.lost();
-    for (const { reject } of unanswered) {
-      reject?.(new WslockError("CONNECTION_LOST", "connection lost"));
-    }
+    settle(unanswered, ({ reject }) => reject?.(new WslockError("CONNECTION_LOST", "connection lost")));
   }
 
   async #open() {
     const generation = ++this.#generation;
     const isOld = () => generation !== this.#generation;
     this.#core.platform.clearTimeout(this.#retry);
+    this.#askedMs = undefined;
     this.#set("connecting");
     const { pageId, tab, tokens } = this.#core;
     let token, clientId;
@@ -147,7 +146,6 @@ export class Connection {
       return;
     }
     this.#socket = socket;
-    this.#drainMs = undefined;
     this.#sent.set("open", { at: this.#core.clock.now(), event: "open" });
     this.#core.check();
     socket.onopen = () => {
@@ -191,7 +189,7 @@ export class Connection {
       this.#core.welcome(data);
       this.#set("connected");
     }
-    if (event === "server:draining") this.#drainMs = data.reconnectInMs;
+    if (event === "server:draining") this.#askedMs = data.reconnectInMs;
     this.#core.message({ event, data, entry });
     if (event === "error") entry?.reject?.(serverError(data));
     else entry?.resolve?.({ event, data });
@@ -205,15 +203,17 @@ export class Connection {
     const ended = this.#generation + 1;
     this.#end();
     if (code === 4401) this.#core.tokens.rejected = true;
-    if (code === 4429) this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
     if (ended !== this.#generation) return; // a listener has called start()
+    if (code === 4429) {
+      this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
+      this.#askedMs ??= backoff(this.#core.platform, this.#attempt++);
+    }
     if (isFinal) this.#set("closed", { code, reason });
-    else if (code === 4429) this.#wait({ code, reason }, backoff(this.#core.platform, this.#attempt++), true);
-    else this.#wait({ code, reason }, this.#drainMs, this.#drainMs >= 0);
+    else this.#wait({ code, reason });
   }
 
-  #wait(more, ms = backoff(this.#core.platform, this.#attempt++, this.#core.maxPauseMs), isAsked = false) {
-    this.#isAsked = isAsked;
+  #wait(more) {
+    const ms = this.#askedMs ?? backoff(this.#core.platform, this.#attempt++, this.#core.pauseMs);
     this.#core.platform.clearTimeout(this.#retry);
     this.#retryAt = this.#core.clock.now() + ms;
     this.#retry = this.#core.platform.setTimeout(() => this.#open(), ms);

@@ -46,6 +46,8 @@ export class Core {
 
   get joined() { return [...this.sections.values()].filter((section) => section.joined); }
 
+  get #beliefs() { return [...this.sections.values()].map(({ holding }) => holding.belief); }
+
   isActive() {
     return this.options.activity === "always" || this.clock.now() - this.lastTouch < this.options.idleAfterMs;
   }
@@ -137,7 +139,7 @@ export class Core {
   #schedule() {
     this.platform.clearTimeout(this.#timer);
     const { connection } = this;
-    const ends = [...this.sections.values()].map(({ holding }) => holding.belief.until || Infinity);
+    const ends = this.#beliefs.map(({ until }) => until || Infinity);
     const sends = connection.connected ? [this.#nextPing(), this.#nextBeat()] : [];
     const at = Math.min(...ends, ...sends, connection.silentAt);
     if (at === Infinity) return;
@@ -158,9 +160,10 @@ export class Core {
 
   // ---- called by the connection ----
 
-  get maxPauseMs() { return Math.min(...[...this.sections.values()].map(({ holding }) => holding.maxPauseMs)); }
+  // A page that goes on without the server tries several times to be back within the grace.
+  get pauseMs() { return Math.min(...this.#beliefs.map(({ alive, policy }) => (alive ? policy.gracePeriodMs / 4 : Infinity))); }
 
-  heard(at) { this.joined.forEach(({ holding }) => holding.belief.hear(at)); }
+  heard(at) { this.#beliefs.forEach((belief) => belief.hear(at)); }
 
   connectionChanged(data) {
     if (data.state === "connected") settle(this.#waiters, ({ resolve }) => resolve());
@@ -187,8 +190,7 @@ export class Core {
   lost() {
     this.tokens.stop();
     this.degraded = false;
-    this.#retries.forEach((timer) => this.platform.clearTimeout(timer));
-    this.#retries.clear();
+    settle(this.#retries, (timer) => this.platform.clearTimeout(timer));
     this.sections.forEach((section) => section.disconnected());
   }
 
@@ -213,7 +215,7 @@ export class Core {
 
   #degraded({ confirmedUntil }) {
     this.degraded = true;
-    if (confirmedUntil !== null) this.sections.forEach((section) => section.holding.belief.limit(this.toLocal(confirmedUntil)));
+    if (confirmedUntil !== null) this.#beliefs.forEach((belief) => belief.limit(this.toLocal(confirmedUntil)));
     this.changed(null);
   }
 

@@ -77,13 +77,6 @@ export class Holding {
     return this.#core.isActive() || this.#core.lastTouch > this.#lastBeat;
   }
 
-  // While the server keeps the lock for this page, the page tries to be back several times.
-  get maxPauseMs() {
-    const { answered, policy } = this.belief;
-    const isKept = this.fence !== null && policy && policy.disconnect !== "release" && this.#core.clock.now() < answered + policy.gracePeriodMs;
-    return isKept ? policy.gracePeriodMs / 4 : Infinity;
-  }
-
   // When to send something of its own accord; Infinity: not by the clock.
   nextBeat() {
     if (this.fence === null || !this.belief.policy) return Infinity;

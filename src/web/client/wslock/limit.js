@@ -27,9 +27,9 @@ export function limit(platform, { signal, timeoutMs }, what, run) {
   });
 }
 
-// Ends all waits of a Set.
+// Ends all waits of a Set or Map.
 export function settle(waiters, how) {
-  const all = [...waiters];
+  const all = [...waiters.values()];
   waiters.clear();
   all.forEach(how);
 }

@@ -21,9 +21,8 @@ export class Saves {
     const remainingMs = () => clock.left(until);
     const timer = platform.setTimeout(() => this.#end(occasion), remainingMs());
     this.#open.set(occasion, { end, timer });
-    this.#call({
-      cause, requestId, ...lock, remainingMs, deadline: platform.Date.now() + remainingMs(), signal: end.signal,
-    });
+    const request = { cause, requestId, ...lock, remainingMs, deadline: platform.Date.now() + remainingMs(), signal: end.signal };
+    new Promise((resolve) => { resolve(this.handler(request)); }).catch(this.#core.problem);
   }
 
   // beforeunload, pagehide and freeze come one behind the other: once is enough, unless something was typed between.
@@ -49,13 +48,5 @@ export class Saves {
     const open = this.#open.get(occasion);
     this.over(occasion);
     open?.end.abort();
-  }
-
-  #call(request) {
-    try {
-      Promise.resolve(this.handler(request)).catch(this.#core.problem);
-    } catch (error) {
-      this.#core.problem(error);
-    }
   }
 }

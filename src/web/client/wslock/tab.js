@@ -41,12 +41,12 @@ export class Tab {
     return { id, free };
   }
 
-  // A function that lets go, or null: another page has the name.
+  // A function that lets go, or null: another page has the name. May be a promise of it.
   #claim(id) {
     const name = `wslock:tab:${id}`;
     if (this.#core.platform.navigator?.locks) return this.#claimLock(name);
     if (this.#core.platform.BroadcastChannel) return this.#claimChannel(name);
-    return Promise.resolve(() => {});
+    return () => {};
   }
 
   // Asked for a while, since a page that is being unloaded lets go late. Only an answer says that the name is taken, never silence.
@@ -60,7 +60,7 @@ export class Tab {
 
   #tryLock(name) {
     return new Promise((resolve) => {
-      this.#core.platform.navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && new Promise((end) => resolve(end)))
+      this.#core.platform.navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && new Promise(resolve))
         .then(() => resolve(null), () => resolve(() => {}));
     });
   }
