@@ -261,7 +261,7 @@ async function apart(t, more = {}) {
   const redis = await h.redis(t, { tcp: true });
   await h.layOut(redis);
   const wire = await h.proxy(t, redis.port);
-  const lease = { lease: h.ms(8000), commandTimeout: h.ms(500), ...more.redis };
+  const lease = { lease: h.ms(8000), commandTimeout: h.ms(2000), ...more.redis };
   const one = await h.lockDaemon(t, { redis, config: config('one', { ...more, redis: lease }) });
   const two = await h.lockDaemon(t, { redis, config: config('two', { ...more, redis: { ...lease, url: `redis://127.0.0.1:${wire.port}/0` } }) });
   const gap = async (during) => {
@@ -457,7 +457,7 @@ test('after events were missed', { concurrency: 4 }, async (top) => {
       assert.strictEqual((await pending(cy, r)).position, 1);
     }),
     top.test('one’s own place, request and takeover, gone while the daemon was cut off', async (t) => {
-      const short = { redis: { lease: h.ms(1500), commandTimeout: h.ms(400) }, default: { gracePeriod: h.ms(1500) } };
+      const short = { redis: { lease: h.ms(3000), commandTimeout: h.ms(1000) }, default: { gracePeriod: h.ms(1500) } };
       const { one, two, wire } = await apart(t, short);
       const [r, x] = ['document:m-own:main', 'document:m-own-2:main'];
       const ann = await holder(one, r);
@@ -471,13 +471,14 @@ test('after events were missed', { concurrency: 4 }, async (top) => {
       wire.refuse();
       await ann.waitFor('lock:takeover_closed');
       await ann.waitFor('lock:request_closed');
+      await h.eventually(async () => (await h.status(ann, r)).queueLength === 0, 'his place is gone');
       wire.refuse(false);
       await bob.waitFor('lock:queue_left');
       assert.strictEqual((await bob.waitFor('lock:request_timeout')).data.requestId, requestId);
       assert.strictEqual((await root.waitFor('lock:takeover_closed')).data.requestId, takeover.requestId);
     }),
     top.test('a request to a holder whose daemon was cut off', async (t) => {
-      const { one, two, wire } = await apart(t, { redis: { lease: h.ms(1500), commandTimeout: h.ms(400) } });
+      const { one, two, wire } = await apart(t, { redis: { lease: h.ms(3000), commandTimeout: h.ms(1000) } });
       const r = 'document:m-grace:main';
       const ann = await holder(two, r);
       const bob = await room(one, 'bob', r);
