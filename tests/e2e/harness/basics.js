@@ -98,11 +98,22 @@ function scope() {
 }
 
 const scopes = new WeakMap();
+let open = 0;
+/* A process whose tests have ended must end too. One that is still there after two minutes says what keeps it. */
+let quiet = 0;
+setInterval(() => {
+  quiet = open > 0 ? 0 : quiet + 1;
+  if (quiet !== 4) return;
+  const handles = process._getActiveHandles().map((handle) => [handle.constructor.name, handle.spawnfile, handle.localPort, handle.remotePort, handle.path, handle.destroyed]);
+  console.error('no test runs, and this process does not end:', process.getActiveResourcesInfo().join(' '), JSON.stringify(handles));
+}, 30_000).unref();
+
 /* Undone in reverse order (node:test runs its own hooks forward), each though another failed. */
 function cleanup(t, fn) {
   let jobs = scopes.get(t);
   if (!jobs) {
     jobs = [];
+    open++;
     scopes.set(t, jobs);
     t.after(async () => {
       let first;
@@ -114,6 +125,7 @@ function cleanup(t, fn) {
         }
       }
       scopes.delete(t);
+      open--;
       if (first) throw first;
     });
   }
