@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { test } = require('node:test');
 const h = require('./harness');
 
-const TTL = 2000 * h.SLOW;
+const TTL = 5000 * h.SLOW;
 const IDLE = 1800 * h.SLOW;
 
 test('the lock', { concurrency: 16 }, async (t) => {
