@@ -70,8 +70,7 @@ class World {
     const daemon = await h.newDaemon(this.t, {
       redis: null, config: { ...CONFIG, instance: `chaos-${i}`, redis: { ...CONFIG.redis, keyPrefix: this.keyPrefix, ...config } },
     });
-    daemon.config.listen[0].port = await h.freePort(); // started again it listens where it did
-    daemon.config.ops.port = await h.freePort();
+    daemon.config.ops.port = await h.freePort(); // started again it listens where it did
     daemon.writeConfig();
     await daemon.start();
     this.daemons[i] = { daemon, audit: new Tail(daemon.auditFile), store: link, wire: new Link([await h.proxy(this.t, daemon.port)]) };

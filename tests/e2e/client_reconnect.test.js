@@ -127,6 +127,57 @@ test('a page that goes on without the server pauses for a quarter of the grace a
   assert.deepStrictEqual(await pauses('short:gone'), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
 });
 
+test('a pause that the server asks for is as long as it says, also where a lock is kept', async (t) => {
+  const { server, url } = await fakeServer(t, ({ event }, send) => {
+    const now = Date.now();
+    if (event === 'auth') send('welcome', welcome(now));
+    if (event !== 'resource:join') return;
+    send('resource:joined', joined('editor', now));
+    send('lock:acquired', { ...about, token: 7, expiresAt: now + 60_000, serverTime: now, ttlMs: 60_000, heartbeatIntervalMs: 20_000 }, null);
+  });
+  const draining = JSON.stringify({ event: 'server:draining', data: { reconnectInMs: 15_000 } });
+  const ends = [
+    [16_000, (socket) => socket.close(4429)],
+    [15_000, (socket) => { socket.send(draining); socket.close(1001); }],
+    [1000, (socket) => socket.close(4408)],
+  ];
+  for (const [ms, end] of ends) {
+    const client = await h.wslockClient(t, { url, makeToken: () => 'x', platform: { random: () => 1 } });
+    await client.section(RESOURCE).edit();
+    const waiting = h.next(client, 'connection', ({ state }) => state === 'waiting');
+    for (const socket of server.clients) end(socket);
+    assert.strictEqual((await waiting).retryInMs, ms);
+    assert.strictEqual(client.section(RESOURCE).state, 'unconfirmed');
+    client.close();
+  }
+});
+
+test('a page whose join is refused tries again within the grace', async (t) => {
+  let refuse = false;
+  const { url, server } = await fakeServer(t, ({ event }, send) => {
+    const now = Date.now();
+    if (event === 'auth') send('welcome', welcome(now));
+    if (event !== 'resource:join') return;
+    if (refuse) {
+      send('error', { code: 'BACKEND_UNAVAILABLE', message: 'no', ref: 'r', retryAfterMs: 1, ...about });
+      return;
+    }
+    send('resource:joined', { ...joined('editor', now), policy: { ...POLICY, gracePeriodMs: 4000 * h.SLOW } });
+    send('lock:acquired', { ...about, token: 7, expiresAt: now + 60_000, serverTime: now, ttlMs: 60_000, heartbeatIntervalMs: 20_000 }, null);
+  });
+  const client = await h.wslockClient(t, { url, makeToken: () => 'x', platform: { random: () => 1 } });
+  const section = client.section(RESOURCE);
+  await section.edit();
+  const joins = [];
+  client.on('frame', ({ direction, text }) => direction === 'out' && text.includes('resource:join') && joins.push(performance.now()));
+  refuse = true;
+  const lost = performance.now();
+  for (const socket of server.clients) socket.terminate();
+  await h.eventually(() => section.state === 'reading', 'the grace is over');
+  const pauses = joins.slice(1).map((at, i) => Math.round(at - joins[i]));
+  assert.ok(pauses.length >= 2 && pauses.every((ms) => ms < 1900 * h.SLOW), `joined ${joins.map((at) => at - lost)} ms after the loss`);
+});
+
 test('what each close code brings', { concurrency: 12 }, async (t) => {
   const cases = {
     1001: { state: 'waiting', ms: [700, 700], drain: 700 }, 1002: {}, 1003: {}, 1007: {}, 1009: {}, 4400: {}, 4403: {}, 4409: {},

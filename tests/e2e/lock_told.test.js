@@ -471,7 +471,7 @@ test('after events were missed', { concurrency: 4 }, async (top) => {
       wire.refuse();
       await ann.waitFor('lock:takeover_closed');
       await ann.waitFor('lock:request_closed');
-      await h.eventually(async () => (await h.status(ann, r)).queueLength === 0, 'his place is gone');
+      await h.eventually(async () => (await h.status(ann, r)).queueLength === 0, 'his place is gone', h.TIMEOUT, 100);
       wire.refuse(false);
       await bob.waitFor('lock:queue_left');
       assert.strictEqual((await bob.waitFor('lock:request_timeout')).data.requestId, requestId);

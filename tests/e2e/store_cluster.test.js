@@ -160,7 +160,7 @@ test('a failover', { concurrency: 2 }, async (t) => {
       await run.granted(5);
       const [longest, elsewhere] = await h.judgeTraffic(run, daemons);
       st.diagnostic(`CLUSTER FAILOVER: ${longest} ms without grants in its shards, ${elsewhere} ms in others`);
-      assert.ok(elsewhere < h.NODE_TIMEOUT, `${elsewhere} ms without grants in other shards`);
+      assert.ok(elsewhere < 1000 * h.SLOW, `${elsewhere} ms without grants in other shards`);
     },
   });
 });
@@ -179,7 +179,7 @@ test('a slot that moves, and nodes that are away', { concurrency: 2 }, async (t)
       await run.granted(5);
       const [longest, elsewhere] = await h.judgeTraffic(run, daemons);
       st.diagnostic(`SETSLOT: ${longest} ms without grants in its shard, ${elsewhere} ms in others`);
-      assert.ok(elsewhere < h.NODE_TIMEOUT, `${elsewhere} ms without grants in other shards`);
+      assert.ok(elsewhere < 1000 * h.SLOW, `${elsewhere} ms without grants in other shards`);
       for (const d of daemons) {
         assert.strictEqual(await d.metric('wslock_shard_moves_total'), 2);
         const moved = d.log.filter((line) => line.startsWith('shard_moved '));

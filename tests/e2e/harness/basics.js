@@ -97,21 +97,29 @@ function scope() {
   };
 }
 
-const scopes = new WeakMap();
-let open = 0;
-/* A process whose tests have ended must end too. One that is still there after two minutes says what keeps it. */
-let quiet = 0;
-setInterval(() => {
-  quiet = open > 0 ? 0 : quiet + 1;
-  if (quiet !== 4) return;
-  const handles = process._getActiveHandles().map((handle) => [handle.constructor.name, handle.spawnfile, handle.localPort, handle.remotePort, handle.path, handle.destroyed]);
-  console.error('no test runs, and this process does not end:', process.getActiveResourcesInfo().join(' '), JSON.stringify(handles));
-}, 30_000).unref();
+/* A process whose tests have ended must end too. One that is still there two minutes later says what keeps it. */
+let watch = null;
+let open = 0; // scopes
+function watchTheEnd() {
+  let quiet = 0;
+  const look = () => {
+    quiet = open > 0 ? 0 : quiet + 1;
+    if (quiet !== 4) return;
+    const handles = process._getActiveHandles().map((handle) => {
+      const { constructor, spawnfile, localPort, remotePort, destroyed } = handle;
+      return { name: constructor.name, spawnfile, localPort, remotePort, destroyed, listens: handle.listening ? handle.address() : undefined };
+    });
+    console.error(`no test runs, and this process does not end: ${process.getActiveResourcesInfo().join(' ')} ${JSON.stringify(handles)}`);
+  };
+  return setInterval(look, 30_000).unref();
+}
 
+const scopes = new WeakMap();
 /* Undone in reverse order (node:test runs its own hooks forward), each though another failed. */
 function cleanup(t, fn) {
   let jobs = scopes.get(t);
   if (!jobs) {
+    watch ??= watchTheEnd();
     jobs = [];
     open++;
     scopes.set(t, jobs);

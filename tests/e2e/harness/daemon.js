@@ -175,7 +175,7 @@ class Daemon {
     this.signal('SIGKILL');
     return this.end();
   }
-  /* Starts again with the configuration as it is now. */
+  /* Starts again with the configuration as it is now; a port that is given as 0 becomes another. */
   async restart() {
     if (this.running) await this.stop();
     if (this.config) this.writeConfig();

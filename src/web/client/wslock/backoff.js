@@ -3,6 +3,6 @@
 const FIRST_MS = 1000;
 const MAX_MS = 30_000;
 
-export function backoff(platform, attempt, maxMs = MAX_MS) {
-  return platform.random() * Math.min(maxMs, MAX_MS, FIRST_MS * 2 ** Math.min(attempt, 16));
+export function backoff(platform, attempt, ...most) {
+  return platform.random() * Math.min(...most, MAX_MS, FIRST_MS * 2 ** Math.min(attempt, 16));
 }

@@ -28,7 +28,7 @@ export class Connection {
   serverClock = null; // {at, serverTime}
 
   // Calls of the core, beside its tokens and its tab: connectionChanged({state, …}); welcome(data); heard(at): a message that was sent then
-  // was answered; message({event, data, entry}); lost(); check(): look at the clocks; pauseMs: the longest between two attempts;
+  // was answered; message({event, data, entry}); lost(); check(): look at the clocks; pause(attempt): ms until the next;
   // emit("frame", {…}); problem(error).
   constructor(core) {
     this.#core = core;
@@ -213,7 +213,7 @@ export class Connection {
   }
 
   #wait(more) {
-    const ms = this.#askedMs ?? backoff(this.#core.platform, this.#attempt++, this.#core.pauseMs);
+    const ms = this.#askedMs ?? this.#core.pause(this.#attempt++);
     this.#core.platform.clearTimeout(this.#retry);
     this.#retryAt = this.#core.clock.now() + ms;
     this.#retry = this.#core.platform.setTimeout(() => this.#open(), ms);

@@ -1,5 +1,6 @@
 // What the client and its sections share: clocks, connection, storage, the timer that looks at all of them.
 
+import { backoff } from "./backoff.js";
 import { Clock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Drafts } from "./drafts.js";
@@ -69,12 +70,12 @@ export class Core {
   }
 
   // Resolves when connected; connects, but not where the client was closed.
-  ready() {
+  async ready() {
     const { connection } = this;
     if (connection.state === "idle") this.connect();
-    if (connection.connected) return Promise.resolve();
-    if (connection.state === "closed") return Promise.reject(closedError());
-    return new Promise((resolve, reject) => this.#waiters.add({ resolve, reject }));
+    if (connection.connected) return;
+    if (connection.state === "closed") throw closedError();
+    await new Promise((resolve, reject) => this.#waiters.add({ resolve, reject }));
   }
 
   close() {
@@ -160,8 +161,11 @@ export class Core {
 
   // ---- called by the connection ----
 
-  // A page that goes on without the server tries several times to be back within the grace.
-  get pauseMs() { return Math.min(...this.#beliefs.map(({ alive, policy }) => (alive ? policy.gracePeriodMs / 4 : Infinity))); }
+  // How long to wait before another attempt, ms. A page that goes on without the server has several within the grace.
+  pause(attempt) {
+    const most = this.#beliefs.map(({ alive, policy }) => (alive ? policy.gracePeriodMs / 4 : Infinity));
+    return backoff(this.platform, attempt, ...most);
+  }
 
   heard(at) { this.#beliefs.forEach((belief) => belief.hear(at)); }
 
