@@ -123,7 +123,7 @@ test('a page that goes on without the server pauses for a quarter of the grace a
     await take(2);
     return told;
   };
-  assert.deepStrictEqual(await pauses('document:kept'), [1000, 2000, 4000, 5000, 5000, 5000, 30_000, 30_000]);
+  assert.deepStrictEqual(await pauses('document:kept'), [1000, 2000, 4000, 5000, 5000, 5000, 10_000, 20_000]);
   assert.deepStrictEqual(await pauses('short:gone'), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
 });
 

@@ -28,7 +28,7 @@ export class Connection {
   serverClock = null; // {at, serverTime}
 
   // Calls of the core, beside its tokens and its tab: connectionChanged({state, …}); welcome(data); heard(at): a message that was sent then
-  // was answered; message({event, data, entry}); lost(); check(): look at the clocks; pause(attempt): ms until the next;
+  // was answered; message({event, data, entry}); lost(); check(): look at the clocks; maxPause: the attempt up to which pauses grow;
   // emit("frame", {…}); problem(error).
   constructor(core) {
     this.#core = core;
@@ -206,14 +206,15 @@ export class Connection {
     if (ended !== this.#generation) return; // a listener has called start()
     if (code === 4429) {
       this.#attempt = Math.max(this.#attempt, LATER_ATTEMPT);
-      this.#askedMs ??= backoff(this.#core.platform, this.#attempt++);
+      this.#askedMs ??= backoff(this.#core.platform, this.#attempt);
     }
     if (isFinal) this.#set("closed", { code, reason });
     else this.#wait({ code, reason });
   }
 
   #wait(more) {
-    const ms = this.#askedMs ?? this.#core.pause(this.#attempt++);
+    const ms = this.#askedMs ?? backoff(this.#core.platform, this.#attempt = Math.min(this.#attempt, this.#core.maxPause));
+    this.#attempt++;
     this.#core.platform.clearTimeout(this.#retry);
     this.#retryAt = this.#core.clock.now() + ms;
     this.#retry = this.#core.platform.setTimeout(() => this.#open(), ms);

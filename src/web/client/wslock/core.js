@@ -1,6 +1,6 @@
 // What the client and its sections share: clocks, connection, storage, the timer that looks at all of them.
 
-import { backoff } from "./backoff.js";
+import { FIRST_MS } from "./backoff.js";
 import { Clock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Drafts } from "./drafts.js";
@@ -161,10 +161,9 @@ export class Core {
 
   // ---- called by the connection ----
 
-  // How long to wait before another attempt, ms. A page that goes on without the server has several within the grace.
-  pause(attempt) {
-    const most = this.#beliefs.map(({ alive, policy }) => (alive ? policy.gracePeriodMs / 4 : Infinity));
-    return backoff(this.platform, attempt, ...most);
+  // The attempt up to which pauses grow: a page that goes on without the server has several within the grace.
+  get maxPause() {
+    return Math.log2(Math.min(...this.#beliefs.map(({ alive, policy }) => (alive ? policy.gracePeriodMs / (4 * FIRST_MS) : Infinity))));
   }
 
   heard(at) { this.#beliefs.forEach((belief) => belief.hear(at)); }

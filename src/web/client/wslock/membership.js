@@ -1,5 +1,6 @@
 // A section's side of the connection: joining, and what the server's messages do to the room and the lock.
 
+import { backoff } from "./backoff.js";
 import { WslockError, closedError, serverError } from "./error.js";
 import { Holding } from "./holding.js";
 import { settle } from "./limit.js";
@@ -227,7 +228,7 @@ export class Membership {
 
   #joinLater(ms = 1000) {
     this.#joining = true;
-    this.#core.later(ms + this.#core.pause(this.#joinAttempt++), () => {
+    this.#core.later(ms + backoff(this.#core.platform, Math.min(this.#joinAttempt++, this.#core.maxPause)), () => {
       this.#joining = false;
       if (this.#watching) this.#join();
       else this.#tell();

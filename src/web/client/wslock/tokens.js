@@ -1,6 +1,7 @@
 // Access tokens: asked of the application, within a time limit, and again before the one in use ends.
 
 import { WslockError } from "./error.js";
+import { backoff } from "./backoff.js";
 
 const LIMIT_MS = 10_000;
 
@@ -40,7 +41,7 @@ export class Tokens {
         if (run !== this.#refreshing) return;
         if (/^TOKEN_(EXPIRED|INVALID)$/.test(error.code)) this.rejected = true;
         this.#core.problem(error);
-        await new Promise((resolve) => this.#core.later(500 + this.#core.pause(attempt), resolve));
+        await new Promise((resolve) => this.#core.later(500 + backoff(this.#core.platform, attempt), resolve));
       }
     }
   }
