@@ -124,7 +124,7 @@ test('a failover', { concurrency: 2 }, async (t) => {
         assert.strictEqual(client.received('system:degraded')[0].data.confirmedUntil === null, i % 2 === 1);
       }
       st.diagnostic(`kill -9: ${longest} ms without grants in its shards, ${elsewhere} ms in others, node timeout ${h.NODE_TIMEOUT} ms`);
-      assert.ok(elsewhere < h.NODE_TIMEOUT, `${elsewhere} ms without grants in other shards`);
+      assert.ok(elsewhere < 1000 * h.SLOW, `${elsewhere} ms without grants in other shards`);
       for (const d of daemons) await d.waitForLog(new RegExp(`shard_moved shard=\\d+ host=127.0.0.1 port=${next.port}`));
       await old.start();
       await group.settled();
@@ -146,7 +146,7 @@ test('a failover', { concurrency: 2 }, async (t) => {
       await run.granted(5);
       const [longest, elsewhere] = await h.judgeTraffic(run, daemons);
       st.diagnostic(`SIGSTOP: ${longest} ms without grants in its shards, ${elsewhere} ms in others`);
-      assert.ok(elsewhere < h.NODE_TIMEOUT, `${elsewhere} ms without grants in other shards`);
+      assert.ok(elsewhere < 1000 * h.SLOW, `${elsewhere} ms without grants in other shards`);
     },
 
     'CLUSTER FAILOVER, which an operator asks for': async (st) => {

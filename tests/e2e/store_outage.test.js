@@ -132,7 +132,7 @@ test('the store', { concurrency: 12 }, async (t) => {
         const { data: lost } = await ann.waitFor('lock:lost');
         const late = Date.now() - Math.max(degraded.confirmedUntil, told);
         assert.deepStrictEqual([lost.token, lost.reason], [token, 'STORE_LOST']);
-        assert.ok(late > -60 && late < LEASE, `told ${late} ms after confirmedUntil`);
+        assert.ok(late > -60 && late < 2000 * h.SLOW, `told ${late} ms after confirmedUntil`);
       }
       assert.strictEqual(brief.bob.received('lock:lost').length, 0);
       redis.resume();

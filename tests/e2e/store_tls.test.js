@@ -225,7 +225,7 @@ if (!HAS_TLS) {
         await run.granted(5);
         const [longest, other] = await h.judgeTraffic(run, daemons);
         st.diagnostic(`kill -9: ${longest} ms without grants in its shards, ${other} ms in others, node timeout ${h.NODE_TIMEOUT} ms`);
-        assert.ok(other < h.NODE_TIMEOUT, `${other} ms without grants in other shards`);
+        assert.ok(other < 1000 * h.SLOW, `${other} ms without grants in other shards`);
       },
 
       'another authority is not believed': async (st) => {
