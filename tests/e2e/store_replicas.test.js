@@ -132,8 +132,7 @@ test('the master dies under grants, moves and takeovers: none that was told is l
   const kept = await next.command('KEYS', '*:lock:document:own-*');
   for (const { resourceId } of own) assert.ok(kept.some((key) => key.includes(`:lock:${resourceId}:`)), `${resourceId} is on the replica`);
   // It has none of its own now: waitReplicas cannot be met until the other is back.
-  await old.start();
-  await h.eventually(async () => await next.info('connected_slaves') === '1', 'it is a replica');
+  await group.comesBack(old);
   for (const client of [bob, root]) await client.waitFor('system:recovered');
   assert.deepStrictEqual(await h.settled(bob, 'lock:heartbeat', { resourceId: 'document:moved', token: moved.token }).then((r) => r.event), 'lock:renewed');
   assert.deepStrictEqual(await h.settled(root, 'lock:heartbeat', { resourceId: 'document:taken', token: taken.token }).then((r) => r.event), 'lock:renewed');

@@ -57,8 +57,7 @@ test('a failover', { concurrency: 2 }, async (t) => {
         await d.waitForLog(new RegExp(`master_found master=wslock host=127.0.0.1 port=${next.port}`));
         assert.ok(await d.metric('wslock_store_master_switches_total') >= 1);
       }
-      await old.start();
-      await h.eventually(async () => await old.info('role') === 'slave', 'it is a replica');
+      await group.comesBack(old);
       await group.settled();
       await unused(old);
       await used(next);

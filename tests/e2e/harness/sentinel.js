@@ -7,6 +7,8 @@ const { RedisClient, layOut } = require('./redis');
 
 const PROGRAM = process.env.WSLOCK_TEST_REDIS || 'redis-server';
 const DOWN_AFTER = 1000 * SLOW;
+/* Sentinel looks at a server's role every 10 s (INFO), and corrects it only when it is 8 s old, or failover-timeout old. */
+const CORRECTED_MS = 60_000 * SLOW;
 
 /* Kept over a restart: its port, its data and its configuration file, which Sentinels have rewritten. tls: of serverTls. */
 class Server {
@@ -118,7 +120,12 @@ async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentine
       if (await s.info('master_link_status') !== 'up' || Number(await s.info('master_port')) !== master.port) return false;
     }
     return true;
-  }, 'the group is settled');
+  }, 'the group is settled', CORRECTED_MS);
+  /* A master that was replaced comes back, and is a replica when this resolves. */
+  group.comesBack = async (old) => {
+    await old.start();
+    await eventually(async () => await old.info('role') === 'slave' && await old.info('master_link_status') === 'up', 'it is a replica', CORRECTED_MS);
+  };
   /* When a Sentinel has told of another master than this one. */
   group.switched = (from) => eventually(async () => {
     const master = await group.master();
