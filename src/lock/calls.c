@@ -16,15 +16,20 @@ static void pass_common(const struct script_cb *cb, const struct script_reply *r
     cb->common(cb->arg, &r->common);
 }
 
+static const struct script_reply unavailable = {.common.status = LOCK_UNAVAILABLE,
+                                                .common.error = "the store has lost data"};
+
+static bool is_unreported(const struct script_call *call, const struct script_reply *reply) {
+    return reply->window != 0 && reply->window != call->shard->reported;
+}
+
 /* A store that has lost data gives wrong answers until everything is reported again: a member gets
  * NOT_JOINED, a session that joins gets an empty room and a free lock. Such a reply is replaced. */
 static const struct script_reply *trusted(const struct script_call *call,
                                           const struct script_reply *reply) {
-    static const struct script_reply unavailable = {.common.status = LOCK_UNAVAILABLE,
-                                                    .common.error = "the store has lost data"};
     static const struct script_reply unknown = {.common.status = LOCK_UNKNOWN,
                                                 .common.error = "the store has lost data"};
-    bool unreported = reply->window != 0 && reply->window != call->shard->reported;
+    bool unreported = is_unreported(call, reply);
 
     if (unreported && reply->joined && reply->common.outcome != LOCK_OUT_GRANTED) {
         store_tell_unasked(call->shard->store, &reply->common);
@@ -37,14 +42,26 @@ static void on_answered(struct script_call *call, const struct script_reply *rep
     call->cb.pass(&call->cb, trusted(call, reply));
 }
 
+/* A session leaves: refused until this instance has reported which locks have ended. */
+static void on_departed(struct script_call *call, const struct script_reply *reply) {
+    bool refused = reply->common.outcome == LOCK_OUT_RECOVERING && is_unreported(call, reply);
+
+    call->cb.pass(&call->cb, refused ? &unavailable : reply);
+}
+
 /* Sends a request of a session, if the shard is served. */
+static void send_served(struct shard *s, const struct redis_script *script, struct script_args *a,
+                        script_done done, struct script_cb cb) {
+    if (shard_serves(s)) {
+        script_send(s, script, a, done, cb);
+    } else {
+        script_decline(s, "the shard is not served now", done, cb);
+    }
+}
+
 static void request(struct shard *s, const struct redis_script *script, struct script_args *a,
                     struct script_cb cb) {
-    if (shard_serves(s)) {
-        script_send(s, script, a, on_answered, cb);
-    } else {
-        script_decline(s, "the shard is not served now", on_answered, cb);
-    }
+    send_served(s, script, a, on_answered, cb);
 }
 
 /* The keys and arguments 1 to 5 of every request of a member. Returns the shard. */
@@ -139,7 +156,8 @@ void lock_leave(struct lock_store *store, const struct lock_caller *caller, lock
     struct script_args a;
     struct shard *s = begin(store, &a, caller);
 
-    request(s, &lock_script_leave, &a, (struct script_cb){pass_common, .common = cb, .arg = arg});
+    send_served(s, &lock_script_leave, &a, on_departed,
+                (struct script_cb){pass_common, .common = cb, .arg = arg});
 }
 
 static void pass_acquire(const struct script_cb *cb, const struct script_reply *r) {
@@ -399,17 +417,6 @@ static struct str kind_word(enum lock_disconnect kind) {
     return str_of("SERVER");
 }
 
-static void on_disconnect(struct script_call *call, const struct script_reply *reply) {
-    call->cb.pass(&call->cb, reply);
-}
-
-/* Inside a recovery window the store may have a lock again whose end it has lost. It would end a
- * second time, unless this instance has reported what has ended. */
-static bool may_depart(const struct shard *s) {
-    return s->state != SHARD_AWAY && s->state != SHARD_OPENING &&
-           (s->window == 0 || s->window == s->reported);
-}
-
 /* This call grants nothing, so it is sent even without a lease and while a shard is resynchronised
  * that has lost nothing. It needs a notAfter only if the session continues and may join again. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
@@ -418,8 +425,8 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
     struct shard *s = store_shard(store, caller->resource);
     struct script_args a;
 
-    if (!may_depart(s)) {
-        script_decline(s, "the shard is not resynchronised", on_disconnect, to);
+    if (s->state == SHARD_AWAY || s->state == SHARD_OPENING) {
+        script_decline(s, "the shard is not served now", on_departed, to);
         return;
     }
     args_init(&a, &store->packed);
@@ -435,5 +442,5 @@ void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
     args_str(&a, caller->client_id);
     args_str(&a, kind_word(kind));
     args_int(&a, (int64_t)ago_ms);
-    script_send(s, &lock_script_disconnect, &a, on_disconnect, to);
+    script_send(s, &lock_script_disconnect, &a, on_departed, to);
 }

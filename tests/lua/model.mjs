@@ -994,11 +994,18 @@ export class Model {
         this.tellMember('LEAVE', resource, actor, member);
     }
 
+    mayDepart(t) {
+        return this.window === 0 || this.reported.get(t.instance) === this.window;
+    }
+
     leave(resource, t, { notAfter = 0 } = {}) {
         if (this.begin(notAfter)) {
             return this.late();
         }
         this.settle(resource);
+        if (!this.mayDepart(t)) {
+            return this.answer(resource, { outcome: 'RECOVERING' });
+        }
         if (!this.isIn(resource, t)) {
             return this.answer(resource, { outcome: 'NOT_JOINED' });
         }
@@ -1009,7 +1016,7 @@ export class Model {
     disconnect(resource, t, how, { ago = 0 } = {}) {
         this.begin();
         this.settle(resource);
-        if (how === 'STRAY' && this.window > 0) {
+        if (!this.mayDepart(t) || (how === 'STRAY' && this.window > 0)) {
             return this.answer(resource, { outcome: 'RECOVERING' });
         }
         if (this.isIn(resource, t)) {

@@ -169,6 +169,7 @@ test('inside a window nothing is granted or settled; what is one’s own goes on
     has(await w.s.heartbeat(DOC, ann), { outcome: 'RENEWED', window });
     const back = w.again(ann);
     has(await w.s.join(DOC, back, { edit: true, token }), { outcome: 'GRANTED', resumed: true, lock: { token } });
+    await w.s.reportDone('i1', window);
     has(await w.s.disconnect(DOC, back, 'LOST'), { lock: { state: 'grace' } });
     const viewing = w.again(ann);
     has(await w.s.join(DOC, viewing), { joined: true });
@@ -178,6 +179,34 @@ test('inside a window nothing is granted or settled; what is one’s own goes on
     has(await w.s.status(DOC), { lock: { state: 'held' }, events: [] });
     has(await w.s.sweep(), { events: [], window, next: w.s.ms + 1000 });
     has(await w.s.leave(DOC, viewing), { outcome: 'NONE', lock: { state: 'free' } });
+});
+
+test('a member departs inside a window only once its instance has reported: the store may have a lock again that has ended', async () => {
+    const w = await shared();
+    const { ann, bob, token } = await w.given('held');
+    await w.s.renew('i2');
+    const other = w.tab('cy', 1, { instance: 'i2' });
+    await w.s.join(DOC, other);
+    await replaced(w);
+    const members = await w.keys();
+    for (const how of ['LEFT', 'LOST', 'SERVER', 'TERMINATED', 'STRAY']) {
+        has(await w.s.disconnect(DOC, ann, how), { outcome: 'RECOVERING', lock: { state: 'held', token }, events: [] });
+    }
+    for (const t of [ann, bob, other]) has(await w.s.leave(DOC, t), { outcome: 'RECOVERING', lock: { state: 'held', token }, events: [] });
+    assert.deepEqual((await w.keys()).sort(), members.sort());
+    const { window } = await w.s.status(DOC);
+    await w.s.reportDone('i1', window);
+    has(await w.s.leave(DOC, other), { outcome: 'RECOVERING' }); // i2 has not reported
+    has(await w.s.leave(DOC, bob), { outcome: 'NONE', lock: { state: 'held' } });
+    has(await w.s.leave(DOC, ann), { outcome: 'NONE', lock: { state: 'free' } });
+    await w.s.reportDone('i2', window);
+    has(await w.s.disconnect(DOC, other, 'LOST'), { outcome: 'NONE' });
+    // What it has reported in an earlier window counts for nothing in the next.
+    await w.s.join('doc:2:main', ann, { edit: true });
+    await w.pass(3000);
+    has(await w.s.renew('i1'), { window: 0 });
+    await replaced(w);
+    has(await w.s.leave('doc:2:main', ann), { outcome: 'RECOVERING' });
 });
 
 test('an end that is known is told to whoever joins inside a window, one that is not is told afterwards', async () => {
@@ -839,6 +868,7 @@ test('a lock that a window leaves free is given to who waits, wherever the clock
     await w.s.acquire(DOC, bob); // waits
     await replaced(w);
     const { window } = await w.s.status(DOC);
+    await w.s.reportDone('i1', window);
     has(await w.s.leave(DOC, ann), { lock: { state: 'free', queued: 1 } });
     await w.s.setClock(w.s.ms - 3600000);
     const again = (await w.s.renew('i1', { step: -3600000 })).window;
@@ -1196,6 +1226,7 @@ test('a connection that ended while the store was away is in grace for what is l
     has(r, { lock: { state: 'grace', token, until: w.s.ms + 12000 } });
     // The disconnect itself comes late, and says since when.
     const other = await rolledBack(false);
+    await other.w.s.reportDone('i1', (await other.w.s.status(DOC)).window);
     has(await other.w.s.disconnect(DOC, other.ann, 'LOST', { ago: 20000 }), { lock: { state: 'grace', until: other.w.s.ms + 10000 } });
 });
 

@@ -122,6 +122,10 @@ static void what_has_ended_does_not_end_again(void **state) {
     snprintf(command, sizeof command, "lost {wslock:%u}:lock:" R, shard);
     ask_shard(h, "RENAME", command, answer, sizeof answer);
     ask_shard(h, "HSET", "meta replid another", answer, sizeof answer);
+    CALL(h, &r, lock_leave(h->a.store, &ann, CB, &r)); /* it opens the window */
+    assert_int_equal(r.status, LOCK_UNAVAILABLE);
+    CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LEFT, 0, CB, &r));
+    assert_int_equal(r.status, LOCK_UNAVAILABLE);
     RUN_UNTIL(&h->loop, h->a.resyncs > resyncs);
     CALL(h, &r, lock_disconnect(h->a.store, &ann, LOCK_DISCONNECT_LEFT, 0, CB, &r));
     assert_int_equal(r.status, LOCK_UNAVAILABLE);

@@ -4,14 +4,15 @@
 --   LEFT (on purpose) or TERMINATED (by an operator): the lock ends; LOST (the `disconnect` stored with the lock
 --   decides); SERVER (plain grace); STRAY: its instance does not know the session, and a lock that it holds is not
 --   valid; 7 ms since the connection ended.
--- Reply: NONE · RECOVERING (STRAY, inside a window: another instance may still report the lock).
+-- Reply: NONE · RECOVERING (inside a window: the caller's instance has not reported; STRAY: another may still report
+--   the lock).
 -- Events: what was due; CANCELLED of its takeover; ABSENT, or LEFT and RESERVATION_EXPIRED; GRACE_STARTED,
 --   DISCONNECT, SESSION_TERMINATED (also if a turn ends this way), STORE_LOST or TAKEN_BY_ADMIN; LEAVE.
 local _, resource, session, user, client, how, ago = unpack_values(ARGV[1])
 local id = client .. ':' .. user
 local l = read_lock(KEYS[KEY.LOCK])
 settle(resource, l)
-if how == 'STRAY' and window > 0 then
+if not may_depart() or (how == 'STRAY' and window > 0) then
   return answer('RECOVERING', 0, l)
 end
 local member = call('HGET', KEYS[KEY.MEMBER], id)

@@ -22,6 +22,12 @@ local function enter(resource, id, session, instance, joined, page, name, actor,
   tell_member(KIND.JOIN, resource, actor, id, value, old_session, old_instance)
 end
 
+-- The store may have a lock again whose end it has lost. Inside a window a member departs only once its instance has
+-- reported, with the grants that have ended: else such a lock would end a second time.
+local function may_depart()
+  return window == 0 or (call('HGET', shard.instances, ARGV[2]) or 0) + 0 == window
+end
+
 -- Removes a member. `how`: LEAVE, LEFT (on purpose) and TERMINATED (by an operator): the lock ends; LOST (the type's
 -- `disconnect` decides), SERVER (plain grace); STRAY: its own instance does not know it, so a lock that it holds is not
 -- valid. `ago`: ms since its connection ended.
