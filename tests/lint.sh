@@ -4,9 +4,9 @@
 #   tests/lint.sh [format|cppcheck|lua|js|logs|pointers|tidy|tidy-all] ...
 #   tests/lint.sh --list      names those that can decide here
 #
-# tidy looks at the C files that differ from the last commit, or else at some of each folder; tidy-all
-# at every one. Both need compile_commands.json (BUILD_DIR, default build). A linter judges differently
-# from version to version: the ones of Debian 12 decide, others are not asked.
+# tidy looks at the C files that differ from the last commit, tidy-all at every one. Both need
+# compile_commands.json (BUILD_DIR, default build). A linter judges differently from version to version: the
+# ones of Debian 12 decide, others are not asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -92,20 +92,26 @@ lint_lua() {
             END { exit failed }' <(lua_lines $folder "$scripts") -
 }
 
+# Each file parses: as a module where the browser or Node would take it for one.
 lint_js() {
-    local file failed=0
-    while IFS= read -r file; do
-        case "$file" in
-        src/web/*) # modules, which Node 18 only takes from a .mjs or when told
-            node --check --input-type=module - <"$file" || {
-                echo "$file: see [stdin] above"
-                failed=1
+    find src/web tests -name node_modules -prune -o \( -name '*.js' -o -name '*.mjs' \) -print |
+        node --no-warnings --experimental-vm-modules -e '
+            const [fs, path, vm, { wrap }] = [require("fs"), require("path"), require("vm"), require("module")];
+            function inModules(folder) {
+                const file = path.join(folder, "package.json");
+                return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file)).type === "module"
+                    : folder !== "." && inModules(path.dirname(folder));
             }
-            ;;
-        *) node --check "$file" || failed=1 ;;
-        esac
-    done < <(find src/web tests -name node_modules -prune -o \( -name '*.js' -o -name '*.mjs' \) -print)
-    return $failed
+            for (const filename of fs.readFileSync(0, "utf8").trim().split("\n")) {
+                const text = fs.readFileSync(filename, "utf8").replace(/^#!.*/, "");
+                const isModule = filename.startsWith("src/web/") || filename.endsWith(".mjs") || inModules(path.dirname(filename));
+                try {
+                    isModule ? new vm.SourceTextModule(text, { identifier: filename }) : new vm.Script(wrap(text), { filename });
+                } catch (error) {
+                    console.log(`${filename}: ${error.stack.split("\n").slice(0, 5).join("\n")}`);
+                    process.exitCode = 1;
+                }
+            }'
 }
 
 # A line of the log has no key twice; what log_write puts in front or behind counts too.
@@ -145,11 +151,6 @@ lint_pointers() {
     }
 }
 
-# Of each folder the first two files.
-sample() {
-    c_files '*.c' | awk -F/ '{ folder = $1 "/" $2; if (count[folder]++ < 2) print }'
-}
-
 changed() {
     # The folder may be another user's, as in a container.
     git -c safe.directory='*' diff --name-only --diff-filter=d HEAD -- 'src/*.c' 'tests/*.c' \
@@ -167,10 +168,7 @@ run_tidy() {
 }
 
 lint_tidy() {
-    local files
-    files=$(changed)
-    [ -n "$files" ] || files=$(sample)
-    run_tidy <<<"$files"
+    changed | run_tidy
 }
 
 lint_tidy_all() {

@@ -34,41 +34,48 @@ declare -A parts=(
 
 # check root build-dir folder "part…"
 check() {
-    local root=$1 objects=$2/src/CMakeFiles/wslock_$3.dir/$3 folder=$1/src/$3 failed=0 file part before=' '
-    for file in "$folder"/*.[ch]; do
-        part=$(basename "${file%.[ch]}")
-        [[ " ${4//$'\n'/ } " == *" $part "* ]] || {
-            echo "$file: is no part of \`$3\`"
-            failed=1
-        }
-    done
-    for part in $4; do
-        before+="$part.h "
-        while IFS=: read -r file line; do
-            [[ $before == *" $line "* ]] || {
-                echo "$file: includes \`$line\`, which stands behind it"
-                failed=1
+    local objects=$2/src/CMakeFiles/wslock_$3.dir/$3 folder=$1/src/$3
+    {
+        printf '%s\n' "$folder"/*.[ch]
+        grep -H '^#include "[a-z0-9_]*\.h"' "$folder"/*.[ch] || true
+        nm -A "$objects"/*.c.o
+    } | awk -v folder="$folder" -v parts="$4" '
+        BEGIN {
+            count = split(parts, part)
+            for (i = 1; i <= count; i++) {
+                place[part[i]] = i
             }
-        done < <(grep -Hs '^#include "[a-z0-9_]*\.h"' "$folder/$part".[ch] | sed 's/#include "\(.*\)"/\1/')
-    done
-    # What each object defines, in order; a use before the definition is a call of a part behind.
-    for part in $4; do
-        [ ! -f "$folder/$part.c" ] || nm "$objects/$part.c.o" | sed "s/^/$part /"
-    done | awk -v folder="$3" '
-        NF == 3 && $2 == "U" { use[$1 " " $3]; next }
-        NF == 4 && $3 ~ /[TDBR]/ { home[$4] = $1; place[$1] = NR }
-        { place[$1] = NR }
-        END {
+        }
+        function offence(what) {
+            print what
+            failed = 1
+        }
+        { # <path>/<part>.<c, h or c.o>[:<what>]
+            file = $0
+            sub(/\.(h|c|c\.o)(:.*)?$/, "", file)
+            sub(/^.*\//, "", file)
+            where = $1
+            sub(/:.*/, "", where)
+        }
+        /^[^:]*$/ && !(file in place) { offence($1 ": is no part of `" substr(folder, match(folder, "[^/]*$")) "`") }
+        /:#include/ && file in place {
+            included = $2
+            gsub(/"|\.h"/, "", included)
+            if (!(included in place) || place[included] > place[file]) {
+                offence(where ": includes `" included ".h`, which stands behind it")
+            }
+        }
+        file in place && $(NF - 1) == "U" { use[file " " $NF] }
+        file in place && $(NF - 1) ~ /^[TDBR]$/ { home[$NF] = file }
+        END { # what each object uses of those behind it
             for (u in use) {
                 split(u, of, " ")
                 if (of[2] in home && place[home[of[2]]] > place[of[1]]) {
-                    print folder "/" of[1] ".c: uses `" of[2] "` of " home[of[2]] ".c, which stands behind it"
-                    failed = 1
+                    offence(folder "/" of[1] ".c: uses `" of[2] "` of " home[of[2]] ".c, which stands behind it")
                 }
             }
             exit failed
-        }' || failed=1
-    return $failed
+        }'
 }
 
 # self_test_case expected-offence a.c b.c: `a` stands before `b`

@@ -9,7 +9,7 @@ target_link_libraries(wslock-bench PRIVATE wslock_lock PkgConfig::LIBJWT PkgConf
   PkgConfig::HIREDIS)
 
 # Each scenario waits for the recovery window of a new store: 3 s. `idle` is `idle-tls` without TLS.
-if(TARGET wslockd)
+if(TARGET wslockd AND (WSLOCK_TEST_ALL OR NOT WSLOCK_SANITIZE))
   add_test(NAME bench_smoke COMMAND wslock-bench --smoke --wslockd $<TARGET_FILE:wslockd>
     cycle fanout peers peers-fanout rate join instances storm idle-tls)
   set_tests_properties(bench_smoke PROPERTIES TIMEOUT 180)

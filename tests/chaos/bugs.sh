@@ -2,17 +2,26 @@
 # Plants bugs in a copy of the sources, one at a time, and says which rule of the judge finds each.
 #
 #   tests/chaos/bugs.sh [NAME...]
+#   tests/chaos/bugs.sh --apply     only tries that each patch can be applied
 #
 # A bug is bugs/NAME.patch. The lines before its first hunk say what is wrong with it, and with `scenario: NAME` which faults make it show
 # (scenarios.js), with `rules: NAME ...` which of the judge's rules are to find it, one of them at least, and maybe with
-# `options: ...` what else run.sh is to be given. WSLOCK_BUILD_DIR, or build/, has the preloaded clock. Fails if a bug was not found within ROUNDS rounds (6), or if a
-# patch does not apply any more.
+# `options: ...` what else run.sh is to be given. WSLOCK_BUILD_DIR, or build/, has the preloaded clock. Fails if a bug was not found
+# within ROUNDS rounds (6), or if a patch cannot be applied any more.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
 export WSLOCK_BUILD_DIR=${WSLOCK_BUILD_DIR:-$root/build}
 rounds=${ROUNDS:-6}
 jobs=${JOBS:-2}
+
+if [ "${1:-}" = --apply ]; then
+    failed=0
+    for patch in tests/chaos/bugs/*.patch; do
+        patch -p1 --dry-run --batch --forward <"$patch" || failed=1
+    done
+    exit $failed
+fi
 
 names=("$@")
 if [ $# -eq 0 ]; then
