@@ -144,7 +144,7 @@ lint_pointers() {
         xargs -n 40 -P "$(nproc)" clang-query -p "$build_dir" -c 'set bind-root false' \
             -c 'set traversal IgnoreUnlessSpelledInSource' \
             -c "let p $pointer.bind(\"pointer\")" "${queries[@]}" 2>/dev/null |
-        sed -n 's/^\(.*\): note: "pointer" binds here$/\1: compare the pointer with NULL/p' | sort -u)
+        sed -n 's/^\(.*\): note: "pointer" binds here$/\1: compare the pointer with NULL/p' | sort -u) || return
     [ -z "$found" ] || {
         echo "$found"
         return 1
@@ -159,8 +159,13 @@ changed() {
 
 # Only what the build compiles: the variants that CMake did not pick have no command.
 compiled() {
-    grep -Fx -f <(sed -n 's/.*"file": "\(.*\)".*/\1/p' "$build_dir/compile_commands.json") \
-        <(sed "s|^|$PWD/|")
+    local commands=$build_dir/compile_commands.json
+    [ -s "$commands" ] || {
+        echo "$commands is missing" >&2
+        return 1
+    }
+    grep -Fx -f <(sed -n 's/.*"file": "\(.*\)".*/\1/p' "$commands") <(sed "s|^|$PWD/|") ||
+        [ $? -eq 1 ] # none of them
 }
 
 run_tidy() {

@@ -1,10 +1,8 @@
 #!/bin/bash
-# Installs what is missing, builds, and runs every test; the last lines are ctest's summary.
+# Installs what is missing, builds, and runs the tests; the last lines are ctest's summary.
 #
 #   tests/run.sh          about a quarter of an hour on two cores
-#   tests/run.sh --all    hours: and clang-tidy, the model's search, longer walks, faults behind Sentinels and on a Cluster, the
-#                         planted bugs, how the demo looks, pages under random faults, the benchmark with the sanitizers, every
-#                         end-to-end test with them and under valgrind, each build type
+#   tests/run.sh --all    every test, which takes hours: docs/CONTRIBUTING.md says what the suite leaves out
 #
 # With WSLOCK_TEST_REDIS=valkey-server against Valkey in place of Redis.
 #
@@ -25,15 +23,17 @@ esac
 
 config/dev/install.sh test
 
-if [ -f tests/e2e/package-lock.json ] &&
-    ! cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed-for; then
-    echo "== npm ci in tests/e2e"
+install_packages() {
+    cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed-for && return
     # A package that is compiled takes the headers that came with Node.
+    local prefix
     prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
     [ ! -e "$prefix/include/node/node.h" ] || export npm_config_nodedir=$prefix
-    (cd tests/e2e && npm ci --no-audit --no-fund &&
-        cp package-lock.json node_modules/.installed-for)
-fi
+    (cd tests/e2e && npm ci --no-audit --no-fund && cp package-lock.json node_modules/.installed-for)
+}
+echo "== npm ci in tests/e2e, beside the build"
+install_packages &
+packages=$!
 
 jobs=$(nproc)
 
@@ -53,7 +53,9 @@ configure_and_build build -DWSLOCK_SANITIZE=OFF -DWSLOCK_TESTS=ON -DWSLOCK_TEST_
 configure_and_build build-asan -DWSLOCK_SANITIZE=ON -DWSLOCK_TESTS=ON -DWSLOCK_TEST_ALL=$all \
     -DCMAKE_C_COMPILER=clang
 
+wait $packages
+
 echo "== tests"
-# In thirds of a core: tests/CMakeLists.txt says what a test takes. Under valgrind (--all) they take their time.
+# In quarters of a core: tests/CMakeLists.txt says what a test takes. Under valgrind (--all) they take their time.
 [ $all = ON ] && timeout=1500 || timeout=400
-exec ctest --test-dir build --output-on-failure --timeout $timeout -j $((3 * jobs))
+exec ctest --test-dir build --output-on-failure --timeout $timeout -j $((4 * jobs))

@@ -19,17 +19,13 @@ static void pass_common(const struct script_cb *cb, const struct script_reply *r
 static const struct script_reply unavailable = {.common.status = LOCK_UNAVAILABLE,
                                                 .common.error = "the store has lost data"};
 
-static bool is_unreported(const struct script_call *call, const struct script_reply *reply) {
-    return reply->window != 0 && reply->window != call->shard->reported;
-}
-
 /* A store that has lost data gives wrong answers until everything is reported again: a member gets
  * NOT_JOINED, a session that joins gets an empty room and a free lock. Such a reply is replaced. */
 static const struct script_reply *trusted(const struct script_call *call,
                                           const struct script_reply *reply) {
     static const struct script_reply unknown = {.common.status = LOCK_UNKNOWN,
                                                 .common.error = "the store has lost data"};
-    bool unreported = is_unreported(call, reply);
+    bool unreported = reply->window != 0 && reply->window != call->shard->reported;
 
     if (unreported && reply->joined && reply->common.outcome != LOCK_OUT_GRANTED) {
         store_tell_unasked(call->shard->store, &reply->common);
@@ -42,9 +38,9 @@ static void on_answered(struct script_call *call, const struct script_reply *rep
     call->cb.pass(&call->cb, trusted(call, reply));
 }
 
-/* A session leaves: refused until this instance has reported which locks have ended. */
+/* A member departs, which leave.lua and disconnect.lua refuse until this instance has reported. */
 static void on_departed(struct script_call *call, const struct script_reply *reply) {
-    bool refused = reply->common.outcome == LOCK_OUT_RECOVERING && is_unreported(call, reply);
+    bool refused = reply->common.outcome == LOCK_OUT_RECOVERING;
 
     call->cb.pass(&call->cb, refused ? &unavailable : reply);
 }
@@ -417,16 +413,18 @@ static struct str kind_word(enum lock_disconnect kind) {
     return str_of("SERVER");
 }
 
-/* This call grants nothing, so it is sent even without a lease and while a shard is resynchronised
- * that has lost nothing. It needs a notAfter only if the session continues and may join again. */
+/* This call grants nothing, so it is sent even without a lease, and while a shard is
+ * resynchronised. What the script would refuse is not sent. It needs a notAfter only if the session
+ * continues and may join again. */
 void lock_disconnect(struct lock_store *store, const struct lock_caller *caller,
                      enum lock_disconnect kind, uint64_t ago_ms, lock_cb cb, void *arg) {
     const struct script_cb to = {pass_common, .common = cb, .arg = arg};
     struct shard *s = store_shard(store, caller->resource);
     struct script_args a;
 
-    if (s->state == SHARD_AWAY || s->state == SHARD_OPENING) {
-        script_decline(s, "the shard is not served now", on_departed, to);
+    if (s->state == SHARD_AWAY || s->state == SHARD_OPENING ||
+        (s->window != 0 && s->window != s->reported)) {
+        script_decline(s, "the shard is not resynchronised", on_departed, to);
         return;
     }
     args_init(&a, &store->packed);

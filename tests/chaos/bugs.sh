@@ -2,7 +2,7 @@
 # Plants bugs in a copy of the sources, one at a time, and says which rule of the judge finds each.
 #
 #   tests/chaos/bugs.sh [NAME...]
-#   tests/chaos/bugs.sh --apply     only tries that each patch can be applied
+#   tests/chaos/bugs.sh --check     only checks that each patch can be applied, and names a scenario and rules that exist
 #
 # A bug is bugs/NAME.patch. The lines before its first hunk say what is wrong with it, and with `scenario: NAME` which faults make it show
 # (scenarios.js), with `rules: NAME ...` which of the judge's rules are to find it, one of them at least, and maybe with
@@ -15,10 +15,20 @@ export WSLOCK_BUILD_DIR=${WSLOCK_BUILD_DIR:-$root/build}
 rounds=${ROUNDS:-6}
 jobs=${JOBS:-2}
 
-if [ "${1:-}" = --apply ]; then
+if [ "${1:-}" = --check ]; then
     failed=0
     for patch in tests/chaos/bugs/*.patch; do
-        patch -p1 --dry-run --batch --forward <"$patch" || failed=1
+        patch -p1 --dry-run --batch --forward --quiet <"$patch" || {
+            echo "$patch cannot be applied"
+            failed=1
+        }
+        node -e '
+            const [patch, scenario, ...rules] = process.argv.slice(1);
+            const known = [scenario in require("./tests/chaos/scenarios"), ...rules.map((rule) => rule in require("./tests/chaos/judge").RULES)];
+            if (rules.length === 0 || known.includes(false)) {
+                console.log(`${patch} names a scenario or a rule that does not exist`);
+                process.exitCode = 1;
+            }' "$patch" "$(sed -n 's/^scenario: //p' "$patch")" $(sed -n 's/^rules: //p' "$patch") || failed=1
     done
     exit $failed
 fi

@@ -598,7 +598,13 @@ class Walk {
         for (const { resource, t, real } of this.gone.splice(0)) {
             const how = this.pick(['LOST', 'LOST', 'SERVER']);
             const ago = Math.round(this.real - real);
-            this.same(await this.s.disconnect(resource, t, how, { ago }), this.m.disconnect(resource, t, how, { ago }), `gone ${ago}`);
+            const r = await this.s.disconnect(resource, t, how, { ago });
+            this.same(r, this.m.disconnect(resource, t, how, { ago }), `gone ${ago}`);
+            if (r.outcome === 'RECOVERING') {
+                this.gone.push({ resource, t, real });
+                this.count('gone, refused');
+                continue;
+            }
             this.beliefs.drop(resource, t);
             this.instances.get(t.instance).broken.delete(`${resource} ${idOf(t)}`);
         }
@@ -670,7 +676,7 @@ class Walk {
     replied(call, resource, t, r) {
         const instance = this.instances.get(t.instance);
         const mine = isOwned(r.lock) && idOf(r.lock) === idOf(t);
-        if (r.status !== 'OK') {
+        if (r.status !== 'OK' || (['leave', 'disconnect'].includes(call) && r.outcome === 'RECOVERING')) {
             return;
         }
         const views = call === 'join' && r.joined && r.outcome !== 'GRANTED';

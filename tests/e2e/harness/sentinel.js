@@ -7,7 +7,7 @@ const { RedisClient, layOut } = require('./redis');
 
 const PROGRAM = process.env.WSLOCK_TEST_REDIS || 'redis-server';
 const DOWN_AFTER = 1000 * SLOW;
-/* Sentinel looks at a server's role every 10 s (INFO), and corrects it only when it is 8 s old, or failover-timeout old. */
+/* Sentinel asks a server for its role every 10 s. It corrects a wrong role after 8 s, a wrong master after failover-timeout. */
 const CORRECTED_MS = 60_000 * SLOW;
 
 /* Kept over a restart: its port, its data and its configuration file, which Sentinels have rewritten. tls: of serverTls. */
