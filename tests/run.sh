@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what is missing, builds, and runs the tests; the last lines are ctest's summary.
 #
-#   tests/run.sh          about a quarter of an hour on two cores
+#   tests/run.sh          about twenty minutes on two cores
 #   tests/run.sh --all    every test, which takes hours: docs/CONTRIBUTING.md says what the suite leaves out
 #
 # With WSLOCK_TEST_REDIS=valkey-server against Valkey in place of Redis.
@@ -56,6 +56,6 @@ configure_and_build build-asan -DWSLOCK_SANITIZE=ON -DWSLOCK_TESTS=ON -DWSLOCK_T
 wait $packages
 
 echo "== tests"
-# In quarters of a core: tests/CMakeLists.txt says what a test takes. Under valgrind (--all) they take their time.
+# In thirds of a core: tests/CMakeLists.txt says what a test takes. Under valgrind (--all) they take their time.
 [ $all = ON ] && timeout=1500 || timeout=400
-exec ctest --test-dir build --output-on-failure --timeout $timeout -j $((4 * jobs))
+exec ctest --test-dir build --output-on-failure --timeout $timeout -j $((3 * jobs))

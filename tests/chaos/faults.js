@@ -3,6 +3,7 @@
  * What goes wrong with instances, links and clients: {name: async (world, rnd, on) => heal}. `heal` undoes it. `on`: the number of
  * the instance; undefined: any. What goes wrong with the store stands with the store (store_*.js).
  */
+const h = require('../e2e/harness');
 
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 const nothing = () => {};
@@ -18,7 +19,7 @@ function split(wire) {
 function loseReplies(wire) {
   wire.rewrite({
     reply: (bytes, { near, far }) => {
-      near.resetAndDestroy();
+      h.reset(near);
       far.destroy();
       return Buffer.alloc(0);
     },

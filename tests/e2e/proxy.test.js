@@ -46,3 +46,30 @@ test('bytes come in pieces while others wait', async (t) => {
   await send('in pieces');
   await passed('whole in pieces');
 });
+
+/* In a process of its own: where Node fails to close a socket, the process does not end. */
+const RESET = `
+  const net = require('node:net');
+  const { reset } = require('./harness');
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => {}).on('close', () => server.close()).resume());
+  server.listen(0, '127.0.0.1', () => {
+    const socket = net.connect({ port: server.address().port, host: '127.0.0.1' });
+    socket.on('error', (error) => { throw error; });
+    socket.on('connect', () => {
+      socket.end('x');
+      reset(socket);
+    });
+    server.on('connection', (other) => other.on('end', () => other.end()));
+  });
+`;
+
+test('a connection is cut while its end is being sent, and the process ends', async () => {
+  const child = h.start(process.execPath, ['-e', RESET], { cwd: __dirname, env: { PATH: process.env.PATH } });
+  let complaint = '';
+  child.stderr.on('data', (data) => { complaint += data; });
+  try {
+    assert.strictEqual((await h.deadline(child.ended, 'the process ends')).code, 0, complaint);
+  } finally {
+    child.kill('SIGKILL');
+  }
+});

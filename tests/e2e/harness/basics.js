@@ -97,31 +97,12 @@ function scope() {
   };
 }
 
-/* A process whose tests have ended must end too. One that is still there two minutes later says what keeps it. */
-let watch = null;
-let open = 0; // scopes
-function watchTheEnd() {
-  let quiet = 0;
-  const look = () => {
-    quiet = open > 0 ? 0 : quiet + 1;
-    if (quiet !== 4) return;
-    const handles = process._getActiveHandles().map((handle) => {
-      const { constructor, spawnfile, localPort, remotePort, destroyed } = handle;
-      return { name: constructor.name, spawnfile, localPort, remotePort, destroyed, listens: handle.listening ? handle.address() : undefined };
-    });
-    console.error(`no test runs, and this process does not end: ${process.getActiveResourcesInfo().join(' ')} ${JSON.stringify(handles)}`);
-  };
-  return setInterval(look, 30_000).unref();
-}
-
 const scopes = new WeakMap();
 /* Undone in reverse order (node:test runs its own hooks forward), each though another failed. */
 function cleanup(t, fn) {
   let jobs = scopes.get(t);
   if (!jobs) {
-    watch ??= watchTheEnd();
     jobs = [];
-    open++;
     scopes.set(t, jobs);
     t.after(async () => {
       let first;
@@ -133,11 +114,19 @@ function cleanup(t, fn) {
         }
       }
       scopes.delete(t);
-      open--;
       if (first) throw first;
     });
   }
   jobs.push(fn);
+}
+
+/*
+ * Ends a TCP connection with RST. Not while its end is being sent: Node then fails to close the socket (EINVAL), and the process
+ * spins when it should end.
+ */
+function reset(socket) {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 function tempDir(t) {
@@ -193,5 +182,5 @@ async function freePort(beside = 0) {
 
 module.exports = {
   ROOT, PROGRAM, WRAPPER, SLOW, TIMEOUT, Inbox,
-  cleanup, deadline, elapsed, eventually, freePort, scope, start, tempDir,
+  cleanup, deadline, elapsed, eventually, freePort, reset, scope, start, tempDir,
 };

@@ -1,7 +1,7 @@
 'use strict';
 /* A TCP proxy that cuts, holds, delays and delivers late. */
 const net = require('node:net');
-const { cleanup } = require('./basics');
+const { cleanup, reset } = require('./basics');
 
 /* One way of a connection: what is passed to it goes on after the delay of its moment, and never before what came earlier. */
 function line(from, to, pair, delayMs) {
@@ -48,7 +48,7 @@ class Proxy {
   }
   connect(near) {
     if (this.refusing) {
-      near.resetAndDestroy();
+      reset(near);
       return;
     }
     const far = net.connect({ ...this.target, noDelay: true });
@@ -109,14 +109,14 @@ class Proxy {
   /* Every connection ends at once (RST); new ones are taken unless refuse(). */
   cut() {
     for (const { near, far, kept } of this.pairs) {
-      near.resetAndDestroy();
+      reset(near);
       if (!kept) this.resetFar(far);
     }
   }
   /* Sockets of the file system know no RST. */
   resetFar(far) {
     if (this.target.path) far.destroy();
-    else far.resetAndDestroy();
+    else reset(far);
   }
   refuse(on = true) {
     this.refusing = on;
