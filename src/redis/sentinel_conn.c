@@ -253,8 +253,11 @@ static bool check_connected(struct sentinel_conn *conn) {
     if (getsockopt(conn->c->fd, SOL_SOCKET, SO_ERROR, &problem, &len) != 0) {
         problem = errno;
     }
+    /* A TLS handshake may have ended already: redis_tls_explain() looks at err. */
     if (problem != 0) {
-        lose(conn, strerror(problem));
+        conn->c->err = REDIS_ERR_IO;
+        snprintf(conn->c->errstr, sizeof conn->c->errstr, "%s", strerror(problem));
+        lose_context(conn);
         return false;
     }
     conn->connected = true;
