@@ -26,6 +26,13 @@ const sees = (d, pattern) => h.eventually(async () => pattern.test((await h.http
 const unused = (server) => h.eventually(async () => !/ name=wslockd:/.test(await server.command('CLIENT', 'LIST')), 'nobody uses it');
 const used = (server) => h.eventually(async () => / name=wslockd:/.test(await server.command('CLIENT', 'LIST')), 'it is used');
 
+/* Whichever is the master by now: a machine that is slow for a second has another failover. */
+const onlyMasterUsed = (group) => h.eventually(async () => {
+  const master = await group.master();
+  const clients = await Promise.all(group.servers.map((server) => server.command('CLIENT', 'LIST')));
+  return group.servers.every((server, i) => / name=wslockd:/.test(clients[i]) === (server === master));
+}, 'the master is used, the others are not');
+
 /* Somebody has subscribed at this Sentinel. */
 const watched = async (sentinel) => / sub=1 /.test(await sentinel.command('CLIENT', 'LIST'));
 
@@ -59,8 +66,8 @@ test('a failover', { concurrency: 2 }, async (t) => {
       }
       await group.comesBack(old);
       await group.settled();
-      await unused(old);
-      await used(next);
+      await onlyMasterUsed(group);
+      for (const d of daemons) await h.granting(d);
       const [ann, bob] = [await h.person(daemons[0], 'ann'), await h.person(daemons[1], 'bob')];
       await h.take(ann, 'document:after');
       await h.view(bob, 'document:after');
@@ -84,13 +91,11 @@ test('a failover', { concurrency: 2 }, async (t) => {
       const run = await h.traffic(st, daemons);
       await old.command('CLIENT', 'PAUSE', 5000, 'WRITE'); // as docs/operations.md says
       await group.sentinels[1].command('SENTINEL', 'FAILOVER', 'wslock');
-      const next = await group.switched(old);
+      await group.switched(old);
       await Promise.all(run.everyone.map((client) => client.waitFor('system:recovered')));
       await run.granted(5);
       st.diagnostic(`SENTINEL FAILOVER after a pause: ${await h.judgeTraffic(run, daemons)} ms without grants`);
-      await h.eventually(async () => await old.info('role') === 'slave', 'it is a replica');
-      await unused(old);
-      await used(next);
+      await onlyMasterUsed(group);
 
       await unreachable(st, { ...sentinel, passwordFile: file('wrong', 'wrong\n') },
         /master wslock: no Sentinel tells where the master .*127\.0\.0\.1:\d+: WRONGPASS/, { instance: 'three' });

@@ -7,8 +7,12 @@ const { RedisClient, layOut } = require('./redis');
 
 const PROGRAM = process.env.WSLOCK_TEST_REDIS || 'redis-server';
 const DOWN_AFTER = 1000 * SLOW;
-/* Sentinel asks a server for its role every 10 s. It corrects a wrong role after 8 s, a wrong master after failover-timeout. */
-const CORRECTED_MS = 60_000 * SLOW;
+/*
+ * Sentinel asks a server for its role every 10 s. It corrects a wrong role after 8 s, a wrong master after failover-timeout. A failover
+ * that no Sentinel was elected for begins again after twice that.
+ */
+const FAILOVER_TIMEOUT = 10_000 * SLOW;
+const AT_LAST_MS = 6 * FAILOVER_TIMEOUT;
 
 /* Kept over a restart: its port, its data and its configuration file, which Sentinels have rewritten. tls: of serverTls. */
 class Server {
@@ -97,7 +101,7 @@ async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentine
     group.sentinels.push(new Server(t, 'sentinel', [
       `sentinel monitor wslock 127.0.0.1 ${servers[0].port} ${sentinels > 1 ? 2 : 1}`,
       `sentinel down-after-milliseconds wslock ${DOWN_AFTER}`,
-      `sentinel failover-timeout wslock ${10_000 * SLOW}`,
+      `sentinel failover-timeout wslock ${FAILOVER_TIMEOUT}`,
       ...(password ? [`sentinel auth-pass wslock ${password}`] : []),
       ...sentinelLines,
     ], { tls }));
@@ -120,17 +124,17 @@ async function sentinelGroup(t, { replicas = 2, sentinels = 3, password, sentine
       if (await s.info('master_link_status') !== 'up' || Number(await s.info('master_port')) !== master.port) return false;
     }
     return true;
-  }, 'the group is settled', CORRECTED_MS);
+  }, 'the group is settled', AT_LAST_MS);
   /* A master that was replaced comes back, and is a replica when this resolves. */
   group.comesBack = async (old) => {
     await old.start();
-    await eventually(async () => await old.info('role') === 'slave' && await old.info('master_link_status') === 'up', 'it is a replica', CORRECTED_MS);
+    await eventually(async () => await old.info('role') === 'slave' && await old.info('master_link_status') === 'up', 'it is a replica', AT_LAST_MS);
   };
   /* When a Sentinel has told of another master than this one. */
   group.switched = (from) => eventually(async () => {
     const master = await group.master();
     return master && master !== from && master;
-  }, 'another master');
+  }, 'another master', AT_LAST_MS);
   await group.settled();
   return group;
 }
