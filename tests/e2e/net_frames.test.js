@@ -275,10 +275,11 @@ test('there is one close frame of the server, and nothing behind it', async (t) 
   ]) {
     for (const together of [true, false]) {
       const raw = await open(t, d);
-      if (together) raw.write(Buffer.concat(sent));
-      else for (const bytes of sent) raw.write(bytes);
+      // What comes when the server has closed its socket is answered with RST, behind which its close frame may be lost.
+      raw.write(together ? Buffer.concat(sent) : sent[0]);
       const first = await raw.closeFrame();
       assert.strictEqual(first && first.code, code, name);
+      if (!together) for (const bytes of sent.slice(1)) raw.write(bytes);
       await h.deadline(raw.closed, 'the end');
       assert.strictEqual(raw.data.length, 0, `${name}: nothing more`);
     }
