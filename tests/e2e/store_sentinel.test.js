@@ -95,6 +95,7 @@ test('a failover', { concurrency: 2 }, async (t) => {
       await Promise.all(run.everyone.map((client) => client.waitFor('system:recovered')));
       await run.granted(5);
       st.diagnostic(`SENTINEL FAILOVER after a pause: ${await h.judgeTraffic(run, daemons)} ms without grants`);
+      await group.settled(); // the old one is a replica
       await onlyMasterUsed(group);
 
       await unreachable(st, { ...sentinel, passwordFile: file('wrong', 'wrong\n') },
